@@ -1,0 +1,64 @@
+/*
+ * Diagnostics: what a person should read about an input, with its place.
+ *
+ * Collected, never printed, below cli/. A list has a limit (DIAG_MAX); what is over it is counted.
+ */
+#ifndef TOCSIN_BASE_DIAG_H
+#define TOCSIN_BASE_DIAG_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+#define DIAG_MAX 1000
+
+enum diag_severity { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
+
+struct diag {
+	enum diag_severity severity;
+	char *file;      /* NULL: none */
+	uint32_t line;   /* from 1; 0: no place */
+	uint32_t column; /* from 1, in bytes */
+	uint32_t span;   /* bytes to underline, at least 1 */
+	char *quote;     /* the whole source line, or NULL */
+	char *message;   /* lower case, subject in quotes, cause last */
+	char *hint;      /* what to do, or NULL */
+};
+
+struct diag_list {
+	struct diag *items;
+	size_t n, cap;
+	size_t errors, warnings; /* counted even beyond DIAG_MAX */
+};
+
+void diag_list_init(struct diag_list *list);
+void diag_list_fini(struct diag_list *list);
+
+/* A place in a source text, to be carried by tokens and tree nodes. */
+struct source {
+	const char *file;  /* NULL: none */
+	struct slice text; /* the whole text */
+	/*
+	 * Where the text stands in its file: the expression of a YAML block scalar starts at
+	 * line0/column0 (from 1), further lines are indented by `indent` bytes.
+	 */
+	uint32_t line0, column0, indent;
+};
+
+/* Adds a diagnostic about source.text[offset, offset+span); finds line, column and quote itself. */
+void diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
+		 size_t offset, size_t span, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 7, 8)));
+/* Adds a diagnostic at a known place; file, quote, hint may be NULL. */
+void diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
+	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 8, 9)));
+/* file:line:column: error: message, the quoted line, a caret line, the hint; colour when asked. */
+void diag_format(const struct diag *diag, bool colour, struct buf *out);
+/* All, then a line that counts. */
+void diag_list_format(const struct diag_list *list, bool colour, struct buf *out);
+/* JSON array of {severity,file,line,column,span,message,hint}. */
+void diag_list_format_json(const struct diag_list *list, struct buf *out);
+
+#endif

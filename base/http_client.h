@@ -1,0 +1,47 @@
+/*
+ * Outgoing HTTP on a loop: libcurl's multi interface.
+ *
+ * No redirects unless asked, TLS verified, response read up to a cap, whole request bounded by a
+ * timeout. The callback comes exactly once for each started request, never from inside http_send().
+ */
+#ifndef TOCSIN_BASE_HTTP_CLIENT_H
+#define TOCSIN_BASE_HTTP_CLIENT_H
+
+#include <stdint.h>
+
+#include "base/http_server.h"
+
+#define HTTP_RESPONSE_MAX (64 * 1024)
+
+struct http_client;
+struct http_call;
+
+struct http_send {
+	const char *method; /* "POST" */
+	const char *url;
+	const struct http_header *headers;
+	size_t nheaders;
+	struct slice body; /* copied */
+	int64_t timeout_ms;
+	bool follow_redirects;
+	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: default */
+	bool insecure_skip_verify;
+};
+
+struct http_result {
+	int status;             /* 0: no answer, see error */
+	const char *error;      /* transport error text, "" when none */
+	struct slice body;      /* at most HTTP_RESPONSE_MAX bytes of it */
+	int64_t retry_after_ms; /* of a Retry-After header, -1 when none */
+	int64_t duration_us;
+};
+
+struct http_client *http_client_new(struct loop *loop);
+/* Cancels what is under way, without callbacks. */
+void http_client_free(struct http_client *client);
+int http_send(struct http_client *client, const struct http_send *send, void (*done)(void *ctx, const struct http_result *result),
+	      void *ctx, struct http_call **out);
+/* No callback comes any more. */
+void http_call_cancel(struct http_call *call);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Bounded queue between threads: many producers, one consumer, in items and bytes.
+ *
+ * The only lock on the way of a sample. Items are intrusive: the first member of a message is its
+ * struct queue_item. A full queue refuses (ERR_FULL); it never blocks a producer and never drops.
+ */
+#ifndef TOCSIN_BASE_QUEUE_H
+#define TOCSIN_BASE_QUEUE_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct queue_item {
+	struct queue_item *next;
+	size_t cost; /* bytes it counts for */
+};
+
+struct queue;
+
+struct queue *queue_new(size_t items_max, size_t bytes_max);
+/* The queue must be empty. */
+void queue_free(struct queue *queue);
+/* Takes the item, or ERR_FULL (the caller keeps it). With `force` the limit is passed: for completions and shutdown. */
+int queue_push(struct queue *queue, struct queue_item *item, bool force);
+/* All items in order as a list, or NULL. */
+struct queue_item *queue_take_all(struct queue *queue);
+/* Waits until there is an item or timeout_us (< 0: for ever) has passed. True if there is one. */
+bool queue_wait(struct queue *queue, int64_t timeout_us);
+/* An eventfd that becomes readable when items come, for consumers with an event loop; reading it is queue_take_all()'s work. */
+int queue_fd(struct queue *queue);
+size_t queue_items(const struct queue *queue);
+size_t queue_bytes(const struct queue *queue);
+/* Times a push was refused. */
+uint64_t queue_refused(const struct queue *queue);
+
+#endif

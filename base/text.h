@@ -1,0 +1,41 @@
+/*
+ * Times, durations and numbers as text, in the forms that Prometheus and Go use.
+ *
+ * Times are int64_t milliseconds since the epoch, durations int64_t milliseconds, everywhere in
+ * Tocsin. No function here reads a clock but the two at the end.
+ */
+#ifndef TOCSIN_BASE_TEXT_H
+#define TOCSIN_BASE_TEXT_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+#define TIME_NONE INT64_MIN
+
+/* Prometheus' durations: 1d12h, 5m, 50ms, 0; descending units, each once. ERR_INVALID. */
+int duration_parse(struct slice text, int64_t *ms);
+/* "5m", "1h30m", "0s", as model.Duration prints it. */
+void duration_format(int64_t ms, struct buf *out);
+/* Unix seconds with fraction, or RFC 3339. ERR_INVALID. */
+int time_parse(struct slice text, int64_t *ms);
+/* 2026-11-20T10:11:12.345Z */
+void time_format_rfc3339(int64_t ms, struct buf *out);
+
+/* strconv.FormatFloat(v, 'f', -1, 64): shortest digits that round-trip, no exponent. */
+void number_format_f(double v, struct buf *out);
+/* 'e', -1: 1e+00 */
+void number_format_e(double v, struct buf *out);
+/* Go's %v of a float: shortest digits, exponent form (at least two digits, signed) when the exponent is < -4 or >= 6. */
+void number_format_g(double v, struct buf *out);
+/* The form of JSON sample values: 'f', but 'e' below 1e-6 or from 1e21. NaN, +Inf, -Inf. */
+void number_format_json(double v, struct buf *out);
+/* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID. */
+int number_parse(struct slice text, double *v);
+
+/* Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/, rules/, storage/. */
+int64_t clock_wall_ms(void);
+int64_t clock_monotonic_us(void);
+
+#endif

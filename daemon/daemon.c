@@ -1,0 +1,1 @@
+/* daemon: placeholder so that the archive is not empty; goes with the room's first file. */
