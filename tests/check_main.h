@@ -1,0 +1,30 @@
+/*
+ * The main() of a Check program: TEST_MAIN(suite_function) where suite_function returns a Suite *.
+ * Closes with Check's own line; the exit code says whether all passed.
+ */
+#ifndef TOCSIN_TESTS_CHECK_MAIN_H
+#define TOCSIN_TESTS_CHECK_MAIN_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEST_MAIN(make_suite)                                                                      \
+	int main(void)                                                                             \
+	{                                                                                          \
+		SRunner *runner = srunner_create(make_suite());                                    \
+		srunner_run_all(runner, CK_ENV);                                                   \
+		int failed = srunner_ntests_failed(runner);                                        \
+		srunner_free(runner);                                                              \
+		return failed ? EXIT_FAILURE : EXIT_SUCCESS;                                       \
+	}
+
+/* Skips the whole program, saying why: automake's exit code for it. */
+#define TEST_SKIP(...)                                                                             \
+	do {                                                                                       \
+		printf("SKIP: " __VA_ARGS__);                                                      \
+		printf("\n");                                                                      \
+		exit(77);                                                                          \
+	} while (0)
+
+#endif
