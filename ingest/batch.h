@@ -1,0 +1,103 @@
+/*
+ * A batch: the samples of one request, on their way from an ingest thread to the engine and back.
+ *
+ * Life: made and filled by a decoder on the ingest thread; pushed to the engine's queue; the engine
+ * applies each row and writes the outcome; sent back to the ingest thread, which answers the sender
+ * from the outcome and frees it. Exactly one thread owns it at any time.
+ *
+ * A row names its series by the 128-bit keyed hash of the raw wire labels. The labels themselves
+ * travel along only for keys that the ingest thread has not seen lately (births); should the engine
+ * not know a key without labels (it forgot the series meanwhile), it asks batch_labels(), which
+ * parses them from the body that the batch keeps: correctness never rests on the cache.
+ */
+#ifndef TOCSIN_INGEST_BATCH_H
+#define TOCSIN_INGEST_BATCH_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/labels.h"
+#include "base/queue.h"
+
+#define STALE_NAN_BITS 0x7ff0000000000002ull
+#define NORMAL_NAN_BITS 0x7ff8000000000001ull
+
+struct batch_row {
+	struct hash128 key;
+	int64_t ts_ms;
+	uint64_t bits; /* of the double: a stale marker is compared, never computed with */
+};
+
+/* Labels of a row's series; sorted by row. Rows without a birth are expected to be known. */
+struct batch_birth {
+	uint32_t row;
+	struct labels *labels; /* a reference */
+};
+
+/* Who sent it: (user, or address and user agent). */
+struct batch_sender {
+	char name[160]; /* "127.0.0.1 Prometheus/3.5.0"; NUL-terminated, cut to fit */
+	uint64_t hash;  /* of the whole identity */
+};
+
+enum batch_protocol { BATCH_REMOTE_WRITE_1, BATCH_REMOTE_WRITE_2 };
+
+/* What became of the rows. Written by the engine, but `invalid`, which the decoder counts. */
+struct batch_outcome {
+	uint32_t stored;    /* appended or inserted */
+	uint32_t identical; /* the same sample was there */
+	uint32_t late;      /* older than any reader may ask for */
+	uint32_t ignored;   /* demanded by nobody */
+	uint32_t conflict;  /* same time, other value: rejected */
+	uint32_t future;    /* more than FUTURE_MAX_MS ahead: rejected */
+	uint32_t limited;   /* a series limit was reached: rejected */
+	uint32_t invalid;   /* bad labels: rejected by the decoder, not among the rows */
+	uint32_t histograms, exemplars, metadata; /* well-formed ones, counted by the decoder */
+	uint32_t bad_histograms, bad_exemplars;
+	char error[512];    /* the first few complaints, for the reply; "" when none */
+};
+
+struct batch {
+	struct queue_item item; /* for queue.h */
+	enum batch_protocol protocol;
+	struct batch_sender sender;
+
+	struct batch_row *rows;
+	uint32_t nrows, rows_cap;
+	struct batch_birth *births;
+	uint32_t nbirths, births_cap;
+
+	/* For batch_labels(): the decoded body and, per row, where its series' labels stand. */
+	char *body;
+	size_t body_len;
+	uint32_t *label_at; /* nrows offsets into body, meaning is the decoder's */
+	int (*labels_parse)(const struct batch *batch, uint32_t row, struct labels **out);
+	void *decoder_data; /* the decoder's, freed by free_data */
+	void (*free_data)(void *data);
+
+	struct batch_outcome outcome;
+
+	/* Where the answer goes: ingest thread, slot, generation. */
+	uint32_t thread, slot, generation;
+	/* The engine's: how far it has come when it must wait for the end of a pass. */
+	uint32_t next_row, next_birth;
+	int64_t arrived_us; /* monotonic, for latency metrics */
+};
+
+struct batch *batch_new(void);
+void batch_free(struct batch *batch);
+/* Room for n more rows. ERR_NOMEM. */
+int batch_reserve(struct batch *batch, uint32_t nrows);
+/* Adds a birth for a row (takes the reference). */
+int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
+/* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set. */
+int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);
+/* Adds a complaint to outcome.error as long as there is room ("a; b; …"). */
+void batch_complain(struct batch *batch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Rows that were valid and taken: what the 2.0 Written header says of samples. */
+uint32_t batch_written(const struct batch_outcome *outcome);
+/* Anything that must be answered 400? */
+bool batch_is_rejected(const struct batch_outcome *outcome);
+
+#endif
