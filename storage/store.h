@@ -1,0 +1,178 @@
+/*
+ * The store: series, standing selectors and windows. Owned by the engine thread.
+ *
+ * Rules come before data: selectors are registered first, and a new series is matched once against
+ * all of them. A series that no selector wants is remembered only by its key (ignored) and its samples are dropped;
+ * one that is wanted is kept exactly as far back as its readers reach.
+ *
+ * Horizon H of a series: the oldest time a reader may still ask for = the least of (next due time of
+ * the reader − its reach) over the readers of all selectors that hold it. Samples newer than H are kept, and the newest one at or before H.
+ *
+ * Identity is the canonical label set. The 128-bit keys of raw wire labels only find it quickly:
+ * several keys (unsorted labels) may lead to one series, at most KEYS_PER_SERIES_MAX. Should two different label sets ever
+ * come with one key, the key is marked ambiguous and the labels are asked for each time.
+ */
+#ifndef TOCSIN_STORAGE_STORE_H
+#define TOCSIN_STORAGE_STORE_H
+
+#include "base/hash.h"
+#include "base/labels.h"
+#include "base/matcher.h"
+#include "storage/lset.h"
+#include "storage/window.h"
+
+#define FUTURE_MAX_MS (10 * 60 * 1000) /* further ahead of the told time: rejected */
+#define KEYS_PER_SERIES_MAX 4
+#define SELECTOR_MATCHERS_MAX 64
+
+struct store_options {
+	int64_t lookback_ms;
+	size_t series_max;    /* limits.series */
+	size_t ignored_max;   /* limits.ignored_series: clock eviction beyond it */
+	size_t memory_max;    /* limits.memory: no new series beyond it; 0: none */
+	/* For tests: a fixed secret instead of a random one. */
+	const struct hash_key *key;
+	/* For tests: replaces the hash of canonical labels. */
+	struct hash128 (*hash_hook)(const void *bytes, size_t n);
+};
+
+struct selector;
+
+struct series {
+	uint32_t row;      /* place in the store's table; reused */
+	uint32_t uid;      /* never reused: names the series in blocks */
+	uint32_t lset;     /* its labels, a reference */
+	uint32_t sender;   /* who fed it last (engine/senders.h) */
+	bool local;        /* written by a rule: demanded always */
+	bool in_dictionary; /* its dictionary entry was journaled */
+	struct window window;
+	/* Selectors that hold it, with the member row it has there. */
+	struct membership {
+		struct selector *selector;
+		uint32_t row;
+	} *memberships;
+	uint32_t nmemberships;
+	uint64_t silent_since_ms; /* free for the engine */
+};
+
+/* A reader of a selector: its reach back from *due_ms (range + offset + query offset, or lookback in place of range). */
+struct selector_reader {
+	const int64_t *due_ms; /* the group's next due time; owned by the engine */
+	int64_t reach_ms;
+};
+
+struct selector_change {
+	uint32_t row;
+	bool added; /* else removed */
+};
+
+/*
+ * A standing selector. Members have stable rows: members[row] is NULL for a row whose series went; a row is reused
+ * only after its removal stands in the log. The log holds changes since selector_log_clear(), in order.
+ */
+struct selector {
+	struct matcher *matchers; /* canonical order */
+	size_t nmatchers;
+	char *text; /* canonical: {__name__="up",job=~"a|b"} */
+	uint32_t refs;
+	struct series **members;
+	uint32_t nmembers;  /* rows, dead ones included */
+	uint32_t nlive;
+	struct selector_change *log;
+	uint32_t nlog;
+	int64_t covered_since_ms; /* since when it was fed in full */
+	uint64_t fed;             /* raised by each sample that a rule wrote to a member: cached results of the same time are void */
+	struct selector_reader *readers;
+	size_t nreaders;
+	void *binding; /* the engine's */
+};
+
+struct store;
+
+struct store *store_new(const struct store_options *options);
+void store_free(struct store *store);
+struct lset_table *store_lsets(struct store *store);
+/* The told time; never goes back. */
+void store_time_set(struct store *store, int64_t now_ms);
+int64_t store_time(const struct store *store);
+
+/* ---- samples ---- */
+
+enum append_result {
+	APPEND_STORED,
+	APPEND_IDENTICAL,
+	APPEND_LATE,     /* at or before the horizon, and not needed: counted as written, dropped */
+	APPEND_IGNORED,  /* known, demanded by nobody */
+	APPEND_CONFLICT, /* same time, other value */
+	APPEND_FUTURE,   /* more than FUTURE_MAX_MS ahead */
+	APPEND_UNKNOWN,  /* key not known, or ambiguous: call store_birth() and append with what it gives */
+	APPEND_LIMITED,  /* a limit was reached */
+};
+
+/* Starts loading what store_append() of this key will need. */
+void store_prefetch(const struct store *store, struct hash128 key);
+/* *out: the series when STORED (may be NULL otherwise). */
+enum append_result store_append(struct store *store, struct hash128 key, uint32_t sender, int64_t ts_ms, uint64_t bits,
+				struct series **out);
+/*
+ * Introduces a key with its labels: finds or makes the series, or remembers the key as ignored.
+ * 0 with *out the series, or NULL when nobody wants it. ERR_LIMIT, ERR_NOMEM.
+ */
+int store_birth(struct store *store, struct hash128 key, const struct labels *labels, struct series **out);
+/* As store_append() for a series in hand. */
+enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender, int64_t ts_ms, uint64_t bits);
+/* The series that a rule writes: always demanded while it has samples within its readers' reach, at least the lookback. */
+int store_local(struct store *store, uint32_t lset, struct series **out);
+/* Appends what a rule computed: raises `fed` of the selectors that hold the series. A conflict overwrites nothing. */
+enum append_result store_append_local(struct store *store, struct series *series, int64_t ts_ms, uint64_t bits);
+
+int64_t series_horizon_ms(const struct store *store, const struct series *series);
+
+/* ---- selectors ---- */
+
+/*
+ * A reference to the standing selector of these matchers (any order); equal ones are shared. A new one takes the kept series that
+ * match, is covered since now (or since restored, or as a wider selector is), and makes ignored keys be asked for again
+ * (see store_epoch()). ERR_LIMIT, ERR_NOMEM.
+ */
+int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n, struct selector **out);
+void store_selector_unref(struct store *store, struct selector *selector);
+/* Declares a reader; due_ms must stay valid until removed. */
+int selector_reader_add(struct selector *selector, const int64_t *due_ms, int64_t reach_ms);
+void selector_reader_remove(struct selector *selector, const int64_t *due_ms, int64_t reach_ms);
+int64_t selector_horizon_ms(const struct selector *selector);
+void selector_log_clear(struct selector *selector);
+/* All live selectors. */
+struct selector **store_selectors(struct store *store, size_t *n);
+/* Selectors whose log is not empty, since the last call with clear. */
+struct selector **store_changed_selectors(struct store *store, size_t *n);
+void store_changed_clear(struct store *store);
+/* Raised when keys known as ignored may be wanted now: ingest threads clear their caches. */
+uint64_t store_epoch(const struct store *store);
+/* Tells that this selector (by its canonical text) was covered since then, before it is referenced: for a restart. */
+int store_coverage_restore(struct store *store, struct slice text, int64_t since_ms);
+
+/* ---- looking in, restoring ---- */
+
+/* The kept series that match now, for an ad-hoc query; *out is for free(). A selector without name equality walks all. */
+int store_select(struct store *store, const struct matcher *matchers, size_t n, struct series ***out, size_t *count);
+/* Keeps the series in memory (its row and window) while a query holds it. */
+void series_pin(struct series *series);
+void series_unpin(struct store *store, struct series *series);
+/* Forgets series that no reader can reach any more and trims windows: at most `max` series a call, going on where the last one ended. */
+void store_sweep(struct store *store, size_t max);
+/* Walks rows [*cursor, …): the next live series, or NULL at the end. */
+struct series *store_next(struct store *store, uint32_t *cursor);
+/* A dictionary entry read back: *out NULL when nobody wants it now. */
+int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local, struct series **out);
+
+struct store_stats {
+	uint64_t series, ignored, born, forgotten, symbols, selectors;
+	uint64_t stored, identical, late, dropped_ignored, conflict, future, limited;
+	uint64_t keys_ambiguous, ignored_evicted, bytes;
+};
+void store_stats_get(const struct store *store, struct store_stats *out);
+/* Walks all invariants; for tests. */
+void store_check(const struct store *store);
+
+#endif
