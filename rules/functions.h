@@ -1,0 +1,32 @@
+/* The table of built-in functions (functions.def). */
+#ifndef TOCSIN_RULES_FUNCTIONS_H
+#define TOCSIN_RULES_FUNCTIONS_H
+
+#include "base/slice.h"
+
+enum function_id {
+#define FUNCTION(id, name, returns, arguments, optional, flags, doc) id,
+#include "rules/functions.def"
+#undef FUNCTION
+	FUNCTION_COUNT
+};
+
+enum function_flags { PLAIN = 0, KEEPS_NAME = 1, COUNTER = 2, ROWWISE = 4 };
+
+struct function {
+	enum function_id id;
+	const char *name;
+	char returns;          /* 'v' or 's' */
+	const char *arguments; /* "sv": a letter each */
+	unsigned optional;     /* how many of the last may be left out */
+	unsigned flags;
+	const char *doc;
+};
+
+extern const struct function functions[FUNCTION_COUNT];
+/* NULL when there is none of that name. Names are case-sensitive. */
+const struct function *function_find(struct slice name);
+/* Known to PromQL, but not here yet: so that it is refused by name. */
+bool function_is_planned(struct slice name);
+
+#endif
