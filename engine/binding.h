@@ -1,0 +1,98 @@
+/*
+ * A binding: a plan joined to the store's series. Here label work is done when series come and go, and
+ * evaluation is loops over columns of doubles.
+ *
+ * Each plan node has a relation: rows (stable ids, interned label sets) and, after an evaluation, columns
+ * (values, presence bits). Three verbs make it:
+ *
+ *   shape   builds the rows from the children's rows, once, when the binding is made (in quanta);
+ *   extend  follows the additions and removals that the selectors logged, node by node, children first:
+ *           an aggregation finds the new row's group, a join its partner, by integer label set ids;
+ *   eval    fills the columns for rows [from, to) at one time T; no label is looked at.
+ *
+ * Row ids are stable while the row lives; the id of a dead row (lset LSET_NONE) may be used again by a later
+ * addition. Errors that depend on which rows are present (duplicate matches, duplicate label sets) are decided in eval.
+ *
+ * A node's columns are kept with their T and evaluated once for it, whoever asks, unless a rule wrote a
+ * sample of the same T that it reads (selector->fed).
+ *
+ * Values follow Prometheus bit for bit where the order of computation allows: Kahan–Neumaier sums, left-open ranges, its extrapolation,
+ * its NaN and stale rules. A column may hold anything where the presence bit is 0.
+ */
+#ifndef TOCSIN_ENGINE_BINDING_H
+#define TOCSIN_ENGINE_BINDING_H
+
+#include "rules/plan.h"
+#include "storage/store.h"
+
+struct relation {
+	enum value_type type; /* VALUE_SCALAR: only `scalar` counts; VALUE_VECTOR */
+	double scalar;
+	uint32_t nrows; /* dead ones included */
+	const uint32_t *lsets;
+	const double *values;
+	const uint64_t *present; /* bit i%64 of word i/64 */
+	/*
+	 * Rows that are absent though a sample would be expected: it ended without a stale marker while its sender
+	 * is silent (for an aggregate or a join: one of its inputs did). NULL when no sender is silent.
+	 */
+	const uint64_t *silent;
+};
+
+struct binding_options {
+	int64_t lookback_ms;
+	/* Standing selectors (rules), else a snapshot of the series that match now (queries; the series are pinned). */
+	bool standing;
+	/* By series->sender: 1 when silent; *any_silent spares the look. May be NULL. */
+	uint8_t *const *sender_silent;
+	const bool *any_silent;
+};
+
+struct binding;
+
+/* Shapes nothing yet: call binding_shape() until it is done. The plan must outlive the binding. */
+int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options, struct binding **out);
+void binding_free(struct binding *binding);
+/* 0 when all nodes are shaped, ERR_AGAIN when the units (about one a row) ran out, ERR_NOMEM, ERR_LIMIT. */
+int binding_shape(struct binding *binding, int64_t *units);
+/*
+ * Follows the logs of the changed selectors through all nodes. The caller clears the logs
+ * (selector_log_clear, store_changed_clear) after all bindings have followed.
+ */
+int binding_extend(struct binding *binding);
+
+/* Where an evaluation stopped; zero to begin. */
+struct eval_cursor {
+	uint32_t node; /* position in order */
+	uint32_t row;
+};
+/*
+ * Evaluates the nodes of `order` (plan_order() of a root) at t_ms. 0 when done; ERR_AGAIN when the units (about one a row and node,
+ * samples of ranges counted) ran out: call again with the same cursor; ERR_EVAL: binding_error() tells why.
+ */
+int binding_eval(struct binding *binding, const uint32_t *order, uint32_t norder, int64_t t_ms, struct eval_cursor *cursor, int64_t *units);
+/* The error of the last failed evaluation of the node, in Prometheus' words; "" when none. */
+const char *binding_error(const struct binding *binding, uint32_t node);
+/* The columns of the last evaluation. Valid until the next extend or eval. */
+void binding_relation(const struct binding *binding, uint32_t node, struct relation *out);
+/* Has any row the presence bit? Counts them. */
+uint32_t relation_count(const struct relation *relation);
+static inline bool relation_has(const struct relation *relation, uint32_t row)
+{
+	return relation->present[row / 64] >> (row % 64) & 1;
+}
+
+/* The selector behind a plan's selector. */
+struct selector *binding_selector(const struct binding *binding, uint32_t plan_selector);
+/* How far back node's own leaf reads: range + offset, or lookback + offset; for plan nodes SELECT and RANGE only. */
+int64_t binding_reach_ms(const struct binding *binding, uint32_t node);
+/* Rows, live rows and evaluations of a node, for explain and metrics. */
+struct binding_node_stats {
+	uint32_t rows, live;
+	uint64_t evals, rows_evaluated, cached;
+};
+void binding_node_stats_get(const struct binding *binding, uint32_t node, struct binding_node_stats *out);
+/* Walks all invariants; compares each node's rows with a fresh shape. For tests. */
+void binding_check(struct binding *binding);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * The oracle: a plain evaluator that recomputes an expression from raw samples and label strings, with none of
+ * the plan's sharing and caching. Slow and simple; for tests and --verify: both must give equal bits.
+ */
+#ifndef TOCSIN_ENGINE_ORACLE_H
+#define TOCSIN_ENGINE_ORACLE_H
+
+#include "rules/expr.h"
+#include "storage/store.h"
+
+struct oracle_row {
+	struct labels *labels;
+	double value;
+};
+struct oracle_result {
+	enum value_type type;
+	double scalar;
+	struct oracle_row *rows; /* sorted by labels */
+	size_t n;
+	char error[512]; /* "" when none */
+};
+
+/* Result to be given back with oracle_result_fini(). */
+int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms, struct oracle_result *out);
+void oracle_result_fini(struct oracle_result *result);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The file journal: a log of records in segments under data_dir, and its replay.
+ *
+ *   data_dir/LOCK                 one daemon at a time (flock)
+ *   data_dir/FORMAT               "tocsin journal 1": the version before is read, a newer one refused by name
+ *   data_dir/journal/00000007.log segments; a checkpoint begins a new one, and its end deletes those before
+ *
+ * Written by one thread (the store thread); sync: none, group (one fdatasync for all that waits), each.
+ * A torn record at the end of the last segment is cut off and counted: what was not synced was not promised.
+ */
+#ifndef TOCSIN_STORAGE_JOURNAL_H
+#define TOCSIN_STORAGE_JOURNAL_H
+
+#include "storage/block.h"
+
+#define JOURNAL_SEGMENT_MAX (64ll * 1024 * 1024) /* larger: a checkpoint is due, if the state itself is smaller than half of it */
+
+enum journal_sync { JOURNAL_SYNC_NONE, JOURNAL_SYNC_GROUP, JOURNAL_SYNC_EACH };
+
+struct journal;
+
+/* Locks, checks the version, finds the segments. *why: text to free(). ERR_CONFLICT: locked by another daemon; ERR_UNSUPPORTED; ERR_IO. */
+int journal_open(const char *data_dir, enum journal_sync sync, struct journal **out, char **why);
+void journal_close(struct journal *journal);
+
+struct journal_replay_stats {
+	uint64_t records, bytes, torn_bytes, skipped;
+};
+/*
+ * All records from the newest complete checkpoint on, in order. Call once, before the first append.
+ * A corrupt record in the middle: the rest of that segment is left out and counted; ERR_CORRUPT only when nothing could be read at all.
+ */
+int journal_replay(struct journal *journal, void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
+		   struct journal_replay_stats *stats);
+
+/* Buffers a record. ERR_IO, ERR_NOMEM. */
+int journal_append(struct journal *journal, enum record_type type, struct slice payload);
+/* Writes what is buffered and syncs as configured: after it, all appended records have what `sync` promises. ERR_IO: kept, to be tried again. */
+int journal_commit(struct journal *journal);
+/* Is a checkpoint due? */
+bool journal_wants_checkpoint(const struct journal *journal);
+/* Starts a new segment with RECORD_CHECKPOINT_BEGIN; records go there from now on. */
+int journal_checkpoint_begin(struct journal *journal);
+/* All parts of the state have been appended: writes RECORD_CHECKPOINT_END, syncs, deletes the segments before. */
+int journal_checkpoint_end(struct journal *journal);
+
+struct journal_stats {
+	uint64_t records, bytes, commits, syncs, errors, checkpoints, segment;
+	int64_t segment_bytes;
+};
+void journal_stats_get(const struct journal *journal, struct journal_stats *out);
+
+#endif
