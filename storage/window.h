@@ -4,6 +4,9 @@
  * Samples stand contiguous (so that a range function is a loop over two arrays): offsets from a base time in milliseconds,
  * and values. New ones are appended, late ones inserted; old ones leave by the horizon only, when room is needed.
  *
+ * Two limits make the oldest leave before their time, counted in `early`: WINDOW_SAMPLES_MAX, and the
+ * 2^32 ms (49.7 days) that offsets can span.
+ *
  *      ┌ start                     ┌ start+n
  *      ▼                           ▼
  *   [ . . s s s s s s s s s s s s s . . . . ]    capacity `cap`
@@ -24,6 +27,7 @@ struct window {
 	double *values;    /* cap of them, then cap offsets, in one allocation; NULL while cap is 0 */
 	uint32_t *offsets;
 	uint32_t start, n, cap;
+	uint32_t early; /* samples that left before their time; goes round */
 };
 
 /* A read-only view of a part: sample i is at base_ms + offsets[i]. */
@@ -34,11 +38,20 @@ struct window_view {
 	size_t n;
 };
 
-enum window_result { WINDOW_STORED, WINDOW_IDENTICAL, WINDOW_CONFLICT, WINDOW_NOMEM };
+enum window_result {
+	WINDOW_STORED,
+	WINDOW_IDENTICAL, /* same time, same bits */
+	WINDOW_CONFLICT,  /* same time, other bits: nothing was done */
+	WINDOW_LATE,      /* dropped: a newer sample at or before the horizon is there, or a limit stands before it */
+	WINDOW_NOMEM,
+};
 
 void window_init(struct window *window);
 void window_fini(struct window *window);
-/* Bits are compared and kept exactly. horizon_ms: samples before the newest one at or before it may be dropped to make room. */
+/*
+ * Bits are compared and kept exactly; ts_ms is never TIME_NONE. horizon_ms: samples before the newest one at or before it
+ * may be dropped to make room (TIME_NONE: none).
+ */
 enum window_result window_add(struct window *window, int64_t ts_ms, uint64_t bits, int64_t horizon_ms);
 /* True when the next in-order window_add() needs no horizon: spares the caller from working it out. */
 bool window_has_room(const struct window *window);

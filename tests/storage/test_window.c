@@ -1,0 +1,354 @@
+#include "storage/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "tests/check_main.h"
+
+#define DAY_MS INT64_C(86400000)
+
+/* The naive model: all samples ever taken, sorted; what was before the greatest horizon may be gone. */
+struct model {
+	struct model_sample {
+		int64_t ts_ms;
+		uint64_t bits;
+	} samples[4096];
+	size_t n;
+	int64_t horizon_ms;
+};
+
+static uint64_t random_state;
+
+static uint64_t random_next(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state;
+}
+
+static uint64_t random_below(uint64_t n)
+{
+	return random_next() % n;
+}
+
+static uint64_t bits_of(double value)
+{
+	uint64_t bits;
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
+}
+
+static size_t model_until(const struct model *model, int64_t ts_ms)
+{
+	size_t i = 0;
+	while (i < model->n && model->samples[i].ts_ms <= ts_ms)
+		i++;
+	return i;
+}
+
+/* What window_add() must answer, and the sample kept if it is to be. */
+static enum window_result model_add(struct model *model, int64_t ts_ms, uint64_t bits)
+{
+	size_t at = model_until(model, ts_ms), until = model_until(model, model->horizon_ms);
+	if (at > 0 && model->samples[at - 1].ts_ms == ts_ms && at >= until)
+		return model->samples[at - 1].bits == bits ? WINDOW_IDENTICAL : WINDOW_CONFLICT;
+	if (at < until)
+		return WINDOW_LATE;
+	memmove(model->samples + at + 1, model->samples + at,
+		(model->n - at) * sizeof(*model->samples));
+	model->samples[at] = (struct model_sample){ ts_ms, bits };
+	model->n++;
+	return WINDOW_STORED;
+}
+
+/* All that a reader from the horizon on may see must be the same. */
+static void compare_range(const struct window *window, const struct model *model, int64_t from_ms,
+			  int64_t to_ms)
+{
+	struct window_view view;
+	window_range(window, from_ms, to_ms, &view);
+	size_t from = model_until(model, from_ms), to = model_until(model, to_ms);
+	ck_assert_uint_eq(view.n, to > from ? to - from : 0);
+	for (size_t i = 0; i < view.n; i++) {
+		ck_assert_int_eq(view.base_ms + view.offsets[i], model->samples[from + i].ts_ms);
+		ck_assert_uint_eq(bits_of(view.values[i]), model->samples[from + i].bits);
+	}
+	int64_t ts_ms;
+	double value;
+	if (to == 0) {
+		ck_assert(!window_last(window, to_ms, &ts_ms, &value));
+		return;
+	}
+	ck_assert(window_last(window, to_ms, &ts_ms, &value));
+	ck_assert_int_eq(ts_ms, model->samples[to - 1].ts_ms);
+	ck_assert_uint_eq(bits_of(value), model->samples[to - 1].bits);
+}
+
+static void compare(const struct window *window, const struct model *model)
+{
+	window_check(window);
+	if (model->n == 0) {
+		ck_assert_int_eq(window_newest_ms(window), TIME_NONE);
+		return;
+	}
+	int64_t newest = model->samples[model->n - 1].ts_ms;
+	ck_assert_int_eq(window_newest_ms(window), newest);
+	int64_t low = model->horizon_ms == TIME_NONE ? model->samples[0].ts_ms - 10 :
+						       model->horizon_ms;
+	compare_range(window, model, low, newest);
+	uint64_t span = newest > low ? (uint64_t)(newest - low) + 20 : 20;
+	int64_t from = low + (int64_t)random_below(span);
+	compare_range(window, model, from, from + (int64_t)random_below(span));
+}
+
+static int64_t random_time(const struct model *model, int64_t step_ms)
+{
+	int64_t newest = model->n ? model->samples[model->n - 1].ts_ms : 1000000;
+	switch (random_below(8)) {
+	case 0: /* late, anywhere */
+		return newest - (int64_t)random_below((uint64_t)step_ms * 60);
+	case 1: /* late, by little */
+		return newest - (int64_t)random_below((uint64_t)step_ms * 3);
+	case 2: /* again */
+		return model->n ? model->samples[random_below(model->n)].ts_ms : newest;
+	default:
+		return newest + 1 + (int64_t)random_below((uint64_t)step_ms * 2);
+	}
+}
+
+static void run_random(uint64_t seed, int64_t step_ms, size_t operations)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	struct window window;
+	window_init(&window);
+	random_state = seed * 2654435761u + 1;
+	model->horizon_ms = TIME_NONE;
+	for (size_t i = 0; i < operations; i++) {
+		int64_t ts_ms = random_time(model, step_ms);
+		int64_t newest = window_newest_ms(&window);
+		if (newest != TIME_NONE && random_below(6) == 0) {
+			int64_t horizon = newest - (int64_t)random_below((uint64_t)step_ms * 40);
+			if (random_below(20) == 0)
+				horizon = newest + 5;
+			if (horizon > model->horizon_ms)
+				model->horizon_ms = horizon;
+			if (random_below(2))
+				window_trim(&window, model->horizon_ms);
+		}
+		uint64_t bits = bits_of((double)random_below(3));
+		bool in_order_with_room = ts_ms > newest && window_has_room(&window);
+		enum window_result expected = model_add(model, ts_ms, bits);
+		/* With room, no horizon is asked for. */
+		ck_assert_int_eq(window_add(&window, ts_ms, bits,
+					    in_order_with_room ? TIME_NONE : model->horizon_ms),
+				 expected);
+		compare(&window, model);
+	}
+	window_fini(&window);
+	free(model);
+}
+
+START_TEST(window_agrees_with_naive_model)
+{
+	run_random((uint64_t)_i + 1, _i % 2 ? 15000 : 7, 1500);
+}
+END_TEST
+
+START_TEST(window_agrees_with_naive_model_at_long_steps)
+{
+	/* A window of 40 steps of 12 hours: 20 days, so that the base must move again and again. */
+	run_random((uint64_t)_i + 100, DAY_MS / 2, 1500);
+}
+END_TEST
+
+START_TEST(window_keeps_newest_at_horizon)
+{
+	struct window window;
+	window_init(&window);
+	for (int64_t i = 0; i < 10; i++)
+		ck_assert_int_eq(window_add(&window, 1000 * i, bits_of((double)i), TIME_NONE),
+				 WINDOW_STORED);
+	window_trim(&window, 5500);
+	struct window_view view;
+	window_range(&window, TIME_NONE, INT64_MAX, &view);
+	ck_assert_uint_eq(view.n, 5);
+	ck_assert_int_eq(view.base_ms + view.offsets[0], 5000);
+	window_trim(&window, 100000);
+	window_range(&window, TIME_NONE, INT64_MAX, &view);
+	ck_assert_uint_eq(view.n, 1);
+	ck_assert_int_eq(window_newest_ms(&window), 9000);
+	window_check(&window);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_judges_samples)
+{
+	struct window window;
+	window_init(&window);
+	ck_assert(!window_has_room(&window));
+	for (int64_t i = 1; i < 5; i++)
+		window_add(&window, 1000 * i, bits_of(1), TIME_NONE);
+	ck_assert_int_eq(window_add(&window, 2000, bits_of(1), TIME_NONE), WINDOW_IDENTICAL);
+	ck_assert_int_eq(window_add(&window, 2000, bits_of(2), TIME_NONE), WINDOW_CONFLICT);
+	ck_assert_int_eq(window_add(&window, 4000, bits_of(2), TIME_NONE), WINDOW_CONFLICT);
+	/* At or before H with a newer one there: nobody needs it. */
+	ck_assert_int_eq(window_add(&window, 2500, bits_of(1), 3000), WINDOW_LATE);
+	/* The newest at or before H: needed. */
+	ck_assert_int_eq(window_add(&window, 3500, bits_of(1), 3700), WINDOW_STORED);
+	window_check(&window);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_compares_nan_by_bits)
+{
+	const uint64_t stale = 0x7ff0000000000002, nan = 0x7ff8000000000001;
+	struct window window;
+	window_init(&window);
+	window_add(&window, 1, stale, TIME_NONE);
+	window_add(&window, 2, nan, TIME_NONE);
+	window_add(&window, 3, bits_of(0.0), TIME_NONE);
+	ck_assert_int_eq(window_add(&window, 1, stale, TIME_NONE), WINDOW_IDENTICAL);
+	ck_assert_int_eq(window_add(&window, 1, nan, TIME_NONE), WINDOW_CONFLICT);
+	ck_assert_int_eq(window_add(&window, 2, nan, TIME_NONE), WINDOW_IDENTICAL);
+	ck_assert_int_eq(window_add(&window, 3, bits_of(-0.0), TIME_NONE), WINDOW_CONFLICT);
+	struct window_view view;
+	window_range(&window, 0, 3, &view);
+	ck_assert_uint_eq(view.n, 3);
+	ck_assert_uint_eq(bits_of(view.values[0]), stale);
+	ck_assert_uint_eq(bits_of(view.values[1]), nan);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_survives_gap_beyond_offsets)
+{
+	struct window window;
+	struct window_view view;
+	window_init(&window);
+	const int64_t t0 = 1700000000000;
+	window_add(&window, t0, bits_of(1), TIME_NONE);
+	window_add(&window, t0 + 30 * DAY_MS, bits_of(2), TIME_NONE);
+	window_add(&window, t0 + 40 * DAY_MS, bits_of(3), TIME_NONE);
+	window_check(&window);
+	ck_assert_uint_eq(window.early, 0);
+	/* 60 days after the first: that one cannot be said any more. */
+	ck_assert_int_eq(window_add(&window, t0 + 60 * DAY_MS, bits_of(4), TIME_NONE),
+			 WINDOW_STORED);
+	window_check(&window);
+	ck_assert_uint_eq(window.early, 1);
+	window_range(&window, t0, t0 + 60 * DAY_MS, &view);
+	ck_assert_uint_eq(view.n, 3);
+	ck_assert_int_eq(view.base_ms + view.offsets[0], t0 + 30 * DAY_MS);
+	/* Nor one so far before the newest, while one within reach is inserted. */
+	ck_assert_int_eq(window_add(&window, t0, bits_of(1), TIME_NONE), WINDOW_LATE);
+	ck_assert_int_eq(window_add(&window, t0 + 12 * DAY_MS, bits_of(1), TIME_NONE),
+			 WINDOW_STORED);
+	window_check(&window);
+	/* A gap of years leaves the new one alone. */
+	ck_assert_int_eq(window_add(&window, t0 + 3650 * DAY_MS, bits_of(5), TIME_NONE),
+			 WINDOW_STORED);
+	window_check(&window);
+	window_range(&window, TIME_NONE, INT64_MAX, &view);
+	ck_assert_uint_eq(view.n, 1);
+	ck_assert_uint_eq(window.early, 5);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_takes_extreme_times)
+{
+	struct window window;
+	window_init(&window);
+	ck_assert_int_eq(window_add(&window, INT64_MIN + 1, bits_of(1), TIME_NONE), WINDOW_STORED);
+	window_check(&window);
+	ck_assert_int_eq(window_add(&window, INT64_MAX, bits_of(2), TIME_NONE), WINDOW_STORED);
+	window_check(&window);
+	ck_assert_int_eq(window_newest_ms(&window), INT64_MAX);
+	ck_assert_int_eq(window_add(&window, INT64_MAX - 1, bits_of(3), TIME_NONE), WINDOW_STORED);
+	window_check(&window);
+	int64_t ts_ms;
+	double value;
+	ck_assert(window_last(&window, INT64_MAX - 1, &ts_ms, &value));
+	ck_assert_double_eq(value, 3);
+	ck_assert(!window_last(&window, 0, &ts_ms, &value));
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_memory_follows_demand)
+{
+	struct window window;
+	window_init(&window);
+	/* Five minutes at 15 s: 21 or 22 samples live. */
+	for (int64_t t = 0; t < 3600000; t += 15000)
+		window_add(&window, t, bits_of(1), t - 300000);
+	ck_assert_uint_le(window.cap, 32);
+	for (int64_t t = 3600000; t < 3600000 + 5000; t++)
+		window_add(&window, t, bits_of(1), TIME_NONE);
+	ck_assert_uint_ge(window.cap, 5000);
+	window_trim(&window, 3600000 + 5000);
+	window_check(&window);
+	ck_assert_uint_le(window.cap, 8);
+	ck_assert_uint_le(window_bytes(&window), 100);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_limits_samples)
+{
+	struct window window;
+	window_init(&window);
+	for (int64_t t = 0; t < WINDOW_SAMPLES_MAX; t++)
+		window_add(&window, 2 * t, bits_of(1), TIME_NONE);
+	ck_assert_uint_eq(window.n, WINDOW_SAMPLES_MAX);
+	ck_assert_uint_eq(window.early, 0);
+	ck_assert_int_eq(window_add(&window, -1, bits_of(1), TIME_NONE), WINDOW_LATE);
+	ck_assert_int_eq(window_add(&window, 5, bits_of(1), TIME_NONE), WINDOW_STORED);
+	ck_assert_uint_eq(window.early, 1);
+	for (int64_t t = WINDOW_SAMPLES_MAX; t < WINDOW_SAMPLES_MAX + 1000; t++)
+		ck_assert_int_eq(window_add(&window, 2 * t, bits_of(1), TIME_NONE), WINDOW_STORED);
+	ck_assert_uint_eq(window.early, 1001);
+	window_check(&window);
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_takes_samples_backwards)
+{
+	struct window window;
+	window_init(&window);
+	for (int64_t t = 20000; t > 0; t--)
+		ck_assert_int_eq(window_add(&window, t * 1000, bits_of((double)t), TIME_NONE),
+				 WINDOW_STORED);
+	window_check(&window);
+	struct window_view view;
+	window_range(&window, 0, INT64_MAX, &view);
+	ck_assert_uint_eq(view.n, 20000);
+	window_fini(&window);
+}
+END_TEST
+
+static Suite *window_suite(void)
+{
+	Suite *suite = suite_create("window");
+	TCase *tcase = tcase_create("window");
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, window_agrees_with_naive_model, 0, 20);
+	tcase_add_loop_test(tcase, window_agrees_with_naive_model_at_long_steps, 0, 5);
+	tcase_add_test(tcase, window_keeps_newest_at_horizon);
+	tcase_add_test(tcase, window_judges_samples);
+	tcase_add_test(tcase, window_compares_nan_by_bits);
+	tcase_add_test(tcase, window_survives_gap_beyond_offsets);
+	tcase_add_test(tcase, window_takes_extreme_times);
+	tcase_add_test(tcase, window_memory_follows_demand);
+	tcase_add_test(tcase, window_limits_samples);
+	tcase_add_test(tcase, window_takes_samples_backwards);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(window_suite)
