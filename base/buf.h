@@ -5,6 +5,7 @@
 #ifndef TOCSIN_BASE_BUF_H
 #define TOCSIN_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -22,7 +23,10 @@ void buf_fini(struct buf *buf);
 void buf_clear(struct buf *buf);
 bool buf_ok(const struct buf *buf);
 struct slice buf_slice(const struct buf *buf);
-/* Takes the bytes out as a NUL-terminated string to free(); the buffer is empty after. NULL if failed. */
+/*
+ * Takes the bytes out as a NUL-terminated string to free(); the buffer is empty after. NULL if
+ * failed.
+ */
 char *buf_take(struct buf *buf);
 
 /* Makes room for n more bytes; a pointer to them, or NULL. */
@@ -32,6 +36,8 @@ void buf_add_slice(struct buf *buf, struct slice text);
 void buf_add_str(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 /* Little-endian fixed-width numbers, for binary formats. */
 void buf_add_u32(struct buf *buf, uint32_t v);
 void buf_add_u64(struct buf *buf, uint64_t v);

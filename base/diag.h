@@ -12,6 +12,8 @@
 #include "base/slice.h"
 
 #define DIAG_MAX 1000
+#define DIAG_QUOTE_MAX (64 * 1024) /* a longer line is not quoted */
+#define DIAG_WIDTH 160             /* bytes of a line that are shown */
 
 enum diag_severity { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
 
@@ -54,9 +56,12 @@ void diag_add_at(struct diag_list *list, enum diag_severity severity, const stru
 void diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
 	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 8, 9)));
-/* file:line:column: error: message, the quoted line, a caret line, the hint; colour when asked. */
+/*
+ * file:line:column: error: message, the quoted line, a caret line, the hint; colour when asked.
+ * Control characters of the input are replaced: the text is safe on a terminal.
+ */
 void diag_format(const struct diag *diag, bool colour, struct buf *out);
-/* All, then a line that counts. */
+/* All, then a line that counts errors and warnings if there are any. */
 void diag_list_format(const struct diag_list *list, bool colour, struct buf *out);
 /* JSON array of {severity,file,line,column,span,message,hint}. */
 void diag_list_format_json(const struct diag_list *list, struct buf *out);

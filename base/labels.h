@@ -41,14 +41,20 @@ bool labels_is_equal(const struct labels *a, const struct labels *b);
 int labels_compare(const struct labels *a, const struct labels *b);
 /* Alertmanager's and Prometheus' fingerprint: FNV-1a over name 0xFF value 0xFF. */
 uint64_t labels_fingerprint(const struct labels *labels);
-/* {a="b", c="d"} after the metric name, as Prometheus prints a series; {} when empty. */
+/*
+ * {a="b", c="d"} after the metric name, as Prometheus prints a series; {} when empty. Names that are
+ * no legacy names are quoted, such a metric name stands first within the braces.
+ */
 void labels_format(const struct labels *labels, struct buf *out);
+/* Asserts the invariants, for tests. */
+void labels_check(const struct labels *labels);
 
 /* A growing, unsorted set under construction; borrowed strings must outlive labels_builder_take(). */
 struct labels_builder {
 	struct label *pairs;
 	size_t n, cap;
-	bool failed;
+	bool failed;   /* out of memory */
+	bool overflow; /* more than LABELS_COUNT_MAX were set at once */
 };
 
 void labels_builder_init(struct labels_builder *builder);

@@ -8,6 +8,7 @@
 
 #include "base/diag.h"
 #include "base/labels.h"
+#include "base/quote.h"
 #include "base/regex.h"
 
 enum match_type { MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE };
@@ -40,8 +41,5 @@ void matcher_format(const struct matcher *matcher, struct buf *out);
 int matchers_parse(struct slice text, struct matcher **list, size_t *n, char **why);
 bool matchers_is_match(const struct matcher *list, size_t n, const struct labels *labels);
 void matchers_free(struct matcher *list, size_t n);
-
-/* strconv.Quote */
-void text_quote(struct slice text, struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct slice {
@@ -42,12 +43,23 @@ ptrdiff_t slice_find(struct slice a, char c);
 struct slice slice_trim(struct slice a);
 /* Valid UTF-8 (no surrogates, no overlong forms)? */
 bool slice_is_utf8(struct slice a);
+#define RUNE_ERROR 0xFFFDu
+/*
+ * The first character: its code point and length in bytes. What is no UTF-8 gives RUNE_ERROR and 1,
+ * an empty slice RUNE_ERROR and 0.
+ */
+size_t slice_rune(struct slice a, uint32_t *rune);
+/* Writes a character as UTF-8 (RUNE_ERROR for what is none); the number of bytes. */
+size_t rune_encode(uint32_t rune, char out[4]);
 /* A NUL-terminated copy to free(), or NULL when out of memory. */
 char *slice_dup(struct slice a);
 
+#define NEAREST_NAME_MAX 64 /* longer words and names are left out */
+
 /*
  * The nearest of names[0..n) to the given word by edit distance, or NULL when none is near enough
- * to be a likely slip (distance at most a third of the word, at least 1). For "did you mean".
+ * to be a likely slip (distance at most a third of the word, at least 1; letter case does not count).
+ * For "did you mean".
  */
 const char *nearest_name(struct slice word, const char *const *names, size_t n);
 

@@ -27,14 +27,23 @@ void time_format_rfc3339(int64_t ms, struct buf *out);
 void number_format_f(double v, struct buf *out);
 /* 'e', -1: 1e+00 */
 void number_format_e(double v, struct buf *out);
-/* Go's %v of a float: shortest digits, exponent form (at least two digits, signed) when the exponent is < -4 or >= 6. */
+/*
+ * Go's %v of a float as templates print it: shortest digits, exponent form (at least two digits,
+ * signed) when the exponent is < -4 or >= 6.
+ */
 void number_format_g(double v, struct buf *out);
 /* The form of JSON sample values: 'f', but 'e' below 1e-6 or from 1e21. NaN, +Inf, -Inf. */
 void number_format_json(double v, struct buf *out);
 /* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID. */
 int number_parse(struct slice text, double *v);
+/* The NaN that Prometheus calls normal, as number_parse() gives it; the stale marker is another. */
+#define NAN_BITS 0x7ff8000000000001ull
+double number_nan(void);
 
-/* Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/, rules/, storage/. */
+/*
+ * Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/, rules/,
+ * storage/.
+ */
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_us(void);
 

@@ -1,0 +1,330 @@
+#include "base/diag.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+
+static const struct severity_look {
+	const char *name, *colour;
+} looks[] = {
+	[DIAG_ERROR] = { "error", "\033[1;31m" },
+	[DIAG_WARNING] = { "warning", "\033[1;35m" },
+	[DIAG_NOTE] = { "note", "\033[1;36m" },
+};
+
+#define BOLD "\033[1m"
+#define GREEN "\033[1;32m"
+#define PLAIN "\033[0m"
+
+void diag_list_init(struct diag_list *list)
+{
+	*list = (struct diag_list){ 0 };
+}
+
+void diag_list_fini(struct diag_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct diag *diag = &list->items[i];
+
+		free(diag->file);
+		free(diag->quote);
+		free(diag->message);
+		free(diag->hint);
+	}
+	free(list->items);
+	diag_list_init(list);
+}
+
+static bool list_grow(struct diag_list *list)
+{
+	if (list->n < list->cap)
+		return true;
+	size_t cap = list->cap ? list->cap * 2 : 8;
+	struct diag *items = realloc(list->items, cap * sizeof(*items));
+
+	if (!items)
+		return false;
+	list->items = items;
+	list->cap = cap;
+	return true;
+}
+
+/*
+ * Counts, and makes the item unless the list is full or memory is short: the counts alone already
+ * say that the input is bad.
+ */
+static struct diag *list_add(struct diag_list *list, enum diag_severity severity)
+{
+	list->errors += severity == DIAG_ERROR;
+	list->warnings += severity == DIAG_WARNING;
+	if (list->n == DIAG_MAX || !list_grow(list))
+		return NULL;
+	struct diag *diag = &list->items[list->n++];
+
+	*diag = (struct diag){ .severity = severity, .span = 1 };
+	return diag;
+}
+
+static char *dup_or_null(const char *text)
+{
+	return text ? slice_dup(slice_from(text)) : NULL;
+}
+
+static void diag_fill(struct diag *diag, const char *file, const char *hint, const char *format,
+		      va_list args)
+{
+	struct buf message;
+
+	buf_init(&message);
+	buf_vprintf(&message, format, args);
+	diag->file = dup_or_null(file);
+	diag->hint = dup_or_null(hint);
+	diag->message = buf_take(&message);
+}
+
+void diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
+	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
+{
+	struct diag *diag = list_add(list, severity);
+	va_list args;
+
+	if (!diag)
+		return;
+	diag->line = line;
+	diag->column = column;
+	diag->quote = dup_or_null(quote);
+	va_start(args, format);
+	diag_fill(diag, file, hint, format, args);
+	va_end(args);
+}
+
+/* The line of the text around an offset. */
+static struct slice line_around(struct slice text, size_t offset)
+{
+	size_t start = offset, end = offset;
+
+	while (start > 0 && text.ptr[start - 1] != '\n')
+		start--;
+	while (end < text.len && text.ptr[end] != '\n')
+		end++;
+	if (end > start && text.ptr[end - 1] == '\r')
+		end--;
+	return (struct slice){ text.ptr + start, end - start };
+}
+
+static uint32_t count_newlines(struct slice text)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		n += text.ptr[i] == '\n';
+	return n;
+}
+
+/*
+ * The text may be a part of its file. What stands before it on the line is not at hand: blanks take
+ * its place, so that quote and column agree.
+ */
+static void diag_place(struct diag *diag, const struct source *source, size_t offset, size_t span)
+{
+	if (offset > source->text.len)
+		offset = source->text.len;
+	struct slice before = { source->text.ptr, offset };
+	struct slice line = line_around(source->text, offset);
+	uint32_t lines_down = count_newlines(before);
+	size_t in_line = (size_t)(source->text.ptr + offset - line.ptr);
+	size_t margin = source->indent;
+
+	if (lines_down == 0)
+		margin = source->column0 ? source->column0 - 1 : 0;
+	diag->line = (source->line0 ? source->line0 : 1) + lines_down;
+	diag->column = (uint32_t)(margin + in_line + 1);
+	if (in_line < line.len && span > line.len - in_line)
+		span = line.len - in_line; /* to the end of the line */
+	else if (in_line >= line.len)
+		span = 1;
+	diag->span = span ? (uint32_t)span : 1;
+
+	struct buf quote;
+
+	if (line.len > DIAG_QUOTE_MAX || margin > DIAG_QUOTE_MAX)
+		return;
+	buf_init(&quote);
+	for (size_t i = 0; i < margin; i++)
+		buf_add_char(&quote, ' ');
+	buf_add_slice(&quote, line);
+	diag->quote = buf_take(&quote);
+}
+
+void diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
+		 size_t offset, size_t span, const char *hint, const char *format, ...)
+{
+	struct diag *diag = list_add(list, severity);
+	va_list args;
+
+	if (!diag)
+		return;
+	diag_place(diag, source, offset, span);
+	va_start(args, format);
+	diag_fill(diag, source->file, hint, format, args);
+	va_end(args);
+}
+
+/* Foreign text on its way to a terminal: no control character passes. */
+static void add_clean(struct buf *out, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		buf_add_char(out, c == '\n' || c == '\t' ? ' ' : c < ' ' || c == 0x7F ? '?' : (char)c);
+	}
+}
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* The part of a line that is shown: all of it, or a piece around the fault. */
+static struct slice quote_window(struct slice line, size_t column, bool *cut_left)
+{
+	size_t start = 0, end = line.len;
+
+	*cut_left = false;
+	if (line.len <= DIAG_WIDTH)
+		return line;
+	if (column > DIAG_WIDTH / 2)
+		start = column - DIAG_WIDTH / 2;
+	if (end - start > DIAG_WIDTH)
+		end = start + DIAG_WIDTH;
+	while (start > 0 && is_continuation(line.ptr[start]))
+		start--;
+	while (end < line.len && is_continuation(line.ptr[end]))
+		end++;
+	*cut_left = start > 0;
+	return (struct slice){ line.ptr + start, end - start };
+}
+
+/* Blanks up to the fault and a line under it; a character of several bytes is one wide. */
+static void add_caret(const struct slice *shown, size_t at, size_t span, bool colour,
+		      struct buf *out)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (i >= shown->len || !is_continuation(shown->ptr[i]))
+			buf_add_char(out, ' ');
+	}
+	buf_add_str(out, colour ? GREEN "^" : "^");
+	for (size_t i = at + 1; i < at + span && i < shown->len; i++) {
+		if (!is_continuation(shown->ptr[i]))
+			buf_add_char(out, '~');
+	}
+	buf_add_str(out, colour ? PLAIN "\n" : "\n");
+}
+
+static void add_quote(const struct diag *diag, bool colour, struct buf *out)
+{
+	struct slice line = slice_from(diag->quote);
+	size_t column = diag->column ? diag->column - 1 : 0;
+	bool cut_left;
+
+	if (column > line.len)
+		column = line.len;
+	struct slice shown = quote_window(line, column, &cut_left);
+
+	buf_add_str(out, cut_left ? "  …" : "  ");
+	add_clean(out, shown);
+	buf_add_str(out, shown.ptr + shown.len < line.ptr + line.len ? "…\n" : "\n");
+	if (diag->column == 0)
+		return;
+	buf_add_str(out, cut_left ? "   " : "  ");
+	add_caret(&shown, column - (size_t)(shown.ptr - line.ptr), diag->span, colour, out);
+}
+
+void diag_format(const struct diag *diag, bool colour, struct buf *out)
+{
+	const struct severity_look *look = &looks[diag->severity];
+
+	if (colour)
+		buf_add_str(out, BOLD);
+	if (diag->file) {
+		add_clean(out, slice_from(diag->file));
+		buf_add_char(out, ':');
+	}
+	if (diag->line)
+		buf_printf(out, "%u:", diag->line);
+	if (diag->line && diag->column)
+		buf_printf(out, "%u:", diag->column);
+	if (diag->file || diag->line)
+		buf_add_char(out, ' ');
+	if (colour)
+		buf_printf(out, "%s%s:" PLAIN " ", look->colour, look->name);
+	else
+		buf_printf(out, "%s: ", look->name);
+	add_clean(out, slice_from(diag->message));
+	buf_add_char(out, '\n');
+	if (diag->quote && diag->quote[0])
+		add_quote(diag, colour, out);
+	if (diag->hint) {
+		buf_add_str(out, "  hint: ");
+		add_clean(out, slice_from(diag->hint));
+		buf_add_char(out, '\n');
+	}
+}
+
+static void add_count(struct buf *out, size_t n, const char *what)
+{
+	buf_printf(out, "%zu %s%s", n, what, n == 1 ? "" : "s");
+}
+
+void diag_list_format(const struct diag_list *list, bool colour, struct buf *out)
+{
+	size_t notes = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		diag_format(&list->items[i], colour, out);
+		notes += list->items[i].severity == DIAG_NOTE;
+	}
+	if (list->errors + list->warnings == 0)
+		return;
+	if (list->errors)
+		add_count(out, list->errors, "error");
+	if (list->errors && list->warnings)
+		buf_add_str(out, ", ");
+	if (list->warnings)
+		add_count(out, list->warnings, "warning");
+	if (list->errors + list->warnings + notes > list->n)
+		buf_printf(out, " (%zu not shown)", list->errors + list->warnings + notes - list->n);
+	buf_add_char(out, '\n');
+}
+
+static void json_optional(struct json_writer *w, const char *key, const char *text)
+{
+	json_key(w, key);
+	if (text)
+		json_string(w, slice_from(text));
+	else
+		json_null(w);
+}
+
+void diag_list_format_json(const struct diag_list *list, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out);
+	json_begin_array(&w);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct diag *diag = &list->items[i];
+
+		json_begin_object(&w);
+		json_field_string(&w, "severity", slice_from(looks[diag->severity].name));
+		json_optional(&w, "file", diag->file);
+		json_field_int(&w, "line", diag->line);
+		json_field_int(&w, "column", diag->column);
+		json_field_int(&w, "span", diag->span);
+		json_optional(&w, "message", diag->message);
+		json_optional(&w, "hint", diag->hint);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+}
