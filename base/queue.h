@@ -13,7 +13,8 @@
 
 struct queue_item {
 	struct queue_item *next;
-	size_t cost; /* bytes it counts for */
+	size_t cost;   /* bytes it counts for */
+	uint32_t kind; /* which message, for consumers of several kinds */
 };
 
 struct queue;

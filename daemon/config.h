@@ -1,0 +1,53 @@
+/*
+ * tocsin.yml: bound by tables, which are also the reference in docs/configuration.md.
+ *
+ * Immutable after loading, reference-counted. Every error of the file is collected. What the interfaces promise but Tocsin does not
+ * have yet is refused by name.
+ */
+#ifndef TOCSIN_DAEMON_CONFIG_H
+#define TOCSIN_DAEMON_CONFIG_H
+
+#include "actions/config.h"
+#include "base/yaml.h"
+#include "storage/journal.h"
+
+struct config {
+	/* web */
+	char *listen_host;
+	uint16_t listen_port;
+	struct slice external_url;
+	struct bind_strings allowed_hosts;
+	/* storage */
+	char *data_dir; /* NULL: none */
+	enum journal_sync journal_sync;
+	/* rules */
+	char **rule_files; /* globs resolved, absolute or relative to the working directory */
+	size_t nrule_files;
+	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_ms;
+	struct labels *external_labels;
+	bool resolve_on_silence;
+	int64_t sender_timeout_ms;
+	/* limits */
+	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
+	/* Alertmanager's part and runbooks */
+	struct actions_config *actions;
+	char *path; /* of the file; NULL without */
+	struct arena arena;
+	_Atomic unsigned refs;
+};
+
+/* What the command line says; NULL or 0: not given. */
+struct config_overrides {
+	const char *listen_address, *data_dir, *external_url;
+	const char *const *rule_files; /* besides those of the file */
+	size_t nrule_files;
+};
+
+/* path NULL: defaults only. ERR_INVALID with diagnostics. */
+int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags, struct config **out);
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+/* The configuration's keys as Markdown tables. */
+void config_reference(struct buf *out);
+
+#endif
