@@ -11,7 +11,7 @@ enum function_id {
 	FUNCTION_COUNT
 };
 
-enum function_flags { PLAIN = 0, KEEPS_NAME = 1, COUNTER = 2, ROWWISE = 4 };
+enum function_flags { PLAIN = 0, KEEPS_NAME = 1, COUNTER = 2, ROWWISE = 4, VARIADIC = 8 };
 
 struct function {
 	enum function_id id;
@@ -26,7 +26,9 @@ struct function {
 extern const struct function functions[FUNCTION_COUNT];
 /* NULL when there is none of that name. Names are case-sensitive. */
 const struct function *function_find(struct slice name);
-/* Known to PromQL, but not here yet: so that it is refused by name. */
+/* Known to PromQL, or reserved, but not here yet: so that it is refused by name. */
 bool function_is_planned(struct slice name);
+/* The function whose name is nearest to a misspelt one, or NULL. */
+const char *function_nearest(struct slice name);
 
 #endif

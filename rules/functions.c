@@ -1,0 +1,40 @@
+#include "rules/functions.h"
+
+const struct function functions[FUNCTION_COUNT] = {
+#define FUNCTION(id, name, returns, arguments, optional, flags, doc)                               \
+	[id] = { id, name, returns, arguments, optional, flags, doc },
+#include "rules/functions.def"
+#undef FUNCTION
+};
+
+static const char *const planned[] = {
+#define FUNCTION(id, name, returns, arguments, optional, flags, doc)
+#define FUNCTION_PLANNED(name) name,
+#include "rules/functions.def"
+#undef FUNCTION_PLANNED
+#undef FUNCTION
+};
+
+const struct function *function_find(struct slice name)
+{
+	for (size_t i = 0; i < FUNCTION_COUNT; i++)
+		if (slice_is(name, functions[i].name))
+			return &functions[i];
+	return NULL;
+}
+
+bool function_is_planned(struct slice name)
+{
+	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
+		if (slice_is(name, planned[i]))
+			return true;
+	return false;
+}
+
+const char *function_nearest(struct slice name)
+{
+	const char *names[FUNCTION_COUNT];
+	for (size_t i = 0; i < FUNCTION_COUNT; i++)
+		names[i] = functions[i].name;
+	return nearest_name(name, names, FUNCTION_COUNT);
+}
