@@ -17,7 +17,7 @@
 
 #define SYMBOL_NONE 0u /* the empty string; never a label's value */
 #define LSET_EMPTY 0u  /* {}; needs no reference */
-#define LSET_NONE UINT32_MAX /* returned when out of memory */
+#define LSET_NONE UINT32_MAX /* returned when out of memory, or for more than LABELS_COUNT_MAX labels */
 
 struct lset_pair {
 	uint32_t name, value;
@@ -30,6 +30,10 @@ struct lset_table *lset_table_new(const struct hash_key *key);
 void lset_table_free(struct lset_table *table);
 /* Bytes held by symbols and sets. */
 size_t lset_table_bytes(const struct lset_table *table);
+/* Live symbols. */
+size_t lset_table_symbols(const struct lset_table *table);
+/* For tests, while the table is empty: replaces the hash of canonical pairs. */
+void lset_table_hash_hook(struct lset_table *table, struct hash128 (*hook)(const void *bytes, size_t n));
 /* Walks all invariants; for tests. */
 void lset_table_check(const struct lset_table *table);
 
@@ -45,6 +49,8 @@ struct slice symbol_text(const struct lset_table *table, uint32_t symbol);
 uint32_t lset_intern(struct lset_table *table, const struct labels *labels);
 /* Of pairs in any order, names unique; pairs with an empty value are left out. */
 uint32_t lset_intern_pairs(struct lset_table *table, const struct lset_pair *pairs, size_t n);
+/* The living set of these pairs, LSET_NONE when there is none; takes no reference. */
+uint32_t lset_find(const struct lset_table *table, const struct lset_pair *pairs, size_t n);
 /* Without the names given (n may be 0). */
 uint32_t lset_without(struct lset_table *table, uint32_t lset, const uint32_t *names, size_t n);
 /* With only the names given. */
