@@ -12,10 +12,17 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 void log_level_set(enum log_level level);
+#define LOG_LINE_MAX 8192 /* a longer line is cut */
+#define LOG_QUOTE_MAX 512 /* so is a longer value */
+#define LOG_QUOTES 8      /* values alive at a time in a thread */
+
 /* fields: a printf format of logfmt pairs, or NULL. Values with blanks are for log_quote(). */
-void log_write(enum log_level level, const char *component, const char *message, const char *fields, ...)
-	__attribute__((format(printf, 4, 5)));
-/* Quotes a foreign value for a log line into a ring of per-thread buffers (8 live at a time, 512 bytes each). */
+void log_write(enum log_level level, const char *component, const char *message,
+	       const char *fields, ...) __attribute__((format(printf, 4, 5)));
+/*
+ * A foreign value for a log line, in quotes where it needs them: in a ring of per-thread buffers
+ * (LOG_QUOTES of LOG_QUOTE_MAX bytes).
+ */
 const char *log_quote(struct slice value);
 
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)

@@ -11,6 +11,8 @@
 #include "base/quote.h"
 #include "base/regex.h"
 
+#define MATCHERS_MAX 256 /* in one text */
+
 enum match_type { MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE };
 
 struct matcher {
@@ -25,7 +27,8 @@ struct matcher {
 /* "=", "!=", "=~", "!~" */
 const char *match_type_text(enum match_type type);
 /* ERR_INVALID with *why (to free()) when a pattern does not compile. */
-int matcher_init(struct matcher *matcher, enum match_type type, struct slice name, struct slice value, char **why);
+int matcher_init(struct matcher *matcher, enum match_type type, struct slice name,
+		 struct slice value, char **why);
 int matcher_dup(const struct matcher *from, struct matcher *to);
 void matcher_fini(struct matcher *matcher);
 bool matcher_is_match(const struct matcher *matcher, struct slice value);
@@ -35,8 +38,8 @@ int matcher_compare(const struct matcher *a, const struct matcher *b);
 /* name="value", with the value (and a name that is no legacy name) quoted as Go's strconv.Quote does. */
 void matcher_format(const struct matcher *matcher, struct buf *out);
 /*
- * Alertmanager's text form: one matcher, or {a="b", c=~"d"}; appended to *list (realloc'd).
- * ERR_INVALID with *why to free().
+ * Alertmanager's text form: one matcher, or {a="b", c=~"d"}; appended to *list (realloc'd). A text
+ * without matchers, such as {}, is right and adds none. ERR_INVALID, ERR_LIMIT with *why to free().
  */
 int matchers_parse(struct slice text, struct matcher **list, size_t *n, char **why);
 bool matchers_is_match(const struct matcher *list, size_t n, const struct labels *labels);
