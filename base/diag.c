@@ -122,39 +122,90 @@ static uint32_t count_newlines(struct slice text)
 	return n;
 }
 
-/*
- * The text may be a part of its file. What stands before it on the line is not at hand: blanks take
- * its place, so that quote and column agree.
- */
-static void diag_place(struct diag *diag, const struct source *source, size_t offset, size_t span)
+/* The line of that number (from 1) of a text; empty beyond its end. */
+static struct slice line_number(struct slice text, uint32_t number)
 {
-	if (offset > source->text.len)
-		offset = source->text.len;
+	while (number > 1) {
+		ptrdiff_t end = slice_find(text, '\n');
+
+		if (end < 0)
+			return (struct slice){ text.ptr, 0 };
+		text.ptr += end + 1;
+		text.len -= (size_t)end + 1;
+		number--;
+	}
+	return text.len ? line_around(text, 0) : text;
+}
+
+/* Line and column by the pieces of a text that its file holds folded or escaped. */
+static void place_by_pieces(struct diag *diag, const struct source *source, size_t offset)
+{
+	size_t i = source->npieces;
+
+	while (i > 1 && source->pieces[i - 1].offset > offset)
+		i--;
+	const struct source_piece *piece = &source->pieces[i - 1];
+
+	diag->line = piece->line;
+	diag->column = piece->column + (uint32_t)(offset - piece->offset);
+}
+
+/* Line and column by line0, column0 and indent. */
+static void place_by_lines(struct diag *diag, const struct source *source, size_t offset)
+{
 	struct slice before = { source->text.ptr, offset };
-	struct slice line = line_around(source->text, offset);
 	uint32_t lines_down = count_newlines(before);
-	size_t in_line = (size_t)(source->text.ptr + offset - line.ptr);
+	size_t in_line = (size_t)(before.ptr + offset - line_around(source->text, offset).ptr);
 	size_t margin = source->indent;
 
 	if (lines_down == 0)
 		margin = source->column0 ? source->column0 - 1 : 0;
 	diag->line = (source->line0 ? source->line0 : 1) + lines_down;
 	diag->column = (uint32_t)(margin + in_line + 1);
-	if (in_line < line.len && span > line.len - in_line)
-		span = line.len - in_line; /* to the end of the line */
-	else if (in_line >= line.len)
-		span = 1;
-	diag->span = span ? (uint32_t)span : 1;
+}
+
+/*
+ * The quoted line, from the whole file if it is at hand. If only a part of the file is, blanks take
+ * the place of what stands before it on the line, so that quote and column agree.
+ */
+static void add_source_quote(struct diag *diag, const struct source *source, size_t offset)
+{
+	struct slice line = source->whole.len ? line_number(source->whole, diag->line)
+					      : line_around(source->text, offset);
+	size_t margin = 0;
+
+	if (!source->whole.len)
+		margin = diag->column - 1 - (size_t)(source->text.ptr + offset - line.ptr);
+	size_t width = margin + line.len, at = diag->column - 1;
+
+	if (at >= width)
+		diag->span = 1;
+	else if (diag->span > width - at)
+		diag->span = (uint32_t)(width - at); /* to the end of the line */
+	if (line.len > DIAG_QUOTE_MAX || margin > DIAG_QUOTE_MAX)
+		return;
 
 	struct buf quote;
 
-	if (line.len > DIAG_QUOTE_MAX || margin > DIAG_QUOTE_MAX)
-		return;
 	buf_init(&quote);
 	for (size_t i = 0; i < margin; i++)
 		buf_add_char(&quote, ' ');
 	buf_add_slice(&quote, line);
 	diag->quote = buf_take(&quote);
+}
+
+static void diag_place(struct diag *diag, const struct source *source, size_t offset, size_t span)
+{
+	if (offset > source->text.len)
+		offset = source->text.len;
+	if (span > source->text.len - offset)
+		span = source->text.len - offset;
+	diag->span = span ? (uint32_t)span : 1;
+	if (source->npieces)
+		place_by_pieces(diag, source, offset);
+	else
+		place_by_lines(diag, source, offset);
+	add_source_quote(diag, source, offset);
 }
 
 void diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,

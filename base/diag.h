@@ -37,6 +37,11 @@ struct diag_list {
 void diag_list_init(struct diag_list *list);
 void diag_list_fini(struct diag_list *list);
 
+struct source_piece {
+	uint32_t offset;       /* in the text; ascending, the first is 0 */
+	uint32_t line, column; /* in the file, from 1 */
+};
+
 /* A place in a source text, to be carried by tokens and tree nodes. */
 struct source {
 	const char *file;  /* NULL: none */
@@ -46,6 +51,14 @@ struct source {
 	 * line0/column0 (from 1), further lines are indented by `indent` bytes.
 	 */
 	uint32_t line0, column0, indent;
+	/* The whole text of the file, for the quoted line; empty: `text` is all there is. */
+	struct slice whole;
+	/*
+	 * Where text and file differ in more than indentation (folded lines, escapes): the bytes from
+	 * pieces[i].offset up to the next piece stand at its line and column. NULL: as above.
+	 */
+	const struct source_piece *pieces;
+	size_t npieces;
 };
 
 /* Adds a diagnostic about source.text[offset, offset+span); finds line, column and quote itself. */
