@@ -1,0 +1,46 @@
+#include "ingest/protobuf.h"
+
+int pb_varint_long(struct pb_walk *walk, uint64_t *value)
+{
+	const unsigned char *at = walk->at;
+	uint64_t v = 0;
+	size_t n = pb_left(walk) < PB_VARINT_BYTES_MAX ? pb_left(walk) : PB_VARINT_BYTES_MAX;
+	for (size_t i = 0; i < n; i++) {
+		v |= (uint64_t)(at[i] & 0x7f) << (7 * i);
+		if (at[i] >= 0x80)
+			continue;
+		/* The tenth byte has room for one bit. */
+		if (i == PB_VARINT_BYTES_MAX - 1 && at[i] > 1)
+			return ERR_CORRUPT;
+		walk->at = at + i + 1;
+		*value = v;
+		return 0;
+	}
+	return ERR_CORRUPT;
+}
+
+int pb_group_skip(struct pb_walk *walk, uint32_t number)
+{
+	uint32_t open[PB_GROUP_DEPTH_MAX];
+	size_t depth = 0;
+	open[depth++] = number;
+	while (depth > 0) {
+		struct pb_field field;
+		uint64_t tag;
+		if (pb_varint(walk, &tag) < 0 || tag > UINT32_MAX || tag >> 3 == 0)
+			return ERR_CORRUPT;
+		field.number = (uint32_t)(tag >> 3);
+		field.wire = (enum pb_wire)(tag & 7);
+		if (field.wire == PB_GROUP_END) {
+			if (open[--depth] != field.number)
+				return ERR_CORRUPT;
+		} else if (field.wire == PB_GROUP) {
+			if (depth == PB_GROUP_DEPTH_MAX)
+				return ERR_CORRUPT;
+			open[depth++] = field.number;
+		} else if (pb_payload(walk, &field) < 0) {
+			return ERR_CORRUPT;
+		}
+	}
+	return 0;
+}
