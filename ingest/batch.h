@@ -15,7 +15,6 @@
 
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/hash.h"
 #include "base/labels.h"
 #include "base/queue.h"
@@ -58,6 +57,8 @@ struct batch_outcome {
 	char error[512];    /* the first few complaints, for the reply; "" when none */
 };
 
+#define BATCH_COMPLAINT_MAX 200 /* bytes of one complaint; what is longer is cut */
+
 struct batch {
 	struct queue_item item; /* for queue.h */
 	enum batch_protocol protocol;
@@ -86,15 +87,19 @@ struct batch {
 };
 
 struct batch *batch_new(void);
-void batch_free(struct batch *batch);
+void batch_free(struct batch *batch); /* NULL is fine */
+/* Empties it for another request; arrays, body and the decoder's data stay as memory to fill again. */
+void batch_clear(struct batch *batch);
 /* Room for n more rows. ERR_NOMEM. */
 int batch_reserve(struct batch *batch, uint32_t nrows);
-/* Adds a birth for a row (takes the reference). */
+/* Adds a birth for a row, in the order of rows. Takes the reference, unless it fails: ERR_NOMEM. */
 int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
 /* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set. */
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);
 /* Adds a complaint to outcome.error as long as there is room ("a; b; …"). */
 void batch_complain(struct batch *batch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Would the longest complaint still fit? Asked before one is made at some cost. */
+bool batch_has_room_to_complain(const struct batch *batch);
 /* Rows that were valid and taken: what the 2.0 Written header says of samples. */
 uint32_t batch_written(const struct batch_outcome *outcome);
 /* Anything that must be answered 400? */

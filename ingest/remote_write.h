@@ -21,7 +21,11 @@
 struct rw_shared {
 	struct hash_key key;     /* random secret of the process, the same for all threads */
 	_Atomic uint64_t *epoch; /* the engine raises it when keys that it knew as ignored may be wanted now; caches start anew */
-	/* For tests: when set, replaces the hash of raw labels. */
+	/*
+	 * For tests: when set, replaces the hash that names a series: over the raw labels for 1.0, over the
+	 * hashes of the symbols for 2.0. Label sets under one key are told apart within a request always,
+	 * from request to request by the length of their raw labels.
+	 */
 	struct hash128 (*hash_hook)(const void *bytes, size_t n);
 };
 
@@ -35,13 +39,18 @@ struct rw_request {
 };
 
 /*
- * 0 and a batch (possibly with no rows: metadata-only), or an HTTP status (400, 413, 415) with *why,
- * a text to free(), when the whole request is refused. Births are parsed and checked here: a series with bad labels is counted in
+ * 0 and a batch (possibly with no rows: metadata-only), or an HTTP status (400, 413, 415; 503 when out
+ * of memory) with *why, a text to free() (NULL if even that failed), when the whole request is refused. Births are parsed and checked here: a series with bad labels is counted in
  * outcome.invalid with a complaint, the rest is kept.
  */
 int rw_decode(struct rw_decoder *decoder, const struct rw_request *request, struct batch **out, char **why);
 /* Call with the batch when it came back applied: its births enter the cache of known keys. */
 void rw_decoder_learn(struct rw_decoder *decoder, const struct batch *batch);
+/*
+ * Instead of batch_free(), on the decoder's own thread, for a batch it made: the memory serves later
+ * requests. (batch_free() is right everywhere, only slower: each body would be new pages.)
+ */
+void rw_decoder_recycle(struct rw_decoder *decoder, struct batch *batch);
 
 /* The reply to an applied batch: 204, or 400 with the complaints; with the Written headers for 2.0. */
 struct rw_reply {
@@ -52,7 +61,10 @@ struct rw_reply {
 	char written[3][16];
 };
 void rw_reply_make(const struct batch *batch, struct rw_reply *reply);
-/* For a request that was refused whole: 2.0 wants its headers (zeros) there too. */
+/*
+ * For a request that was refused whole: 2.0 wants its headers (zeros) there too. 503 gets a
+ * Retry-After: a sender keeps the data then, which it does not after a 429. why may be NULL.
+ */
 void rw_reply_refused(int status, const char *why, bool version2, struct rw_reply *reply);
 /* Does this Content-Type ask for 2.0? */
 bool rw_is_version2(struct slice content_type);

@@ -1,0 +1,137 @@
+#include "ingest/batch.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define ROWS_MIN 256u
+#define BIRTHS_MIN 16u
+
+struct batch *batch_new(void)
+{
+	return calloc(1, sizeof(struct batch));
+}
+
+static void births_drop(struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->nbirths; i++)
+		labels_unref(batch->births[i].labels);
+	batch->nbirths = 0;
+}
+
+void batch_clear(struct batch *batch)
+{
+	births_drop(batch);
+	struct batch_row *rows = batch->rows;
+	uint32_t rows_cap = batch->rows_cap, births_cap = batch->births_cap;
+	*batch = (struct batch){
+		.rows = rows,
+		.rows_cap = rows_cap,
+		.births = batch->births,
+		.births_cap = births_cap,
+		.body = batch->body,
+		.label_at = batch->label_at,
+		.labels_parse = batch->labels_parse,
+		.decoder_data = batch->decoder_data,
+		.free_data = batch->free_data,
+	};
+}
+
+void batch_free(struct batch *batch)
+{
+	if (!batch)
+		return;
+	births_drop(batch);
+	if (batch->free_data)
+		batch->free_data(batch->decoder_data);
+	free(batch->births);
+	free(batch->rows);
+	free(batch->label_at);
+	free(batch->body);
+	free(batch);
+}
+
+/* The capacity to grow to, for `want` items: at least double. */
+static uint32_t grown(uint32_t cap, uint32_t want, uint32_t min)
+{
+	uint64_t next = cap ? 2 * (uint64_t)cap : min;
+	if (next < want)
+		next = want;
+	return next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+}
+
+int batch_reserve(struct batch *batch, uint32_t nrows)
+{
+	if (nrows <= batch->rows_cap - batch->nrows)
+		return 0;
+	if (nrows > UINT32_MAX - batch->nrows)
+		return ERR_NOMEM;
+	uint32_t cap = grown(batch->rows_cap, batch->nrows + nrows, ROWS_MIN);
+	/* Neither array's growth undoes the other's: rows_cap is what both have. */
+	struct batch_row *rows = reallocarray(batch->rows, cap, sizeof(*rows));
+	if (!rows)
+		return ERR_NOMEM;
+	batch->rows = rows;
+	uint32_t *label_at = reallocarray(batch->label_at, cap, sizeof(*label_at));
+	if (!label_at)
+		return ERR_NOMEM;
+	batch->label_at = label_at;
+	batch->rows_cap = cap;
+	return 0;
+}
+
+int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels)
+{
+	assert(row < batch->nrows);
+	assert(batch->nbirths == 0 || batch->births[batch->nbirths - 1].row < row);
+	if (batch->nbirths == batch->births_cap) {
+		uint32_t cap = grown(batch->births_cap, batch->nbirths + 1, BIRTHS_MIN);
+		struct batch_birth *births = reallocarray(batch->births, cap, sizeof(*births));
+		if (!births)
+			return ERR_NOMEM;
+		batch->births = births;
+		batch->births_cap = cap;
+	}
+	batch->births[batch->nbirths++] = (struct batch_birth){ row, labels };
+	return 0;
+}
+
+int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)
+{
+	assert(row < batch->nrows);
+	return batch->labels_parse ? batch->labels_parse(batch, row, out) : ERR_NOT_FOUND;
+}
+
+bool batch_has_room_to_complain(const struct batch *batch)
+{
+	return strlen(batch->outcome.error) + BATCH_COMPLAINT_MAX + 2 < sizeof(batch->outcome.error);
+}
+
+void batch_complain(struct batch *batch, const char *format, ...)
+{
+	char text[BATCH_COMPLAINT_MAX];
+	char *error = batch->outcome.error;
+	size_t len = strlen(error);
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n < 0 || len + strlen(text) + 2 >= sizeof(batch->outcome.error))
+		return;
+	sprintf(error + len, "%s%s", len > 0 ? "; " : "", text);
+}
+
+uint32_t batch_written(const struct batch_outcome *outcome)
+{
+	return outcome->stored + outcome->identical + outcome->late + outcome->ignored;
+}
+
+bool batch_is_rejected(const struct batch_outcome *outcome)
+{
+	return outcome->conflict || outcome->future || outcome->limited || outcome->invalid ||
+	       outcome->bad_histograms || outcome->bad_exemplars;
+}
