@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* memmem() */
 #include "base/regex.h"
 
 #include <assert.h>
