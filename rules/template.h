@@ -16,6 +16,7 @@
 #define TEMPLATE_DEPTH_MAX 64
 #define TEMPLATE_OUTPUT_MAX (64 * 1024)
 #define TEMPLATE_STEPS_MAX 100000
+#define TEMPLATE_MEMORY_MAX (1024 * 1024) /* of one rendering: all texts that functions make */
 
 struct template; /* immutable, usable from any thread */
 
@@ -26,7 +27,10 @@ struct template_data {
 	const char *external_url;             /* NULL: "" */
 };
 
-/* Parsed into the arena. Every error at its place: unknown functions and variables with the nearest name. */
+/*
+ * Parsed into the arena; source must live as long as the template. Every error at its place: unknown functions and
+ * variables with the nearest name. ERR_INVALID, ERR_NOMEM. What will fail at each rendering, but loads in Prometheus, is a warning.
+ */
 int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags, const struct template **out);
 /* Does it have anything but plain text? */
 bool template_is_constant(const struct template *template);

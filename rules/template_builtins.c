@@ -1,0 +1,312 @@
+/* Functions of templates: those of Go's text/template itself. */
+#include "rules/template_functions.h"
+
+#include "base/error.h"
+
+static struct template_value boolean(bool value)
+{
+	return (struct template_value){ .type = TEMPLATE_BOOL, .boolean = value };
+}
+
+int fn_not(struct template_call *call, struct template_value *out)
+{
+	*out = boolean(!template_value_is_true(&call->args[0]));
+	return 0;
+}
+
+static bool is_comparable(enum template_type type)
+{
+	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type != TEMPLATE_ROOT;
+}
+
+static int is_equal(struct template_call *call, const struct template_value *a, const struct template_value *b, bool *equal)
+{
+	*equal = false;
+	if (!is_comparable(a->type) || !is_comparable(b->type))
+		return template_fail(call, "%s cannot be compared", template_type_name(is_comparable(a->type) ? b->type : a->type));
+	if (a->type == TEMPLATE_NONE || b->type == TEMPLATE_NONE) {
+		*equal = a->type == b->type;
+		return 0;
+	}
+	if (a->type != b->type)
+		return template_fail(call, "incompatible types for comparison: %s and %s", template_type_name(a->type), template_type_name(b->type));
+	if (a->type == TEMPLATE_STRING)
+		*equal = slice_is_equal(a->string, b->string);
+	else if (a->type == TEMPLATE_FLOAT)
+		*equal = a->number == b->number;
+	else if (a->type == TEMPLATE_BOOL)
+		*equal = a->boolean == b->boolean;
+	else if (a->type == TEMPLATE_INT)
+		*equal = a->integer == b->integer;
+	return 0;
+}
+
+int fn_eq(struct template_call *call, struct template_value *out)
+{
+	bool equal = false;
+	if (call->nargs < 2)
+		return template_fail(call, "missing argument for comparison");
+	for (uint32_t i = 1; i < call->nargs && !equal; i++) {
+		int error = is_equal(call, &call->args[0], &call->args[i], &equal);
+		if (error)
+			return error;
+	}
+	*out = boolean(equal);
+	return 0;
+}
+
+int fn_ne(struct template_call *call, struct template_value *out)
+{
+	bool equal;
+	int error = is_equal(call, &call->args[0], &call->args[1], &equal);
+	if (!error)
+		*out = boolean(!equal);
+	return error;
+}
+
+static int is_less(struct template_call *call, const struct template_value *a, const struct template_value *b, bool *less)
+{
+	if (a->type != b->type)
+		return template_fail(call, "incompatible types for comparison: %s and %s", template_type_name(a->type), template_type_name(b->type));
+	switch (a->type) {
+	case TEMPLATE_INT:
+		*less = a->integer < b->integer;
+		return 0;
+	case TEMPLATE_FLOAT:
+		*less = a->number < b->number;
+		return 0;
+	case TEMPLATE_STRING:
+		*less = slice_compare(a->string, b->string) < 0;
+		return 0;
+	default:
+		return template_fail(call, "%s has no order", template_type_name(a->type));
+	}
+}
+
+int fn_lt(struct template_call *call, struct template_value *out)
+{
+	bool less;
+	int error = is_less(call, &call->args[0], &call->args[1], &less);
+	if (!error)
+		*out = boolean(less);
+	return error;
+}
+
+/* As in Go: less or equal, so that with NaN le is false, gt (its negation) true. */
+int fn_le(struct template_call *call, struct template_value *out)
+{
+	bool less, equal = false;
+	int error = is_less(call, &call->args[0], &call->args[1], &less);
+	if (!error && !less)
+		error = is_equal(call, &call->args[0], &call->args[1], &equal);
+	if (!error)
+		*out = boolean(less || equal);
+	return error;
+}
+
+int fn_gt(struct template_call *call, struct template_value *out)
+{
+	int error = fn_le(call, out);
+	if (!error)
+		out->boolean = !out->boolean;
+	return error;
+}
+
+int fn_ge(struct template_call *call, struct template_value *out)
+{
+	int error = fn_lt(call, out);
+	if (!error)
+		out->boolean = !out->boolean;
+	return error;
+}
+
+int fn_len(struct template_call *call, struct template_value *out)
+{
+	const struct template_value *value = &call->args[0];
+	size_t n;
+	if (value->type == TEMPLATE_STRING)
+		n = value->string.len;
+	else if (value->type == TEMPLATE_LABELS)
+		n = value->labels ? labels_count(value->labels) : 0;
+	else if (value->type == TEMPLATE_ARGS)
+		n = value->n;
+	else
+		return template_fail(call, "%s has no length", template_type_name(value->type));
+	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (int64_t)n };
+	return 0;
+}
+
+static int index_one(struct template_call *call, const struct template_value *from, const struct template_value *key, struct template_value *out)
+{
+	if (from->type == TEMPLATE_LABELS || from->type == TEMPLATE_ARGS) {
+		bool found;
+		if (key->type != TEMPLATE_STRING)
+			return template_fail(call, "a map is indexed by a text, not by %s", template_type_name(key->type));
+		*out = template_value_field(from, key->string, &found);
+		return 0;
+	}
+	if (from->type != TEMPLATE_STRING)
+		return template_fail(call, "cannot index %s", template_type_name(from->type));
+	if (key->type != TEMPLATE_INT)
+		return template_fail(call, "a text is indexed by a whole number, not by %s", template_type_name(key->type));
+	if (key->integer < 0 || (uint64_t)key->integer >= from->string.len)
+		return template_fail(call, "index out of range: %lld", (long long)key->integer);
+	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (unsigned char)from->string.ptr[key->integer] };
+	return 0;
+}
+
+int fn_index(struct template_call *call, struct template_value *out)
+{
+	struct template_value value = call->args[0];
+	for (uint32_t i = 1; i < call->nargs; i++) {
+		int error = index_one(call, &value, &call->args[i], &value);
+		if (error)
+			return error;
+	}
+	*out = value;
+	return 0;
+}
+
+int fn_slice(struct template_call *call, struct template_value *out)
+{
+	struct slice text = call->args[0].string;
+	int64_t bounds[2] = { 0, (int64_t)text.len };
+	if (call->nargs > 3)
+		return template_fail(call, "cannot slice a text with three indexes");
+	for (uint32_t i = 1; i < call->nargs; i++) {
+		bounds[i - 1] = call->args[i].integer;
+		if (bounds[i - 1] < 0 || (uint64_t)bounds[i - 1] > text.len)
+			return template_fail(call, "index out of range: %lld", (long long)bounds[i - 1]);
+	}
+	if (bounds[0] > bounds[1])
+		return template_fail(call, "invalid slice index: %lld > %lld", (long long)bounds[0], (long long)bounds[1]);
+	*out = template_string((struct slice){ text.ptr ? text.ptr + bounds[0] : "", (size_t)(bounds[1] - bounds[0]) });
+	return 0;
+}
+
+int fn_print(struct template_call *call, struct template_value *out)
+{
+	struct buf text;
+	buf_init(&text);
+	template_sprint(call->args, call->nargs, &text);
+	return template_give(call, &text, out);
+}
+
+int fn_println(struct template_call *call, struct template_value *out)
+{
+	struct buf text;
+	buf_init(&text);
+	template_sprintln(call->args, call->nargs, &text);
+	return template_give(call, &text, out);
+}
+
+int fn_printf(struct template_call *call, struct template_value *out)
+{
+	struct buf text;
+	buf_init(&text);
+	int error = template_sprintf(call->args[0].string, call->args + 1, call->nargs - 1, &text);
+	if (!error)
+		return template_give(call, &text, out);
+	buf_fini(&text);
+	if (error == ERR_UNSUPPORTED)
+		return template_fail(call, "argument indexes in formats are not there yet");
+	return error;
+}
+
+/* The text that html, js and urlquery escape. */
+static void escapable(const struct template_call *call, struct buf *text)
+{
+	if (call->nargs == 1)
+		template_value_print(&call->args[0], text);
+	else
+		template_sprint(call->args, call->nargs, text);
+}
+
+static void html_escape(struct slice text, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		switch (text.ptr[i]) {
+		case '"':
+			buf_add_str(out, "&#34;");
+			break;
+		case '\'':
+			buf_add_str(out, "&#39;");
+			break;
+		case '&':
+			buf_add_str(out, "&amp;");
+			break;
+		case '<':
+			buf_add_str(out, "&lt;");
+			break;
+		case '>':
+			buf_add_str(out, "&gt;");
+			break;
+		case '\0':
+			buf_add_str(out, "\xef\xbf\xbd");
+			break;
+		default:
+			buf_add_char(out, text.ptr[i]);
+		}
+	}
+}
+
+static void js_escape(struct slice text, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		if (c == '\\' || c == '\'' || c == '"') {
+			buf_add_char(out, '\\');
+			buf_add_char(out, (char)c);
+		} else if (c < ' ' || c == '<' || c == '>' || c == '&' || c == '=') {
+			buf_printf(out, "\\u%04X", c);
+		} else {
+			buf_add_char(out, (char)c);
+		}
+	}
+}
+
+void template_query_escape(struct slice text, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("-_.~", c));
+		if (plain)
+			buf_add_char(out, (char)c);
+		else if (c == ' ')
+			buf_add_char(out, '+');
+		else
+			buf_printf(out, "%%%02X", c);
+	}
+}
+
+static int escape(struct template_call *call, void (*fn)(struct slice text, struct buf *out), struct template_value *out)
+{
+	struct buf text, escaped;
+	buf_init(&text);
+	buf_init(&escaped);
+	escapable(call, &text);
+	fn(buf_slice(&text), &escaped);
+	escaped.failed = escaped.failed || !buf_ok(&text);
+	buf_fini(&text);
+	return template_give(call, &escaped, out);
+}
+
+int fn_html(struct template_call *call, struct template_value *out)
+{
+	return escape(call, html_escape, out);
+}
+
+int fn_js(struct template_call *call, struct template_value *out)
+{
+	return escape(call, js_escape, out);
+}
+
+int fn_urlquery(struct template_call *call, struct template_value *out)
+{
+	return escape(call, template_query_escape, out);
+}
+
+int fn_url_query_escape(struct template_call *call, struct template_value *out)
+{
+	return escape(call, template_query_escape, out);
+}
