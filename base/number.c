@@ -255,7 +255,7 @@ static bool parse_integer(const char *p, bool negative, double *v)
 			return false;
 		n = n * (uint64_t)base + (uint64_t)digit;
 	}
-	*v = negative ? -(double)n : (double)n;
+	*v = negative && n ? -(double)n : (double)n; /* an integer has no negative zero */
 	return true;
 }
 

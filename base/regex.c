@@ -28,8 +28,9 @@ enum side { SIDE_NOTHING, SIDE_ANY, SIDE_SOME };
 struct regex {
 	atomic_uint refs;
 	pcre2_code *code;
-	struct regex_syntax syntax; /* groups and their names, which point into pattern */
 	char *pattern;
+	struct slice *names; /* of the groups from 1, pointing into pattern */
+	size_t ngroups;
 	enum shape shape;
 	enum side before, behind;
 	struct slice *words; /* sorted; their bytes are in word_bytes */
@@ -322,9 +323,24 @@ static int pattern_compile(struct slice pattern, bool anchored, struct regex_syn
 	return err;
 }
 
+static bool names_keep(struct regex *regex, const struct regex_syntax *syntax)
+{
+	size_t bytes = syntax->ngroups * sizeof(*regex->names);
+
+	if (bytes == 0)
+		return true;
+	regex->names = malloc(bytes);
+	if (!regex->names)
+		return false;
+	memcpy(regex->names, syntax->names, bytes);
+	regex->ngroups = syntax->ngroups;
+	return true;
+}
+
 int regex_new(struct slice pattern, struct regex **out, char **why, size_t *offset)
 {
 	struct regex *regex = calloc(1, sizeof(*regex));
+	struct regex_syntax syntax;
 
 	*why = NULL;
 	*offset = 0;
@@ -334,15 +350,15 @@ int regex_new(struct slice pattern, struct regex **out, char **why, size_t *offs
 	regex->pattern = pattern.len <= REGEX_PATTERN_MAX ? slice_dup(pattern) : NULL;
 	if (regex->pattern)
 		pattern.ptr = regex->pattern;
-	int err = pattern_compile(pattern, true, &regex->syntax, &regex->code, why, offset);
+	int err = pattern_compile(pattern, true, &syntax, &regex->code, why, offset);
 
-	if (!err && !regex->pattern)
+	if (!err && !(regex->pattern && names_keep(regex, &syntax)))
 		err = ERR_NOMEM;
+	buf_fini(&syntax.out);
 	if (err) {
 		regex_free(regex);
 		return err;
 	}
-	buf_fini(&regex->syntax.out);
 	shape_find(regex, pattern);
 	/* Without the JIT (no memory, no support) the interpreter serves. */
 	if (regex->shape == SHAPE_GENERAL)
@@ -362,7 +378,7 @@ void regex_free(struct regex *regex)
 	if (!regex || atomic_fetch_sub_explicit(&regex->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	pcre2_code_free(regex->code);
-	buf_fini(&regex->syntax.out);
+	free(regex->names);
 	free(regex->words);
 	free(regex->word_bytes);
 	free(regex->pattern);
@@ -423,25 +439,34 @@ static bool take_reference(struct slice *in, struct reference *ref)
 	return true;
 }
 
+/* A match that was found. */
+struct found {
+	struct slice subject;
+	const PCRE2_SIZE *at; /* start and end of the whole and of each group */
+	int places;           /* pairs in at[] */
+	const struct slice *names;
+	size_t ngroups;
+};
+
 /* The text of a group, empty when it has none. */
-static struct slice group_text(const struct regex_syntax *syntax, struct matching *m, int places,
-			       struct slice subject, const struct reference *ref)
+static struct slice group_text(const struct found *found, const struct reference *ref)
 {
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->data);
+	const PCRE2_SIZE *at = found->at;
 	long number = ref->number;
 
-	for (size_t i = 0; number < 0 && i < syntax->ngroups; i++) {
-		if (slice_is_equal(syntax->names[i], ref->name))
+	for (size_t i = 0; number < 0 && i < found->ngroups; i++) {
+		if (slice_is_equal(found->names[i], ref->name))
 			number = (long)i + 1;
 	}
-	if (number < 0 || number >= places || at[2 * number] == PCRE2_UNSET)
+	if (number < 0 || number >= found->places || at[2 * number] == PCRE2_UNSET)
 		return (struct slice){ NULL, 0 };
-	return (struct slice){ subject.ptr + at[2 * number], at[2 * number + 1] - at[2 * number] };
+	return (struct slice){ found->subject.ptr + at[2 * number],
+			       at[2 * number + 1] - at[2 * number] };
 }
 
 /* Go's Regexp.Expand. */
-static int expand(const struct regex_syntax *syntax, struct matching *m, int places,
-		  struct slice subject, struct slice template, size_t out_max, struct buf *out)
+static int expand(const struct found *found, struct slice template, size_t out_max,
+		  struct buf *out)
 {
 	while (template.len > 0) {
 		ptrdiff_t dollar = slice_find(template, '$');
@@ -460,7 +485,7 @@ static int expand(const struct regex_syntax *syntax, struct matching *m, int pla
 			template.ptr++;
 			template.len--;
 		} else if (take_reference(&template, &ref)) {
-			buf_add_slice(out, group_text(syntax, m, places, subject, &ref));
+			buf_add_slice(out, group_text(found, &ref));
 		} else {
 			buf_add_char(out, '$');
 		}
@@ -479,13 +504,14 @@ int regex_expand(const struct regex *regex, struct slice subject, struct slice t
 	if (!m)
 		return ERR_NOMEM;
 	int err = subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
-	int places = err ? err : code_match(regex->code, m, subject, 0, 0);
+	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, regex->names,
+			       regex->ngroups };
 
-	if (places > 0)
-		err = expand(&regex->syntax, m, places, subject, template,
-			     out->len + REGEX_OUTPUT_MAX, out);
+	found.places = err ? err : code_match(regex->code, m, subject, 0, 0);
+	if (found.places > 0)
+		err = expand(&found, template, out->len + REGEX_OUTPUT_MAX, out);
 	buf_fini(&copy);
-	return places <= 0 ? places : err ? err : 1;
+	return found.places <= 0 ? found.places : err ? err : 1;
 }
 
 /* The length of the character at a place, 1 at the end. */
@@ -505,22 +531,23 @@ static int replace_all(const pcre2_code *code, const struct regex_syntax *syntax
 		       struct matching *m, struct slice subject, struct slice template,
 		       struct buf *out)
 {
-	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->data);
+	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, syntax->names,
+			       syntax->ngroups };
 	size_t out_max = out->len + REGEX_OUTPUT_MAX, done = 0, from = 0;
-	int places = 0, err = 0;
+	int err = 0;
 
 	while (!err && from <= subject.len &&
-	       (places = code_match(code, m, subject, from, 0)) > 0) {
-		size_t start = at[0], end = at[1];
+	       (found.places = code_match(code, m, subject, from, 0)) > 0) {
+		size_t start = found.at[0], end = found.at[1];
 
 		buf_add(out, subject.ptr + done, start - done);
 		if (end > done || start == 0)
-			err = expand(syntax, m, places, subject, template, out_max, out);
+			err = expand(&found, template, out_max, out);
 		done = end;
 		from = end > from ? end : from + step_at(subject, from);
 	}
-	if (err || places < 0)
-		return err ? err : places;
+	if (err || found.places < 0)
+		return err ? err : found.places;
 	buf_add(out, subject.ptr + done, subject.len - done);
 	return out->len > out_max ? ERR_LIMIT : buf_ok(out) ? 0 : ERR_NOMEM;
 }

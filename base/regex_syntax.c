@@ -237,6 +237,10 @@ static int parse_property(struct parser *p, size_t at, bool negated)
 	/* PCRE2's own inventions start with X. */
 	if (!good || name.ptr[0] == 'X')
 		return fail(p, at, "unknown character property \"" SLICE_FMT "\"", SLICE_ARG(name));
+	/* Go folds a class under (?i). Letters that have no other case are not told apart here. */
+	if (p->fold &&
+	    (slice_is(name, "Lu") || slice_is(name, "Ll") || slice_is(name, "Lt")))
+		name = SLICE("L&");
 	/* Categories have one or two letters, all other names are scripts. */
 	const char *kind = name.len <= 2 || slice_is(name, "Any") ? "" : SCRIPT_PREFIX;
 
