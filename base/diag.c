@@ -353,9 +353,9 @@ static void json_optional(struct json_writer *w, const char *key, const char *te
 {
 	json_key(w, key);
 	if (text)
-		json_string(w, slice_from(text));
+		json_str(w, slice_from(text));
 	else
-		json_null(w);
+		json_nil(w);
 }
 
 void diag_list_format_json(const struct diag_list *list, struct buf *out)

@@ -123,7 +123,7 @@ void json_key_slice(struct json_writer *w, struct slice key)
 	w->after_key = true;
 }
 
-void json_string(struct json_writer *w, struct slice text)
+void json_str(struct json_writer *w, struct slice text)
 {
 	value_begin(w);
 	add_quoted(w->out, text);
@@ -140,7 +140,7 @@ void json_bool(struct json_writer *w, bool v)
 	json_raw(w, v ? SLICE("true") : SLICE("false"));
 }
 
-void json_null(struct json_writer *w)
+void json_nil(struct json_writer *w)
 {
 	json_raw(w, SLICE("null"));
 }
@@ -170,7 +170,7 @@ void json_labels(struct json_writer *w, const struct labels *labels)
 		struct label label = labels_at(labels, i);
 
 		json_key_slice(w, label.name);
-		json_string(w, label.value);
+		json_str(w, label.value);
 	}
 	json_end_object(w);
 }
@@ -178,7 +178,7 @@ void json_labels(struct json_writer *w, const struct labels *labels)
 void json_field_string(struct json_writer *w, const char *key, struct slice text)
 {
 	json_key(w, key);
-	json_string(w, text);
+	json_str(w, text);
 }
 
 void json_field_int(struct json_writer *w, const char *key, int64_t v)

@@ -1,5 +1,8 @@
 /*
- * Writing JSON into a buffer without a tree in between. Reading is jansson's work (use json_loadb()).
+ * Writing JSON into a buffer without a tree in between. Reading is jansson's work (use json_loadb());
+ * no name here is one of jansson's, or the linker would give it ours.
+ *
+ * Nesting beyond JSON_DEPTH_MAX marks the buffer as failed (buf_ok()).
  */
 #ifndef TOCSIN_BASE_JSON_H
 #define TOCSIN_BASE_JSON_H
@@ -26,10 +29,10 @@ void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
 void json_key_slice(struct json_writer *w, struct slice key);
 /* Escaped; invalid UTF-8 becomes U+FFFD. */
-void json_string(struct json_writer *w, struct slice text);
+void json_str(struct json_writer *w, struct slice text);
 void json_int(struct json_writer *w, int64_t v);
 void json_bool(struct json_writer *w, bool v);
-void json_null(struct json_writer *w);
+void json_nil(struct json_writer *w);
 /* A finite number as a JSON number; NaN and infinities as strings. */
 void json_number(struct json_writer *w, double v);
 /* Finished JSON text. */
