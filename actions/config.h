@@ -16,7 +16,7 @@
 
 struct integration {
 	const struct action_plugin *plugin;
-	void *options; /* by the plug-in's table; begins with struct integration_common */
+	void *options; /* by plugin->integration; begins with struct integration_options */
 	uint32_t index; /* among those of its kind in the receiver: part of the outbox's key */
 };
 
@@ -47,8 +47,7 @@ enum runbook_mode { RUNBOOK_DISABLED, RUNBOOK_SUGGEST, RUNBOOK_APPROVE, RUNBOOK_
 struct runbook_step {
 	struct slice id;
 	const struct action_plugin *plugin; /* exec */
-	void *options;
-	int64_t timeout_ms;
+	void *options; /* by plugin->step; begins with struct step_options */
 };
 
 struct runbook {

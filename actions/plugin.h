@@ -40,7 +40,7 @@ struct action_job {
 	unsigned attempt;    /* from 1 */
 	int64_t now_ms;      /* wall clock */
 	struct slice body;   /* JSON document: a webhook's body, a script's standard input; valid until done() */
-	int64_t timeout_ms;  /* 0: the plug-in's own */
+	bool is_step;        /* options are those of a step, else of an integration */
 };
 
 struct action_attempt; /* the plug-in's own */
@@ -53,12 +53,53 @@ struct action_host {
 	const char *version;          /* for User-Agent */
 };
 
+/*
+ * A plug-in may serve as an integration of a receiver (key NAME_configs, a list), as the kind of a runbook's step (key NAME), or both.
+ * What a user may write is a table each; their structs begin with these, bound by the same tables (INTEGRATION_FIELDS, STEP_FIELDS).
+ */
+struct integration_options {
+	bool send_resolved;
+	int64_t max_alerts; /* 0: all */
+};
+#define INTEGRATION_FIELDS(s, member)                                                              \
+	{ .key = "send_resolved",                                                                  \
+	  .type = BIND_BOOL,                                                                       \
+	  .offset = offsetof(struct s, member.send_resolved),                                      \
+	  .default_text = "true",                                                                  \
+	  .doc = "Whether the end of an alert is told too." },                                     \
+	{                                                                                          \
+		.key = "max_alerts", .type = BIND_INT, .offset = offsetof(struct s, member.max_alerts), \
+		.default_text = "0", .min = 0, .max = 1000000,                                     \
+		.doc = "Most alerts in one notification; 0: all."                                  \
+	}
+
+struct step_options {
+	struct slice id;
+	int64_t timeout_ms;
+};
+#define STEP_FIELDS(s, member, default_timeout)                                                    \
+	{ .key = "id",                                                                             \
+	  .type = BIND_STRING,                                                                     \
+	  .offset = offsetof(struct s, member.id),                                                 \
+	  .required = true,                                                                        \
+	  .doc = "Name of the step in its runbook: [a-z][a-z0-9_]{0,31}." },                       \
+	{                                                                                          \
+		.key = "timeout", .type = BIND_DURATION, .offset = offsetof(struct s, member.timeout_ms), \
+		.default_text = default_timeout, .min = 1, .max = 24ll * 3600 * 1000,              \
+		.doc = "After so long the step is cut off."                                        \
+	}
+
 struct action_plugin {
-	const char *name; /* "webhook": key webhook_configs in receivers; "exec": key of a step */
+	const char *name; /* "webhook", "exec" */
 	const char *doc;
-	const struct bind_table *options; /* what a user may write; its struct is given to the others */
-	/* Checks what a table cannot: NULL if nothing. Errors at their nodes. */
-	int (*check)(const void *options, const struct yaml_node *node, struct diag_list *diags);
+	const struct bind_table *integration; /* NULL: cannot be one; the struct begins with struct integration_options */
+	const struct bind_table *step;        /* NULL: cannot be one; the struct begins with struct step_options */
+	/*
+	 * Checks what a table cannot, and makes paths absolute (base_dir: the configuration file's directory, memory from the arena); NULL if
+	 * nothing. Errors at their nodes.
+	 */
+	int (*check)(void *options, bool is_step, const struct yaml_node *node, const char *base_dir, struct arena *arena,
+		     struct diag_list *diags);
 	/* Takes up an attempt. A negative code only when it cannot even begin; then done() is not called. */
 	int (*start)(const struct action_host *host, const void *options, const struct action_job *job,
 		     void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out);

@@ -1,1 +1,0 @@
-/* actions: placeholder so that the archive is not empty; goes with the room's first file. */
