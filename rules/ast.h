@@ -2,7 +2,8 @@
  * The syntax tree of an expression: what the parser makes and the checker annotates.
  *
  * All nodes live in one arena and are never changed after checking. Places are byte offsets into the
- * source, so that every complaint can quote and underline.
+ * source, so that every complaint can quote and underline. A node's height bounds every recursion over
+ * the tree.
  */
 #ifndef TOCSIN_RULES_AST_H
 #define TOCSIN_RULES_AST_H
@@ -15,8 +16,10 @@
 #include "rules/functions.h"
 
 #define EXPR_BYTES_MAX (256 * 1024)
-#define EXPR_DEPTH_MAX 200
+#define EXPR_DEPTH_MAX 200   /* parentheses, calls, signs and powers inside each other */
+#define EXPR_HEIGHT_MAX 2000 /* the same, and the operators of a chain: a + b + c … */
 #define EXPR_NODES_MAX 100000
+#define SELECTOR_MATCHERS_MAX 256
 
 enum value_type { VALUE_NONE, VALUE_SCALAR, VALUE_STRING, VALUE_VECTOR, VALUE_MATRIX };
 
@@ -29,28 +32,37 @@ enum expr_kind {
 	EXPR_BINARY,
 	EXPR_AGGREGATE,
 	EXPR_PAREN,
+	EXPR_REFUSED, /* understood but not supported: never in a tree that expr_parse() has returned */
 };
 
-/* Operators from operators.def: OP_ADD … OP_UNLESS. */
 enum binary_op {
-	OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW,
-	OP_EQ, OP_NE, OP_GT, OP_LT, OP_GE, OP_LE,
-	OP_AND, OP_OR, OP_UNLESS,
+#define OPERATOR(id, text, token, precedence, kind) id,
+#include "rules/operators.def"
+#undef OPERATOR
+	BINARY_OP_COUNT
 };
-/* Aggregations: AGG_SUM … */
+
 enum aggregate_op {
-	AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX, AGG_COUNT, AGG_STDDEV, AGG_STDVAR, AGG_GROUP, AGG_TOPK, AGG_BOTTOMK, AGG_QUANTILE,
+#define AGGREGATION(id, text, token, parameter) id,
+#include "rules/operators.def"
+#undef AGGREGATION
+	AGGREGATE_OP_COUNT
 };
 
 const char *binary_op_text(enum binary_op op);
 bool binary_op_is_comparison(enum binary_op op);
 bool binary_op_is_set(enum binary_op op);
 const char *aggregate_op_text(enum aggregate_op op);
+/* Does it take a scalar before the vector, as topk(3, x)? */
+bool aggregate_op_has_param(enum aggregate_op op);
+/* "instant vector", "range vector", "scalar", "string", "none" */
+const char *value_type_text(enum value_type type);
 
 enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
 
+/* Label names: in a tree as written, for the printer; in a plan sorted and unique. */
 struct names {
-	struct slice *items; /* sorted, unique */
+	struct slice *items;
 	uint32_t n;
 };
 
@@ -58,12 +70,18 @@ struct expr {
 	enum expr_kind kind;
 	enum value_type type; /* written by the checker */
 	uint32_t offset, span; /* in the source */
+	uint32_t height;       /* 1 of a leaf, else one more than that of the highest child */
 	union {
-		double number;
+		struct {
+			double number;
+			bool is_duration; /* written as a duration: 5m */
+		};
 		struct slice string;
 		struct {
-			struct matcher *matchers; /* in canonical order, name included; regexes freed by expr_fini() */
+			/* As written, the name before the braces last; regexes freed by expr_fini(). */
+			struct matcher *matchers;
 			uint32_t nmatchers;
+			bool is_named; /* the last matcher is a name that stands before the braces */
 			int64_t range_ms; /* 0: instant */
 			int64_t offset_ms;
 		} selector;
@@ -78,6 +96,7 @@ struct expr {
 		struct {
 			enum binary_op op;
 			struct expr *left, *right;
+			uint32_t op_offset; /* of the operator in the source */
 			bool is_bool; /* the bool modifier */
 			bool on;      /* on(…), else ignoring(…) */
 			struct names labels;

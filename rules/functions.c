@@ -1,5 +1,7 @@
 #include "rules/functions.h"
 
+#include "rules/ast.h"
+
 const struct function functions[FUNCTION_COUNT] = {
 #define FUNCTION(id, name, returns, arguments, optional, flags, doc)                               \
 	[id] = { id, name, returns, arguments, optional, flags, doc },
@@ -33,8 +35,11 @@ bool function_is_planned(struct slice name)
 
 const char *function_nearest(struct slice name)
 {
-	const char *names[FUNCTION_COUNT];
+	const char *names[FUNCTION_COUNT + AGGREGATE_OP_COUNT];
+
 	for (size_t i = 0; i < FUNCTION_COUNT; i++)
 		names[i] = functions[i].name;
-	return nearest_name(name, names, FUNCTION_COUNT);
+	for (size_t i = 0; i < AGGREGATE_OP_COUNT; i++)
+		names[FUNCTION_COUNT + i] = aggregate_op_text((enum aggregate_op)i);
+	return nearest_name(name, names, FUNCTION_COUNT + AGGREGATE_OP_COUNT);
 }

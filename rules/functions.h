@@ -28,7 +28,7 @@ extern const struct function functions[FUNCTION_COUNT];
 const struct function *function_find(struct slice name);
 /* Known to PromQL, or reserved, but not here yet: so that it is refused by name. */
 bool function_is_planned(struct slice name);
-/* The function whose name is nearest to a misspelt one, or NULL. */
+/* The function or aggregation whose name is nearest to a misspelt one, or NULL. */
 const char *function_nearest(struct slice name);
 
 #endif

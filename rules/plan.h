@@ -16,6 +16,8 @@
 #define PLAN_NODES_MAX 4000000
 #define PLAN_NONE UINT32_MAX
 
+struct plan_index;
+
 enum plan_op {
 	PLAN_NUMBER,    /* scalar constant */
 	PLAN_STRING,    /* only as a parameter */
@@ -54,8 +56,8 @@ struct plan_node {
 	struct names include;
 	enum aggregate_op aggregate;
 	bool without;
-	struct names labels; /* of on/ignoring, by/without */
-	/* absent(): the labels its result has, from the selector's equality matchers. */
+	struct names labels; /* of on/ignoring, by/without: sorted, unique */
+	/* absent(), absent_over_time(): the labels that the result has, from the selector's equality matchers. */
 	const struct label *absent_labels;
 	uint32_t nabsent_labels;
 	uint64_t hash;
@@ -63,26 +65,31 @@ struct plan_node {
 
 struct plan {
 	struct plan_node **nodes;
-	uint32_t nnodes;
+	uint32_t nnodes, nodes_cap;
 	struct plan_selector *selectors;
-	uint32_t nselectors;
+	uint32_t nselectors, selectors_cap;
+	uint32_t nodes_max; /* PLAN_NODES_MAX unless a test says less */
 	struct arena arena;
-	void *index; /* the hash-consing table */
+	struct plan_index *index; /* the hash-consing tables */
 };
 
 struct plan *plan_new(void);
 void plan_free(struct plan *plan);
-/* Adds a checked expression; *root is the id of its node. ERR_LIMIT, ERR_NOMEM. */
+/*
+ * Adds a checked expression of any type but a range vector; *root is the id of its node. The plan keeps nothing of
+ * the tree. ERR_LIMIT, ERR_NOMEM: what was added by then stays, and does no harm.
+ */
 int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root);
 /*
  * The nodes below a root, itself last, children before parents, each once: the order of evaluation.
  * *out to free().
  */
 int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t *n);
-/* One node as a line of text: "sum by (job)", "rate {__name__=\"x\"}[5m]". */
+/* One node as a line of text, without what is below it: "sum by (job)", "rate {__name__=\"x\"}[5m]". */
 void plan_node_format(const struct plan *plan, const struct plan_node *node, struct buf *out);
 /* The graph below a root as an indented tree; a node shown before is referred to by its number. */
 void plan_format(const struct plan *plan, uint32_t root, struct buf *out);
+/* Asserts the invariants: order of ids, parents counted, nothing twice, names sorted. For tests. */
 void plan_check(const struct plan *plan);
 
 #endif

@@ -1,0 +1,52 @@
+#include "rules/fold.h"
+
+#include <assert.h>
+#include <math.h>
+
+#define NORMAL_NAN_BITS 0x7ff8000000000001ull
+
+double fold_canonical(double number)
+{
+	uint64_t bits = NORMAL_NAN_BITS;
+
+	if (isnan(number))
+		memcpy(&number, &bits, sizeof(number));
+	return number;
+}
+
+double fold_binary(enum binary_op op, double left, double right)
+{
+	switch (op) {
+	case OP_ADD:
+		return left + right;
+	case OP_SUB:
+		return left - right;
+	case OP_MUL:
+		return left * right;
+	case OP_DIV:
+		return left / right;
+	case OP_MOD:
+		return fmod(left, right);
+	case OP_POW:
+		return pow(left, right);
+	case OP_EQ:
+		return left == right;
+	case OP_NE:
+		return left != right;
+	case OP_GT:
+		return left > right;
+	case OP_LT:
+		return left < right;
+	case OP_GE:
+		return left >= right;
+	case OP_LE:
+		return left <= right;
+	case OP_AND:
+	case OP_OR:
+	case OP_UNLESS:
+	case BINARY_OP_COUNT:
+		break;
+	}
+	assert(!"a set operator takes vectors");
+	return 0;
+}

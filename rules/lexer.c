@@ -1,0 +1,292 @@
+#include "rules/lexer.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+enum { METRIC = 1, LABEL = 2, CALLED = 4 };
+
+static const struct punctuation {
+	enum token_kind kind;
+	struct slice text;
+} punctuations[] = {
+#define PUNCTUATION(id, text) { id, { text, sizeof(text) - 1 } },
+#include "rules/tokens.def"
+#undef PUNCTUATION
+};
+
+static const struct keyword {
+	enum token_kind kind;
+	struct slice text;
+	unsigned flags;
+} keywords[] = {
+#define KEYWORD(id, text, flags) { id, { text, sizeof(text) - 1 }, flags },
+#include "rules/tokens.def"
+#undef KEYWORD
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+void lexer_init(struct lexer *lexer, struct slice text)
+{
+	assert(text.len < UINT32_MAX);
+	*lexer = (struct lexer){ .text = text };
+}
+
+struct slice token_text(const struct lexer *lexer, struct token token)
+{
+	return (struct slice){ lexer->text.ptr + token.offset, token.span };
+}
+
+static const struct keyword *keyword_of(enum token_kind kind)
+{
+	for (size_t i = 0; i < LENGTH(keywords); i++)
+		if (keywords[i].kind == kind)
+			return &keywords[i];
+	return NULL;
+}
+
+bool token_is_metric(enum token_kind kind)
+{
+	if (kind == TOKEN_IDENTIFIER || kind == TOKEN_METRIC_IDENTIFIER)
+		return true;
+	const struct keyword *keyword = keyword_of(kind);
+
+	return keyword && keyword->flags & METRIC;
+}
+
+bool token_is_label(enum token_kind kind)
+{
+	if (kind == TOKEN_IDENTIFIER)
+		return true;
+	const struct keyword *keyword = keyword_of(kind);
+
+	return keyword && keyword->flags & LABEL;
+}
+
+const char *token_kind_text(enum token_kind kind)
+{
+	static const char *const classes[] = {
+		[TOKEN_END] = "end of input",
+		[TOKEN_ERROR] = "error",
+		[TOKEN_IDENTIFIER] = "identifier",
+		[TOKEN_METRIC_IDENTIFIER] = "metric name",
+		[TOKEN_NUMBER] = "number",
+		[TOKEN_DURATION] = "duration",
+		[TOKEN_STRING] = "string",
+	};
+	if (kind < LENGTH(classes))
+		return classes[kind];
+	for (size_t i = 0; i < LENGTH(punctuations); i++)
+		if (punctuations[i].kind == kind)
+			return punctuations[i].text.ptr;
+	return keyword_of(kind)->text.ptr;
+}
+
+static int byte_at(const struct lexer *lexer, uint32_t at)
+{
+	return at < lexer->text.len ? (unsigned char)lexer->text.ptr[at] : -1;
+}
+
+static bool is_space(int c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool is_digit(int c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_word(int c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
+}
+
+/* Over white space and comments. */
+static uint32_t skip_blank(const struct lexer *lexer, uint32_t at)
+{
+	for (;;) {
+		int c = byte_at(lexer, at);
+
+		if (c == '#') {
+			while (c >= 0 && c != '\n')
+				c = byte_at(lexer, ++at);
+		} else if (is_space(c)) {
+			at++;
+		} else {
+			return at;
+		}
+	}
+}
+
+static struct token token_fail(struct lexer *lexer, struct token token, uint32_t end, const char *error,
+			       const char *hint)
+{
+	token.kind = TOKEN_ERROR;
+	token.span = end - token.offset;
+	lexer->error = error;
+	lexer->hint = hint;
+	return token;
+}
+
+/* A double- or single-quoted string may not span lines and has escapes; a raw one ends at the next backtick. */
+static struct token lex_string(struct lexer *lexer, struct token token, char quote)
+{
+	uint32_t at = token.offset + 1;
+
+	for (;; at++) {
+		int c = byte_at(lexer, at);
+
+		if (c < 0)
+			return token_fail(lexer, token, token.offset + 1, "unterminated quoted string", NULL);
+		if (c == '\n' && quote != '`')
+			return token_fail(lexer, token, token.offset + 1, "unterminated quoted string",
+					  "a string that spans lines stands in backticks");
+		if (c == '\\' && quote != '`' && byte_at(lexer, at + 1) >= 0 && byte_at(lexer, at + 1) != '\n')
+			at++;
+		else if (c == quote)
+			break;
+	}
+	token.kind = TOKEN_STRING;
+	token.span = at + 1 - token.offset;
+	if (!slice_is_utf8(token_text(lexer, token)))
+		return token_fail(lexer, token, at + 1, "string is not valid UTF-8", NULL);
+	return token;
+}
+
+/*
+ * A number or a duration: everything that could belong to either is taken, then read as one of them, so that
+ * 5mm or 1_000x is one wrong token instead of two odd ones.
+ */
+static struct token lex_number(struct lexer *lexer, struct token token)
+{
+	uint32_t at = token.offset;
+	bool is_hex = byte_at(lexer, at) == '0' && (byte_at(lexer, at + 1) | 0x20) == 'x';
+	bool is_plain = true; /* so far digits, dots and underscores only */
+
+	for (int c; is_word(c = byte_at(lexer, at)) || c == '.'; at++) {
+		bool is_exponent = is_plain && !is_hex && (c | 0x20) == 'e';
+		int next = byte_at(lexer, at + 1);
+
+		if (is_exponent && (next == '+' || next == '-'))
+			at++;
+		is_plain = is_plain && (is_digit(c) || c == '.' || c == '_');
+	}
+	token.span = at - token.offset;
+	struct slice text = token_text(lexer, token);
+	double number;
+	int64_t ms;
+
+	if (number_parse(text, &number) == 0)
+		token.kind = TOKEN_NUMBER;
+	else if (duration_parse(text, &ms) == 0)
+		token.kind = TOKEN_DURATION;
+	else
+		return token_fail(lexer, token, at, "bad number or duration syntax",
+				  "a duration has whole numbers and units in descending order: 1h30m, 50ms");
+	return token;
+}
+
+static bool is_called(const struct lexer *lexer, uint32_t at)
+{
+	return byte_at(lexer, skip_blank(lexer, at)) == '(';
+}
+
+static enum token_kind word_kind(const struct lexer *lexer, struct slice word, uint32_t end)
+{
+	if (lexer->in_braces)
+		return TOKEN_IDENTIFIER;
+	for (size_t i = 0; i < LENGTH(keywords); i++) {
+		const struct keyword *keyword = &keywords[i];
+
+		if (word.len == keyword->text.len && strncasecmp(word.ptr, keyword->text.ptr, word.len) == 0)
+			return keyword->flags & CALLED && !is_called(lexer, end) ? TOKEN_IDENTIFIER : keyword->kind;
+	}
+	if (word.len == 3 && (strncasecmp(word.ptr, "inf", 3) == 0 || strncasecmp(word.ptr, "nan", 3) == 0))
+		return TOKEN_NUMBER;
+	return TOKEN_IDENTIFIER;
+}
+
+static struct token lex_word(struct lexer *lexer, struct token token)
+{
+	bool takes_colon = !lexer->in_braces && !lexer->in_brackets;
+	bool has_colon = false;
+	uint32_t at = token.offset;
+
+	for (int c; is_word(c = byte_at(lexer, at)) || (c == ':' && takes_colon); at++)
+		has_colon = has_colon || c == ':';
+	token.span = at - token.offset;
+	token.kind = has_colon ? TOKEN_METRIC_IDENTIFIER : word_kind(lexer, token_text(lexer, token), at);
+	return token;
+}
+
+static struct token lex_unknown(struct lexer *lexer, struct token token)
+{
+	uint32_t end = token.offset + 1;
+	int c = byte_at(lexer, token.offset);
+	const char *hint = NULL;
+
+	if (c == '&')
+		hint = "write \"and\"";
+	else if (c == '|')
+		hint = "write \"or\"";
+	else if (c == '!')
+		hint = "write \"!=\", or \"unless\" for what must not be there";
+	else if (c == '$')
+		hint = "variables of dashboards mean nothing here";
+	else if (c == '.')
+		hint = "a name with dots stands in quotes and braces: {\"http.requests\"}";
+	while (end < lexer->text.len && (byte_at(lexer, end) & 0xc0) == 0x80)
+		end++; /* the rest of a character of several bytes */
+	return token_fail(lexer, token, end, "unexpected character", hint);
+}
+
+static struct token lex_punctuation(struct lexer *lexer, struct token token)
+{
+	struct slice rest = { lexer->text.ptr + token.offset, lexer->text.len - token.offset };
+
+	if (slice_has_prefix(rest, SLICE("||")))
+		return lex_unknown(lexer, token);
+	for (size_t i = 0; i < LENGTH(punctuations); i++) {
+		if (slice_has_prefix(rest, punctuations[i].text)) {
+			token.kind = punctuations[i].kind;
+			token.span = (uint32_t)punctuations[i].text.len;
+			return token;
+		}
+	}
+	return lex_unknown(lexer, token);
+}
+
+static void track_brackets(struct lexer *lexer, enum token_kind kind)
+{
+	if (kind == TOKEN_BRACE_LEFT)
+		lexer->in_braces = true;
+	else if (kind == TOKEN_BRACE_RIGHT)
+		lexer->in_braces = false;
+	else if (kind == TOKEN_BRACKET_LEFT)
+		lexer->in_brackets = true;
+	else if (kind == TOKEN_BRACKET_RIGHT)
+		lexer->in_brackets = false;
+}
+
+struct token lexer_next(struct lexer *lexer)
+{
+	struct token token = { .kind = TOKEN_END, .offset = skip_blank(lexer, lexer->at) };
+	int c = byte_at(lexer, token.offset);
+
+	if (c < 0)
+		token.offset = (uint32_t)lexer->text.len;
+	else if (c == '"' || c == '\'' || c == '`')
+		token = lex_string(lexer, token, (char)c);
+	else if (is_digit(c) || (c == '.' && is_digit(byte_at(lexer, token.offset + 1))))
+		token = lex_number(lexer, token);
+	else if (is_word(c) || (c == ':' && !lexer->in_braces && !lexer->in_brackets))
+		token = lex_word(lexer, token);
+	else
+		token = lex_punctuation(lexer, token);
+	lexer->at = token.offset + token.span;
+	track_brackets(lexer, token.kind);
+	return token;
+}

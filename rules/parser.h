@@ -1,0 +1,77 @@
+/*
+ * Tokens → syntax tree. Inside of rules/: the outside calls expr_parse().
+ *
+ * parser.c has operators, calls and aggregations, by precedence climbing; parse_selector.c what stands in
+ * braces and brackets. A syntax error ends the parse; what is understood but wrong in itself (an unknown
+ * function, a bad pattern) or not supported yet is told, and the parse goes on.
+ */
+#ifndef TOCSIN_RULES_PARSER_H
+#define TOCSIN_RULES_PARSER_H
+
+#include "rules/ast.h"
+#include "rules/lexer.h"
+
+/* A bracket that waits for its partner: the list of them is the stack of the parse. */
+struct bracket {
+	uint32_t offset;
+	const struct bracket *outer;
+};
+
+struct selector_link {
+	struct expr *selector;
+	struct selector_link *next;
+};
+
+struct parser {
+	const struct source *source;
+	struct arena *arena;
+	struct diag_list *diags;
+	struct lexer lexer;
+	struct token token; /* the current one */
+	uint32_t last_end;  /* where the token before it ended */
+	uint32_t depth, nodes;
+	const struct bracket *open;
+	struct selector_link *selectors; /* all that were made: they own regexes */
+	int error; /* the first: 0 as long as all is well */
+};
+
+/* The whole text. NULL, and parser->error, when there is no tree; a tree with parser->error set may be checked, not used. */
+struct expr *parser_run(struct parser *parser);
+void parser_init(struct parser *parser, const struct source *source, struct arena *arena, struct diag_list *diags);
+/* Frees the regexes of all selectors: after an error only. */
+void parser_discard(struct parser *parser);
+
+/* For parse_selector.c. Those that return a node give NULL after an error that ends the parse. */
+void parser_advance(struct parser *parser);
+enum token_kind parser_peek(const struct parser *parser);
+bool parser_is(const struct parser *parser, enum token_kind kind);
+bool parser_expect(struct parser *parser, enum token_kind kind, const char *context);
+/* "unexpected X in CONTEXT, expected Y": ends the parse. */
+void parser_unexpected(struct parser *parser, const char *context, const char *expected);
+/* Tells what is wrong with source[offset, offset+span); the parse goes on. */
+void parser_complain(struct parser *parser, uint32_t offset, uint32_t span, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void parser_refuse(struct parser *parser, uint32_t offset, uint32_t span, const char *what, const char *hint);
+/* Opens a bracket at the current token, and closes it: an end of input between them is told at the opening one. */
+bool parser_open(struct parser *parser, struct bracket *bracket);
+bool parser_close(struct parser *parser, struct bracket *bracket, enum token_kind kind, const char *context);
+void *parser_alloc(struct parser *parser, size_t size);
+struct expr *parser_node(struct parser *parser, enum expr_kind kind, uint32_t offset);
+/* An EXPR_REFUSED in place of what began at offset, with up to two children that are still checked. */
+struct expr *parser_refused(struct parser *parser, uint32_t offset, struct expr *a, struct expr *b);
+/* Makes child a child of parent. */
+bool parser_adopt(struct parser *parser, struct expr *parent, const struct expr *child);
+struct expr *parser_finish(struct parser *parser, struct expr *expr);
+/* The current token as a number of seconds, or as a text. */
+double parser_number(const struct parser *parser);
+bool parser_string(struct parser *parser, struct slice *out);
+
+/* parse_selector.c */
+struct expr *parse_selector(struct parser *parser);
+struct expr *parse_log_selector(struct parser *parser);
+/* What may follow an operand: [5m], offset, @, anchored, smoothed. */
+struct expr *parse_postfix(struct parser *parser, struct expr *expr);
+/* (a, "b.c", …) */
+bool parse_labels(struct parser *parser, struct names *out);
+
+#endif

@@ -1,0 +1,503 @@
+/*
+ * Expressions → the graph. A node is first made in scratch memory, with its children already in the plan; if
+ * an equal one is there, that is taken, and else it is copied in.
+ */
+#include "rules/plan.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "rules/fold.h"
+#include "rules/names.h"
+#include "rules/plan_index.h"
+
+struct builder {
+	struct plan *plan;
+	struct arena scratch;
+};
+
+/* What an expression comes to: a constant, which becomes a node only where one is needed, or a node. */
+struct value {
+	bool is_constant;
+	double number;
+	uint32_t id;
+};
+
+static int build_value(struct builder *builder, const struct expr *expr, struct value *out);
+static int build(struct builder *builder, const struct expr *expr, uint32_t *out);
+
+struct plan *plan_new(void)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	arena_init(&plan->arena, 0);
+	plan->nodes_max = PLAN_NODES_MAX;
+	plan->index = plan_index_new();
+	if (!plan->index) {
+		plan_free(plan);
+		return NULL;
+	}
+	return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (uint32_t i = 0; i < plan->nselectors; i++) {
+		matchers_free(plan->selectors[i].matchers, plan->selectors[i].nmatchers);
+		free(plan->selectors[i].text);
+	}
+	free(plan->selectors);
+	free(plan->nodes);
+	plan_index_free(plan->index);
+	arena_fini(&plan->arena);
+	free(plan);
+}
+
+/* Room for one more node and one more selector. */
+static int reserve(struct plan *plan)
+{
+	if (plan->nnodes == plan->nodes_cap) {
+		uint32_t cap = plan->nodes_cap ? 2 * plan->nodes_cap : 64;
+		struct plan_node **nodes = realloc(plan->nodes, cap * sizeof(struct plan_node *));
+
+		if (!nodes)
+			return ERR_NOMEM;
+		plan->nodes = nodes;
+		plan->nodes_cap = cap;
+	}
+	if (plan->nselectors == plan->selectors_cap) {
+		uint32_t cap = plan->selectors_cap ? 2 * plan->selectors_cap : 16;
+		struct plan_selector *selectors = realloc(plan->selectors, cap * sizeof(*selectors));
+
+		if (!selectors)
+			return ERR_NOMEM;
+		plan->selectors = selectors;
+		plan->selectors_cap = cap;
+	}
+	return plan_index_reserve(plan);
+}
+
+/* Copies into the plan's memory. False: out of memory. */
+
+static bool keep_bytes(struct plan *plan, const void *from, size_t n, void *out_pointer)
+{
+	void *to = NULL;
+
+	if (n > 0) {
+		to = arena_alloc(&plan->arena, n);
+		if (!to)
+			return false;
+		memcpy(to, from, n);
+	}
+	memcpy(out_pointer, &to, sizeof(to));
+	return true;
+}
+
+static bool keep_text(struct plan *plan, struct slice *text)
+{
+	return keep_bytes(plan, text->ptr, text->len, &text->ptr);
+}
+
+static bool keep_names(struct plan *plan, struct names *names)
+{
+	if (!keep_bytes(plan, names->items, names->n * sizeof(*names->items), &names->items))
+		return false;
+	for (uint32_t i = 0; i < names->n; i++)
+		if (!keep_text(plan, &names->items[i]))
+			return false;
+	return true;
+}
+
+static bool keep_labels(struct plan *plan, struct plan_node *node)
+{
+	struct label *labels;
+
+	if (!keep_bytes(plan, node->absent_labels, node->nabsent_labels * sizeof(*labels), &labels))
+		return false;
+	for (uint32_t i = 0; i < node->nabsent_labels; i++)
+		if (!keep_text(plan, &labels[i].name) || !keep_text(plan, &labels[i].value))
+			return false;
+	node->absent_labels = labels;
+	return true;
+}
+
+static struct plan_node *keep_node(struct plan *plan, const struct plan_node *from)
+{
+	struct plan_node *node = ARENA_NEW(&plan->arena, struct plan_node);
+
+	if (!node)
+		return NULL;
+	*node = *from;
+	if (!keep_bytes(plan, from->children, from->nchildren * sizeof(*from->children), &node->children) ||
+	    !keep_text(plan, &node->string) || !keep_names(plan, &node->include) ||
+	    !keep_names(plan, &node->labels) || !keep_labels(plan, node))
+		return NULL;
+	return node;
+}
+
+/* The node equal to this one: found, or added. */
+static int intern(struct builder *builder, struct plan_node *node, uint32_t *out)
+{
+	struct plan *plan = builder->plan;
+
+	node->hash = plan_node_hash(node);
+	uint32_t id = plan_index_find_node(plan, node);
+
+	if (id == PLAN_NONE) {
+		if (plan->nnodes >= plan->nodes_max)
+			return ERR_LIMIT;
+		struct plan_node *kept = reserve(plan) == 0 ? keep_node(plan, node) : NULL;
+
+		if (!kept)
+			return ERR_NOMEM;
+		id = plan->nnodes++;
+		kept->id = id;
+		plan->nodes[id] = kept;
+		plan_index_add_node(plan, id);
+		for (uint32_t i = 0; i < kept->nchildren; i++)
+			plan->nodes[kept->children[i]]->nparents++;
+	}
+	*out = id;
+	return 0;
+}
+
+/* Selectors */
+
+static int compare_matchers(const void *a, const void *b)
+{
+	return matcher_compare(*(const struct matcher *const *)a, *(const struct matcher *const *)b);
+}
+
+/* Sorted and unique; pointers into the tree. */
+static const struct matcher **canonical_matchers(struct builder *builder, const struct expr *expr, uint32_t *n)
+{
+	const struct matcher **list = ARENA_ARRAY(&builder->scratch, const struct matcher *, expr->selector.nmatchers);
+	uint32_t kept = 0;
+
+	if (!list)
+		return NULL;
+	for (uint32_t i = 0; i < expr->selector.nmatchers; i++)
+		list[i] = &expr->selector.matchers[i];
+	qsort(list, expr->selector.nmatchers, sizeof(*list), compare_matchers);
+	for (uint32_t i = 0; i < expr->selector.nmatchers; i++)
+		if (i == 0 || !matcher_is_equal(list[i], list[kept - 1]))
+			list[kept++] = list[i];
+	*n = kept;
+	return list;
+}
+
+static int selector_init(struct plan_selector *selector, const struct matcher *const *list, uint32_t n, char *text)
+{
+	*selector = (struct plan_selector){ .text = text, .matchers = calloc(n, sizeof(struct matcher)) };
+	if (!selector->matchers)
+		return ERR_NOMEM;
+	for (; selector->nmatchers < n; selector->nmatchers++) {
+		int error = matcher_dup(list[selector->nmatchers], &selector->matchers[selector->nmatchers]);
+
+		if (error) {
+			matchers_free(selector->matchers, selector->nmatchers);
+			return error;
+		}
+	}
+	return 0;
+}
+
+static char *selector_text(const struct matcher *const *list, uint32_t n)
+{
+	struct buf text;
+
+	buf_init(&text);
+	for (uint32_t i = 0; i < n; i++) {
+		buf_add_char(&text, i ? ',' : '{');
+		matcher_format(list[i], &text);
+	}
+	buf_add_char(&text, '}');
+	return buf_take(&text);
+}
+
+static int add_selector(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan *plan = builder->plan;
+	uint32_t n = 0;
+	const struct matcher **list = canonical_matchers(builder, expr, &n);
+	char *text = list ? selector_text(list, n) : NULL;
+
+	if (!text || reserve(plan) < 0) {
+		free(text);
+		return ERR_NOMEM;
+	}
+	*out = plan_index_find_selector(plan, text);
+	int error = 0;
+
+	if (*out == PLAN_NONE)
+		error = selector_init(&plan->selectors[plan->nselectors], list, n, text);
+	if (*out != PLAN_NONE || error) {
+		free(text);
+		return error;
+	}
+	*out = plan->nselectors++;
+	plan_index_add_selector(plan, *out);
+	return 0;
+}
+
+static int put_selector(struct builder *builder, const struct expr *expr, struct plan_node *node)
+{
+	node->range_ms = expr->selector.range_ms;
+	node->offset_ms = expr->selector.offset_ms;
+	return add_selector(builder, expr, &node->selector);
+}
+
+static int build_selector(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = { .op = PLAN_SELECT, .type = VALUE_VECTOR };
+	int error = put_selector(builder, expr, &node);
+
+	assert(expr->selector.range_ms == 0);
+	return error ? error : intern(builder, &node, out);
+}
+
+/* Calls */
+
+static const struct expr *without_parens(const struct expr *expr)
+{
+	while (expr->kind == EXPR_PAREN)
+		expr = expr->unary.operand;
+	return expr;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	return slice_compare(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+/*
+ * Prometheus goes over the matchers as written: the first equality of a label sets it, anything after that
+ * removes it. (So {a!="b",a="c"} gives a="c", and the other way round nothing.)
+ */
+static bool is_absent_label(const struct expr *selector, uint32_t at)
+{
+	const struct matcher *matcher = &selector->selector.matchers[at];
+	struct slice name = { matcher->name, matcher->name_len };
+
+	if (matcher->type != MATCH_EQ || matcher->value_len == 0 || slice_is(name, METRIC_NAME))
+		return false;
+	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
+		const struct matcher *other = &selector->selector.matchers[i];
+
+		if (i != at && slice_is_equal(name, (struct slice){ other->name, other->name_len }) &&
+		    (i > at || other->type == MATCH_EQ))
+			return false;
+	}
+	return true;
+}
+
+static int put_absent_labels(struct builder *builder, const struct expr *selector, struct plan_node *node)
+{
+	struct label *labels = ARENA_ARRAY(&builder->scratch, struct label, selector->selector.nmatchers);
+
+	if (!labels)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
+		const struct matcher *matcher = &selector->selector.matchers[i];
+
+		if (is_absent_label(selector, i))
+			labels[node->nabsent_labels++] =
+				(struct label){ { matcher->name, matcher->name_len }, { matcher->value, matcher->value_len } };
+	}
+	if (node->nabsent_labels)
+		qsort(labels, node->nabsent_labels, sizeof(*labels), compare_labels);
+	node->absent_labels = labels;
+	return 0;
+}
+
+/* A range argument is fused into the node; the others become children. */
+static int build_call(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	const struct function *function = expr->call.function;
+	struct plan_node node = { .op = PLAN_CALL, .type = expr->type, .function = function };
+	uint32_t *children = ARENA_ARRAY(&builder->scratch, uint32_t, expr->call.nargs + 1);
+
+	if (!children)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < expr->call.nargs; i++) {
+		const struct expr *arg = without_parens(expr->call.args[i]);
+		bool is_range = arg->type == VALUE_MATRIX;
+		int error = is_range ? put_selector(builder, arg, &node) : build(builder, arg, &children[node.nchildren++]);
+
+		if (!error && arg->kind == EXPR_SELECTOR && (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
+			error = put_absent_labels(builder, arg, &node);
+		if (error)
+			return error;
+		if (is_range)
+			node.op = PLAN_RANGE;
+	}
+	if (function->id == FN_TIME)
+		node = (struct plan_node){ .op = PLAN_TIME, .type = VALUE_SCALAR };
+	node.children = children;
+	return intern(builder, &node, out);
+}
+
+/* Operators and literals */
+
+static int intern_number(struct builder *builder, double number, uint32_t *out)
+{
+	struct plan_node node = { .op = PLAN_NUMBER, .type = VALUE_SCALAR, .number = number };
+
+	return intern(builder, &node, out);
+}
+
+static int intern_value(struct builder *builder, const struct value *value, uint32_t *out)
+{
+	if (value->is_constant)
+		return intern_number(builder, value->number, out);
+	*out = value->id;
+	return 0;
+}
+
+static void put_constant(double number, struct value *out)
+{
+	*out = (struct value){ .is_constant = true, .number = fold_canonical(number) };
+}
+
+static int build_string(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = { .op = PLAN_STRING, .type = VALUE_STRING, .string = expr->string };
+
+	return intern(builder, &node, out);
+}
+
+static int build_unary(struct builder *builder, const struct expr *expr, struct value *out)
+{
+	struct value operand;
+	int error = build_value(builder, expr->unary.operand, &operand);
+
+	if (error)
+		return error;
+	if (operand.is_constant) {
+		put_constant(-operand.number, out);
+		return 0;
+	}
+	struct plan_node node = { .op = PLAN_NEGATE, .type = expr->type, .children = &operand.id, .nchildren = 1 };
+
+	return intern(builder, &node, &out->id);
+}
+
+static int put_matching(struct builder *builder, const struct expr *expr, struct plan_node *node)
+{
+	int error = names_canonical(&expr->binary.labels, &builder->scratch, &node->labels);
+
+	return error ? error : names_canonical(&expr->binary.include, &builder->scratch, &node->include);
+}
+
+static int intern_binary(struct builder *builder, const struct expr *expr, const struct value *left,
+			 const struct value *right, uint32_t *out)
+{
+	struct plan_node node = {
+		.op = PLAN_BINARY,
+		.type = expr->type,
+		.binary = expr->binary.op,
+		.is_bool = expr->binary.is_bool,
+		.on = expr->binary.on,
+		.card = expr->binary.card,
+		.nchildren = 2,
+	};
+	uint32_t children[2];
+	int error = intern_value(builder, left, &children[0]);
+
+	if (!error)
+		error = intern_value(builder, right, &children[1]);
+	if (!error)
+		error = put_matching(builder, expr, &node);
+	node.children = children;
+	return error ? error : intern(builder, &node, out);
+}
+
+static int build_binary(struct builder *builder, const struct expr *expr, struct value *out)
+{
+	struct value left, right;
+	int error = build_value(builder, expr->binary.left, &left);
+
+	if (!error)
+		error = build_value(builder, expr->binary.right, &right);
+	if (error)
+		return error;
+	if (!left.is_constant || !right.is_constant)
+		return intern_binary(builder, expr, &left, &right, &out->id);
+	put_constant(fold_binary(expr->binary.op, left.number, right.number), out);
+	return 0;
+}
+
+static int build_aggregate(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = {
+		.op = PLAN_AGGREGATE,
+		.type = VALUE_VECTOR,
+		.aggregate = expr->aggregate.op,
+		.without = expr->aggregate.without,
+		.nchildren = expr->aggregate.param ? 2 : 1,
+	};
+	uint32_t children[2];
+	int error = build(builder, expr->aggregate.operand, &children[0]);
+
+	if (!error && expr->aggregate.param)
+		error = build(builder, expr->aggregate.param, &children[1]);
+	if (!error)
+		error = names_canonical(&expr->aggregate.labels, &builder->scratch, &node.labels);
+	node.children = children;
+	return error ? error : intern(builder, &node, out);
+}
+
+/* Recursion is bounded by the tree's height. */
+static int build_value(struct builder *builder, const struct expr *expr, struct value *out)
+{
+	*out = (struct value){ 0 };
+	switch (expr->kind) {
+	case EXPR_NUMBER:
+		put_constant(expr->number, out);
+		return 0;
+	case EXPR_STRING:
+		return build_string(builder, expr, &out->id);
+	case EXPR_SELECTOR:
+		return build_selector(builder, expr, &out->id);
+	case EXPR_CALL:
+		return build_call(builder, expr, &out->id);
+	case EXPR_UNARY:
+		return build_unary(builder, expr, out);
+	case EXPR_BINARY:
+		return build_binary(builder, expr, out);
+	case EXPR_AGGREGATE:
+		return build_aggregate(builder, expr, &out->id);
+	case EXPR_PAREN:
+		return build_value(builder, expr->unary.operand, out);
+	case EXPR_REFUSED:
+		break;
+	}
+	assert(!"a checked tree has nothing refused in it");
+	return ERR_INVALID;
+}
+
+static int build(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct value value;
+	int error = build_value(builder, expr, &value);
+
+	return error ? error : intern_value(builder, &value, out);
+}
+
+int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root)
+{
+	struct builder builder = { .plan = plan };
+
+	assert(expr->type != VALUE_MATRIX && expr->type != VALUE_NONE);
+	arena_init(&builder.scratch, 0);
+	int error = build(&builder, expr, root);
+
+	arena_fini(&builder.scratch);
+	return error;
+}

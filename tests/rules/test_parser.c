@@ -1,0 +1,243 @@
+/*
+ * The language, by cases in expressions.txt (its head says how they are written).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "rules/expr.h"
+#include "tests/check_main.h"
+
+#define CASE_LINES_MAX 32
+#define LINE_MAX_BYTES 4096
+
+/* A block of the file: the expression, then lines that begin with one of "=:!?" */
+struct language_case {
+	char lines[CASE_LINES_MAX][LINE_MAX_BYTES];
+	int n;
+	int line; /* of the first, in the file */
+};
+
+/* One parse, freed together. */
+struct parse {
+	struct source source;
+	struct arena arena;
+	struct diag_list diags;
+	struct expr *expr;
+	int error;
+};
+
+static void parse_init(struct parse *parse, const char *text, size_t len)
+{
+	parse->source = (struct source){ .text = { text, len }, .line0 = 1, .column0 = 1 };
+	parse->expr = NULL;
+	arena_init(&parse->arena, 0);
+	diag_list_init(&parse->diags);
+	parse->error = expr_parse(&parse->source, &parse->arena, &parse->diags, &parse->expr);
+}
+
+static void parse_fini(struct parse *parse)
+{
+	expr_fini(parse->expr);
+	arena_fini(&parse->arena);
+	diag_list_fini(&parse->diags);
+}
+
+/* What the parse says, written as in the file. */
+static void describe(const struct parse *parse, const char *input, struct buf *out)
+{
+	struct buf text;
+
+	if (parse->error == 0) {
+		buf_init(&text);
+		expr_format(parse->expr, &text);
+		if (strcmp(text.ptr, input) == 0)
+			buf_add_str(out, "=\n");
+		else
+			buf_printf(out, "= %s\n", text.ptr);
+		if (parse->expr->type != VALUE_VECTOR)
+			buf_printf(out, ": %s\n", value_type_text(parse->expr->type));
+		buf_fini(&text);
+	}
+	for (size_t i = 0; i < parse->diags.n; i++) {
+		const struct diag *diag = &parse->diags.items[i];
+
+		buf_printf(out, "! %u+%u %s\n", diag->column, diag->span, diag->message);
+		if (diag->hint)
+			buf_printf(out, "? %s\n", diag->hint);
+	}
+}
+
+/* The canonical form must mean itself. */
+static void check_reprint(const struct parse *parse, int line)
+{
+	struct parse again;
+	struct buf first, second;
+
+	buf_init(&first);
+	buf_init(&second);
+	expr_format(parse->expr, &first);
+	parse_init(&again, first.ptr, first.len);
+	ck_assert_msg(again.error == 0, "expressions.txt:%d: cannot read again %s", line, first.ptr);
+	expr_format(again.expr, &second);
+	ck_assert_msg(strcmp(first.ptr, second.ptr) == 0, "expressions.txt:%d: printed again %s is %s", line, first.ptr,
+		      second.ptr);
+	parse_fini(&again);
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
+static bool run_case(const struct language_case *test)
+{
+	struct parse parse;
+	struct buf wanted, got;
+
+	buf_init(&wanted);
+	buf_init(&got);
+	for (int i = 1; i < test->n; i++)
+		buf_printf(&wanted, "%s\n", test->lines[i]);
+	parse_init(&parse, test->lines[0], strlen(test->lines[0]));
+	describe(&parse, test->lines[0], &got);
+	bool ok = wanted.ptr && got.ptr && strcmp(wanted.ptr, got.ptr) == 0;
+
+	if (!ok)
+		printf("expressions.txt:%d: %s\nwanted:\n%sgot:\n%s\n", test->line, test->lines[0],
+		       wanted.ptr ? wanted.ptr : "", got.ptr ? got.ptr : "");
+	else if (parse.error == 0)
+		check_reprint(&parse, test->line);
+	parse_fini(&parse);
+	buf_fini(&wanted);
+	buf_fini(&got);
+	return ok;
+}
+
+static FILE *open_cases(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/tests/rules/expressions.txt", getenv("TOCSIN_SRCDIR"));
+	FILE *file = fopen(path, "r");
+
+	ck_assert_msg(file != NULL, "cannot open %s", path);
+	return file;
+}
+
+/* Reads the next block; false at the end. Comment lines stand between blocks. */
+static bool read_case(FILE *file, struct language_case *test, int *line)
+{
+	char text[LINE_MAX_BYTES];
+
+	test->n = 0;
+	while (fgets(text, sizeof(text), file)) {
+		++*line;
+		text[strcspn(text, "\n")] = '\0';
+		if (test->n == 0 && (text[0] == '\0' || text[0] == '#'))
+			continue;
+		if (text[0] == '\0')
+			return true;
+		ck_assert_msg(test->n < CASE_LINES_MAX, "expressions.txt:%d: block too long", *line);
+		if (test->n == 0)
+			test->line = *line;
+		strcpy(test->lines[test->n++], text);
+	}
+	return test->n > 0;
+}
+
+START_TEST(parser_reads_the_language)
+{
+	static struct language_case test;
+	FILE *file = open_cases();
+	int line = 0, cases = 0, failed = 0;
+
+	while (read_case(file, &test, &line)) {
+		cases++;
+		failed += !run_case(&test);
+	}
+	fclose(file);
+	printf("%d cases\n", cases);
+	ck_assert_int_gt(cases, 50);
+	ck_assert_msg(failed == 0, "%d of %d cases failed", failed, cases);
+}
+END_TEST
+
+/* What cannot stand on one line of the file. */
+START_TEST(parser_reads_white_space_and_comments)
+{
+	static const char text[] = "# first\nsum # of\n(\r\n\tx # the \"series\"\n) # last";
+	struct parse parse;
+	struct buf out;
+
+	buf_init(&out);
+	parse_init(&parse, text, sizeof(text) - 1);
+	ck_assert_int_eq(parse.error, 0);
+	expr_format(parse.expr, &out);
+	ck_assert_str_eq(out.ptr, "sum(x)");
+	ck_assert_uint_eq(parse.expr->offset, 8);
+	ck_assert_uint_eq(parse.expr->span, 39 - 8);
+	parse_fini(&parse);
+	buf_fini(&out);
+}
+END_TEST
+
+static void check_invalid(const char *text, size_t len, uint32_t line, uint32_t column, const char *message)
+{
+	struct parse parse;
+
+	parse_init(&parse, text, len);
+	ck_assert_int_eq(parse.error, ERR_INVALID);
+	ck_assert_uint_eq(parse.diags.n, 1);
+	ck_assert_str_eq(parse.diags.items[0].message, message);
+	ck_assert_uint_eq(parse.diags.items[0].line, line);
+	ck_assert_uint_eq(parse.diags.items[0].column, column);
+	parse_fini(&parse);
+}
+
+START_TEST(parser_points_into_later_lines)
+{
+	check_invalid("", 0, 1, 1, "no expression found in input");
+	check_invalid(" # only a comment", 17, 1, 1, "no expression found in input");
+	check_invalid("a +\n  rat(x)", 12, 2, 3, "unknown function with name \"rat\"");
+	check_invalid("x{a=\"b\n\"}", 9, 1, 5, "unterminated quoted string");
+	check_invalid("a\0b", 3, 1, 2, "unexpected character: \"\\x00\"");
+	check_invalid("\"\xff\"", 3, 1, 1, "string is not valid UTF-8");
+}
+END_TEST
+
+static void note_kind(void *ctx, const struct expr *expr)
+{
+	buf_add_char(ctx, "nsvcubap"[expr->kind]);
+}
+
+START_TEST(walk_visits_parents_first)
+{
+	static const char text[] = "topk(2, -(a)) + on (b) rate(c[5m])";
+	struct parse parse;
+	struct buf kinds;
+
+	buf_init(&kinds);
+	parse_init(&parse, text, sizeof(text) - 1);
+	ck_assert_int_eq(parse.error, 0);
+	ck_assert_uint_eq(parse.expr->height, 5);
+	expr_walk(parse.expr, note_kind, &kinds);
+	ck_assert_str_eq(kinds.ptr, "banupvcv");
+	parse_fini(&parse);
+	buf_fini(&kinds);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("parser");
+	TCase *tcase = tcase_create("language");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, parser_reads_the_language);
+	tcase_add_test(tcase, parser_reads_white_space_and_comments);
+	tcase_add_test(tcase, parser_points_into_later_lines);
+	tcase_add_test(tcase, walk_visits_parents_first);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(make_suite)
