@@ -61,6 +61,7 @@ static int exemplar_read(struct rw_decoder *decoder, struct rw_series *series, s
 	struct rw_pairs pairs;
 	struct pb_field field;
 	int rc;
+	pairs.n = 0;
 	while ((rc = pb_next(&walk, &field)) > 0) {
 		if ((field.number == EXEMPLAR_VALUE && field.wire != PB_FIXED64) ||
 		    (field.number == EXEMPLAR_TIMESTAMP && field.wire != PB_VARINT))

@@ -95,6 +95,7 @@ static int pairs_read(const struct batch *batch, struct slice message, struct rw
 	struct pb_field field;
 	bool has_name = false;
 	int rc;
+	pairs->n = 0;
 	while ((rc = pb_next(&walk, &field)) > 0) {
 		if (field.number != LABELS_REFS)
 			continue;
@@ -120,7 +121,6 @@ static int v2_pairs(const struct batch *batch, uint32_t at, struct rw_pairs *pai
 	struct pb_field field;
 	if (pb_next(&walk, &field) <= 0 || field.wire != PB_BYTES)
 		return ERR_CORRUPT;
-	pairs->n = 0;
 	return pairs_read(batch, field.bytes, pairs);
 }
 
