@@ -58,27 +58,28 @@ static size_t quote_char(struct slice bytes, uint32_t rune, char out[4])
 /* Into at most cap bytes with the NUL; what does not fit is cut and marked. cap is at least 8. */
 static void quote_into(struct slice value, char *out, size_t cap)
 {
-	static const char cut[] = "...";
-	size_t len = 0, i = 0;
+	static const char mark[] = "...";
 	bool quotes = needs_quotes(value);
-	size_t room = cap - 1 - (quotes ? 2 : 0); /* of the text */
+	size_t room = cap - 1 - (quotes ? 2 : 0);
 	char *text = out + quotes;
+	size_t len = 0, cut = 0; /* cut: the last place where the mark would still fit */
 
-	while (i < value.len) {
+	for (size_t i = 0, n; i < value.len; i += n) {
 		char bytes[4];
 		uint32_t rune;
-		size_t n = slice_rune((struct slice){ value.ptr + i, value.len - i }, &rune);
-		size_t m = quote_char((struct slice){ value.ptr + i, n }, rune, bytes);
-		bool last = i + n == value.len;
 
-		if (len + m + (last ? 0 : sizeof(cut) - 1) > room) {
-			memcpy(text + len, cut, sizeof(cut) - 1);
-			len += sizeof(cut) - 1;
+		n = slice_rune((struct slice){ value.ptr + i, value.len - i }, &rune);
+		size_t m = quote_char((struct slice){ value.ptr + i, n }, rune, bytes);
+
+		if (len + m > room) {
+			memcpy(text + cut, mark, sizeof(mark) - 1);
+			len = cut + sizeof(mark) - 1;
 			break;
 		}
 		memcpy(text + len, bytes, m);
 		len += m;
-		i += n;
+		if (len + sizeof(mark) - 1 <= room)
+			cut = len;
 	}
 	if (quotes)
 		out[0] = text[len++] = '"';

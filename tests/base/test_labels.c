@@ -74,7 +74,7 @@ END_TEST
 START_TEST(labels_keep_to_their_limits)
 {
 	static struct label pairs[LABELS_COUNT_MAX + 10];
-	static char names[LABELS_COUNT_MAX + 10][8], long_value[LABELS_BYTES_MAX + 1];
+	static char names[LABELS_COUNT_MAX + 10][16], long_value[LABELS_BYTES_MAX + 1];
 	struct labels *labels;
 
 	for (int i = 0; i < LABELS_COUNT_MAX + 10; i++) {
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(labels_builder_keeps_to_its_limit)
 {
-	static char names[LABELS_COUNT_MAX + 1][8];
+	static char names[LABELS_COUNT_MAX + 1][16];
 	struct labels_builder builder;
 	struct labels *made;
 	const char *why = NULL;
