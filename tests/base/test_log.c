@@ -136,7 +136,7 @@ END_TEST
 
 START_TEST(log_quote_keeps_its_limits)
 {
-	static char value[LOG_QUOTE_MAX * 4 + 1];
+	static char value[LOG_QUOTE_MAX * 4 + 4];
 	const char *alive[LOG_QUOTES];
 
 	/* Characters of every width, at each place around the end of the buffer. */
