@@ -19,7 +19,7 @@
 #define EXPR_DEPTH_MAX 200   /* parentheses, calls, signs and powers inside each other */
 #define EXPR_HEIGHT_MAX 2000 /* the same, and the operators of a chain: a + b + c … */
 #define EXPR_NODES_MAX 100000
-#define SELECTOR_MATCHERS_MAX 256
+#define EXPR_MATCHERS_MAX 64 /* of one selector: as many as the store takes */
 
 enum value_type { VALUE_NONE, VALUE_SCALAR, VALUE_STRING, VALUE_VECTOR, VALUE_MATRIX };
 

@@ -92,9 +92,9 @@ static bool selector_add(struct parser *parser, struct expr *expr, enum match_ty
 	uint32_t n = expr->selector.nmatchers;
 	char *why = NULL;
 
-	if (n == SELECTOR_MATCHERS_MAX) {
+	if (n == EXPR_MATCHERS_MAX) {
 		parser_complain(parser, place.offset, place.span, NULL, "selector has more than %u matchers",
-				SELECTOR_MATCHERS_MAX);
+				EXPR_MATCHERS_MAX);
 		parser->error = ERR_LIMIT;
 		return false;
 	}

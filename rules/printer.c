@@ -42,11 +42,11 @@ static int compare_texts(const void *a, const void *b)
 /* {a="b",c="d"}: sorted as texts, whatever their order in the source. Nothing when there are none. */
 static void format_matchers(const struct matcher *matchers, uint32_t n, struct buf *out)
 {
-	struct slice texts[SELECTOR_MATCHERS_MAX + 1];
+	struct slice texts[EXPR_MATCHERS_MAX + 1];
 	struct buf buf;
 	size_t start = 0;
 
-	assert(n <= SELECTOR_MATCHERS_MAX);
+	assert(n <= EXPR_MATCHERS_MAX);
 	buf_init(&buf);
 	for (uint32_t i = 0; i < n; i++) {
 		matcher_format(&matchers[i], &buf);
