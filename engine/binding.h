@@ -33,8 +33,9 @@ struct relation {
 	const double *values;
 	const uint64_t *present; /* bit i%64 of word i/64 */
 	/*
-	 * Rows that are absent though a sample would be expected: it ended without a stale marker while its sender
-	 * is silent (for an aggregate or a join: one of its inputs did). NULL when no sender is silent.
+	 * Rows of which, if they are absent, a sample would be expected: it ended without a stale marker while its sender
+	 * is silent (for an aggregate or a join: one of its inputs did; the bit may then stand at a present row, too).
+	 * NULL when no sender is silent.
 	 */
 	const uint64_t *silent;
 };
@@ -53,12 +54,13 @@ struct binding;
 /* Shapes nothing yet: call binding_shape() until it is done. The plan must outlive the binding. */
 int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options, struct binding **out);
 void binding_free(struct binding *binding);
-/* 0 when all nodes are shaped, ERR_AGAIN when the units (about one a row) ran out, ERR_NOMEM, ERR_LIMIT. */
+/* 0 when all nodes are shaped, ERR_AGAIN when the units (about one a row) ran out, ERR_NOMEM: give the binding up. */
 int binding_shape(struct binding *binding, int64_t *units);
 /*
  * Follows the logs of the changed selectors through all nodes. The caller clears the logs
  * (selector_log_clear, store_changed_clear) after all bindings have followed.
  */
+/* ERR_NOMEM: rows are missing; give the binding up (further evaluations fail). May come between two quanta of shape or eval. */
 int binding_extend(struct binding *binding);
 
 /* Where an evaluation stopped; zero to begin. */
@@ -71,9 +73,17 @@ struct eval_cursor {
  * samples of ranges counted) ran out: call again with the same cursor; ERR_EVAL: binding_error() tells why.
  */
 int binding_eval(struct binding *binding, const uint32_t *order, uint32_t norder, int64_t t_ms, struct eval_cursor *cursor, int64_t *units);
-/* The error of the last failed evaluation of the node, in Prometheus' words; "" when none. */
+/*
+ * Forgets all columns. Needed when samples of a time that was evaluated before have come since and it is to be
+ * evaluated again: columns are kept by their time alone (and `fed`).
+ */
+void binding_invalidate(struct binding *binding);
+/*
+ * Why the last evaluation of the node failed, in Prometheus' words; "" when it did not. For the root of a failed evaluation it is
+ * the error of the node below that failed.
+ */
 const char *binding_error(const struct binding *binding, uint32_t node);
-/* The columns of the last evaluation. Valid until the next extend or eval. */
+/* The columns of the last evaluation; no rows when it failed. Valid until the next extend or eval. */
 void binding_relation(const struct binding *binding, uint32_t node, struct relation *out);
 /* Has any row the presence bit? Counts them. */
 uint32_t relation_count(const struct relation *relation);

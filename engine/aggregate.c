@@ -1,0 +1,486 @@
+/*
+ * Aggregations. Each row of the operand knows its group; a group lives while a row of the operand does, present or not.
+ *
+ * For sum, count and their kind the groups are the rows of the result. topk and bottomk pick rows of the
+ * operand: their rows are the operand's, and the groups are only for counting.
+ */
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "engine/node.h"
+#include "engine/numeric.h"
+
+#define GROUP_NONE UINT32_MAX
+
+struct group {
+	uint32_t lset; /* a reference */
+	uint32_t members;
+};
+
+struct accumulator {
+	double a, b;
+};
+
+struct aggregate {
+	uint32_t *labels, nlabels; /* symbols of by(…) or without(…) */
+	uint32_t *group_of; /* by row of the operand */
+	uint32_t cap;
+	struct id_map by_lset;
+	struct group *groups;
+	uint32_t ngroups, groups_cap;
+	struct id_list free; /* of pick only: else the node's rows know */
+	/* Of the evaluation. */
+	void *slots; /* by group: accumulators or means */
+	size_t slots_bytes;
+	uint32_t *counts, *starts; /* by group: elements seen; first place in the values */
+	uint32_t counts_cap;
+};
+
+/* ---- shape ---- */
+
+static int shape_aggregate(struct binding *b, struct node *node)
+{
+	const struct plan_node *p = node->plan;
+	struct aggregate *agg = node->state = calloc(1, sizeof(*agg));
+	if (!agg)
+		return ERR_NOMEM;
+	node->nameless = p->without;
+	node->one_name = true; /* groups are distinct by more than the name only if that is among them */
+	for (uint32_t i = 0; !p->without && i < p->labels.n; i++)
+		if (slice_is(p->labels.items[i], METRIC_NAME))
+			node->one_name = false;
+	if (!p->without && node->one_name)
+		node->nameless = true;
+	return symbols_take(b, &p->labels, p->without, &agg->labels, &agg->nlabels);
+}
+
+static int shape_pick(struct binding *b, struct node *node)
+{
+	int err = shape_aggregate(b, node);
+	if (!err)
+		node_base_set(node, node->children[0], false);
+	return err;
+}
+
+static void fini_aggregate(struct binding *b, struct node *node)
+{
+	struct aggregate *agg = node->state;
+	if (!agg)
+		return;
+	for (uint32_t g = 0; g < agg->ngroups; g++)
+		if (agg->groups[g].members)
+			lset_unref(b->lsets, agg->groups[g].lset);
+	if (agg->labels)
+		symbols_give(b, agg->labels, agg->nlabels);
+	id_map_fini(&agg->by_lset);
+	id_list_fini(&agg->free);
+	free(agg->group_of);
+	free(agg->groups);
+	free(agg->slots);
+	free(agg->counts);
+	free(agg->starts);
+	free(agg);
+}
+
+/* ---- extend ---- */
+
+static bool groups_reserve(struct aggregate *agg, uint32_t n)
+{
+	if (n <= agg->groups_cap)
+		return true;
+	uint32_t cap = n + n / 2 + 4;
+	struct group *groups = realloc(agg->groups, cap * sizeof(*groups));
+	if (!groups)
+		return false;
+	agg->groups = groups;
+	agg->groups_cap = cap;
+	return true;
+}
+
+/* A group's number is, but for pick, its row. */
+static int group_new(struct binding *b, struct node *node, uint32_t lset, uint32_t *out)
+{
+	struct aggregate *agg = node->state;
+	uint32_t group = agg->free.n ? agg->free.ids[agg->free.n - 1] : agg->ngroups;
+	if (!node->base) {
+		lset_ref(b->lsets, lset);
+		int err = node_row_new(b, node, lset, &group);
+		if (err)
+			return err;
+	}
+	if (!groups_reserve(agg, group + 1) || !id_map_put(&agg->by_lset, lset, group)) {
+		if (!node->base)
+			node_row_remove(b, node, group);
+		return ERR_NOMEM;
+	}
+	if (node->base && agg->free.n)
+		agg->free.n--;
+	if (group >= agg->ngroups)
+		agg->ngroups = group + 1;
+	lset_ref(b->lsets, lset);
+	agg->groups[group] = (struct group){ .lset = lset };
+	*out = group;
+	return 0;
+}
+
+static int join_group(struct binding *b, struct node *node, uint32_t row)
+{
+	struct aggregate *agg = node->state;
+	uint32_t lset = node->children[0]->rows->lsets[row], group;
+	lset = (node->plan->without ? lset_without : lset_only)(b->lsets, lset, agg->labels, agg->nlabels);
+	if (lset == LSET_NONE)
+		return ERR_NOMEM;
+	int err = 0;
+	group = id_map_find(&agg->by_lset, lset);
+	if (group == ID_MAP_NONE)
+		err = group_new(b, node, lset, &group);
+	lset_unref(b->lsets, lset);
+	if (err)
+		return err;
+	agg->groups[group].members++;
+	agg->group_of[row] = group;
+	return 0;
+}
+
+static void leave_group(struct binding *b, struct node *node, uint32_t row)
+{
+	struct aggregate *agg = node->state;
+	uint32_t group = agg->group_of[row];
+	agg->group_of[row] = GROUP_NONE;
+	if (--agg->groups[group].members)
+		return;
+	id_map_remove(&agg->by_lset, agg->groups[group].lset);
+	lset_unref(b->lsets, agg->groups[group].lset);
+	if (node->base)
+		id_list_add(&agg->free, group); /* a failure only wastes a number */
+	else
+		node_row_remove(b, node, group);
+}
+
+static bool group_of_reserve(struct aggregate *agg, uint32_t n)
+{
+	if (n <= agg->cap)
+		return true;
+	uint32_t cap = n + n / 2 + 8;
+	uint32_t *group_of = realloc(agg->group_of, cap * sizeof(*group_of));
+	if (!group_of)
+		return false;
+	for (uint32_t i = agg->cap; i < cap; i++)
+		group_of[i] = GROUP_NONE;
+	agg->group_of = group_of;
+	agg->cap = cap;
+	return true;
+}
+
+static int extend_aggregate(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	struct aggregate *agg = node->state;
+	if (child != 0) /* the parameter is a scalar */
+		return 0;
+	bool known = row < agg->cap && agg->group_of[row] != GROUP_NONE;
+	if (!added) {
+		if (known)
+			leave_group(b, node, row);
+		return 0;
+	}
+	if (known)
+		return 0;
+	return group_of_reserve(agg, row + 1) ? join_group(b, node, row) : ERR_NOMEM;
+}
+
+/* ---- eval: what can be added up element by element ---- */
+
+/* `bytes` zeroed bytes and a zeroed count for each group. */
+static int slots_begin(struct aggregate *agg, size_t bytes)
+{
+	if (agg->ngroups > agg->counts_cap || !agg->counts) {
+		uint32_t cap = agg->groups_cap + 1;
+		free(agg->counts);
+		free(agg->starts);
+		agg->counts = malloc(cap * sizeof(*agg->counts));
+		agg->starts = malloc((cap + 1) * sizeof(*agg->starts));
+		agg->counts_cap = agg->counts && agg->starts ? cap : 0;
+		if (!agg->counts_cap)
+			return ERR_NOMEM;
+	}
+	memset(agg->counts, 0, agg->ngroups * sizeof(*agg->counts));
+	size_t needed = agg->ngroups * bytes;
+	if (needed > agg->slots_bytes) {
+		free(agg->slots);
+		agg->slots = malloc(needed);
+		agg->slots_bytes = agg->slots ? needed : 0;
+		if (!agg->slots)
+			return ERR_NOMEM;
+	}
+	if (needed)
+		memset(agg->slots, 0, needed);
+	return 0;
+}
+
+/* Sets the value of each group that has an element; `g` is the group. */
+#define FOR_GROUPS(expression)                                                                     \
+	do {                                                                                       \
+		bits_clear(node->own_present, node->n);                                            \
+		for (uint32_t g = 0; g < agg->ngroups; g++) {                                      \
+			if (!agg->counts[g])                                                       \
+				continue;                                                          \
+			node->own_values[g] = (expression);                                        \
+			bit_set(node->own_present, g);                                             \
+		}                                                                                  \
+	} while (0)
+
+static void eval_sum(struct node *node, const struct node *in)
+{
+	struct aggregate *agg = node->state;
+	struct accumulator *sums = agg->slots;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		agg->counts[g]++;
+		kahan_add(in->values[row], &sums[g].a, &sums[g].b);
+	}
+	FOR_GROUPS(sums[g].a + sums[g].b);
+}
+
+static void eval_avg(struct node *node, const struct node *in)
+{
+	struct aggregate *agg = node->state;
+	struct mean *means = agg->slots;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		agg->counts[g]++;
+		mean_add(&means[g], in->values[row]);
+	}
+	FOR_GROUPS(mean_value(&means[g]));
+}
+
+static void eval_count(struct node *node, const struct node *in, bool is_group)
+{
+	struct aggregate *agg = node->state;
+	FOR_BITS (row, in->present, 0, in->n)
+		agg->counts[agg->group_of[row]]++;
+	FOR_GROUPS(is_group ? 1 : agg->counts[g]);
+}
+
+static void eval_extreme(struct node *node, const struct node *in, bool greatest)
+{
+	struct aggregate *agg = node->state;
+	struct accumulator *best = agg->slots;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		double v = in->values[row];
+		if (!agg->counts[g]++ || (greatest ? best[g].a < v : best[g].a > v) || isnan(best[g].a))
+			best[g].a = v;
+	}
+	FOR_GROUPS(best[g].a);
+}
+
+/* Welford's recurrence: a is the mean, b the sum of squares, which an infinity or NaN at the start spoils. */
+static void eval_variance(struct node *node, const struct node *in, bool deviation)
+{
+	struct aggregate *agg = node->state;
+	struct accumulator *acc = agg->slots;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		double v = in->values[row];
+		if (!agg->counts[g]++) {
+			acc[g] = (struct accumulator){ v, isfinite(v) ? 0 : NAN };
+			continue;
+		}
+		double delta = v - acc[g].a;
+		acc[g].a += delta / agg->counts[g];
+		acc[g].b += delta * (v - acc[g].a);
+	}
+	if (deviation)
+		FOR_GROUPS(sqrt(acc[g].b / agg->counts[g]));
+	else
+		FOR_GROUPS(acc[g].b / agg->counts[g]);
+}
+
+/* ---- eval: what needs the elements of a group together ---- */
+
+/* starts[g]: where group g's elements begin in an array of all, with room for each member. */
+static void lay_out(struct aggregate *agg)
+{
+	agg->starts[0] = 0;
+	for (uint32_t g = 0; g < agg->ngroups; g++)
+		agg->starts[g + 1] = agg->starts[g] + agg->groups[g].members;
+}
+
+static int eval_quantile(struct binding *b, struct node *node, const struct node *in)
+{
+	struct aggregate *agg = node->state;
+	double q = node->children[1]->scalar;
+	lay_out(agg);
+	double *values = binding_scratch(b, agg->starts[agg->ngroups]);
+	if (!values && agg->starts[agg->ngroups])
+		return ERR_NOMEM;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		values[agg->starts[g] + agg->counts[g]++] = in->values[row];
+	}
+	FOR_GROUPS(quantile_of(q, values + agg->starts[g], agg->counts[g]));
+	return 0;
+}
+
+static void mark_silent(struct binding *b, struct node *node, const struct node *in)
+{
+	const struct aggregate *agg = node->state;
+	uint64_t *silent = in->silent ? node_silent_begin(b, node) : NULL;
+	if (!silent)
+		return;
+	FOR_BITS (row, in->silent, 0, in->n)
+		if (row < agg->cap && agg->group_of[row] != GROUP_NONE)
+			bit_set(silent, agg->group_of[row]);
+}
+
+static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	const struct node *in = node->children[0];
+	enum aggregate_op op = node->plan->aggregate;
+	int err = slots_begin(node->state, op == AGG_AVG ? sizeof(struct mean) : sizeof(struct accumulator));
+	if (err)
+		return err;
+	*units -= in->n + node->n;
+	mark_silent(b, node, in);
+	switch (op) {
+	case AGG_SUM:
+		eval_sum(node, in);
+		break;
+	case AGG_AVG:
+		eval_avg(node, in);
+		break;
+	case AGG_COUNT:
+	case AGG_GROUP:
+		eval_count(node, in, op == AGG_GROUP);
+		break;
+	case AGG_MIN:
+	case AGG_MAX:
+		eval_extreme(node, in, op == AGG_MAX);
+		break;
+	case AGG_STDDEV:
+	case AGG_STDVAR:
+		eval_variance(node, in, op == AGG_STDDEV);
+		break;
+	case AGG_QUANTILE:
+		return eval_quantile(b, node, in);
+	default: /* topk, bottomk: node_pick */
+		return ERR_UNSUPPORTED;
+	}
+	return 0;
+}
+
+/* ---- topk, bottomk ---- */
+
+/* Does value `a` of row `i` rank before `b` of `j`? NaN is last; of equal values the earlier row is first. */
+static inline bool ranks_before(bool top, double a, uint32_t i, double b, uint32_t j)
+{
+	if (isnan(a) || isnan(b))
+		return isnan(a) && isnan(b) ? i < j : isnan(b);
+	if (a != b)
+		return top ? a > b : a < b;
+	return i < j;
+}
+
+/* A heap of rows, the one that ranks last on top. */
+static void heap_sift(const double *values, bool top, uint32_t *heap, uint32_t n, uint32_t at)
+{
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+		if (child >= n)
+			return;
+		if (child + 1 < n && ranks_before(top, values[heap[child]], heap[child],
+						  values[heap[child + 1]], heap[child + 1]))
+			child++;
+		if (!ranks_before(top, values[heap[at]], heap[at], values[heap[child]], heap[child]))
+			return;
+		uint32_t row = heap[at];
+		heap[at] = heap[child];
+		heap[child] = row;
+		at = child;
+	}
+}
+
+static void heap_add(const double *values, bool top, uint32_t *heap, uint32_t *n, uint32_t k, uint32_t row)
+{
+	if (*n < k) {
+		uint32_t at = (*n)++;
+		for (heap[at] = row; at > 0;) {
+			uint32_t parent = (at - 1) / 2;
+			if (!ranks_before(top, values[heap[parent]], heap[parent], values[row], row))
+				break;
+			heap[at] = heap[parent];
+			heap[parent] = row;
+			at = parent;
+		}
+		return;
+	}
+	if (!ranks_before(top, values[row], row, values[heap[0]], heap[0]))
+		return;
+	heap[0] = row;
+	heap_sift(values, top, heap, *n, 0);
+}
+
+/* The parameter as a count, at most `most`. */
+static int pick_count(struct node *node, uint32_t most, uint32_t *k)
+{
+	double wanted = node->children[1]->scalar;
+	if (isnan(wanted))
+		return node_fail(node, "Parameter value is NaN");
+	if (wanted >= 0x1p63 || wanted <= -0x1p63) {
+		struct buf text;
+		buf_init(&text);
+		number_format_g(wanted, &text);
+		int err = node_fail(node, "Scalar value %s %s int64", text.ptr ? text.ptr : "",
+				    wanted > 0 ? "overflows" : "underflows");
+		buf_fini(&text);
+		return err;
+	}
+	*k = wanted < 1 ? 0 : wanted >= most ? most : (uint32_t)wanted;
+	return 0;
+}
+
+static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	struct aggregate *agg = node->state;
+	const struct node *in = node->children[0];
+	uint32_t k = 0;
+	int err = pick_count(node, in->n, &k);
+	if (!err)
+		err = slots_begin(agg, 0);
+	if (err)
+		return err;
+	*units -= in->n;
+	bits_clear(node->own_present, node->n);
+	node->values = in->values;
+	if (k == 0)
+		return 0;
+	lay_out(agg);
+	uint32_t *heaps = (uint32_t *)binding_scratch(b, agg->starts[agg->ngroups]);
+	if (!heaps && agg->starts[agg->ngroups])
+		return ERR_NOMEM;
+	bool top = node->plan->aggregate == AGG_TOPK;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		heap_add(in->values, top, heaps + agg->starts[g], &agg->counts[g], k, row);
+	}
+	for (uint32_t g = 0; g < agg->ngroups; g++)
+		for (uint32_t i = 0; i < agg->counts[g]; i++)
+			bit_set(node->own_present, heaps[agg->starts[g] + i]);
+	return 0;
+}
+
+const struct node_kind node_aggregate = {
+	.name = "aggregate",
+	.shape = shape_aggregate,
+	.extend = extend_aggregate,
+	.eval = eval_aggregate,
+	.fini = fini_aggregate,
+};
+
+const struct node_kind node_pick = {
+	.name = "pick",
+	.shape = shape_pick,
+	.extend = extend_aggregate,
+	.eval = eval_pick,
+	.fini = fini_aggregate,
+};

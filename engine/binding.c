@@ -1,0 +1,673 @@
+#include "engine/binding.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "engine/node.h"
+
+/* Rows that are evaluated at a stretch, between two looks at the units. */
+#define EVAL_CHUNK_ROWS 1024
+
+/* ---- which kind ---- */
+
+static bool is_scalar(const struct plan *plan, uint32_t id)
+{
+	return plan->nodes[id]->type == VALUE_SCALAR;
+}
+
+static const struct node_kind *kind_of_call(const struct plan *plan, const struct plan_node *p)
+{
+	switch (p->function->id) {
+	case FN_TIME:
+		return &node_time;
+	case FN_SCALAR:
+		return &node_scalar;
+	case FN_VECTOR:
+		return &node_vector;
+	case FN_ABSENT:
+		return &node_absent;
+	case FN_HISTOGRAM_QUANTILE:
+		return &node_histogram;
+	case FN_LABEL_REPLACE:
+	case FN_LABEL_JOIN:
+		return &node_label_function;
+	case FN_SORT:
+	case FN_SORT_DESC:
+		return &node_identity;
+	case FN_TIMESTAMP:
+		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_timestamp : &node_element;
+	default:
+		return &node_element;
+	}
+}
+
+static const struct node_kind *kind_of_binary(const struct plan *plan, const struct plan_node *p)
+{
+	bool left = is_scalar(plan, p->children[0]), right = is_scalar(plan, p->children[1]);
+	if (left && right)
+		return &node_binary_scalar;
+	if (left || right)
+		return &node_binary_element;
+	return binary_op_is_set(p->binary) ? &node_set : &node_join;
+}
+
+static const struct node_kind *kind_of(const struct plan *plan, const struct plan_node *p)
+{
+	switch (p->op) {
+	case PLAN_NUMBER:
+		return &node_number;
+	case PLAN_STRING:
+		return &node_string;
+	case PLAN_TIME:
+		return &node_time;
+	case PLAN_SELECT:
+		return &node_select;
+	case PLAN_RANGE:
+		return p->function->id == FN_ABSENT_OVER_TIME ? &node_absent_over_time : &node_range;
+	case PLAN_CALL:
+		return kind_of_call(plan, p);
+	case PLAN_NEGATE:
+		return p->type == VALUE_SCALAR ? &node_negative : &node_element;
+	case PLAN_BINARY:
+		return kind_of_binary(plan, p);
+	case PLAN_AGGREGATE:
+		return p->aggregate == AGG_TOPK || p->aggregate == AGG_BOTTOMK ? &node_pick : &node_aggregate;
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+/* Who reads whom, turned round. */
+static int make_parents(struct binding *b)
+{
+	const struct plan *plan = b->plan;
+	uint32_t n = plan->nnodes, edges = 0;
+	b->parent_start = calloc(n + 2, sizeof(*b->parent_start));
+	if (!b->parent_start)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t c = 0; c < plan->nodes[i]->nchildren; c++, edges++)
+			b->parent_start[plan->nodes[i]->children[c] + 2]++;
+	b->parents = malloc((edges + 1) * sizeof(*b->parents));
+	b->touched = calloc(words_of(n) + 1, sizeof(*b->touched));
+	if (!b->parents || !b->touched)
+		return ERR_NOMEM;
+	for (uint32_t i = 2; i < n + 2; i++)
+		b->parent_start[i] += b->parent_start[i - 1];
+	/* Filling moves each start to the next one's: they end up one place to the left. */
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t c = 0; c < plan->nodes[i]->nchildren; c++)
+			b->parents[b->parent_start[plan->nodes[i]->children[c] + 1]++] = i;
+	return 0;
+}
+
+static int source_init(struct binding *b, struct series_source *source, const struct plan_selector *p)
+{
+	if (b->options.standing)
+		return store_selector_ref(b->store, p->matchers, p->nmatchers, &source->selector);
+	size_t n;
+	int err = store_select(b->store, p->matchers, p->nmatchers, &source->members, &n);
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		series_pin(source->members[i]);
+	source->nmembers = (uint32_t)n;
+	return 0;
+}
+
+static void source_fini(struct binding *b, struct series_source *source)
+{
+	if (source->selector)
+		store_selector_unref(b->store, source->selector);
+	for (uint32_t i = 0; i < source->nmembers; i++)
+		series_unpin(b->store, source->members[i]);
+	free(source->members);
+	id_list_fini(&source->leaves);
+}
+
+static bool is_leaf(const struct plan_node *p)
+{
+	return p->op == PLAN_SELECT || p->op == PLAN_RANGE;
+}
+
+static int node_init(struct binding *b, uint32_t id)
+{
+	struct node *node = &b->nodes[id];
+	const struct plan_node *p = b->plan->nodes[id];
+	node->plan = p;
+	node->kind = kind_of(b->plan, p);
+	node->rows = &node->own;
+	node->changes = &node->own_changes;
+	/* label_join() alone has more: strings, which it reads from the plan. */
+	node->nchildren = p->nchildren < NODE_CHILDREN_MAX ? p->nchildren : NODE_CHILDREN_MAX;
+	for (uint32_t c = 0; c < node->nchildren; c++)
+		node->children[c] = &b->nodes[p->children[c]];
+	/* The time of a sample is not in the selector's columns: timestamp() reads it where they are made. */
+	const struct plan_node *reads = node->kind == &node_timestamp ? b->plan->nodes[p->children[0]] : p;
+	if (!is_leaf(reads))
+		return 0;
+	node->source = &b->sources[reads->selector];
+	return is_leaf(p) && !id_list_add(&node->source->leaves, id) ? ERR_NOMEM : 0;
+}
+
+static int binding_init(struct binding *b)
+{
+	const struct plan *plan = b->plan;
+	b->name = symbol_intern(b->lsets, SLICE(METRIC_NAME));
+	b->nodes = calloc(plan->nnodes + 1, sizeof(*b->nodes));
+	b->sources = calloc(plan->nselectors + 1, sizeof(*b->sources));
+	if (b->name == UINT32_MAX || !b->nodes || !b->sources)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < plan->nselectors; i++) {
+		int err = source_init(b, &b->sources[i], &plan->selectors[i]);
+		if (err)
+			return err;
+	}
+	for (uint32_t i = 0; i < plan->nnodes; i++) {
+		int err = node_init(b, i);
+		if (err)
+			return err;
+	}
+	return make_parents(b);
+}
+
+int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options,
+		struct binding **out)
+{
+	struct binding *b = calloc(1, sizeof(*b));
+	if (!b)
+		return ERR_NOMEM;
+	b->store = store;
+	b->lsets = store_lsets(store);
+	b->plan = plan;
+	b->options = *options;
+	int err = binding_init(b);
+	if (err) {
+		binding_free(b);
+		return err;
+	}
+	*out = b;
+	return 0;
+}
+
+static void node_fini(struct binding *b, struct node *node)
+{
+	if (node->kind && node->kind->fini && node->prepared)
+		node->kind->fini(b, node);
+	for (uint32_t row = 0; row < node->own.n; row++)
+		if (node->own.lsets[row] != LSET_NONE)
+			lset_unref(b->lsets, node->own.lsets[row]);
+	free(node->own.lsets);
+	id_list_fini(&node->own.free);
+	id_list_fini(&node->own_changes.removed);
+	id_list_fini(&node->own_changes.added);
+	id_map_fini(&node->lset_uses);
+	free(node->own_values);
+	free(node->own_present);
+	free(node->own_silent);
+	free(node->error);
+	free(node->fault);
+}
+
+void binding_free(struct binding *b)
+{
+	if (!b)
+		return;
+	for (uint32_t i = 0; b->nodes && i < b->plan->nnodes; i++)
+		node_fini(b, &b->nodes[i]);
+	for (uint32_t i = 0; b->sources && i < b->plan->nselectors; i++)
+		source_fini(b, &b->sources[i]);
+	if (b->name != UINT32_MAX)
+		symbol_unref(b->lsets, b->name);
+	free(b->nodes);
+	free(b->sources);
+	free(b->parent_start);
+	free(b->parents);
+	free(b->touched);
+	free(b->scratch);
+	free(b);
+}
+
+/* ---- shape ---- */
+
+/* The rows of a child or, of a leaf, the members of its selector: which are there? */
+static bool child_has(const struct node *node, uint32_t child, uint32_t row)
+{
+	if (!is_leaf(node->plan))
+		return rows_has(node->children[child]->rows, row);
+	uint32_t n;
+	return source_members(node->source, &n)[row] != NULL;
+}
+
+static uint32_t child_rows(const struct node *node, uint32_t child)
+{
+	if (!is_leaf(node->plan))
+		return node->children[child]->rows->n;
+	uint32_t n;
+	source_members(node->source, &n);
+	return n;
+}
+
+static int shape_rows(struct binding *b, struct node *node, int64_t *units)
+{
+	/* A leaf takes its selector as child 0; the scalars that a range function takes have no rows. */
+	uint32_t children = is_leaf(node->plan) ? 1 : node->nchildren;
+	for (; node->shape_child < children; node->shape_child++, node->shape_row = 0) {
+		uint32_t child = node->shape_child;
+		while (node->shape_row < child_rows(node, child)) {
+			if (*units <= 0)
+				return ERR_AGAIN;
+			uint32_t row = node->shape_row++;
+			if (!child_has(node, child, row))
+				continue;
+			--*units;
+			int err = node->kind->extend(b, node, child, row, true);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+static int shape_node(struct binding *b, struct node *node, int64_t *units)
+{
+	if (!node->prepared) {
+		node->prepared = true;
+		int err = node->kind->shape ? node->kind->shape(b, node) : 0;
+		if (err)
+			return err;
+	}
+	int err = node->kind->extend ? shape_rows(b, node, units) : 0;
+	if (!err)
+		node->shaped = true;
+	return err;
+}
+
+int binding_shape(struct binding *b, int64_t *units)
+{
+	for (; b->shaped < b->plan->nnodes; b->shaped++) {
+		int err = shape_node(b, &b->nodes[b->shaped], units);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- extend ---- */
+
+/* Rows that shape has not come to yet will be found as they are then. */
+static bool is_followed(const struct node *node, uint32_t child, uint32_t row)
+{
+	if (node->shaped)
+		return true;
+	return node->prepared && (child < node->shape_child ||
+				  (child == node->shape_child && row < node->shape_row));
+}
+
+static int follow(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	return is_followed(node, child, row) ? node->kind->extend(b, node, child, row, added) : 0;
+}
+
+/*
+ * The log tells which rows changed, not what stands there now: the same row may come and go several times.
+ * An addition counts only if a member is there in the end.
+ */
+static int extend_leaf(struct binding *b, struct node *node)
+{
+	const struct selector *selector = node->source->selector;
+	for (uint32_t i = 0; i < selector->nlog; i++) {
+		struct selector_change change = selector->log[i];
+		if (change.added && !selector->members[change.row])
+			continue;
+		int err = follow(b, node, 0, change.row, change.added);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int extend_inner(struct binding *b, struct node *node)
+{
+	for (int added = 0; added <= 1; added++) {
+		for (uint32_t c = 0; c < node->nchildren; c++) {
+			const struct row_changes *changes = node->children[c]->changes;
+			const struct id_list *list = added ? &changes->added : &changes->removed;
+			for (uint32_t i = 0; i < list->n; i++) {
+				int err = follow(b, node, c, list->ids[i], added);
+				if (err)
+					return err;
+			}
+		}
+	}
+	return 0;
+}
+
+static int extend_node(struct binding *b, uint32_t id)
+{
+	struct node *node = &b->nodes[id];
+	node->valid = false;
+	for (uint32_t i = b->parent_start[id]; i < b->parent_start[id + 1]; i++)
+		bit_set(b->touched, b->parents[i]);
+	if (!node->kind->extend)
+		return 0;
+	return is_leaf(node->plan) ? extend_leaf(b, node) : extend_inner(b, node);
+}
+
+static void forget_changes(struct binding *b)
+{
+	FOR_BITS (id, b->touched, 0, b->plan->nnodes) {
+		b->nodes[id].own_changes.removed.n = 0;
+		b->nodes[id].own_changes.added.n = 0;
+	}
+	bits_clear(b->touched, b->plan->nnodes);
+}
+
+int binding_extend(struct binding *b)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < b->plan->nselectors; i++) {
+		struct series_source *source = &b->sources[i];
+		if (!source->selector || !source->selector->nlog)
+			continue;
+		any = true;
+		for (uint32_t l = 0; l < source->leaves.n; l++)
+			bit_set(b->touched, source->leaves.ids[l]);
+	}
+	if (!any)
+		return 0;
+	b->extends++;
+	int err = 0;
+	/* Parents come after their children, so that a node is touched before the walk comes to it. */
+	for (uint32_t word = 0; word < words_of(b->plan->nnodes) && !err; word++) {
+		for (uint64_t left = b->touched[word]; left && !err;) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(left);
+			err = extend_node(b, word * 64 + bit);
+			left = bit == 63 ? 0 : b->touched[word] >> (bit + 1) << (bit + 1);
+		}
+	}
+	forget_changes(b);
+	if (err || b->broken) {
+		b->broken = true;
+		return err ? err : ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* ---- eval ---- */
+
+static int columns_reserve(struct node *node)
+{
+	uint32_t n = node->base ? node->base->rows->n : node->rows->n;
+	node->n = n;
+	if (n <= node->cols_cap && node->own_present)
+		return 0;
+	uint32_t cap = (n + n / 4 + 64) / 64 * 64;
+	free(node->own_values);
+	free(node->own_present);
+	free(node->own_silent);
+	node->own_values = calloc(cap, sizeof(*node->own_values));
+	node->own_present = calloc(words_of(cap), sizeof(*node->own_present));
+	node->own_silent = calloc(words_of(cap), sizeof(*node->own_silent));
+	node->cols_cap = node->own_values && node->own_present && node->own_silent ? cap : 0;
+	return node->cols_cap ? 0 : ERR_NOMEM;
+}
+
+static uint64_t fed_below(const struct node *node)
+{
+	uint64_t fed = node->source && node->source->selector ? node->source->selector->fed : 0;
+	for (uint32_t c = 0; c < node->nchildren; c++)
+		fed += node->children[c]->fed;
+	return fed;
+}
+
+/* Two present rows with the same labels, of those that have a namesake at all? */
+static int check_repeats(struct binding *b, struct node *node)
+{
+	struct id_map seen = { .slots = NULL };
+	int err = 0;
+	FOR_BITS (row, node->present, 0, node->n) {
+		uint32_t lset = node->rows->lsets[row];
+		if (err || id_map_find(&node->lset_uses, lset) < 2)
+			continue;
+		if (id_map_find(&seen, lset) != ID_MAP_NONE)
+			err = node_fail(node, "vector cannot contain metrics with the same labelset");
+		else if (!id_map_put(&seen, lset, row))
+			err = ERR_NOMEM;
+	}
+	id_map_fini(&seen);
+	return err;
+}
+
+static void eval_begin(struct binding *b, struct node *node)
+{
+	node->valid = node->failed = false;
+	free(node->error);
+	node->error = NULL;
+	node->values = node->own_values;
+	node->present = node->own_present;
+	node->silent = node->base ? node->base->silent : NULL;
+	b->silent = b->options.any_silent && *b->options.any_silent;
+}
+
+static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
+{
+	if (!node->kind->by_rows) {
+		*row = node->n;
+		return node->kind->eval(b, node, 0, node->n, units);
+	}
+	do {
+		uint32_t from = *row, to = node->n - from > EVAL_CHUNK_ROWS ? from + EVAL_CHUNK_ROWS : node->n;
+		int err = node->kind->eval(b, node, from, to, units);
+		if (err)
+			return err;
+		*row = to;
+	} while (*row < node->n && *units > 0);
+	return *row < node->n ? ERR_AGAIN : 0;
+}
+
+static bool is_current(const struct binding *b, const struct node *node, uint64_t fed)
+{
+	return node->valid && node->t_ms == b->t_ms && node->fed == fed;
+}
+
+/* Evaluates one node from *row on, unless its columns are those of this time already. */
+static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
+{
+	uint64_t fed = fed_below(node);
+	if (*row == 0 && is_current(b, node, fed)) {
+		node->cached++;
+		return node->failed ? ERR_EVAL : 0;
+	}
+	int err = 0;
+	if (*row == 0) {
+		err = columns_reserve(node);
+		if (err)
+			return err;
+		eval_begin(b, node);
+	}
+	if (node->fault)
+		err = node_fail(node, "%s", node->fault);
+	else
+		err = eval_rows(b, node, row, units);
+	if (!err && node->repeats)
+		err = check_repeats(b, node);
+	if (err && err != ERR_EVAL)
+		return err;
+	node->valid = true;
+	node->failed = err != 0;
+	node->t_ms = b->t_ms;
+	node->fed = fed;
+	node->evals++;
+	node->rows_evaluated += node->n;
+	return err;
+}
+
+static void note_failure(struct node *root, const struct node *node)
+{
+	if (root == node)
+		return;
+	free(root->error);
+	root->error = node->error ? strdup(node->error) : NULL;
+	root->valid = false;
+}
+
+int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int64_t t_ms,
+		 struct eval_cursor *cursor, int64_t *units)
+{
+	assert(b->shaped == b->plan->nnodes);
+	if (b->broken)
+		return ERR_NOMEM;
+	/* Columns may have lost rows since the last quantum: what is still valid is passed over quickly. */
+	if (b->eval_extends != b->extends || b->t_ms != t_ms)
+		*cursor = (struct eval_cursor){ 0, 0 };
+	b->eval_extends = b->extends;
+	b->t_ms = t_ms;
+	b->silent = b->options.any_silent && *b->options.any_silent;
+	for (; cursor->node < norder; cursor->node++, cursor->row = 0) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		struct node *node = &b->nodes[order[cursor->node]];
+		int err = eval_node(b, node, &cursor->row, units);
+		if (err == ERR_EVAL)
+			note_failure(&b->nodes[order[norder - 1]], node);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void binding_invalidate(struct binding *b)
+{
+	for (uint32_t i = 0; i < b->plan->nnodes; i++)
+		b->nodes[i].valid = false;
+}
+
+/* ---- looking in ---- */
+
+const char *binding_error(const struct binding *b, uint32_t id)
+{
+	const struct node *node = &b->nodes[id];
+	return node->error ? node->error : "";
+}
+
+void binding_relation(const struct binding *b, uint32_t id, struct relation *out)
+{
+	const struct node *node = &b->nodes[id];
+	*out = (struct relation){ .type = node->plan->type, .scalar = node->scalar };
+	if (node->plan->type != VALUE_VECTOR || !node->valid || node->failed)
+		return;
+	out->nrows = node->n < node->rows->n ? node->n : node->rows->n;
+	out->lsets = node->rows->lsets;
+	out->values = node->values;
+	out->present = node->present;
+	out->silent = node->silent;
+}
+
+uint32_t relation_count(const struct relation *relation)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0, end = words_of(relation->nrows); i < end; i++)
+		count += (uint32_t)__builtin_popcountll(relation->present[i]);
+	return count;
+}
+
+struct selector *binding_selector(const struct binding *b, uint32_t plan_selector)
+{
+	return b->sources[plan_selector].selector;
+}
+
+int64_t binding_reach_ms(const struct binding *b, uint32_t id)
+{
+	const struct plan_node *p = b->plan->nodes[id];
+	return (p->op == PLAN_RANGE ? p->range_ms : b->options.lookback_ms) + p->offset_ms;
+}
+
+void binding_node_stats_get(const struct binding *b, uint32_t id, struct binding_node_stats *out)
+{
+	const struct node *node = &b->nodes[id];
+	*out = (struct binding_node_stats){
+		.rows = node->rows->n,
+		.live = node->rows->live,
+		.evals = node->evals,
+		.rows_evaluated = node->rows_evaluated,
+		.cached = node->cached,
+	};
+}
+
+/* ---- checks ---- */
+
+static void check_node(struct binding *b, const struct node *node)
+{
+	const struct rows *rows = node->rows;
+	uint32_t live = 0;
+	assert(rows->n <= rows->cap);
+	for (uint32_t row = 0; row < rows->n; row++) {
+		live += rows_has(rows, row);
+		/* Interned and alive. */
+		assert(!rows_has(rows, row) || lset_count(b->lsets, rows->lsets[row]) < UINT32_MAX);
+		/* Whose ids are a child's has a row exactly where that has one. */
+		if (node->base)
+			assert(rows_has(rows, row) == rows_has(node->base->rows, row));
+	}
+	assert(live == rows->live);
+	assert(node->own_changes.removed.n == 0 && node->own_changes.added.n == 0);
+	if (node->source && is_leaf(node->plan) && node->kind->extend) {
+		uint32_t n;
+		struct series **members = source_members(node->source, &n);
+		for (uint32_t row = 0; row < n; row++)
+			assert(rows_has(rows, row) == (members[row] != NULL));
+	}
+	if (!node->may_repeat)
+		return;
+	uint32_t uses = 0;
+	for (uint32_t i = 0; node->lset_uses.slots && i <= node->lset_uses.mask; i++)
+		if (node->lset_uses.slots[i].key != ID_MAP_NONE)
+			uses += node->lset_uses.slots[i].value - 1;
+	assert(uses == node->repeats);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static uint32_t *sorted_lsets(const struct rows *rows)
+{
+	uint32_t *lsets = malloc((rows->n + 1) * sizeof(*lsets)), n = 0;
+	assert(lsets);
+	for (uint32_t row = 0; row < rows->n; row++)
+		if (rows_has(rows, row))
+			lsets[n++] = rows->lsets[row];
+	qsort(lsets, n, sizeof(*lsets), compare_ids);
+	return lsets;
+}
+
+/* The same label sets, each as often; the ids may differ. */
+static void compare_rows(const struct rows *a, const struct rows *b)
+{
+	assert(a->live == b->live);
+	uint32_t *left = sorted_lsets(a), *right = sorted_lsets(b);
+	assert(memcmp(left, right, a->live * sizeof(*left)) == 0);
+	free(left);
+	free(right);
+}
+
+void binding_check(struct binding *b)
+{
+	assert(b->shaped == b->plan->nnodes && !b->broken);
+	struct binding *fresh;
+	int64_t units = INT64_MAX;
+	int err = binding_new(b->store, b->plan, &b->options, &fresh);
+	assert(!err);
+	err = binding_shape(fresh, &units);
+	assert(!err);
+	for (uint32_t i = 0; i < b->plan->nnodes; i++) {
+		check_node(b, &b->nodes[i]);
+		assert(b->nodes[i].repeats == fresh->nodes[i].repeats);
+		compare_rows(b->nodes[i].rows, fresh->nodes[i].rows);
+	}
+	binding_free(fresh);
+}

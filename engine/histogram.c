@@ -1,0 +1,251 @@
+/*
+ * histogram_quantile() of classic histograms: rows that differ in `le` only are the buckets of one histogram.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/node.h"
+#include "engine/numeric.h"
+
+struct histogram {
+	uint32_t lset; /* all labels but le, the metric name included: a reference */
+	uint32_t members;
+};
+
+struct histogram_row {
+	uint32_t histogram; /* ROW_NONE: the row is not there, or no bucket */
+	double upper;
+};
+
+struct histogram_state {
+	uint32_t le; /* symbol */
+	struct histogram_row *of; /* by row of the operand */
+	uint32_t cap;
+	struct histogram *histograms; /* by row of the result */
+	uint32_t histograms_cap;
+	struct id_map by_lset;
+	struct bucket *buckets; /* of the evaluation: each histogram's together */
+	size_t buckets_cap;
+	uint32_t *starts, *counts; /* by row of the result */
+	uint32_t starts_cap;
+};
+
+static int shape_histogram(struct binding *b, struct node *node)
+{
+	struct histogram_state *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	node->nameless = true;
+	node->may_repeat = !node->children[1]->nameless && !node->children[1]->one_name;
+	node->one_name = !node->may_repeat;
+	state->le = symbol_intern(b->lsets, SLICE("le"));
+	return state->le == UINT32_MAX ? ERR_NOMEM : 0;
+}
+
+static void fini_histogram(struct binding *b, struct node *node)
+{
+	struct histogram_state *state = node->state;
+	if (!state)
+		return;
+	for (uint32_t row = 0; row < node->own.n; row++)
+		if (rows_has(&node->own, row))
+			lset_unref(b->lsets, state->histograms[row].lset);
+	if (state->le != UINT32_MAX)
+		symbol_unref(b->lsets, state->le);
+	id_map_fini(&state->by_lset);
+	free(state->of);
+	free(state->histograms);
+	free(state->buckets);
+	free(state->starts);
+	free(state->counts);
+	free(state);
+}
+
+/* The bound of a bucket as Go's ParseFloat reads it, as far as anybody writes it; false: none. */
+static bool parse_bound(struct slice text, double *upper)
+{
+	char copy[64], *end;
+	if (text.len == 0 || text.len >= sizeof(copy))
+		return false;
+	/* strtod() would take leading space, and NaN with a payload. */
+	if (!strchr("+-.0123456789iInN", text.ptr[0]) || memchr(text.ptr, '(', text.len))
+		return false;
+	memcpy(copy, text.ptr, text.len);
+	copy[text.len] = 0;
+	*upper = strtod(copy, &end);
+	return end == copy + text.len;
+}
+
+static bool rows_reserve(struct histogram_state *state, uint32_t n)
+{
+	if (n <= state->cap)
+		return true;
+	uint32_t cap = n + n / 2 + 8;
+	struct histogram_row *of = realloc(state->of, cap * sizeof(*of));
+	if (!of)
+		return false;
+	for (uint32_t i = state->cap; i < cap; i++)
+		of[i].histogram = ROW_NONE;
+	state->of = of;
+	state->cap = cap;
+	return true;
+}
+
+static bool histograms_reserve(struct histogram_state *state, uint32_t n)
+{
+	if (n <= state->histograms_cap)
+		return true;
+	uint32_t cap = n + n / 2 + 8;
+	struct histogram *histograms = realloc(state->histograms, cap * sizeof(*histograms));
+	if (!histograms)
+		return false;
+	state->histograms = histograms;
+	state->histograms_cap = cap;
+	return true;
+}
+
+/* Takes the reference of lset. */
+static int histogram_new(struct binding *b, struct node *node, uint32_t lset, uint32_t *row)
+{
+	struct histogram_state *state = node->state;
+	/* Before the row is there, for one more than there can be. */
+	if (!histograms_reserve(state, node->own.n + 1)) {
+		lset_unref(b->lsets, lset);
+		return ERR_NOMEM;
+	}
+	int err = node_row_new(b, node, lset_without(b->lsets, lset, &b->name, 1), row);
+	if (err) {
+		lset_unref(b->lsets, lset);
+		return err;
+	}
+	state->histograms[*row] = (struct histogram){ .lset = lset };
+	return id_map_put(&state->by_lset, lset, *row) ? 0 : ERR_NOMEM;
+}
+
+static int add_bucket(struct binding *b, struct node *node, uint32_t row)
+{
+	struct histogram_state *state = node->state;
+	uint32_t lset = node->children[1]->rows->lsets[row], histogram;
+	double upper;
+	if (!parse_bound(symbol_text(b->lsets, lset_get(b->lsets, lset, state->le)), &upper))
+		return 0;
+	lset = lset_without(b->lsets, lset, &state->le, 1);
+	if (lset == LSET_NONE)
+		return ERR_NOMEM;
+	histogram = id_map_find(&state->by_lset, lset);
+	if (histogram == ID_MAP_NONE) {
+		int err = histogram_new(b, node, lset, &histogram);
+		if (err)
+			return err;
+	} else {
+		lset_unref(b->lsets, lset);
+	}
+	state->histograms[histogram].members++;
+	state->of[row] = (struct histogram_row){ histogram, upper };
+	return 0;
+}
+
+static void remove_bucket(struct binding *b, struct node *node, uint32_t row)
+{
+	struct histogram_state *state = node->state;
+	uint32_t histogram = state->of[row].histogram;
+	state->of[row].histogram = ROW_NONE;
+	if (--state->histograms[histogram].members)
+		return;
+	id_map_remove(&state->by_lset, state->histograms[histogram].lset);
+	lset_unref(b->lsets, state->histograms[histogram].lset);
+	node_row_remove(b, node, histogram);
+}
+
+static int extend_histogram(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	struct histogram_state *state = node->state;
+	if (child != 1) /* the quantile is a scalar */
+		return 0;
+	bool known = row < state->cap && state->of[row].histogram != ROW_NONE;
+	if (added == known)
+		return 0;
+	if (!added) {
+		remove_bucket(b, node, row);
+		return 0;
+	}
+	return rows_reserve(state, row + 1) ? add_bucket(b, node, row) : ERR_NOMEM;
+}
+
+/* starts[h]: the place of histogram h's buckets, with room for each member. */
+static int lay_out(struct node *node)
+{
+	struct histogram_state *state = node->state;
+	uint32_t n = node->own.n;
+	if (n >= state->starts_cap) {
+		free(state->starts);
+		free(state->counts);
+		state->starts_cap = n + n / 2 + 8;
+		state->starts = malloc(state->starts_cap * sizeof(*state->starts));
+		state->counts = malloc(state->starts_cap * sizeof(*state->counts));
+		if (!state->starts || !state->counts) {
+			state->starts_cap = 0;
+			return ERR_NOMEM;
+		}
+	}
+	size_t total = 0;
+	for (uint32_t h = 0; h < n; h++) {
+		state->starts[h] = (uint32_t)total;
+		state->counts[h] = 0;
+		total += rows_has(&node->own, h) ? state->histograms[h].members : 0;
+	}
+	if (total <= state->buckets_cap)
+		return 0;
+	free(state->buckets);
+	state->buckets_cap = total * 2;
+	state->buckets = malloc(state->buckets_cap * sizeof(*state->buckets));
+	if (!state->buckets)
+		state->buckets_cap = 0;
+	return state->buckets ? 0 : ERR_NOMEM;
+}
+
+static void mark_silent(struct binding *b, struct node *node, const struct node *in)
+{
+	const struct histogram_state *state = node->state;
+	uint64_t *silent = in->silent ? node_silent_begin(b, node) : NULL;
+	if (!silent)
+		return;
+	FOR_BITS (row, in->silent, 0, in->n)
+		if (row < state->cap && state->of[row].histogram != ROW_NONE)
+			bit_set(silent, state->of[row].histogram);
+}
+
+static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	struct histogram_state *state = node->state;
+	const struct node *in = node->children[1];
+	double q = node->children[0]->scalar;
+	int err = lay_out(node);
+	if (err)
+		return err;
+	*units -= in->n * 2;
+	mark_silent(b, node, in);
+	FOR_BITS (row, in->present, 0, in->n) {
+		const struct histogram_row *of = &state->of[row];
+		if (of->histogram == ROW_NONE)
+			continue;
+		uint32_t at = state->starts[of->histogram] + state->counts[of->histogram]++;
+		state->buckets[at] = (struct bucket){ of->upper, in->values[row] };
+	}
+	bits_clear(node->own_present, node->n);
+	for (uint32_t h = 0; h < node->n; h++) {
+		if (!state->counts[h])
+			continue;
+		node->own_values[h] = bucket_quantile(q, state->buckets + state->starts[h], state->counts[h]);
+		bit_set(node->own_present, h);
+	}
+	return 0;
+}
+
+const struct node_kind node_histogram = {
+	.name = "histogram_quantile",
+	.shape = shape_histogram,
+	.extend = extend_histogram,
+	.eval = eval_histogram,
+	.fini = fini_histogram,
+};

@@ -1,0 +1,198 @@
+/*
+ * Binary operators between two vectors, other than set operators: one-to-one, many-to-one, one-to-many.
+ *
+ * Who may match whom is decided when rows come and go (join_rows.c); here by presence only: which row of the one side stands for
+ * each match group, then the operation for each row of the many side. Errors in Prometheus' words and order.
+ */
+#include <stdlib.h>
+
+#include "engine/join.h"
+#include "engine/operators.h"
+
+static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row, uint32_t other)
+{
+	const struct join *join = node->state;
+	const uint32_t *lsets = node->children[join->one]->rows->lsets;
+	uint32_t first = lsets[row], second = lsets[other];
+	if (lset_compare(b->lsets, first, second) > 0) {
+		first = lsets[other];
+		second = lsets[row];
+	}
+	struct buf text;
+	buf_init(&text);
+	buf_add_str(&text, "found duplicate series for the match group ");
+	binding_format_lset(b, join->match.groups[group].lset, &text);
+	buf_printf(&text, " on the %s hand-side of the operation: [", join->one ? "right" : "left");
+	binding_format_lset(b, first, &text);
+	buf_add_str(&text, ", ");
+	binding_format_lset(b, second, &text);
+	buf_add_str(&text, "];many-to-many matching not allowed: matching labels must be unique on one side");
+	int err = buf_ok(&text) ? node_fail(node, "%s", text.ptr) : ERR_NOMEM;
+	buf_fini(&text);
+	return err;
+}
+
+static int groups_reserve(struct join *join)
+{
+	uint32_t n = join->match.ngroups;
+	if (n <= join->groups_cap && join->partner)
+		return 0;
+	uint32_t cap = n + n / 4 + 64;
+	free(join->partner);
+	free(join->used);
+	join->partner = malloc(cap * sizeof(*join->partner));
+	join->used = malloc(words_of(cap) * sizeof(*join->used));
+	join->groups_cap = join->partner && join->used ? cap : 0;
+	return join->groups_cap ? 0 : ERR_NOMEM;
+}
+
+static int matched_reserve(struct join *join, uint32_t n)
+{
+	if (n <= join->matched_cap && join->matched)
+		return 0;
+	free(join->matched);
+	join->matched_cap = n + 64;
+	join->matched = malloc(words_of(join->matched_cap) * sizeof(*join->matched));
+	return join->matched ? 0 : ERR_NOMEM;
+}
+
+/* Finds the row of the one side that stands for each match group. */
+static int find_partners(struct binding *b, struct node *node, const struct node *one)
+{
+	struct join *join = node->state;
+	const struct match_link *links = join->match.links[join->one];
+	memset(join->partner, 0xff, join->match.ngroups * sizeof(*join->partner));
+	int err = 0;
+	FOR_BITS (row, one->present, 0, one->n) {
+		uint32_t group = links[row].group;
+		if (join->partner[group] != MATCH_NONE && !err)
+			err = fail_one_side(b, node, group, row, join->partner[group]);
+		join->partner[group] = row;
+	}
+	return err;
+}
+
+/* The value for a pair; false: a filter lets it not through. */
+static inline bool compute(const struct plan_node *p, bool is_comparison, double left, double right,
+			   double *out)
+{
+	if (!is_comparison) {
+		*out = operator_compute(p->binary, left, right);
+		return true;
+	}
+	bool holds = operator_holds(p->binary, left, right);
+	*out = p->is_bool ? holds : left;
+	return p->is_bool || holds;
+}
+
+/* Two rows that matched and have the same labels, whatever a filter says of them. */
+static int check_matched(struct node *node)
+{
+	const struct join *join = node->state;
+	struct id_map seen = { .slots = NULL };
+	int err = 0;
+	FOR_BITS (row, join->matched, 0, node->n) {
+		uint32_t lset = node->rows->lsets[row];
+		if (err || id_map_find(&node->lset_uses, lset) < 2)
+			continue;
+		if (id_map_find(&seen, lset) != ID_MAP_NONE)
+			err = node_fail(node, "multiple matches for labels: "
+					      "grouping labels must ensure unique matches");
+		else if (!id_map_put(&seen, lset, row))
+			err = ERR_NOMEM;
+	}
+	id_map_fini(&seen);
+	return err;
+}
+
+static int match_rows(struct node *node, const struct node *many, const struct node *one)
+{
+	struct join *join = node->state;
+	const struct plan_node *p = node->plan;
+	const struct match_link *links = join->match.links[join->many];
+	bool comparison = binary_op_is_comparison(p->binary), swapped = join->many == 1;
+	bool once = join->one_to_one && join->match.repeated[join->many];
+	if (once)
+		bits_clear(join->used, join->match.ngroups);
+	FOR_BITS (row, many->present, 0, many->n) {
+		uint32_t group = links[row].group, partner = join->partner[group], out = row;
+		if (partner == MATCH_NONE)
+			continue;
+		if (once && bit_get(join->used, group))
+			return node_fail(node, "multiple matches for labels: many-to-one matching must be "
+					       "explicit (group_left/group_right)");
+		if (once)
+			bit_set(join->used, group);
+		if (join->ninclude)
+			out = join_pair_find(join, row, partner);
+		if (out == ROW_NONE)
+			return node_fail(node, "more than %d series of the match group are kept on the "
+					       "\"one\" side of the operation", JOIN_PARTNERS_MAX);
+		double left = many->values[row], right = one->values[partner];
+		bool kept = swapped ? compute(p, comparison, right, left, &node->own_values[out]) :
+				      compute(p, comparison, left, right, &node->own_values[out]);
+		if (node->repeats)
+			bit_set(join->matched, out);
+		if (kept)
+			bit_set(node->own_present, out);
+	}
+	return 0;
+}
+
+/* ---- silent senders ---- */
+
+/* Either side's silence may be why a row is absent. */
+static void mark_silent(struct binding *b, struct node *node)
+{
+	struct join *join = node->state;
+	const struct node *many = node->children[join->many], *one = node->children[join->one];
+	node->silent = NULL;
+	if ((!many->silent && !one->silent) || !node_silent_begin(b, node))
+		return;
+	bits_clear(join->used, join->match.ngroups);
+	if (one->silent)
+		match_mark(&join->match, join->one, one->silent, one->n, join->used);
+	for (uint32_t row = 0; row < many->n; row++) {
+		if (!match_has(&join->match, join->many, row))
+			continue;
+		uint32_t group = join->match.links[join->many][row].group;
+		if (!(many->silent && bit_get(many->silent, row)) && !bit_get(join->used, group))
+			continue;
+		uint32_t out = join->ninclude ? join->first_pair[row] : row;
+		for (; out != MATCH_NONE; out = join->ninclude ? join->pairs[out].next : MATCH_NONE)
+			bit_set(node->own_silent, out);
+	}
+}
+
+static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	struct join *join = node->state;
+	const struct node *many = node->children[join->many], *one = node->children[join->one];
+	int err = groups_reserve(join);
+	if (!err && node->repeats)
+		err = matched_reserve(join, node->n);
+	if (err)
+		return err;
+	*units -= many->n + one->n;
+	mark_silent(b, node);
+	bits_clear(node->own_present, node->n);
+	if (node->repeats)
+		bits_clear(join->matched, node->n);
+	/* Nothing can match: not an error, either. */
+	if (!bits_any(many->present, many->n) || !bits_any(one->present, one->n))
+		return 0;
+	err = find_partners(b, node, one);
+	if (!err)
+		err = match_rows(node, many, one);
+	if (!err && node->repeats)
+		err = check_matched(node);
+	return err;
+}
+
+const struct node_kind node_join = {
+	.name = "join",
+	.shape = join_shape,
+	.extend = join_extend,
+	.eval = eval_join,
+	.fini = join_fini,
+};

@@ -1,0 +1,338 @@
+/*
+ * Leaves: selectors, and range functions fused with theirs.
+ *
+ * A row is a member of the selector, under the same id. Its samples lie anywhere in memory: what limits a leaf is
+ * waiting for them, so that each row asks for those of the rows to come.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "engine/node.h"
+#include "engine/numeric.h"
+#include "engine/range_functions.h"
+
+/* How many rows ahead the series is asked for, and then, with its window known, the samples. */
+#define PREFETCH_SERIES 16
+#define PREFETCH_SAMPLES 8
+#define CACHE_LINE 64
+/* Samples at the ends of a window that are looked at one by one before halving. */
+#define EDGE_STEPS 4
+
+/* ---- rows ---- */
+
+static bool has_one_name(const struct binding *b, const struct plan_node *p)
+{
+	const struct plan_selector *s = &b->plan->selectors[p->selector];
+	for (uint32_t i = 0; i < s->nmatchers; i++) {
+		const struct matcher *m = &s->matchers[i];
+		if (m->type == MATCH_EQ && slice_is((struct slice){ m->name, m->name_len }, METRIC_NAME))
+			return true;
+	}
+	return false;
+}
+
+static int shape_leaf(struct binding *b, struct node *node)
+{
+	const struct plan_node *p = node->plan;
+	node->one_name = has_one_name(b, p);
+	node->nameless = p->op == PLAN_RANGE && !(p->function->flags & KEEPS_NAME);
+	node->may_repeat = node->nameless && !node->one_name;
+	return 0;
+}
+
+static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	if (!added) {
+		node_row_remove(b, node, row);
+		return 0;
+	}
+	if (rows_has(&node->own, row))
+		return 0;
+	uint32_t n, lset = source_members(node->source, &n)[row]->lset;
+	if (node->nameless)
+		lset = lset_without(b->lsets, lset, &b->name, 1);
+	else
+		lset_ref(b->lsets, lset);
+	return node_row_put(b, node, row, lset);
+}
+
+/* ---- reading ahead ---- */
+
+static inline void prefetch_span(const void *from, size_t bytes)
+{
+	const char *at = from;
+	for (const char *end = at + bytes; at < end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+}
+
+static inline void prefetch_series(struct series *const *members, uint32_t row, uint32_t to)
+{
+	if (row + PREFETCH_SERIES < to && members[row + PREFETCH_SERIES]) {
+		const struct window *window = &members[row + PREFETCH_SERIES]->window;
+		__builtin_prefetch(window);
+		__builtin_prefetch((const char *)(window + 1) - 1);
+	}
+}
+
+static inline const struct window *window_ahead(struct series *const *members, uint32_t row,
+						uint32_t to)
+{
+	if (row + PREFETCH_SAMPLES >= to || !members[row + PREFETCH_SAMPLES])
+		return NULL;
+	const struct window *window = &members[row + PREFETCH_SAMPLES]->window;
+	return window->n ? window : NULL;
+}
+
+/* Rows of the node whose series are there, and the series. */
+static struct series *const *leaf_members(const struct node *node, uint32_t *to)
+{
+	uint32_t n;
+	struct series *const *members = source_members(node->source, &n);
+	if (*to > n)
+		*to = n;
+	return members;
+}
+
+/* ---- silent senders ---- */
+
+/* Absent, though it ended without a stale marker: its sender is silent. */
+static bool is_silent(const struct binding *b, const struct series *series, int64_t end_ms)
+{
+	int64_t ts_ms;
+	double value;
+	return (*b->options.sender_silent)[series->sender] &&
+	       window_last(&series->window, end_ms, &ts_ms, &value) && !value_is_stale(value);
+}
+
+static void mark_silent(struct binding *b, struct node *node, int64_t end_ms, uint32_t from, uint32_t to)
+{
+	if (from == 0)
+		node_silent_begin(b, node);
+	if (!b->silent || !node->silent)
+		return;
+	struct series *const *members = leaf_members(node, &to);
+	for (uint32_t row = from; row < to; row++)
+		if (!bit_get(node->own_present, row) && members[row] && rows_has(node->rows, row) &&
+		    is_silent(b, members[row], end_ms))
+			bit_set(node->own_silent, row);
+}
+
+/* ---- instant selectors ---- */
+
+/* The newest sample at or before end_ms, if it is newer than start_ms and not stale. */
+static inline bool newest_sample(const struct window *w, int64_t start_ms, int64_t end_ms,
+				 int64_t *ts_ms, double *value)
+{
+	if (!w->n)
+		return false;
+	uint32_t last = w->start + w->n - 1;
+	*ts_ms = w->base_ms + w->offsets[last];
+	*value = w->values[last];
+	if (*ts_ms > end_ms && !window_last(w, end_ms, ts_ms, value))
+		return false;
+	return *ts_ms > start_ms && !value_is_stale(*value);
+}
+
+/* Fills values with the newest samples or, for timestamp(), with their times. */
+static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to, bool times)
+{
+	int64_t end_ms = b->t_ms - (times ? node->children[0] : node)->plan->offset_ms;
+	int64_t start_ms = end_ms - b->options.lookback_ms;
+	struct series *const *members = leaf_members(node, &to);
+	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
+	for (uint32_t row = from; row < to; row++) {
+		prefetch_series(members, row, to);
+		const struct window *ahead = window_ahead(members, row, to);
+		if (ahead) {
+			__builtin_prefetch(&ahead->values[ahead->start + ahead->n - 1]);
+			__builtin_prefetch(&ahead->offsets[ahead->start + ahead->n - 1]);
+		}
+		int64_t ts_ms;
+		double value;
+		/* A row whose series changed since the last extend has nothing at this time. */
+		if (!members[row] || members[row]->lset != lsets[row] ||
+		    !newest_sample(&members[row]->window, start_ms, end_ms, &ts_ms, &value))
+			continue;
+		node->own_values[row] = times ? (double)ts_ms / 1000 : value;
+		bit_set(node->own_present, row);
+	}
+}
+
+static int eval_select(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	if (from == 0)
+		bits_clear(node->own_present, node->n);
+	eval_newest(b, node, from, to, false);
+	mark_silent(b, node, b->t_ms - node->plan->offset_ms, from, to);
+	*units -= to - from;
+	return 0;
+}
+
+static int shape_timestamp(struct binding *b, struct node *node)
+{
+	node_base_set(node, node->children[0], true);
+	return 0;
+}
+
+static int eval_timestamp(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			  int64_t *units)
+{
+	if (from == 0)
+		bits_clear(node->own_present, node->n);
+	eval_newest(b, node, from, to, true);
+	*units -= to - from;
+	return 0;
+}
+
+/* ---- ranges ---- */
+
+static int shape_range(struct binding *b, struct node *node)
+{
+	node->state = (void *)range_function_get(node->plan->function->id);
+	assert(node->state);
+	return shape_leaf(b, node);
+}
+
+/*
+ * The samples with start_ms < t ≤ end_ms. Nearly always a window begins with the range and ends with it, give or take
+ * a few samples: those are stepped over, which costs less than halving does.
+ */
+static inline void slice_window(const struct window *w, int64_t start_ms, int64_t end_ms,
+				struct window_view *view)
+{
+	const uint32_t *offsets = w->offsets + w->start;
+	uint32_t from = 0, to = w->n;
+	for (int steps = 0; from < to && w->base_ms + offsets[from] <= start_ms; from++)
+		if (++steps > EDGE_STEPS)
+			goto halve;
+	for (int steps = 0; from < to && w->base_ms + offsets[to - 1] > end_ms; to--)
+		if (++steps > EDGE_STEPS)
+			goto halve;
+	view->base_ms = w->base_ms;
+	view->offsets = offsets + from;
+	view->values = w->values + w->start + from;
+	view->n = to - from;
+	return;
+halve:
+	window_range(w, start_ms, end_ms, view);
+}
+
+static bool has_nan(const double *values, size_t n)
+{
+	bool found = false;
+	for (size_t i = 0; i < n; i++)
+		found |= values[i] != values[i];
+	return found;
+}
+
+/* Copies what is not stale into the scratch memory: values first, then offsets. */
+static bool without_stale(struct binding *b, struct range *range)
+{
+	double *values = binding_scratch(b, range->n * 3);
+	if (!values)
+		return false;
+	uint32_t *offsets = (uint32_t *)(values + range->n);
+	size_t kept = 0;
+	for (size_t i = 0; i < range->n; i++) {
+		if (value_is_stale(range->values[i]))
+			continue;
+		values[kept] = range->values[i];
+		offsets[kept++] = range->offsets[i];
+	}
+	range->values = values;
+	range->offsets = offsets;
+	range->scratch = values + 2 * range->n;
+	range->n = kept;
+	return true;
+}
+
+static int eval_range_row(struct binding *b, const struct node *node, const struct window *window,
+			  struct range *range, double *out, bool *is_present)
+{
+	const struct range_function *function = node->state;
+	struct window_view view;
+	*is_present = false;
+	range->n = 0;
+	if (!window->n)
+		return 0;
+	slice_window(window, range->start_ms, range->end_ms, &view);
+	range->values = view.values;
+	range->offsets = view.offsets;
+	range->base_ms = view.base_ms;
+	range->n = view.n;
+	if (!view.n)
+		return 0;
+	if (has_nan(view.values, view.n)) {
+		if (!without_stale(b, range))
+			return ERR_NOMEM;
+	} else if (node->plan->function->id == FN_QUANTILE_OVER_TIME) {
+		range->scratch = binding_scratch(b, view.n);
+		if (!range->scratch)
+			return ERR_NOMEM;
+	}
+	*is_present = range->n && function->eval(range, out);
+	return 0;
+}
+
+static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	if (from == 0)
+		bits_clear(node->own_present, node->n);
+	uint32_t end = to;
+	int64_t end_ms = b->t_ms - node->plan->offset_ms, samples = 0;
+	struct range range = {
+		.start_ms = end_ms - node->plan->range_ms,
+		.end_ms = end_ms,
+		.range_s = (double)node->plan->range_ms / 1000,
+		.t_ms = b->t_ms,
+		.argument = node->nchildren ? node->children[0]->scalar : 0,
+	};
+	struct series *const *members = leaf_members(node, &end);
+	const uint32_t *lsets = node->rows->lsets;
+	for (uint32_t row = from; row < end; row++) {
+		prefetch_series(members, row, end);
+		const struct window *ahead = window_ahead(members, row, end);
+		if (ahead) {
+			prefetch_span(ahead->values + ahead->start, ahead->n * sizeof(double));
+			prefetch_span(ahead->offsets + ahead->start, ahead->n * sizeof(uint32_t));
+		}
+		if (!members[row] || lsets[row] == LSET_NONE)
+			continue;
+		bool is_present;
+		int err = eval_range_row(b, node, &members[row]->window, &range, &node->own_values[row],
+					 &is_present);
+		if (err)
+			return err;
+		samples += (int64_t)range.n;
+		if (is_present)
+			bit_set(node->own_present, row);
+	}
+	mark_silent(b, node, end_ms, from, to);
+	*units -= to - from + samples / 8;
+	return 0;
+}
+
+const struct node_kind node_select = {
+	.name = "select",
+	.by_rows = true,
+	.shape = shape_leaf,
+	.extend = extend_leaf,
+	.eval = eval_select,
+};
+
+const struct node_kind node_timestamp = {
+	.name = "timestamp",
+	.by_rows = true,
+	.shape = shape_timestamp,
+	.extend = node_extend_base,
+	.eval = eval_timestamp,
+};
+
+const struct node_kind node_range = {
+	.name = "range",
+	.by_rows = true,
+	.shape = shape_range,
+	.extend = extend_leaf,
+	.eval = eval_range,
+};

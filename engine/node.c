@@ -1,0 +1,237 @@
+#include "engine/node.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- lists ---- */
+
+bool id_list_add(struct id_list *list, uint32_t id)
+{
+	if (list->n == list->cap) {
+		uint32_t cap = list->cap ? list->cap * 2 : 8;
+		uint32_t *ids = realloc(list->ids, cap * sizeof(*ids));
+		if (!ids)
+			return false;
+		list->ids = ids;
+		list->cap = cap;
+	}
+	list->ids[list->n++] = id;
+	return true;
+}
+
+void id_list_fini(struct id_list *list)
+{
+	free(list->ids);
+	*list = (struct id_list){ .ids = NULL };
+}
+
+/* ---- rows ---- */
+
+static bool rows_reserve(struct rows *rows, uint32_t n)
+{
+	if (n > rows->cap) {
+		uint32_t cap = rows->cap + rows->cap / 2;
+		cap = cap < n ? n : cap;
+		uint32_t *lsets = realloc(rows->lsets, cap * sizeof(*lsets));
+		if (!lsets)
+			return false;
+		rows->lsets = lsets;
+		rows->cap = cap;
+	}
+	return true;
+}
+
+static bool use_add(struct node *node, uint32_t lset)
+{
+	uint32_t uses = id_map_find(&node->lset_uses, lset);
+	uses = uses == ID_MAP_NONE ? 0 : uses;
+	if (!id_map_put(&node->lset_uses, lset, uses + 1))
+		return false;
+	node->repeats += uses > 0;
+	return true;
+}
+
+static void use_remove(struct node *node, uint32_t lset)
+{
+	uint32_t uses = id_map_find(&node->lset_uses, lset);
+	if (uses == 1) {
+		id_map_remove(&node->lset_uses, lset);
+		return;
+	}
+	assert(uses != ID_MAP_NONE);
+	id_map_put(&node->lset_uses, lset, uses - 1);
+	node->repeats--;
+}
+
+int node_row_put(struct binding *b, struct node *node, uint32_t row, uint32_t lset)
+{
+	struct rows *rows = &node->own;
+	assert(node->rows == rows && !rows_has(rows, row));
+	if (lset == LSET_NONE)
+		return ERR_NOMEM;
+	if (!rows_reserve(rows, row + 1) || (node->may_repeat && !use_add(node, lset))) {
+		lset_unref(b->lsets, lset);
+		return ERR_NOMEM;
+	}
+	for (; rows->n <= row; rows->n++)
+		rows->lsets[rows->n] = LSET_NONE;
+	rows->lsets[row] = lset;
+	rows->live++;
+	if (node->shaped && !id_list_add(&node->own_changes.added, row))
+		return ERR_NOMEM;
+	return 0;
+}
+
+int node_row_new(struct binding *b, struct node *node, uint32_t lset, uint32_t *out)
+{
+	struct rows *rows = &node->own;
+	uint32_t row = rows->free.n ? rows->free.ids[--rows->free.n] : rows->n;
+	int err = node_row_put(b, node, row, lset);
+	if (err)
+		return err;
+	*out = row;
+	return 0;
+}
+
+void node_row_remove(struct binding *b, struct node *node, uint32_t row)
+{
+	struct rows *rows = &node->own;
+	assert(node->rows == rows);
+	if (!rows_has(rows, row))
+		return;
+	if (node->may_repeat)
+		use_remove(node, rows->lsets[row]);
+	lset_unref(b->lsets, rows->lsets[row]);
+	rows->lsets[row] = LSET_NONE;
+	rows->live--;
+	/* Whoever keeps a child's ids has no use for the list; a failure only wastes an id. */
+	if (!node->base && !node->source)
+		id_list_add(&rows->free, row);
+	if (node->shaped && !id_list_add(&node->own_changes.removed, row))
+		b->broken = true;
+}
+
+void node_base_set(struct node *node, struct node *base, bool drop_name)
+{
+	node->base = base;
+	node->one_name = base->one_name;
+	if (!drop_name || base->nameless) {
+		node->rows = base->rows;
+		node->changes = base->changes;
+		node->nameless = base->nameless;
+		return;
+	}
+	node->nameless = true;
+	node->may_repeat = !base->one_name;
+}
+
+int node_extend_base(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	if (node->children[child] != node->base || node->rows != &node->own)
+		return 0;
+	if (!added) {
+		node_row_remove(b, node, row);
+		return 0;
+	}
+	if (rows_has(&node->own, row))
+		return 0;
+	return node_row_put(b, node, row,
+			    lset_without(b->lsets, node->base->rows->lsets[row], &b->name, 1));
+}
+
+/* ---- columns ---- */
+
+bool bits_any(const uint64_t *bits, uint32_t rows)
+{
+	for (uint32_t i = 0, end = words_of(rows); i < end; i++)
+		if (bits[i])
+			return true;
+	return false;
+}
+
+void bits_clear(uint64_t *bits, uint32_t rows)
+{
+	memset(bits, 0, words_of(rows) * sizeof(*bits));
+}
+
+uint64_t *node_silent_begin(struct binding *b, struct node *node)
+{
+	if (!b->silent)
+		return NULL;
+	bits_clear(node->own_silent, node->n);
+	node->silent = node->own_silent;
+	return node->own_silent;
+}
+
+double *binding_scratch(struct binding *b, size_t n)
+{
+	if (n > b->scratch_cap) {
+		double *scratch = realloc(b->scratch, n * 2 * sizeof(*scratch));
+		if (!scratch)
+			return NULL;
+		b->scratch = scratch;
+		b->scratch_cap = n * 2;
+	}
+	return b->scratch;
+}
+
+/* ---- errors ---- */
+
+int node_fail(struct node *node, const char *format, ...)
+{
+	va_list args;
+	free(node->error);
+	node->error = NULL;
+	va_start(args, format);
+	if (vasprintf(&node->error, format, args) < 0)
+		node->error = NULL;
+	va_end(args);
+	return ERR_EVAL;
+}
+
+void binding_format_lset(const struct binding *b, uint32_t lset, struct buf *out)
+{
+	struct labels *labels = lset_to_labels(b->lsets, lset);
+	buf_add_char(out, '{');
+	for (size_t i = 0; labels && i < labels_count(labels); i++) {
+		struct label label = labels_at(labels, i);
+		buf_printf(out, "%s" SLICE_FMT "=", i ? ", " : "", SLICE_ARG(label.name));
+		text_quote(label.value, out);
+	}
+	buf_add_char(out, '}');
+	labels_unref(labels);
+}
+
+/* ---- symbols ---- */
+
+int symbols_take(struct binding *b, const struct names *names, bool metric_name, uint32_t **out,
+		 uint32_t *n)
+{
+	uint32_t *symbols = malloc((names->n + 1) * sizeof(*symbols));
+	if (!symbols)
+		return ERR_NOMEM;
+	uint32_t got = 0;
+	for (; got < names->n; got++) {
+		symbols[got] = symbol_intern(b->lsets, names->items[got]);
+		if (symbols[got] == UINT32_MAX) {
+			symbols_give(b, symbols, got);
+			return ERR_NOMEM;
+		}
+	}
+	if (metric_name) {
+		symbol_ref(b->lsets, b->name);
+		symbols[got++] = b->name;
+	}
+	*out = symbols;
+	*n = got;
+	return 0;
+}
+
+void symbols_give(struct binding *b, uint32_t *symbols, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		symbol_unref(b->lsets, symbols[i]);
+	free(symbols);
+}

@@ -1,0 +1,202 @@
+/*
+ * Nodes: what a binding makes of the plan's nodes. Private to engine/.
+ *
+ * A node has rows (label sets by stable row id), which it owns or shares with the child whose rows it keeps one to
+ * one, and columns, which are views: into its own memory, or into a child's where they are the same.
+ * What a node does is in its struct node_kind; one file for each group of kinds.
+ *
+ * Following changes: in binding_extend() each node below which something changed is told of the removals of all
+ * its children first, then of the additions. A row of a child may be in both lists (replaced). At a removal the
+ * child's label set of that row is gone already: nodes keep what they need of it. Both are idempotent: the removal of an unknown row and
+ * the addition of a known one do nothing.
+ */
+#ifndef TOCSIN_ENGINE_NODE_H
+#define TOCSIN_ENGINE_NODE_H
+
+#include "engine/binding.h"
+#include "base/error.h"
+#include "engine/id_map.h"
+
+#define ROW_NONE UINT32_MAX
+#define NODE_CHILDREN_MAX 4
+
+struct id_list {
+	uint32_t *ids;
+	uint32_t n, cap;
+};
+bool id_list_add(struct id_list *list, uint32_t id);
+void id_list_fini(struct id_list *list);
+
+struct rows {
+	uint32_t *lsets; /* a reference each; LSET_NONE: no row */
+	uint32_t n, cap, live;
+	struct id_list free; /* for those who choose ids themselves */
+};
+
+struct row_changes {
+	struct id_list removed, added;
+};
+
+struct node;
+
+struct node_kind {
+	const char *name;
+	bool by_rows; /* evaluation may stop between rows; else between nodes only */
+	/* Prepares the state from the plan. NULL: nothing to do. */
+	int (*shape)(struct binding *binding, struct node *node);
+	/* A row of a child (for a leaf: of its selector) came or went. NULL: none of the node's concern. */
+	int (*extend)(struct binding *binding, struct node *node, uint32_t child, uint32_t row, bool added);
+	/* Fills the columns for rows [from, to) of node->base's rows or, without a base, all. ERR_EVAL with node_fail(). */
+	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to, int64_t *units);
+	void (*fini)(struct binding *binding, struct node *node);
+};
+
+/* The series of one of the plan's selectors: followed, or as they were when the binding was made. */
+struct series_source {
+	struct selector *selector; /* standing */
+	struct series **members;   /* else: pinned */
+	uint32_t nmembers;
+	struct id_list leaves; /* nodes that read it */
+};
+
+struct node {
+	const struct plan_node *plan;
+	const struct node_kind *kind;
+	struct node *children[NODE_CHILDREN_MAX];
+	uint32_t nchildren;
+	struct series_source *source; /* of leaves */
+	struct node *base;     /* the child whose row ids are this node's, or NULL */
+	void *state;           /* the kind's */
+
+	struct rows own;
+	struct rows *rows; /* own, or those of a node below */
+	struct row_changes own_changes;
+	struct row_changes *changes; /* of this extend; those of whoever owns the rows */
+	bool nameless;   /* no row has a metric name */
+	bool one_name;   /* all rows have the same name, so that they stay distinct without it */
+	bool may_repeat; /* two rows may have the same labels: `repeats` counts them */
+	struct id_map lset_uses;
+	uint32_t repeats; /* live rows beyond the first of each label set */
+
+	/* How far shape came: rows of the child before shape_row, and all of the children before. */
+	uint32_t shape_child, shape_row;
+	bool prepared, shaped;
+
+	/* Own columns, cols_cap rows of them (a multiple of 64). */
+	double *own_values;
+	uint64_t *own_present, *own_silent;
+	uint32_t cols_cap;
+	/* The columns of the evaluation at t_ms, for n rows. */
+	const double *values;
+	const uint64_t *present;
+	const uint64_t *silent; /* NULL: none */
+	double scalar;
+	uint32_t n;
+
+	bool valid, failed;
+	int64_t t_ms;
+	uint64_t fed;  /* the sum of `fed` of the selectors below, at t_ms */
+	char *error;   /* of the last evaluation; owned */
+	char *fault;   /* what is wrong with the node itself, whatever the data; owned */
+	uint64_t evals, rows_evaluated, cached;
+};
+
+struct binding {
+	struct store *store;
+	struct lset_table *lsets;
+	const struct plan *plan;
+	struct binding_options options;
+	struct node *nodes;
+	struct series_source *sources;
+	uint32_t *parent_start, *parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
+	uint64_t *touched;                /* during an extend: nodes that changed */
+	uint32_t shaped;                  /* nodes before this are */
+	uint32_t name;                    /* the symbol of the metric name's label */
+	int64_t t_ms;                     /* of the evaluation that runs */
+	uint64_t extends, eval_extends;   /* an extend between two quanta begins the evaluation anew */
+	bool broken;                      /* out of memory within an extend: rows are missing */
+	bool silent;                      /* some sender is, as of the node that runs */
+	double *scratch;
+	size_t scratch_cap;
+};
+
+extern const struct node_kind node_number, node_string, node_time, node_negative, node_scalar, node_vector;
+extern const struct node_kind node_select, node_range, node_timestamp;
+extern const struct node_kind node_absent, node_absent_over_time;
+extern const struct node_kind node_element, node_identity;
+extern const struct node_kind node_binary_scalar, node_binary_element, node_join, node_set;
+extern const struct node_kind node_aggregate, node_pick;
+extern const struct node_kind node_histogram, node_label_function;
+
+/* ---- rows ---- */
+
+static inline bool rows_has(const struct rows *rows, uint32_t row)
+{
+	return row < rows->n && rows->lsets[row] != LSET_NONE;
+}
+/* Gives the row a label set, whose reference it takes (LSET_NONE: ERR_NOMEM). */
+int node_row_put(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
+/* As node_row_put(), of an id that is free. */
+int node_row_new(struct binding *binding, struct node *node, uint32_t lset, uint32_t *row);
+/* Takes the row away. Its id is free to node_row_new(). */
+void node_row_remove(struct binding *binding, struct node *node, uint32_t row);
+/*
+ * Makes the node keep the rows of a child one to one, with the same labels or, with drop, without the metric name. Then
+ * node_extend_base() is its extend.
+ */
+void node_base_set(struct node *node, struct node *base, bool drop_name);
+int node_extend_base(struct binding *binding, struct node *node, uint32_t child, uint32_t row, bool added);
+
+/* ---- columns ---- */
+
+static inline uint32_t words_of(uint32_t rows)
+{
+	return rows / 64 + (rows % 64 != 0);
+}
+static inline bool bit_get(const uint64_t *bits, uint32_t i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+static inline void bit_set(uint64_t *bits, uint32_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+bool bits_any(const uint64_t *bits, uint32_t rows);
+void bits_clear(uint64_t *bits, uint32_t rows);
+/* Loops over the set bits of words [from / 64, …) below row `to`; `from` is a multiple of 64. */
+#define FOR_BITS(row, bits, from, to)                                                              \
+	for (uint32_t word_ = (from) / 64, end_ = words_of(to); word_ < end_; word_++)             \
+		for (uint64_t left_ = (bits)[word_]; left_; left_ &= left_ - 1)                    \
+			for (uint32_t row = word_ * 64 + (uint32_t)__builtin_ctzll(left_),         \
+				      once_ = 1;                                                   \
+			     once_; once_ = 0)
+
+/* The node's own silent bits, cleared, as its column; NULL when no sender is silent. */
+uint64_t *node_silent_begin(struct binding *binding, struct node *node);
+
+/* Room for n doubles that lives until the next call; NULL when out of memory. */
+double *binding_scratch(struct binding *binding, size_t n);
+
+/* ---- errors ---- */
+
+/* Notes why the evaluation failed; ERR_EVAL. */
+int node_fail(struct node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds {a="b"}, all labels inside the braces, as Prometheus' errors print them. */
+struct buf;
+void binding_format_lset(const struct binding *binding, uint32_t lset, struct buf *out);
+
+/* ---- symbols ---- */
+
+/* References to the symbols of the names, then of the metric name if asked; *out to be given back. */
+int symbols_take(struct binding *binding, const struct names *names, bool metric_name, uint32_t **out, uint32_t *n);
+void symbols_give(struct binding *binding, uint32_t *symbols, uint32_t n);
+
+/* ---- sources ---- */
+
+static inline struct series **source_members(const struct series_source *source, uint32_t *n)
+{
+	*n = source->selector ? source->selector->nmembers : source->nmembers;
+	return source->selector ? source->selector->members : source->members;
+}
+
+#endif

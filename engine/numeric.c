@@ -1,0 +1,129 @@
+#include "engine/numeric.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+/* Up to so many values an insertion sort is the quicker one. */
+#define SORT_INSERTION_MAX 32
+/* Counts of neighbouring buckets that differ by less, relatively, are taken as equal: rounding, not data. */
+#define BUCKET_TOLERANCE 1e-12
+
+static bool is_less(double a, double b)
+{
+	return isnan(a) ? !isnan(b) : a < b;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return is_less(x, y) ? -1 : is_less(y, x);
+}
+
+static void sort_values(double *values, size_t n)
+{
+	if (n > SORT_INSERTION_MAX) {
+		qsort(values, n, sizeof(*values), compare_doubles);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		double value = values[i];
+		size_t at = i;
+		for (; at > 0 && is_less(value, values[at - 1]); at--)
+			values[at] = values[at - 1];
+		values[at] = value;
+	}
+}
+
+double quantile_of(double q, double *values, size_t n)
+{
+	if (n == 0 || isnan(q))
+		return NAN;
+	if (q < 0)
+		return -INFINITY;
+	if (q > 1)
+		return INFINITY;
+	sort_values(values, n);
+	double rank = q * ((double)n - 1);
+	double lower = fmax(0, floor(rank)), upper = fmin((double)n - 1, lower + 1);
+	double weight = rank - floor(rank);
+	return values[(size_t)lower] * (1 - weight) + values[(size_t)upper] * weight;
+}
+
+static int compare_buckets(const void *a, const void *b)
+{
+	double x = ((const struct bucket *)a)->upper, y = ((const struct bucket *)b)->upper;
+	return x < y ? -1 : x > y;
+}
+
+/* Buckets of one upper bound become one. */
+static size_t merge_buckets(struct bucket *buckets, size_t n)
+{
+	size_t last = 0;
+	for (size_t i = 1; i < n; i++) {
+		if (buckets[i].upper == buckets[last].upper)
+			buckets[last].count += buckets[i].count;
+		else
+			buckets[++last] = buckets[i];
+	}
+	return last + 1;
+}
+
+/* Almost equal: relative to the size of both, but for numbers next to zero. */
+static bool is_almost(double a, double b)
+{
+	if ((isnan(a) && isnan(b)) || a == b)
+		return true;
+	double size = fabs(a) + fabs(b), difference = fabs(a - b);
+	if (a == 0 || b == 0 || size < DBL_MIN)
+		return difference < BUCKET_TOLERANCE * DBL_MIN;
+	return difference / fmin(size, DBL_MAX) < BUCKET_TOLERANCE;
+}
+
+/* Counts only rise from bucket to bucket: what falls, or rises by mere rounding, stays level. */
+static void level_buckets(struct bucket *buckets, size_t n)
+{
+	double previous = buckets[0].count;
+	for (size_t i = 1; i < n; i++) {
+		double count = buckets[i].count;
+		if (is_almost(previous, count) || count < previous)
+			buckets[i].count = previous;
+		else
+			previous = count;
+	}
+}
+
+double bucket_quantile(double q, struct bucket *buckets, size_t n)
+{
+	if (isnan(q))
+		return NAN;
+	if (q < 0)
+		return -INFINITY;
+	if (q > 1)
+		return INFINITY;
+	qsort(buckets, n, sizeof(*buckets), compare_buckets);
+	if (buckets[n - 1].upper != INFINITY)
+		return NAN;
+	n = merge_buckets(buckets, n);
+	level_buckets(buckets, n);
+	if (n < 2 || buckets[n - 1].count == 0)
+		return NAN;
+	double rank = q * buckets[n - 1].count;
+	/* By halves, as Go's sort.Search: the same bucket even where NaN breaks the order. */
+	size_t low = 0, high = n - 1;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (buckets[mid].count >= rank)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (low == n - 1)
+		return buckets[n - 2].upper;
+	if (low == 0 && buckets[0].upper <= 0)
+		return buckets[0].upper;
+	if (low == 0)
+		return buckets[0].upper * (rank / buckets[0].count);
+	const struct bucket *below = &buckets[low - 1], *found = &buckets[low];
+	double inside = found->count - below->count;
+	return below->upper + (found->upper - below->upper) * ((rank - below->count) / inside);
+}

@@ -1,0 +1,272 @@
+#include "engine/range_functions.h"
+
+#include "engine/numeric.h"
+
+/* ---- counters and differences, extrapolated to the edges of the range ---- */
+
+/* What the resets took away: after each, the counter began again at 0. */
+static double reset_correction(const struct range *r, double result)
+{
+	for (size_t i = 1; i < r->n; i++)
+		if (r->values[i] < r->values[i - 1])
+			result += r->values[i - 1];
+	return result;
+}
+
+/*
+ * The difference between first and last sample, extended to the edges of the range: all the way to an edge that is
+ * nearer than 1.1 times the mean distance of samples, else by half of that; and, for a counter, not beyond
+ * where it was 0.
+ */
+static inline bool extrapolate(const struct range *r, bool is_counter, bool is_rate, double *out)
+{
+	if (r->n < 2)
+		return false;
+	size_t last = r->n - 1;
+	double result = r->values[last] - r->values[0];
+	if (is_counter)
+		result = reset_correction(r, result);
+	int64_t first_ms = r->base_ms + r->offsets[0], last_ms = r->base_ms + r->offsets[last];
+	double to_start = (double)(first_ms - r->start_ms) / 1000;
+	double to_end = (double)(r->end_ms - last_ms) / 1000;
+	double sampled = (double)(last_ms - first_ms) / 1000;
+	double average = sampled / (double)last, threshold = average * 1.1;
+	if (to_start >= threshold)
+		to_start = average / 2;
+	if (is_counter && result > 0 && r->values[0] >= 0) {
+		double to_zero = sampled * (r->values[0] / result);
+		if (to_zero < to_start)
+			to_start = to_zero;
+	}
+	if (to_end >= threshold)
+		to_end = average / 2;
+	double factor = (sampled + to_start + to_end) / sampled;
+	if (is_rate)
+		factor /= r->range_s;
+	*out = result * factor;
+	return true;
+}
+
+static bool eval_rate(const struct range *r, double *out)
+{
+	return extrapolate(r, true, true, out);
+}
+
+static bool eval_increase(const struct range *r, double *out)
+{
+	return extrapolate(r, true, false, out);
+}
+
+static bool eval_delta(const struct range *r, double *out)
+{
+	return extrapolate(r, false, false, out);
+}
+
+static bool eval_irate(const struct range *r, double *out)
+{
+	if (r->n < 2)
+		return false;
+	double before = r->values[r->n - 2], last = r->values[r->n - 1];
+	double elapsed_s = (double)(r->offsets[r->n - 1] - r->offsets[r->n - 2]) / 1000;
+	*out = (last < before ? last : last - before) / elapsed_s;
+	return true;
+}
+
+static bool eval_idelta(const struct range *r, double *out)
+{
+	if (r->n < 2)
+		return false;
+	*out = r->values[r->n - 1] - r->values[r->n - 2];
+	return true;
+}
+
+static bool eval_changes(const struct range *r, double *out)
+{
+	size_t count = 0;
+	for (size_t i = 1; i < r->n; i++) {
+		double before = r->values[i - 1], value = r->values[i];
+		count += value != before && !(isnan(value) && isnan(before));
+	}
+	*out = (double)count;
+	return true;
+}
+
+static bool eval_resets(const struct range *r, double *out)
+{
+	size_t count = 0;
+	for (size_t i = 1; i < r->n; i++)
+		count += r->values[i] < r->values[i - 1];
+	*out = (double)count;
+	return true;
+}
+
+/* ---- over time ---- */
+
+static bool eval_sum(const struct range *r, double *out)
+{
+	double sum = 0, c = 0;
+	for (size_t i = 0; i < r->n; i++)
+		kahan_add(r->values[i], &sum, &c);
+	*out = isinf(sum) ? sum : sum + c;
+	return true;
+}
+
+static bool eval_avg(const struct range *r, double *out)
+{
+	struct mean mean = { .count = 0 };
+	for (size_t i = 0; i < r->n; i++)
+		mean_add(&mean, r->values[i]);
+	*out = mean_value(&mean);
+	return true;
+}
+
+static bool eval_min(const struct range *r, double *out)
+{
+	double least = r->values[0];
+	for (size_t i = 1; i < r->n; i++)
+		if (r->values[i] < least || isnan(least))
+			least = r->values[i];
+	*out = least;
+	return true;
+}
+
+static bool eval_max(const struct range *r, double *out)
+{
+	double greatest = r->values[0];
+	for (size_t i = 1; i < r->n; i++)
+		if (r->values[i] > greatest || isnan(greatest))
+			greatest = r->values[i];
+	*out = greatest;
+	return true;
+}
+
+static bool eval_count(const struct range *r, double *out)
+{
+	*out = (double)r->n;
+	return true;
+}
+
+static bool eval_first(const struct range *r, double *out)
+{
+	*out = r->values[0];
+	return true;
+}
+
+static bool eval_last(const struct range *r, double *out)
+{
+	*out = r->values[r->n - 1];
+	return true;
+}
+
+static bool eval_present(const struct range *r, double *out)
+{
+	*out = 1;
+	return true;
+}
+
+/* Welford's recurrence, mean and sum of squares both compensated. */
+static bool eval_stdvar(const struct range *r, double *out)
+{
+	double mean = 0, mean_c = 0, squares = 0, squares_c = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		double delta = r->values[i] - (mean + mean_c);
+		kahan_add(delta / (double)(i + 1), &mean, &mean_c);
+		kahan_add(delta * (r->values[i] - (mean + mean_c)), &squares, &squares_c);
+	}
+	*out = (squares + squares_c) / (double)r->n;
+	return true;
+}
+
+static bool eval_stddev(const struct range *r, double *out)
+{
+	eval_stdvar(r, out);
+	*out = sqrt(*out);
+	return true;
+}
+
+static bool eval_quantile(const struct range *r, double *out)
+{
+	memcpy(r->scratch, r->values, r->n * sizeof(*r->scratch));
+	*out = quantile_of(r->argument, r->scratch, r->n);
+	return true;
+}
+
+/* ---- least squares ---- */
+
+struct line {
+	double slope, intercept;
+};
+
+/* The line through the samples; x counts in seconds from zero_ms. */
+static struct line fit_line(const struct range *r, int64_t zero_ms)
+{
+	double x_sum = 0, x_c = 0, y_sum = 0, y_c = 0, xy_sum = 0, xy_c = 0, xx_sum = 0, xx_c = 0;
+	double n = (double)r->n;
+	bool is_constant = true;
+	for (size_t i = 0; i < r->n; i++) {
+		double x = (double)(r->base_ms + r->offsets[i] - zero_ms) / 1e3, y = r->values[i];
+		if (i > 0 && y != r->values[0])
+			is_constant = false;
+		kahan_add(x, &x_sum, &x_c);
+		kahan_add(y, &y_sum, &y_c);
+		kahan_add(x * y, &xy_sum, &xy_c);
+		kahan_add(x * x, &xx_sum, &xx_c);
+	}
+	if (is_constant) {
+		if (isinf(r->values[0]))
+			return (struct line){ NAN, NAN };
+		return (struct line){ 0, r->values[0] };
+	}
+	x_sum += x_c;
+	y_sum += y_c;
+	xy_sum += xy_c;
+	xx_sum += xx_c;
+	double covariance = xy_sum - x_sum * y_sum / n, variance = xx_sum - x_sum * x_sum / n;
+	double slope = covariance / variance;
+	return (struct line){ slope, y_sum / n - slope * x_sum / n };
+}
+
+static bool eval_deriv(const struct range *r, double *out)
+{
+	if (r->n < 2)
+		return false;
+	*out = fit_line(r, r->base_ms + r->offsets[0]).slope;
+	return true;
+}
+
+static bool eval_predict_linear(const struct range *r, double *out)
+{
+	if (r->n < 2)
+		return false;
+	struct line line = fit_line(r, r->t_ms);
+	*out = line.slope * r->argument + line.intercept;
+	return true;
+}
+
+static const struct range_function range_functions[FUNCTION_COUNT] = {
+	[FN_RATE] = { eval_rate },
+	[FN_INCREASE] = { eval_increase },
+	[FN_DELTA] = { eval_delta },
+	[FN_IRATE] = { eval_irate },
+	[FN_IDELTA] = { eval_idelta },
+	[FN_CHANGES] = { eval_changes },
+	[FN_RESETS] = { eval_resets },
+	[FN_AVG_OVER_TIME] = { eval_avg },
+	[FN_SUM_OVER_TIME] = { eval_sum },
+	[FN_MIN_OVER_TIME] = { eval_min },
+	[FN_MAX_OVER_TIME] = { eval_max },
+	[FN_COUNT_OVER_TIME] = { eval_count },
+	[FN_LAST_OVER_TIME] = { eval_last },
+	[FN_FIRST_OVER_TIME] = { eval_first },
+	[FN_STDDEV_OVER_TIME] = { eval_stddev },
+	[FN_STDVAR_OVER_TIME] = { eval_stdvar },
+	[FN_QUANTILE_OVER_TIME] = { eval_quantile },
+	[FN_PRESENT_OVER_TIME] = { eval_present },
+	[FN_DERIV] = { eval_deriv },
+	[FN_PREDICT_LINEAR] = { eval_predict_linear },
+};
+
+const struct range_function *range_function_get(enum function_id id)
+{
+	return range_functions[id].eval ? &range_functions[id] : NULL;
+}

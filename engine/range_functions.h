@@ -1,0 +1,34 @@
+/*
+ * Range functions: the samples of one series within a range → a value. Private to engine/.
+ */
+#ifndef TOCSIN_ENGINE_RANGE_FUNCTIONS_H
+#define TOCSIN_ENGINE_RANGE_FUNCTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/functions.h"
+
+/* The samples with start_ms < t ≤ end_ms, at base_ms + offsets[i], oldest first, no stale ones; n is at least 1. */
+struct range {
+	const double *values;
+	const uint32_t *offsets;
+	size_t n;
+	int64_t base_ms;
+	int64_t start_ms, end_ms;
+	double range_s;
+	int64_t t_ms;    /* the evaluation time: without the offset */
+	double argument; /* the further scalar, if the function takes one */
+	double *scratch; /* n places */
+};
+
+/* False: no value (too few samples). */
+struct range_function {
+	bool (*eval)(const struct range *range, double *out);
+};
+
+/* NULL for a function that is none of one series' samples. */
+const struct range_function *range_function_get(enum function_id id);
+
+#endif

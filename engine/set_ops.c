@@ -1,0 +1,186 @@
+/*
+ * Set operators: and, or, unless. Rows match by signature, many to many; no value is looked at.
+ *
+ * The result of `and` and `unless` has the rows of the left side under their ids. That of `or` has the rows of both sides under
+ * ids of its own.
+ */
+#include <stdlib.h>
+
+#include "engine/match.h"
+
+struct set_state {
+	struct match match;
+	uint64_t *marks; /* by match group */
+	uint32_t marks_cap;
+	/* `or`: the result's row of each side's row. */
+	uint32_t *out[2];
+	uint32_t out_cap[2];
+};
+
+static int shape_set(struct binding *b, struct node *node)
+{
+	struct set_state *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	if (node->plan->binary == OP_OR)
+		node->nameless = node->children[0]->nameless && node->children[1]->nameless;
+	else
+		node_base_set(node, node->children[0], false);
+	return match_init(b, &state->match, node->plan);
+}
+
+static void fini_set(struct binding *b, struct node *node)
+{
+	struct set_state *state = node->state;
+	if (!state)
+		return;
+	match_fini(b, &state->match);
+	free(state->marks);
+	free(state->out[0]);
+	free(state->out[1]);
+	free(state);
+}
+
+static bool out_reserve(struct set_state *state, uint32_t side, uint32_t n)
+{
+	if (n <= state->out_cap[side])
+		return true;
+	uint32_t cap = n + n / 2 + 8;
+	uint32_t *out = realloc(state->out[side], cap * sizeof(*out));
+	if (!out)
+		return false;
+	state->out[side] = out;
+	state->out_cap[side] = cap;
+	return true;
+}
+
+static int add_row(struct binding *b, struct node *node, uint32_t side, uint32_t row)
+{
+	struct set_state *state = node->state;
+	uint32_t lset = node->children[side]->rows->lsets[row], out;
+	if (node->plan->binary == OP_OR) {
+		if (!out_reserve(state, side, row + 1))
+			return ERR_NOMEM;
+		lset_ref(b->lsets, lset);
+		int err = node_row_new(b, node, lset, &out);
+		if (err)
+			return err;
+		state->out[side][row] = out;
+	}
+	return match_add(b, &state->match, side, row, lset);
+}
+
+static int extend_set(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+{
+	struct set_state *state = node->state;
+	bool known = match_has(&state->match, child, row);
+	if (added)
+		return known ? 0 : add_row(b, node, child, row);
+	if (!known)
+		return 0;
+	match_remove(b, &state->match, child, row);
+	if (node->plan->binary == OP_OR)
+		node_row_remove(b, node, state->out[child][row]);
+	return 0;
+}
+
+static bool marks_reserve(struct set_state *state)
+{
+	uint32_t words = words_of(state->match.ngroups) + 1;
+	if (words <= state->marks_cap)
+		return true;
+	free(state->marks);
+	state->marks = malloc(words * 2 * sizeof(*state->marks));
+	state->marks_cap = state->marks ? words * 2 : 0;
+	return state->marks != NULL;
+}
+
+/* and, unless: the rows of the left side whose group has, or has not, one of the right. */
+static void eval_filter(struct node *node, const struct node *left, bool wanted)
+{
+	const struct set_state *state = node->state;
+	const struct match_link *links = state->match.links[0];
+	node->values = left->values;
+	bits_clear(node->own_present, node->n);
+	FOR_BITS (row, left->present, 0, left->n)
+		if (bit_get(state->marks, links[row].group) == wanted)
+			bit_set(node->own_present, row);
+}
+
+static void copy_rows(struct node *node, const struct node *in, uint32_t side, bool all)
+{
+	const struct set_state *state = node->state;
+	const struct match_link *links = state->match.links[side];
+	FOR_BITS (row, in->present, 0, in->n) {
+		if (!all && bit_get(state->marks, links[row].group))
+			continue;
+		uint32_t out = state->out[side][row];
+		node->own_values[out] = in->values[row];
+		bit_set(node->own_present, out);
+	}
+}
+
+static void eval_or(struct node *node, const struct node *left, const struct node *right)
+{
+	struct set_state *state = node->state;
+	match_mark(&state->match, 0, left->present, left->n, state->marks);
+	bits_clear(node->own_present, node->n);
+	copy_rows(node, left, 0, true);
+	copy_rows(node, right, 1, false);
+}
+
+/* `and`: a row is silent, too, when one of its partners is. */
+static void mark_silent_filter(struct binding *b, struct node *node, const struct node *left,
+			       const struct node *right)
+{
+	struct set_state *state = node->state;
+	if (node->plan->binary != OP_AND || !right->silent || !node_silent_begin(b, node))
+		return;
+	if (left->silent)
+		FOR_BITS (row, left->silent, 0, left->n)
+			bit_set(node->own_silent, row);
+	match_mark(&state->match, 1, right->silent, right->n, state->marks);
+	for (uint32_t row = 0; row < left->n; row++)
+		if (match_has(&state->match, 0, row) &&
+		    bit_get(state->marks, state->match.links[0][row].group))
+			bit_set(node->own_silent, row);
+}
+
+static void mark_silent_or(struct binding *b, struct node *node)
+{
+	struct set_state *state = node->state;
+	if (!node_silent_begin(b, node))
+		return;
+	for (uint32_t side = 0; side < 2; side++) {
+		const struct node *in = node->children[side];
+		if (in->silent)
+			FOR_BITS (row, in->silent, 0, in->n)
+				bit_set(node->own_silent, state->out[side][row]);
+	}
+}
+
+static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+{
+	struct set_state *state = node->state;
+	const struct node *left = node->children[0], *right = node->children[1];
+	if (!marks_reserve(state))
+		return ERR_NOMEM;
+	*units -= left->n + right->n;
+	if (node->plan->binary == OP_OR) {
+		mark_silent_or(b, node);
+		eval_or(node, left, right);
+		return 0;
+	}
+	mark_silent_filter(b, node, left, right);
+	match_mark(&state->match, 1, right->present, right->n, state->marks);
+	eval_filter(node, left, node->plan->binary == OP_AND);
+	return 0;
+}
+
+const struct node_kind node_set = {
+	.name = "set operator",
+	.shape = shape_set,
+	.extend = extend_set,
+	.eval = eval_set,
+	.fini = fini_set,
+};
