@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/array.h"
 #include "storage/lset_internal.h"
 
 struct lset_table *lset_table_new(const struct hash_key *key)
@@ -14,9 +15,8 @@ struct lset_table *lset_table_new(const struct hash_key *key)
 	table->key = *key;
 	id_index_init(&table->symbol_index);
 	id_index_init(&table->lset_index);
-	if (!entries_reserve((void **)&table->symbols, 0, &table->symbols_cap,
-			     sizeof(*table->symbols)) ||
-	    !entries_reserve((void **)&table->lsets, 0, &table->lsets_cap, sizeof(*table->lsets))) {
+	if (!array_reserve(&table->symbols, 0, &table->symbols_cap, sizeof(*table->symbols)) ||
+	    !array_reserve(&table->lsets, 0, &table->lsets_cap, sizeof(*table->lsets))) {
 		lset_table_free(table);
 		return NULL;
 	}
@@ -80,8 +80,7 @@ static uint32_t add(struct lset_table *table, const struct lset_pair *pairs, siz
 		    uint32_t hash)
 {
 	if (!id_index_reserve(&table->lset_index) ||
-	    !entries_reserve((void **)&table->lsets, table->nlsets, &table->lsets_cap,
-			     sizeof(*table->lsets)))
+	    !array_reserve(&table->lsets, table->nlsets, &table->lsets_cap, sizeof(*table->lsets)))
 		return LSET_NONE;
 	struct lset_pair *copy = malloc(n * sizeof(*copy));
 	if (!copy)

@@ -38,7 +38,5 @@ struct lset_table {
 
 void symbols_fini(struct lset_table *table);
 void symbols_check(const struct lset_table *table);
-/* Makes room for one more entry of `size` bytes in an array that begins with a reserved one. */
-bool entries_reserve(void **entries, uint32_t n, uint32_t *cap, size_t size);
 
 #endif

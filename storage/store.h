@@ -11,6 +11,8 @@
  * Identity is the canonical label set. The 128-bit keys of raw wire labels only find it quickly:
  * several keys (unsorted labels) may lead to one series, at most KEYS_PER_SERIES_MAX. Should two different label sets ever
  * come with one key, the key is marked ambiguous and the labels are asked for each time.
+ *
+ * Pointers to series are good until the next store_sweep(), and beyond it while the series is pinned.
  */
 #ifndef TOCSIN_STORAGE_STORE_H
 #define TOCSIN_STORAGE_STORE_H
@@ -27,12 +29,12 @@
 
 struct store_options {
 	int64_t lookback_ms;
-	size_t series_max;    /* limits.series */
-	size_t ignored_max;   /* limits.ignored_series: clock eviction beyond it */
+	size_t series_max;    /* limits.series; 0: none */
+	size_t ignored_max;   /* limits.ignored_series: clock eviction beyond it; 0: none is remembered */
 	size_t memory_max;    /* limits.memory: no new series beyond it; 0: none */
 	/* For tests: a fixed secret instead of a random one. */
 	const struct hash_key *key;
-	/* For tests: replaces the hash of canonical labels. */
+	/* For tests: replaces the hash of canonical label sets (their pairs of symbols). */
 	struct hash128 (*hash_hook)(const void *bytes, size_t n);
 };
 
@@ -89,6 +91,7 @@ struct selector {
 
 struct store;
 
+/* NULL when out of memory (or of randomness). */
 struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
 struct lset_table *store_lsets(struct store *store);
@@ -98,30 +101,39 @@ int64_t store_time(const struct store *store);
 
 /* ---- samples ---- */
 
+/*
+ * A sample is late when no reader needs it: at or before H with a newer one at or before H there (also if it came a second time),
+ * or by more than the lookback before H and the told time. In order it may be older than H: the newest one at or before H is kept.
+ */
 enum append_result {
 	APPEND_STORED,
-	APPEND_IDENTICAL,
-	APPEND_LATE,     /* at or before the horizon, and not needed: counted as written, dropped */
-	APPEND_IGNORED,  /* known, demanded by nobody */
+	APPEND_IDENTICAL, /* same time, same bits */
+	APPEND_LATE,      /* counted as written, dropped */
+	APPEND_IGNORED,   /* known, demanded by nobody */
 	APPEND_CONFLICT, /* same time, other value */
 	APPEND_FUTURE,   /* more than FUTURE_MAX_MS ahead */
 	APPEND_UNKNOWN,  /* key not known, or ambiguous: call store_birth() and append with what it gives */
-	APPEND_LIMITED,  /* a limit was reached */
+	APPEND_LIMITED,  /* out of memory */
 };
 
-/* Starts loading what store_append() of this key will need. */
+/*
+ * Starts loading what store_append() of this key will need: its slot at once; with the calls for the following keys its series, and then
+ * the end of its window. So call it STORE_PREFETCH_AHEAD keys before the append. A hint: never necessary, never wrong.
+ */
+#define STORE_PREFETCH_AHEAD 12
 void store_prefetch(const struct store *store, struct hash128 key);
-/* *out: the series when STORED (may be NULL otherwise). */
+/* *out: the series when the key leads to one, else NULL. A sample from the future is refused before the key is looked up. */
 enum append_result store_append(struct store *store, struct hash128 key, uint32_t sender, int64_t ts_ms, uint64_t bits,
 				struct series **out);
 /*
  * Introduces a key with its labels: finds or makes the series, or remembers the key as ignored.
- * 0 with *out the series, or NULL when nobody wants it. ERR_LIMIT, ERR_NOMEM.
+ * 0 with *out the series, or NULL when no selector wants it (a series that only a rule writes is not for senders).
+ * ERR_LIMIT, ERR_NOMEM: nothing is remembered.
  */
 int store_birth(struct store *store, struct hash128 key, const struct labels *labels, struct series **out);
 /* As store_append() for a series in hand. */
 enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender, int64_t ts_ms, uint64_t bits);
-/* The series that a rule writes: always demanded while it has samples within its readers' reach, at least the lookback. */
+/* The series that a rule writes, found or made (ERR_LIMIT, ERR_NOMEM): always demanded while it has samples within its readers' reach, at least the lookback. */
 int store_local(struct store *store, uint32_t lset, struct series **out);
 /* Appends what a rule computed: raises `fed` of the selectors that hold the series. A conflict overwrites nothing. */
 enum append_result store_append_local(struct store *store, struct series *series, int64_t ts_ms, uint64_t bits);
@@ -132,44 +144,58 @@ int64_t series_horizon_ms(const struct store *store, const struct series *series
 
 /*
  * A reference to the standing selector of these matchers (any order); equal ones are shared. A new one takes the kept series that
- * match, is covered since now (or since restored, or as a wider selector is), and makes ignored keys be asked for again
- * (see store_epoch()). ERR_LIMIT, ERR_NOMEM.
+ * match (they are in no log), is covered since now (or since restored, or as a wider selector is: its matchers are among these), and makes
+ * ignored keys be asked for again (see store_epoch()). Registered before any time was told: covered since the first.
+ * ERR_LIMIT, ERR_NOMEM.
  */
 int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n, struct selector **out);
 void store_selector_unref(struct store *store, struct selector *selector);
-/* Declares a reader; due_ms must stay valid until removed. */
+/*
+ * Declares a reader; due_ms must stay valid until removed. If it reaches back beyond what was kept so far, covered_since_ms moves up:
+ * what is older is not there. ERR_NOMEM.
+ */
 int selector_reader_add(struct selector *selector, const int64_t *due_ms, int64_t reach_ms);
 void selector_reader_remove(struct selector *selector, const int64_t *due_ms, int64_t reach_ms);
 int64_t selector_horizon_ms(const struct selector *selector);
 void selector_log_clear(struct selector *selector);
 /* All live selectors. */
 struct selector **store_selectors(struct store *store, size_t *n);
-/* Selectors whose log is not empty, since the last call with clear. */
+/* Selectors whose log got entries since store_changed_clear(), in that order. */
 struct selector **store_changed_selectors(struct store *store, size_t *n);
 void store_changed_clear(struct store *store);
 /* Raised when keys known as ignored may be wanted now: ingest threads clear their caches. */
 uint64_t store_epoch(const struct store *store);
-/* Tells that this selector (by its canonical text) was covered since then, before it is referenced: for a restart. */
+/*
+ * Tells that this selector (by its canonical text) was covered since then: for a restart. Holds at once for one that is there; for one that
+ * is not, until it is referenced or the first series is turned away (which it might have wanted). ERR_LIMIT, ERR_NOMEM.
+ */
 int store_coverage_restore(struct store *store, struct slice text, int64_t since_ms);
 
 /* ---- looking in, restoring ---- */
 
-/* The kept series that match now, for an ad-hoc query; *out is for free(). A selector without name equality walks all. */
+/* The kept series that match now, for an ad-hoc query; *out is for free() (NULL when *count is 0). ERR_LIMIT, ERR_NOMEM. A selector without name equality walks all. */
 int store_select(struct store *store, const struct matcher *matchers, size_t n, struct series ***out, size_t *count);
 /* Keeps the series in memory (its row and window) while a query holds it. */
 void series_pin(struct series *series);
 void series_unpin(struct store *store, struct series *series);
-/* Forgets series that no reader can reach any more and trims windows: at most `max` series a call, going on where the last one ended. */
+/*
+ * Forgets series that no reader can reach any more (the newest sample is by the lookback before H and the told time, or there is none; or no
+ * selector wants them and no rule writes them) and trims windows: looks at `max` rows a call at most, going on where the last one ended.
+ */
 void store_sweep(struct store *store, size_t max);
 /* Walks rows [*cursor, …): the next live series, or NULL at the end. */
 struct series *store_next(struct store *store, uint32_t *cursor);
-/* A dictionary entry read back: *out NULL when nobody wants it now. */
+/*
+ * A dictionary entry read back: *out NULL when nobody wants it now. A series known by another uid takes the later one.
+ * ERR_INVALID (uid), ERR_LIMIT, ERR_NOMEM.
+ */
 int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local, struct series **out);
 
 struct store_stats {
-	uint64_t series, ignored, born, forgotten, symbols, selectors;
+	uint64_t series, ignored, born, forgotten, symbols, selectors; /* ignored: keys, of this epoch */
 	uint64_t stored, identical, late, dropped_ignored, conflict, future, limited;
 	uint64_t keys_ambiguous, ignored_evicted, bytes;
+	uint64_t left_early; /* samples that a window's limits dropped before their time (window.h) */
 };
 void store_stats_get(const struct store *store, struct store_stats *out);
 /* Walks all invariants; for tests. */

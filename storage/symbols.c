@@ -2,22 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/array.h"
 #include "storage/lset_internal.h"
-
-bool entries_reserve(void **entries, uint32_t n, uint32_t *cap, size_t size)
-{
-	if (n < *cap)
-		return true;
-	if (*cap >= UINT32_MAX / 2)
-		return false; /* the last number means none */
-	uint32_t wanted = *cap ? *cap + *cap / 2 : 64;
-	void *grown = realloc(*entries, wanted * size);
-	if (!grown)
-		return false;
-	*entries = grown;
-	*cap = wanted;
-	return true;
-}
 
 static uint32_t text_hash(const struct lset_table *table, struct slice text)
 {
@@ -57,8 +43,8 @@ uint32_t symbol_intern(struct lset_table *table, struct slice text)
 		return id;
 	}
 	if (text.len >= UINT32_MAX || !id_index_reserve(&table->symbol_index) ||
-	    !entries_reserve((void **)&table->symbols, table->nsymbols, &table->symbols_cap,
-			     sizeof(*table->symbols)))
+	    !array_reserve(&table->symbols, table->nsymbols, &table->symbols_cap,
+			   sizeof(*table->symbols)))
 		return UINT32_MAX;
 	char *copy = slice_dup(text);
 	if (!copy)

@@ -262,17 +262,11 @@ static enum window_result add_slowly(struct window *w, int64_t ts_ms, uint64_t b
 
 enum window_result window_add(struct window *w, int64_t ts_ms, uint64_t bits, int64_t horizon_ms)
 {
-	uint32_t end = w->start + w->n;
-	if (w->n == 0)
-		return add_slowly(w, ts_ms, bits, horizon_ms);
-	if (ts_ms <= w->base_ms + w->offsets[end - 1])
+	if (window_append(w, ts_ms, bits))
+		return WINDOW_STORED;
+	if (ts_ms <= window_newest_ms(w))
 		return add_late(w, ts_ms, bits, horizon_ms);
-	if (end == w->cap || w->n == WINDOW_SAMPLES_MAX ||
-	    distance_ms(w->base_ms, ts_ms) > UINT32_MAX)
-		return add_slowly(w, ts_ms, bits, horizon_ms);
-	sample_set(w, end, ts_ms, bits);
-	w->n++;
-	return WINDOW_STORED;
+	return add_slowly(w, ts_ms, bits, horizon_ms);
 }
 
 bool window_has_room(const struct window *w)

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted */
 
@@ -53,6 +54,23 @@ void window_fini(struct window *window);
  * may be dropped to make room (TIME_NONE: none).
  */
 enum window_result window_add(struct window *window, int64_t ts_ms, uint64_t bits, int64_t horizon_ms);
+/*
+ * Appends a sample that is newer than all others if there is room for it: the fast path of window_add().
+ * False, with nothing done, when window_add() must see to it.
+ */
+static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t bits)
+{
+	uint32_t end = window->start + window->n;
+	if (window->n == 0 || end == window->cap || window->n == WINDOW_SAMPLES_MAX)
+		return false;
+	uint64_t offset = (uint64_t)ts_ms - (uint64_t)window->base_ms;
+	if (ts_ms < window->base_ms || offset > UINT32_MAX || offset <= window->offsets[end - 1])
+		return false;
+	window->offsets[end] = (uint32_t)offset;
+	memcpy(&window->values[end], &bits, sizeof(bits));
+	window->n++;
+	return true;
+}
 /* True when the next in-order window_add() needs no horizon: spares the caller from working it out. */
 bool window_has_room(const struct window *window);
 /* Drops what the horizon allows; gives back memory when much is free. */

@@ -1,0 +1,594 @@
+/*
+ * Standing selectors: their members and logs, their readers and horizons, and since when they are covered.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "storage/array.h"
+#include "storage/store_internal.h"
+
+/* A narrower selector looks at no more than so many others for one that was fed what it wants. */
+#define COVER_CANDIDATES_MAX 1024
+
+/* ---- members ---- */
+
+/* What hangs on a selector; the store's sum is told before and after it changes. */
+static size_t standing_bytes(const struct standing *standing)
+{
+	const struct selector *selector = &standing->selector;
+	return sizeof(*standing) + strlen(selector->text) +
+	       selector->nmatchers * (sizeof(struct matcher) + sizeof(struct compiled_matcher)) +
+	       standing->members_cap * (sizeof(struct series *) + sizeof(*standing->free_rows)) +
+	       standing->log_cap * sizeof(*selector->log);
+}
+
+/*
+ * The log always has room for the removal of each member, so that a removal cannot fail; and the list of free rows
+ * for each row.
+ */
+static bool reserve(struct standing *standing)
+{
+	struct selector *selector = &standing->selector;
+	uint32_t wanted = selector->nlog + selector->nlive + 2;
+	if (wanted > standing->log_cap) {
+		wanted += wanted / 2;
+		if (!array_resize(&selector->log, wanted, sizeof(*selector->log)))
+			return false;
+		standing->log_cap = wanted;
+	}
+	if (standing->nfree > 0 || selector->nmembers < standing->members_cap)
+		return true;
+	uint32_t cap = standing->members_cap + standing->members_cap / 2 + 4;
+	if (!array_resize(&selector->members, cap, sizeof(struct series *)) ||
+	    !array_resize(&standing->free_rows, cap, sizeof(*standing->free_rows)))
+		return false;
+	standing->members_cap = cap;
+	return true;
+}
+
+bool standing_reserve(struct standing *standing)
+{
+	size_t before = standing_bytes(standing);
+	bool ok = reserve(standing);
+	standing->store->selector_bytes += standing_bytes(standing) - before;
+	return ok;
+}
+
+static void log_add(struct standing *standing, uint32_t row, bool added)
+{
+	struct selector *selector = &standing->selector;
+	struct store *store = standing->store;
+	assert(selector->nlog < standing->log_cap);
+	selector->log[selector->nlog++] = (struct selector_change){ row, added };
+	if (standing->changed)
+		return;
+	standing->changed = true;
+	store->changed[store->nchanged++] = selector;
+}
+
+uint32_t standing_member_add(struct standing *standing, struct series *series, bool log)
+{
+	struct selector *selector = &standing->selector;
+	uint32_t row = standing->nfree > 0 ? standing->free_rows[--standing->nfree] :
+					     selector->nmembers++;
+	selector->members[row] = series;
+	selector->nlive++;
+	if (log)
+		log_add(standing, row, true);
+	return row;
+}
+
+void standing_member_remove(struct standing *standing, uint32_t row)
+{
+	struct selector *selector = &standing->selector;
+	assert(row < selector->nmembers && selector->members[row]);
+	selector->members[row] = NULL;
+	selector->nlive--;
+	log_add(standing, row, false);
+}
+
+void selector_log_clear(struct selector *selector)
+{
+	struct standing *standing = standing_of(selector);
+	for (uint32_t i = 0; i < selector->nlog; i++)
+		if (!selector->log[i].added)
+			standing->free_rows[standing->nfree++] = selector->log[i].row;
+	selector->nlog = 0;
+	/* A burst of births is over: give back what the removals to come do not need. */
+	uint32_t wanted = selector->nlive + 2;
+	if (standing->log_cap / 2 < wanted + 64 ||
+	    !array_resize(&selector->log, wanted, sizeof(*selector->log)))
+		return;
+	standing->store->selector_bytes -= (standing->log_cap - wanted) * sizeof(*selector->log);
+	standing->log_cap = wanted;
+}
+
+/* ---- readers and horizons ---- */
+
+int selector_reader_add(struct selector *selector, const int64_t *due_ms, int64_t reach_ms)
+{
+	struct standing *standing = standing_of(selector);
+	if (selector->nreaders == standing->readers_cap) {
+		uint32_t cap = standing->readers_cap ? standing->readers_cap * 2 : 1;
+		if (!array_resize(&selector->readers, cap, sizeof(*selector->readers)))
+			return ERR_NOMEM;
+		standing->readers_cap = cap;
+	}
+	selector->readers[selector->nreaders++] = (struct selector_reader){ due_ms, reach_ms };
+	/* It reaches back beyond what was kept for the others: that part is not there. */
+	if (time_minus(*due_ms, reach_ms) < standing->dropped_ms &&
+	    selector->covered_since_ms < standing->dropped_ms)
+		selector->covered_since_ms = standing->dropped_ms;
+	standing->horizon_at = 0;
+	return 0;
+}
+
+void selector_reader_remove(struct selector *selector, const int64_t *due_ms, int64_t reach_ms)
+{
+	struct selector_reader *readers = selector->readers;
+	for (size_t i = 0; i < selector->nreaders; i++) {
+		if (readers[i].due_ms != due_ms || readers[i].reach_ms != reach_ms)
+			continue;
+		readers[i] = readers[--selector->nreaders];
+		standing_of(selector)->horizon_at = 0;
+		return;
+	}
+	assert(!"a reader is removed as it was added");
+}
+
+static int64_t lookback_horizon_ms(const struct store *store)
+{
+	return time_minus(store->now_ms, store->options.lookback_ms);
+}
+
+int64_t selector_horizon_ms(const struct selector *selector)
+{
+	const struct standing *standing = (const struct standing *)selector;
+	if (selector->nreaders == 0)
+		return lookback_horizon_ms(standing->store);
+	int64_t horizon_ms = INT64_MAX;
+	for (size_t i = 0; i < selector->nreaders; i++) {
+		const struct selector_reader *reader = &selector->readers[i];
+		int64_t reaches_ms = time_minus(*reader->due_ms, reader->reach_ms);
+		if (reaches_ms < horizon_ms)
+			horizon_ms = reaches_ms;
+	}
+	return horizon_ms;
+}
+
+/* Works it out and notes that samples may be dropped by it. */
+static int64_t refresh_horizon(struct selector *selector)
+{
+	struct standing *standing = standing_of(selector);
+	standing->horizon_ms = selector_horizon_ms(selector);
+	standing->horizon_at = standing->store->clock;
+	if (standing->dropped_ms < standing->horizon_ms)
+		standing->dropped_ms = standing->horizon_ms;
+	return standing->horizon_ms;
+}
+
+/* Once for a told time: due times that moved since make it older than it might be, never newer. */
+static int64_t recent_horizon(struct selector *selector)
+{
+	const struct standing *standing = standing_of(selector);
+	return standing->horizon_at == standing->store->clock ? standing->horizon_ms :
+								refresh_horizon(selector);
+}
+
+static int64_t exact_horizon(struct selector *selector)
+{
+	return selector_horizon_ms(selector);
+}
+
+static int64_t series_horizon(const struct store *store, const struct series *series,
+			      int64_t (*of_selector)(struct selector *selector))
+{
+	int64_t horizon_ms = INT64_MAX;
+	if (series->local || series->nmemberships == 0)
+		horizon_ms = lookback_horizon_ms(store);
+	for (uint32_t i = 0; i < series->nmemberships; i++) {
+		int64_t its_ms = of_selector(series->memberships[i].selector);
+		if (its_ms < horizon_ms)
+			horizon_ms = its_ms;
+	}
+	return horizon_ms;
+}
+
+int64_t series_horizon_ms(const struct store *store, const struct series *series)
+{
+	return series_horizon(store, series, exact_horizon);
+}
+
+int64_t series_drop_horizon_ms(const struct store *store, const struct series *series, bool exact)
+{
+	return series_horizon(store, series, exact ? refresh_horizon : recent_horizon);
+}
+
+/* ---- coverage ---- */
+
+static uint32_t text_hash(const struct store *store, struct slice text)
+{
+	return (uint32_t)hash_keyed64(&store->key, text.ptr, text.len);
+}
+
+static struct standing *selector_by_text(const struct store *store, struct slice text)
+{
+	uint32_t hash = text_hash(store, text);
+	for (uint32_t at = hash, id;
+	     (id = id_index_next(&store->selector_by_text, hash, &at)) != ID_NONE;)
+		if (slice_is(text, store->selectors[id]->text))
+			return standing_of(store->selectors[id]);
+	return NULL;
+}
+
+int store_coverage_restore(struct store *store, struct slice text, int64_t since_ms)
+{
+	struct standing *standing = selector_by_text(store, text);
+	if (standing) {
+		if (since_ms < standing->selector.covered_since_ms)
+			standing->selector.covered_since_ms = since_ms;
+		return 0;
+	}
+	if (store->ncoverage == COVERAGE_MAX)
+		return ERR_LIMIT;
+	if (!array_reserve(&store->coverage, store->ncoverage, &store->coverage_cap,
+			   sizeof(*store->coverage)))
+		return ERR_NOMEM;
+	char *copy = slice_dup(text);
+	if (!copy)
+		return ERR_NOMEM;
+	store->coverage[store->ncoverage++] = (struct coverage){
+		.text = copy, .hash = text_hash(store, text), .since_ms = since_ms
+	};
+	return 0;
+}
+
+void coverage_break(struct store *store)
+{
+	while (store->ncoverage > 0)
+		free(store->coverage[--store->ncoverage].text);
+}
+
+void selectors_time_told(struct store *store)
+{
+	for (uint32_t i = 0; i < store->nselectors; i++)
+		if (store->selectors[i]->covered_since_ms == COVERED_SINCE_TOLD)
+			store->selectors[i]->covered_since_ms = store->now_ms;
+}
+
+/* Takes what was told for this text. */
+static bool coverage_take(struct store *store, const struct standing *standing, int64_t *since_ms)
+{
+	for (uint32_t i = 0; i < store->ncoverage; i++) {
+		if (store->coverage[i].hash != standing->text_hash ||
+		    strcmp(store->coverage[i].text, standing->selector.text) != 0)
+			continue;
+		*since_ms = store->coverage[i].since_ms;
+		free(store->coverage[i].text);
+		store->coverage[i] = store->coverage[--store->ncoverage];
+		return true;
+	}
+	return false;
+}
+
+/* Are all matchers of `wide` among those of `narrow`? Both are in canonical order. */
+static bool is_wider(const struct selector *wide, const struct selector *narrow)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < wide->nmatchers; i++) {
+		while (at < narrow->nmatchers &&
+		       !matcher_is_equal(&wide->matchers[i], &narrow->matchers[at]))
+			at++;
+		if (at++ == narrow->nmatchers)
+			return false;
+	}
+	return true;
+}
+
+/* A wider selector stands at a node whose equalities are among those of the narrower one. */
+static int64_t coverage_of_wider(struct store *store, const struct standing *narrow)
+{
+	int64_t since_ms = store->now_ms == TIME_NONE ? COVERED_SINCE_TOLD : store->now_ms;
+	struct subject equalities;
+	equalities.n = 0;
+	for (size_t i = 0; i < narrow->selector.nmatchers; i++) {
+		const struct compiled_matcher *matcher = &narrow->compiled[i];
+		if (matcher->type == MATCH_EQ && matcher->value != SYMBOL_NONE)
+			equalities.labels[equalities.n++] = (struct subject_label){
+				.name = matcher->name, .value = matcher->value
+			};
+	}
+	store->found.n = 0;
+	if (selector_index_find(&store->index, &equalities, &store->found) < 0)
+		return since_ms;
+	for (uint32_t i = 0; i < store->found.n && i < COVER_CANDIDATES_MAX; i++) {
+		const struct standing *wide = store->found.items[i];
+		int64_t its_ms = wide->selector.covered_since_ms;
+		if (its_ms < wide->dropped_ms)
+			its_ms = wide->dropped_ms;
+		if (its_ms < since_ms && is_wider(&wide->selector, &narrow->selector))
+			since_ms = its_ms;
+	}
+	return since_ms;
+}
+
+/* ---- matching ---- */
+
+int selectors_find(struct store *store, const struct subject *subject)
+{
+	struct standing_list *found = &store->found;
+	found->n = 0;
+	int code = selector_index_find(&store->index, subject, found);
+	uint32_t n = found->n;
+	found->n = 0; /* kept in place */
+	for (uint32_t i = 0; i < n && code == 0; i++) {
+		struct standing *standing = found->items[i];
+		if (compiled_is_match(&store->memo, standing->compiled,
+				      standing->selector.nmatchers, subject))
+			found->items[found->n++] = standing;
+	}
+	return code;
+}
+
+/* The kept series that match become members; they are there from the beginning, so nothing is logged. */
+static int take_members(struct store *store, struct standing *standing)
+{
+	struct selector *selector = &standing->selector;
+	struct series_scan scan;
+	struct subject subject;
+	struct kept *kept;
+	series_scan_init(&scan, store, standing->compiled, selector->nmatchers);
+	while ((kept = series_scan_next(&scan))) {
+		subject_from_lset(store->lsets, kept->series.lset, &subject);
+		bool matches = compiled_is_match(&store->memo, standing->compiled,
+						 selector->nmatchers, &subject);
+		regex_memo_settle(&store->memo);
+		if (!matches)
+			continue;
+		if (!standing_reserve(standing))
+			return ERR_NOMEM;
+		uint32_t row = standing->nfree ? standing->free_rows[standing->nfree - 1] :
+						 selector->nmembers;
+		if (!series_membership_add(store, &kept->series, selector, row))
+			return ERR_NOMEM;
+		standing_member_add(standing, &kept->series, false);
+	}
+	return 0;
+}
+
+/* ---- making and freeing ---- */
+
+static void standing_free(struct standing *standing)
+{
+	struct selector *selector = &standing->selector;
+	standing->store->selector_bytes -= standing_bytes(standing);
+	if (standing->compiled)
+		matchers_release(&standing->store->memo, standing->compiled, selector->nmatchers);
+	free(standing->compiled);
+	matchers_free(selector->matchers, selector->nmatchers);
+	free(selector->text);
+	free(selector->members);
+	free(selector->log);
+	free(selector->readers);
+	free(standing->free_rows);
+	free(standing);
+}
+
+static int compare_matchers(const void *a, const void *b)
+{
+	return matcher_compare(a, b);
+}
+
+/* A copy in canonical order, without repetitions. */
+static int matchers_canonical(const struct matcher *matchers, size_t n, struct matcher **out,
+			      size_t *count)
+{
+	struct matcher *list = calloc(n ? n : 1, sizeof(*list));
+	if (!list)
+		return ERR_NOMEM;
+	size_t made = 0;
+	for (; made < n; made++) {
+		if (matcher_dup(&matchers[made], &list[made]) < 0) {
+			matchers_free(list, made);
+			return ERR_NOMEM;
+		}
+	}
+	qsort(list, n, sizeof(*list), compare_matchers);
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (kept > 0 && matcher_is_equal(&list[kept - 1], &list[i]))
+			matcher_fini(&list[i]);
+		else
+			list[kept++] = list[i];
+	}
+	*out = list;
+	*count = kept;
+	return 0;
+}
+
+static char *canonical_text(const struct matcher *matchers, size_t n)
+{
+	struct buf buf;
+	buf_init(&buf);
+	buf_add_char(&buf, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_add_char(&buf, ',');
+		matcher_format(&matchers[i], &buf);
+	}
+	buf_add_char(&buf, '}');
+	return buf_take(&buf);
+}
+
+/* Not yet known to anybody but its symbols. */
+static int standing_new(struct store *store, struct matcher *matchers, size_t n, char *text,
+			struct standing **out)
+{
+	struct standing *standing = calloc(1, sizeof(*standing));
+	if (!standing) {
+		matchers_free(matchers, n);
+		free(text);
+		return ERR_NOMEM;
+	}
+	standing->store = store;
+	standing->dropped_ms = TIME_NONE;
+	standing->selector.matchers = matchers;
+	standing->selector.nmatchers = n;
+	standing->selector.text = text;
+	standing->selector.refs = 1;
+	standing->text_hash = text_hash(store, slice_from(text));
+	store->selector_bytes += standing_bytes(standing);
+	struct compiled_matcher *compiled = calloc(n ? n : 1, sizeof(*compiled));
+	if (!compiled || matchers_compile(&store->memo, matchers, n, true, compiled) < 0) {
+		free(compiled);
+		standing_free(standing);
+		return ERR_NOMEM;
+	}
+	standing->compiled = compiled;
+	*out = standing;
+	return 0;
+}
+
+static bool selectors_reserve(struct store *store)
+{
+	if (store->nselectors < store->selectors_cap)
+		return id_index_reserve(&store->selector_by_text);
+	uint32_t cap = store->selectors_cap ? store->selectors_cap * 2 : 16;
+	if (!array_resize(&store->selectors, cap, sizeof(struct selector *)) ||
+	    !array_resize(&store->changed, cap, sizeof(struct selector *)))
+		return false;
+	store->selectors_cap = cap;
+	return id_index_reserve(&store->selector_by_text);
+}
+
+static void leave_members(struct standing *standing)
+{
+	struct selector *selector = &standing->selector;
+	for (uint32_t row = 0; row < selector->nmembers; row++)
+		if (selector->members[row])
+			series_membership_remove(standing->store, selector->members[row],
+						 selector);
+}
+
+/* Makes the selector known to the store: from here on new series come to it. */
+static int standing_register(struct store *store, struct standing *standing)
+{
+	struct selector *selector = &standing->selector;
+	if (!selectors_reserve(store))
+		return ERR_NOMEM;
+	if (!coverage_take(store, standing, &selector->covered_since_ms))
+		selector->covered_since_ms = coverage_of_wider(store, standing);
+	int code = selector_index_add(&store->index, standing, standing->compiled,
+				      selector->nmatchers, &standing->node);
+	if (code < 0)
+		return code;
+	code = take_members(store, standing);
+	if (code < 0) {
+		leave_members(standing);
+		selector_index_remove(&store->index, standing, standing->node);
+		return code;
+	}
+	standing->place = store->nselectors;
+	store->selectors[store->nselectors++] = selector;
+	id_index_add(&store->selector_by_text, standing->text_hash, standing->place);
+	key_table_epoch_raise(&store->keys);
+	return 0;
+}
+
+int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n,
+		       struct selector **out)
+{
+	if (n > SELECTOR_MATCHERS_MAX)
+		return ERR_LIMIT;
+	struct matcher *list;
+	int code = matchers_canonical(matchers, n, &list, &n);
+	if (code < 0)
+		return code;
+	char *text = canonical_text(list, n);
+	struct standing *standing = text ? selector_by_text(store, slice_from(text)) : NULL;
+	if (!text || standing) {
+		matchers_free(list, n);
+		free(text);
+		if (!standing)
+			return ERR_NOMEM;
+		standing->selector.refs++;
+		*out = &standing->selector;
+		return 0;
+	}
+	code = standing_new(store, list, n, text, &standing);
+	if (code < 0)
+		return code;
+	code = standing_register(store, standing);
+	if (code < 0) {
+		standing_free(standing);
+		return code;
+	}
+	*out = &standing->selector;
+	return 0;
+}
+
+static void forget_change(struct store *store, const struct standing *standing)
+{
+	for (uint32_t i = 0; standing->changed && i < store->nchanged; i++) {
+		if (store->changed[i] != &standing->selector)
+			continue;
+		store->nchanged--;
+		memmove(store->changed + i, store->changed + i + 1,
+			(store->nchanged - i) * sizeof(struct selector *));
+		return;
+	}
+}
+
+void store_selector_unref(struct store *store, struct selector *selector)
+{
+	struct standing *standing = standing_of(selector);
+	assert(selector->refs > 0);
+	if (--selector->refs > 0)
+		return;
+	leave_members(standing);
+	selector_index_remove(&store->index, standing, standing->node);
+	forget_change(store, standing);
+	id_index_remove(&store->selector_by_text, standing->text_hash, standing->place);
+	struct standing *last = standing_of(store->selectors[--store->nselectors]);
+	if (last != standing) {
+		id_index_remove(&store->selector_by_text, last->text_hash, last->place);
+		last->place = standing->place;
+		store->selectors[last->place] = &last->selector;
+		id_index_add(&store->selector_by_text, last->text_hash, last->place);
+	}
+	standing_free(standing);
+}
+
+void selectors_fini(struct store *store)
+{
+	for (uint32_t i = 0; i < store->nselectors; i++)
+		standing_free(standing_of(store->selectors[i]));
+	coverage_break(store);
+	free(store->selectors);
+	free(store->changed);
+	free(store->coverage);
+	standing_list_fini(&store->found);
+	id_index_fini(&store->selector_by_text);
+}
+
+struct selector **store_selectors(struct store *store, size_t *n)
+{
+	*n = store->nselectors;
+	return store->selectors;
+}
+
+struct selector **store_changed_selectors(struct store *store, size_t *n)
+{
+	*n = store->nchanged;
+	return store->changed;
+}
+
+void store_changed_clear(struct store *store)
+{
+	for (uint32_t i = 0; i < store->nchanged; i++)
+		standing_of(store->changed[i])->changed = false;
+	store->nchanged = 0;
+}
