@@ -5,9 +5,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "rules/expr.h"
 #include "tests/check_main.h"
+#include "tests/rules/parse.h"
 
 #define CASE_LINES_MAX 32
 #define LINE_MAX_BYTES 4096
@@ -18,31 +17,6 @@ struct language_case {
 	int n;
 	int line; /* of the first, in the file */
 };
-
-/* One parse, freed together. */
-struct parse {
-	struct source source;
-	struct arena arena;
-	struct diag_list diags;
-	struct expr *expr;
-	int error;
-};
-
-static void parse_init(struct parse *parse, const char *text, size_t len)
-{
-	parse->source = (struct source){ .text = { text, len }, .line0 = 1, .column0 = 1 };
-	parse->expr = NULL;
-	arena_init(&parse->arena, 0);
-	diag_list_init(&parse->diags);
-	parse->error = expr_parse(&parse->source, &parse->arena, &parse->diags, &parse->expr);
-}
-
-static void parse_fini(struct parse *parse)
-{
-	expr_fini(parse->expr);
-	arena_fini(&parse->arena);
-	diag_list_fini(&parse->diags);
-}
 
 /* What the parse says, written as in the file. */
 static void describe(const struct parse *parse, const char *input, struct buf *out)

@@ -1,0 +1,221 @@
+/* Every named limit of expressions and plans: what is just within it is right, what is over it is told. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "rules/plan.h"
+#include "tests/check_main.h"
+#include "tests/rules/parse.h"
+
+static void repeat(struct buf *out, const char *text, int n)
+{
+	for (int i = 0; i < n; i++)
+		buf_add_str(out, text);
+}
+
+/* head (opening × n) middle (closing × n) */
+static char *nested(const char *opening, const char *middle, const char *closing, int n)
+{
+	struct buf out;
+
+	buf_init(&out);
+	repeat(&out, opening, n);
+	buf_add_str(&out, middle);
+	repeat(&out, closing, n);
+	return buf_take(&out);
+}
+
+/* Parses, prints, plans: everything that recurses. */
+static void check_right(char *text)
+{
+	struct parse parse;
+	struct plan *plan = plan_new();
+	struct buf out;
+	uint32_t root;
+
+	buf_init(&out);
+	parse_init(&parse, text, strlen(text));
+	ck_assert_msg(parse.error == 0, "%s", parse.diags.n ? parse.diags.items[0].message : "no error told");
+	ck_assert_int_eq(plan_add(plan, parse.expr, &root), 0);
+	expr_format(parse.expr, &out);
+	plan_format(plan, root, &out);
+	ck_assert(buf_ok(&out));
+	plan_free(plan);
+	buf_fini(&out);
+	parse_fini(&parse);
+	free(text);
+}
+
+static void check_limit(char *text, const char *message)
+{
+	struct parse parse;
+
+	parse_init(&parse, text, strlen(text));
+	ck_assert_int_eq(parse.error, ERR_LIMIT);
+	ck_assert_uint_ge(parse.diags.n, 1);
+	ck_assert_str_eq(parse.diags.items[parse.diags.n - 1].message, message);
+	parse_fini(&parse);
+	free(text);
+}
+
+START_TEST(bytes_are_limited)
+{
+	char *text = malloc(EXPR_BYTES_MAX + 2);
+
+	memset(text, ' ', EXPR_BYTES_MAX + 1);
+	text[0] = 'x';
+	text[EXPR_BYTES_MAX] = '\0';
+	check_right(text);
+	text = malloc(EXPR_BYTES_MAX + 2);
+	memset(text, ' ', EXPR_BYTES_MAX + 1);
+	text[0] = 'x';
+	text[EXPR_BYTES_MAX + 1] = '\0';
+	check_limit(text, "expression is longer than 262144 bytes");
+}
+END_TEST
+
+START_TEST(depth_is_limited)
+{
+	static const char message[] = "expression is nested deeper than 200 levels";
+
+	check_right(nested("(", "x", ")", EXPR_DEPTH_MAX));
+	check_limit(nested("(", "x", ")", EXPR_DEPTH_MAX + 1), message);
+	check_limit(nested("(", "x", ")", 100000), message);
+	check_right(nested("-", "x", "", EXPR_DEPTH_MAX));
+	check_limit(nested("-", "x", "", EXPR_DEPTH_MAX + 1), message);
+	check_right(nested("2^", "x", "", EXPR_DEPTH_MAX));
+	check_limit(nested("2^", "x", "", EXPR_DEPTH_MAX + 1), message);
+	check_right(nested("abs(", "x", ")", EXPR_DEPTH_MAX));
+	check_limit(nested("abs(", "x", ")", EXPR_DEPTH_MAX + 1), message);
+	check_right(nested("sum(", "x", ")", EXPR_DEPTH_MAX));
+	check_limit(nested("sum(", "x", ")", EXPR_DEPTH_MAX + 1), message);
+	/* Every level of precedence between two parentheses: the most stack that a nesting takes. */
+	check_right(nested("(a or b and c == d + e * f ^ ", "x", ")", EXPR_DEPTH_MAX / 2));
+	check_limit(nested("(", "", "", 100000), message);
+}
+END_TEST
+
+START_TEST(height_is_limited)
+{
+	static const char message[] = "expression has more than 2000 operators in a chain";
+
+	check_right(nested("x + ", "x", "", EXPR_HEIGHT_MAX - 1));
+	check_limit(nested("x + ", "x", "", EXPR_HEIGHT_MAX), message);
+	check_limit(nested("x or ", "x", "", 50000), message);
+}
+END_TEST
+
+/* label_join(x, "", "", "", …): many parts side by side. */
+static char *many_arguments(int n)
+{
+	struct buf out;
+
+	buf_init(&out);
+	buf_add_str(&out, "label_join(x,``,``");
+	repeat(&out, ",1", n);
+	buf_add_char(&out, ')');
+	return buf_take(&out);
+}
+
+START_TEST(nodes_are_limited)
+{
+	struct parse parse;
+	char *text = many_arguments(EXPR_NODES_MAX - 4);
+
+	parse_init(&parse, text, strlen(text));
+	ck_assert_int_eq(parse.error, ERR_INVALID); /* of the wrong types, but not too many */
+	parse_fini(&parse);
+	free(text);
+	check_limit(many_arguments(EXPR_NODES_MAX - 3), "expression has more than 100000 parts");
+}
+END_TEST
+
+static char *many_matchers(int n)
+{
+	struct buf out;
+
+	buf_init(&out);
+	buf_add_str(&out, "x{");
+	repeat(&out, "a!=\"b\",", n);
+	buf_add_char(&out, '}');
+	return buf_take(&out);
+}
+
+START_TEST(matchers_are_limited)
+{
+	check_right(many_matchers(EXPR_MATCHERS_MAX - 1)); /* and the name */
+	check_limit(many_matchers(EXPR_MATCHERS_MAX), "selector has more than 64 matchers");
+	check_limit(many_matchers(30000), "selector has more than 64 matchers");
+}
+END_TEST
+
+START_TEST(plan_nodes_are_limited)
+{
+	static const char text[] = "a + b + c";
+	struct parse parse;
+	struct plan *plan = plan_new();
+	uint32_t root = 77;
+
+	ck_assert_uint_eq(plan->nodes_max, PLAN_NODES_MAX);
+	parse_init(&parse, text, sizeof(text) - 1);
+	plan->nodes_max = 4;
+	ck_assert_int_eq(plan_add(plan, parse.expr, &root), ERR_LIMIT);
+	ck_assert_uint_eq(root, 77);
+	plan_check(plan);
+	plan->nodes_max = 5;
+	ck_assert_int_eq(plan_add(plan, parse.expr, &root), 0);
+	ck_assert_uint_eq(plan->nnodes, 5);
+	ck_assert_int_eq(plan_add(plan, parse.expr, &root), 0); /* nothing new */
+	plan_check(plan);
+	plan_free(plan);
+	parse_fini(&parse);
+}
+END_TEST
+
+/* A parse that runs out of memory says so and leaves nothing behind. */
+START_TEST(arena_limit_is_no_memory)
+{
+	static const char text[] = "sum by (a, b) (rate(x{c=~\"d.*\",e=\"\\n\"}[5m])) / on (f) group_left (g) y > topk(2, -z)";
+	struct source source = { .text = SLICE(text), .line0 = 1, .column0 = 1 };
+	struct expr *expr = NULL;
+	unsigned failures = 0;
+	int error;
+
+	for (size_t limit = 16;; limit += 16) {
+		struct arena arena;
+		struct diag_list diags;
+
+		arena_init(&arena, limit);
+		diag_list_init(&diags);
+		error = expr_parse(&source, &arena, &diags, &expr);
+		if (error == 0)
+			expr_fini(expr);
+		else
+			ck_assert_int_eq(error, ERR_NOMEM);
+		failures += error != 0;
+		diag_list_fini(&diags);
+		arena_fini(&arena);
+		if (error == 0)
+			break;
+	}
+	ck_assert_uint_gt(failures, 50);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("limits");
+	TCase *tcase = tcase_create("limits");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, bytes_are_limited);
+	tcase_add_test(tcase, depth_is_limited);
+	tcase_add_test(tcase, height_is_limited);
+	tcase_add_test(tcase, nodes_are_limited);
+	tcase_add_test(tcase, matchers_are_limited);
+	tcase_add_test(tcase, plan_nodes_are_limited);
+	tcase_add_test(tcase, arena_limit_is_no_memory);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(make_suite)
