@@ -1,6 +1,11 @@
 /*
  * HTTP/1.1 server on a loop, on libevent's evhttp.
  *
+ * Before the handler hears of a request it is complete and within its limits: larger bodies are answered with
+ * 413 by their length alone, a request that has not come in full after timeout_ms is dropped, connections
+ * beyond connections_max wait in the listener's backlog. A peer that hangs up, in one direction or both, gives
+ * up its deferred request.
+ *
  * A request is answered now, or later by its token: (slot, generation), never a pointer, so that an
  * answer to a request whose connection is gone is dropped by itself. Header and body are copied to
  * the connection by http_reply(); all slices of a request live until its handler returns, or, after
@@ -30,17 +35,17 @@ struct http_server_options {
 	const char *address; /* 127.0.0.1 or ::1 or a name */
 	uint16_t port;       /* 0: a free one, see http_server_port() */
 	size_t body_max;     /* larger: 413 */
-	int64_t timeout_ms;  /* of idle connections and slow senders */
+	int64_t timeout_ms;  /* of idle connections and slow senders; 0: 50 s */
 	bool reuse_port;     /* SO_REUSEPORT: several threads listen on one port */
-	size_t connections_max;
+	size_t connections_max; /* 0: no limit */
 };
 
 typedef void http_handler(void *ctx, struct http_request *request);
 
-/* *why: text to free(). The handler gets every request; routing is its own affair. */
+/* ERR_IO with *why, a text to free(); ERR_NOMEM. The handler gets every request; routing is its own affair. */
 int http_server_new(struct loop *loop, const struct http_server_options *options, http_handler *handler, void *ctx,
 		    struct http_server **out, char **why);
-/* Closes the listener and all connections; unanswered requests are dropped. */
+/* Closes the listener and all connections; unanswered requests are dropped. From a handler: when that returns. */
 void http_server_free(struct http_server *server);
 /* Stops accepting; open requests may still be answered. */
 void http_server_drain(struct http_server *server);
@@ -57,8 +62,8 @@ struct slice http_request_header(const struct http_request *request, const char 
 /* The peer's address as text, without port. */
 struct slice http_request_peer(const struct http_request *request);
 /*
- * Decoded value of a parameter of the query string, and for POST of a form body. NULL when absent;
- * else a text to free(). index: 0 for the first of that name, 1 for the second…
+ * Decoded value of a parameter of a form body (POST) or of the query string, the body's first, as in
+ * Prometheus. NULL when absent; else a text to free(). index: 0 for the first of that name, 1 for the second…
  */
 char *http_request_param(struct http_request *request, const char *name, size_t index);
 
@@ -72,7 +77,10 @@ struct http_reply {
 	size_t nheaders;
 	struct slice body;
 };
-/* Answers at once. */
+/*
+ * Answers at once; the request is gone. HEAD, 204 and 304 get no body. A handler that neither answers nor
+ * defers has answered 500.
+ */
 void http_reply(struct http_request *request, const struct http_reply *reply);
 /* Keeps the request for a later answer. ERR_FULL: too many wait; answer 503. */
 int http_defer(struct http_request *request, struct http_token *token);

@@ -1,13 +1,15 @@
 #include "base/loop.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 struct queue_watch {
 	struct queue_watch *next;
@@ -47,6 +49,23 @@ struct loop_fd {
 	void *ctx;
 };
 
+static void on_libevent_log(int severity, const char *message)
+{
+	enum log_level level = severity == EVENT_LOG_ERR    ? LOG_LEVEL_ERROR
+			       : severity == EVENT_LOG_WARN ? LOG_LEVEL_WARN
+							    : LOG_LEVEL_DEBUG;
+	log_write(level, "loop", message, NULL);
+}
+
+/* libevent writes to sockets by writev(), which raises SIGPIPE when the peer is gone. */
+static void init_process(void)
+{
+	struct sigaction current;
+	if (sigaction(SIGPIPE, NULL, &current) == 0 && current.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(on_libevent_log);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *ctx)
 {
 	struct loop *loop = ctx;
@@ -76,7 +95,9 @@ static struct event_base *base_new(void)
 
 struct loop *loop_new(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct loop *loop = calloc(1, sizeof(*loop));
+	pthread_once(&once, init_process);
 	if (!loop)
 		return NULL;
 	loop->base = base_new();

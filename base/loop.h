@@ -1,7 +1,7 @@
 /*
  * The event loop: libevent behind four things (timers, descriptors, signals, queues). One loop a
- * thread; all calls but loop_stop() are for the loop's own thread. Nothing is freed inside its own callback
- * by the loop; a callback may free the object that owns it with *_free(), which defers.
+ * thread; all calls but loop_stop() are for the loop's own thread. A callback may free the timer or watch it
+ * belongs to, and any other: the loop touches nothing of it after.
  */
 #ifndef TOCSIN_BASE_LOOP_H
 #define TOCSIN_BASE_LOOP_H
@@ -15,9 +15,14 @@ struct loop_timer;
 struct loop_fd;
 struct event_base;
 
+/*
+ * The first one also has the process ignore SIGPIPE (a child that is started must set it back) and
+ * sends libevent's own warnings to the log. NULL: out of memory or descriptors.
+ */
 struct loop *loop_new(void);
+/* What belongs to the loop (timers, watches, servers, clients) is freed before, but for queues and signals. */
 void loop_free(struct loop *loop);
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(); at once over if that came before. */
 void loop_run(struct loop *loop);
 /* From any thread. */
 void loop_stop(struct loop *loop);
