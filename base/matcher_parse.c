@@ -214,7 +214,7 @@ static int take_text(struct parse *parse, struct slice *in, const char *what, st
 				    SLICE_ARG(*in));
 		buf_add(out, in->ptr, len);
 		skip(in, len);
-		return 0;
+		return buf_ok(out) ? 0 : ERR_NOMEM;
 	}
 	for (len = 1; len < in->len && in->ptr[len] != '"'; len++)
 		len += in->ptr[len] == '\\';

@@ -205,6 +205,7 @@ static const struct refuse_case {
 	{ "[[:foo:]]", 1, "unknown character class \"[:foo:]\"" },
 	{ "[[:d:]]", 1, "unknown character class \"[:d:]\"" },
 	{ "\\p{foo}", 0, "unknown character property \"foo\"" },
+	{ "\\pé", 0, "unknown character property \"é\"" },
 	{ "\\p{Xan}", 0, "unknown character property \"Xan\"" },
 	{ "\\p{L&}", 0, "unknown character property \"L&\"" },
 	{ "\\p", 0, "missing name of a character property" },
