@@ -53,14 +53,21 @@ static inline size_t pb_left(const struct pb_walk *walk)
 	return (size_t)(walk->end - walk->at);
 }
 
-/* pb_varint() for two bytes and more. */
+/* pb_varint() for three bytes and more, and for whatever is wrong. */
 int pb_varint_long(struct pb_walk *walk, uint64_t *value);
 
 /* 0, or ERR_CORRUPT: cut off, or more than 64 bits. */
 static inline int pb_varint(struct pb_walk *walk, uint64_t *value)
 {
-	if (walk->at < walk->end && *walk->at < 0x80) {
-		*value = *walk->at++;
+	const unsigned char *at = walk->at;
+	if (at < walk->end && at[0] < 0x80) {
+		*value = at[0];
+		walk->at = at + 1;
+		return 0;
+	}
+	if (pb_left(walk) >= 2 && at[1] < 0x80) {
+		*value = (at[0] & 0x7fu) | (uint64_t)at[1] << 7;
+		walk->at = at + 2;
 		return 0;
 	}
 	return pb_varint_long(walk, value);
