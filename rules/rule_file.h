@@ -41,6 +41,7 @@ struct rule {
 	uint32_t nannotations;
 	struct slice *run; /* runbooks */
 	uint32_t nrun;
+	const struct yaml_node *name_node; /* where its name is written: for warnings about it */
 	uint32_t line;
 	uint32_t group, index; /* its place: set->groups[group].rules[index] */
 	uint32_t id;           /* 0… over the whole set */
@@ -53,6 +54,7 @@ struct rule_group {
 	int64_t limit;
 	enum rule_dialect dialect;
 	enum rule_warmup warmup;
+	uint32_t line;
 	struct rule *rules;
 	uint32_t nrules;
 	uint64_t hash; /* of all that is written in it: equal → unchanged */
@@ -86,7 +88,13 @@ int rule_set_load_text(struct slice text, const char *file, const struct rule_se
 		       struct rule_set **out);
 struct rule_set *rule_set_ref(struct rule_set *set);
 void rule_set_unref(struct rule_set *set);
-/* Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}. */
+/*
+ * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}. A text that fails is
+ * its error, bytes that are no UTF-8 become U+FFFD; what does not fit into one set is said in its place. ERR_NOMEM.
+ */
 int rule_annotations_render(const struct rule *rule, const struct template_data *data, struct labels **out);
+
+/* The keys of rule files, groups and rules as Markdown, from the tables that read them. */
+void rule_file_reference(struct buf *out);
 
 #endif

@@ -1,9 +1,11 @@
 /*
- * Templates of annotations and rule labels: the part of Go's text/template that Prometheus' rule files use.
+ * Templates of annotations and rule labels: the part of Go's text/template that Prometheus' rule
+ * files use.
  *
- * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; if/else if/else, range, with, end; variables;
- * pipelines; trim markers; literals; Prometheus' functions but `query` and what goes with it (refused by name as not there
- * yet). What data holds is never itself read as a template. Output, steps and nesting are limited.
+ * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; if/else if/else, range, with,
+ * end; variables; pipelines; trim markers; literals; Prometheus' functions but `query` and what
+ * goes with it (refused by name as not there yet). What data holds is never itself read as a
+ * template. Output, steps and nesting are limited.
  */
 #ifndef TOCSIN_RULES_TEMPLATE_H
 #define TOCSIN_RULES_TEMPLATE_H
@@ -24,19 +26,23 @@ struct template_data {
 	const struct labels *labels;
 	double value;
 	const struct labels *external_labels; /* NULL: none */
-	const char *external_url;             /* NULL: "" */
+	const char *external_url;	      /* NULL: "" */
 };
 
 /*
- * Parsed into the arena; source must live as long as the template. Every error at its place: unknown functions and
- * variables with the nearest name. ERR_INVALID, ERR_NOMEM. What will fail at each rendering, but loads in Prometheus, is a warning.
+ * Parsed into the arena; source must live as long as the template. Every error at its place:
+ * unknown functions and variables with the nearest name. ERR_INVALID, ERR_NOMEM. What will fail at
+ * each rendering, but loads in Prometheus, is a warning.
  */
-int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags, const struct template **out);
+int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags,
+		   const struct template **out);
 /* Does it have anything but plain text? */
 bool template_is_constant(const struct template *template);
 /* May its result depend on the value (not only on labels)? */
 bool template_uses_value(const struct template *template);
-/* Appends the text. On failure appends what Prometheus shows: <error expanding template: …>, and returns ERR_EVAL. */
-int template_render(const struct template *template, const struct template_data *data, struct buf *out);
+/* Appends the text. On failure appends what Prometheus shows: <error expanding template: …>, and
+ * returns ERR_EVAL. */
+int template_render(const struct template *template, const struct template_data *data,
+		    struct buf *out);
 
 #endif

@@ -19,17 +19,21 @@ static bool is_comparable(enum template_type type)
 	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type != TEMPLATE_ROOT;
 }
 
-static int is_equal(struct template_call *call, const struct template_value *a, const struct template_value *b, bool *equal)
+static int is_equal(struct template_call *call, const struct template_value *a,
+		    const struct template_value *b, bool *equal)
 {
 	*equal = false;
 	if (!is_comparable(a->type) || !is_comparable(b->type))
-		return template_fail(call, "%s cannot be compared", template_type_name(is_comparable(a->type) ? b->type : a->type));
+		return template_fail(
+			call, "%s cannot be compared",
+			template_type_name(is_comparable(a->type) ? b->type : a->type));
 	if (a->type == TEMPLATE_NONE || b->type == TEMPLATE_NONE) {
 		*equal = a->type == b->type;
 		return 0;
 	}
 	if (a->type != b->type)
-		return template_fail(call, "incompatible types for comparison: %s and %s", template_type_name(a->type), template_type_name(b->type));
+		return template_fail(call, "incompatible types for comparison: %s and %s",
+				     template_type_name(a->type), template_type_name(b->type));
 	if (a->type == TEMPLATE_STRING)
 		*equal = slice_is_equal(a->string, b->string);
 	else if (a->type == TEMPLATE_FLOAT)
@@ -64,10 +68,12 @@ int fn_ne(struct template_call *call, struct template_value *out)
 	return error;
 }
 
-static int is_less(struct template_call *call, const struct template_value *a, const struct template_value *b, bool *less)
+static int is_less(struct template_call *call, const struct template_value *a,
+		   const struct template_value *b, bool *less)
 {
 	if (a->type != b->type)
-		return template_fail(call, "incompatible types for comparison: %s and %s", template_type_name(a->type), template_type_name(b->type));
+		return template_fail(call, "incompatible types for comparison: %s and %s",
+				     template_type_name(a->type), template_type_name(b->type));
 	switch (a->type) {
 	case TEMPLATE_INT:
 		*less = a->integer < b->integer;
@@ -136,22 +142,26 @@ int fn_len(struct template_call *call, struct template_value *out)
 	return 0;
 }
 
-static int index_one(struct template_call *call, const struct template_value *from, const struct template_value *key, struct template_value *out)
+static int index_one(struct template_call *call, const struct template_value *from,
+		     const struct template_value *key, struct template_value *out)
 {
 	if (from->type == TEMPLATE_LABELS || from->type == TEMPLATE_ARGS) {
 		bool found;
 		if (key->type != TEMPLATE_STRING)
-			return template_fail(call, "a map is indexed by a text, not by %s", template_type_name(key->type));
+			return template_fail(call, "a map is indexed by a text, not by %s",
+					     template_type_name(key->type));
 		*out = template_value_field(from, key->string, &found);
 		return 0;
 	}
 	if (from->type != TEMPLATE_STRING)
 		return template_fail(call, "cannot index %s", template_type_name(from->type));
 	if (key->type != TEMPLATE_INT)
-		return template_fail(call, "a text is indexed by a whole number, not by %s", template_type_name(key->type));
+		return template_fail(call, "a text is indexed by a whole number, not by %s",
+				     template_type_name(key->type));
 	if (key->integer < 0 || (uint64_t)key->integer >= from->string.len)
 		return template_fail(call, "index out of range: %lld", (long long)key->integer);
-	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (unsigned char)from->string.ptr[key->integer] };
+	*out = (struct template_value){ .type = TEMPLATE_INT,
+					.integer = (unsigned char)from->string.ptr[key->integer] };
 	return 0;
 }
 
@@ -176,11 +186,14 @@ int fn_slice(struct template_call *call, struct template_value *out)
 	for (uint32_t i = 1; i < call->nargs; i++) {
 		bounds[i - 1] = call->args[i].integer;
 		if (bounds[i - 1] < 0 || (uint64_t)bounds[i - 1] > text.len)
-			return template_fail(call, "index out of range: %lld", (long long)bounds[i - 1]);
+			return template_fail(call, "index out of range: %lld",
+					     (long long)bounds[i - 1]);
 	}
 	if (bounds[0] > bounds[1])
-		return template_fail(call, "invalid slice index: %lld > %lld", (long long)bounds[0], (long long)bounds[1]);
-	*out = template_string((struct slice){ text.ptr ? text.ptr + bounds[0] : "", (size_t)(bounds[1] - bounds[0]) });
+		return template_fail(call, "invalid slice index: %lld > %lld", (long long)bounds[0],
+				     (long long)bounds[1]);
+	*out = template_string((struct slice){ text.ptr ? text.ptr + bounds[0] : "",
+					       (size_t)(bounds[1] - bounds[0]) });
 	return 0;
 }
 
@@ -269,7 +282,8 @@ void template_query_escape(struct slice text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("-_.~", c));
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			     (c >= 'A' && c <= 'Z') || (c && strchr("-_.~", c));
 		if (plain)
 			buf_add_char(out, (char)c);
 		else if (c == ' ')
@@ -279,7 +293,8 @@ void template_query_escape(struct slice text, struct buf *out)
 	}
 }
 
-static int escape(struct template_call *call, void (*fn)(struct slice text, struct buf *out), struct template_value *out)
+static int escape(struct template_call *call, void (*fn)(struct slice text, struct buf *out),
+		  struct template_value *out)
 {
 	struct buf text, escaped;
 	buf_init(&text);

@@ -1,8 +1,9 @@
 /*
  * Templates: tree and data → text.
  *
- * Recursion follows the tree, whose depth the parser limits. A rendering has an arena of its own, with a
- * limit, for what functions make; so that all bytes it handles are bounded, and not only its steps.
+ * Recursion follows the tree, whose depth the parser limits. A rendering has an arena of its own,
+ * with a limit, for what functions make; so that all bytes it handles are bounded, and not only its
+ * steps.
  */
 #include "rules/template_tree.h"
 
@@ -25,16 +26,21 @@ struct rendering {
 /* How a list of nodes ended, beside errors, which are negative. */
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 
-static int render_list(struct rendering *r, const struct template_value *dot, const struct template_node *nodes);
-static int eval_pipe(struct rendering *r, const struct template_value *dot, const struct template_pipe *pipe, struct template_value *out);
+static int render_list(struct rendering *r, const struct template_value *dot,
+		       const struct template_node *nodes);
+static int eval_pipe(struct rendering *r, const struct template_value *dot,
+		     const struct template_pipe *pipe, struct template_value *out);
 
-static int fail(struct rendering *r, const struct template_operand *operand, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct rendering *r, const struct template_operand *operand, const char *format, ...)
+static int fail(struct rendering *r, const struct template_operand *operand, const char *format,
+		...) __attribute__((format(printf, 3, 4)));
+static int fail(struct rendering *r, const struct template_operand *operand, const char *format,
+		...)
 {
 	va_list args;
 	int n = 0;
 	if (operand)
-		n = snprintf(r->why, sizeof(r->why), "\"%.*s\": ", operand->span < 60 ? (int)operand->span : 60,
+		n = snprintf(r->why, sizeof(r->why),
+			     "\"%.*s\": ", operand->span < 60 ? (int)operand->span : 60,
 			     r->template->source->text.ptr + operand->offset);
 	va_start(args, format);
 	vsnprintf(r->why + n, sizeof(r->why) - (size_t)n, format, args);
@@ -44,7 +50,9 @@ static int fail(struct rendering *r, const struct template_operand *operand, con
 
 static int count_step(struct rendering *r)
 {
-	return ++r->steps > TEMPLATE_STEPS_MAX ? fail(r, NULL, "more than %d steps", TEMPLATE_STEPS_MAX) : 0;
+	return ++r->steps > TEMPLATE_STEPS_MAX
+		       ? fail(r, NULL, "more than %d steps", TEMPLATE_STEPS_MAX)
+		       : 0;
 }
 
 static int check_output(struct rendering *r)
@@ -58,14 +66,16 @@ static int check_output(struct rendering *r)
 
 /* Operands. */
 
-static int eval_fields(struct rendering *r, const struct template_operand *operand, struct template_value *value)
+static int eval_fields(struct rendering *r, const struct template_operand *operand,
+		       struct template_value *value)
 {
 	for (uint32_t i = 0; i < operand->nfields; i++) {
 		bool found;
 		struct slice name = operand->fields[i];
 		struct template_value field = template_value_field(value, name, &found);
 		if (!found)
-			return fail(r, operand, "no field \"%.*s\" in %s", (int)(name.len < 60 ? name.len : 60), name.ptr,
+			return fail(r, operand, "no field \"%.*s\" in %s",
+				    (int)(name.len < 60 ? name.len : 60), name.ptr,
 				    template_type_name(value->type));
 		*value = field;
 	}
@@ -74,33 +84,43 @@ static int eval_fields(struct rendering *r, const struct template_operand *opera
 
 static bool fits(char letter, enum template_type type)
 {
-	return letter == 'a' || (letter == 's' && type == TEMPLATE_STRING) || (letter == 'i' && type == TEMPLATE_INT);
+	return letter == 'a' || (letter == 's' && type == TEMPLATE_STRING) ||
+	       (letter == 'i' && type == TEMPLATE_INT);
 }
 
-static int call(struct rendering *r, const struct template_operand *operand, const struct template_value *args, uint32_t nargs,
-		struct template_value *out)
+static int call(struct rendering *r, const struct template_operand *operand,
+		const struct template_value *args, uint32_t nargs, struct template_value *out)
 {
 	const struct template_function *function = operand->function;
-	struct template_call call = { .function = function, .data = r->data, .arena = &r->arena, .args = args, .nargs = nargs };
+	struct template_call call = { .function = function,
+				      .data = r->data,
+				      .arena = &r->arena,
+				      .args = args,
+				      .nargs = nargs };
 	uint32_t min, max;
 	template_function_arity(function, &min, &max);
 	if (nargs < min || nargs > max)
-		return fail(r, operand, "wrong number of arguments: %s%u wanted, %u given", max == UINT32_MAX ? "at least " : "", min, nargs);
+		return fail(r, operand, "wrong number of arguments: %s%u wanted, %u given",
+			    max == UINT32_MAX ? "at least " : "", min, nargs);
 	uint32_t letters = (uint32_t)strcspn(function->arguments, "*");
 	for (uint32_t i = 0; i < nargs; i++) {
 		char letter = function->arguments[i < letters ? i : letters - 1];
 		if (!fits(letter, args[i].type))
-			return fail(r, operand, "argument %u: expected %s, got %s", i + 1, letter == 's' ? "string" : "int",
+			return fail(r, operand, "argument %u: expected %s, got %s", i + 1,
+				    letter == 's' ? "string" : "int",
 				    template_type_name(args[i].type));
 	}
 	int error = function->fn(&call, out);
 	if (!error)
 		return 0;
-	return fail(r, operand, "%s", call.why ? call.why : error == ERR_EVAL ? "failed" : error_text(error));
+	return fail(r, operand, "%s",
+		    call.why		? call.why
+		    : error == ERR_EVAL ? "failed"
+					: error_text(error));
 }
 
-static int eval_operand(struct rendering *r, const struct template_value *dot, const struct template_operand *operand,
-			struct template_value *out)
+static int eval_operand(struct rendering *r, const struct template_value *dot,
+			const struct template_operand *operand, struct template_value *out)
 {
 	int error = count_step(r);
 	if (error)
@@ -120,7 +140,8 @@ static int eval_operand(struct rendering *r, const struct template_value *dot, c
 		break;
 	case OPERAND_FUNCTION:
 		if (operand->function->lazy != LAZY_NOT)
-			return fail(r, operand, "wrong number of arguments: at least 1 wanted, 0 given");
+			return fail(r, operand,
+				    "wrong number of arguments: at least 1 wanted, 0 given");
 		error = call(r, operand, NULL, 0, out);
 		break;
 	case OPERAND_PIPE:
@@ -132,8 +153,9 @@ static int eval_operand(struct rendering *r, const struct template_value *dot, c
 
 /* Commands and pipelines. piped is the result of the command before, or NULL: the last argument. */
 
-static int eval_lazy(struct rendering *r, const struct template_value *dot, const struct template_command *command,
-		     const struct template_value *piped, struct template_value *out)
+static int eval_lazy(struct rendering *r, const struct template_value *dot,
+		     const struct template_command *command, const struct template_value *piped,
+		     struct template_value *out)
 {
 	const struct template_operand *first = command->operands;
 	if (!first->next && !piped)
@@ -150,11 +172,13 @@ static int eval_lazy(struct rendering *r, const struct template_value *dot, cons
 	return 0;
 }
 
-static int eval_call(struct rendering *r, const struct template_value *dot, const struct template_command *command,
-		     const struct template_value *piped, struct template_value *out)
+static int eval_call(struct rendering *r, const struct template_value *dot,
+		     const struct template_command *command, const struct template_value *piped,
+		     struct template_value *out)
 {
 	uint32_t n = 0;
-	struct template_value *args = ARENA_ARRAY(&r->arena, struct template_value, command->noperands);
+	struct template_value *args =
+		ARENA_ARRAY(&r->arena, struct template_value, command->noperands);
 	if (!args)
 		return fail(r, command->operands, "uses too much memory");
 	for (const struct template_operand *arg = command->operands->next; arg; arg = arg->next) {
@@ -167,8 +191,9 @@ static int eval_call(struct rendering *r, const struct template_value *dot, cons
 	return call(r, command->operands, args, n, out);
 }
 
-static int eval_command(struct rendering *r, const struct template_value *dot, const struct template_command *command,
-			const struct template_value *piped, struct template_value *out)
+static int eval_command(struct rendering *r, const struct template_value *dot,
+			const struct template_command *command, const struct template_value *piped,
+			struct template_value *out)
 {
 	const struct template_operand *first = command->operands;
 	int error = count_step(r);
@@ -179,15 +204,19 @@ static int eval_command(struct rendering *r, const struct template_value *dot, c
 			return fail(r, first, "cannot give arguments to what is no function");
 		return eval_operand(r, dot, first, out);
 	}
-	return first->function->lazy == LAZY_NOT ? eval_call(r, dot, command, piped, out) : eval_lazy(r, dot, command, piped, out);
+	return first->function->lazy == LAZY_NOT ? eval_call(r, dot, command, piped, out)
+						 : eval_lazy(r, dot, command, piped, out);
 }
 
-static int eval_pipe(struct rendering *r, const struct template_value *dot, const struct template_pipe *pipe, struct template_value *out)
+static int eval_pipe(struct rendering *r, const struct template_value *dot,
+		     const struct template_pipe *pipe, struct template_value *out)
 {
 	struct template_value value = { .type = TEMPLATE_NONE };
-	for (const struct template_command *command = pipe->commands; command; command = command->next) {
+	for (const struct template_command *command = pipe->commands; command;
+	     command = command->next) {
 		struct template_value result = { .type = TEMPLATE_NONE };
-		int error = eval_command(r, dot, command, command == pipe->commands ? NULL : &value, &result);
+		int error = eval_command(r, dot, command, command == pipe->commands ? NULL : &value,
+					 &result);
 		if (error)
 			return error;
 		value = result;
@@ -200,7 +229,8 @@ static int eval_pipe(struct rendering *r, const struct template_value *dot, cons
 
 /* Nodes. */
 
-static int render_action(struct rendering *r, const struct template_value *dot, const struct template_node *node)
+static int render_action(struct rendering *r, const struct template_value *dot,
+			 const struct template_node *node)
 {
 	struct template_value value;
 	int error = eval_pipe(r, dot, node->pipe, &value);
@@ -211,7 +241,8 @@ static int render_action(struct rendering *r, const struct template_value *dot, 
 }
 
 /* One turn of a range. Stops (non-zero) on errors and {{ break }}. */
-static int render_turn(struct rendering *r, const struct template_node *node, const struct template_value *key, const struct template_value *value)
+static int render_turn(struct rendering *r, const struct template_node *node,
+		       const struct template_value *key, const struct template_value *value)
 {
 	int error = count_step(r);
 	if (error)
@@ -242,8 +273,8 @@ static int64_t count_turns(const struct template_value *value)
 	}
 }
 
-static void turn_values(const struct template_value *over, int64_t i, char *name, size_t size, struct template_value *key,
-			struct template_value *value)
+static void turn_values(const struct template_value *over, int64_t i, char *name, size_t size,
+			struct template_value *key, struct template_value *value)
 {
 	if (over->type == TEMPLATE_LABELS) {
 		struct label label = labels_at(over->labels, (size_t)i);
@@ -258,7 +289,8 @@ static void turn_values(const struct template_value *over, int64_t i, char *name
 	}
 }
 
-static int render_range(struct rendering *r, const struct template_value *dot, const struct template_node *node)
+static int render_range(struct rendering *r, const struct template_value *dot,
+			const struct template_node *node)
 {
 	struct template_value over, key, value;
 	int error = eval_pipe(r, dot, node->pipe, &over);
@@ -287,7 +319,8 @@ static int render_range(struct rendering *r, const struct template_value *dot, c
 }
 
 /* `if` and `with`, and what is chained to them by `else if`, in a loop: a chain may be long. */
-static int render_branches(struct rendering *r, const struct template_value *dot, const struct template_node *node)
+static int render_branches(struct rendering *r, const struct template_value *dot,
+			   const struct template_node *node)
 {
 	for (;;) {
 		struct template_value value;
@@ -304,7 +337,8 @@ static int render_branches(struct rendering *r, const struct template_value *dot
 	}
 }
 
-static int render_node(struct rendering *r, const struct template_value *dot, const struct template_node *node)
+static int render_node(struct rendering *r, const struct template_value *dot,
+		       const struct template_node *node)
 {
 	int error = count_step(r);
 	if (error)
@@ -328,7 +362,8 @@ static int render_node(struct rendering *r, const struct template_value *dot, co
 	return 0;
 }
 
-static int render_list(struct rendering *r, const struct template_value *dot, const struct template_node *nodes)
+static int render_list(struct rendering *r, const struct template_value *dot,
+		       const struct template_node *nodes)
 {
 	int flow = FLOW_ON;
 	for (const struct template_node *node = nodes; node && !flow; node = node->next)
@@ -345,13 +380,15 @@ static int render(struct rendering *r)
 		return fail(r, NULL, "out of memory");
 	r->slots[SLOT_ROOT] = root;
 	r->slots[SLOT_LABELS] = template_value_field(&root, SLICE("Labels"), &found);
-	r->slots[SLOT_EXTERNAL_LABELS] = template_value_field(&root, SLICE("ExternalLabels"), &found);
+	r->slots[SLOT_EXTERNAL_LABELS] =
+		template_value_field(&root, SLICE("ExternalLabels"), &found);
 	r->slots[SLOT_EXTERNAL_URL] = template_value_field(&root, SLICE("ExternalURL"), &found);
 	r->slots[SLOT_VALUE] = template_value_field(&root, SLICE("Value"), &found);
 	return render_list(r, &root, r->template->nodes);
 }
 
-int template_render(const struct template *template, const struct template_data *data, struct buf *out)
+int template_render(const struct template *template, const struct template_data *data,
+		    struct buf *out)
 {
 	struct rendering r = { .template = template, .data = data, .out = out, .start = out->len };
 	arena_init(&r.arena, TEMPLATE_MEMORY_MAX);

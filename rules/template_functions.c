@@ -44,7 +44,8 @@ void template_function_arity(const struct template_function *function, uint32_t 
 {
 	size_t n = strlen(function->arguments);
 	bool open = n > 0 && function->arguments[n - 1] == '*';
-	/* "a*" of and, or and print alike: the repeated one may be missing altogether, but lazy ones need one. */
+	/* "a*" of and, or and print alike: the repeated one may be missing altogether, but lazy
+	 * ones need one. */
 	*min = (uint32_t)(open ? n - 2 : n);
 	if (function->lazy != LAZY_NOT)
 		*min = 1;
@@ -89,9 +90,11 @@ static bool parse_float(struct slice text, double *out)
 	memcpy(plain, text.ptr, text.len);
 	plain[text.len] = '\0';
 	const char *unsigned_part = plain + (plain[0] == '+' || plain[0] == '-');
-	bool special = strcasecmp(unsigned_part, "inf") == 0 || strcasecmp(unsigned_part, "infinity") == 0 || strcasecmp(plain, "nan") == 0;
+	bool special = strcasecmp(unsigned_part, "inf") == 0 ||
+		       strcasecmp(unsigned_part, "infinity") == 0 || strcasecmp(plain, "nan") == 0;
 	bool hex = strpbrk(plain, "xX") != NULL;
-	if (!special && strspn(plain, hex ? "0123456789abcdefABCDEF+-.xXpP" : "0123456789+-.eE") != text.len)
+	if (!special &&
+	    strspn(plain, hex ? "0123456789abcdefABCDEF+-.xXpP" : "0123456789+-.eE") != text.len)
 		return false;
 	if (hex && !strpbrk(plain, "pP"))
 		return false;
@@ -115,9 +118,11 @@ int template_to_float(struct template_call *call, const struct template_value *v
 	case TEMPLATE_STRING:
 		if (parse_float(value->string, out))
 			return 0;
-		return template_fail(call, "cannot read \"%.*s\" as a number", (int)(value->string.len < 80 ? value->string.len : 80),
+		return template_fail(call, "cannot read \"%.*s\" as a number",
+				     (int)(value->string.len < 80 ? value->string.len : 80),
 				     value->string.ptr ? value->string.ptr : "");
 	default:
-		return template_fail(call, "cannot convert %s to a number", template_type_name(value->type));
+		return template_fail(call, "cannot convert %s to a number",
+				     template_type_name(value->type));
 	}
 }

@@ -1,10 +1,12 @@
-/* What the functions of templates share; the functions themselves are listed in template_functions.def. */
+/* What the functions of templates share; the functions themselves are listed in
+ * template_functions.def. */
 #ifndef TOCSIN_RULES_TEMPLATE_FUNCTIONS_H
 #define TOCSIN_RULES_TEMPLATE_FUNCTIONS_H
 
 #include "rules/template_tree.h"
 
-/* Values that args collects in one map: so few that the order of keys as texts is the order of arguments. */
+/* Values that args collects in one map: so few that the order of keys as texts is the order of
+ * arguments. */
 #define TEMPLATE_ARGS_MAX 10
 /* Bytes that one reReplaceAll might at worst make. */
 #define TEMPLATE_REPLACE_MAX (16 * 1024 * 1024)
@@ -19,7 +21,8 @@
 #undef TEMPLATE_FUNCTION_LATER
 
 /* Says why the call fails; returns ERR_EVAL. */
-int template_fail(struct template_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int template_fail(struct template_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Gives the buffer's text as the result, copied to the arena; ends the buffer. */
 int template_give(struct template_call *call, struct buf *text, struct template_value *out);
 /* url.QueryEscape */

@@ -12,12 +12,14 @@
 /* Longest number literal: what does not fit is no number. */
 #define NUMBER_BYTES_MAX 200
 
-void template_lexer_init(struct template_lexer *lexer, const struct source *source, struct diag_list *diags)
+void template_lexer_init(struct template_lexer *lexer, const struct source *source,
+			 struct diag_list *diags)
 {
 	*lexer = (struct template_lexer){ .source = source, .diags = diags };
 }
 
-void template_error(struct template_lexer *lexer, size_t offset, size_t span, const char *hint, const char *format, ...)
+void template_error(struct template_lexer *lexer, size_t offset, size_t span, const char *hint,
+		    const char *format, ...)
 {
 	char message[512];
 	va_list args;
@@ -25,7 +27,8 @@ void template_error(struct template_lexer *lexer, size_t offset, size_t span, co
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
 	lexer->errors++;
-	diag_add_at(lexer->diags, DIAG_ERROR, lexer->source, offset, span ? span : 1, hint, "%s", message);
+	diag_add_at(lexer->diags, DIAG_ERROR, lexer->source, offset, span ? span : 1, hint, "%s",
+		    message);
 }
 
 static bool is_space(char c)
@@ -36,7 +39,8 @@ static bool is_space(char c)
 /* Go takes Unicode letters too: whatever is not ASCII counts as one. */
 static bool is_word(char c)
 {
-	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (c & 0x80);
 }
 
 static char peek_at(const struct template_lexer *lexer, size_t ahead)
@@ -52,7 +56,8 @@ static bool starts_with(const struct template_lexer *lexer, size_t at, const cha
 	return at <= whole.len && n <= whole.len - at && memcmp(whole.ptr + at, text, n) == 0;
 }
 
-static struct template_token token(struct template_lexer *lexer, enum template_token_type type, size_t start)
+static struct template_token token(struct template_lexer *lexer, enum template_token_type type,
+				   size_t start)
 {
 	struct slice whole = lexer->source->text;
 	return (struct template_token){ type, { whole.ptr + start, lexer->at - start }, start };
@@ -88,7 +93,8 @@ void template_lexer_skip_action(struct template_lexer *lexer)
 	lexer->in_action = false;
 }
 
-/* After {{ and an optional marker: a comment must be alone in its action. True when there was one. */
+/* After {{ and an optional marker: a comment must be alone in its action. True when there was one.
+ */
 static bool skip_comment(struct template_lexer *lexer, size_t open)
 {
 	if (!starts_with(lexer, lexer->at, "/*"))
@@ -103,7 +109,8 @@ static bool skip_comment(struct template_lexer *lexer, size_t open)
 	lexer->at = (size_t)(end - whole.ptr) + 2;
 	size_t len;
 	if (!is_close(lexer, &len, &lexer->trim_next)) {
-		template_error(lexer, open, 2, NULL, "a comment ends before \"}}\": nothing may follow it");
+		template_error(lexer, open, 2, NULL,
+			       "a comment ends before \"}}\": nothing may follow it");
 		lexer->in_action = true;
 		template_lexer_skip_action(lexer);
 		return true;
@@ -119,7 +126,8 @@ static struct template_token next_text(struct template_lexer *lexer)
 	size_t start = lexer->at;
 	const char *open = memmem(whole.ptr + start, whole.len - start, "{{", 2);
 	size_t end = open ? (size_t)(open - whole.ptr) : whole.len;
-	bool trim_right = open && starts_with(lexer, end, "{{-") && end + 3 < whole.len && is_space(whole.ptr[end + 3]);
+	bool trim_right = open && starts_with(lexer, end, "{{-") && end + 3 < whole.len &&
+			  is_space(whole.ptr[end + 3]);
 	lexer->at = end;
 	size_t from = start, to = end;
 	while (lexer->trim_next && from < to && is_space(whole.ptr[from]))
@@ -160,7 +168,8 @@ static struct template_token bad_token(struct template_lexer *lexer, size_t star
 }
 
 /* "…" and '…': on one line, with escapes; `…`: raw, over lines. */
-static struct template_token next_quoted(struct template_lexer *lexer, enum template_token_type type)
+static struct template_token next_quoted(struct template_lexer *lexer,
+					 enum template_token_type type)
 {
 	size_t start = lexer->at++;
 	char quote = lexer->source->text.ptr[start];
@@ -171,7 +180,8 @@ static struct template_token next_quoted(struct template_lexer *lexer, enum temp
 		lexer->at++;
 		if (c == quote)
 			return token(lexer, type, start);
-		if (c == '\\' && quote != '`' && peek_at(lexer, 0) != '\n' && lexer->at < lexer->source->text.len)
+		if (c == '\\' && quote != '`' && peek_at(lexer, 0) != '\n' &&
+		    lexer->at < lexer->source->text.len)
 			lexer->at++;
 	}
 	lexer->at = start + 1;
@@ -194,8 +204,8 @@ static struct template_token next_number(struct template_lexer *lexer)
 	struct template_value value;
 	if (!template_number(number.text, &value)) {
 		char what[NUMBER_BYTES_MAX + 40];
-		snprintf(what, sizeof(what), "bad number \"%.*s\"", (int)(number.text.len < 60 ? number.text.len : 60),
-			 number.text.ptr);
+		snprintf(what, sizeof(what), "bad number \"%.*s\"",
+			 (int)(number.text.len < 60 ? number.text.len : 60), number.text.ptr);
 		return bad_token(lexer, start, what);
 	}
 	return number;
@@ -209,7 +219,8 @@ static struct template_token next_word(struct template_lexer *lexer, enum templa
 	return token(lexer, type, start);
 }
 
-static struct template_token next_single(struct template_lexer *lexer, enum template_token_type type, size_t len)
+static struct template_token next_single(struct template_lexer *lexer,
+					 enum template_token_type type, size_t len)
 {
 	size_t start = lexer->at;
 	lexer->at += len;
@@ -248,20 +259,26 @@ static struct template_token next_inside(struct template_lexer *lexer)
 	if (c == '$')
 		return next_word(lexer, TOKEN_VARIABLE);
 	bool digit = c >= '0' && c <= '9', second_digit = second >= '0' && second <= '9';
-	if (digit || ((c == '+' || c == '-') && (second_digit || second == '.')) || (c == '.' && second_digit))
+	if (digit || ((c == '+' || c == '-') && (second_digit || second == '.')) ||
+	    (c == '.' && second_digit))
 		return next_number(lexer);
 	if (c == '.')
-		return is_word(second) ? next_word(lexer, TOKEN_FIELD) : next_single(lexer, TOKEN_DOT, 1);
+		return is_word(second) ? next_word(lexer, TOKEN_FIELD)
+				       : next_single(lexer, TOKEN_DOT, 1);
 	if (is_word(c))
 		return next_word(lexer, TOKEN_WORD);
 	static const char marks[] = "|,()=";
-	static const enum template_token_type types[] = { TOKEN_PIPE, TOKEN_COMMA, TOKEN_LPAREN, TOKEN_RPAREN, TOKEN_ASSIGN };
+	static const enum template_token_type types[] = { TOKEN_PIPE, TOKEN_COMMA, TOKEN_LPAREN,
+							  TOKEN_RPAREN, TOKEN_ASSIGN };
 	const char *mark = c ? strchr(marks, c) : NULL;
 	if (mark)
 		return next_single(lexer, types[mark - marks], 1);
 	lexer->at++;
 	char what[40];
-	snprintf(what, sizeof(what), c > ' ' && c < 0x7f ? "unexpected \"%c\" in an action" : "unexpected character in an action", c);
+	snprintf(what, sizeof(what),
+		 c > ' ' && c < 0x7f ? "unexpected \"%c\" in an action"
+				     : "unexpected character in an action",
+		 c);
 	return bad_token(lexer, start, what);
 }
 
@@ -298,7 +315,8 @@ static bool is_hex_digit(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Go's integer literals: 12, 0x1F, 0b1, 0o17, 017, with underscores (taken out already) and a sign. */
+/* Go's integer literals: 12, 0x1F, 0b1, 0o17, 017, with underscores (taken out already) and a sign.
+ */
 static bool parse_integer(const char *text, int64_t *out)
 {
 	bool negative = *text == '-';
@@ -331,7 +349,8 @@ static bool parse_char(struct slice text, struct template_value *out)
 	bool good = template_unquote(text, &arena, &value) && value.len > 0;
 	size_t len = 0;
 	if (good)
-		*out = (struct template_value){ .type = TEMPLATE_INT, .integer = template_rune_at(value, &len) };
+		*out = (struct template_value){ .type = TEMPLATE_INT,
+						.integer = template_rune_at(value, &len) };
 	good = good && len == value.len;
 	arena_fini(&arena);
 	return good;
@@ -348,7 +367,8 @@ bool template_number(struct slice text, struct template_value *out)
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] != '_')
 			plain[n++] = text.ptr[i];
-		else if (i + 1 == text.len || text.ptr[i + 1] == '_' || !is_hex_digit(text.ptr[i + 1]))
+		else if (i + 1 == text.len || text.ptr[i + 1] == '_' ||
+			 !is_hex_digit(text.ptr[i + 1]))
 			return false;
 	}
 	plain[n] = '\0';
@@ -358,7 +378,8 @@ bool template_number(struct slice text, struct template_value *out)
 		return true;
 	}
 	bool hex = strpbrk(plain, "xX") != NULL;
-	if (!strpbrk(plain, hex ? "pP" : ".eE") || strspn(plain, "0123456789abcdefABCDEFxXpP.+-") != n)
+	if (!strpbrk(plain, hex ? "pP" : ".eE") ||
+	    strspn(plain, "0123456789abcdefABCDEFxXpP.+-") != n)
 		return false;
 	char *end;
 	double number = strtod(plain, &end);

@@ -43,7 +43,8 @@ static const char *scale_up(double *v)
 	return prefix;
 }
 
-static int give_scaled(struct template_call *call, double v, const char *prefix, struct template_value *out)
+static int give_scaled(struct template_call *call, double v, const char *prefix,
+		       struct template_value *out)
 {
 	struct buf text;
 	buf_init(&text);
@@ -89,13 +90,16 @@ static void add_long_duration(double v, struct buf *text)
 	double magnitude = fabs(v);
 	/* What int64 cannot hold comes out as its least value in Prometheus on amd64. */
 	int64_t whole = magnitude < 9223372036854775808.0 ? (int64_t)magnitude : INT64_MIN;
-	int64_t seconds = whole % 60, minutes = whole / 60 % 60, hours = whole / 3600 % 24, days = whole / 86400;
+	int64_t seconds = whole % 60, minutes = whole / 60 % 60, hours = whole / 3600 % 24,
+		days = whole / 86400;
 	if (v < 0)
 		buf_add_char(text, '-');
 	if (days)
-		buf_printf(text, "%lldd %lldh %lldm %llds", (long long)days, (long long)hours, (long long)minutes, (long long)seconds);
+		buf_printf(text, "%lldd %lldh %lldm %llds", (long long)days, (long long)hours,
+			   (long long)minutes, (long long)seconds);
 	else if (hours)
-		buf_printf(text, "%lldh %lldm %llds", (long long)hours, (long long)minutes, (long long)seconds);
+		buf_printf(text, "%lldh %lldm %llds", (long long)hours, (long long)minutes,
+			   (long long)seconds);
 	else if (minutes)
 		buf_printf(text, "%lldm %llds", (long long)minutes, (long long)seconds);
 	else
@@ -130,7 +134,8 @@ static int to_time_ms(struct template_call *call, double v, int64_t *ms)
 {
 	double ns = v * 1e9;
 	if (!(ns < 9223372036854775808.0 && ns >= -9223372036854775808.0))
-		return template_fail(call, "%g cannot be represented as a nanoseconds timestamp", v);
+		return template_fail(call, "%g cannot be represented as a nanoseconds timestamp",
+				     v);
 	*ms = (int64_t)ns / 1000000;
 	return 0;
 }
@@ -174,7 +179,8 @@ int fn_to_duration(struct template_call *call, struct template_value *out)
 		return error;
 	double ns = v * 1e9;
 	bool fits = ns < 9223372036854775808.0 && ns >= -9223372036854775808.0;
-	*out = (struct template_value){ .type = TEMPLATE_DURATION, .integer = fits ? (int64_t)ns : INT64_MIN };
+	*out = (struct template_value){ .type = TEMPLATE_DURATION,
+					.integer = fits ? (int64_t)ns : INT64_MIN };
 	return 0;
 }
 
@@ -183,7 +189,9 @@ int fn_parse_duration(struct template_call *call, struct template_value *out)
 	int64_t ms = 0;
 	struct slice text = call->args[0].string;
 	if (duration_parse(text, &ms))
-		return template_fail(call, "not a valid duration: \"%.*s\"", (int)(text.len < 80 ? text.len : 80), text.ptr ? text.ptr : "");
+		return template_fail(call, "not a valid duration: \"%.*s\"",
+				     (int)(text.len < 80 ? text.len : 80),
+				     text.ptr ? text.ptr : "");
 	*out = (struct template_value){ .type = TEMPLATE_FLOAT, .number = (double)ms / 1000 };
 	return 0;
 }

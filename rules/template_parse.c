@@ -1,8 +1,9 @@
 /*
  * Templates: tokens → tree, by recursive descent.
  *
- * An error ends its action, not the parse: so that all errors of a template are told at once. What Go (and so
- * Prometheus) accepts when it loads a file, but fails at when it renders, is a warning here.
+ * An error ends its action, not the parse: so that all errors of a template are told at once. What
+ * Go (and so Prometheus) accepts when it loads a file, but fails at when it renders, is a warning
+ * here.
  */
 #include "rules/template_tree.h"
 
@@ -13,7 +14,8 @@
 
 #define FIELDS_MAX 16 /* in one chain: .a.b.c */
 
-static const char *const keywords[] = { "if", "else", "end", "range", "with", "break", "continue", "define", "template", "block" };
+static const char *const keywords[] = { "if",	 "else",     "end",    "range",	   "with",
+					"break", "continue", "define", "template", "block" };
 static const char *const root_fields[] = { "Labels", "ExternalLabels", "ExternalURL", "Value" };
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
@@ -35,7 +37,8 @@ struct parser {
 enum list_end { ENDED_EOF, ENDED_END, ENDED_ELSE };
 
 static enum list_end parse_list(struct parser *p, struct template_node **out);
-static struct template_pipe *parse_pipe(struct parser *p, enum template_token_type close, const char *what);
+static struct template_pipe *parse_pipe(struct parser *p, enum template_token_type close,
+					const char *what);
 
 static void *alloc(struct parser *p, size_t size)
 {
@@ -59,9 +62,10 @@ static void skip_space(struct parser *p)
 }
 
 /* One complaint an action: what follows from the first is not told. */
-static void complain(struct parser *p, size_t offset, size_t span, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
-static void complain(struct parser *p, size_t offset, size_t span, const char *hint, const char *format, ...)
+static void complain(struct parser *p, size_t offset, size_t span, const char *hint,
+		     const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void complain(struct parser *p, size_t offset, size_t span, const char *hint,
+		     const char *format, ...)
 {
 	char message[400];
 	if (p->broken)
@@ -78,22 +82,25 @@ static void unexpected(struct parser *p, const char *where)
 {
 	struct template_token token = p->token;
 	if (token.type == TOKEN_EOF)
-		complain(p, token.offset ? token.offset - 1 : 0, 1, NULL, "unclosed action: \"}}\" is missing");
+		complain(p, token.offset ? token.offset - 1 : 0, 1, NULL,
+			 "unclosed action: \"}}\" is missing");
 	else
-		complain(p, token.offset, token.text.len, NULL, "unexpected \"%.*s\" in %s", (int)(token.text.len < 40 ? token.text.len : 40),
-			 token.text.ptr, where);
+		complain(p, token.offset, token.text.len, NULL, "unexpected \"%.*s\" in %s",
+			 (int)(token.text.len < 40 ? token.text.len : 40), token.text.ptr, where);
 }
 
-static void warn(struct parser *p, size_t offset, size_t span, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
-static void warn(struct parser *p, size_t offset, size_t span, const char *hint, const char *format, ...)
+static void warn(struct parser *p, size_t offset, size_t span, const char *hint, const char *format,
+		 ...) __attribute__((format(printf, 5, 6)));
+static void warn(struct parser *p, size_t offset, size_t span, const char *hint, const char *format,
+		 ...)
 {
 	char message[400];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	diag_add_at(p->lexer.diags, DIAG_WARNING, p->lexer.source, offset, span ? span : 1, hint, "%s", message);
+	diag_add_at(p->lexer.diags, DIAG_WARNING, p->lexer.source, offset, span ? span : 1, hint,
+		    "%s", message);
 }
 
 static const char *did_you_mean(char *room, size_t size, const char *prefix, const char *name)
@@ -117,8 +124,8 @@ static int variable_find(const struct parser *p, struct slice name)
 static uint32_t variable_add(struct parser *p, struct slice name)
 {
 	if (p->nnames == TEMPLATE_VARIABLES_MAX) {
-		complain(p, (size_t)(name.ptr - p->lexer.source->text.ptr), name.len, NULL, "more than %d variables in one scope",
-			 TEMPLATE_VARIABLES_MAX);
+		complain(p, (size_t)(name.ptr - p->lexer.source->text.ptr), name.len, NULL,
+			 "more than %d variables in one scope", TEMPLATE_VARIABLES_MAX);
 		return 0;
 	}
 	char *copy = p->failed ? NULL : arena_strdup(p->arena, name);
@@ -138,12 +145,13 @@ static void unknown_variable(struct parser *p, struct template_token token)
 	char hint[128];
 	for (size_t i = 0; i < N(later); i++)
 		if (slice_is(token.text, later[i])) {
-			complain(p, token.offset, token.text.len, NULL, "variable \"%s\" is not there yet", later[i]);
+			complain(p, token.offset, token.text.len, NULL,
+				 "variable \"%s\" is not there yet", later[i]);
 			return;
 		}
 	const char *near = nearest_name(token.text, p->names + 1, p->nnames - 1);
-	complain(p, token.offset, token.text.len, did_you_mean(hint, sizeof(hint), "", near), "undefined variable \"" SLICE_FMT "\"",
-		 SLICE_ARG(token.text));
+	complain(p, token.offset, token.text.len, did_you_mean(hint, sizeof(hint), "", near),
+		 "undefined variable \"" SLICE_FMT "\"", SLICE_ARG(token.text));
 }
 
 /* Operands. */
@@ -167,8 +175,10 @@ static void unknown_function(struct parser *p, struct template_token token)
 	if (!hint)
 		hint = did_you_mean(room, sizeof(room), "", template_function_nearest(token.text));
 	if (!hint)
-		hint = did_you_mean(room, sizeof(room), "", nearest_name(token.text, keywords, N(keywords)));
-	complain(p, token.offset, token.text.len, hint, "unknown function \"" SLICE_FMT "\"", SLICE_ARG(token.text));
+		hint = did_you_mean(room, sizeof(room), "",
+				    nearest_name(token.text, keywords, N(keywords)));
+	complain(p, token.offset, token.text.len, hint, "unknown function \"" SLICE_FMT "\"",
+		 SLICE_ARG(token.text));
 }
 
 static void parse_word(struct parser *p, struct template_operand *operand)
@@ -176,7 +186,8 @@ static void parse_word(struct parser *p, struct template_operand *operand)
 	struct slice word = p->token.text;
 	if (slice_is(word, "true") || slice_is(word, "false")) {
 		operand->kind = OPERAND_CONSTANT;
-		operand->constant = (struct template_value){ .type = TEMPLATE_BOOL, .boolean = word.len == 4 };
+		operand->constant =
+			(struct template_value){ .type = TEMPLATE_BOOL, .boolean = word.len == 4 };
 	} else if (slice_is(word, "nil")) {
 		operand->kind = OPERAND_NIL;
 	} else {
@@ -185,7 +196,8 @@ static void parse_word(struct parser *p, struct template_operand *operand)
 		if (!operand->function)
 			unknown_function(p, p->token);
 		else if (!operand->function->fn && operand->function->lazy == LAZY_NOT)
-			complain(p, p->token.offset, word.len, NULL, "function \"" SLICE_FMT "\" is not there yet", SLICE_ARG(word));
+			complain(p, p->token.offset, word.len, NULL,
+				 "function \"" SLICE_FMT "\" is not there yet", SLICE_ARG(word));
 	}
 }
 
@@ -244,7 +256,8 @@ static void parse_fields(struct parser *p, struct template_operand *operand)
 	uint32_t n = 0;
 	for (; p->token.type == TOKEN_FIELD && !p->broken; advance(p)) {
 		if (n == FIELDS_MAX) {
-			complain(p, p->token.offset, p->token.text.len, NULL, "a chain of more than %d fields", FIELDS_MAX);
+			complain(p, p->token.offset, p->token.text.len, NULL,
+				 "a chain of more than %d fields", FIELDS_MAX);
 			return;
 		}
 		fields[n++] = (struct slice){ p->token.text.ptr + 1, p->token.text.len - 1 };
@@ -265,16 +278,18 @@ static bool is_root(const struct parser *p, const struct template_operand *opera
 	       (operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_ROOT);
 }
 
-/* A label's text has no fields: {{ $labels.service.name }} is a label with a dot in its name, or a slip. */
+/* A label's text has no fields: {{ $labels.service.name }} is a label with a dot in its name, or a
+ * slip. */
 static void check_label_chain(struct parser *p, const struct template_operand *operand, uint32_t at)
 {
 	char hint[256];
 	if (operand->nfields <= at + 1)
 		return;
 	struct slice a = operand->fields[at], b = operand->fields[at + 1];
-	snprintf(hint, sizeof(hint), "for a label of that name: {{ index $labels \"%.*s.%.*s\" }}", (int)(a.len < 80 ? a.len : 80), a.ptr,
-		 (int)(b.len < 80 ? b.len : 80), b.ptr);
-	warn(p, operand->offset, operand->span, hint, "label \"%.*s\" is a text: it has no field \"%.*s\", rendering will fail",
+	snprintf(hint, sizeof(hint), "for a label of that name: {{ index $labels \"%.*s.%.*s\" }}",
+		 (int)(a.len < 80 ? a.len : 80), a.ptr, (int)(b.len < 80 ? b.len : 80), b.ptr);
+	warn(p, operand->offset, operand->span, hint,
+	     "label \"%.*s\" is a text: it has no field \"%.*s\", rendering will fail",
 	     (int)(a.len < 80 ? a.len : 80), a.ptr, (int)(b.len < 80 ? b.len : 80), b.ptr);
 }
 
@@ -288,8 +303,10 @@ static void check_root_field(struct parser *p, const struct template_operand *op
 				check_label_chain(p, operand, 1);
 			return;
 		}
-	warn(p, operand->offset, operand->span, did_you_mean(hint, sizeof(hint), ".", nearest_name(name, root_fields, N(root_fields))),
-	     "the data has no field \"%.*s\": rendering will fail", (int)(name.len < 80 ? name.len : 80), name.ptr);
+	warn(p, operand->offset, operand->span,
+	     did_you_mean(hint, sizeof(hint), ".", nearest_name(name, root_fields, N(root_fields))),
+	     "the data has no field \"%.*s\": rendering will fail",
+	     (int)(name.len < 80 ? name.len : 80), name.ptr);
 }
 
 static bool ends_in_time(const struct template_pipe *pipe)
@@ -298,16 +315,21 @@ static bool ends_in_time(const struct template_pipe *pipe)
 	while (last && last->next)
 		last = last->next;
 	return last && last->operands->kind == OPERAND_FUNCTION &&
-	       (strcmp(last->operands->function->name, "toTime") == 0 || strcmp(last->operands->function->name, "toDuration") == 0);
+	       (strcmp(last->operands->function->name, "toTime") == 0 ||
+		strcmp(last->operands->function->name, "toDuration") == 0);
 }
 
 static void check_operand(struct parser *p, const struct template_operand *operand)
 {
-	if (operand->nfields > 0 && (operand->kind == OPERAND_CONSTANT || operand->kind == OPERAND_NIL || operand->kind == OPERAND_FUNCTION))
-		complain(p, operand->offset, operand->span, NULL, "unexpected field \"." SLICE_FMT "\" after a term",
+	if (operand->nfields > 0 &&
+	    (operand->kind == OPERAND_CONSTANT || operand->kind == OPERAND_NIL ||
+	     operand->kind == OPERAND_FUNCTION))
+		complain(p, operand->offset, operand->span, NULL,
+			 "unexpected field \"." SLICE_FMT "\" after a term",
 			 SLICE_ARG(operand->fields[0]));
 	if (operand->kind == OPERAND_PIPE && operand->nfields > 0 && ends_in_time(operand->pipe))
-		complain(p, operand->offset, operand->span, NULL, "the methods of times and durations are not there yet");
+		complain(p, operand->offset, operand->span, NULL,
+			 "the methods of times and durations are not there yet");
 	if (is_root(p, operand)) {
 		if (operand->nfields == 0 || slice_is(operand->fields[0], "Value"))
 			p->uses_value = true;
@@ -315,15 +337,17 @@ static void check_operand(struct parser *p, const struct template_operand *opera
 			check_root_field(p, operand);
 	} else if (operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_VALUE) {
 		p->uses_value = true;
-	} else if (operand->kind == OPERAND_VARIABLE && (operand->slot == SLOT_LABELS || operand->slot == SLOT_EXTERNAL_LABELS)) {
+	} else if (operand->kind == OPERAND_VARIABLE &&
+		   (operand->slot == SLOT_LABELS || operand->slot == SLOT_EXTERNAL_LABELS)) {
 		check_label_chain(p, operand, 0);
 	}
 }
 
 static bool starts_operand(enum template_token_type type)
 {
-	return type == TOKEN_WORD || type == TOKEN_DOT || type == TOKEN_FIELD || type == TOKEN_VARIABLE || type == TOKEN_LPAREN ||
-	       type == TOKEN_NUMBER || type == TOKEN_CHAR || type == TOKEN_STRING || type == TOKEN_RAW_STRING;
+	return type == TOKEN_WORD || type == TOKEN_DOT || type == TOKEN_FIELD ||
+	       type == TOKEN_VARIABLE || type == TOKEN_LPAREN || type == TOKEN_NUMBER ||
+	       type == TOKEN_CHAR || type == TOKEN_STRING || type == TOKEN_RAW_STRING;
 }
 
 static struct template_operand *parse_operand(struct parser *p)
@@ -341,8 +365,10 @@ static struct template_operand *parse_operand(struct parser *p)
 	check_operand(p, operand);
 	enum template_token_type after = p->token.type;
 	if (starts_operand(after))
-		complain(p, p->token.offset, p->token.text.len, NULL, "a blank is missing before \"" SLICE_FMT "\"", SLICE_ARG(p->token.text));
-	else if (after != TOKEN_SPACE && after != TOKEN_CLOSE && after != TOKEN_RPAREN && after != TOKEN_PIPE)
+		complain(p, p->token.offset, p->token.text.len, NULL,
+			 "a blank is missing before \"" SLICE_FMT "\"", SLICE_ARG(p->token.text));
+	else if (after != TOKEN_SPACE && after != TOKEN_CLOSE && after != TOKEN_RPAREN &&
+		 after != TOKEN_PIPE)
 		unexpected(p, "an operand");
 	return operand;
 }
@@ -354,16 +380,22 @@ static void warn_arity(struct parser *p, const struct template_operand *operand,
 	uint32_t min, max;
 	template_function_arity(operand->function, &min, &max);
 	if (given < min || given > max)
-		warn(p, operand->offset, operand->span, NULL, "\"%s\" takes %s%u argument%s but is given %u: rendering will fail",
-		     operand->function->name, max == UINT32_MAX ? "at least " : "", min, min == 1 ? "" : "s", given);
+		warn(p, operand->offset, operand->span, NULL,
+		     "\"%s\" takes %s%u argument%s but is given %u: rendering will fail",
+		     operand->function->name, max == UINT32_MAX ? "at least " : "", min,
+		     min == 1 ? "" : "s", given);
 }
 
-/* stage: 0 for the first of a pipeline; later ones get the result of the former as last argument. */
+/* stage: 0 for the first of a pipeline; later ones get the result of the former as last argument.
+ */
 static void check_command(struct parser *p, const struct template_command *command, unsigned stage)
 {
 	const struct template_operand *first = command->operands;
-	if (stage > 0 && first->nfields == 0 && (first->kind == OPERAND_CONSTANT || first->kind == OPERAND_NIL || first->kind == OPERAND_DOT)) {
-		complain(p, first->offset, first->span, NULL, "a pipeline goes on into a function, not into a value");
+	if (stage > 0 && first->nfields == 0 &&
+	    (first->kind == OPERAND_CONSTANT || first->kind == OPERAND_NIL ||
+	     first->kind == OPERAND_DOT)) {
+		complain(p, first->offset, first->span, NULL,
+			 "a pipeline goes on into a function, not into a value");
 		return;
 	}
 	if (first->kind == OPERAND_NIL)
@@ -373,9 +405,12 @@ static void check_command(struct parser *p, const struct template_command *comma
 		warn_arity(p, first, args);
 	else if (args > 0) {
 		const struct template_operand *second = first->next;
-		const char *hint = second && second->kind == OPERAND_FUNCTION ? "pass a value on with \"|\"" : NULL;
-		warn(p, first->offset, first->span, hint, "\"%.*s\" is a value: it takes no arguments, rendering will fail", (int)first->span,
-		     p->lexer.source->text.ptr + first->offset);
+		const char *hint = second && second->kind == OPERAND_FUNCTION
+					   ? "pass a value on with \"|\""
+					   : NULL;
+		warn(p, first->offset, first->span, hint,
+		     "\"%.*s\" is a value: it takes no arguments, rendering will fail",
+		     (int)first->span, p->lexer.source->text.ptr + first->offset);
 	}
 	for (const struct template_operand *arg = first->next; arg; arg = arg->next)
 		if (arg->kind == OPERAND_FUNCTION)
@@ -400,8 +435,10 @@ static struct template_command *parse_command(struct parser *p, unsigned stage, 
 	if (p->broken || p->failed)
 		return NULL;
 	if (command->noperands == 0) {
-		if (p->token.type == TOKEN_CLOSE || p->token.type == TOKEN_RPAREN || p->token.type == TOKEN_PIPE)
-			complain(p, p->token.offset, p->token.text.len, NULL, "a value is missing in %s", what);
+		if (p->token.type == TOKEN_CLOSE || p->token.type == TOKEN_RPAREN ||
+		    p->token.type == TOKEN_PIPE)
+			complain(p, p->token.offset, p->token.text.len, NULL,
+				 "a value is missing in %s", what);
 		else
 			unexpected(p, what);
 		return NULL;
@@ -410,7 +447,8 @@ static struct template_command *parse_command(struct parser *p, unsigned stage, 
 	return command;
 }
 
-/* Are we at `$x :=`, `$x =` or `$x,`? Looked at in the raw text, so that nothing is complained about twice. */
+/* Are we at `$x :=`, `$x =` or `$x,`? Looked at in the raw text, so that nothing is complained
+ * about twice. */
 static bool at_declaration(const struct parser *p)
 {
 	struct slice whole = p->lexer.source->text;
@@ -419,7 +457,9 @@ static bool at_declaration(const struct parser *p)
 		return false;
 	while (at < whole.len && strchr(" \t\r\n", whole.ptr[at]) && whole.ptr[at])
 		at++;
-	return at < whole.len && (whole.ptr[at] == '=' || whole.ptr[at] == ',' || (whole.ptr[at] == ':' && at + 1 < whole.len && whole.ptr[at + 1] == '='));
+	return at < whole.len &&
+	       (whole.ptr[at] == '=' || whole.ptr[at] == ',' ||
+		(whole.ptr[at] == ':' && at + 1 < whole.len && whole.ptr[at + 1] == '='));
 }
 
 struct declaration {
@@ -432,7 +472,8 @@ static void parse_declaration(struct parser *p, struct declaration *declaration,
 {
 	for (bool more = at_declaration(p); more && !p->broken;) {
 		if (declaration->n == 2 || (declaration->n == 1 && !in_range)) {
-			complain(p, p->token.offset, p->token.text.len, NULL, "too many variables are set at once");
+			complain(p, p->token.offset, p->token.text.len, NULL,
+				 "too many variables are set at once");
 			return;
 		}
 		declaration->names[declaration->n++] = p->token;
@@ -448,7 +489,8 @@ static void parse_declaration(struct parser *p, struct declaration *declaration,
 }
 
 /* Slots of the variables, after the pipeline: in {{ $x := $x }} the second is the outer one. */
-static void bind_declaration(struct parser *p, const struct declaration *declaration, struct template_pipe *pipe)
+static void bind_declaration(struct parser *p, const struct declaration *declaration,
+			     struct template_pipe *pipe)
 {
 	for (uint32_t i = 0; i < declaration->n && !p->broken; i++) {
 		struct template_token name = declaration->names[i];
@@ -456,19 +498,22 @@ static void bind_declaration(struct parser *p, const struct declaration *declara
 		if (slot < 0)
 			unknown_variable(p, name);
 		else
-			pipe->slots[i] = declaration->assigns ? (uint32_t)slot : variable_add(p, name.text);
+			pipe->slots[i] =
+				declaration->assigns ? (uint32_t)slot : variable_add(p, name.text);
 	}
 	pipe->nslots = declaration->n;
 }
 
-static struct template_pipe *parse_pipe(struct parser *p, enum template_token_type close, const char *what)
+static struct template_pipe *parse_pipe(struct parser *p, enum template_token_type close,
+					const char *what)
 {
 	struct declaration declaration = { .n = 0 };
 	struct template_pipe *pipe = alloc(p, sizeof(*pipe));
 	if (!pipe)
 		return NULL;
 	if (++p->depth > TEMPLATE_DEPTH_MAX) {
-		complain(p, p->token.offset, 1, NULL, "nested more than %d deep", TEMPLATE_DEPTH_MAX);
+		complain(p, p->token.offset, 1, NULL, "nested more than %d deep",
+			 TEMPLATE_DEPTH_MAX);
 		p->depth--;
 		return NULL;
 	}
@@ -518,11 +563,13 @@ static enum node_kind control_kind(struct slice word)
 }
 
 /* `else if` and `else with` make a chain: each is the only node of the former's otherwise. */
-static enum list_end parse_else(struct parser *p, struct template_node *node, struct template_node **chained)
+static enum list_end parse_else(struct parser *p, struct template_node *node,
+				struct template_node **chained)
 {
 	advance(p);
 	skip_space(p);
-	enum node_kind kind = p->token.type == TOKEN_WORD ? control_kind(p->token.text) : NODE_ACTION;
+	enum node_kind kind =
+		p->token.type == TOKEN_WORD ? control_kind(p->token.text) : NODE_ACTION;
 	if (kind == NODE_IF || kind == NODE_WITH) {
 		*chained = alloc(p, sizeof(**chained));
 		if (*chained) {
@@ -545,7 +592,8 @@ static enum list_end parse_else(struct parser *p, struct template_node *node, st
 	return end;
 }
 
-/* One `if`, `with` or `range` of a chain: its pipeline and body. The keyword is the current token. */
+/* One `if`, `with` or `range` of a chain: its pipeline and body. The keyword is the current token.
+ */
 static enum list_end parse_branch(struct parser *p, struct template_node *node, const char *what)
 {
 	bool dot_was_root = p->dot_is_root;
@@ -583,7 +631,8 @@ static void parse_control(struct parser *p, struct template_node *node)
 			end = parse_else(p, branch, &chained);
 	}
 	if (!p->failed && end != ENDED_END)
-		template_error(&p->lexer, open, span, NULL, "\"%s\" is not closed: {{ end }} is missing",
+		template_error(&p->lexer, open, span, NULL,
+			       "\"%s\" is not closed: {{ end }} is missing",
 			       control_name(node->kind));
 	p->nnames = scope;
 	p->depth--;
@@ -594,7 +643,8 @@ static void parse_loop_control(struct parser *p, struct template_node *node)
 	struct template_token word = p->token;
 	node->kind = slice_is(word.text, "break") ? NODE_BREAK : NODE_CONTINUE;
 	if (p->loops == 0)
-		complain(p, word.offset, word.text.len, NULL, "\"" SLICE_FMT "\" outside of a range", SLICE_ARG(word.text));
+		complain(p, word.offset, word.text.len, NULL,
+			 "\"" SLICE_FMT "\" outside of a range", SLICE_ARG(word.text));
 	close_keyword(p, "an action without arguments");
 }
 
@@ -604,7 +654,8 @@ static void parse_action(struct parser *p, struct template_node *node)
 	struct slice word = p->token.type == TOKEN_WORD ? p->token.text : (struct slice){ NULL, 0 };
 	node->kind = control_kind(word);
 	if (slice_is(word, "define") || slice_is(word, "template") || slice_is(word, "block")) {
-		complain(p, p->token.offset, word.len, NULL, "\"" SLICE_FMT "\" is not there yet", SLICE_ARG(word));
+		complain(p, p->token.offset, word.len, NULL, "\"" SLICE_FMT "\" is not there yet",
+			 SLICE_ARG(word));
 		close_action(p);
 	} else if (slice_is(word, "break") || slice_is(word, "continue")) {
 		parse_loop_control(p, node);
@@ -616,7 +667,8 @@ static void parse_action(struct parser *p, struct template_node *node)
 	}
 }
 
-/* Nodes up to the end of the text, {{ end }} (consumed) or {{ else (the word consumed by parse_else). */
+/* Nodes up to the end of the text, {{ end }} (consumed) or {{ else (the word consumed by
+ * parse_else). */
 static enum list_end parse_list(struct parser *p, struct template_node **out)
 {
 	struct template_node **last = out;
@@ -664,7 +716,8 @@ static void parse_all(struct parser *p, struct template_node **out)
 		if (end == ENDED_EOF || p->failed)
 			return;
 		if (end == ENDED_ELSE)
-			complain(p, p->token.offset, p->token.text.len, NULL, "{{ else }} without an \"if\", \"with\" or \"range\"");
+			complain(p, p->token.offset, p->token.text.len, NULL,
+				 "{{ else }} without an \"if\", \"with\" or \"range\"");
 		else
 			template_error(&p->lexer, p->open, 2, NULL, "{{ end }} closes nothing");
 		close_action(p);
@@ -673,14 +726,19 @@ static void parse_all(struct parser *p, struct template_node **out)
 	}
 }
 
-int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags, const struct template **out)
+int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags,
+		   const struct template **out)
 {
-	static const char *const prelude[] = { "$", "$labels", "$externalLabels", "$externalURL", "$value" };
-	struct parser p = { .arena = arena, .dot_is_root = true, .nnames = N(prelude), .nslots = N(prelude) };
+	static const char *const prelude[] = { "$", "$labels", "$externalLabels", "$externalURL",
+					       "$value" };
+	struct parser p = {
+		.arena = arena, .dot_is_root = true, .nnames = N(prelude), .nslots = N(prelude)
+	};
 	memcpy(p.names, prelude, sizeof(prelude));
 	template_lexer_init(&p.lexer, source, diags);
 	if (source->text.len > TEMPLATE_BYTES_MAX) {
-		template_error(&p.lexer, 0, 1, NULL, "a template of more than %d bytes", TEMPLATE_BYTES_MAX);
+		template_error(&p.lexer, 0, 1, NULL, "a template of more than %d bytes",
+			       TEMPLATE_BYTES_MAX);
 		return ERR_INVALID;
 	}
 	struct template *template = alloc(&p, sizeof(*template));

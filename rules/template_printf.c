@@ -1,6 +1,6 @@
 /*
- * Values of templates as text, as Go's package fmt writes them: %v and the other verbs, with their flags,
- * and its complaints inside the text (%!d(string=x), %!s(MISSING), %!(EXTRA int=1)).
+ * Values of templates as text, as Go's package fmt writes them: %v and the other verbs, with their
+ * flags, and its complaints inside the text (%!d(string=x), %!s(MISSING), %!(EXTRA int=1)).
  */
 #include "rules/template_value.h"
 
@@ -20,7 +20,8 @@ struct spec {
 
 static const struct spec plain_spec = { .width = -1, .precision = -1 };
 
-static void format_value(struct buf *out, const struct spec *spec, const struct template_value *value, char verb);
+static void format_value(struct buf *out, const struct spec *spec,
+			 const struct template_value *value, char verb);
 
 static size_t count_runes(struct slice text)
 {
@@ -54,7 +55,8 @@ static void pad(struct buf *out, const struct spec *spec, struct slice text, boo
 	buf_add_slice(out, text);
 }
 
-static void bad_verb(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void bad_verb(struct buf *out, const struct spec *spec, const struct template_value *value,
+		     char verb)
 {
 	buf_printf(out, "%%!%c(", verb);
 	if (value->type == TEMPLATE_NONE) {
@@ -66,7 +68,8 @@ static void bad_verb(struct buf *out, const struct spec *spec, const struct temp
 	buf_add_char(out, ')');
 }
 
-static void format_bool(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_bool(struct buf *out, const struct spec *spec,
+			const struct template_value *value, char verb)
 {
 	if (verb == 'v' || verb == 't')
 		pad(out, spec, slice_from(value->boolean ? "true" : "false"), false);
@@ -81,7 +84,8 @@ static void format_hex_float(struct buf *digits, double magnitude, int precision
 	if (precision < 0)
 		snprintf(text, sizeof(text), verb == 'X' ? "%A" : "%a", magnitude);
 	else
-		snprintf(text, sizeof(text), verb == 'X' ? "%.*A" : "%.*a", precision > 40 ? 40 : precision, magnitude);
+		snprintf(text, sizeof(text), verb == 'X' ? "%.*A" : "%.*a",
+			 precision > 40 ? 40 : precision, magnitude);
 	char *exponent = strpbrk(text, "pP");
 	size_t head = exponent ? (size_t)(exponent - text) + 2 : strlen(text);
 	buf_add(digits, text, head);
@@ -91,7 +95,8 @@ static void format_hex_float(struct buf *digits, double magnitude, int precision
 }
 
 /* The digits of a number >= 0. */
-static void format_magnitude(struct buf *digits, const struct spec *spec, double magnitude, char verb)
+static void format_magnitude(struct buf *digits, const struct spec *spec, double magnitude,
+			     char verb)
 {
 	int precision = spec->precision;
 	switch (verb) {
@@ -101,13 +106,16 @@ static void format_magnitude(struct buf *digits, const struct spec *spec, double
 		return;
 	case 'f':
 	case 'F':
-		buf_printf(digits, spec->sharp ? "%#.*f" : "%.*f", precision < 0 ? 6 : precision, magnitude);
+		buf_printf(digits, spec->sharp ? "%#.*f" : "%.*f", precision < 0 ? 6 : precision,
+			   magnitude);
 		return;
 	case 'e':
-		buf_printf(digits, spec->sharp ? "%#.*e" : "%.*e", precision < 0 ? 6 : precision, magnitude);
+		buf_printf(digits, spec->sharp ? "%#.*e" : "%.*e", precision < 0 ? 6 : precision,
+			   magnitude);
 		return;
 	case 'E':
-		buf_printf(digits, spec->sharp ? "%#.*E" : "%.*E", precision < 0 ? 6 : precision, magnitude);
+		buf_printf(digits, spec->sharp ? "%#.*E" : "%.*E", precision < 0 ? 6 : precision,
+			   magnitude);
 		return;
 	default:
 		break;
@@ -120,7 +128,8 @@ static void format_magnitude(struct buf *digits, const struct spec *spec, double
 		digits->ptr[i] = (char)toupper((unsigned char)digits->ptr[i]);
 }
 
-static void format_float(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_float(struct buf *out, const struct spec *spec,
+			 const struct template_value *value, char verb)
 {
 	double v = value->number;
 	if (!strchr("vgGfFeExX", verb)) {
@@ -155,11 +164,15 @@ static void digits_of(struct buf *digits, uint64_t v, unsigned base, bool upper)
 	buf_add(digits, text + at, sizeof(text) - at);
 }
 
-/* %d %b %o %O %x %X: a precision gives the least number of digits, and switches zero padding off. */
+/* %d %b %o %O %x %X: a precision gives the least number of digits, and switches zero padding off.
+ */
 static void format_integer(struct buf *out, const struct spec *spec, int64_t v, char verb)
 {
 	struct buf digits, text;
-	unsigned base = verb == 'b' ? 2 : verb == 'o' || verb == 'O' ? 8 : verb == 'x' || verb == 'X' ? 16 : 10;
+	unsigned base = verb == 'b'		     ? 2
+			: verb == 'o' || verb == 'O' ? 8
+			: verb == 'x' || verb == 'X' ? 16
+						     : 10;
 	buf_init(&digits);
 	buf_init(&text);
 	if (v != 0 || spec->precision != 0)
@@ -174,7 +187,8 @@ static void format_integer(struct buf *out, const struct spec *spec, int64_t v, 
 	else if (verb == 'O')
 		buf_add_str(&text, "0o");
 	size_t wanted = spec->precision > 0 ? (size_t)spec->precision : 0;
-	if (spec->precision < 0 && spec->zero && !spec->minus && spec->width > 0 && (size_t)spec->width > prefix)
+	if (spec->precision < 0 && spec->zero && !spec->minus && spec->width > 0 &&
+	    (size_t)spec->width > prefix)
 		wanted = (size_t)spec->width - prefix;
 	fill(&text, '0', digits.len < wanted ? wanted - digits.len : 0);
 	buf_add_slice(&text, buf_slice(&digits));
@@ -208,7 +222,8 @@ static void format_rune(struct buf *out, const struct spec *spec, int64_t v, cha
 	buf_fini(&text);
 }
 
-static void format_int(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_int(struct buf *out, const struct spec *spec, const struct template_value *value,
+		       char verb)
 {
 	if (strchr("vdboOxX", verb))
 		format_integer(out, spec, value->integer, verb);
@@ -226,7 +241,8 @@ static struct slice first_runes(struct slice text, size_t n)
 	return (struct slice){ text.ptr, at };
 }
 
-static void format_hex_bytes(struct buf *out, const struct spec *spec, struct slice bytes, char verb)
+static void format_hex_bytes(struct buf *out, const struct spec *spec, struct slice bytes,
+			     char verb)
 {
 	struct buf text;
 	buf_init(&text);
@@ -246,12 +262,14 @@ static void format_hex_bytes(struct buf *out, const struct spec *spec, struct sl
 static bool can_backquote(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] == '`' || text.ptr[i] == 0x7f || ((unsigned char)text.ptr[i] < ' ' && text.ptr[i] != '\t'))
+		if (text.ptr[i] == '`' || text.ptr[i] == 0x7f ||
+		    ((unsigned char)text.ptr[i] < ' ' && text.ptr[i] != '\t'))
 			return false;
 	return slice_is_utf8(text);
 }
 
-static void format_text(struct buf *out, const struct spec *spec, const struct template_value *value, struct slice text, char verb)
+static void format_text(struct buf *out, const struct spec *spec,
+			const struct template_value *value, struct slice text, char verb)
 {
 	if (verb == 'x' || verb == 'X') {
 		format_hex_bytes(out, spec, text, verb);
@@ -278,7 +296,8 @@ static void format_text(struct buf *out, const struct spec *spec, const struct t
 }
 
 /* Times and durations are printed by their String() whatever the verb. */
-static void format_stringer(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_stringer(struct buf *out, const struct spec *spec,
+			    const struct template_value *value, char verb)
 {
 	struct buf text;
 	buf_init(&text);
@@ -290,12 +309,14 @@ static void format_stringer(struct buf *out, const struct spec *spec, const stru
 	buf_fini(&text);
 }
 
-static void format_labels(struct buf *out, const struct spec *spec, const struct labels *labels, char verb)
+static void format_labels(struct buf *out, const struct spec *spec, const struct labels *labels,
+			  char verb)
 {
 	buf_add_str(out, "map[");
 	for (size_t i = 0; labels && i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);
-		struct template_value name = template_string(label.name), value = template_string(label.value);
+		struct template_value name = template_string(label.name),
+				      value = template_string(label.value);
 		if (i > 0)
 			buf_add_char(out, ' ');
 		format_value(out, spec, &name, verb);
@@ -305,7 +326,8 @@ static void format_labels(struct buf *out, const struct spec *spec, const struct
 	buf_add_char(out, ']');
 }
 
-static void format_args(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_args(struct buf *out, const struct spec *spec,
+			const struct template_value *value, char verb)
 {
 	buf_add_str(out, "map[");
 	for (uint32_t i = 0; i < value->n; i++) {
@@ -321,13 +343,15 @@ static void format_args(struct buf *out, const struct spec *spec, const struct t
 	buf_add_char(out, ']');
 }
 
-static void format_root(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_root(struct buf *out, const struct spec *spec,
+			const struct template_value *value, char verb)
 {
 	static const char *const fields[] = { "Labels", "ExternalLabels", "ExternalURL", "Value" };
 	buf_add_char(out, '{');
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
 		bool found;
-		struct template_value field = template_value_field(value, slice_from(fields[i]), &found);
+		struct template_value field =
+			template_value_field(value, slice_from(fields[i]), &found);
 		if (i > 0)
 			buf_add_char(out, ' ');
 		format_value(out, spec, &field, verb);
@@ -335,7 +359,8 @@ static void format_root(struct buf *out, const struct spec *spec, const struct t
 	buf_add_char(out, '}');
 }
 
-static void format_value(struct buf *out, const struct spec *spec, const struct template_value *value, char verb)
+static void format_value(struct buf *out, const struct spec *spec,
+			 const struct template_value *value, char verb)
 {
 	if (verb == 'T') {
 		pad(out, spec, slice_from(template_type_name(value->type)), false);
@@ -387,7 +412,8 @@ void template_value_print(const struct template_value *value, struct buf *out)
 void template_sprint(const struct template_value *values, size_t n, struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && values[i].type != TEMPLATE_STRING && values[i - 1].type != TEMPLATE_STRING)
+		if (i > 0 && values[i].type != TEMPLATE_STRING &&
+		    values[i - 1].type != TEMPLATE_STRING)
 			buf_add_char(out, ' ');
 		format_value(out, &plain_spec, &values[i], 'v');
 	}
@@ -438,14 +464,17 @@ static void parse_flags(struct printf_state *state, struct spec *spec)
 	}
 }
 
-/* A number, or a star that takes an argument. False: neither, or a star without a fitting argument (said in the text). */
+/* A number, or a star that takes an argument. False: neither, or a star without a fitting argument
+ * (said in the text). */
 static bool parse_number(struct printf_state *state, const char *bad, int *out)
 {
 	int value = 0;
 	if (state->at < state->format.len && state->format.ptr[state->at] == '*') {
 		state->at++;
-		const struct template_value *star = state->used < state->n ? &state->values[state->used++] : NULL;
-		if (!star || star->type != TEMPLATE_INT || star->integer < -TEMPLATE_WIDTH_MAX || star->integer > TEMPLATE_WIDTH_MAX) {
+		const struct template_value *star =
+			state->used < state->n ? &state->values[state->used++] : NULL;
+		if (!star || star->type != TEMPLATE_INT || star->integer < -TEMPLATE_WIDTH_MAX ||
+		    star->integer > TEMPLATE_WIDTH_MAX) {
 			buf_add_str(state->out, bad);
 			return false;
 		}
@@ -453,7 +482,9 @@ static bool parse_number(struct printf_state *state, const char *bad, int *out)
 		return true;
 	}
 	size_t start = state->at;
-	for (; state->at < state->format.len && isdigit((unsigned char)state->format.ptr[state->at]); state->at++) {
+	for (;
+	     state->at < state->format.len && isdigit((unsigned char)state->format.ptr[state->at]);
+	     state->at++) {
 		value = value * 10 + (state->format.ptr[state->at] - '0');
 		if (value > TEMPLATE_WIDTH_MAX) {
 			state->error = ERR_LIMIT;
@@ -524,7 +555,8 @@ static void add_extra(struct printf_state *state)
 	buf_add_char(state->out, ')');
 }
 
-int template_sprintf(struct slice format, const struct template_value *values, size_t n, struct buf *out)
+int template_sprintf(struct slice format, const struct template_value *values, size_t n,
+		     struct buf *out)
 {
 	struct printf_state state = { .format = format, .values = values, .n = n, .out = out };
 	while (state.at < format.len && !state.error) {

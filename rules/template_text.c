@@ -24,7 +24,8 @@ int fn_args(struct template_call *call, struct template_value *out)
 	return 0;
 }
 
-/* What replacing could make at most: each match (a byte at least) the template, each reference its group. */
+/* What replacing could make at most: each match (a byte at least) the template, each reference its
+ * group. */
 static bool replaced_is_bounded(struct slice text, struct slice template)
 {
 	size_t references = 0;
@@ -35,7 +36,8 @@ static bool replaced_is_bounded(struct slice text, struct slice template)
 
 int fn_re_replace_all(struct template_call *call, struct template_value *out)
 {
-	struct slice pattern = call->args[0].string, template = call->args[1].string, subject = call->args[2].string;
+	struct slice pattern = call->args[0].string, template = call->args[1].string,
+		     subject = call->args[2].string;
 	struct buf text;
 	if (!replaced_is_bounded(subject, template))
 		return ERR_LIMIT;
@@ -44,7 +46,8 @@ int fn_re_replace_all(struct template_call *call, struct template_value *out)
 	if (error >= 0)
 		return template_give(call, &text, out);
 	buf_fini(&text);
-	return template_fail(call, "bad pattern \"%.*s\"", (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
+	return template_fail(call, "bad pattern \"%.*s\"",
+			     (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
 }
 
 int fn_match(struct template_call *call, struct template_value *out)
@@ -52,24 +55,27 @@ int fn_match(struct template_call *call, struct template_value *out)
 	struct slice pattern = call->args[0].string;
 	int found = regex_search(pattern, call->args[1].string);
 	if (found < 0)
-		return template_fail(call, "bad pattern \"%.*s\"", (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
+		return template_fail(call, "bad pattern \"%.*s\"",
+				     (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
 	*out = (struct template_value){ .type = TEMPLATE_BOOL, .boolean = found };
 	return 0;
 }
 
 /*
- * Letters with their case, in ranges: first, last, and what makes a lower one of an upper one; 1 stands for
- * pairs, even upper, odd lower; -1 for pairs the other way. Latin, Greek, Cyrillic, Armenian; others stay as they are.
+ * Letters with their case, in ranges: first, last, and what makes a lower one of an upper one; 1
+ * stands for pairs, even upper, odd lower; -1 for pairs the other way. Latin, Greek, Cyrillic,
+ * Armenian; others stay as they are.
  */
 static const struct case_range {
 	uint32_t first, last;
 	int32_t delta;
 } case_ranges[] = {
-	{ 'A', 'Z', 32 },	  { 0xc0, 0xd6, 32 },	  { 0xd8, 0xde, 32 },	  { 0x100, 0x12f, 1 },	  { 0x132, 0x137, 1 },
-	{ 0x139, 0x148, -1 },	  { 0x14a, 0x177, 1 },	  { 0x179, 0x17e, -1 },	  { 0x391, 0x3a1, 32 },	  { 0x3a3, 0x3ab, 32 },
-	{ 0x386, 0x386, 38 },	  { 0x388, 0x38a, 37 },	  { 0x38c, 0x38c, 64 },	  { 0x38e, 0x38f, 63 },	  { 0x410, 0x42f, 32 },
-	{ 0x400, 0x40f, 80 },	  { 0x460, 0x481, 1 },	  { 0x48a, 0x4bf, 1 },	  { 0x4d0, 0x52f, 1 },	  { 0x531, 0x556, 48 },
-	{ 0x1e00, 0x1e95, 1 },	  { 0x1ea0, 0x1eff, 1 },
+	{ 'A', 'Z', 32 },      { 0xc0, 0xd6, 32 },    { 0xd8, 0xde, 32 },   { 0x100, 0x12f, 1 },
+	{ 0x132, 0x137, 1 },   { 0x139, 0x148, -1 },  { 0x14a, 0x177, 1 },  { 0x179, 0x17e, -1 },
+	{ 0x391, 0x3a1, 32 },  { 0x3a3, 0x3ab, 32 },  { 0x386, 0x386, 38 }, { 0x388, 0x38a, 37 },
+	{ 0x38c, 0x38c, 64 },  { 0x38e, 0x38f, 63 },  { 0x410, 0x42f, 32 }, { 0x400, 0x40f, 80 },
+	{ 0x460, 0x481, 1 },   { 0x48a, 0x4bf, 1 },   { 0x4d0, 0x52f, 1 },  { 0x531, 0x556, 48 },
+	{ 0x1e00, 0x1e95, 1 }, { 0x1ea0, 0x1eff, 1 },
 };
 
 static uint32_t to_case(uint32_t rune, bool upper)
@@ -84,7 +90,8 @@ static uint32_t to_case(uint32_t rune, bool upper)
 		}
 		if (!upper && rune >= range->first && rune <= range->last)
 			return rune + (uint32_t)range->delta;
-		if (upper && rune >= range->first + (uint32_t)range->delta && rune <= range->last + (uint32_t)range->delta)
+		if (upper && rune >= range->first + (uint32_t)range->delta &&
+		    rune <= range->last + (uint32_t)range->delta)
 			return rune - (uint32_t)range->delta;
 	}
 	return rune;
@@ -93,11 +100,14 @@ static uint32_t to_case(uint32_t rune, bool upper)
 /* strings.Title's idea of what ends a word. */
 static bool is_separator(uint32_t rune)
 {
-	return rune != '_' && !rune_is_alnum(rune) && (rune < 0x80 || rune == 0x85 || rune == 0xa0 || (rune >= 0x2000 && rune <= 0x200a) ||
-						       rune == 0x2028 || rune == 0x2029 || rune == 0x202f || rune == 0x205f || rune == 0x3000);
+	return rune != '_' && !rune_is_alnum(rune) &&
+	       (rune < 0x80 || rune == 0x85 || rune == 0xa0 || (rune >= 0x2000 && rune <= 0x200a) ||
+		rune == 0x2028 || rune == 0x2029 || rune == 0x202f || rune == 0x205f ||
+		rune == 0x3000);
 }
 
-static int map_case(struct template_call *call, bool upper, bool only_first, struct template_value *out)
+static int map_case(struct template_call *call, bool upper, bool only_first,
+		    struct template_value *out)
 {
 	struct slice from = call->args[0].string;
 	struct buf text;
@@ -105,7 +115,8 @@ static int map_case(struct template_call *call, bool upper, bool only_first, str
 	size_t len;
 	buf_init(&text);
 	for (size_t i = 0; i < from.len; i += len) {
-		uint32_t rune = template_rune_at((struct slice){ from.ptr + i, from.len - i }, &len);
+		uint32_t rune =
+			template_rune_at((struct slice){ from.ptr + i, from.len - i }, &len);
 		if (!only_first || is_separator(before))
 			template_rune_format(to_case(rune, upper), &text);
 		else
@@ -147,7 +158,8 @@ static bool split_host_port(struct slice text, struct slice *host, struct slice 
 		rest = *host;
 		if (slice_find(rest, '[') >= 0)
 			return false;
-	} else if (slice_find(rest, ':') >= 0 || slice_find(rest, '[') >= 0 || slice_find(rest, ']') >= 0) {
+	} else if (slice_find(rest, ':') >= 0 || slice_find(rest, '[') >= 0 ||
+		   slice_find(rest, ']') >= 0) {
 		return false;
 	}
 	*port = (struct slice){ colon + 1, text.len - at - 1 };
@@ -171,7 +183,8 @@ static bool is_ip(struct slice text)
 		return false;
 	memcpy(plain, text.len ? text.ptr : "", text.len);
 	plain[text.len] = '\0';
-	return strlen(plain) == text.len && (inet_pton(AF_INET, plain, address) == 1 || inet_pton(AF_INET6, plain, address) == 1);
+	return strlen(plain) == text.len && (inet_pton(AF_INET, plain, address) == 1 ||
+					     inet_pton(AF_INET6, plain, address) == 1);
 }
 
 int fn_strip_domain(struct template_call *call, struct template_value *out)
@@ -193,8 +206,10 @@ int fn_strip_domain(struct template_call *call, struct template_value *out)
 	if (port.len == 0)
 		buf_add_slice(&text, host);
 	else
-		buf_printf(&text, slice_find(host, ':') >= 0 ? "[" SLICE_FMT "]:" SLICE_FMT : SLICE_FMT ":" SLICE_FMT, SLICE_ARG(host),
-			   SLICE_ARG(port));
+		buf_printf(&text,
+			   slice_find(host, ':') >= 0 ? "[" SLICE_FMT "]:" SLICE_FMT
+						      : SLICE_FMT ":" SLICE_FMT,
+			   SLICE_ARG(host), SLICE_ARG(port));
 	return template_give(call, &text, out);
 }
 
@@ -220,7 +235,8 @@ int fn_table_link(struct template_call *call, struct template_value *out)
 
 int fn_external_url(struct template_call *call, struct template_value *out)
 {
-	*out = template_string(slice_from(call->data->external_url ? call->data->external_url : ""));
+	*out = template_string(
+		slice_from(call->data->external_url ? call->data->external_url : ""));
 	return 0;
 }
 

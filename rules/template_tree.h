@@ -21,7 +21,7 @@ enum template_token_type {
 	TOKEN_FIELD, /* .name */
 	TOKEN_DOT,
 	TOKEN_VARIABLE, /* $name, or $ alone */
-	TOKEN_WORD,     /* keyword or function */
+	TOKEN_WORD,	/* keyword or function */
 	TOKEN_NUMBER,
 	TOKEN_CHAR,
 	TOKEN_STRING,
@@ -50,21 +50,32 @@ struct template_lexer {
 	unsigned errors;
 };
 
-void template_lexer_init(struct template_lexer *lexer, const struct source *source, struct diag_list *diags);
-/* The next token. A comment leaves none. After TOKEN_ERROR the rest of the action may be skipped. */
+void template_lexer_init(struct template_lexer *lexer, const struct source *source,
+			 struct diag_list *diags);
+/* The next token. A comment leaves none. After TOKEN_ERROR the rest of the action may be skipped.
+ */
 struct template_token template_lexer_next(struct template_lexer *lexer);
-/* Skips to behind the end of the action that is being read: where parsing goes on after an error. */
+/* Skips to behind the end of the action that is being read: where parsing goes on after an error.
+ */
 void template_lexer_skip_action(struct template_lexer *lexer);
 /* An error at a place of the template; counted. */
-void template_error(struct template_lexer *lexer, size_t offset, size_t span, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
-/* The value of a string, raw string or char literal (quotes included in text). False: bad escape. */
+void template_error(struct template_lexer *lexer, size_t offset, size_t span, const char *hint,
+		    const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The value of a string, raw string or char literal (quotes included in text). False: bad escape.
+ */
 bool template_unquote(struct slice text, struct arena *arena, struct slice *out);
 /* The value of a number or character literal, as Go types it: int or float. */
 bool template_number(struct slice text, struct template_value *out);
 
 /* Slots of the variables that every template begins with. */
-enum template_slot { SLOT_ROOT, SLOT_LABELS, SLOT_EXTERNAL_LABELS, SLOT_EXTERNAL_URL, SLOT_VALUE, SLOT_FIRST_OWN };
+enum template_slot {
+	SLOT_ROOT,
+	SLOT_LABELS,
+	SLOT_EXTERNAL_LABELS,
+	SLOT_EXTERNAL_URL,
+	SLOT_VALUE,
+	SLOT_FIRST_OWN
+};
 #define TEMPLATE_VARIABLES_MAX 200 /* in scope at once */
 
 struct template_pipe;
@@ -78,7 +89,8 @@ enum operand_kind {
 	OPERAND_PIPE, /* in parentheses */
 };
 
-/* One word of a command: what it starts from, then a chain of fields. `.Labels.x` is DOT with two. */
+/* One word of a command: what it starts from, then a chain of fields. `.Labels.x` is DOT with two.
+ */
 struct template_operand {
 	enum operand_kind kind;
 	uint32_t offset, span;
@@ -94,7 +106,8 @@ struct template_operand {
 };
 
 struct template_command {
-	struct template_operand *operands; /* the first is what is evaluated, the others its arguments */
+	struct template_operand
+		*operands; /* the first is what is evaluated, the others its arguments */
 	uint32_t noperands;
 	struct template_command *next; /* in the pipeline */
 };
@@ -105,18 +118,27 @@ struct template_pipe {
 	uint32_t nslots;
 };
 
-enum node_kind { NODE_TEXT, NODE_ACTION, NODE_IF, NODE_WITH, NODE_RANGE, NODE_BREAK, NODE_CONTINUE };
+enum node_kind {
+	NODE_TEXT,
+	NODE_ACTION,
+	NODE_IF,
+	NODE_WITH,
+	NODE_RANGE,
+	NODE_BREAK,
+	NODE_CONTINUE
+};
 
 struct template_node {
 	enum node_kind kind;
 	struct template_node *next;
-	struct slice text;          /* NODE_TEXT */
+	struct slice text;	    /* NODE_TEXT */
 	struct template_pipe *pipe; /* all but text, break, continue */
 	struct template_node *body, *otherwise;
 	bool is_chained; /* otherwise is what `else if` or `else with` begins */
 };
 
-struct template {
+struct template
+{
 	struct template_node *nodes;
 	const struct source *source;
 	uint32_t nslots;
@@ -137,9 +159,11 @@ struct template_call {
 
 struct template_function {
 	const char *name;
-	/* A letter an argument: s string, a anything; '*' repeats the last any number of times (also none). */
+	/* A letter an argument: s string, a anything; '*' repeats the last any number of times
+	 * (also none). */
 	const char *arguments;
-	int (*fn)(struct template_call *call, struct template_value *out); /* NULL: not there yet, or lazy */
+	int (*fn)(struct template_call *call,
+		  struct template_value *out); /* NULL: not there yet, or lazy */
 	enum template_lazy lazy;
 	const char *doc;
 };
@@ -151,6 +175,7 @@ const struct template_function *template_function_find(struct slice name);
 /* Of the same text or NULL: for "did you mean". */
 const char *template_function_nearest(struct slice name);
 /* How many arguments it takes; *max is UINT32_MAX for any number. */
-void template_function_arity(const struct template_function *function, uint32_t *min, uint32_t *max);
+void template_function_arity(const struct template_function *function, uint32_t *min,
+			     uint32_t *max);
 
 #endif

@@ -55,7 +55,8 @@ static struct template_value labels_value(const struct labels *labels)
 	return (struct template_value){ .type = TEMPLATE_LABELS, .labels = labels };
 }
 
-static struct template_value root_field(const struct template_data *data, struct slice name, bool *found)
+static struct template_value root_field(const struct template_data *data, struct slice name,
+					bool *found)
 {
 	*found = true;
 	if (slice_is(name, "Labels"))
@@ -70,13 +71,15 @@ static struct template_value root_field(const struct template_data *data, struct
 	return (struct template_value){ .type = TEMPLATE_NONE };
 }
 
-struct template_value template_value_field(const struct template_value *value, struct slice name, bool *found)
+struct template_value template_value_field(const struct template_value *value, struct slice name,
+					   bool *found)
 {
 	*found = true;
 	if (value->type == TEMPLATE_ROOT)
 		return root_field(value->root, name, found);
 	if (value->type == TEMPLATE_LABELS)
-		return template_string(value->labels ? labels_get(value->labels, name) : (struct slice){ "", 0 });
+		return template_string(value->labels ? labels_get(value->labels, name)
+						     : (struct slice){ "", 0 });
 	*found = value->type == TEMPLATE_ARGS;
 	for (uint32_t i = 0; *found && i < value->n; i++) {
 		char key[16];
@@ -135,7 +138,8 @@ void template_time_format(int64_t ms, struct buf *out)
 	struct tm tm;
 	if (!gmtime_r(&seconds, &tm))
 		return;
-	buf_printf(out, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+		   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	if (fraction) {
 		char digits[8];
 		int n = snprintf(digits, sizeof(digits), ".%03d", (int)fraction);

@@ -21,10 +21,10 @@ enum template_type {
 	TEMPLATE_FLOAT,
 	TEMPLATE_STRING,
 	TEMPLATE_LABELS,   /* name → text */
-	TEMPLATE_ARGS,     /* arg0, arg1… → value: what the function args makes */
-	TEMPLATE_TIME,     /* ms since the epoch */
+	TEMPLATE_ARGS,	   /* arg0, arg1… → value: what the function args makes */
+	TEMPLATE_TIME,	   /* ms since the epoch */
 	TEMPLATE_DURATION, /* ns */
-	TEMPLATE_ROOT,     /* the data: .Labels, .ExternalLabels, .ExternalURL, .Value */
+	TEMPLATE_ROOT,	   /* the data: .Labels, .ExternalLabels, .ExternalURL, .Value */
 };
 
 struct template_value {
@@ -58,16 +58,20 @@ void template_sprintln(const struct template_value *values, size_t n, struct buf
  * fmt.Sprintf: mismatches are printed as Go prints them (%!d(string=x)). ERR_LIMIT: a width beyond
  * TEMPLATE_WIDTH_MAX. ERR_UNSUPPORTED: argument indexes (%[1]d).
  */
-int template_sprintf(struct slice format, const struct template_value *values, size_t n, struct buf *out);
-/* A field of a value: *found tells whether the type has fields at all and, for the data, one of that name. */
-struct template_value template_value_field(const struct template_value *value, struct slice name, bool *found);
+int template_sprintf(struct slice format, const struct template_value *values, size_t n,
+		     struct buf *out);
+/* A field of a value: *found tells whether the type has fields at all and, for the data, one of
+ * that name. */
+struct template_value template_value_field(const struct template_value *value, struct slice name,
+					   bool *found);
 /* "2015-06-23 13:19:44.128 +0000 UTC" */
 void template_time_format(int64_t ms, struct buf *out);
 /* "1h2m3.5s" */
 void template_duration_format(int64_t ns, struct buf *out);
 /* A code point as UTF-8; U+FFFD when it is none. */
 void template_rune_format(int64_t rune, struct buf *out);
-/* The code point at the start of text, which is not empty; *len is its length. Invalid bytes: U+FFFD, 1. */
+/* The code point at the start of text, which is not empty; *len is its length. Invalid bytes:
+ * U+FFFD, 1. */
 uint32_t template_rune_at(struct slice text, size_t *len);
 
 #endif

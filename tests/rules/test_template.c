@@ -26,9 +26,12 @@ static void teardown(void)
 static struct labels *some_labels(void)
 {
 	static const struct label pairs[] = {
-		{ SLICE("__name__"), SLICE("m") },	{ SLICE("a"), SLICE("1") },
-		{ SLICE("b"), SLICE("2") },		{ SLICE("instance"), SLICE("node1.example.org:9100") },
-		{ SLICE("job"), SLICE("node") },	{ SLICE("path"), SLICE("/x?y=1&z=<é>") },
+		{ SLICE("__name__"), SLICE("m") },
+		{ SLICE("a"), SLICE("1") },
+		{ SLICE("b"), SLICE("2") },
+		{ SLICE("instance"), SLICE("node1.example.org:9100") },
+		{ SLICE("job"), SLICE("node") },
+		{ SLICE("path"), SLICE("/x?y=1&z=<é>") },
 	};
 	struct labels *labels;
 	ck_assert_int_eq(labels_new(pairs, sizeof(pairs) / sizeof(*pairs), &labels, NULL), 0);
@@ -47,7 +50,9 @@ static char *render(const char *text, double value)
 {
 	const struct template *template;
 	struct labels *labels = some_labels();
-	struct template_data data = { .labels = labels, .value = value, .external_url = "http://tocsin.example/pre" };
+	struct template_data data = { .labels = labels,
+				      .value = value,
+				      .external_url = "http://tocsin.example/pre" };
 	struct buf out;
 	buf_init(&out);
 	buf_add_str(&out, "");
@@ -59,7 +64,8 @@ static char *render(const char *text, double value)
 	return buf_take(&out);
 }
 
-/* ⏎ and ␠ for their bytes; what follows " !" says which peer disagrees, for scripts/check-templates. */
+/* ⏎ and ␠ for their bytes; what follows " !" says which peer disagrees, for
+ * scripts/check-templates. */
 static char *unfold(const char *line)
 {
 	struct buf out;
@@ -79,12 +85,17 @@ static char *unfold(const char *line)
 	return buf_take(&out);
 }
 
-static bool check_case(const char *template_line, const char *expected_line, double value, unsigned number)
+static bool check_case(const char *template_line, const char *expected_line, double value,
+		       unsigned number)
 {
-	char *template = unfold(template_line), *expected = unfold(expected_line), *got = render(template, value);
-	bool good = strcmp(expected, "<error>") == 0 ? strncmp(got, "<error expanding template: ", 27) == 0 : strcmp(got, expected) == 0;
+	char *template = unfold(template_line), *expected = unfold(expected_line),
+	     *got = render(template, value);
+	bool good = strcmp(expected, "<error>") == 0
+			    ? strncmp(got, "<error expanding template: ", 27) == 0
+			    : strcmp(got, expected) == 0;
 	if (!good)
-		fprintf(stderr, "template_cases.txt:%u: %s\n  expected: %s\n  got:      %s\n", number, template_line, expected, got);
+		fprintf(stderr, "template_cases.txt:%u: %s\n  expected: %s\n  got:      %s\n",
+			number, template_line, expected, got);
 	free(template);
 	free(expected);
 	free(got);
@@ -125,20 +136,27 @@ END_TEST
 static const struct {
 	const char *text, *said;
 } complaints[] = {
-	{ "{{ $lables.x }}", "1:4+7 error: undefined variable \"$lables\"; did you mean \"$labels\"?\n" },
-	{ "{{ $value | humanise }}", "1:13+8 error: unknown function \"humanise\"; did you mean \"humanize\"?\n" },
+	{ "{{ $lables.x }}",
+	  "1:4+7 error: undefined variable \"$lables\"; did you mean \"$labels\"?\n" },
+	{ "{{ $value | humanise }}",
+	  "1:13+8 error: unknown function \"humanise\"; did you mean \"humanize\"?\n" },
 	{ "{{ $lables.x }}\n{{ $value | humanise }}",
 	  "1:4+7 error: undefined variable \"$lables\"; did you mean \"$labels\"?\n"
 	  "2:13+8 error: unknown function \"humanise\"; did you mean \"humanize\"?\n" },
-	{ "{{ labels.x }}", "1:4+6 error: unknown function \"labels\"; did you mean \"$labels\"?\n" },
-	{ "{{ Labels.x }}", "1:4+6 error: unknown function \"Labels\"; did you mean \".Labels\"?\n" },
-	{ "{{ query \"up\" | first | value }}", "1:4+5 error: function \"query\" is not there yet\n" },
+	{ "{{ labels.x }}",
+	  "1:4+6 error: unknown function \"labels\"; did you mean \"$labels\"?\n" },
+	{ "{{ Labels.x }}",
+	  "1:4+6 error: unknown function \"Labels\"; did you mean \".Labels\"?\n" },
+	{ "{{ query \"up\" | first | value }}",
+	  "1:4+5 error: function \"query\" is not there yet\n" },
 	{ "{{ now }}", "1:4+3 error: function \"now\" is not there yet\n" },
 	{ "{{ $activeAt }}", "1:4+9 error: variable \"$activeAt\" is not there yet\n" },
-	{ "{{ (toTime 5).Year }}", "1:4+15 error: the methods of times and durations are not there yet\n" },
+	{ "{{ (toTime 5).Year }}",
+	  "1:4+15 error: the methods of times and durations are not there yet\n" },
 	{ "{{ define \"x\" }}", "1:4+6 error: \"define\" is not there yet\n" },
 	{ "{{ if true }}x", "1:1+5 error: \"if\" is not closed: {{ end }} is missing\n" },
-	{ "x {{ end }} {{ $nope }}", "1:3+2 error: {{ end }} closes nothing\n1:16+5 error: undefined variable \"$nope\"\n" },
+	{ "x {{ end }} {{ $nope }}",
+	  "1:3+2 error: {{ end }} closes nothing\n1:16+5 error: undefined variable \"$nope\"\n" },
 	{ "{{ else }}", "1:4+4 error: {{ else }} without an \"if\", \"with\" or \"range\"\n" },
 	{ "{{ if true }}{{ else }}{{ else }}{{ end }}", "1:27+4 error: a second {{ else }}\n" },
 	{ "{{ if }}x{{ end }}", "1:7+2 error: a value is missing in if\n" },
@@ -153,20 +171,28 @@ static const struct {
 	{ "{{ 'ab' }}", "1:4+4 error: bad character literal\n" },
 	{ "{{ \"a\"\"b\" }}", "1:7+3 error: a blank is missing before \"\"b\"\"\n" },
 	{ "{{ nil }}", "1:4+3 error: nil is not a command\n" },
-	{ "{{ $value | 5 }}", "1:13+1 error: a pipeline goes on into a function, not into a value\n" },
+	{ "{{ $value | 5 }}",
+	  "1:13+1 error: a pipeline goes on into a function, not into a value\n" },
 	{ "{{ $x, $y := $labels }}", "1:8+2 error: too many variables are set at once\n" },
 	{ "{{ $x = 1 }}", "1:4+2 error: undefined variable \"$x\"\n" },
 	{ "{{ break }}", "1:4+5 error: \"break\" outside of a range\n" },
 	{ "{{/* x }}", "1:1+2 error: unclosed comment\n" },
-	{ "{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", "1:39+2 error: undefined variable \"$x\"\n" },
+	{ "{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}",
+	  "1:39+2 error: undefined variable \"$x\"\n" },
 	{ "{{ $value; }}", "1:10+1 error: unexpected \";\" in an action\n" },
 	{ "{{ els }}", "1:4+3 error: unknown function \"els\"; did you mean \"else\"?\n" },
-	{ "{{ .Lables.x }}", "1:4+9 warning: the data has no field \"Lables\": rendering will fail; did you mean \".Labels\"?\n" },
-	{ "{{ $labels.service.name }}", "1:4+20 warning: label \"service\" is a text: it has no field \"name\", rendering will fail; "
-				       "for a label of that name: {{ index $labels \"service.name\" }}\n" },
-	{ "{{ $value humanize }}", "1:4+6 warning: \"$value\" is a value: it takes no arguments, rendering will fail; pass a value on with \"|\"\n"
-				   "1:11+8 warning: \"humanize\" takes 1 argument but is given 0: rendering will fail\n" },
-	{ "{{ humanize }}", "1:4+8 warning: \"humanize\" takes 1 argument but is given 0: rendering will fail\n" },
+	{ "{{ .Lables.x }}", "1:4+9 warning: the data has no field \"Lables\": rendering will "
+			     "fail; did you mean \".Labels\"?\n" },
+	{ "{{ $labels.service.name }}",
+	  "1:4+20 warning: label \"service\" is a text: it has no field \"name\", rendering will "
+	  "fail; "
+	  "for a label of that name: {{ index $labels \"service.name\" }}\n" },
+	{ "{{ $value humanize }}",
+	  "1:4+6 warning: \"$value\" is a value: it takes no arguments, rendering will fail; pass "
+	  "a value on with \"|\"\n"
+	  "1:11+8 warning: \"humanize\" takes 1 argument but is given 0: rendering will fail\n" },
+	{ "{{ humanize }}",
+	  "1:4+8 warning: \"humanize\" takes 1 argument but is given 0: rendering will fail\n" },
 	{ "{{ with .Labels }}{{ .job }}{{ end }}", "" },
 };
 
@@ -180,8 +206,8 @@ START_TEST(template_complains_at_the_place)
 	for (size_t i = 0; i < diags.n; i++) {
 		const struct diag *diag = &diags.items[i];
 		buf_printf(&said, "%u:%u+%u %s: %s%s%s\n", diag->line, diag->column, diag->span,
-			   diag->severity == DIAG_ERROR ? "error" : "warning", diag->message, diag->hint ? "; " : "",
-			   diag->hint ? diag->hint : "");
+			   diag->severity == DIAG_ERROR ? "error" : "warning", diag->message,
+			   diag->hint ? "; " : "", diag->hint ? diag->hint : "");
 	}
 	ck_assert_str_eq(said.ptr, complaints[_i].said);
 	buf_fini(&said);
@@ -197,7 +223,8 @@ START_TEST(template_knows_what_it_depends_on)
 		{ "plain", true, false },
 		{ "{{/* only a comment */}}plain", true, false },
 		{ "{{ $labels.job }}", false, false },
-		{ "{{ .Labels.job }} {{ $.Labels }} {{ range .Labels }}{{ . }}{{ end }}", false, false },
+		{ "{{ .Labels.job }} {{ $.Labels }} {{ range .Labels }}{{ . }}{{ end }}", false,
+		  false },
 		{ "{{ $value }}", false, true },
 		{ "{{ with .Value }}{{ . }}{{ end }}", false, true },
 		{ "{{ range .Labels }}{{ $.Value }}{{ end }}", false, true },
@@ -208,8 +235,10 @@ START_TEST(template_knows_what_it_depends_on)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const struct template *template;
 		ck_assert_int_eq(parse(cases[i].text, &template), 0);
-		ck_assert_msg(template_is_constant(template) == cases[i].constant, "%s", cases[i].text);
-		ck_assert_msg(template_uses_value(template) == cases[i].uses_value, "%s", cases[i].text);
+		ck_assert_msg(template_is_constant(template) == cases[i].constant, "%s",
+			      cases[i].text);
+		ck_assert_msg(template_uses_value(template) == cases[i].uses_value, "%s",
+			      cases[i].text);
 	}
 }
 END_TEST
@@ -217,10 +246,12 @@ END_TEST
 START_TEST(template_failure_replaces_the_text)
 {
 	char *got = render("before {{ humanize \"abc\" }} after", 1);
-	ck_assert_str_eq(got, "<error expanding template: \"humanize\": cannot read \"abc\" as a number>");
+	ck_assert_str_eq(
+		got, "<error expanding template: \"humanize\": cannot read \"abc\" as a number>");
 	free(got);
 	got = render("{{ $labels.job.x }}", 1);
-	ck_assert_str_eq(got, "<error expanding template: \"$labels.job.x\": no field \"x\" in string>");
+	ck_assert_str_eq(got,
+			 "<error expanding template: \"$labels.job.x\": no field \"x\" in string>");
 	free(got);
 }
 END_TEST
@@ -267,7 +298,8 @@ START_TEST(template_limits_its_size)
 {
 	const struct template *template;
 	ck_assert_int_eq(parse(repeated("", "x", TEMPLATE_BYTES_MAX, ""), &template), 0);
-	ck_assert_int_eq(parse(repeated("", "x", TEMPLATE_BYTES_MAX + 1, ""), &template), ERR_INVALID);
+	ck_assert_int_eq(parse(repeated("", "x", TEMPLATE_BYTES_MAX + 1, ""), &template),
+			 ERR_INVALID);
 	ck_assert_str_eq(diags.items[0].message, "a template of more than 65536 bytes");
 }
 END_TEST
@@ -276,22 +308,40 @@ START_TEST(template_limits_its_nesting)
 {
 	const struct template *template;
 	/* An action is a level itself. */
-	ck_assert_int_eq(parse(repeated("{{ ", "(", TEMPLATE_DEPTH_MAX - 1, repeated("1", ")", TEMPLATE_DEPTH_MAX - 1, " }}")), &template), 0);
-	ck_assert_int_eq(parse(repeated("{{ ", "(", TEMPLATE_DEPTH_MAX, repeated("1", ")", TEMPLATE_DEPTH_MAX, " }}")), &template), ERR_INVALID);
+	ck_assert_int_eq(parse(repeated("{{ ", "(", TEMPLATE_DEPTH_MAX - 1,
+					repeated("1", ")", TEMPLATE_DEPTH_MAX - 1, " }}")),
+			       &template),
+			 0);
+	ck_assert_int_eq(parse(repeated("{{ ", "(", TEMPLATE_DEPTH_MAX,
+					repeated("1", ")", TEMPLATE_DEPTH_MAX, " }}")),
+			       &template),
+			 ERR_INVALID);
 	ck_assert_str_eq(diags.items[0].message, "nested more than 64 deep");
-	ck_assert_int_eq(parse(repeated("", "{{if 1}}", TEMPLATE_DEPTH_MAX - 1, repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX - 1, "")), &template), 0);
-	ck_assert_int_eq(parse(repeated("", "{{if 1}}", TEMPLATE_DEPTH_MAX + 1, repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX + 1, "")), &template),
+	ck_assert_int_eq(parse(repeated("", "{{if 1}}", TEMPLATE_DEPTH_MAX - 1,
+					repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX - 1, "")),
+			       &template),
+			 0);
+	ck_assert_int_eq(parse(repeated("", "{{if 1}}", TEMPLATE_DEPTH_MAX + 1,
+					repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX + 1, "")),
+			       &template),
 			 ERR_INVALID);
 	/* A chain of `else if` is no nesting. */
-	assert_renders(repeated("{{ if 0 }}a", "{{ else if 0 }}b", 1000, "{{ else }}c{{ end }}"), "c");
+	assert_renders(repeated("{{ if 0 }}a", "{{ else if 0 }}b", 1000, "{{ else }}c{{ end }}"),
+		       "c");
 }
 END_TEST
 
 START_TEST(template_limits_its_variables)
 {
 	const struct template *template;
-	ck_assert_int_eq(parse(repeated("", "{{$x:=1}}", TEMPLATE_VARIABLES_MAX - SLOT_FIRST_OWN, ""), &template), 0);
-	ck_assert_int_eq(parse(repeated("", "{{$x:=1}}", TEMPLATE_VARIABLES_MAX - SLOT_FIRST_OWN + 1, ""), &template), ERR_INVALID);
+	ck_assert_int_eq(
+		parse(repeated("", "{{$x:=1}}", TEMPLATE_VARIABLES_MAX - SLOT_FIRST_OWN, ""),
+		      &template),
+		0);
+	ck_assert_int_eq(
+		parse(repeated("", "{{$x:=1}}", TEMPLATE_VARIABLES_MAX - SLOT_FIRST_OWN + 1, ""),
+		      &template),
+		ERR_INVALID);
 	ck_assert_str_eq(diags.items[0].message, "more than 200 variables in one scope");
 }
 END_TEST
@@ -309,8 +359,10 @@ END_TEST
 START_TEST(template_limits_its_steps)
 {
 	assert_renders("{{ range 10000 }}{{ end }}done", "done");
-	assert_renders("{{ range 1000000000000 }}{{ end }}", "<error expanding template: more than 100000 steps>");
-	assert_renders("{{ range 1000 }}{{ range 1000 }}{{ end }}{{ end }}", "<error expanding template: more than 100000 steps>");
+	assert_renders("{{ range 1000000000000 }}{{ end }}",
+		       "<error expanding template: more than 100000 steps>");
+	assert_renders("{{ range 1000 }}{{ range 1000 }}{{ end }}{{ end }}",
+		       "<error expanding template: more than 100000 steps>");
 }
 END_TEST
 
@@ -319,12 +371,15 @@ START_TEST(template_limits_its_memory)
 	/* Doubles at each turn: stopped by the length of one text, else by the sum of all. */
 	assert_renders("{{ $x := \"xxxxxxxx\" }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}",
 		       "<error expanding template: \"print\": a limit was exceeded>");
-	assert_renders("{{ range 40 }}{{ $x := printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1 }}{{ end }}",
-		       "<error expanding template: \"printf\": a limit was exceeded>");
+	assert_renders(
+		"{{ range 40 }}{{ $x := printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1 }}{{ end }}",
+		"<error expanding template: \"printf\": a limit was exceeded>");
 	assert_renders("{{ $x := printf \"%9999d\" 1 }}{{ reReplaceAll \".\" $x $x }}",
 		       "<error expanding template: \"reReplaceAll\": a limit was exceeded>");
-	assert_renders("{{ printf \"%10001d\" 1 }}", "<error expanding template: \"printf\": a limit was exceeded>");
-	assert_renders("{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}", "<error expanding template: \"args\": more than 10 arguments>");
+	assert_renders("{{ printf \"%10001d\" 1 }}",
+		       "<error expanding template: \"printf\": a limit was exceeded>");
+	assert_renders("{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}",
+		       "<error expanding template: \"args\": more than 10 arguments>");
 }
 END_TEST
 
@@ -332,8 +387,10 @@ START_TEST(template_functions_are_documented)
 {
 	for (size_t i = 0; i < template_nfunctions; i++) {
 		const char *doc = template_functions[i].doc;
-		ck_assert_msg(doc[0] && doc[strlen(doc) - 1] == '.', "%s", template_functions[i].name);
-		ck_assert_ptr_eq(template_function_find(slice_from(template_functions[i].name)), &template_functions[i]);
+		ck_assert_msg(doc[0] && doc[strlen(doc) - 1] == '.', "%s",
+			      template_functions[i].name);
+		ck_assert_ptr_eq(template_function_find(slice_from(template_functions[i].name)),
+				 &template_functions[i]);
 	}
 }
 END_TEST
@@ -344,7 +401,8 @@ static Suite *template_suite(void)
 	TCase *all = tcase_create("all");
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, template_gives_what_go_gives);
-	tcase_add_loop_test(all, template_complains_at_the_place, 0, sizeof(complaints) / sizeof(*complaints));
+	tcase_add_loop_test(all, template_complains_at_the_place, 0,
+			    sizeof(complaints) / sizeof(*complaints));
 	tcase_add_test(all, template_knows_what_it_depends_on);
 	tcase_add_test(all, template_failure_replaces_the_text);
 	tcase_add_test(all, template_data_is_never_read_as_a_template);

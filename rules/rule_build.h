@@ -1,0 +1,33 @@
+/*
+ * Inside of rule files: how a rule set comes about. rule_file.c reads one file after the other into
+ * groups, rule_order.c orders them, rule_set.c puts the whole together. Users need rule_file.h
+ * only.
+ */
+#ifndef TOCSIN_RULES_RULE_BUILD_H
+#define TOCSIN_RULES_RULE_BUILD_H
+
+#include "rules/rule_file.h"
+
+struct rule_loader {
+	struct arena *arena; /* the set's */
+	struct diag_list *diags;
+	const struct rule_set_options *options;
+	struct rule_group *groups; /* in file order; to free() */
+	size_t ngroups, cap;
+	size_t nrules;
+};
+
+/*
+ * Adds the groups of one file; root is NULL for an empty file. What is wrong goes to diags, and
+ * what is right beside it is checked all the same. ERR_NOMEM.
+ */
+int rule_file_read(struct rule_loader *loader, const struct yaml_node *root);
+/* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
+int rule_group_hash(struct rule_group *group);
+/*
+ * Sorts the groups so that writers stand before readers, else as they are; notes in diags the
+ * groups that read one another and so stay in file order. ERR_NOMEM.
+ */
+int rule_order_groups(struct rule_group *groups, size_t n, struct diag_list *diags);
+
+#endif

@@ -1,0 +1,717 @@
+/*
+ * Rule files: YAML → groups of rules. Tables say which keys there are; what one key alone cannot
+ * tell is checked behind them. All errors of a file are told.
+ */
+#include "rules/rule_build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+#define N(array) (sizeof(array) / sizeof(*(array)))
+#define BIT(key) (1ull << (key))
+
+/* One rule, as the table binds it. */
+enum rule_key {
+	RULE_RECORD_KEY,
+	RULE_ALERT_KEY,
+	RULE_EXPR,
+	RULE_FOR,
+	RULE_KEEP_FIRING_FOR,
+	RULE_LABELS,
+	RULE_ANNOTATIONS,
+	RULE_RUN,
+	RULE_RESOLVE_WHEN,
+	RULE_NO_DATA,
+};
+
+struct rule_yaml {
+	const struct yaml_node *node;
+	uint64_t given;
+	struct slice record, alert, expr;
+	int64_t for_ms, keep_firing_for_ms;
+	struct bind_map labels, annotations;
+	struct bind_strings run;
+	const struct yaml_node *later; /* keys that are refused */
+};
+
+static const struct bind_field rule_fields[] = {
+	[RULE_RECORD_KEY] = { .key = "record",
+			      .type = BIND_STRING,
+			      .offset = offsetof(struct rule_yaml, record),
+			      .doc = "Recording rule: the name of the series that take the "
+				     "result." },
+	[RULE_ALERT_KEY] = { .key = "alert",
+			     .type = BIND_STRING,
+			     .offset = offsetof(struct rule_yaml, alert),
+			     .doc = "Alerting rule: the name of the alert." },
+	[RULE_EXPR] = { .key = "expr",
+			.type = BIND_STRING,
+			.offset = offsetof(struct rule_yaml, expr),
+			.required = true,
+			.doc = "The expression; each element of its result is an alert, or a "
+			       "recorded sample." },
+	[RULE_FOR] = { .key = "for",
+		       .type = BIND_DURATION,
+		       .offset = offsetof(struct rule_yaml, for_ms),
+		       .default_text = "0s",
+		       .doc = "Alerts: how long the expression must hold before the alert fires." },
+	[RULE_KEEP_FIRING_FOR] = { .key = "keep_firing_for",
+				   .type = BIND_DURATION,
+				   .offset = offsetof(struct rule_yaml, keep_firing_for_ms),
+				   .default_text = "0s",
+				   .doc = "Alerts: how long it fires on after the expression has "
+					  "ceased to hold." },
+	[RULE_LABELS] = { .key = "labels",
+			  .type = BIND_MAP,
+			  .offset = offsetof(struct rule_yaml, labels),
+			  .doc = "Labels that are added; templates in alerts. An empty one "
+				 "removes." },
+	[RULE_ANNOTATIONS] = { .key = "annotations",
+			       .type = BIND_MAP,
+			       .offset = offsetof(struct rule_yaml, annotations),
+			       .doc = "Alerts: texts for people; templates." },
+	[RULE_RUN] = { .key = "run",
+		       .type = BIND_STRINGS,
+		       .offset = offsetof(struct rule_yaml, run),
+		       .doc = "Alerts: the runbooks to start when it fires, each if the one before "
+			      "did not help." },
+	[RULE_RESOLVE_WHEN] = { .key = "resolve_when",
+				.type = BIND_NODE,
+				.offset = offsetof(struct rule_yaml, later),
+				.doc = "Not there yet." },
+	[RULE_NO_DATA] = { .key = "no_data",
+			   .type = BIND_NODE,
+			   .offset = offsetof(struct rule_yaml, later),
+			   .doc = "Not there yet." },
+};
+
+static const struct bind_table rule_table = {
+	.what = "rule",
+	.size = sizeof(struct rule_yaml),
+	.fields = rule_fields,
+	.n = N(rule_fields),
+	.node_offset = offsetof(struct rule_yaml, node),
+	.given_offset = offsetof(struct rule_yaml, given),
+};
+
+#define RULE_OF_ALERTS                                                                             \
+	(BIT(RULE_FOR) | BIT(RULE_KEEP_FIRING_FOR) | BIT(RULE_ANNOTATIONS) | BIT(RULE_RUN) |       \
+	 BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
+#define RULE_OF_TOCSIN (BIT(RULE_RUN) | BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
+#define RULE_LATER (BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
+
+/* One group. */
+enum group_key {
+	GROUP_NAME,
+	GROUP_INTERVAL,
+	GROUP_QUERY_OFFSET,
+	GROUP_LIMIT,
+	GROUP_LABELS,
+	GROUP_RULES,
+	GROUP_DIALECT,
+	GROUP_WARMUP,
+	GROUP_EVALUATE,
+	GROUP_MIN_GAP,
+	GROUP_SETTLE,
+	GROUP_EXACT,
+};
+
+enum { DIALECT_LOGQL = DIALECT_PROMETHEUS + 1 };
+enum { EVALUATE_TICK, EVALUATE_ARRIVAL };
+
+struct group_yaml {
+	const struct yaml_node *node;
+	uint64_t given;
+	struct slice name;
+	int64_t interval_ms, query_offset_ms, limit;
+	struct bind_map labels;
+	const struct yaml_node *rules;
+	int dialect, warmup, evaluate;
+	const struct yaml_node *later;
+};
+
+static const struct bind_field group_fields[] = {
+	[GROUP_NAME] = { .key = "name",
+			 .type = BIND_STRING,
+			 .offset = offsetof(struct group_yaml, name),
+			 .required = true,
+			 .doc = "Its name, once in a file." },
+	[GROUP_INTERVAL] = { .key = "interval",
+			     .type = BIND_DURATION,
+			     .offset = offsetof(struct group_yaml, interval_ms),
+			     .doc = "How often its rules run; default: evaluation_interval." },
+	[GROUP_QUERY_OFFSET] = { .key = "query_offset",
+				 .type = BIND_DURATION,
+				 .offset = offsetof(struct group_yaml, query_offset_ms),
+				 .doc = "How far in the past expressions look; default: "
+					"rule_query_offset." },
+	[GROUP_LIMIT] = { .key = "limit",
+			  .type = BIND_INT,
+			  .offset = offsetof(struct group_yaml, limit),
+			  .default_text = "0",
+			  .doc = "Most alerts or recorded series of one rule; 0: no limit." },
+	[GROUP_LABELS] = { .key = "labels",
+			   .type = BIND_MAP,
+			   .offset = offsetof(struct group_yaml, labels),
+			   .doc = "Labels of all its rules; a rule's own win." },
+	[GROUP_RULES] = { .key = "rules",
+			  .type = BIND_STRUCTS,
+			  .offset = offsetof(struct group_yaml, rules),
+			  .table = &rule_table,
+			  .doc = "Its rules, which run in this order." },
+	[GROUP_DIALECT] = { .key = "dialect",
+			    .type = BIND_ENUM,
+			    .offset = offsetof(struct group_yaml, dialect),
+			    .values = "tocsin,prometheus,logql",
+			    .default_text = "tocsin",
+			    .doc = "prometheus: without any addition of Tocsin's. logql: not there "
+				   "yet." },
+	[GROUP_WARMUP] = { .key = "warmup",
+			   .type = BIND_ENUM,
+			   .offset = offsetof(struct group_yaml, warmup),
+			   .values = "auto,off",
+			   .default_text = "auto",
+			   .doc = "auto: rules wait until their windows are fed." },
+	[GROUP_EVALUATE] = { .key = "evaluate",
+			     .type = BIND_ENUM,
+			     .offset = offsetof(struct group_yaml, evaluate),
+			     .values = "tick,arrival",
+			     .default_text = "tick",
+			     .doc = "tick: at multiples of the interval. arrival: not there yet." },
+	[GROUP_MIN_GAP] = { .key = "min_gap",
+			    .type = BIND_NODE,
+			    .offset = offsetof(struct group_yaml, later),
+			    .doc = "Not there yet." },
+	[GROUP_SETTLE] = { .key = "settle",
+			   .type = BIND_NODE,
+			   .offset = offsetof(struct group_yaml, later),
+			   .doc = "Not there yet." },
+	[GROUP_EXACT] = { .key = "exact",
+			  .type = BIND_NODE,
+			  .offset = offsetof(struct group_yaml, later),
+			  .doc = "Not there yet." },
+};
+
+static const struct bind_table group_table = {
+	.what = "group",
+	.size = sizeof(struct group_yaml),
+	.fields = group_fields,
+	.n = N(group_fields),
+	.node_offset = offsetof(struct group_yaml, node),
+	.given_offset = offsetof(struct group_yaml, given),
+};
+
+#define GROUP_OF_TOCSIN                                                                            \
+	(BIT(GROUP_WARMUP) | BIT(GROUP_EVALUATE) | BIT(GROUP_MIN_GAP) | BIT(GROUP_SETTLE) |        \
+	 BIT(GROUP_EXACT))
+#define GROUP_LATER (BIT(GROUP_MIN_GAP) | BIT(GROUP_SETTLE) | BIT(GROUP_EXACT))
+
+/* The file. */
+enum file_key { FILE_GROUPS, FILE_RULES };
+
+struct file_yaml {
+	uint64_t given;
+	const struct yaml_node *node, *groups, *later;
+};
+
+static const struct bind_field file_fields[] = {
+	[FILE_GROUPS] = { .key = "groups",
+			  .type = BIND_STRUCTS,
+			  .offset = offsetof(struct file_yaml, groups),
+			  .table = &group_table,
+			  .doc = "The groups of the file." },
+	[FILE_RULES] = { .key = "rules",
+			 .type = BIND_NODE,
+			 .offset = offsetof(struct file_yaml, later),
+			 .doc = "The short form of rules: not there yet." },
+};
+
+static const struct bind_table file_table = {
+	.what = "rule file",
+	.size = sizeof(struct file_yaml),
+	.fields = file_fields,
+	.n = N(file_fields),
+	.allow_x = true,
+	.node_offset = offsetof(struct file_yaml, node),
+	.given_offset = offsetof(struct file_yaml, given),
+};
+
+void rule_file_reference(struct buf *out)
+{
+	bind_reference(&file_table, out);
+}
+
+/*
+ * Binds one mapping, called `what` in messages. Lists of mappings inside are left as nodes: each is
+ * bound by itself, so that messages can name the group and the rule.
+ */
+static int bind_shallow(struct rule_loader *loader, const struct bind_table *table,
+			const char *what, const struct yaml_node *node, void *out)
+{
+	struct bind_field fields[BIND_FIELDS_MAX];
+	struct bind_table shallow = *table;
+	memcpy(fields, table->fields, table->n * sizeof(*fields));
+	for (size_t i = 0; i < table->n; i++)
+		if (fields[i].type == BIND_STRUCTS)
+			fields[i].type = BIND_NODE;
+	shallow.what = what;
+	shallow.fields = fields;
+	int error = bind_struct(&shallow, node, loader->arena, loader->diags, out);
+	return error == ERR_NOMEM ? error : 0;
+}
+
+/* The entries of a list that is a key's value; complains when it is none. */
+static size_t list_items(struct rule_loader *loader, const struct yaml_node *list, const char *key,
+			 const char *what)
+{
+	if (!list)
+		return 0;
+	if (list->type == YAML_SEQUENCE)
+		return list->n;
+	yaml_diag(loader->diags, DIAG_ERROR, list, "write each entry on a line that begins with -",
+		  "\"%s\" in %s must be a list", key, what);
+	return 0;
+}
+
+/* Complains about each of the given keys that is in the mask. */
+static void refuse_keys(struct rule_loader *loader, const struct bind_table *table,
+			const struct yaml_node *node, uint64_t mask, const char *format,
+			const char *what)
+{
+	char message[512];
+	for (size_t i = 0; i < table->n; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		snprintf(message, sizeof(message), format, table->fields[i].key, what);
+		for (size_t k = 0; k + 1 < node->n; k += 2)
+			if (slice_is(node->items[k]->text, table->fields[i].key))
+				yaml_diag(loader->diags, DIAG_ERROR, node->items[k], NULL, "%s",
+					  message);
+	}
+}
+
+#define ONLY_ALERTS "\"%s\" in %s: only alerting rules have it"
+#define NOT_YET "\"%s\" in %s is not there yet"
+#define NOT_PROMETHEUS "\"%s\" in %s is an addition of Tocsin's: not under dialect: prometheus"
+
+/* Names of labels and annotations: any UTF-8, but not empty; and no label may be the metric's name.
+ */
+static void check_names(struct rule_loader *loader, const struct bind_map *map, const char *kind,
+			bool are_labels, const char *what)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct bind_pair *pair = &map->items[i];
+		if (pair->key.len == 0 || !slice_is_utf8(pair->key))
+			yaml_diag(loader->diags, DIAG_ERROR, pair->key_node, NULL,
+				  "%s with an invalid name in %s", kind, what);
+		else if (are_labels && slice_is(pair->key, METRIC_NAME))
+			yaml_diag(loader->diags, DIAG_ERROR, pair->key_node,
+				  "the name of a series is what \"record\" says",
+				  "label \"" METRIC_NAME "\" cannot be set in %s", what);
+	}
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	const struct rule_text *x = a, *y = b;
+	return slice_compare(x->name, y->name);
+}
+
+static int parse_template(struct rule_loader *loader, const struct bind_pair *pair,
+			  struct rule_text *text)
+{
+	int error = template_parse(&pair->value_node->source, loader->arena, loader->diags,
+				   &text->template);
+	return error == ERR_NOMEM ? error : 0;
+}
+
+/* A map's pairs, with templates when they are to be rendered; sorted by name. */
+static int read_texts(struct rule_loader *loader, const struct bind_map *map, bool templates,
+		      struct rule_text **out, uint32_t *n)
+{
+	struct rule_text *texts = ARENA_ARRAY(loader->arena, struct rule_text, map->n + 1);
+	if (!texts)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < map->n; i++) {
+		const struct bind_pair *pair = &map->items[i];
+		texts[i] = (struct rule_text){ .name = pair->key, .text = pair->value };
+		int error = 0;
+		if (templates && pair->value_node->type == YAML_SCALAR)
+			error = parse_template(loader, pair, &texts[i]);
+		if (error)
+			return error;
+	}
+	qsort(texts, map->n, sizeof(*texts), compare_texts);
+	*out = texts;
+	*n = (uint32_t)map->n;
+	return 0;
+}
+
+/* The group's labels below the rule's own: both sorted, own win. */
+static int merge_labels(struct rule_loader *loader, const struct rule_text *group, uint32_t ngroup,
+			struct rule *rule)
+{
+	const struct rule_text *own = rule->labels;
+	uint32_t nown = rule->nlabels, n = 0;
+	if (ngroup == 0)
+		return 0;
+	struct rule_text *both = ARENA_ARRAY(loader->arena, struct rule_text, ngroup + nown);
+	if (!both)
+		return ERR_NOMEM;
+	for (uint32_t i = 0, j = 0; i < ngroup || j < nown;) {
+		int order = i == ngroup ? 1
+			    : j == nown ? -1
+					: slice_compare(group[i].name, own[j].name);
+		both[n++] = order < 0 ? group[i] : own[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+	rule->labels = both;
+	rule->nlabels = n;
+	return 0;
+}
+
+static const char *rule_what(struct rule_loader *loader, const struct yaml_node *node)
+{
+	const struct yaml_node *alert = node->type == YAML_MAPPING ? yaml_get(node, "alert") : NULL;
+	const struct yaml_node *record =
+		node->type == YAML_MAPPING ? yaml_get(node, "record") : NULL;
+	const struct yaml_node *name = alert ? alert : record;
+	if (!name || name->type != YAML_SCALAR)
+		return "rule";
+	struct slice text = name->text;
+	text.len = text.len < 200 ? text.len : 200;
+	const char *what = arena_printf(loader->arena, "%s rule \"" SLICE_FMT "\"",
+					alert ? "alerting" : "recording", SLICE_ARG(text));
+	return what ? what : "rule";
+}
+
+/* What "record" or "alert" say. */
+static void check_name(struct rule_loader *loader, const struct rule_yaml *yaml, const char *what,
+		       struct rule *rule)
+{
+	bool record = yaml->record.len > 0, alert = yaml->alert.len > 0;
+	const struct yaml_node *name = yaml_get(yaml->node, alert ? "alert" : "record");
+	rule->kind = alert ? RULE_ALERT : RULE_RECORD;
+	rule->name = alert ? yaml->alert : yaml->record;
+	rule->name_node = name ? name : yaml->node;
+	if (record && alert)
+		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(yaml->node, "record"), NULL,
+			  "%s has both \"record\" and \"alert\": a rule is one or the other", what);
+	else if (!record && !alert)
+		yaml_diag(loader->diags, DIAG_ERROR, yaml->node, NULL,
+			  "a rule without \"record\" or \"alert\"");
+	else if (record &&
+		 (slice_find(yaml->record, '{') >= 0 || slice_find(yaml->record, '}') >= 0))
+		yaml_diag(loader->diags, DIAG_ERROR, name, "labels go under \"labels\"",
+			  "invalid name \"" SLICE_FMT
+			  "\" of a recording rule: braces are not for names",
+			  SLICE_ARG(yaml->record));
+	else if (record && !slice_is_utf8(yaml->record))
+		yaml_diag(loader->diags, DIAG_ERROR, name, NULL,
+			  "invalid name of a recording rule");
+}
+
+static void check_keys(struct rule_loader *loader, const struct rule_yaml *yaml,
+		       enum rule_dialect dialect, const char *what)
+{
+	uint64_t given = yaml->given, wrong = 0;
+	if (yaml->record.len > 0 && yaml->alert.len == 0)
+		wrong = given & RULE_OF_ALERTS;
+	refuse_keys(loader, &rule_table, yaml->node, wrong, ONLY_ALERTS, what);
+	given &= ~wrong;
+	if (dialect == DIALECT_PROMETHEUS) {
+		refuse_keys(loader, &rule_table, yaml->node, given & RULE_OF_TOCSIN, NOT_PROMETHEUS,
+			    what);
+		given &= ~RULE_OF_TOCSIN;
+	}
+	refuse_keys(loader, &rule_table, yaml->node, given & RULE_LATER, NOT_YET, what);
+}
+
+/*
+ * A plain text ends where YAML sees a comment. When what is left of an expression does not parse,
+ * that is likely why: {path="/a #b"}.
+ */
+static void note_comment(struct rule_loader *loader, const struct yaml_node *node)
+{
+	struct slice whole = node->source.whole;
+	const char *line = whole.ptr, *end = whole.ptr ? whole.ptr + whole.len : NULL;
+	if (!node->plain || !line || slice_find(node->text, '\n') >= 0 || node->source.pieces)
+		return;
+	for (uint32_t i = 1; i < node->source.line0 && line; i++) {
+		line = memchr(line, '\n', (size_t)(end - line));
+		line += line != NULL;
+	}
+	if (!line || (size_t)(end - line) < node->source.column0 - 1 + node->text.len)
+		return;
+	const char *at = line + node->source.column0 - 1 + node->text.len;
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	const char *line_end = memchr(line, '\n', (size_t)(end - line));
+	struct slice quote = { line, (size_t)((line_end ? line_end : end) - line) };
+	char *copy = arena_strdup(loader->arena, quote);
+	if (at < end && *at == '#')
+		diag_add(loader->diags, DIAG_NOTE, node->source.file, node->source.line0,
+			 (uint32_t)(at - line) + 1, copy, "put the expression in a block: expr: |",
+			 "YAML takes what follows \" #\" for a comment: the expression ends before "
+			 "it");
+}
+
+static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml, const char *what,
+		     struct rule *rule)
+{
+	const struct yaml_node *node = yaml_get(yaml->node, "expr");
+	if (!(yaml->given & BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
+		return 0; /* said by the table */
+	if (slice_trim(yaml->expr).len == 0) {
+		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s is empty", what);
+		return 0;
+	}
+	rule->expr_text = yaml->expr;
+	rule->source = node->source;
+	size_t errors = loader->diags->errors;
+	int error = expr_parse(&node->source, loader->arena, loader->diags, &rule->expr);
+	if (error == ERR_NOMEM)
+		return error;
+	if (error) {
+		rule->expr = NULL;
+		if (loader->diags->errors == errors)
+			yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s: %s", what,
+				  error_text(error));
+		note_comment(loader, node);
+		return 0;
+	}
+	struct buf text;
+	buf_init(&text);
+	expr_format(rule->expr, &text);
+	rule->query = buf_ok(&text) ? arena_strdup(loader->arena, buf_slice(&text)) : NULL;
+	buf_fini(&text);
+	return rule->query ? 0 : ERR_NOMEM;
+}
+
+static int read_run(struct rule_loader *loader, const struct rule_yaml *yaml, const char *what,
+		    struct rule *rule)
+{
+	const struct rule_set_options *options = loader->options;
+	rule->run = yaml->run.items;
+	rule->nrun = (uint32_t)yaml->run.n;
+	if (!options->runbooks || yaml->run.n == 0)
+		return 0;
+	const struct yaml_node *list = yaml_get(yaml->node, "run");
+	const char **names = ARENA_ARRAY(loader->arena, const char *, options->nrunbooks + 1);
+	for (size_t i = 0; names && i < options->nrunbooks; i++) {
+		names[i] = arena_strdup(loader->arena, options->runbooks[i]);
+		if (!names[i])
+			names = NULL;
+	}
+	if (!names)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < yaml->run.n; i++) {
+		bool known = false;
+		char hint[256];
+		for (size_t k = 0; k < options->nrunbooks && !known; k++)
+			known = slice_is_equal(yaml->run.items[i], options->runbooks[k]);
+		if (known || list->items[i]->type != YAML_SCALAR)
+			continue;
+		const char *near = nearest_name(yaml->run.items[i], names, options->nrunbooks);
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near ? near : "");
+		yaml_diag(loader->diags, DIAG_ERROR, list->items[i], near ? hint : NULL,
+			  "unknown runbook \"" SLICE_FMT "\" in %s", SLICE_ARG(yaml->run.items[i]),
+			  what);
+	}
+	return 0;
+}
+
+/* What a group's rules share. */
+struct group_context {
+	enum rule_dialect dialect;
+	struct rule_text *labels[2]; /* as records and as alerts take them, by rule_kind */
+	uint32_t nlabels;
+};
+
+static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
+		     const struct group_context *group, struct rule *rule)
+{
+	struct rule_yaml yaml;
+	const char *what = rule_what(loader, node);
+	int error = bind_shallow(loader, &rule_table, what, node, &yaml);
+	rule->line = node->line;
+	rule->name_node = node;
+	if (error || node->type != YAML_MAPPING)
+		return error;
+	check_name(loader, &yaml, what, rule);
+	check_keys(loader, &yaml, group->dialect, what);
+	check_names(loader, &yaml.labels, "label", true, what);
+	check_names(loader, &yaml.annotations, "annotation", false, what);
+	rule->for_ms = yaml.for_ms;
+	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
+	error = read_expr(loader, &yaml, what, rule);
+	if (!error)
+		error = read_run(loader, &yaml, what, rule);
+	if (!error)
+		error = read_texts(loader, &yaml.labels, rule->kind == RULE_ALERT, &rule->labels,
+				   &rule->nlabels);
+	if (!error)
+		error = merge_labels(loader, group->labels[rule->kind], group->nlabels, rule);
+	if (!error && rule->kind == RULE_ALERT)
+		error = read_texts(loader, &yaml.annotations, true, &rule->annotations,
+				   &rule->nannotations);
+	return error;
+}
+
+static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml, const char *what)
+{
+	uint64_t given = yaml->given;
+	const struct yaml_node *node = yaml->node;
+	if (yaml->dialect == DIALECT_PROMETHEUS) {
+		refuse_keys(loader, &group_table, node, given & GROUP_OF_TOCSIN, NOT_PROMETHEUS,
+			    what);
+		given &= ~GROUP_OF_TOCSIN;
+		yaml->warmup = WARMUP_OFF;
+	}
+	refuse_keys(loader, &group_table, node, given & GROUP_LATER, NOT_YET, what);
+	if (yaml->dialect == DIALECT_LOGQL)
+		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "dialect"), NULL,
+			  "\"dialect: logql\" in %s is not there yet", what);
+	if (yaml->evaluate == EVALUATE_ARRIVAL && (given & BIT(GROUP_EVALUATE)))
+		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "evaluate"), NULL,
+			  "\"evaluate: arrival\" in %s is not there yet", what);
+	if ((given & BIT(GROUP_NAME)) && yaml->name.len == 0)
+		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "a group with an empty name");
+}
+
+static bool has_alerts(const struct yaml_node *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rules->items[i]->type == YAML_MAPPING && yaml_get(rules->items[i], "alert"))
+			return true;
+	return false;
+}
+
+static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml, const char *what,
+		      struct rule_group *group)
+{
+	struct group_context context = { .dialect = group->dialect };
+	size_t n = list_items(loader, yaml->rules, "rules", what);
+	int error = read_texts(loader, &yaml->labels, false, &context.labels[RULE_RECORD],
+			       &context.nlabels);
+	if (!error && has_alerts(yaml->rules, n))
+		error = read_texts(loader, &yaml->labels, true, &context.labels[RULE_ALERT],
+				   &context.nlabels);
+	if (loader->nrules + n > loader->options->rules_max) {
+		yaml_diag(loader->diags, DIAG_ERROR, yaml->rules, "raise limits.rules",
+			  "more than %zu rules", loader->options->rules_max);
+		n = 0;
+	}
+	group->rules = ARENA_ARRAY(loader->arena, struct rule, n + 1);
+	if (!group->rules)
+		return ERR_NOMEM;
+	group->nrules = (uint32_t)n;
+	loader->nrules += n;
+	for (size_t i = 0; i < n && !error; i++)
+		error = read_rule(loader, yaml->rules->items[i], &context, &group->rules[i]);
+	return error;
+}
+
+static struct rule_group *add_group(struct rule_loader *loader)
+{
+	if (loader->ngroups == loader->cap) {
+		size_t cap = loader->cap ? loader->cap * 2 : 16;
+		struct rule_group *groups = realloc(loader->groups, cap * sizeof(*groups));
+		if (!groups)
+			return NULL;
+		loader->groups = groups;
+		loader->cap = cap;
+	}
+	struct rule_group *group = &loader->groups[loader->ngroups++];
+	memset(group, 0, sizeof(*group));
+	return group;
+}
+
+static int read_group(struct rule_loader *loader, const struct yaml_node *node)
+{
+	struct group_yaml yaml;
+	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
+	const char *what = NULL;
+	if (name && name->type == YAML_SCALAR && name->text.len > 0)
+		what = arena_printf(loader->arena, "group \"%.*s\"",
+				    (int)(name->text.len < 200 ? name->text.len : 200),
+				    name->text.ptr);
+	what = what ? what : "group";
+	int error = bind_shallow(loader, &group_table, what, node, &yaml);
+	if (error || node->type != YAML_MAPPING)
+		return error;
+	check_group_keys(loader, &yaml, what);
+	check_names(loader, &yaml.labels, "label", true, what);
+	struct rule_group *group = add_group(loader);
+	if (!group)
+		return ERR_NOMEM;
+	const struct rule_set_options *options = loader->options;
+	bool has_offset = yaml.given & BIT(GROUP_QUERY_OFFSET);
+	*group = (struct rule_group){
+		.name = yaml.name,
+		.file = slice_from(node->source.file ? node->source.file : ""),
+		.interval_ms = yaml.interval_ms > 0 ? yaml.interval_ms : options->interval_ms,
+		.query_offset_ms = has_offset ? yaml.query_offset_ms : options->query_offset_ms,
+		.limit = yaml.limit,
+		.dialect = (enum rule_dialect)yaml.dialect,
+		.warmup = (enum rule_warmup)yaml.warmup,
+		.line = node->line,
+	};
+	return read_rules(loader, &yaml, what, group);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	const struct yaml_node *x = *(const struct yaml_node *const *)a;
+	const struct yaml_node *y = *(const struct yaml_node *const *)b;
+	int order = slice_compare(x->text, y->text);
+	return order ? order : x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* A group is known by its file and name. */
+static int check_group_names(struct rule_loader *loader, const struct yaml_node *groups, size_t n)
+{
+	size_t nnames = 0;
+	const struct yaml_node **names =
+		ARENA_ARRAY(loader->arena, const struct yaml_node *, n + 1);
+	if (!names)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct yaml_node *group = groups->items[i];
+		const struct yaml_node *name =
+			group->type == YAML_MAPPING ? yaml_get(group, "name") : NULL;
+		if (name && name->type == YAML_SCALAR && name->text.len > 0)
+			names[nnames++] = name;
+	}
+	qsort(names, nnames, sizeof(*names), compare_nodes);
+	for (size_t i = 1, first = 0; i < nnames; i++) {
+		if (!slice_is_equal(names[i]->text, names[first]->text))
+			first = i;
+		else
+			yaml_diag(loader->diags, DIAG_ERROR, names[i], NULL,
+				  "group \"" SLICE_FMT "\" a second time; the first is at line %u",
+				  SLICE_ARG(names[i]->text), names[first]->line);
+	}
+	return 0;
+}
+
+int rule_file_read(struct rule_loader *loader, const struct yaml_node *root)
+{
+	struct file_yaml yaml;
+	if (!root || yaml_is_null(root))
+		return 0;
+	int error = bind_shallow(loader, &file_table, "rule file", root, &yaml);
+	if (error || root->type != YAML_MAPPING)
+		return error;
+	if (yaml.given & BIT(FILE_RULES))
+		refuse_keys(loader, &file_table, root, BIT(FILE_RULES),
+			    "\"%s\" at the top of a %s, the short form of rules, is not there yet",
+			    "rule file");
+	size_t n = list_items(loader, yaml.groups, "groups", "rule file");
+	for (size_t i = 0; i < n && !error; i++)
+		error = read_group(loader, yaml.groups->items[i]);
+	return error ? error : check_group_names(loader, yaml.groups, n);
+}

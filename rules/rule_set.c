@@ -1,0 +1,329 @@
+/* Rule sets: all files of a configuration, their groups in order, one plan. */
+#include "rules/rule_build.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+/* Bytes of annotations that are kept of one alert, so that they fit into a label set. */
+#define ANNOTATIONS_BYTES_MAX (LABELS_BYTES_MAX - 1024)
+
+static struct rule_set *set_new(void)
+{
+	struct rule_set *set = calloc(1, sizeof(*set));
+	if (!set)
+		return NULL;
+	arena_init(&set->arena, 0);
+	atomic_init(&set->refs, 1);
+	set->plan = plan_new();
+	if (!set->plan) {
+		arena_fini(&set->arena);
+		free(set);
+		return NULL;
+	}
+	return set;
+}
+
+static void set_free(struct rule_set *set)
+{
+	for (uint32_t g = 0; g < set->ngroups; g++) {
+		for (uint32_t r = 0; r < set->groups[g].nrules; r++) {
+			struct rule *rule = &set->groups[g].rules[r];
+			if (rule->expr)
+				expr_fini(rule->expr);
+			free(rule->order);
+		}
+	}
+	free(set->groups);
+	plan_free(set->plan);
+	arena_fini(&set->arena);
+	free(set);
+}
+
+struct rule_set *rule_set_ref(struct rule_set *set)
+{
+	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+	return set;
+}
+
+void rule_set_unref(struct rule_set *set)
+{
+	if (set && atomic_fetch_sub_explicit(&set->refs, 1, memory_order_acq_rel) == 1)
+		set_free(set);
+}
+
+/* Duplicates. */
+
+static int compare_rules(const void *a, const void *b)
+{
+	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
+	int order =
+		x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : slice_compare(x->name, y->name);
+	if (!order && x->nlabels != y->nlabels)
+		order = x->nlabels < y->nlabels ? -1 : 1;
+	for (uint32_t i = 0; !order && i < x->nlabels; i++) {
+		order = slice_compare(x->labels[i].name, y->labels[i].name);
+		if (!order)
+			order = slice_compare(x->labels[i].text, y->labels[i].text);
+	}
+	return order;
+}
+
+static int compare_rules_and_ids(const void *a, const void *b)
+{
+	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
+	int order = compare_rules(a, b);
+	return order ? order : x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Rules of one name and equal labels may write the same series, or send one alert twice. */
+static int warn_duplicates(const struct rule_set *set, struct diag_list *diags)
+{
+	size_t n = 0;
+	const struct rule **rules = calloc(set->nrules + 1, sizeof(*rules));
+	if (!rules)
+		return ERR_NOMEM;
+	for (uint32_t g = 0; g < set->ngroups; g++)
+		for (uint32_t r = 0; r < set->groups[g].nrules; r++)
+			if (set->groups[g].rules[r].name.len > 0)
+				rules[n++] = &set->groups[g].rules[r];
+	qsort(rules, n, sizeof(*rules), compare_rules_and_ids);
+	for (size_t i = 1, first = 0; i < n; i++) {
+		if (compare_rules(&rules[first], &rules[i]) != 0) {
+			first = i;
+			continue;
+		}
+		const struct rule_group *group = &set->groups[rules[first]->group];
+		yaml_diag(diags, DIAG_WARNING, rules[i]->name_node, NULL,
+			  "%s rule \"" SLICE_FMT
+			  "\" a second time with the same labels; the first is at " SLICE_FMT ":%u",
+			  rules[i]->kind == RULE_ALERT ? "alerting" : "recording",
+			  SLICE_ARG(rules[i]->name), SLICE_ARG(group->file),
+			  rules[first]->name_node->line);
+	}
+	free(rules);
+	return 0;
+}
+
+/* Hashes: lengths before texts, so that nothing can be shifted from one to the next. */
+
+static void hash_texts(struct buf *out, const struct rule_text *texts, uint32_t n)
+{
+	buf_add_u32(out, n);
+	for (uint32_t i = 0; i < n; i++) {
+		buf_add_sized(out, texts[i].name);
+		buf_add_sized(out, texts[i].text);
+	}
+}
+
+static void hash_rule(struct buf *out, const struct rule *rule)
+{
+	buf_add_u32(out, rule->kind);
+	buf_add_sized(out, rule->name);
+	buf_add_sized(out, slice_from(rule->query ? rule->query : ""));
+	buf_add_u64(out, (uint64_t)rule->for_ms);
+	buf_add_u64(out, (uint64_t)rule->keep_firing_for_ms);
+	hash_texts(out, rule->labels, rule->nlabels);
+	hash_texts(out, rule->annotations, rule->nannotations);
+	buf_add_u32(out, rule->nrun);
+	for (uint32_t i = 0; i < rule->nrun; i++)
+		buf_add_sized(out, rule->run[i]);
+}
+
+int rule_group_hash(struct rule_group *group)
+{
+	struct buf all;
+	buf_init(&all);
+	buf_add_sized(&all, group->file);
+	buf_add_sized(&all, group->name);
+	buf_add_u64(&all, (uint64_t)group->interval_ms);
+	buf_add_u64(&all, (uint64_t)group->query_offset_ms);
+	buf_add_u64(&all, (uint64_t)group->limit);
+	buf_add_u32(&all, group->dialect);
+	buf_add_u32(&all, group->warmup);
+	for (uint32_t i = 0; i < group->nrules; i++)
+		hash_rule(&all, &group->rules[i]);
+	int error = buf_ok(&all) ? 0 : ERR_NOMEM;
+	if (!error)
+		group->hash = hash_checksum(all.ptr, all.len);
+	buf_fini(&all);
+	return error;
+}
+
+/* Loading. */
+
+static void number_rules(struct rule_set *set)
+{
+	set->nrules = 0;
+	for (uint32_t g = 0; g < set->ngroups; g++) {
+		for (uint32_t r = 0; r < set->groups[g].nrules; r++) {
+			struct rule *rule = &set->groups[g].rules[r];
+			rule->group = g;
+			rule->index = r;
+			rule->id = set->nrules++;
+		}
+	}
+}
+
+static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *diags)
+{
+	int error = plan_add(set->plan, rule->expr, &rule->root);
+	if (!error)
+		error = plan_order(set->plan, rule->root, &rule->order, &rule->norder);
+	if (error && error != ERR_NOMEM)
+		yaml_diag(diags, DIAG_ERROR, rule->name_node, NULL,
+			  "cannot plan rule \"" SLICE_FMT "\": %s", SLICE_ARG(rule->name),
+			  error_text(error));
+	return error;
+}
+
+/* All groups are read and free of errors: order, numbers, hashes, plan. */
+static int finish(struct rule_set *set, struct diag_list *diags)
+{
+	int error = rule_order_groups(set->groups, set->ngroups, diags);
+	number_rules(set);
+	for (uint32_t g = 0; g < set->ngroups && !error; g++) {
+		struct rule_group *group = &set->groups[g];
+		error = rule_group_hash(group);
+		for (uint32_t r = 0; r < group->nrules && !error; r++)
+			error = plan_rule(set, &group->rules[r], diags);
+	}
+	return error;
+}
+
+/* Ends a loading: the set, or its end when there were errors. */
+static int conclude(struct rule_set *set, struct rule_loader *loader, size_t errors_before,
+		    int error, struct rule_set **out)
+{
+	set->groups = loader->groups;
+	set->ngroups = (uint32_t)loader->ngroups;
+	number_rules(set);
+	bool good = !error && loader->diags->errors == errors_before;
+	if (!error)
+		error = warn_duplicates(set, loader->diags);
+	if (!error && good)
+		error = finish(set, loader->diags);
+	if (!error && !good)
+		error = ERR_INVALID;
+	if (error)
+		set_free(set);
+	else
+		*out = set;
+	return error == ERR_NOMEM || !error ? error : ERR_INVALID;
+}
+
+static bool was_given_before(const char *const *paths, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(paths[k], paths[i]) == 0)
+			return true;
+	return false;
+}
+
+int rule_set_load(const char *const *paths, size_t n, const struct rule_set_options *options,
+		  struct diag_list *diags, struct rule_set **out)
+{
+	struct rule_set *set = set_new();
+	if (!set)
+		return ERR_NOMEM;
+	struct rule_loader loader = { .arena = &set->arena, .diags = diags, .options = options };
+	size_t errors = diags->errors;
+	int error = 0;
+	for (size_t i = 0; i < n && error != ERR_NOMEM; i++) {
+		struct yaml_node *root = NULL;
+		if (was_given_before(paths, i))
+			continue; /* two patterns may name one file */
+		error = yaml_parse_file(paths[i], &set->arena, diags, &root);
+		if (!error)
+			error = rule_file_read(&loader, root);
+	}
+	return conclude(set, &loader, errors, error == ERR_NOMEM ? error : 0, out);
+}
+
+int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
+		       struct diag_list *diags, struct rule_set **out)
+{
+	struct rule_set *set = set_new();
+	if (!set)
+		return ERR_NOMEM;
+	struct rule_loader loader = { .arena = &set->arena, .diags = diags, .options = options };
+	size_t errors = diags->errors;
+	struct yaml_node *root = NULL;
+	struct slice copy = arena_slice(&set->arena, text);
+	int error = text.len && !copy.ptr ? ERR_NOMEM : 0;
+	if (!error)
+		error = yaml_parse(copy, file, &set->arena, diags, &root);
+	if (!error)
+		error = rule_file_read(&loader, root);
+	return conclude(set, &loader, errors, error == ERR_NOMEM ? error : 0, out);
+}
+
+/* Annotations. */
+
+/* What a template cut out of the middle of a character must not spoil the whole payload. */
+static void add_utf8(struct slice text, struct buf *out)
+{
+	size_t start = 0;
+	if (slice_is_utf8(text)) {
+		buf_add_slice(out, text);
+		return;
+	}
+	while (start < text.len) {
+		unsigned char c = (unsigned char)text.ptr[start];
+		size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+		struct slice one = { text.ptr + start, n <= text.len - start ? n : 1 };
+		if (slice_is_utf8(one)) {
+			buf_add_slice(out, one);
+			start += one.len;
+		} else {
+			buf_add_str(out, "\xef\xbf\xbd");
+			start++;
+		}
+	}
+}
+
+static void render_annotation(const struct rule_text *annotation, const struct template_data *data,
+			      size_t *left, struct buf *out)
+{
+	struct buf raw;
+	buf_init(&raw);
+	if (annotation->template)
+		template_render(annotation->template, data, &raw);
+	else
+		buf_add_slice(&raw, annotation->text);
+	add_utf8(buf_slice(&raw), out);
+	out->failed = out->failed || !buf_ok(&raw);
+	buf_fini(&raw);
+	if (out->len + annotation->name.len > *left) {
+		buf_clear(out);
+		buf_add_str(out, "<error expanding template: no room left for this annotation>");
+	}
+	size_t used = out->len + annotation->name.len;
+	*left = used < *left ? *left - used : 0;
+}
+
+int rule_annotations_render(const struct rule *rule, const struct template_data *data,
+			    struct labels **out)
+{
+	uint32_t n = rule->nannotations < LABELS_COUNT_MAX ? rule->nannotations : LABELS_COUNT_MAX;
+	struct label *pairs = calloc(n + 1, sizeof(*pairs));
+	struct buf *texts = calloc(n + 1, sizeof(*texts));
+	int error = pairs && texts ? 0 : ERR_NOMEM;
+	size_t left = ANNOTATIONS_BYTES_MAX;
+	for (uint32_t i = 0; i < n && !error; i++) {
+		buf_init(&texts[i]);
+		render_annotation(&rule->annotations[i], data, &left, &texts[i]);
+		if (!buf_ok(&texts[i]))
+			error = ERR_NOMEM;
+		pairs[i] = (struct label){ rule->annotations[i].name, buf_slice(&texts[i]) };
+	}
+	if (!error)
+		error = labels_new(pairs, n, out, NULL);
+	for (uint32_t i = 0; texts && i < n; i++)
+		buf_fini(&texts[i]);
+	free(texts);
+	free(pairs);
+	return error;
+}
