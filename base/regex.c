@@ -108,14 +108,13 @@ static struct matching *matching_get(void)
 }
 
 /*
- * The groups' places are in m->data when it matched. Subjects are valid UTF-8. Returns the number of
- * places, 0 when it did not match, or an error.
+ * The groups' places are in m->data when it matched. The subject went through subject_repair().
+ * Returns the number of places, 0 when it did not match, or an error.
  */
 static int code_match(const pcre2_code *code, struct matching *m, struct slice subject, size_t from,
 		      uint32_t options)
 {
-	/* Empty subjects may have no address. */
-	PCRE2_SPTR ptr = (PCRE2_SPTR)(subject.ptr ? subject.ptr : "");
+	PCRE2_SPTR ptr = (PCRE2_SPTR)subject.ptr;
 
 	options |= PCRE2_NO_UTF_CHECK;
 	int rc = pcre2_match(code, ptr, subject.len, from, options, m->data, m->context);
@@ -133,12 +132,17 @@ static int code_match(const pcre2_code *code, struct matching *m, struct slice s
 	return 0;
 }
 
-/* Bytes that are no UTF-8 become U+FFFD, as which Go sees them too. Returns false without memory. */
+/*
+ * Makes a subject fit for PCRE2: it has an address, and bytes that are no UTF-8 become U+FFFD, as
+ * which Go sees them too. Returns false without memory.
+ */
 static bool subject_repair(struct slice *subject, struct buf *copy)
 {
 	char bytes[4];
 
 	buf_init(copy);
+	if (!subject->ptr)
+		*subject = SLICE("");
 	if (slice_is_utf8(*subject))
 		return true;
 	for (size_t i = 0; i < subject->len;) {
