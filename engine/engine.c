@@ -1,1 +1,189 @@
-/* engine: placeholder so that the archive is not empty; goes with the room's first file. */
+#include "engine/engine_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static int symbols_init(struct engine *engine)
+{
+	const struct {
+		uint32_t *symbol;
+		struct slice text;
+	} all[] = {
+		{ &engine->symbol.name, SLICE(METRIC_NAME) },
+		{ &engine->symbol.alertname, SLICE("alertname") },
+		{ &engine->symbol.alerts, SLICE("ALERTS") },
+		{ &engine->symbol.alerts_for_state, SLICE("ALERTS_FOR_STATE") },
+		{ &engine->symbol.alertstate, SLICE("alertstate") },
+		{ &engine->symbol.pending, SLICE("pending") },
+		{ &engine->symbol.firing, SLICE("firing") },
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		*all[i].symbol = symbol_intern(engine->lsets, all[i].text);
+		if (*all[i].symbol == UINT32_MAX)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+int engine_external_set(struct engine *engine, const struct labels *labels, const char *url)
+{
+	char *copy = url ? slice_dup(slice_from(url)) : NULL;
+	if (url && !copy)
+		return ERR_NOMEM;
+	labels_unref(engine->external_labels);
+	free(engine->external_url);
+	engine->external_labels = labels ? labels_ref((struct labels *)labels) : NULL;
+	engine->external_url = copy;
+	return 0;
+}
+
+static int init(struct engine *engine)
+{
+	engine->store = store_new(&engine->options.store);
+	if (!engine->store)
+		return ERR_NOMEM;
+	engine->lsets = store_lsets(engine->store);
+	int code = symbols_init(engine);
+	if (!code)
+		code = senders_init(&engine->senders);
+	if (!code)
+		code = engine_external_set(engine, engine->options.external_labels,
+					   engine->options.external_url);
+	return code;
+}
+
+int engine_new(const struct engine_options *options, const struct engine_sink *sink,
+	       struct engine **out)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return ERR_NOMEM;
+	engine->options = *options;
+	engine->sink = *sink;
+	engine->now_ms = engine->due_ms = TIME_NONE;
+	engine->tick_recorded_ms = engine->sweep_ms = TIME_NONE;
+	engine->parked.end = &engine->parked.first;
+	engine->queries_end = &engine->queries;
+	samples_block_init(&engine->block);
+	buf_init(&engine->buf);
+	restore_init(&engine->restore);
+	int code = init(engine);
+	if (code) {
+		engine_free(engine);
+		return code;
+	}
+	*out = engine;
+	return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	queries_fini(engine);
+	intake_fini(engine);
+	generation_free(engine, engine->active);
+	generation_free(engine, engine->loading);
+	while (engine->retired) {
+		struct generation *retired = engine->retired;
+		engine->retired = retired->next;
+		generation_free(engine, retired);
+	}
+	rule_set_unref(engine->load_next);
+	restore_fini(&engine->restore);
+	senders_fini(&engine->senders);
+	store_free(engine->store);
+	labels_unref(engine->external_labels);
+	free(engine->external_url);
+	buf_fini(&engine->buf);
+	free(engine);
+}
+
+struct store *engine_store(struct engine *engine)
+{
+	return engine->store;
+}
+
+struct rule_set *engine_rules(const struct engine *engine)
+{
+	return engine->active ? engine->active->set : NULL;
+}
+
+void engine_time(struct engine *engine, int64_t now_ms)
+{
+	int64_t before_ms = engine->now_ms;
+	if (before_ms != TIME_NONE && now_ms <= before_ms)
+		return;
+	engine->now_ms = now_ms;
+	store_time_set(engine->store, now_ms);
+	if (before_ms == TIME_NONE)
+		restore_time(engine);
+	schedule_time(engine, before_ms);
+	senders_step(engine);
+	senders_count(engine, SWEEP_SERIES_MIN);
+}
+
+/* Forgets what nobody can reach any more: all series once in some minutes. */
+static void sweep(struct engine *engine)
+{
+	if (engine->now_ms == TIME_NONE)
+		return;
+	if (engine->sweep_ms != TIME_NONE && engine->now_ms < engine->sweep_ms + SWEEP_MS)
+		return;
+	struct store_stats stats;
+	store_stats_get(engine->store, &stats);
+	size_t share = stats.series / 256;
+	store_sweep(engine->store, share > SWEEP_SERIES_MIN ? share : SWEEP_SERIES_MIN);
+	engine->sweep_ms = engine->now_ms;
+}
+
+/*
+ * In this order: batches that wait (they arrived before what comes next is evaluated), the pass,
+ * and between passes all that is less urgent, which gets a quarter of the units even when the next
+ * pass is due already.
+ */
+bool engine_step(struct engine *engine, int64_t units)
+{
+	int64_t share = units / 4 > 1 ? units / 4 : 1;
+	bool more = false;
+	if (!engine->pass.running) {
+		more = intake_step(engine, &units);
+		bindings_extend(engine);
+	}
+	restore_tell(engine);
+	if (units > 0)
+		schedule_step(engine, &units);
+	if (!engine->pass.running) {
+		units = units > share ? units : share;
+		more |= load_step(engine, &units);
+		more |= checkpoint_step(engine, &units);
+		more |= query_step(engine, &units);
+		sweep(engine);
+		more |= engine->parked.n > 0;
+	}
+	return more || engine->pass.running || schedule_is_due(engine);
+}
+
+int64_t engine_next_ms(const struct engine *engine)
+{
+	int64_t next_ms = engine->due_ms;
+	int64_t check_ms = engine->senders.check_ms;
+	if (check_ms != TIME_NONE && (next_ms == TIME_NONE || check_ms < next_ms))
+		next_ms = check_ms;
+	return next_ms;
+}
+
+void engine_flush(struct engine *engine)
+{
+	if (!engine->options.journal)
+		return;
+	if (engine->block.n > 0)
+		emit_block(engine);
+	if (engine->now_ms != TIME_NONE &&
+	    (engine->tick_recorded_ms == TIME_NONE ||
+	     engine->now_ms >= engine->tick_recorded_ms + TICK_RECORD_MS))
+		emit_tick(engine);
+}

@@ -54,6 +54,8 @@ struct engine_sink {
 int engine_new(const struct engine_options *options, const struct engine_sink *sink, struct engine **out);
 void engine_free(struct engine *engine);
 struct store *engine_store(struct engine *engine);
+/* What templates of rule labels see from now on. ERR_NOMEM. */
+int engine_external_set(struct engine *engine, const struct labels *labels, const char *url);
 
 /* ---- time and work ---- */
 
@@ -68,6 +70,8 @@ int64_t engine_next_ms(const struct engine *engine);
 
 /* Takes a batch: applies its rows now, or those not newer than the running pass after it. The answer comes by sink.batch. */
 void engine_batch(struct engine *engine, struct batch *batch);
+/* So many batches wait aside that further ones should stay in their queue for now (which then refuses: 503 with Retry-After). */
+bool engine_is_full(const struct engine *engine);
 
 /* ---- rules ---- */
 

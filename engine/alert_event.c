@@ -1,0 +1,165 @@
+#include "engine/alert_event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+const char *alert_state_text(enum alert_state state)
+{
+	static const char *const texts[] = {
+#define X(id, text) [id] = text,
+		ALERT_STATE_LIST(X)
+#undef X
+	};
+	return texts[state];
+}
+
+const char *alert_reason_text(enum alert_reason reason)
+{
+	static const char *const texts[] = {
+		[ALERT_REASON_NONE] = "",	    [ALERT_REASON_RULE_REMOVED] = "rule removed",
+		[ALERT_REASON_LIMIT] = "limit",	    [ALERT_REASON_RESTORED] = "restored",
+		[ALERT_REASON_REFRESH] = "refresh",
+	};
+	return texts[reason];
+}
+
+struct alert_event *alert_event_new(void)
+{
+	struct alert_event *event = calloc(1, sizeof(*event));
+	if (!event)
+		return NULL;
+	event->item.cost = sizeof(*event);
+	event->at_ms = event->active_at_ms = event->fired_at_ms = TIME_NONE;
+	event->resolved_at_ms = event->keep_since_ms = TIME_NONE;
+	return event;
+}
+
+void alert_event_free(struct alert_event *event)
+{
+	if (!event)
+		return;
+	labels_unref(event->labels);
+	labels_unref(event->expr_labels);
+	free(event->file);
+	free(event->group);
+	free(event->rule);
+	rule_set_unref(event->rules);
+	free(event);
+}
+
+const struct rule *alert_event_rule(const struct alert_event *event)
+{
+	const struct rule_set *set = event->rules;
+	for (uint32_t g = 0; set && g < set->ngroups; g++) {
+		const struct rule_group *group = &set->groups[g];
+		/* Ids of a group are consecutive. */
+		if (group->nrules == 0 || event->rule_id < group->rules[0].id)
+			continue;
+		uint32_t index = event->rule_id - group->rules[0].id;
+		if (index < group->nrules && group->rules[index].id == event->rule_id)
+			return &group->rules[index];
+	}
+	return NULL;
+}
+
+/* ---- as a record ---- */
+
+enum { FLAG_SETTLED = 1, FLAG_HELD = 2 };
+
+static void labels_encode(const struct labels *labels, struct buf *out)
+{
+	buf_add_u32(out, (uint32_t)labels_count(labels));
+	for (size_t i = 0; i < labels_count(labels); i++) {
+		struct label label = labels_at(labels, i);
+		buf_add_sized(out, label.name);
+		buf_add_sized(out, label.value);
+	}
+}
+
+void alert_event_encode(const struct alert_event *event, struct buf *out)
+{
+	uint64_t value_bits;
+	memcpy(&value_bits, &event->value, sizeof(value_bits));
+	buf_add_char(out, (char)event->from);
+	buf_add_char(out, (char)event->state);
+	buf_add_char(out, (char)event->reason);
+	buf_add_char(out,
+		     (char)((event->settled ? FLAG_SETTLED : 0) | (event->held ? FLAG_HELD : 0)));
+	buf_add_u64(out, value_bits);
+	const int64_t times[] = { event->at_ms, event->active_at_ms, event->fired_at_ms,
+				  event->resolved_at_ms, event->keep_since_ms };
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		buf_add_u64(out, (uint64_t)times[i]);
+	buf_add_sized(out, slice_from(event->file));
+	buf_add_sized(out, slice_from(event->group));
+	buf_add_sized(out, slice_from(event->rule));
+	labels_encode(event->labels, out);
+	labels_encode(event->expr_labels, out);
+}
+
+static int labels_decode(struct reader *reader, struct labels **out)
+{
+	uint32_t n = reader_u32(reader);
+	if (reader->failed || n > LABELS_COUNT_MAX)
+		return ERR_CORRUPT;
+	struct label pairs[LABELS_COUNT_MAX];
+	for (uint32_t i = 0; i < n; i++) {
+		pairs[i].name = reader_sized(reader);
+		pairs[i].value = reader_sized(reader);
+	}
+	if (reader->failed)
+		return ERR_CORRUPT;
+	int code = labels_new(pairs, n, out, NULL);
+	return code == ERR_NOMEM ? code : code ? ERR_CORRUPT : 0;
+}
+
+static int fields_decode(struct reader *reader, struct alert_event *event)
+{
+	uint8_t from = reader_u8(reader), state = reader_u8(reader), reason = reader_u8(reader);
+	uint8_t flags = reader_u8(reader);
+	uint64_t value_bits = reader_u64(reader);
+	int64_t *const times[] = { &event->at_ms, &event->active_at_ms, &event->fired_at_ms,
+				   &event->resolved_at_ms, &event->keep_since_ms };
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		*times[i] = (int64_t)reader_u64(reader);
+	char **const names[] = { &event->file, &event->group, &event->rule };
+	for (size_t i = 0; i < 3; i++)
+		*names[i] = slice_dup(reader_sized(reader));
+	if (reader->failed || from > ALERT_FIRING || state > ALERT_FIRING ||
+	    reason > ALERT_REASON_REFRESH)
+		return ERR_CORRUPT;
+	if (!event->file || !event->group || !event->rule)
+		return ERR_NOMEM;
+	memcpy(&event->value, &value_bits, sizeof(value_bits));
+	event->from = from;
+	event->state = state;
+	event->reason = reason;
+	event->settled = flags & FLAG_SETTLED;
+	event->held = flags & FLAG_HELD;
+	return 0;
+}
+
+int alert_event_decode(struct slice bytes, struct alert_event **out)
+{
+	struct alert_event *event = alert_event_new();
+	if (!event)
+		return ERR_NOMEM;
+	struct reader reader;
+	reader_init(&reader, bytes);
+	int code = fields_decode(&reader, event);
+	if (!code)
+		code = labels_decode(&reader, &event->labels);
+	if (!code)
+		code = labels_decode(&reader, &event->expr_labels);
+	if (!code && reader.len > 0)
+		code = ERR_CORRUPT;
+	if (code) {
+		alert_event_free(event);
+		return code;
+	}
+	*out = event;
+	return 0;
+}

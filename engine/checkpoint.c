@@ -1,0 +1,93 @@
+/*
+ * A checkpoint: the whole state as records, in quanta, while the engine goes on.
+ *
+ * What happens meanwhile is journaled as always and may come before or after the part of the
+ * checkpoint that holds the same thing: records are upserts, insertion of samples is idempotent. A
+ * sample of a series whose dictionary entry has not come yet in this checkpoint cannot be read
+ * back, but its window, which comes with the entry, has it.
+ */
+#include "engine/engine_internal.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+void engine_checkpoint(struct engine *engine)
+{
+	if (!engine->options.journal)
+		return;
+	/* One that is asked for while another is under way begins anew: its records go to a newer
+	 * segment. */
+	engine->checkpoint = (struct checkpoint){ .stage = CHECKPOINT_SELECTORS };
+	if (engine->now_ms != TIME_NONE)
+		emit_tick(engine);
+}
+
+/* Each stage: true when it is done. */
+static bool selectors_step(struct engine *engine, int64_t *units)
+{
+	size_t n;
+	struct selector **selectors = store_selectors(engine->store, &n);
+	for (; engine->checkpoint.at<n && * units> 0;
+	     engine->checkpoint.at++, *units -= UNITS_READER)
+		emit_coverage(engine, selectors[engine->checkpoint.at]);
+	return engine->checkpoint.at >= n;
+}
+
+static bool series_step(struct engine *engine, int64_t *units)
+{
+	while (*units > 0) {
+		struct series *series = store_next(engine->store, &engine->checkpoint.at);
+		if (!series)
+			return true;
+		emit_series(engine, series);
+		emit_tile(engine, series);
+		*units -= UNITS_BIRTH + series->window.n;
+	}
+	return false;
+}
+
+static bool alerts_step(struct engine *engine, int64_t *units)
+{
+	const struct generation *active = engine->active;
+	for (; active && engine->checkpoint.at < active->set->nrules; engine->checkpoint.at++) {
+		if (*units <= 0)
+			return false;
+		*units -= 1;
+		struct rule_state *rule = &active->rules[engine->checkpoint.at];
+		for (uint32_t slot = 0; rule->def->kind == RULE_ALERT && slot < rule->instances.n;
+		     slot++) {
+			if (rule->instances.items[slot].lset == LSET_NONE ||
+			    rule->alerts[slot].state == ALERT_INACTIVE)
+				continue;
+			alert_note(engine, rule, slot, engine->now_ms);
+			*units -= UNITS_BIRTH;
+		}
+	}
+	return true;
+}
+
+static bool end_step(struct engine *engine, int64_t *units)
+{
+	engine_flush(engine);
+	engine->sink.record(engine->sink.ctx, RECORD_CHECKPOINT_PART, SLICE("engine"));
+	return true;
+}
+
+bool checkpoint_step(struct engine *engine, int64_t *units)
+{
+	static bool (*const steps[])(struct engine * engine, int64_t * units) = {
+		[CHECKPOINT_SELECTORS] = selectors_step,
+		[CHECKPOINT_SERIES] = series_step,
+		[CHECKPOINT_ALERTS] = alerts_step,
+		[CHECKPOINT_END] = end_step,
+	};
+	struct checkpoint *checkpoint = &engine->checkpoint;
+	while (checkpoint->stage != CHECKPOINT_NONE && *units > 0) {
+		if (!steps[checkpoint->stage](engine, units))
+			break;
+		checkpoint->stage = checkpoint->stage == CHECKPOINT_END ? CHECKPOINT_NONE
+									: checkpoint->stage + 1;
+		checkpoint->at = 0;
+	}
+	return checkpoint->stage != CHECKPOINT_NONE;
+}

@@ -1,0 +1,122 @@
+/*
+ * Records for the journal. A series' dictionary entry goes before its first sample; samples are
+ * gathered in a block that engine_flush() emits at the latest.
+ */
+#include "engine/engine_internal.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+
+static void emit(struct engine *engine, enum record_type type)
+{
+	/* A record that found no memory is lost, as if the disk were full: the next checkpoint has
+	 * it. */
+	if (buf_ok(&engine->buf))
+		engine->sink.record(engine->sink.ctx, type, buf_slice(&engine->buf));
+	else
+		buf_fini(&engine->buf);
+}
+
+void emit_series(struct engine *engine, struct series *series)
+{
+	struct labels *labels = lset_to_labels(engine->lsets, series->lset);
+	if (!labels)
+		return;
+	buf_clear(&engine->buf);
+	series_record_encode(series->uid, series->local, labels, &engine->buf);
+	labels_unref(labels);
+	emit(engine, RECORD_SERIES);
+	series->in_dictionary = true;
+}
+
+void emit_tile(struct engine *engine, const struct series *series)
+{
+	struct window_view view;
+	window_range(&series->window, INT64_MIN, INT64_MAX, &view);
+	if (view.n == 0)
+		return;
+	buf_clear(&engine->buf);
+	tile_record_encode(series->uid, view.base_ms, view.offsets, view.values, view.n,
+			   &engine->buf);
+	emit(engine, RECORD_TILE);
+}
+
+void emit_block(struct engine *engine)
+{
+	buf_clear(&engine->buf);
+	samples_block_encode(&engine->block, &engine->buf);
+	samples_block_init(&engine->block);
+	emit(engine, RECORD_SAMPLES);
+}
+
+void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	if (!engine->options.journal)
+		return;
+	if (!series->in_dictionary)
+		emit_series(engine, series);
+	if (samples_block_add(&engine->block, series->uid, ts_ms, bits))
+		return;
+	emit_block(engine);
+	bool added = samples_block_add(&engine->block, series->uid, ts_ms, bits);
+	assert(added);
+	(void)added;
+}
+
+void emit_coverage(struct engine *engine, const struct selector *selector)
+{
+	if (!engine->options.journal)
+		return;
+	buf_clear(&engine->buf);
+	coverage_record_encode(slice_from(selector->text), selector->covered_since_ms,
+			       &engine->buf);
+	emit(engine, RECORD_COVERAGE);
+}
+
+void emit_alert(struct engine *engine, const struct alert_event *event)
+{
+	if (!engine->options.journal)
+		return;
+	buf_clear(&engine->buf);
+	alert_event_encode(event, &engine->buf);
+	emit(engine, RECORD_ALERT);
+}
+
+/*
+ * The told time goes into the journal every few seconds, so that the next daemon knows for how long
+ * nobody listened (restore.c).
+ */
+void emit_tick(struct engine *engine)
+{
+	if (!engine->options.journal)
+		return;
+	buf_clear(&engine->buf);
+	buf_add_u64(&engine->buf, (uint64_t)engine->now_ms);
+	emit(engine, RECORD_TICK);
+	engine->tick_recorded_ms = engine->now_ms;
+}
+
+void write_local(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	if (store_append_local(engine->store, series, ts_ms, bits) == APPEND_STORED)
+		emit_sample(engine, series, ts_ms, bits);
+}
+
+struct series *local_series_take(struct engine *engine, uint32_t lset)
+{
+	struct series *series;
+	if (store_local(engine->store, lset, &series))
+		return NULL;
+	series_pin(series);
+	return series;
+}
+
+void local_series_end(struct engine *engine, struct series **series, int64_t ts_ms)
+{
+	if (!*series)
+		return;
+	write_local(engine, *series, ts_ms, STALE_NAN_BITS);
+	series_unpin(engine->store, *series);
+	*series = NULL;
+}

@@ -1,0 +1,402 @@
+/*
+ * What the files of the engine share. Nobody outside the room includes this.
+ *
+ *   engine.c        life, the driver of all work, looking in
+ *   senders.c       who feeds us, and who has fallen silent
+ *   intake.c        batches → store, judged
+ *   emit.c          records for the journal
+ *   schedule.c      groups, due times, passes
+ *   warmth.c        since when a rule's inputs were fed in full
+ *   rule_labels.c   the labels that a rule puts on its results
+ *   alerts.c        the alert state machine; alert_series.c: ALERTS, ALERTS_FOR_STATE, events
+ *   record_rules.c  recorded series
+ *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
+ *   restore.c       what the journal knew; checkpoint.c: the whole state as records
+ *   query.c         ad-hoc queries
+ *
+ * A generation is a rule set in force or on its way there: its binding, and a state for each group
+ * and rule.
+ */
+#ifndef TOCSIN_ENGINE_ENGINE_INTERNAL_H
+#define TOCSIN_ENGINE_ENGINE_INTERNAL_H
+
+#include "engine/engine.h"
+#include "engine/instances.h"
+
+#define SENDERS_MAX 4096	/* further ones share the last place */
+#define SENDER_SELF 0u		/* rules; never silent */
+#define SENDER_RESTORED 1u	/* series read back from the journal and not fed since */
+#define BATCHES_PARKED_MAX 1024 /* see engine_is_full() */
+#define REFRESH_MS 60000	/* a firing alert is told again this often */
+#define SWEEP_MS 1000
+#define SWEEP_SERIES_MIN 4096u
+#define TICK_RECORD_MS 5000
+#define COMPLAINTS_MAX 3u /* a batch */
+
+/* Units of work that are not rows of nodes, in rows of nodes. */
+#define UNITS_SAMPLE 10
+#define UNITS_BIRTH 400
+#define UNITS_INSTANCE 20
+#define UNITS_READER 20
+#define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
+
+/* Before the time is told groups are due at the beginning of time: their readers keep all. */
+#define DUE_UNKNOWN (INT64_MIN / 2)
+
+/* ---- senders ---- */
+
+struct sender_entry {
+	struct sender seen;
+	int64_t silent_since_ms; /* TIME_NONE: heard */
+	int64_t back_ms;	 /* heard again since, while it still counts as silent; TIME_NONE */
+	uint64_t counting;	 /* series counted in the running round */
+};
+
+struct senders {
+	struct sender_entry *entries;
+	uint8_t *silent; /* by id: 1 while alerts on its series are held */
+	uint32_t *index; /* hash → id */
+	uint32_t n;
+	bool any_silent;
+	int64_t check_ms;  /* the next silence or end of one, at the earliest; TIME_NONE */
+	uint32_t count_at; /* row where the counting round stands */
+};
+
+int senders_init(struct senders *senders);
+void senders_fini(struct senders *senders);
+/* The sender of a request that arrives now. */
+struct sender_entry *sender_hear(struct engine *engine, const struct batch_sender *from);
+/* The sender of a request that arrived before. */
+struct sender_entry *sender_known(struct engine *engine, const struct batch_sender *from);
+/* Series were read back: until senders are heard they count as silent. */
+void senders_restored(struct engine *engine);
+/* Looks who has fallen silent by now. */
+void senders_step(struct engine *engine);
+/* Counts series for struct sender, some at a time. */
+void senders_count(struct engine *engine, uint32_t rows);
+/* Has some sender been silent without a break since then or longer? */
+bool senders_silent_since(const struct engine *engine, int64_t since_ms);
+
+/* ---- rules in force ---- */
+
+struct alert {
+	enum alert_state state;
+	bool held;
+	bool restored; /* to be told as such */
+	bool unseen;   /* restored, and not in a result since */
+	double value;
+	int64_t active_at_ms, fired_at_ms, keep_since_ms;
+	int64_t held_since_ms, refreshed_ms;
+	struct labels *labels, *expr_labels;
+	uint32_t expr_labels_of; /* the label set that expr_labels was made of */
+	enum alert_state series_state;
+	struct series *state_series, *for_series; /* pinned; NULL: nothing written */
+};
+
+struct rule_leaf {
+	uint32_t selector; /* of the plan */
+	int64_t reach_ms;
+};
+
+struct rule_label {
+	uint32_t name, value; /* symbols, references; value is SYMBOL_NONE for one that is rendered,
+				 or empty */
+	const struct template *template; /* NULL: constant */
+};
+
+struct rule_state {
+	struct rule_set *set; /* borrowed from the generation */
+	const struct rule *def;
+	struct group_state *group;
+	struct rule_label *labels;
+	uint32_t nlabels, name; /* symbol of the name */
+	bool labels_use_value;
+	struct rule_leaf *leaves;
+	uint32_t nleaves;
+
+	enum rule_health health;
+	char *error;
+	bool warm;
+	int64_t warm_at_ms;
+	int64_t warm_since_ms; /* has run warm since, without a break; TIME_NONE */
+	int64_t last_ms, last_query_ms;
+	uint32_t results;
+	double value;
+	uint64_t evaluations, failures;
+
+	uint32_t evaluation; /* number of the running or last one; failed ones count */
+	struct instances instances;
+	uint32_t data_cap;
+	struct alert *alerts;	/* alerting: by slot of instances */
+	struct series **series; /* recording: by slot of instances; pinned, NULL: nothing written */
+	uint32_t npending, nfiring, nheld;
+};
+
+struct group_state {
+	const struct rule_group *def;
+	struct rule_state *rules;
+	int64_t due_ms; /* selectors' readers look at it */
+	int64_t last_ms;
+	int64_t skip_to_ms; /* a jump of time while its pass ran: due then at the earliest;
+			       TIME_NONE */
+	int64_t rebase_ms;  /* time that jumped over: for timers, before the next evaluation */
+	bool always_warm, may_hold;
+	uint64_t iterations, missed;
+};
+
+enum load_stage { LOAD_BIND, LOAD_RULES, LOAD_READERS, LOAD_SHAPE, LOAD_MATCH, LOAD_READY };
+
+struct generation {
+	struct rule_set *set;
+	struct binding *binding;
+	struct group_state *groups;
+	struct rule_state *rules; /* in the order of evaluation */
+	struct rule_state **by_id;
+	struct demand {
+		uint32_t selector, group;
+		int64_t reach_ms;
+	} * demands; /* what the groups read, each selector once a group */
+	uint32_t ndemands, demands_cap;
+	uint32_t *demand_of; /* by selector of the plan: its newest demand */
+	uint32_t ndeclared;  /* demands whose readers stand */
+	struct writers {
+		uint32_t *rules; /* ids of rules whose series the selector may hold */
+		uint32_t n;
+	} * writers;	  /* by selector of the plan */
+	bool has_offsets; /* some group has a query offset */
+	enum load_stage stage;
+	uint32_t at; /* where the stage stands */
+	struct heir {
+		uint32_t rule; /* ID_MAP_NONE: nobody */
+		bool exact;
+	} * heirs; /* by place of the old generation's rules: who goes on with their state */
+	struct adopt_index *adopt; /* while matching */
+	struct generation *next;   /* retired ones */
+};
+
+enum pass_stage { PASS_RULE, PASS_EVAL, PASS_COLLECT, PASS_COMMIT };
+
+struct pass {
+	bool running;
+	int64_t t_ms;
+	int64_t query_ms; /* of the rule at hand */
+	uint32_t group, rule;
+	enum pass_stage stage;
+	struct eval_cursor cursor;
+	uint32_t at;	  /* row (collect) or slot (commit) */
+	uint32_t results; /* rows present so far */
+	double value;	  /* of the first */
+	double scalar;	  /* of a scalar result */
+};
+
+struct parked {
+	struct queue_item *first, **end; /* of batches */
+	uint32_t n;
+};
+
+enum checkpoint_stage {
+	CHECKPOINT_NONE,
+	CHECKPOINT_SELECTORS,
+	CHECKPOINT_SERIES,
+	CHECKPOINT_ALERTS,
+	CHECKPOINT_END
+};
+
+struct checkpoint {
+	enum checkpoint_stage stage;
+	uint32_t at;
+};
+
+struct restore {
+	struct restored_series {
+		uint32_t uid; /* 0: free */
+		struct series *series;
+	} * series; /* open addressing by uid */
+	uint32_t nseries, series_mask;
+	struct coverage {
+		char *text;
+		int64_t since_ms;
+		size_t order; /* the later one counts */
+	} * coverage;
+	size_t ncoverage, coverage_cap;
+	struct alert_event **alerts; /* the newest record of each; INACTIVE ones are over */
+	size_t nalerts, alerts_cap;
+	struct id_map alert_index; /* by hash, probing upwards */
+	int64_t tick_ms;	   /* the newest time told to the engine before */
+	int64_t gap_ms;		   /* for so long nobody listened */
+	bool done, adopted, rebased, told;
+};
+
+struct engine {
+	struct engine_options options;
+	struct engine_sink sink;
+	struct labels *external_labels;
+	char *external_url;
+	struct store *store;
+	struct lset_table *lsets;
+	int64_t now_ms; /* TIME_NONE: not told yet */
+	struct {
+		uint32_t name, alertname, alerts, alerts_for_state, alertstate, pending, firing;
+	} symbol;
+
+	struct senders senders;
+	struct parked parked;
+	struct generation *active, *loading, *retired;
+	struct rule_set *load_next;
+	struct pass pass;
+	int64_t due_ms; /* the least of the groups; TIME_NONE */
+
+	struct queue_item *queries, **queries_end;
+	uint32_t nqueries;
+
+	struct samples_block block;
+	struct buf buf; /* for payloads */
+	int64_t tick_recorded_ms, sweep_ms;
+	struct checkpoint checkpoint;
+	struct restore restore;
+
+	struct engine_stats stats;
+};
+
+/* ---- emit.c ---- */
+
+void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
+/* The block under way. */
+void emit_block(struct engine *engine);
+void emit_series(struct engine *engine, struct series *series);
+void emit_tile(struct engine *engine, const struct series *series);
+void emit_coverage(struct engine *engine, const struct selector *selector);
+void emit_alert(struct engine *engine, const struct alert_event *event);
+void emit_tick(struct engine *engine);
+/* Appends what a rule computed and journals it. */
+void write_local(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
+/* The series of these labels for a rule to write, pinned; NULL when there is no memory or room for
+ * it. */
+struct series *local_series_take(struct engine *engine, uint32_t lset);
+/* Ends the series with a stale marker and lets go of it. */
+void local_series_end(struct engine *engine, struct series **series, int64_t ts_ms);
+
+/* ---- intake.c ---- */
+
+/* Goes on with the batches that wait. True: some still do, though no pass holds them back. */
+bool intake_step(struct engine *engine, int64_t *units);
+void intake_fini(struct engine *engine);
+
+/* ---- schedule.c ---- */
+
+int64_t due_after(int64_t interval_ms, int64_t time_ms); /* the first multiple at or after */
+/* The time went on from `before`. */
+void schedule_time(struct engine *engine, int64_t before_ms);
+/* Begins or goes on with a pass. */
+void schedule_step(struct engine *engine, int64_t *units);
+bool schedule_is_due(const struct engine *engine);
+void schedule_due_update(struct engine *engine);
+/* Lets the bindings follow the selectors' logs. */
+void bindings_extend(struct engine *engine);
+
+/* ---- warmth.c ---- */
+
+/* Which recording and alerting rules may write what the selectors of the plan hold. ERR_NOMEM. */
+int writers_find(struct generation *generation);
+/* Works out warm_at_ms, and warm for an evaluation at query_ms. */
+void rule_warmth_update(const struct generation *generation, struct rule_state *rule,
+			int64_t query_ms);
+
+/* ---- rule_labels.c ---- */
+
+int rule_labels_init(struct engine *engine, struct rule_state *rule);
+void rule_labels_fini(struct engine *engine, struct rule_state *rule);
+/* The identity of a row: a reference, or LSET_NONE. */
+uint32_t rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+			   double value);
+/* Takes part of the rows of the result into the rule's instances. 0, ERR_AGAIN, ERR_EVAL (told in
+ * rule->error), ERR_NOMEM. */
+int rule_collect(struct engine *engine, struct rule_state *rule, const struct relation *relation,
+		 int64_t *units);
+/* Lets go of instances that came to nothing: after a failure. */
+void rule_prune(struct engine *engine, struct rule_state *rule);
+/* NULL: none. */
+void rule_error_set(struct rule_state *rule, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- alerts.c ---- */
+
+/* Before the first slot: the limit. ERR_EVAL when it is exceeded; all alerts are gone then. */
+int alerts_limit(struct engine *engine, struct rule_state *rule, const struct relation *relation);
+/* Moves part of the alerts to their next state. 0, ERR_AGAIN. */
+int alerts_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
+		  int64_t *units);
+/* Writes the state of an alert read back. */
+void alert_state_restore(struct engine *engine, struct rule_state *rule, uint32_t slot,
+			 enum alert_state state, bool held);
+/* Moves running timers by the time that was jumped over. */
+void alerts_rebase(struct engine *engine, struct rule_state *rule, int64_t skipped_ms);
+/* Ends all alerts of a rule that is no more. */
+void alerts_remove(struct engine *engine, struct rule_state *rule);
+
+/* ---- alert_series.c ---- */
+
+/* Tells a change (or a repetition) of an alert: journal, then sink. */
+void alert_tell(struct engine *engine, struct rule_state *rule, uint32_t slot,
+		enum alert_state from, enum alert_reason reason, int64_t at_ms);
+/* Journals what changed beside the state. */
+void alert_note(struct engine *engine, struct rule_state *rule, uint32_t slot, int64_t at_ms);
+/* The event as it would be told. NULL: no memory. */
+struct alert_event *alert_event_make(struct engine *engine, struct rule_state *rule, uint32_t slot,
+				     enum alert_state from, enum alert_reason reason,
+				     int64_t at_ms);
+/* Takes the two series for the state it has. */
+void alert_series_take(struct engine *engine, struct rule_state *rule, uint32_t slot);
+/* Writes ALERTS and ALERTS_FOR_STATE for one alert. */
+void alert_series_write(struct engine *engine, struct rule_state *rule, uint32_t slot,
+			int64_t query_ms);
+void alert_series_end(struct engine *engine, struct alert *alert, int64_t query_ms);
+void alert_clear(struct engine *engine, struct alert *alert);
+
+/* ---- record_rules.c ---- */
+
+int record_limit(struct engine *engine, struct rule_state *rule);
+int record_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
+		  int64_t *units);
+void record_remove(struct engine *engine, struct rule_state *rule);
+/* Room for the data of all slots. ERR_NOMEM. */
+int rule_data_reserve(struct rule_state *rule);
+
+/* ---- load.c, adopt.c ---- */
+
+/* Goes on with loading and with letting go of old generations. True: more to do. */
+bool load_step(struct engine *engine, int64_t *units);
+/* Works out anew since when all is covered, and journals it. */
+void generation_warm(struct engine *engine, struct generation *generation);
+void generation_free(struct engine *engine, struct generation *generation);
+/* Goes on finding for the old rules their heirs. 0, ERR_AGAIN, ERR_NOMEM. */
+int adopt_match(const struct generation *old, struct generation *young, int64_t *units);
+/* Moves states from the old generation, ends what has no heir. */
+void adopt_states(struct engine *engine, struct generation *old, struct generation *young);
+void adopt_fini(struct generation *young);
+/*
+ * Calls fn with each event of the journal whose rule is in force; those that it takes (true) are
+ * freed and NULL after. ERR_NOMEM.
+ */
+int adopt_events(struct engine *engine, struct alert_event **events, size_t n,
+		 bool (*fn)(struct engine *engine, struct rule_state *rule,
+			    const struct alert_event *event));
+
+/* ---- restore.c, checkpoint.c ---- */
+
+void restore_init(struct restore *restore);
+void restore_fini(struct restore *restore);
+/* Gives restored alerts to the rules in force. */
+void restore_adopt(struct engine *engine);
+/* The first time is told: what was covered and how timers go on. */
+void restore_time(struct engine *engine);
+/* Tells restored alerts, and the end of those without a rule. */
+void restore_tell(struct engine *engine);
+bool checkpoint_step(struct engine *engine, int64_t *units);
+
+/* ---- query.c ---- */
+
+bool query_step(struct engine *engine, int64_t *units);
+void queries_fini(struct engine *engine);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * Batches → store: each row is judged, kept or dropped, and counted.
+ *
+ * While a pass for T runs, a row not newer than T would change what the pass reads: its batch waits
+ * aside (with all that follows in it) until the pass ends. So does what a large batch leaves over
+ * after INTAKE_UNITS of work.
+ */
+#include "engine/engine_internal.h"
+
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+static void complain(struct batch *batch, uint32_t row, enum append_result result)
+{
+	if (batch->outcome.conflict + batch->outcome.future > COMPLAINTS_MAX ||
+	    !batch_has_room_to_complain(batch))
+		return;
+	struct labels *labels = NULL;
+	if (batch_labels(batch, row, &labels))
+		return;
+	struct buf text;
+	buf_init(&text);
+	labels_format(labels, &text);
+	buf_add_str(&text, " at ");
+	time_format_rfc3339(batch->rows[row].ts_ms, &text);
+	if (!buf_ok(&text))
+		batch_complain(batch, "%s", error_text(ERR_NOMEM));
+	else if (result == APPEND_CONFLICT)
+		batch_complain(batch, "duplicate sample for timestamp, with another value: %s",
+			       text.ptr);
+	else
+		batch_complain(batch, "sample more than %d minutes in the future: %s",
+			       FUTURE_MAX_MS / 60000, text.ptr);
+	buf_fini(&text);
+	labels_unref(labels);
+}
+
+static void count(struct batch *batch, struct sender *sender, uint32_t row,
+		  enum append_result result)
+{
+	struct batch_outcome *outcome = &batch->outcome;
+	switch (result) {
+	case APPEND_STORED:
+		outcome->stored++;
+		sender->stored++;
+		return;
+	case APPEND_IDENTICAL:
+		outcome->identical++;
+		sender->identical++;
+		return;
+	case APPEND_LATE:
+		outcome->late++;
+		sender->late++;
+		return;
+	case APPEND_IGNORED:
+		outcome->ignored++;
+		sender->ignored++;
+		return;
+	case APPEND_CONFLICT:
+		outcome->conflict++;
+		complain(batch, row, result);
+		break;
+	case APPEND_FUTURE:
+		outcome->future++;
+		complain(batch, row, result);
+		break;
+	case APPEND_UNKNOWN: /* not after a birth */
+	case APPEND_LIMITED:
+		outcome->limited++;
+		break;
+	}
+	sender->rejected++;
+}
+
+/* The labels that came along with a row, or NULL. Births are sorted by row, as the rows are taken.
+ */
+static struct labels *birth_find(struct batch *batch, uint32_t row)
+{
+	while (batch->next_birth < batch->nbirths && batch->births[batch->next_birth].row < row)
+		batch->next_birth++;
+	if (batch->next_birth == batch->nbirths || batch->births[batch->next_birth].row != row)
+		return NULL;
+	return labels_ref(batch->births[batch->next_birth].labels);
+}
+
+/* A row whose key the store does not know (or knows as ambiguous): by its labels. */
+static enum append_result append_by_labels(struct engine *engine, struct batch *batch,
+					   uint32_t sender, uint32_t at, struct series **series)
+{
+	const struct batch_row *row = &batch->rows[at];
+	struct labels *labels = birth_find(batch, at);
+	if (!labels && batch_labels(batch, at, &labels))
+		return APPEND_LIMITED;
+	int code = store_birth(engine->store, row->key, labels, series);
+	labels_unref(labels);
+	if (code)
+		return APPEND_LIMITED;
+	if (!*series)
+		return APPEND_IGNORED;
+	return store_append_series(engine->store, *series, sender, row->ts_ms, row->bits);
+}
+
+static bool is_held_back(const struct engine *engine, const struct batch_row *row)
+{
+	return engine->pass.running && row->ts_ms <= engine->pass.t_ms;
+}
+
+/* True when all rows are applied. */
+static bool apply(struct engine *engine, struct batch *batch, struct sender *sender, int64_t *units)
+{
+	uint32_t at = batch->next_row;
+	for (; at<batch->nrows && * units> 0; at++) {
+		const struct batch_row *row = &batch->rows[at];
+		if (is_held_back(engine, row))
+			break;
+		if (at + STORE_PREFETCH_AHEAD < batch->nrows)
+			store_prefetch(engine->store, batch->rows[at + STORE_PREFETCH_AHEAD].key);
+		struct series *series = NULL;
+		enum append_result result = store_append(engine->store, row->key, sender->id,
+							 row->ts_ms, row->bits, &series);
+		*units -= UNITS_SAMPLE;
+		if (result == APPEND_UNKNOWN) {
+			result = append_by_labels(engine, batch, sender->id, at, &series);
+			*units -= UNITS_BIRTH;
+		}
+		if (result == APPEND_STORED && series)
+			emit_sample(engine, series, row->ts_ms, row->bits);
+		count(batch, sender, at, result);
+	}
+	engine->stats.samples += at - batch->next_row;
+	batch->next_row = at;
+	return at == batch->nrows;
+}
+
+static void park(struct engine *engine, struct batch *batch)
+{
+	batch->item.next = NULL;
+	*engine->parked.end = &batch->item;
+	engine->parked.end = &batch->item.next;
+	engine->parked.n++;
+}
+
+static struct batch *unpark(struct engine *engine)
+{
+	struct queue_item *item = engine->parked.first;
+	engine->parked.first = item->next;
+	if (!engine->parked.first)
+		engine->parked.end = &engine->parked.first;
+	engine->parked.n--;
+	item->next = NULL;
+	return (struct batch *)item;
+}
+
+bool engine_is_full(const struct engine *engine)
+{
+	return engine->parked.n >= BATCHES_PARKED_MAX;
+}
+
+void engine_batch(struct engine *engine, struct batch *batch)
+{
+	struct sender_entry *sender = sender_hear(engine, &batch->sender);
+	sender->seen.rejected += batch->outcome.invalid;
+	engine->stats.batches++;
+	int64_t units = INTAKE_UNITS;
+	/* Behind others that wait for their turn, but not behind those that a pass holds back. */
+	bool must_wait = engine->parked.n > 0 && !engine->pass.running;
+	if (!must_wait && apply(engine, batch, &sender->seen, &units)) {
+		engine->sink.batch(engine->sink.ctx, batch);
+		return;
+	}
+	engine->stats.parked_batches++;
+	park(engine, batch);
+}
+
+bool intake_step(struct engine *engine, int64_t *units)
+{
+	while (engine->parked.n > 0 && *units > 0) {
+		struct batch *batch = (struct batch *)engine->parked.first;
+		struct sender_entry *sender = sender_known(engine, &batch->sender);
+		if (!apply(engine, batch, &sender->seen, units))
+			break;
+		engine->sink.batch(engine->sink.ctx, unpark(engine));
+	}
+	return engine->parked.n > 0;
+}
+
+void intake_fini(struct engine *engine)
+{
+	while (engine->parked.n > 0)
+		batch_free(unpark(engine));
+}

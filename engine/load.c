@@ -1,0 +1,328 @@
+/*
+ * A rule set comes into force: bound beside the old one in quanta, its demands declared before
+ * anything is shaped, swapped in between two passes. The old one is let go in quanta, too.
+ */
+#include "engine/engine_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* ---- life ---- */
+
+static void group_init(struct engine *engine, struct generation *generation, uint32_t at,
+		       struct rule_state *rules)
+{
+	struct group_state *group = &generation->groups[at];
+	const struct rule_group *def = &generation->set->groups[at];
+	bool plain = def->dialect == DIALECT_PROMETHEUS;
+	*group = (struct group_state){ .def = def, .rules = rules, .due_ms = DUE_UNKNOWN };
+	group->last_ms = group->skip_to_ms = TIME_NONE;
+	group->always_warm = engine->options.warm || plain || def->warmup == WARMUP_OFF;
+	group->may_hold = !engine->options.warm && !plain && !engine->options.resolve_on_silence;
+	generation->has_offsets |= def->query_offset_ms != 0;
+	if (engine->now_ms != TIME_NONE)
+		group->due_ms = due_after(def->interval_ms, engine->now_ms);
+	for (uint32_t i = 0; i < def->nrules; i++) {
+		struct rule_state *rule = &rules[i];
+		rule->set = generation->set;
+		rule->def = &def->rules[i];
+		rule->group = group;
+		rule->warm_at_ms = rule->warm_since_ms = rule->last_ms = rule->last_query_ms =
+			TIME_NONE;
+		instances_init(&rule->instances);
+		generation->by_id[rule->def->id] = rule;
+	}
+}
+
+static struct generation *generation_new(struct engine *engine, struct rule_set *set)
+{
+	struct generation *generation = calloc(1, sizeof(*generation));
+	if (!generation)
+		return NULL;
+	generation->groups = calloc(set->ngroups + 1, sizeof(*generation->groups));
+	generation->rules = calloc(set->nrules + 1, sizeof(*generation->rules));
+	generation->by_id = calloc(set->nrules + 1, sizeof(struct rule_state *));
+	generation->demand_of = calloc(set->plan->nselectors + 1, sizeof(*generation->demand_of));
+	generation->writers = calloc(set->plan->nselectors + 1, sizeof(*generation->writers));
+	if (!generation->groups || !generation->rules || !generation->by_id ||
+	    !generation->demand_of || !generation->writers) {
+		generation_free(engine, generation);
+		return NULL;
+	}
+	generation->set = rule_set_ref(set);
+	struct rule_state *rules = generation->rules;
+	for (uint32_t i = 0; i < set->ngroups; i++) {
+		group_init(engine, generation, i, rules);
+		rules += set->groups[i].nrules;
+	}
+	return generation;
+}
+
+static void rule_fini(struct engine *engine, struct rule_state *rule)
+{
+	bool is_alert = rule->def->kind == RULE_ALERT;
+	for (uint32_t slot = 0; slot < rule->instances.n && slot < rule->data_cap; slot++) {
+		if (rule->instances.items[slot].lset == LSET_NONE)
+			continue;
+		if (is_alert)
+			alert_clear(engine, &rule->alerts[slot]);
+		else if (rule->series[slot])
+			series_unpin(engine->store, rule->series[slot]);
+	}
+	instances_fini(&rule->instances, engine->lsets);
+	rule_labels_fini(engine, rule);
+	free(rule->alerts);
+	free(rule->series);
+	free(rule->leaves);
+	free(rule->error);
+}
+
+static struct selector *demand_selector(const struct generation *generation,
+					const struct demand *demand)
+{
+	return binding_selector(generation->binding, demand->selector);
+}
+
+static void reader_remove(struct generation *generation)
+{
+	const struct demand *demand = &generation->demands[--generation->ndeclared];
+	selector_reader_remove(demand_selector(generation, demand),
+			       &generation->groups[demand->group].due_ms, demand->reach_ms);
+}
+
+void generation_free(struct engine *engine, struct generation *generation)
+{
+	if (!generation)
+		return;
+	while (generation->ndeclared > 0)
+		reader_remove(generation);
+	for (uint32_t i = 0; generation->set && i < generation->set->nrules; i++)
+		rule_fini(engine, &generation->rules[i]);
+	binding_free(generation->binding);
+	for (uint32_t i = 0; generation->set && i < generation->set->plan->nselectors; i++)
+		free(generation->writers[i].rules);
+	free(generation->groups);
+	free(generation->rules);
+	free(generation->by_id);
+	free(generation->writers);
+	free(generation->demands);
+	free(generation->demand_of);
+	adopt_fini(generation);
+	rule_set_unref(generation->set);
+	free(generation);
+}
+
+/* ---- what the rules read ---- */
+
+static int demand_add(struct generation *generation, uint32_t selector, uint32_t group,
+		      int64_t reach_ms)
+{
+	/* Each selector once a group, with the longest reach: H is the least of due − reach. */
+	uint32_t at = generation->demand_of[selector];
+	if (at < generation->ndemands && generation->demands[at].selector == selector &&
+	    generation->demands[at].group == group) {
+		if (reach_ms > generation->demands[at].reach_ms)
+			generation->demands[at].reach_ms = reach_ms;
+		return 0;
+	}
+	if (generation->ndemands == generation->demands_cap) {
+		uint32_t cap = generation->demands_cap ? generation->demands_cap * 2 : 16;
+		struct demand *demands = realloc(generation->demands, cap * sizeof(*demands));
+		if (!demands)
+			return ERR_NOMEM;
+		generation->demands = demands;
+		generation->demands_cap = cap;
+	}
+	generation->demand_of[selector] = generation->ndemands;
+	generation->demands[generation->ndemands++] = (struct demand){ selector, group, reach_ms };
+	return 0;
+}
+
+static int leaves_find(struct generation *generation, struct rule_state *rule)
+{
+	const struct plan *plan = generation->set->plan;
+	const struct rule *def = rule->def;
+	rule->leaves = calloc(def->norder, sizeof(*rule->leaves));
+	if (!rule->leaves)
+		return ERR_NOMEM;
+	int code = 0;
+	for (uint32_t i = 0; i < def->norder && !code; i++) {
+		const struct plan_node *node = plan->nodes[def->order[i]];
+		if (node->op != PLAN_SELECT && node->op != PLAN_RANGE)
+			continue;
+		int64_t reach_ms = binding_reach_ms(generation->binding, node->id);
+		rule->leaves[rule->nleaves++] = (struct rule_leaf){ node->selector, reach_ms };
+		code = demand_add(generation, node->selector, def->group,
+				  reach_ms + rule->group->def->query_offset_ms);
+	}
+	return code;
+}
+
+/* ---- stages; each 0 when it is done, ERR_AGAIN when the units ran out ---- */
+
+static int stage_bind(struct engine *engine, struct generation *young, int64_t *units)
+{
+	struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms,
+					   .standing = true };
+	options.sender_silent = &engine->senders.silent;
+	options.any_silent = &engine->senders.any_silent;
+	*units -= UNITS_READER * (int64_t)young->set->plan->nselectors;
+	return binding_new(engine->store, young->set->plan, &options, &young->binding);
+}
+
+static int stage_rules(struct engine *engine, struct generation *young, int64_t *units)
+{
+	for (; young->at < young->set->nrules; young->at++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		struct rule_state *rule = &young->rules[young->at];
+		int code = rule_labels_init(engine, rule);
+		if (!code)
+			code = leaves_find(young, rule);
+		if (code)
+			return code;
+		*units -= UNITS_READER;
+	}
+	return writers_find(young);
+}
+
+static int stage_readers(struct engine *engine, struct generation *young, int64_t *units)
+{
+	for (; young->ndeclared < young->ndemands; young->ndeclared++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		const struct demand *demand = &young->demands[young->ndeclared];
+		int code =
+			selector_reader_add(demand_selector(young, demand),
+					    &young->groups[demand->group].due_ms, demand->reach_ms);
+		if (code)
+			return code;
+		*units -= UNITS_READER;
+	}
+	return 0;
+}
+
+static int stage_shape(struct engine *engine, struct generation *young, int64_t *units)
+{
+	return binding_shape(young->binding, units);
+}
+
+static int stage_match(struct engine *engine, struct generation *young, int64_t *units)
+{
+	return engine->active ? adopt_match(engine->active, young, units) : 0;
+}
+
+static int (*const stages[])(struct engine *engine, struct generation *young, int64_t *units) = {
+	[LOAD_BIND] = stage_bind,   [LOAD_RULES] = stage_rules, [LOAD_READERS] = stage_readers,
+	[LOAD_SHAPE] = stage_shape, [LOAD_MATCH] = stage_match,
+};
+
+/* ---- into force ---- */
+
+/* Before the first time is told nothing is covered yet: restore_time() comes here then. */
+void generation_warm(struct engine *engine, struct generation *generation)
+{
+	for (uint32_t i = 0; i < generation->set->nrules; i++)
+		rule_warmth_update(generation, &generation->rules[i], engine->now_ms);
+	if (engine->now_ms == TIME_NONE)
+		return;
+	for (uint32_t i = 0; i < generation->set->plan->nselectors; i++)
+		emit_coverage(engine, binding_selector(generation->binding, i));
+}
+
+static void swap(struct engine *engine)
+{
+	struct generation *old = engine->active, *young = engine->loading;
+	if (old)
+		adopt_states(engine, old, young);
+	engine->active = young;
+	engine->loading = NULL;
+	for (uint32_t i = 0; i < young->set->ngroups; i++)
+		if (young->groups[i].due_ms == DUE_UNKNOWN && engine->now_ms != TIME_NONE)
+			young->groups[i].due_ms =
+				due_after(young->groups[i].def->interval_ms, engine->now_ms);
+	generation_warm(engine, young);
+	restore_adopt(engine);
+	schedule_due_update(engine);
+	engine->stats.reloads++;
+	engine->sink.loaded(engine->sink.ctx, young->set, 0);
+	if (old) {
+		old->next = engine->retired;
+		engine->retired = old;
+	}
+}
+
+static void refuse(struct engine *engine, int code)
+{
+	struct generation *young = engine->loading;
+	engine->loading = NULL;
+	engine->sink.loaded(engine->sink.ctx, young->set, code);
+	generation_free(engine, young);
+}
+
+static void loading_step(struct engine *engine, int64_t *units)
+{
+	struct generation *young = engine->loading;
+	while (young->stage<LOAD_READY && * units> 0) {
+		int code = stages[young->stage](engine, young, units);
+		if (code == ERR_AGAIN)
+			return;
+		if (code) {
+			refuse(engine, code);
+			return;
+		}
+		young->stage++;
+		young->at = 0;
+	}
+	if (young->stage == LOAD_READY)
+		swap(engine);
+}
+
+static void next_begin(struct engine *engine)
+{
+	struct rule_set *set = engine->load_next;
+	engine->load_next = NULL;
+	engine->loading = generation_new(engine, set);
+	if (!engine->loading)
+		engine->sink.loaded(engine->sink.ctx, set, ERR_NOMEM);
+	rule_set_unref(set);
+}
+
+static void retired_step(struct engine *engine, int64_t *units)
+{
+	while (engine->retired && *units > 0) {
+		struct generation *old = engine->retired;
+		while (old->ndeclared > 0 && *units > 0) {
+			reader_remove(old);
+			*units -= UNITS_READER;
+		}
+		if (old->ndeclared > 0)
+			return;
+		engine->retired = old->next;
+		generation_free(engine, old);
+	}
+}
+
+bool load_step(struct engine *engine, int64_t *units)
+{
+	if (engine->retired)
+		retired_step(engine, units);
+	if (!engine->loading && engine->load_next)
+		next_begin(engine);
+	if (engine->loading && *units > 0)
+		loading_step(engine, units);
+	return engine->loading || engine->load_next || engine->retired;
+}
+
+void engine_load(struct engine *engine, struct rule_set *set)
+{
+	if (engine->load_next) {
+		/* Never begun, and something newer is here. */
+		engine->sink.loaded(engine->sink.ctx, engine->load_next, ERR_CONFLICT);
+		rule_set_unref(engine->load_next);
+	}
+	engine->load_next = rule_set_ref(set);
+}

@@ -1,0 +1,254 @@
+/*
+ * Ad-hoc queries: parsed and planned on the caller's thread, bound and evaluated here in quanta,
+ * one after the other, between passes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/engine_internal.h"
+
+int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
+		     struct engine_query **out)
+{
+	struct engine_query *query = calloc(1, sizeof(*query));
+	if (!query)
+		return ERR_NOMEM;
+	arena_init(&query->arena, 0);
+	query->t_ms = t_ms;
+	query->plan = plan_new();
+	struct source *source = ARENA_NEW(&query->arena, struct source);
+	char *copy = text.len <= EXPR_BYTES_MAX ? arena_strdup(&query->arena, text) : NULL;
+	int code = !query->plan || !source || (text.len <= EXPR_BYTES_MAX && !copy) ? ERR_NOMEM : 0;
+	if (!code) {
+		/* Too long a text is refused by the parser, which reads none of it. */
+		source->text = copy ? (struct slice){ copy, text.len } : text;
+		source->line0 = source->column0 = 1;
+		code = expr_parse(source, &query->arena, diags, &query->expr);
+	}
+	if (!code && query->expr->type == VALUE_MATRIX) {
+		diag_add_at(diags, DIAG_ERROR, source, query->expr->offset, query->expr->span,
+			    "give it to a function, such as rate()",
+			    "a query cannot return a range vector");
+		code = ERR_INVALID;
+	}
+	if (!code)
+		code = plan_add(query->plan, query->expr, &query->root);
+	if (!code)
+		code = plan_order(query->plan, query->root, &query->order, &query->norder);
+	if (code) {
+		engine_query_free(query);
+		return code;
+	}
+	*out = query;
+	return 0;
+}
+
+void engine_query_free(struct engine_query *query)
+{
+	if (!query)
+		return;
+	binding_free(query->binding);
+	for (size_t i = 0; i < query->nrows; i++)
+		labels_unref(query->rows[i].labels);
+	free(query->rows);
+	free(query->order);
+	plan_free(query->plan);
+	if (query->expr)
+		expr_fini(query->expr);
+	arena_fini(&query->arena);
+	free(query);
+}
+
+int engine_query(struct engine *engine, struct engine_query *query)
+{
+	if (engine->nqueries == QUERIES_MAX)
+		return ERR_FULL;
+	query->item.next = NULL;
+	*engine->queries_end = &query->item;
+	engine->queries_end = &query->item.next;
+	engine->nqueries++;
+	engine->stats.queries++;
+	return 0;
+}
+
+static struct engine_query *take(struct engine *engine)
+{
+	struct queue_item *item = engine->queries;
+	engine->queries = item->next;
+	if (!engine->queries)
+		engine->queries_end = &engine->queries;
+	engine->nqueries--;
+	item->next = NULL;
+	return (struct engine_query *)item;
+}
+
+void queries_fini(struct engine *engine)
+{
+	while (engine->nqueries > 0)
+		engine_query_free(take(engine));
+}
+
+/* ---- the result ---- */
+
+enum order { BY_LABELS, ASCENDING, DESCENDING };
+
+/* The order of the elements is the root's, if it makes one. */
+static enum order order_of(const struct plan_node *root)
+{
+	if (root->op == PLAN_AGGREGATE && root->aggregate == AGG_TOPK)
+		return DESCENDING;
+	if (root->op == PLAN_AGGREGATE && root->aggregate == AGG_BOTTOMK)
+		return ASCENDING;
+	if (root->op == PLAN_CALL && root->function->id == FN_SORT)
+		return ASCENDING;
+	if (root->op == PLAN_CALL && root->function->id == FN_SORT_DESC)
+		return DESCENDING;
+	return BY_LABELS;
+}
+
+static int by_labels(const void *a, const void *b)
+{
+	const struct engine_query_row *x = a, *y = b;
+	return labels_compare(x->labels, y->labels);
+}
+
+/* NaN stands last in either order, as in Prometheus. */
+static int by_value(const struct engine_query_row *x, const struct engine_query_row *y,
+		    bool descending)
+{
+	bool x_nan = x->value != x->value, y_nan = y->value != y->value;
+	if (x_nan || y_nan || x->value == y->value)
+		return x_nan != y_nan ? x_nan - y_nan : labels_compare(x->labels, y->labels);
+	return (x->value < y->value) == descending ? 1 : -1;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	return by_value(a, b, false);
+}
+
+static int descending(const void *a, const void *b)
+{
+	return by_value(a, b, true);
+}
+
+static int rows_take(struct engine *engine, struct engine_query *query,
+		     const struct relation *relation)
+{
+	query->rows = calloc((size_t)relation_count(relation) + 1, sizeof(*query->rows));
+	if (!query->rows)
+		return ERR_NOMEM;
+	for (uint32_t row = 0; row < relation->nrows; row++) {
+		if (!relation_has(relation, row))
+			continue;
+		struct labels *labels = lset_to_labels(engine->lsets, relation->lsets[row]);
+		if (!labels)
+			return ERR_NOMEM;
+		query->rows[query->nrows++] =
+			(struct engine_query_row){ labels, relation->values[row] };
+	}
+	static int (*const compare[])(const void *a, const void *b) = {
+		[BY_LABELS] = by_labels,
+		[ASCENDING] = ascending,
+		[DESCENDING] = descending,
+	};
+	qsort(query->rows, query->nrows, sizeof(*query->rows),
+	      compare[order_of(query->plan->nodes[query->root])]);
+	return 0;
+}
+
+/* Does any leaf look further back than what is kept of a series? */
+static bool is_partial(struct engine *engine, const struct engine_query *query)
+{
+	for (uint32_t i = 0; i < query->norder; i++) {
+		const struct plan_node *node = query->plan->nodes[query->order[i]];
+		if (node->op != PLAN_SELECT && node->op != PLAN_RANGE)
+			continue;
+		/* The newest sample at or before the horizon is kept, too: an instant needs no more
+		 * than that. */
+		int64_t from_ms = query->t_ms - node->offset_ms - node->range_ms;
+		const struct plan_selector *selector = &query->plan->selectors[node->selector];
+		struct series **series;
+		size_t n;
+		if (store_select(engine->store, selector->matchers, selector->nmatchers, &series,
+				 &n))
+			continue;
+		bool partial = false;
+		for (size_t k = 0; k < n && !partial; k++)
+			partial = series_horizon_ms(engine->store, series[k]) > from_ms;
+		free(series);
+		if (partial)
+			return true;
+	}
+	return false;
+}
+
+/* ---- evaluation ---- */
+
+static int bind(struct engine *engine, struct engine_query *query)
+{
+	const struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms };
+	return binding_new(engine->store, query->plan, &options, &query->binding);
+}
+
+static int finish(struct engine *engine, struct engine_query *query)
+{
+	struct relation relation;
+	query->type = query->expr->type;
+	if (query->type == VALUE_STRING)
+		return 0;
+	binding_relation(query->binding, query->root, &relation);
+	query->type = relation.type;
+	query->scalar = relation.scalar;
+	query->partial = is_partial(engine, query);
+	return relation.type == VALUE_SCALAR ? 0 : rows_take(engine, query, &relation);
+}
+
+/* ERR_AGAIN when the units ran out. */
+static int evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
+{
+	int code = query->binding ? 0 : bind(engine, query);
+	if (!code)
+		code = binding_shape(query->binding, units);
+	if (!code)
+		code = binding_eval(query->binding, query->order, query->norder, query->t_ms,
+				    &query->cursor, units);
+	if (code == ERR_EVAL)
+		strncpy(query->error, binding_error(query->binding, query->root),
+			sizeof(query->error) - 1);
+	return code ? code : finish(engine, query);
+}
+
+static void answer(struct engine *engine, struct engine_query *query, int code)
+{
+	query->code = code;
+	if (code && !query->error[0])
+		strncpy(query->error, error_text(code), sizeof(query->error) - 1);
+	binding_free(query->binding);
+	query->binding = NULL;
+	engine->sink.query(engine->sink.ctx, query);
+}
+
+bool query_step(struct engine *engine, int64_t *units)
+{
+	while (engine->nqueries > 0 && *units > 0) {
+		struct engine_query *query = (struct engine_query *)engine->queries;
+		int64_t before = *units;
+		int code = evaluate(engine, query, units);
+		query->units_used += before - *units;
+		bool too_much = engine->options.query_rows_max &&
+				(uint64_t)query->units_used > engine->options.query_rows_max;
+		if (code == ERR_AGAIN && !too_much)
+			break;
+		if (too_much) {
+			strcpy(query->error, "query processing would load too many samples into "
+					     "memory in query execution");
+			code = ERR_LIMIT;
+		}
+		*units -= UNITS_INSTANCE;
+		answer(engine, take(engine), code);
+	}
+	return engine->nqueries > 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * Recording rules: each row of the result is appended to the series of its labels; a series that is
+ * no more in the result gets a stale marker.
+ */
+#include "engine/engine_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/error.h"
+
+int record_limit(struct engine *engine, struct rule_state *rule)
+{
+	if ((int64_t)engine->pass.results <= rule->group->def->limit)
+		return 0;
+	rule_error_set(rule, "exceeded limit of %lld with %u series",
+		       (long long)rule->group->def->limit, engine->pass.results);
+	return ERR_EVAL;
+}
+
+static void commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
+			const struct relation *relation)
+{
+	struct instance *instance = &rule->instances.items[slot];
+	if (instance->seen != rule->evaluation) {
+		local_series_end(engine, &rule->series[slot], engine->pass.query_ms);
+		instances_remove(&rule->instances, engine->lsets, slot);
+		return;
+	}
+	if (!rule->series[slot])
+		rule->series[slot] = local_series_take(engine, instance->lset);
+	if (!rule->series[slot])
+		return; /* a limit of series: counted by the store */
+	uint64_t bits;
+	memcpy(&bits, &relation->values[instance->row], sizeof(bits));
+	/* Arithmetic on a NaN keeps its payload; a value must never read as the end of a series. */
+	write_local(engine, rule->series[slot], engine->pass.query_ms,
+		    bits == STALE_NAN_BITS ? NORMAL_NAN_BITS : bits);
+}
+
+int record_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
+		  int64_t *units)
+{
+	struct pass *pass = &engine->pass;
+	for (; pass->at < rule->instances.n; pass->at++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		*units -= 1;
+		if (rule->instances.items[pass->at].lset == LSET_NONE)
+			continue;
+		commit_slot(engine, rule, pass->at, relation);
+		*units -= UNITS_INSTANCE;
+	}
+	return 0;
+}
+
+void record_remove(struct engine *engine, struct rule_state *rule)
+{
+	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
+		if (rule->instances.items[slot].lset == LSET_NONE)
+			continue;
+		local_series_end(engine, &rule->series[slot], rule->last_query_ms + 1);
+		instances_remove(&rule->instances, engine->lsets, slot);
+	}
+}

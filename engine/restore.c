@@ -1,0 +1,383 @@
+/*
+ * After a restart: what the journal knew goes back into windows and states.
+ *
+ * Series and samples go straight into the windows of what the rules in force demand. Of each alert
+ * the newest record counts; they wait in a table until all records are read and a rule set is in
+ * force, then its rules adopt them, start times and all.
+ *
+ * Whether windows are as good as they were depends on how long nobody listened: from the last told
+ * time in the journal to the first one told now. Up to the lookback, which every instant selector
+ * bridges anyway, selectors stay covered since when they were; after a longer gap they are covered
+ * since now, rules warm up again, and the gap counts for no timer of a pending alert, as with a
+ * jump of the told time (schedule.c).
+ */
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+#define SERIES_SIZE_MIN 256u
+
+void restore_init(struct restore *restore)
+{
+	*restore = (struct restore){ .tick_ms = TIME_NONE };
+}
+
+void restore_fini(struct restore *restore)
+{
+	free(restore->series);
+	for (size_t i = 0; i < restore->ncoverage; i++)
+		free(restore->coverage[i].text);
+	free(restore->coverage);
+	for (size_t i = 0; i < restore->nalerts; i++)
+		alert_event_free(restore->alerts[i]);
+	free(restore->alerts);
+	id_map_fini(&restore->alert_index);
+}
+
+/* ---- series ---- */
+
+static struct restored_series *series_place(const struct restore *restore, uint32_t uid)
+{
+	uint32_t at = uid * 0x9e3779b9u & restore->series_mask;
+	while (restore->series[at].uid && restore->series[at].uid != uid)
+		at = (at + 1) & restore->series_mask;
+	return &restore->series[at];
+}
+
+static int series_grow(struct restore *restore)
+{
+	uint32_t old_size = restore->series ? restore->series_mask + 1 : 0;
+	uint32_t size = old_size ? old_size * 2 : SERIES_SIZE_MIN;
+	struct restored_series *old = restore->series;
+	struct restored_series *series = calloc(size, sizeof(*series));
+	if (!series)
+		return ERR_NOMEM;
+	restore->series = series;
+	restore->series_mask = size - 1;
+	for (uint32_t i = 0; i < old_size; i++)
+		if (old[i].uid)
+			*series_place(restore, old[i].uid) = old[i];
+	free(old);
+	return 0;
+}
+
+static void restore_series(struct engine *engine, struct slice payload)
+{
+	struct restore *restore = &engine->restore;
+	uint32_t uid;
+	bool local;
+	struct labels *labels;
+	struct series *series = NULL;
+	if (series_record_decode(payload, &uid, &local, &labels))
+		return;
+	bool full = !restore->series || (restore->nseries + 1) * 2 > restore->series_mask + 1;
+	int code = uid == 0 || (full && series_grow(restore)) ? ERR_NOMEM : 0;
+	if (!code)
+		code = store_restore_series(engine->store, uid, labels, local, &series);
+	labels_unref(labels);
+	if (code || !series)
+		return; /* nobody wants it now, or there is no room */
+	series->in_dictionary = true;
+	series->sender = local ? SENDER_SELF : SENDER_RESTORED;
+	struct restored_series *place = series_place(restore, uid);
+	restore->nseries += place->uid == 0;
+	*place = (struct restored_series){ uid, series };
+}
+
+static void restore_sample(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits)
+{
+	struct engine *engine = ctx;
+	if (!engine->restore.series)
+		return;
+	const struct restored_series *place = series_place(&engine->restore, uid);
+	if (place->uid)
+		store_append_series(engine->store, place->series, place->series->sender, ts_ms,
+				    bits);
+}
+
+/* ---- coverage ---- */
+
+static void restore_coverage(struct engine *engine, struct slice payload)
+{
+	struct restore *restore = &engine->restore;
+	struct slice text;
+	int64_t since_ms;
+	if (coverage_record_decode(payload, &text, &since_ms))
+		return;
+	if (restore->ncoverage == restore->coverage_cap) {
+		size_t cap = restore->coverage_cap ? restore->coverage_cap * 2 : 64;
+		struct coverage *grown = realloc(restore->coverage, cap * sizeof(*grown));
+		if (!grown)
+			return;
+		restore->coverage = grown;
+		restore->coverage_cap = cap;
+	}
+	char *copy = slice_dup(text);
+	if (!copy)
+		return;
+	struct coverage *coverage = &restore->coverage[restore->ncoverage];
+	*coverage = (struct coverage){ copy, since_ms, restore->ncoverage };
+	restore->ncoverage++;
+}
+
+/* By text, the newest record of each first. */
+static int by_text(const void *a, const void *b)
+{
+	const struct coverage *x = a, *y = b;
+	int order = slice_compare(slice_from(x->text), slice_from(y->text));
+	return order ? order : (x->order < y->order) - (x->order > y->order);
+}
+
+static const struct coverage *coverage_find(const struct restore *restore, const char *text)
+{
+	size_t low = 0, high = restore->ncoverage;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (slice_compare(slice_from(restore->coverage[middle].text), slice_from(text)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	bool found =
+		low < restore->ncoverage && slice_is(slice_from(text), restore->coverage[low].text);
+	return found ? &restore->coverage[low] : NULL;
+}
+
+/* Only for what stands now: the samples of other selectors' series were not taken back. */
+static void coverage_apply(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	if (restore->ncoverage)
+		qsort(restore->coverage, restore->ncoverage, sizeof(*restore->coverage), by_text);
+	size_t n;
+	struct selector **selectors = store_selectors(engine->store, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct coverage *coverage = coverage_find(restore, selectors[i]->text);
+		if (coverage)
+			store_coverage_restore(engine->store, slice_from(selectors[i]->text),
+					       coverage->since_ms);
+	}
+}
+
+/* ---- alerts ---- */
+
+static uint32_t alert_hash(const struct alert_event *event)
+{
+	uint64_t hash = labels_fingerprint(event->labels);
+	const char *const names[] = { event->file, event->group, event->rule };
+	for (size_t i = 0; i < 3; i++)
+		hash = hash_fnv1a64(hash, names[i], strlen(names[i]) + 1);
+	return (uint32_t)(hash ^ hash >> 32) >>
+	       1; /* never ID_MAP_NONE, and room to probe upwards */
+}
+
+static bool alerts_are_same(const struct alert_event *a, const struct alert_event *b)
+{
+	return strcmp(a->file, b->file) == 0 && strcmp(a->group, b->group) == 0 &&
+	       strcmp(a->rule, b->rule) == 0 && labels_is_equal(a->labels, b->labels);
+}
+
+static int alerts_reserve(struct restore *restore)
+{
+	if (restore->nalerts < restore->alerts_cap)
+		return 0;
+	size_t cap = restore->alerts_cap ? restore->alerts_cap * 2 : 64;
+	struct alert_event **alerts = realloc(restore->alerts, cap * sizeof(*alerts));
+	if (!alerts)
+		return ERR_NOMEM;
+	restore->alerts = alerts;
+	restore->alerts_cap = cap;
+	return 0;
+}
+
+static void restore_alert(struct engine *engine, struct slice payload)
+{
+	struct restore *restore = &engine->restore;
+	struct alert_event *event;
+	if (alert_event_decode(payload, &event))
+		return;
+	uint32_t key = alert_hash(event), at;
+	while ((at = id_map_find(&restore->alert_index, key)) != ID_MAP_NONE &&
+	       !alerts_are_same(restore->alerts[at], event))
+		key++;
+	if (at != ID_MAP_NONE) {
+		alert_event_free(restore->alerts[at]);
+		restore->alerts[at] = event;
+	} else if (alerts_reserve(restore) ||
+		   !id_map_put(&restore->alert_index, key, (uint32_t)restore->nalerts)) {
+		alert_event_free(event);
+	} else {
+		restore->alerts[restore->nalerts++] = event;
+	}
+}
+
+/* ---- reading ---- */
+
+void engine_restore(struct engine *engine, enum record_type type, struct slice payload)
+{
+	struct reader reader;
+	switch (type) {
+	case RECORD_SERIES:
+		restore_series(engine, payload);
+		break;
+	case RECORD_SAMPLES:
+		samples_record_each(payload, restore_sample, engine);
+		break;
+	case RECORD_TILE:
+		tile_record_each(payload, restore_sample, engine);
+		break;
+	case RECORD_COVERAGE:
+		restore_coverage(engine, payload);
+		break;
+	case RECORD_ALERT:
+		restore_alert(engine, payload);
+		break;
+	case RECORD_TICK:
+		reader_init(&reader, payload);
+		int64_t tick_ms = (int64_t)reader_u64(&reader);
+		if (!reader.failed && tick_ms > engine->restore.tick_ms)
+			engine->restore.tick_ms = tick_ms;
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- adopting ---- */
+
+static bool adopt_alert(struct engine *engine, struct rule_state *rule,
+			const struct alert_event *event)
+{
+	uint32_t lset = lset_intern(engine->lsets, event->labels);
+	uint32_t expr_lset = lset_intern(engine->lsets, event->expr_labels);
+	uint32_t slot;
+	bool is_new;
+	if (lset == LSET_NONE || expr_lset == LSET_NONE)
+		return false;
+	int code = instances_join(&rule->instances, engine->lsets, ID_MAP_NONE, expr_lset, lset,
+				  &slot, &is_new);
+	lset_unref(engine->lsets, expr_lset);
+	if (code || rule_data_reserve(rule))
+		return false;
+	struct alert *alert = &rule->alerts[slot];
+	alert->value = event->value;
+	alert->active_at_ms = event->active_at_ms;
+	alert->fired_at_ms = event->fired_at_ms;
+	alert->keep_since_ms = event->keep_since_ms;
+	alert->restored = alert->unseen = true;
+	alert_state_restore(engine, rule, slot, event->state, event->held);
+	alert->held_since_ms = INT64_MAX; /* whoever is silent may be the one who fed it */
+	if (event->at_ms > rule->last_query_ms)
+		rule->last_query_ms = event->at_ms;
+	alert_series_take(engine, rule, slot);
+	return true;
+}
+
+/* Ended alerts are forgotten; what is left is known to be active. */
+static void drop_inactive(struct restore *restore)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < restore->nalerts; i++) {
+		if (restore->alerts[i]->state == ALERT_INACTIVE)
+			alert_event_free(restore->alerts[i]);
+		else
+			restore->alerts[n++] = restore->alerts[i];
+	}
+	restore->nalerts = n;
+	id_map_fini(&restore->alert_index);
+}
+
+static void rebase(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	if (restore->rebased || !restore->adopted || engine->now_ms == TIME_NONE)
+		return;
+	restore->rebased = true;
+	if (restore->gap_ms <= engine->options.store.lookback_ms)
+		return;
+	for (uint32_t i = 0; i < engine->active->set->nrules; i++)
+		if (engine->active->rules[i].def->kind == RULE_ALERT)
+			alerts_rebase(engine, &engine->active->rules[i], restore->gap_ms);
+}
+
+void restore_adopt(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	if (!restore->done || restore->adopted || !engine->active)
+		return;
+	if (adopt_events(engine, restore->alerts, restore->nalerts, adopt_alert))
+		return; /* no memory: the next load tries again */
+	restore->adopted = true;
+	rebase(engine);
+}
+
+void engine_restore_done(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	free(restore->series);
+	restore->series = NULL;
+	drop_inactive(restore);
+	restore->done = true;
+	restore_adopt(engine);
+}
+
+/* ---- the first time is told ---- */
+
+void restore_time(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	if (restore->tick_ms != TIME_NONE && engine->now_ms > restore->tick_ms)
+		restore->gap_ms = engine->now_ms - restore->tick_ms;
+	if (restore->tick_ms != TIME_NONE && restore->gap_ms <= engine->options.store.lookback_ms)
+		coverage_apply(engine);
+	if (restore->nseries > 0)
+		senders_restored(engine);
+	rebase(engine);
+	if (engine->active)
+		generation_warm(engine, engine->active);
+}
+
+/* An alert whose rule is gone: nobody evaluates it any more. */
+static void tell_removed(struct engine *engine, struct alert_event *event)
+{
+	event->from = event->state;
+	event->state = ALERT_INACTIVE;
+	event->reason = ALERT_REASON_RULE_REMOVED;
+	event->at_ms = engine->now_ms;
+	event->resolved_at_ms = event->from == ALERT_FIRING ? engine->now_ms : TIME_NONE;
+	event->held = false;
+	emit_alert(engine, event);
+	engine->stats.events++;
+	engine->sink.event(engine->sink.ctx, event);
+}
+
+static void tell_restored(struct engine *engine, struct rule_state *rule)
+{
+	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
+		if (rule->instances.items[slot].lset == LSET_NONE || !rule->alerts[slot].restored)
+			continue;
+		rule->alerts[slot].restored = false;
+		alert_tell(engine, rule, slot, rule->alerts[slot].state, ALERT_REASON_RESTORED,
+			   engine->now_ms);
+	}
+}
+
+void restore_tell(struct engine *engine)
+{
+	struct restore *restore = &engine->restore;
+	if (!restore->adopted || restore->told || engine->now_ms == TIME_NONE)
+		return;
+	restore->told = true;
+	for (uint32_t i = 0; i < engine->active->set->nrules; i++)
+		if (engine->active->rules[i].def->kind == RULE_ALERT)
+			tell_restored(engine, &engine->active->rules[i]);
+	for (size_t i = 0; i < restore->nalerts; i++)
+		if (restore->alerts[i])
+			tell_removed(engine, restore->alerts[i]);
+	restore->nalerts = 0;
+}
