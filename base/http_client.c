@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -153,6 +154,18 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
+/* libcurl says where it could not connect to, but not why. */
+static const char *error_of(struct http_call *call, CURLcode code)
+{
+	long cause = 0;
+	size_t len = strlen(call->error);
+	if (len == 0)
+		return curl_easy_strerror(code);
+	if (code == CURLE_COULDNT_CONNECT && !curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &cause) && cause)
+		snprintf(call->error + len, sizeof(call->error) - len, ": %s", strerror((int)cause));
+	return call->error;
+}
+
 static void call_finish(struct http_call *call, CURLcode code)
 {
 	struct http_result result = { .error = "", .retry_after_ms = -1 };
@@ -167,7 +180,7 @@ static void call_finish(struct http_call *call, CURLcode code)
 		result.body = buf_slice(&call->body);
 		result.retry_after_ms = call->retry_after_ms;
 	} else {
-		result.error = call->error[0] ? call->error : curl_easy_strerror(code);
+		result.error = error_of(call, code);
 	}
 	result.duration_us = clock_monotonic_us() - call->started_us;
 	call->client->reporting = true;
