@@ -91,6 +91,7 @@ const struct silence *actions_silenced_by(const struct actions *actions, const s
 /* ---- looking in ---- */
 
 enum delivery_state { DELIVERY_WAITING, DELIVERY_SENDING, DELIVERY_RETRYING, DELIVERY_DONE, DELIVERY_SUPERSEDED, DELIVERY_DEAD };
+const char *delivery_state_text(enum delivery_state state);
 struct delivery_view {
 	const char *id, *receiver, *integration, *group_key, *reason, *message;
 	enum delivery_state state;

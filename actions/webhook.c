@@ -1,0 +1,162 @@
+/*
+ * The webhook plug-in: Alertmanager's webhook_configs. POST of the payload, with the delivery's id (equal at each retry), the
+ * attempt's number and time, so that receivers can recognise repeats.
+ */
+#include "actions/plugin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define URL_MAX 4096
+
+struct webhook_options {
+	struct integration_options common;
+	char *url, *url_file;
+	int64_t timeout_ms;
+};
+
+static const struct bind_field webhook_fields[] = {
+	INTEGRATION_FIELDS(webhook_options, common),
+	{ .key = "url", .type = BIND_CSTRING, .offset = offsetof(struct webhook_options, url), .doc = "Where to POST; http or https." },
+	{ .key = "url_file",
+	  .type = BIND_CSTRING,
+	  .offset = offsetof(struct webhook_options, url_file),
+	  .doc = "A file that holds the address, read at each attempt; instead of url." },
+	{ .key = "timeout",
+	  .type = BIND_DURATION,
+	  .offset = offsetof(struct webhook_options, timeout_ms),
+	  .default_text = "10s",
+	  .min = 1,
+	  .max = 3600 * 1000,
+	  .doc = "For the whole request." },
+};
+static const struct bind_table webhook_table = { .what = "webhook",
+						 .size = sizeof(struct webhook_options),
+						 .fields = webhook_fields,
+						 .n = sizeof(webhook_fields) / sizeof(webhook_fields[0]),
+						 .node_offset = SIZE_MAX,
+						 .given_offset = SIZE_MAX };
+
+static bool is_http(const char *url)
+{
+	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+static int webhook_check(void *pointer, bool is_step, const struct yaml_node *node, const char *base_dir, struct arena *arena,
+			 struct diag_list *diags)
+{
+	struct webhook_options *options = pointer;
+
+	if (!options->url == !options->url_file) {
+		yaml_diag(diags, DIAG_ERROR, node, NULL, "a webhook needs \"url\" or \"url_file\", and not both");
+		return ERR_INVALID;
+	}
+	if (options->url && !is_http(options->url)) {
+		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"), "begin it with http:// or https://", "\"%s\" is no address of a webhook",
+			  options->url);
+		return ERR_INVALID;
+	}
+	if (options->url_file && options->url_file[0] != '/')
+		options->url_file = arena_printf(arena, "%s/%s", base_dir, options->url_file);
+	return 0;
+}
+
+struct action_attempt {
+	struct http_call *call;
+	void (*done)(void *ctx, const struct action_result *result);
+	void *ctx;
+};
+
+static enum action_outcome outcome_of(int status)
+{
+	if (status / 100 == 2)
+		return ACTION_OK;
+	if (status == 0 || status == 408 || status == 425 || status == 429 || status / 100 == 5)
+		return ACTION_RETRY;
+	return ACTION_FAILED;
+}
+
+static void on_answer(void *ctx, const struct http_result *http)
+{
+	struct action_attempt *attempt = ctx;
+	char message[256];
+	struct action_result result = { .outcome = outcome_of(http->status),
+					.code = http->status,
+					.message = message,
+					.output = http->body,
+					.retry_after_ms = http->retry_after_ms,
+					.duration_ms = http->duration_us / 1000 };
+
+	if (http->status)
+		snprintf(message, sizeof(message), "HTTP %d", http->status);
+	else
+		snprintf(message, sizeof(message), "%s", http->error);
+	attempt->done(attempt->ctx, &result);
+	free(attempt);
+}
+
+/* The first line of the file: an address is a secret more often than not. */
+static int read_url(const char *path, char url[URL_MAX])
+{
+	FILE *file = fopen(path, "r");
+	char *got = file ? fgets(url, URL_MAX, file) : NULL;
+
+	if (file)
+		fclose(file);
+	if (!got)
+		return ERR_IO;
+	url[strcspn(url, "\r\n")] = '\0';
+	return is_http(url) ? 0 : ERR_INVALID;
+}
+
+static int webhook_start(const struct action_host *host, const void *pointer, const struct action_job *job,
+			 void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out)
+{
+	const struct webhook_options *options = pointer;
+	char attempt_text[16], time_text[24], agent[64], url[URL_MAX];
+	struct action_attempt *attempt = malloc(sizeof(*attempt));
+
+	if (!attempt)
+		return ERR_NOMEM;
+	*attempt = (struct action_attempt){ .done = done, .ctx = ctx };
+	snprintf(attempt_text, sizeof(attempt_text), "%u", job->attempt);
+	snprintf(time_text, sizeof(time_text), "%lld", (long long)(job->now_ms / 1000));
+	snprintf(agent, sizeof(agent), "Tocsin/%s", host->version);
+	const struct http_header headers[] = { { "Content-Type", "application/json" }, { "User-Agent", agent },	     { "webhook-id", job->id },
+					       { "webhook-timestamp", time_text },     { "X-Tocsin-Attempt", attempt_text } };
+	int code = options->url_file ? read_url(options->url_file, url) : 0;
+	struct http_send send = { .method = "POST",
+				  .url = options->url_file ? url : options->url,
+				  .headers = headers,
+				  .nheaders = sizeof(headers) / sizeof(headers[0]),
+				  .body = job->body,
+				  .timeout_ms = options->timeout_ms };
+
+	if (code == 0)
+		code = http_send(host->http, &send, on_answer, attempt, &attempt->call);
+	if (code) {
+		free(attempt);
+		return code;
+	}
+	*out = attempt;
+	return 0;
+}
+
+static void webhook_cancel(struct action_attempt *attempt)
+{
+	http_call_cancel(attempt->call);
+	free(attempt);
+}
+
+extern const struct action_plugin webhook_plugin;
+const struct action_plugin webhook_plugin = {
+	.name = "webhook",
+	.doc = "POSTs Alertmanager's payload, version 4, to an address.",
+	.integration = &webhook_table,
+	.check = webhook_check,
+	.start = webhook_start,
+	.cancel = webhook_cancel,
+};
