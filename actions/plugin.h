@@ -24,6 +24,8 @@ enum action_outcome {
 };
 const char *action_outcome_text(enum action_outcome outcome);
 
+#define ACTION_NEVER_STARTED "never started"
+
 struct action_result {
 	enum action_outcome outcome;
 	int code;                /* HTTP status or exit code; negative: signal */
@@ -105,9 +107,14 @@ struct action_plugin {
 		     void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out);
 	/* Gives up an attempt under way: no done() any more. */
 	void (*cancel)(struct action_attempt *attempt);
-	/* For a job whose attempt was begun before a restart: 1 and the result if it is known or will come by done(), 0 if nothing is known of it. */
+	/*
+	 * For a job that may have been begun before a restart: never starts anything, done() tells its result, now or when it ends. ACTION_UNKNOWN with
+	 * code 0 and the message ACTION_NEVER_STARTED when it certainly was not begun. NULL: nothing can be known.
+	 */
 	int (*recover)(const struct action_host *host, const void *options, const struct action_job *job,
 		       void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out);
+	/* The job's result is in the journal: nothing of it need be kept. May be NULL. */
+	void (*forget)(const struct action_host *host, const char *id);
 };
 
 extern const struct action_plugin *const action_plugins[];

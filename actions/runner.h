@@ -47,6 +47,8 @@ struct runner_call;
 int runner_start(struct runner_client *client, const struct runner_job *job, void (*done)(void *ctx, const struct action_result *result),
 		 void *ctx, struct runner_call **out);
 void runner_call_cancel(struct runner_call *call);
+/* The result of this job is in our journal: the helper need not keep it. */
+void runner_forget(struct runner_client *client, const char *id);
 /*
  * Is this script fit to be run: absolute, exists, regular, executable, it and its parent directories not writable by others
  * than root and the daemon's user? ERR_INVALID with the reason.
