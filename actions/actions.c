@@ -182,6 +182,8 @@ void actions_event(struct actions *actions, struct alert_event *event)
 	struct active_alert *alert = alert_update(actions, event);
 
 	actions->stats.events++;
+	if (alert && event->state == ALERT_FIRING)
+		runs_on_refresh(actions->runs, alert, event);
 	if (alert && !refresh) {
 		if (event->reason != ALERT_REASON_RESTORED)
 			log_change(event);

@@ -165,6 +165,8 @@ int runs_new(struct actions *actions, struct runs **out);
 void runs_free(struct runs *runs);
 /* An alert went from pending (or inactive) to firing: starts the runbooks that its rule names. */
 void runs_on_firing(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
+/* A firing alert as it is now: what waits for it to be settled may go. */
+void runs_on_refresh(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
 /* An alert ended: what still waits for it stops. */
 void runs_on_resolved(struct runs *runs, const struct active_alert *alert);
 void runs_step(struct runs *runs);

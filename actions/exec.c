@@ -54,21 +54,23 @@ static int complain(struct diag_list *diags, const struct yaml_node *node, const
 	return ERR_INVALID;
 }
 
+/* Variables by which a program can be made to do something else than it says. */
+static const char *const forbidden_names[] = { "PATH", "ENV", "BASH_ENV", "IFS", "NOTIFY_SOCKET" };
+static const char *const forbidden_prefixes[] = { "LD_", "PYTHON", "PERL5", "LISTEN_", "TOCSIN_" };
+
 static bool env_name_is_valid(struct slice name)
 {
-	static const char *const forbidden[] = { "LD_", "BASH_ENV", "ENV", "IFS", "PYTHON", "PERL5", "TOCSIN_", "PATH", "NOTIFY_SOCKET", "LISTEN_" };
-
 	if (name.len == 0 || name.ptr[0] < 'A' || name.ptr[0] > 'Z')
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", name.ptr[i]))
+		if (!name.ptr[i] || !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", name.ptr[i]))
 			return false;
-	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
-		size_t len = strlen(forbidden[i]);
-
-		if (slice_has_prefix(name, slice_from(forbidden[i])) && (forbidden[i][len - 1] == '_' || name.len == len || len >= 5))
+	for (size_t i = 0; i < sizeof(forbidden_names) / sizeof(forbidden_names[0]); i++)
+		if (slice_is(name, forbidden_names[i]))
 			return false;
-	}
+	for (size_t i = 0; i < sizeof(forbidden_prefixes) / sizeof(forbidden_prefixes[0]); i++)
+		if (slice_has_prefix(name, slice_from(forbidden_prefixes[i])))
+			return false;
 	return true;
 }
 
