@@ -1,0 +1,67 @@
+/*
+ * Rule files from YAML to the plan: either a set, or errors; and a set of the same text is the same.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "rules/rule_file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static struct rule_set *load(struct slice text, struct diag_list *diags)
+{
+	static const struct slice runbooks[] = { SLICE("restart") };
+	struct rule_set_options options = {
+		.interval_ms = 60000, .rules_max = 1000, .runbooks = runbooks, .nrunbooks = 1
+	};
+	struct rule_set *set = NULL;
+	size_t errors = diags->errors;
+	int error = rule_set_load_text(text, "f.yml", &options, diags, &set);
+	must((error == 0) == (set != NULL));
+	must((error == 0) == (diags->errors == errors));
+	return set;
+}
+
+static void check_rule(const struct rule_set *set, const struct rule *rule)
+{
+	struct labels *labels;
+	struct template_data data = { .value = 1 };
+	must(rule->expr && rule->query && rule->name.len > 0);
+	must(rule->norder > 0 && rule->order[rule->norder - 1] == rule->root);
+	must(rule == &set->groups[rule->group].rules[rule->index]);
+	must(rule_annotations_render(rule, &data, &labels) == 0);
+	labels_unref(labels);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice text = { (const char *)data, size };
+	struct diag_list diags;
+	struct buf out;
+	diag_list_init(&diags);
+	buf_init(&out);
+	struct rule_set *set = load(text, &diags);
+	if (set) {
+		struct rule_set *again = load(text, &diags);
+		must(again && again->ngroups == set->ngroups && again->nrules == set->nrules);
+		for (uint32_t g = 0; g < set->ngroups; g++) {
+			must(set->groups[g].hash == again->groups[g].hash);
+			for (uint32_t r = 0; r < set->groups[g].nrules; r++)
+				check_rule(set, &set->groups[g].rules[r]);
+		}
+		plan_check(set->plan);
+		rule_set_unref(again);
+		rule_set_unref(set);
+	}
+	diag_list_format(&diags, false, &out);
+	buf_fini(&out);
+	diag_list_fini(&diags);
+	return 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * Templates, as they stand in rule files, and rendered: whatever parses must end, within its limits.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "rules/template.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The longest that an error's text may be. */
+#define FAILURE_BYTES_MAX 1024
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static struct labels *some_labels(void)
+{
+	static const struct label pairs[] = {
+		{ SLICE("__name__"), SLICE("up") },
+		{ SLICE("instance"), SLICE("h.example:9100") },
+		{ SLICE("job"), SLICE("\xc3\xa9{{ $value }}") },
+	};
+	struct labels *labels;
+	must(labels_new(pairs, sizeof(pairs) / sizeof(*pairs), &labels, NULL) == 0);
+	return labels;
+}
+
+static void render(const struct template *template)
+{
+	static const double values[] = { 0, 1234567.25, -1e300 };
+	struct labels *labels = some_labels();
+	struct buf out;
+	buf_init(&out);
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		struct template_data data = { labels, values[i], NULL, "http://h.example/p" };
+		buf_clear(&out);
+		int error = template_render(template, &data, &out);
+		must(error == 0 || error == ERR_EVAL);
+		must(out.len <= (error ? FAILURE_BYTES_MAX : TEMPLATE_OUTPUT_MAX));
+	}
+	buf_fini(&out);
+	labels_unref(labels);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct source source = { .text = { (const char *)data, size }, .line0 = 1, .column0 = 1 };
+	struct arena arena;
+	struct diag_list diags;
+	const struct template *template;
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	int error = template_parse(&source, &arena, &diags, &template);
+	must((error == 0) == (diags.errors == 0));
+	if (!error)
+		render(template);
+	diag_list_fini(&diags);
+	arena_fini(&arena);
+	return 0;
+}
