@@ -108,7 +108,8 @@ int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)
 
 bool batch_has_room_to_complain(const struct batch *batch)
 {
-	return strlen(batch->outcome.error) + BATCH_COMPLAINT_MAX + 2 < sizeof(batch->outcome.error);
+	return strlen(batch->outcome.error) + BATCH_COMPLAINT_MAX + 2 <
+	       sizeof(batch->outcome.error);
 }
 
 void batch_complain(struct batch *batch, const char *format, ...)

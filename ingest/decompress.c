@@ -8,7 +8,10 @@
 
 #include "base/error.h"
 
-/* The most that one byte of a format can become: a guard against bodies that declare what they cannot hold. */
+/*
+ * The most that one byte of a format can become: a guard against bodies that declare what they
+ * cannot hold.
+ */
 #define SNAPPY_RATIO_MAX 22 /* a copy of 64 bytes takes three */
 #define GZIP_RATIO_MAX 1032 /* deflate: 258 bytes for two bits */
 /* A frame that asks for a larger window than any body may have is refused by the library. */
@@ -107,13 +110,17 @@ static int zstd_prepare(struct decompressor *decompressor, const char **why)
 		decompressor->zstd = ZSTD_createDCtx();
 		if (!decompressor->zstd)
 			return no_memory(why);
-		ZSTD_DCtx_setParameter(decompressor->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+		ZSTD_DCtx_setParameter(decompressor->zstd, ZSTD_d_windowLogMax,
+				       ZSTD_WINDOW_LOG_MAX);
 	}
 	ZSTD_DCtx_reset(decompressor->zstd, ZSTD_reset_session_only);
 	return 0;
 }
 
-/* Room for the next piece: at least as much as there is already, never beyond the limit (and one byte, to see it passed). */
+/*
+ * Room for the next piece: at least as much as there is already, never beyond the limit (and one
+ * byte, to see it passed).
+ */
 static char *piece_reserve(struct buf *out, size_t max, size_t *room)
 {
 	size_t want = out->len > PIECE_BYTES_MIN ? out->len : PIECE_BYTES_MIN;
@@ -126,8 +133,8 @@ static char *piece_reserve(struct buf *out, size_t max, size_t *room)
 }
 
 /* Frames that do not say how large they become, or several in one body. */
-static int zstd_stream(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
-		       const char **why)
+static int zstd_stream(struct decompressor *decompressor, struct slice body, size_t max,
+		       struct buf *out, const char **why)
 {
 	ZSTD_inBuffer in = { body.ptr, body.len, 0 };
 	for (;;) {
@@ -151,8 +158,8 @@ static int zstd_stream(struct decompressor *decompressor, struct slice body, siz
 	}
 }
 
-static int zstd_unpack(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
-		       const char **why)
+static int zstd_unpack(struct decompressor *decompressor, struct slice body, size_t max,
+		       struct buf *out, const char **why)
 {
 	int rc = zstd_prepare(decompressor, why);
 	if (rc < 0)
@@ -191,21 +198,24 @@ static int gzip_prepare(struct decompressor *decompressor, const char **why)
 	return 0;
 }
 
-/* What the last four bytes say of the size, as far as it may be believed: a first guess, no more. */
+/*
+ * What the last four bytes say of the size, as far as it may be believed: a first guess, no more.
+ */
 static size_t gzip_guess(struct slice body, size_t max)
 {
 	const unsigned char *end = (const unsigned char *)body.ptr + body.len;
 	size_t most = body.len * GZIP_RATIO_MAX;
 	if (body.len < 18) /* header and trailer */
 		return 0;
-	size_t guess = end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+	size_t guess =
+		end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 	if (guess > max)
 		guess = 0;
 	return guess < most ? guess : most;
 }
 
-static int gzip_unpack(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
-		       const char **why)
+static int gzip_unpack(struct decompressor *decompressor, struct slice body, size_t max,
+		       struct buf *out, const char **why)
 {
 	int rc = gzip_prepare(decompressor, why);
 	if (rc < 0)
@@ -229,7 +239,9 @@ static int gzip_unpack(struct decompressor *decompressor, struct slice body, siz
 		if (state == Z_STREAM_END) {
 			if (stream->avail_in == 0)
 				return 0;
-			/* Another member follows (RFC 1952, 2.2); inflateReset() keeps the input. */
+			/*
+			 * Another member follows (RFC 1952, 2.2); inflateReset() keeps the input.
+			 */
 			if (inflateReset(stream) != Z_OK)
 				return ERR_CORRUPT;
 		} else if (state != Z_OK || (stream->avail_in == 0 && stream->avail_out > 0)) {

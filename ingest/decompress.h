@@ -24,7 +24,8 @@ int encoding_parse(struct slice header, enum encoding *out);
 
 /*
  * What the body really is: zstd and gzip show by their first bytes; anything else can only be
- * snappy. No snappy block starts with either magic: both would begin it with a copy of earlier bytes.
+ * snappy. No snappy block starts with either magic: both would begin it with a copy of earlier
+ * bytes.
  */
 enum encoding encoding_sniff(struct slice body);
 

@@ -30,14 +30,15 @@ enum span_field { SPAN_OFFSET = 1, SPAN_LENGTH = 2 };
 /* One side of the buckets: what the spans say, and what there is. */
 struct side {
 	uint64_t spans, covered; /* buckets that the spans cover */
-	uint64_t reach;          /* covered and skipped */
-	bool offset_is_bad;      /* a span goes backwards */
-	bool first_is_negative;  /* the first span starts left of 0: right, but not for custom buckets */
-	uint64_t deltas;         /* integer buckets, */
-	int64_t bucket;          /* the last of them, */
-	uint64_t sum;            /* and their sum */
-	uint64_t counts;         /* float buckets */
-	bool bucket_is_bad;      /* negative, or beyond 64 bits */
+	uint64_t reach;		 /* covered and skipped */
+	bool offset_is_bad;	 /* a span goes backwards */
+	bool first_is_negative;	 /* the first span starts left of 0: right, but not for custom
+				    buckets */
+	uint64_t deltas;	 /* integer buckets, */
+	int64_t bucket;		 /* the last of them, */
+	uint64_t sum;		 /* and their sum */
+	uint64_t counts;	 /* float buckets */
+	bool bucket_is_bad;	 /* negative, or beyond 64 bits */
 };
 
 struct histogram {
@@ -101,7 +102,8 @@ static int deltas_read(struct side *side, const struct pb_field *in)
 		if (pb_varint(&walk, &value) < 0)
 			return ERR_CORRUPT;
 		side->deltas++;
-		if (__builtin_add_overflow(side->bucket, pb_zigzag(value), &side->bucket) || side->bucket < 0 ||
+		if (__builtin_add_overflow(side->bucket, pb_zigzag(value), &side->bucket) ||
+		    side->bucket < 0 ||
 		    __builtin_add_overflow(side->sum, (uint64_t)side->bucket, &side->sum))
 			side->bucket_is_bad = true;
 	}
@@ -146,9 +148,9 @@ static int bounds_read(struct histogram *h, const struct pb_field *in)
 static int number_read(struct histogram *h, const struct pb_field *field)
 {
 	enum pb_wire want = field->number == COUNT_FLOAT || field->number == ZERO_COUNT_FLOAT ||
-					    field->number == SUM || field->number == ZERO_THRESHOLD ?
-				    PB_FIXED64 :
-				    PB_VARINT;
+					    field->number == SUM || field->number == ZERO_THRESHOLD
+				    ? PB_FIXED64
+				    : PB_VARINT;
 	if (field->wire != want)
 		return ERR_CORRUPT;
 	switch ((enum histogram_field)field->number) {
@@ -281,8 +283,8 @@ int histogram_check(struct slice message, bool bounds_may_lack, const char **why
 			return ERR_CORRUPT;
 	if (rc < 0)
 		return rc;
-	const char *fault = h.schema == HISTOGRAM_SCHEMA_CUSTOM ? custom_fault(&h, bounds_may_lack) :
-								  exponential_fault(&h);
+	const char *fault = h.schema == HISTOGRAM_SCHEMA_CUSTOM ? custom_fault(&h, bounds_may_lack)
+								: exponential_fault(&h);
 	if (!fault)
 		fault = side_fault(&h, &h.positive);
 	if (!fault)

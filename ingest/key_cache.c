@@ -55,7 +55,8 @@ static int resize(struct key_cache *cache, uint32_t nslots)
 static void slot_clear(struct key_cache *cache, uint32_t i)
 {
 	uint32_t gap = i;
-	for (uint32_t j = (i + 1) & cache->mask; cache->slots[j].raw_len != 0; j = (j + 1) & cache->mask) {
+	for (uint32_t j = (i + 1) & cache->mask; cache->slots[j].raw_len != 0;
+	     j = (j + 1) & cache->mask) {
 		uint32_t home = (uint32_t)cache->slots[j].key.lo & cache->mask;
 		if (((j - home) & cache->mask) < ((j - gap) & cache->mask))
 			continue;
@@ -101,7 +102,8 @@ int key_cache_add(struct key_cache *cache, struct hash128 key, uint32_t raw_len)
 	}
 	if (!cache->slots && resize(cache, KEY_CACHE_SLOTS_MIN) < 0)
 		return ERR_NOMEM;
-	if (is_crowded(cache) && cache->mask + 1 < cache->slots_max && resize(cache, 2 * (cache->mask + 1)) < 0)
+	if (is_crowded(cache) && cache->mask + 1 < cache->slots_max &&
+	    resize(cache, 2 * (cache->mask + 1)) < 0)
 		return ERR_NOMEM;
 	if (is_crowded(cache))
 		evict_one(cache);

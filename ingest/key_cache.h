@@ -3,9 +3,10 @@
  * clock eviction.
  *
  * A key goes with the length of the raw labels it was made of: the same key with another length is
- * another label set (which 128 keyed bits make an accident nobody will see, and a test can arrange),
- * and then neither is to be trusted. Invariants: the number of slots is a power of two, at least a
- * quarter of them is empty, and from a key's home slot to where it stands no slot is empty.
+ * another label set (which 128 keyed bits make an accident nobody will see, and a test can
+ * arrange), and then neither is to be trusted. Invariants: the number of slots is a power of two,
+ * at least a quarter of them is empty, and from a key's home slot to where it stands no slot is
+ * empty.
  */
 #ifndef TOCSIN_INGEST_KEY_CACHE_H
 #define TOCSIN_INGEST_KEY_CACHE_H
@@ -18,7 +19,7 @@
 struct key_cache_slot {
 	struct hash128 key;
 	uint32_t raw_len; /* 0: empty */
-	uint32_t used;    /* since the hand came by */
+	uint32_t used;	  /* since the hand came by */
 };
 
 struct key_cache {
@@ -34,7 +35,10 @@ void key_cache_init(struct key_cache *cache, uint32_t slots_max);
 void key_cache_fini(struct key_cache *cache);
 /* Forgets all keys, and the memory. */
 void key_cache_clear(struct key_cache *cache);
-/* Remembers a key (raw_len > 0). One that was there with another length is forgotten instead. ERR_NOMEM. */
+/*
+ * Remembers a key (raw_len > 0). One that was there with another length is forgotten instead.
+ * ERR_NOMEM.
+ */
 int key_cache_add(struct key_cache *cache, struct hash128 key, uint32_t raw_len);
 /* Forgets a key, if it is there. */
 void key_cache_remove(struct key_cache *cache, struct hash128 key);
@@ -49,7 +53,8 @@ static inline void key_cache_prefetch(const struct key_cache *cache, struct hash
 }
 
 /* The slot of a key, whatever its length, or NULL. */
-static inline struct key_cache_slot *key_cache_find(const struct key_cache *cache, struct hash128 key)
+static inline struct key_cache_slot *key_cache_find(const struct key_cache *cache,
+						    struct hash128 key)
 {
 	if (!cache->slots)
 		return NULL;

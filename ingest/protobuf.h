@@ -38,7 +38,7 @@ struct pb_walk {
 struct pb_field {
 	uint32_t number;
 	enum pb_wire wire;
-	uint64_t value;     /* of PB_VARINT, and the bits of PB_FIXED64 and PB_FIXED32 */
+	uint64_t value;	    /* of PB_VARINT, and the bits of PB_FIXED64 and PB_FIXED32 */
 	struct slice bytes; /* the payload as it stands, whatever the wire type */
 };
 
@@ -56,8 +56,11 @@ static inline size_t pb_left(const struct pb_walk *walk)
 /* pb_varint() for three bytes and more, and for whatever is wrong. */
 int pb_varint_long(struct pb_walk *walk, uint64_t *value);
 
+/* Inlined even where the compiler would not: the walk is the loop of every sample. */
+#define PB_HOT static inline __attribute__((always_inline))
+
 /* 0, or ERR_CORRUPT: cut off, or more than 64 bits. */
-static inline int pb_varint(struct pb_walk *walk, uint64_t *value)
+PB_HOT int pb_varint(struct pb_walk *walk, uint64_t *value)
 {
 	const unsigned char *at = walk->at;
 	if (at < walk->end && at[0] < 0x80) {
@@ -101,11 +104,14 @@ static inline int64_t pb_zigzag(uint64_t value)
 	return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
-/* Passes over a group whose opening tag was read. ERR_CORRUPT, also for more than PB_GROUP_DEPTH_MAX levels. */
+/*
+ * Passes over a group whose opening tag was read. ERR_CORRUPT, also for more than
+ * PB_GROUP_DEPTH_MAX levels.
+ */
 int pb_group_skip(struct pb_walk *walk, uint32_t number);
 
 /* Reads the payload of a field whose number and wire type are known. */
-static inline int pb_payload(struct pb_walk *walk, struct pb_field *field)
+PB_HOT int pb_payload(struct pb_walk *walk, struct pb_field *field)
 {
 	const unsigned char *start = walk->at;
 	int rc;
@@ -136,7 +142,7 @@ static inline int pb_payload(struct pb_walk *walk, struct pb_field *field)
 }
 
 /* The next field: 1; at the end of the message: 0; or ERR_CORRUPT. */
-static inline int pb_next(struct pb_walk *walk, struct pb_field *field)
+PB_HOT int pb_next(struct pb_walk *walk, struct pb_field *field)
 {
 	while (walk->at < walk->end) {
 		uint64_t tag;
@@ -157,7 +163,8 @@ static inline int pb_next(struct pb_walk *walk, struct pb_field *field)
  * pb_varint() or pb_fixed64() until pb_left() is 0. ERR_CORRUPT when the field is neither packed
  * nor of the wire type `element`.
  */
-static inline int pb_elements(const struct pb_field *field, enum pb_wire element, struct pb_walk *out)
+static inline int pb_elements(const struct pb_field *field, enum pb_wire element,
+			      struct pb_walk *out)
 {
 	if (field->wire != PB_BYTES && field->wire != element)
 		return ERR_CORRUPT;

@@ -55,7 +55,10 @@ static void request_begin(struct rw_decoder *decoder)
 	decoder->nnewborns = 0;
 	decoder->label_bytes = 0;
 	decoder->why[0] = '\0';
-	/* Numbers come round after four billion requests: then old slots must not look like this one's. */
+	/*
+	 * Numbers come round after four billion requests: then old slots must not look like this
+	 * one's.
+	 */
 	if (++decoder->request == 0) {
 		free(decoder->newborns);
 		decoder->newborns = NULL;
@@ -144,7 +147,8 @@ void rw_decoder_learn(struct rw_decoder *decoder, const struct batch *batch)
 	for (uint32_t i = 0; i < batch->nbirths; i++) {
 		if (data->birth_raw_len[i] == 0)
 			continue;
-		if (key_cache_add(&decoder->known, batch->rows[batch->births[i].row].key, data->birth_raw_len[i]) < 0)
+		if (key_cache_add(&decoder->known, batch->rows[batch->births[i].row].key,
+				  data->birth_raw_len[i]) < 0)
 			return; /* known less well, no worse */
 	}
 }
@@ -239,14 +243,17 @@ static int headers_check(struct rw_decoder *decoder, const struct rw_request *re
 	*schema = schema_of(request->content_type);
 	if (!*schema)
 		return rw_refuse(decoder, 415,
-				 "unsupported content type \"" SLICE_FMT "\"; remote-write is application/x-protobuf",
+				 "unsupported content type \"" SLICE_FMT
+				 "\"; remote-write is application/x-protobuf",
 				 SLICE_ARG(request->content_type));
 	if (encoding_parse(request->content_encoding, &encoding) < 0)
 		return rw_refuse(decoder, 415,
-				 "unsupported content encoding \"" SLICE_FMT "\"; known are snappy, zstd, gzip",
+				 "unsupported content encoding \"" SLICE_FMT
+				 "\"; known are snappy, zstd, gzip",
 				 SLICE_ARG(request->content_encoding));
 	if (request->body.len > RW_BODY_MAX)
-		return rw_refuse(decoder, 413, "the body is larger than the limit of %u bytes", RW_BODY_MAX);
+		return rw_refuse(decoder, 413, "the body is larger than the limit of %u bytes",
+				 RW_BODY_MAX);
 	if (request->body.len == 0)
 		return rw_refuse(decoder, 400, "empty body");
 	return 0;
@@ -272,11 +279,13 @@ static int request_decode(struct rw_decoder *decoder, const struct rw_request *r
 /* What the batch counts for in the engine's queue. */
 static size_t batch_cost(const struct batch *batch)
 {
-	return sizeof(*batch) + batch->body_len + batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->label_at)) +
+	return sizeof(*batch) + batch->body_len +
+	       batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->label_at)) +
 	       batch->nbirths * sizeof(*batch->births);
 }
 
-int rw_decode(struct rw_decoder *decoder, const struct rw_request *request, struct batch **out, char **why)
+int rw_decode(struct rw_decoder *decoder, const struct rw_request *request, struct batch **out,
+	      char **why)
 {
 	request_begin(decoder);
 	int status = request_decode(decoder, request);

@@ -41,7 +41,8 @@ struct hash128 rw_key(const struct rw_decoder *decoder, const void *bytes, size_
 	return rw_hash(decoder, bytes, n);
 }
 
-int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels **out, const char **why)
+int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels **out,
+		    const char **why)
 {
 	struct labels *labels;
 	if (pairs->n > LABELS_COUNT_MAX) {
@@ -67,12 +68,18 @@ int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels
 	return 0;
 }
 
-/* A label of a broken series may hold anything: what is no valid UTF-8, or no text, is shown as escapes. */
+/*
+ * A label of a broken series may hold anything: what is no valid UTF-8, or no text, is shown as
+ * escapes.
+ */
 static void text_quote(struct slice text, struct buf *out)
 {
 	bool is_text = slice_is_utf8(text);
-	for (size_t i = 0; i < text.len && out->len < SERIES_TEXT_MAX; i++) {
+	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
+		/* Enough: but a character once begun is ended. */
+		if (out->len >= SERIES_TEXT_MAX && !(is_text && (c & 0xc0) == 0x80))
+			break;
 		if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_text))
@@ -109,7 +116,10 @@ static void series_format(const struct rw_pairs *pairs, struct buf *out)
 		text_cut(out, SERIES_TEXT_MAX);
 }
 
-/* Complains about a series, or something of it, while there is room: the first few are enough for a person. */
+/*
+ * Complains about a series, or something of it, while there is room: the first few are enough for a
+ * person.
+ */
 static void complain(struct rw_decoder *decoder, const struct rw_series *series, const char *what,
 		     const char *why)
 {
@@ -122,7 +132,8 @@ static void complain(struct rw_decoder *decoder, const struct rw_series *series,
 	buf_init(&text);
 	series_format(&pairs, &text);
 	if (buf_ok(&text))
-		batch_complain(decoder->batch, "%s " SLICE_FMT ": %s", what, SLICE_ARG(buf_slice(&text)), why);
+		batch_complain(decoder->batch, "%s " SLICE_FMT ": %s", what,
+			       SLICE_ARG(buf_slice(&text)), why);
 	buf_fini(&text);
 }
 
@@ -143,7 +154,8 @@ int rw_histogram_add(struct rw_decoder *decoder, struct rw_series *series, struc
 	}
 }
 
-int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series, const struct rw_pairs *pairs)
+int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series,
+		    const struct rw_pairs *pairs)
 {
 	struct labels *labels;
 	const char *why = NULL;
@@ -167,7 +179,10 @@ int rw_sample_parse(struct slice message, struct batch_row *row)
 	struct pb_walk walk = pb_walk_of(message);
 	struct pb_field field;
 	int rc;
-	/* A zero is not written: a sample without value is 0.0, and is so for half of all real ones. */
+	/*
+	 * A zero is not written: a sample without value is 0.0, and is so for half of all real
+	 * ones.
+	 */
 	row->bits = 0;
 	row->ts_ms = 0;
 	while ((rc = pb_next(&walk, &field)) > 0) {
@@ -290,7 +305,8 @@ static bool is_known(struct rw_decoder *decoder, const struct rw_series *series)
 }
 
 /* What a series with bad labels brought is rejected with it. */
-static void series_reject(struct rw_decoder *decoder, const struct rw_series *series, const char *why)
+static void series_reject(struct rw_decoder *decoder, const struct rw_series *series,
+			  const char *why)
 {
 	struct batch_outcome *outcome = &decoder->batch->outcome;
 	outcome->invalid += series->nrows;
@@ -302,7 +318,8 @@ static void series_reject(struct rw_decoder *decoder, const struct rw_series *se
 }
 
 /* A series not known: its labels are parsed and checked; its rows, if any, start at `row`. */
-static int series_meet(struct rw_decoder *decoder, const struct rw_series *series, uint32_t row, bool *is_good)
+static int series_meet(struct rw_decoder *decoder, const struct rw_series *series, uint32_t row,
+		       bool *is_good)
 {
 	struct rw_pairs pairs;
 	struct labels *labels;
@@ -330,7 +347,8 @@ static void rows_close_up(struct batch *batch, const struct rw_series *series, u
 	if (to == series->row)
 		return;
 	memmove(&batch->rows[to], &batch->rows[series->row], series->nrows * sizeof(*batch->rows));
-	memmove(&batch->label_at[to], &batch->label_at[series->row], series->nrows * sizeof(*batch->label_at));
+	memmove(&batch->label_at[to], &batch->label_at[series->row],
+		series->nrows * sizeof(*batch->label_at));
 }
 
 int rw_group_settle(struct rw_decoder *decoder)

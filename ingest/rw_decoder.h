@@ -54,7 +54,7 @@ struct rw_symbol {
 struct rw_data {
 	const struct rw_schema *schema;
 	size_t body_cap;
-	uint64_t epoch;          /* of the known keys when it was decoded */
+	uint64_t epoch;		 /* of the known keys when it was decoded */
 	uint32_t *birth_raw_len; /* beside births[]; 0: not to be learned */
 	uint32_t birth_cap;
 	struct rw_symbol *symbols;
@@ -64,8 +64,8 @@ struct rw_data {
 /* A series of the current group. */
 struct rw_series {
 	struct hash128 key;
-	uint32_t raw_len;      /* of the labels the key was made of; 0: look at them in any case */
-	uint32_t at;           /* where its field starts in the body */
+	uint32_t raw_len; /* of the labels the key was made of; 0: look at them in any case */
+	uint32_t at;	  /* where its field starts in the body */
 	uint32_t row, nrows;
 	uint32_t histograms, exemplars; /* well-formed ones */
 };
@@ -112,11 +112,16 @@ struct hash128 rw_key(const struct rw_decoder *decoder, const void *bytes, size_
 
 /* Looks up the group's series; a schema's walk ends with it. */
 int rw_group_settle(struct rw_decoder *decoder);
-/* Is this set of labels one that a series (needs_name) or an exemplar may have? ERR_INVALID, ERR_LIMIT, ERR_NOMEM. */
-int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels **out, const char **why);
+/*
+ * Is this set of labels one that a series (needs_name) or an exemplar may have? ERR_INVALID,
+ * ERR_LIMIT, ERR_NOMEM.
+ */
+int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels **out,
+		    const char **why);
 /* Judges and counts a histogram or an exemplar's labels of the series. */
 int rw_histogram_add(struct rw_decoder *decoder, struct rw_series *series, struct slice message);
-int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series, const struct rw_pairs *pairs);
+int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series,
+		    const struct rw_pairs *pairs);
 /* A sample written in another way than all known senders do. */
 int rw_sample_parse(struct slice message, struct batch_row *row);
 int rw_rows_grow(struct rw_decoder *decoder);
@@ -177,8 +182,8 @@ static inline int rw_sample_add(struct rw_decoder *decoder, struct slice message
 }
 
 /* The series is complete; raw_len as in struct rw_series. */
-static inline int rw_series_end(struct rw_decoder *decoder, struct rw_series *series, struct hash128 key,
-				uint32_t raw_len)
+static inline int rw_series_end(struct rw_decoder *decoder, struct rw_series *series,
+				struct hash128 key, uint32_t raw_len)
 {
 	struct batch *batch = decoder->batch;
 	series->key = key;

@@ -20,7 +20,8 @@ static void header_add(struct rw_reply *reply, const char *name, const char *val
 	reply->headers[reply->nheaders++] = (struct http_header){ name, value };
 }
 
-static void written_add(struct rw_reply *reply, uint32_t samples, uint32_t histograms, uint32_t exemplars)
+static void written_add(struct rw_reply *reply, uint32_t samples, uint32_t histograms,
+			uint32_t exemplars)
 {
 	const uint32_t counts[] = { samples, histograms, exemplars };
 	for (size_t i = 0; i < 3; i++) {
@@ -47,7 +48,8 @@ static size_t summary_format(const struct batch_outcome *outcome, char *to, size
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && len < size; i++)
 		if (parts[i].n > 0)
 			len += (size_t)snprintf(to + len, size - len, "%s%" PRIu32 " %s",
-						len > 0 ? ", " : "rejected: ", parts[i].n, parts[i].text);
+						len > 0 ? ", " : "rejected: ", parts[i].n,
+						parts[i].text);
 	return len < size ? len : size - 1;
 }
 
@@ -60,8 +62,8 @@ void rw_reply_make(const struct batch *batch, struct rw_reply *reply)
 	if (batch_is_rejected(outcome)) {
 		reply->status = 400;
 		size_t len = summary_format(outcome, reply->body, sizeof(reply->body));
-		snprintf(reply->body + len, sizeof(reply->body) - len, "%s%s\n", outcome->error[0] ? "; " : "",
-			 outcome->error);
+		snprintf(reply->body + len, sizeof(reply->body) - len, "%s%s\n",
+			 outcome->error[0] ? "; " : "", outcome->error);
 	}
 	if (batch->protocol == BATCH_REMOTE_WRITE_2)
 		written_add(reply, batch_written(outcome), outcome->histograms, outcome->exemplars);

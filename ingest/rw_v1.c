@@ -50,7 +50,8 @@ static int v1_pairs(const struct batch *batch, uint32_t at, struct rw_pairs *pai
 	walk = pb_walk_of(field.bytes);
 	pairs->n = 0;
 	while ((rc = pb_next(&walk, &field)) > 0)
-		if (field.number == LABELS && (field.wire != PB_BYTES || label_parse(field.bytes, pairs) < 0))
+		if (field.number == LABELS &&
+		    (field.wire != PB_BYTES || label_parse(field.bytes, pairs) < 0))
 			return ERR_CORRUPT;
 	return rc;
 }
@@ -80,14 +81,16 @@ static int exemplar_read(struct rw_decoder *decoder, struct rw_series *series, s
 static void labels_skip(struct pb_walk *walk, struct stretch *labels)
 {
 	const unsigned char *at = walk->at, *end = walk->end;
-	while ((size_t)(end - at) > 2 && at[0] == LABELS_TAG && at[1] < 0x80 && (size_t)(end - at) - 2 >= at[1])
+	while ((size_t)(end - at) > 2 && at[0] == LABELS_TAG && at[1] < 0x80 &&
+	       (size_t)(end - at) - 2 >= at[1])
 		at += 2 + at[1];
 	*labels = (struct stretch){ walk->at, at, false };
 	walk->at = at;
 }
 
 /* A label that labels_skip() did not see; start is its tag. */
-static void stretch_extend(struct stretch *labels, const unsigned char *start, const unsigned char *end)
+static void stretch_extend(struct stretch *labels, const unsigned char *start,
+			   const unsigned char *end)
 {
 	if (labels->start == labels->end)
 		labels->start = start;
@@ -96,7 +99,8 @@ static void stretch_extend(struct stretch *labels, const unsigned char *start, c
 	labels->end = end;
 }
 
-static int field_read(struct rw_decoder *decoder, struct rw_series *series, const struct pb_field *field)
+static int field_read(struct rw_decoder *decoder, struct rw_series *series,
+		      const struct pb_field *field)
 {
 	if (field->number > HISTOGRAMS)
 		return 0;
@@ -114,8 +118,12 @@ static int field_read(struct rw_decoder *decoder, struct rw_series *series, cons
 	}
 }
 
-/* Labels with other fields between them: brought together, so that their key does not depend on what was between. */
-static int scattered_key(struct rw_decoder *decoder, struct slice message, struct hash128 *key, uint32_t *raw_len)
+/*
+ * Labels with other fields between them: brought together, so that their key does not depend on
+ * what was between.
+ */
+static int scattered_key(struct rw_decoder *decoder, struct slice message, struct hash128 *key,
+			 uint32_t *raw_len)
 {
 	struct pb_walk walk = pb_walk_of(message);
 	struct pb_field field;
@@ -201,16 +209,21 @@ static int v1_walk(struct rw_decoder *decoder)
 		if (field.wire != PB_BYTES)
 			return rw_corrupt(decoder, "request");
 		has_ours = true;
-		status = field.number == METADATA ? metadata_read(decoder, field.bytes) :
-						    series_read(decoder, field.bytes, rw_offset(decoder, start));
+		status = field.number == METADATA
+				 ? metadata_read(decoder, field.bytes)
+				 : series_read(decoder, field.bytes, rw_offset(decoder, start));
 		if (status)
 			return status;
 	}
 	if (rc < 0)
 		return rw_corrupt(decoder, "request");
-	/* Read as 1.0, a 2.0 message is an empty one: its sender must not believe that it was stored. */
+	/*
+	 * Read as 1.0, a 2.0 message is an empty one: its sender must not believe that it was
+	 * stored.
+	 */
 	if (has_foreign && !has_ours)
-		return rw_refuse(decoder, 400, "the message is remote-write 2.0, its content type says 1.0");
+		return rw_refuse(decoder, 400,
+				 "the message is remote-write 2.0, its content type says 1.0");
 	return rw_group_settle(decoder);
 }
 

@@ -3,9 +3,9 @@
  * files and folders given as arguments; without arguments with the target's corpus,
  * tests/fuzz/corpus/NAME for fuzz_NAME, and a bounded number of mutations of it.
  *
- * Mutations are the same at each run (FUZZ_RUNS: how many, FUZZ_SEED: which). The input under test is
- * in NAME.last until it was survived: a crash leaves it there, to be given as an argument, and added
- * to the corpus once understood.
+ * Mutations are the same at each run (FUZZ_RUNS: how many, FUZZ_SEED: which). The input under test
+ * is in NAME.last until it was survived: a crash leaves it there, to be given as an argument, and
+ * added to the corpus once understood.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -85,7 +85,8 @@ static void path_add(const char *path)
 	for (int i = 0; i < n; i++) {
 		char file[4096];
 		if (entries[i]->d_name[0] != '.' &&
-		    (size_t)snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name) < sizeof(file))
+		    (size_t)snprintf(file, sizeof(file), "%s/%s", path, entries[i]->d_name) <
+			    sizeof(file))
 			input_add(file);
 		free(entries[i]);
 	}
@@ -114,13 +115,15 @@ static void bytes_replace(struct input *input, const struct input *from, size_t 
 	memmove(input->bytes + at + n, input->bytes + at + cut, input->len - at - cut);
 	size_t start = from && from->len > n ? random_below(from->len - n) : 0;
 	for (size_t i = 0; i < n; i++)
-		input->bytes[at + i] = from && start + i < from->len ? from->bytes[start + i] : (uint8_t)random_u64();
+		input->bytes[at + i] = from && start + i < from->len ? from->bytes[start + i]
+								     : (uint8_t)random_u64();
 	input->len = input->len - cut + n;
 }
 
 static void mutate_once(struct input *input)
 {
-	static const uint8_t telling[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x0a, 0x12, '"', '{', '(', '\n' };
+	static const uint8_t telling[] = { 0,	 1,    2,   0x7f, 0x80, 0xff,
+					   0x0a, 0x12, '"', '{',  '(',	'\n' };
 	size_t at = random_below(input->len);
 	switch (random_below(7)) {
 	case 0:
@@ -142,7 +145,8 @@ static void mutate_once(struct input *input)
 		bytes_replace(input, NULL, random_below(3), random_below(11));
 		break;
 	case 5:
-		bytes_replace(input, &corpus[random_below(ncorpus)], random_below(17), random_below(65));
+		bytes_replace(input, &corpus[random_below(ncorpus)], random_below(17),
+			      random_below(65));
 		break;
 	default:
 		if (random_below(4) == 0)
@@ -182,7 +186,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		path_add(argv[i]);
 	if (argc == 1) {
-		snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".", name);
+		snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".",
+			 name);
 		path_add(path);
 	}
 	if (ncorpus == 0) {

@@ -1,6 +1,7 @@
 /*
  * Remote-write requests from anybody. The first byte of the input says how the rest is sent: bit 0
- * as 2.0; bit 1 as the compressed body itself, else as the message in it; bit 2 with all keys equal.
+ * as 2.0; bit 1 as the compressed body itself, else as the message in it; bit 2 with all keys
+ * equal.
  *
  * Whatever comes is refused with a reason, or becomes a batch that keeps its promises: births in
  * order, every row with labels, and the same again when the decoder knows the keys.
@@ -68,12 +69,15 @@ static struct batch *decode(struct rw_decoder *decoder, const struct rw_request 
 	return NULL;
 }
 
-static void decode_twice(struct rw_decoder *decoder, const struct rw_request *request, bool has_equal_keys)
+static void decode_twice(struct rw_decoder *decoder, const struct rw_request *request,
+			 bool has_equal_keys)
 {
 	struct batch *first = decode(decoder, request);
 	if (!first)
 		return;
-	/* Equal keys are told apart by length from request to request: by design not for certain. */
+	/*
+	 * Equal keys are told apart by length from request to request: by design not for certain.
+	 */
 	if (!has_equal_keys)
 		rw_decoder_learn(decoder, first);
 	struct batch *second = decode(decoder, request);
@@ -109,7 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	shared.hash_hook = how & 4 ? one_key_for_all : NULL;
 	struct rw_decoder *decoder = rw_decoder_new(&shared);
 	must(decoder != NULL);
-	decode_twice(decoder, &(struct rw_request){ .content_type = types[how & 1], .body = rest }, how & 4);
+	decode_twice(decoder, &(struct rw_request){ .content_type = types[how & 1], .body = rest },
+		     how & 4);
 	rw_decoder_free(decoder);
 	free(packed);
 	return 0;

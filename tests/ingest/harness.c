@@ -48,7 +48,8 @@ void harness_series_v2(struct harness *h, const char *name, const char *job, dou
 	harness_series_end_v2(h);
 }
 
-int harness_decode_bytes(struct harness *h, const char *type, const char *encoding, struct slice bytes)
+int harness_decode_bytes(struct harness *h, const char *type, const char *encoding,
+			 struct slice bytes)
 {
 	struct rw_request request = { slice_from(type), slice_from(encoding), bytes };
 	struct batch *batch = NULL;

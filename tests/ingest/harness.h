@@ -22,7 +22,7 @@ struct harness {
 	struct enc_symbols symbols;
 
 	struct batch *batch; /* of the last decode that was good */
-	char *why;           /* of the last that was not */
+	char *why;	     /* of the last that was not */
 };
 
 void harness_init(struct harness *h);
@@ -36,7 +36,8 @@ void harness_series_v2(struct harness *h, const char *name, const char *job, dou
 /* Compresses (snappy), decodes, empties the request. The status; the batch before is freed. */
 int harness_decode_v1(struct harness *h);
 int harness_decode_v2(struct harness *h);
-int harness_decode_bytes(struct harness *h, const char *type, const char *encoding, struct slice bytes);
+int harness_decode_bytes(struct harness *h, const char *type, const char *encoding,
+			 struct slice bytes);
 /* The batch comes back applied. */
 void harness_learn(struct harness *h);
 

@@ -66,7 +66,8 @@ START_TEST(batch_clear_keeps_memory_only)
 	batch_clear(batch);
 	ck_assert_ptr_eq(batch->rows, rows);
 	ck_assert_uint_ge(batch->rows_cap, 10);
-	ck_assert_uint_eq(batch->nrows + batch->nbirths + batch->outcome.stored + batch->generation, 0);
+	ck_assert_uint_eq(batch->nrows + batch->nbirths + batch->outcome.stored + batch->generation,
+			  0);
 	ck_assert_str_eq(batch->outcome.error, "");
 }
 END_TEST

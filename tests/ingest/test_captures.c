@@ -2,8 +2,8 @@
  * Every real request body that was recorded is decoded, and what comes out is held against a plain
  * second reading of the same bytes, and against what is known of some of them by name.
  *
- * The second reading shares no code with the decoder: it trusts its input (these are good bodies) and
- * builds each label set as text.
+ * The second reading shares no code with the decoder: it trusts its input (these are good bodies)
+ * and builds each label set as text.
  */
 #include <dirent.h>
 #include <snappy-c.h>
@@ -184,7 +184,8 @@ static void read_request(struct view v, int version)
 		else if (version == 1 && field == 3)
 			reading.metadata++;
 		else if (version == 2 && field == 4)
-			reading.symbols[reading.nsymbols++] = strndup((const char *)inner.p, (size_t)(inner.end - inner.p));
+			reading.symbols[reading.nsymbols++] =
+				strndup((const char *)inner.p, (size_t)(inner.end - inner.p));
 		else if (version == 2 && field == 5)
 			read_series(inner, 2);
 	}
@@ -254,7 +255,8 @@ static char *labels_plain(const struct labels *labels)
 	buf_init(&text);
 	for (size_t i = 0; i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);
-		buf_printf(&text, SLICE_FMT "=" SLICE_FMT ";", SLICE_ARG(label.name), SLICE_ARG(label.value));
+		buf_printf(&text, SLICE_FMT "=" SLICE_FMT ";", SLICE_ARG(label.name),
+			   SLICE_ARG(label.value));
 	}
 	return buf_take(&text);
 }
@@ -310,11 +312,12 @@ START_TEST(known_captures_have_known_counts)
 	harness_init(&h);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		decode_capture(&h, known[i].name, &version);
-		ck_assert_msg(h.batch->nrows == known[i].samples, "%s: %u samples", known[i].name, h.batch->nrows);
+		ck_assert_msg(h.batch->nrows == known[i].samples, "%s: %u samples", known[i].name,
+			      h.batch->nrows);
 		ck_assert_uint_eq(h.batch->outcome.histograms, known[i].histograms);
 		ck_assert_uint_eq(h.batch->outcome.exemplars, known[i].exemplars);
-		ck_assert_msg(h.batch->outcome.metadata == known[i].metadata, "%s: %u metadata", known[i].name,
-			      h.batch->outcome.metadata);
+		ck_assert_msg(h.batch->outcome.metadata == known[i].metadata, "%s: %u metadata",
+			      known[i].name, h.batch->outcome.metadata);
 	}
 	/* Over half of the samples of a real scrape are zeros, which are not on the wire. */
 	decode_capture(&h, "prom_v1.00", &version);

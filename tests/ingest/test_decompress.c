@@ -68,7 +68,8 @@ START_TEST(encoding_is_known_by_name)
 	ck_assert(encoding_parse(SLICE("snappy"), &encoding) == 0 && encoding == ENCODING_SNAPPY);
 	ck_assert(encoding_parse(SLICE(" ZSTD "), &encoding) == 0 && encoding == ENCODING_ZSTD);
 	ck_assert(encoding_parse(SLICE("gzip"), &encoding) == 0 && encoding == ENCODING_GZIP);
-	ck_assert(encoding_parse((struct slice){ NULL, 0 }, &encoding) == 0 && encoding == ENCODING_SNAPPY);
+	ck_assert(encoding_parse((struct slice){ NULL, 0 }, &encoding) == 0 &&
+		  encoding == ENCODING_SNAPPY);
 	ck_assert_int_eq(encoding_parse(SLICE("br"), &encoding), ERR_UNSUPPORTED);
 	ck_assert_int_eq(encoding_parse(SLICE("identity"), &encoding), ERR_UNSUPPORTED);
 	ck_assert_int_eq(encoding_parse(SLICE("snappy, gzip"), &encoding), ERR_UNSUPPORTED);
@@ -112,8 +113,8 @@ START_TEST(every_cut_is_corrupt)
 	raw_make(3000);
 	body_make((enum form)_i);
 	for (size_t cut = 0; cut < body.len; cut++) {
-		ck_assert_msg(unpack((struct slice){ body.ptr, cut }) == ERR_CORRUPT, "cut at %zu of %zu", cut,
-			      body.len);
+		ck_assert_msg(unpack((struct slice){ body.ptr, cut }) == ERR_CORRUPT,
+			      "cut at %zu of %zu", cut, body.len);
 		ck_assert_ptr_nonnull(why);
 	}
 }
@@ -140,7 +141,9 @@ START_TEST(declared_length_is_checked_before_memory_is_taken)
 	ck_assert_int_eq(unpack(SLICE("\xff\xff\xff\xff\x0f\x00x")), ERR_LIMIT);
 	ck_assert_int_eq(unpack(SLICE("\x80\x80\x40\x00x")), ERR_CORRUPT);
 	/* zstd: a frame of 2^62 bytes. */
-	ck_assert_int_eq(unpack(SLICE("\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x00\x00\x00\x00\x40\x01\x00\x00")), ERR_LIMIT);
+	ck_assert_int_eq(
+		unpack(SLICE("\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x00\x00\x00\x00\x40\x01\x00\x00")),
+		ERR_LIMIT);
 	ck_assert_uint_eq(out.cap, 0);
 }
 END_TEST

@@ -56,9 +56,11 @@ static void doubles(uint32_t field, const double *values, size_t n)
 }
 
 #define DELTAS(field, ...)                                                                         \
-	deltas(field, (const int64_t[]){ __VA_ARGS__ }, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+	deltas(field, (const int64_t[]){ __VA_ARGS__ },                                            \
+	       sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 #define DOUBLES(field, ...)                                                                        \
-	doubles(field, (const double[]){ __VA_ARGS__ }, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double))
+	doubles(field, (const double[]){ __VA_ARGS__ },                                            \
+		sizeof((double[]){ __VA_ARGS__ }) / sizeof(double))
 
 static int check(void)
 {
@@ -208,7 +210,7 @@ START_TEST(schemas_are_those_we_know)
 	static const struct {
 		int64_t schema;
 		bool is_good;
-	} cases[] = { { -5, false }, { -4, true }, { 8, true },    { 9, true },
+	} cases[] = { { -5, false }, { -4, true },  { 8, true },    { 9, true },
 		      { 52, true },  { 53, false }, { -52, false }, { -54, false } };
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_clear(&out);
@@ -250,11 +252,8 @@ START_TEST(custom_buckets_have_rules_of_their_own)
 		double bounds[2];
 		const char *fault;
 	} cases[] = {
-		{ { 2, 1 }, "rise" },
-		{ { 1, 1 }, "rise" },
-		{ { 1, NAN }, "rise" },
-		{ { NAN, 1 }, "rise" },
-		{ { 1, INFINITY }, "+Inf" },
+		{ { 2, 1 }, "rise" },	{ { 1, 1 }, "rise" },	     { { 1, NAN }, "rise" },
+		{ { NAN, 1 }, "rise" }, { { 1, INFINITY }, "+Inf" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_clear(&out);
@@ -312,7 +311,9 @@ START_TEST(wrong_wire_types_are_corrupt)
 		enc_uint(&out, field, 1);
 		ck_assert_int_eq(check(), ERR_CORRUPT);
 		buf_clear(&out);
-		enc_bytes(&out, field, SLICE("\x09\x00\x00\x00\x00\x00\x00\x00\x00")); /* an offset of eight bytes */
+		enc_bytes(&out, field,
+			  SLICE("\x09\x00\x00\x00\x00\x00\x00\x00\x00")); /* an offset of eight
+									     bytes */
 		ck_assert_int_eq(check(), ERR_CORRUPT);
 	}
 	buf_clear(&out);

@@ -15,7 +15,9 @@ static void teardown(void)
 	key_cache_fini(&cache);
 }
 
-/* Keys whose homes are near each other, and near the end of the table, so that runs form and wrap. */
+/*
+ * Keys whose homes are near each other, and near the end of the table, so that runs form and wrap.
+ */
 static struct hash128 crowded_key(uint32_t i)
 {
 	return (struct hash128){ .lo = KEY_CACHE_SLOTS_MIN - 4 + i % 8, .hi = i };
@@ -57,7 +59,8 @@ START_TEST(both_halves_of_a_key_count)
 {
 	key_cache_add(&cache, (struct hash128){ .lo = 5, .hi = 6 }, 1);
 	ck_assert_ptr_null(key_cache_find(&cache, (struct hash128){ .lo = 5, .hi = 7 }));
-	ck_assert_ptr_null(key_cache_find(&cache, (struct hash128){ .lo = 5 + KEY_CACHE_SLOTS_MIN, .hi = 6 }));
+	ck_assert_ptr_null(
+		key_cache_find(&cache, (struct hash128){ .lo = 5 + KEY_CACHE_SLOTS_MIN, .hi = 6 }));
 }
 END_TEST
 

@@ -45,7 +45,8 @@ START_TEST(walk_gives_each_field_as_it_stands)
 	ck_assert(field.number == 1 && field.wire == PB_VARINT && field.value == 300);
 	ck_assert(slice_is_equal(field.bytes, SLICE("\xac\x02")));
 	ck_assert_int_eq(pb_next(&walk, &field), 1);
-	ck_assert(field.number == 2 && field.wire == PB_FIXED64 && field.value == 0x7ff0000000000002);
+	ck_assert(field.number == 2 && field.wire == PB_FIXED64 &&
+		  field.value == 0x7ff0000000000002);
 	ck_assert_uint_eq(field.bytes.len, 8);
 	ck_assert_int_eq(pb_next(&walk, &field), 1);
 	ck_assert(field.number == 3 && field.wire == PB_BYTES && slice_is(field.bytes, "text"));
@@ -82,7 +83,8 @@ START_TEST(walk_refuses_every_cut)
 		bool is_end = false;
 		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 			is_end |= ends[i] == cut;
-		ck_assert_int_eq(walk_all((struct slice){ out.ptr, cut }, &n), is_end ? 0 : ERR_CORRUPT);
+		ck_assert_int_eq(walk_all((struct slice){ out.ptr, cut }, &n),
+				 is_end ? 0 : ERR_CORRUPT);
 	}
 }
 END_TEST
@@ -118,14 +120,15 @@ END_TEST
 START_TEST(walk_refuses_impossible_tags_and_lengths)
 {
 	static const struct slice cases[] = {
-		SLICE("\x02\x00"),                                         /* field 0 */
-		SLICE("\x80\x80\x80\x80\x20\x00"),                         /* field 2^30 */
-		SLICE("\x0e\x00"),                                         /* wire type 6 */
-		SLICE("\x0f\x00"),                                         /* wire type 7 */
-		SLICE("\x0c"),                                             /* a group ends that never began */
-		SLICE("\x0a\x02x"),                                        /* longer than what is left */
-		SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x"),    /* much longer */
-		SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7fxxxxxxxx"), /* as a negative number */
+		SLICE("\x02\x00"),		   /* field 0 */
+		SLICE("\x80\x80\x80\x80\x20\x00"), /* field 2^30 */
+		SLICE("\x0e\x00"),		   /* wire type 6 */
+		SLICE("\x0f\x00"),		   /* wire type 7 */
+		SLICE("\x0c"),			   /* a group ends that never began */
+		SLICE("\x0a\x02x"),		   /* longer than what is left */
+		SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x"),	   /* much longer */
+		SLICE("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7fxxxxxxxx"), /* as a negative number
+									    */
 	};
 	uint32_t n;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -168,7 +171,7 @@ END_TEST
 START_TEST(groups_must_end_as_they_began)
 {
 	uint32_t n;
-	ck_assert_int_eq(walk_all(SLICE("\x0b\x0c"), &n), 0);           /* {1 } 1 */
+	ck_assert_int_eq(walk_all(SLICE("\x0b\x0c"), &n), 0);		/* {1 } 1 */
 	ck_assert_int_eq(walk_all(SLICE("\x0b\x14"), &n), ERR_CORRUPT); /* {1 } 2 */
 	ck_assert_int_eq(walk_all(SLICE("\x0b"), &n), ERR_CORRUPT);
 	ck_assert_int_eq(walk_all(SLICE("\x0b\x0a\x09x\x0c"), &n), ERR_CORRUPT);

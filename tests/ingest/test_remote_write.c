@@ -37,7 +37,8 @@ static void assert_complaint(const char *text)
 
 static void assert_refused(int status, int want, const char *why)
 {
-	ck_assert_msg(status == want, "%d, not %d: %s", status, want, h.why ? h.why : "(no reason)");
+	ck_assert_msg(status == want, "%d, not %d: %s", status, want,
+		      h.why ? h.why : "(no reason)");
 	ck_assert_ptr_nonnull(h.why);
 	ck_assert_msg(strstr(h.why, why) != NULL, "no \"%s\" in \"%s\"", why, h.why);
 }
@@ -116,8 +117,10 @@ END_TEST
 
 START_TEST(unknown_encodings_are_refused)
 {
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "br", SLICE("\x00")), 415, "encoding \"br\"");
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "identity", SLICE("\x00")), 415, "unsupported");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "br", SLICE("\x00")), 415,
+		       "encoding \"br\"");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "identity", SLICE("\x00")), 415,
+		       "unsupported");
 	ck_assert_int_eq(harness_decode_bytes(&h, TYPE_V1, "", SLICE("\x00")), 0);
 }
 END_TEST
@@ -135,9 +138,11 @@ START_TEST(encoding_header_may_lie)
 		else if (real == 3)
 			enc_gzip(&body, buf_slice(&h.request));
 		else
-			enc_zstd(&body, buf_slice(&h.request), real == 1 ? ENC_ZSTD_DECLARED : ENC_ZSTD_UNDECLARED);
+			enc_zstd(&body, buf_slice(&h.request),
+				 real == 1 ? ENC_ZSTD_DECLARED : ENC_ZSTD_UNDECLARED);
 		for (size_t i = 0; i < 4; i++) {
-			ck_assert_int_eq(harness_decode_bytes(&h, TYPE_V1, headers[i], buf_slice(&body)), 0);
+			ck_assert_int_eq(
+				harness_decode_bytes(&h, TYPE_V1, headers[i], buf_slice(&body)), 0);
 			ck_assert_uint_eq(h.batch->nrows, 1);
 			assert_row(0, "up{job=\"node\"}", 1, TS);
 		}
@@ -148,7 +153,8 @@ END_TEST
 
 START_TEST(empty_body_is_bad_but_an_empty_message_is_not)
 {
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", (struct slice){ NULL, 0 }), 400, "empty body");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", (struct slice){ NULL, 0 }), 400,
+		       "empty body");
 	ck_assert_int_eq(harness_decode_v1(&h), 0);
 	ck_assert_uint_eq(h.batch->nrows, 0);
 }
@@ -163,8 +169,10 @@ START_TEST(sizes_are_checked_first)
 	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", buf_slice(&big)), 413, "limit");
 	buf_fini(&big);
 	/* 32 MiB and one byte, declared by four bytes of a snappy block. */
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", SLICE("\x81\x80\x80\x10\x00x")), 413, "limit");
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", SLICE("\x80\x80\x80\x10\x00x")), 400, "snappy");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", SLICE("\x81\x80\x80\x10\x00x")),
+		       413, "limit");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", SLICE("\x80\x80\x80\x10\x00x")),
+		       400, "snappy");
 }
 END_TEST
 
@@ -198,12 +206,12 @@ START_TEST(broken_inner_messages_are_refused)
 		struct slice bytes;
 		const char *what;
 	} cases[] = {
-		{ 1, SLICE("\x0a\x05up"), "label" },           { 1, SLICE("\x08\x01"), "label" },
-		{ 2, SLICE("\x09\x01\x02"), "sample" },        { 2, SLICE("\x08\x01"), "sample" },
-		{ 2, SLICE("\x12\x01x"), "sample" },           { 2, SLICE("\x10\x80"), "sample" },
-		{ 3, SLICE("\x10\x01"), "exemplar" },          { 3, SLICE("\x1a\x00"), "exemplar" },
-		{ 3, SLICE("\x0a\x02\x0a\x05"), "exemplar" },  { 3, SLICE("\x08\x01"), "exemplar" },
-		{ 4, SLICE("\x09\x01"), "histogram" },         { 4, SLICE("\x0a\x00"), "histogram" },
+		{ 1, SLICE("\x0a\x05up"), "label" },	      { 1, SLICE("\x08\x01"), "label" },
+		{ 2, SLICE("\x09\x01\x02"), "sample" },	      { 2, SLICE("\x08\x01"), "sample" },
+		{ 2, SLICE("\x12\x01x"), "sample" },	      { 2, SLICE("\x10\x80"), "sample" },
+		{ 3, SLICE("\x10\x01"), "exemplar" },	      { 3, SLICE("\x1a\x00"), "exemplar" },
+		{ 3, SLICE("\x0a\x02\x0a\x05"), "exemplar" }, { 3, SLICE("\x08\x01"), "exemplar" },
+		{ 4, SLICE("\x09\x01"), "histogram" },	      { 4, SLICE("\x0a\x00"), "histogram" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		enc_label(&h.series, "__name__", "up");
@@ -245,7 +253,8 @@ START_TEST(unknown_fields_are_passed_over)
 	enc_str(&h.series, 77, "new");
 	enc_label(&h.series, "__name__", "up");
 	enc_double(&h.series, 78, 1);
-	enc_bytes(&h.series, 2, SLICE("\x09\x00\x00\x00\x00\x00\x00\xf0\x3f\x18\x05\x10\x07\x72\x01x"));
+	enc_bytes(&h.series, 2,
+		  SLICE("\x09\x00\x00\x00\x00\x00\x00\xf0\x3f\x18\x05\x10\x07\x72\x01x"));
 	harness_series_end_v1(&h);
 	ck_assert_int_eq(harness_decode_v1(&h), 0);
 	ck_assert_uint_eq(h.batch->nrows, 1);
@@ -259,12 +268,14 @@ START_TEST(a_message_of_the_other_schema_is_not_taken_for_an_empty_one)
 	buf_init(&body);
 	harness_series_v1(&h, "up", "node", 1);
 	enc_snappy(&body, buf_slice(&h.request));
-	assert_refused(harness_decode_bytes(&h, TYPE_V2, "snappy", buf_slice(&body)), 400, "is remote-write 1.0");
+	assert_refused(harness_decode_bytes(&h, TYPE_V2, "snappy", buf_slice(&body)), 400,
+		       "is remote-write 1.0");
 	buf_clear(&h.request);
 	buf_clear(&body);
 	harness_series_v2(&h, "up", "node", 1);
 	enc_snappy(&body, buf_slice(&h.request));
-	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", buf_slice(&body)), 400, "is remote-write 2.0");
+	assert_refused(harness_decode_bytes(&h, TYPE_V1, "snappy", buf_slice(&body)), 400,
+		       "is remote-write 2.0");
 	buf_fini(&body);
 }
 END_TEST
@@ -320,8 +331,8 @@ START_TEST(times_of_all_lengths_are_read)
 	static const int64_t times[] = { 1,
 					 127,
 					 128,
-					 34359738367,   /* five bytes */
-					 34359738368,   /* six */
+					 34359738367,	/* five bytes */
+					 34359738368,	/* six */
 					 4398046511103, /* the last of six */
 					 4398046511104,
 					 1763600000123,
@@ -362,8 +373,10 @@ END_TEST
 
 START_TEST(special_values_keep_their_bits)
 {
-	static const uint64_t bits[] = { STALE_NAN_BITS,     NORMAL_NAN_BITS,    0x7ff0000000000001, 0xfff0000000000002,
-					 0x7ff0000000000000, 0xfff0000000000000, 0x8000000000000000, 1 };
+	static const uint64_t bits[] = { STALE_NAN_BITS,     NORMAL_NAN_BITS,
+					 0x7ff0000000000001, 0xfff0000000000002,
+					 0x7ff0000000000000, 0xfff0000000000000,
+					 0x8000000000000000, 1 };
 	size_t n = sizeof(bits) / sizeof(bits[0]);
 	for (int is_fast = 0; is_fast < 2; is_fast++) {
 		enc_label(&h.series, "__name__", "a");
@@ -596,6 +609,26 @@ START_TEST(complaints_stay_within_their_room)
 }
 END_TEST
 
+START_TEST(complaints_are_not_cut_inside_a_character)
+{
+	for (int pad = 0; pad < 8; pad++) {
+		struct buf value;
+		buf_init(&value);
+		for (int i = 0; i < pad; i++)
+			buf_add_char(&value, 'x');
+		for (int i = 0; i < 100; i++)
+			buf_add_str(&value, i % 2 ? "é" : "日");
+		enc_label(&h.series, "name", value.ptr);
+		enc_sample(&h.series, 1, TS);
+		harness_series_end_v1(&h);
+		ck_assert_int_eq(harness_decode_v1(&h), 0);
+		ck_assert(slice_is_utf8(slice_from(h.batch->outcome.error)));
+		assert_complaint("…: no metric name");
+		buf_fini(&value);
+	}
+}
+END_TEST
+
 /* --- histograms, exemplars, metadata --- */
 
 START_TEST(exemplar_only_series_are_counted)
@@ -721,7 +754,10 @@ START_TEST(metadata_only_requests_are_counted)
 }
 END_TEST
 
-/* The created-timestamp zero: an older sample 0 of the same series, in a series of its own or before. */
+/*
+ * The created-timestamp zero: an older sample 0 of the same series, in a series of its own or
+ * before.
+ */
 START_TEST(one_series_may_come_several_times)
 {
 	harness_series_v1(&h, "a", "node", 0);
@@ -748,7 +784,10 @@ START_TEST(version_2_reads_references)
 }
 END_TEST
 
-/* created_timestamp of 2.0-rc.3 is field 6 of the series, start_timestamp of rc.4 field 3 of the sample. */
+/*
+ * created_timestamp of 2.0-rc.3 is field 6 of the series, start_timestamp of rc.4 field 3 of the
+ * sample.
+ */
 START_TEST(version_2_passes_over_both_kinds_of_start_times)
 {
 	struct buf sample;
@@ -790,7 +829,10 @@ START_TEST(version_2_wants_the_empty_symbol_first)
 }
 END_TEST
 
-/* Symbols may stand behind the series that refer to them, references in several fields, packed or not. */
+/*
+ * Symbols may stand behind the series that refer to them, references in several fields, packed or
+ * not.
+ */
 START_TEST(version_2_takes_any_order_and_packing)
 {
 	enc_bytes(&h.series, 1, SLICE("\x01"));
@@ -822,7 +864,8 @@ START_TEST(version_2_checks_references)
 	} cases[] = {
 		{ 1, SLICE("\x00\x02"), "beyond the 2 symbols" },
 		{ 1, SLICE("\x01\xff\xff\xff\xff\x0f"), "beyond the 2 symbols" },
-		{ 1, SLICE("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "beyond the 2 symbols" },
+		{ 1, SLICE("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+		  "beyond the 2 symbols" },
 		{ 1, SLICE("\x01"), "odd number" },
 		{ 1, SLICE("\x01\x80"), "list of label references" },
 		{ 4, SLICE("\x0a\x01\x01"), "odd number" },
@@ -852,7 +895,10 @@ START_TEST(version_2_has_a_budget_for_expanded_labels)
 	memset(text, 'x', LONG);
 	enc_str(&h.request, 4, "");
 	enc_str(&h.request, 4, text);
-	/* Each series is 1 MiB of labels in a few bytes of body; and each bad alone, so they are no births. */
+	/*
+	 * Each series is 1 MiB of labels in a few bytes of body; and each bad alone, so they are no
+	 * births.
+	 */
 	for (uint32_t i = 0; i < RW_LABEL_BYTES_MAX / LONG; i++) {
 		enc_bytes(&h.series, 1, SLICE("\x01\x00"));
 		enc_sample(&h.series, 1, TS);
@@ -973,6 +1019,7 @@ static Suite *remote_write_suite(void)
 	tcase_add_test(tcase, too_long_labels_are_bad);
 	tcase_add_test(tcase, bad_series_in_every_group_are_closed_up);
 	tcase_add_test(tcase, complaints_stay_within_their_room);
+	tcase_add_test(tcase, complaints_are_not_cut_inside_a_character);
 	suite_add_tcase(suite, tcase);
 
 	tcase = tcase_create("others");

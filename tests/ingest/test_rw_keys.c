@@ -126,7 +126,8 @@ START_TEST(version_2_keys_are_of_texts_not_of_references)
 		enc_str(&h.request, 4, "job");
 		enc_str(&h.request, 4, "node");
 		enc_str(&h.request, 4, "node");
-		enc_bytes(&h.series, 1, i == 0 ? SLICE("\x01\x02\x03\x04") : SLICE("\x01\x02\x03\x05"));
+		enc_bytes(&h.series, 1,
+			  i == 0 ? SLICE("\x01\x02\x03\x04") : SLICE("\x01\x02\x03\x05"));
 		enc_sample(&h.series, 1, TS);
 		harness_series_end_v2(&h);
 		enc_snappy(&body, buf_slice(&h.request));
@@ -154,7 +155,8 @@ START_TEST(strings_that_collide_without_a_key_are_told_apart)
 	char texts[2][512] = { "", "" };
 	for (int i = 0; i < 2; i++) {
 		char path[4096];
-		snprintf(path, sizeof(path), "%s/../shared/conformance/xxh3/%c.bin", srcdir ? srcdir : ".", 'a' + i);
+		snprintf(path, sizeof(path), "%s/../shared/conformance/xxh3/%c.bin",
+			 srcdir ? srcdir : ".", 'a' + i);
 		FILE *f = fopen(path, "rb");
 		if (!f) {
 			printf("SKIP: no %s\n", path);

@@ -29,8 +29,13 @@ static void assert_written(const char *samples, const char *histograms, const ch
 
 START_TEST(good_reply_has_no_body)
 {
-	batch.outcome = (struct batch_outcome){ .stored = 1000, .identical = 200, .late = 30, .ignored = 4,
-						.histograms = 5, .exemplars = 6, .metadata = 7 };
+	batch.outcome = (struct batch_outcome){ .stored = 1000,
+						.identical = 200,
+						.late = 30,
+						.ignored = 4,
+						.histograms = 5,
+						.exemplars = 6,
+						.metadata = 7 };
 	rw_reply_make(&batch, &reply);
 	ck_assert_int_eq(reply.status, 204);
 	ck_assert_str_eq(reply.body, "");
@@ -72,21 +77,28 @@ END_TEST
 
 START_TEST(rejections_are_400_with_counts_and_complaints)
 {
-	batch.outcome = (struct batch_outcome){ .stored = 3, .invalid = 1, .conflict = 2, .bad_histograms = 4 };
+	batch.outcome = (struct batch_outcome){
+		.stored = 3, .invalid = 1, .conflict = 2, .bad_histograms = 4
+	};
 	strcpy(batch.outcome.error, "series {a=\"b\"}: no metric name");
 	rw_reply_make(&batch, &reply);
 	ck_assert_int_eq(reply.status, 400);
-	ck_assert_str_eq(reply.body, "rejected: 1 samples with bad labels, 2 samples that differ from the stored one "
-				     "of the same time, 4 bad histograms; series {a=\"b\"}: no metric name\n");
+	ck_assert_str_eq(
+		reply.body,
+		"rejected: 1 samples with bad labels, 2 samples that differ from the stored one "
+		"of the same time, 4 bad histograms; series {a=\"b\"}: no metric name\n");
 	assert_written("3", "0", "0");
 }
 END_TEST
 
 START_TEST(every_rejection_at_once_still_fits)
 {
-	batch.outcome = (struct batch_outcome){ .invalid = UINT32_MAX,	.conflict = UINT32_MAX,
-						.future = UINT32_MAX,	.limited = UINT32_MAX,
-						.bad_histograms = UINT32_MAX, .bad_exemplars = UINT32_MAX };
+	batch.outcome = (struct batch_outcome){ .invalid = UINT32_MAX,
+						.conflict = UINT32_MAX,
+						.future = UINT32_MAX,
+						.limited = UINT32_MAX,
+						.bad_histograms = UINT32_MAX,
+						.bad_exemplars = UINT32_MAX };
 	memset(batch.outcome.error, 'x', sizeof(batch.outcome.error) - 1);
 	rw_reply_make(&batch, &reply);
 	ck_assert_int_eq(reply.status, 400);
