@@ -1,1 +1,381 @@
-/* daemon: placeholder so that the archive is not empty; goes with the room's first file. */
+#include "daemon/threads.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define EXIT_CONFIG_INVALID 78
+/* While starting, nothing else waits for the engine: it may work in large pieces. */
+#define START_UNITS 10000000
+
+/* ---- configuration and rules ---- */
+
+/* Reads everything anew. All or nothing: on any error nothing is returned and the diagnostics tell all of them. */
+static int load_all(const struct daemon *daemon, struct diag_list *diags, struct config **config, struct rule_set **rules)
+{
+	const struct daemon_options *options = daemon->options;
+	int code = config_load(options->config_path, &options->overrides, diags, config);
+
+	if (code)
+		return code;
+	const struct actions_config *actions = (*config)->actions;
+	struct slice *runbooks = calloc(actions->nrunbooks + 1, sizeof(*runbooks));
+
+	if (!runbooks) {
+		config_unref(*config);
+		return ERR_NOMEM;
+	}
+	for (uint32_t i = 0; i < actions->nrunbooks; i++)
+		runbooks[i] = actions->runbooks[i].name;
+	struct rule_set_options rule_options = { .interval_ms = (*config)->evaluation_interval_ms,
+						 .query_offset_ms = (*config)->rule_query_offset_ms,
+						 .rules_max = (size_t)(*config)->rules_max,
+						 .runbooks = runbooks,
+						 .nrunbooks = actions->nrunbooks };
+
+	code = rule_set_load((const char *const *)(*config)->rule_files, (*config)->nrule_files, &rule_options, diags, rules);
+	free(runbooks);
+	if (code)
+		config_unref(*config);
+	return code;
+}
+
+static void print_diags(const struct diag_list *diags)
+{
+	struct buf text;
+
+	if (diags->n == 0)
+		return;
+	buf_init(&text);
+	diag_list_format(diags, isatty(STDERR_FILENO), &text);
+	if (buf_ok(&text) && write(STDERR_FILENO, text.ptr, text.len) < 0)
+		log_warn("daemon", "cannot write to standard error", NULL);
+	buf_fini(&text);
+}
+
+/* What takes a new process to change: named, so that nobody waits for it in vain. */
+static void warn_unchangeable(const struct config *old, const struct config *new)
+{
+	const char *old_dir = old->data_dir ? old->data_dir : "none", *new_dir = new->data_dir ? new->data_dir : "none";
+
+	if (strcmp(old->listen_host, new->listen_host) != 0 || old->listen_port != new->listen_port)
+		log_warn("daemon", "a new web.listen_address takes effect with the next start", NULL);
+	if (strcmp(old_dir, new_dir) != 0)
+		log_warn("daemon", "a new data_dir takes effect with the next start", NULL);
+}
+
+static void answer_reload(struct daemon *daemon, int status, const struct diag_list *diags)
+{
+	struct call *call = daemon->reload_call;
+
+	daemon->reload_call = NULL;
+	daemon->reloading = false;
+	atomic_store(&daemon->reload_ok, status == 200);
+	if (status == 200)
+		atomic_store(&daemon->reload_ok_ms, clock_wall_ms());
+	if (!call)
+		return;
+	call->status = status;
+	call->content_type = "text/plain; charset=utf-8";
+	if (diags)
+		diag_list_format(diags, false, &call->out);
+	queue_push(daemon->ingest[call->thread].inbox, &call->item, true);
+}
+
+static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config)
+{
+	struct msg_load *msg = calloc(1, sizeof(*msg));
+
+	assert(msg);
+	msg->item.kind = kind;
+	msg->rules = rules ? rule_set_ref(rules) : NULL;
+	msg->config = config ? config_ref(config) : NULL;
+	queue_push(inbox, &msg->item, true);
+}
+
+static void reload(struct daemon *daemon, struct call *call)
+{
+	struct diag_list diags;
+	struct config *config;
+	struct rule_set *rules;
+
+	if (daemon->reloading) {
+		if (call) {
+			call_fail(call, 503, "unavailable", "a reload is under way");
+			queue_push(daemon->ingest[call->thread].inbox, &call->item, true);
+		}
+		return;
+	}
+	daemon->reloading = true;
+	daemon->reload_call = call;
+	diag_list_init(&diags);
+	if (load_all(daemon, &diags, &config, &rules)) {
+		print_diags(&diags);
+		log_error("daemon", "configuration not reloaded: the old one stays in force", "errors=%zu", diags.errors);
+		answer_reload(daemon, 500, &diags);
+	} else {
+		print_diags(&diags);
+		warn_unchangeable(daemon->config, config);
+		send_load(daemon->action.inbox, MSG_CONFIG, rules, config);
+		send_load(daemon->engine.inbox, MSG_LOAD, rules, NULL);
+		rule_set_unref(rules);
+		config_unref(daemon->config);
+		daemon->config = config;
+		atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
+	}
+	diag_list_fini(&diags);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	struct daemon *daemon = ctx;
+
+	if (signo == SIGHUP) {
+		reload(daemon, NULL);
+		return;
+	}
+	log_info("daemon", "stopping", "signal=%d", signo);
+	loop_stop(daemon->loop);
+}
+
+static void on_message(void *ctx, struct queue_item *item)
+{
+	struct daemon *daemon = ctx;
+
+	if (item->kind == MSG_CALL) {
+		reload(daemon, (struct call *)item);
+		return;
+	}
+	assert(item->kind == MSG_LOADED);
+	struct msg_load *msg = (struct msg_load *)item;
+
+	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u", msg->rules->ngroups, msg->rules->nrules);
+	answer_reload(daemon, msg->code ? 500 : 200, NULL);
+	rule_set_unref(msg->rules);
+	free(msg);
+}
+
+/* ---- start ---- */
+
+static void on_replayed(void *ctx, enum record_type type, struct slice payload)
+{
+	struct daemon *daemon = ctx;
+
+	engine_restore(daemon->engine.engine, type, payload);
+	actions_restore(daemon->action.actions, type, payload);
+}
+
+/* The identity of this data_dir, in ids of deliveries and runs: made once, kept beside the journal. */
+static int instance_init(struct daemon *daemon)
+{
+	struct hash_key key;
+	int code = hash_key_init(&key);
+
+	if (code)
+		return code;
+	snprintf(daemon->instance, sizeof(daemon->instance), "%08llx",
+		 (unsigned long long)hash_checksum(key.secret, sizeof(key.secret)) & 0xffffffff);
+	if (!daemon->config->data_dir)
+		return 0;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/instance", daemon->config->data_dir);
+	FILE *file = fopen(path, "r");
+
+	if (file) {
+		char text[20] = "";
+
+		if (fgets(text, sizeof(text), file) && strspn(text, "0123456789abcdef") == 8)
+			snprintf(daemon->instance, sizeof(daemon->instance), "%.8s", text);
+		fclose(file);
+		return 0;
+	}
+	file = fopen(path, "w");
+	if (!file)
+		return ERR_IO;
+	fprintf(file, "%s\n", daemon->instance);
+	return fclose(file) ? ERR_IO : 0;
+}
+
+/* Rules first, then what the journal remembers, then the time: so that nothing is judged before it is known. */
+static int restore(struct daemon *daemon, struct rule_set *rules)
+{
+	struct engine *engine = daemon->engine.engine;
+	struct actions *actions = daemon->action.actions;
+	int code = 0;
+
+	engine_load(engine, rules);
+	while (!daemon->loaded)
+		engine_step(engine, START_UNITS);
+	actions_configure(actions, daemon->config->actions);
+	actions_rules(actions, rules);
+	if (daemon->store.journal) {
+		struct journal_replay_stats stats;
+		int64_t begun_us = clock_monotonic_us();
+
+		code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats);
+		if (stats.records || stats.torn_bytes || stats.skipped)
+			log_info("store", "journal replayed", "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
+				 (unsigned long long)stats.records, (unsigned long long)stats.bytes,
+				 (unsigned long long)stats.torn_bytes, (unsigned long long)stats.skipped,
+				 (long long)(clock_monotonic_us() - begun_us) / 1000);
+	}
+	engine_restore_done(engine);
+	actions_restore_done(actions, clock_wall_ms());
+	return code;
+}
+
+static int init_threads(struct daemon *daemon, char **why)
+{
+	int code = store_thread_init(&daemon->store, daemon, why);
+
+	if (code || (code = instance_init(daemon)) || (code = engine_thread_init(&daemon->engine, daemon)) ||
+	    (code = action_thread_init(&daemon->action, daemon, why)))
+		return code;
+	uint16_t port = daemon->config->listen_port;
+
+	for (uint32_t i = 0; i < daemon->ningest; i++) {
+		code = ingest_thread_init(&daemon->ingest[i], daemon, i, port, why);
+		if (code)
+			return code;
+		port = http_server_port(daemon->ingest[i].server);
+	}
+	return 0;
+}
+
+static int start_threads(struct daemon *daemon)
+{
+	int code = store_thread_start(&daemon->store);
+
+	if (code || (code = engine_thread_start(&daemon->engine)) || (code = action_thread_start(&daemon->action)))
+		return code;
+	for (uint32_t i = 0; i < daemon->ningest; i++)
+		if ((code = ingest_thread_start(&daemon->ingest[i])))
+			return code;
+	return 0;
+}
+
+/* The way in first, the journal last: what was taken in is written. */
+static void stop_threads(struct daemon *daemon)
+{
+	for (uint32_t i = 0; i < daemon->ningest; i++)
+		ingest_thread_stop(&daemon->ingest[i]);
+	engine_thread_stop(&daemon->engine);
+	action_thread_stop(&daemon->action);
+	store_thread_stop(&daemon->store);
+}
+
+static void fini_threads(struct daemon *daemon)
+{
+	store_thread_fini(&daemon->store);
+	for (uint32_t i = 0; i < daemon->ningest; i++)
+		ingest_thread_fini(&daemon->ingest[i]);
+	action_thread_fini(&daemon->action);
+	engine_thread_fini(&daemon->engine);
+	free(daemon->ingest);
+}
+
+static void greet(const struct daemon *daemon, const struct rule_set *rules, uint16_t port)
+{
+	const struct config *config = daemon->config;
+	const char *host = strchr(config->listen_host, ':') ? "[%s]" : "%s";
+	char address[256];
+
+	snprintf(address, sizeof(address), host[0] == '[' ? "[%s]:%u" : "%s:%u", config->listen_host, port);
+	log_info("daemon", "ready", "address=%s groups=%u rules=%u data_dir=%s", address, rules->ngroups, rules->nrules,
+		 config->data_dir ? config->data_dir : "none");
+	if (!config->data_dir)
+		log_warn("daemon", "data_dir is none: nothing survives a restart", NULL);
+	if (daemon->options->quiet)
+		return;
+	printf("Tocsin listens on http://%s/\n"
+	       "To feed it, put this into prometheus.yml and reload Prometheus:\n\n"
+	       "remote_write:\n"
+	       "- url: http://%s/api/v1/write\n"
+	       "  queue_config: {batch_send_deadline: 1s}\n\n",
+	       address, address);
+	fflush(stdout);
+}
+
+static unsigned ingest_threads(const struct daemon_options *options)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = options->ingest_threads ? options->ingest_threads : cores > 1 ? (unsigned)cores - 1 : 1;
+
+	return n > INGEST_THREADS_MAX ? INGEST_THREADS_MAX : n;
+}
+
+static int serve(struct daemon *daemon, struct rule_set *rules)
+{
+	char *why = NULL;
+	int code = init_threads(daemon, &why);
+
+	if (code) {
+		log_error("daemon", "cannot start", "error=%s", log_quote(slice_from(why ? why : error_text(code))));
+		free(why);
+		return EXIT_FAILURE;
+	}
+	code = restore(daemon, rules);
+	if (code) {
+		log_error("daemon", "cannot read the journal", "error=%s", log_quote(slice_from(error_text(code))));
+		return EXIT_FAILURE;
+	}
+	atomic_store(&daemon->ready, true);
+	code = start_threads(daemon);
+	if (code) {
+		log_error("daemon", "cannot start a thread", NULL);
+		_exit(EXIT_FAILURE); /* half of the threads run: there is no orderly way back */
+	}
+	uint16_t port = http_server_port(daemon->ingest[0].server);
+
+	greet(daemon, rules, port);
+	if (daemon->options->ready)
+		daemon->options->ready(daemon->options->ready_ctx, port);
+	loop_run(daemon->loop);
+	atomic_store(&daemon->ready, false);
+	stop_threads(daemon);
+	return EXIT_SUCCESS;
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+	struct daemon daemon = { .options = options, .started_ms = clock_wall_ms() };
+	struct rule_set *rules = NULL;
+	struct diag_list diags;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	diag_list_init(&diags);
+	int code = load_all(&daemon, &diags, &daemon.config, &rules);
+
+	print_diags(&diags);
+	diag_list_fini(&diags);
+	if (code)
+		return EXIT_CONFIG_INVALID;
+	atomic_store(&daemon.reload_ok, true);
+	atomic_store(&daemon.reload_ok_ms, daemon.started_ms);
+	daemon.ningest = ingest_threads(options);
+	daemon.ingest = calloc(daemon.ningest, sizeof(*daemon.ingest));
+	daemon.loop = loop_new();
+	daemon.inbox = queue_new(QUEUE_ITEMS_MAX, SIZE_MAX);
+	daemon.rw.epoch = &daemon.epoch;
+	atomic_store(&daemon.queue_bytes_max, daemon.config->queue_bytes_max);
+	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
+	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
+	    loop_signal_add(daemon.loop, SIGHUP, on_signal, &daemon) ||
+	    loop_signal_add(daemon.loop, SIGTERM, on_signal, &daemon) || loop_signal_add(daemon.loop, SIGINT, on_signal, &daemon)) {
+		log_error("daemon", "cannot start", NULL);
+		return EXIT_FAILURE;
+	}
+	status = serve(&daemon, rules);
+	fini_threads(&daemon);
+	loop_free(daemon.loop);
+	rule_set_unref(rules);
+	config_unref(daemon.config);
+	return status;
+}

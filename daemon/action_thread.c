@@ -1,0 +1,152 @@
+#include "daemon/threads.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "actions/runner.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config.h"
+
+static void on_record(void *ctx, enum record_type type, struct slice payload, uint64_t token)
+{
+	struct action_thread *thread = ctx;
+
+	store_thread_record(&thread->daemon->store, type, payload, token);
+}
+
+/* Does what is due and sets the timer for what comes next. */
+static void step(struct action_thread *thread)
+{
+	actions_step(thread->actions, clock_wall_ms());
+	int64_t next_ms = actions_next_ms(thread->actions);
+
+	if (next_ms == TIME_NONE) {
+		loop_timer_clear(thread->timer);
+		return;
+	}
+	int64_t delay_ms = next_ms - clock_wall_ms();
+
+	loop_timer_set(thread->timer, delay_ms < 0 ? 0 : delay_ms);
+}
+
+static void on_timer(void *ctx)
+{
+	step(ctx);
+}
+
+static void configure(struct action_thread *thread, struct msg_load *msg)
+{
+	if (msg->config) {
+		actions_configure(thread->actions, msg->config->actions);
+		config_unref(msg->config);
+	}
+	if (msg->rules) {
+		actions_rules(thread->actions, msg->rules);
+		rule_set_unref(msg->rules);
+	}
+	free(msg);
+}
+
+static void on_message(void *ctx, struct queue_item *item)
+{
+	struct action_thread *thread = ctx;
+
+	switch ((enum message_kind)item->kind) {
+	case MSG_EVENT:
+		actions_event(thread->actions, (struct alert_event *)item);
+		break;
+	case MSG_DURABLE:
+		actions_durable(thread->actions, ((struct msg_token *)item)->token);
+		free(item);
+		break;
+	case MSG_CALL: {
+		struct call *call = (struct call *)item;
+
+		call->run(call, thread->actions);
+		if (call->next) {
+			call->run = call->next;
+			call->next = NULL;
+			queue_push(call->next_owner == CALL_ENGINE ? thread->daemon->engine.inbox : thread->inbox, item, true);
+			break;
+		}
+		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
+		break;
+	}
+	case MSG_CONFIG:
+		configure(thread, (struct msg_load *)item);
+		break;
+	case MSG_CHECKPOINT:
+		actions_checkpoint(thread->actions);
+		free(item);
+		break;
+	case MSG_STOP:
+		free(item);
+		loop_stop(thread->loop);
+		return;
+	default:
+		assert(!"no such message for the action thread");
+	}
+	step(thread);
+}
+
+static void *action_thread_main(void *arg)
+{
+	struct action_thread *thread = arg;
+
+	step(thread);
+	loop_run(thread->loop);
+	return NULL;
+}
+
+int action_thread_init(struct action_thread *thread, struct daemon *daemon, char **why)
+{
+	thread->daemon = daemon;
+	thread->loop = loop_new();
+	thread->inbox = queue_new(SIZE_MAX, SIZE_MAX);
+	if (!thread->loop || !thread->inbox)
+		return ERR_NOMEM;
+	thread->timer = loop_timer_new(thread->loop, on_timer, thread);
+	thread->http = http_client_new(thread->loop);
+	if (!thread->timer || !thread->http)
+		return ERR_NOMEM;
+	int code = runner_client_new(thread->loop, daemon->options->program, daemon->config->data_dir, &thread->runner, why);
+
+	if (code)
+		return code;
+	struct actions_options options = {
+		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
+		.instance = daemon->instance,
+	};
+	struct actions_sink sink = { .ctx = thread, .record = on_record };
+
+	code = actions_new(&options, &sink, &thread->actions);
+	if (code)
+		return code;
+	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
+}
+
+int action_thread_start(struct action_thread *thread)
+{
+	return pthread_create(&thread->thread, NULL, action_thread_main, thread) ? ERR_LIMIT : 0;
+}
+
+void action_thread_stop(struct action_thread *thread)
+{
+	queue_push_signal(thread->inbox, MSG_STOP);
+	pthread_join(thread->thread, NULL);
+}
+
+void action_thread_fini(struct action_thread *thread)
+{
+	if (thread->actions)
+		actions_free(thread->actions);
+	if (thread->runner)
+		runner_client_free(thread->runner);
+	if (thread->http)
+		http_client_free(thread->http);
+	if (thread->timer)
+		loop_timer_free(thread->timer);
+	if (thread->loop)
+		loop_free(thread->loop);
+}

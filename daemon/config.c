@@ -1,0 +1,331 @@
+#include "daemon/config.h"
+
+#include <glob.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bind_reference.h"
+#include "base/text.h"
+
+#define DAY_MS (24ll * 3600 * 1000)
+
+struct web_part {
+	struct slice listen_address, config_file, external_url;
+	struct bind_strings allowed_hosts;
+};
+
+struct storage_part {
+	struct slice url;
+	int durability, journal_sync;
+	int64_t commit_timeout_ms;
+};
+
+struct limits_part {
+	int64_t memory, series, ignored_series, rules, query_samples, query_timeout_ms, queue_bytes;
+};
+
+/* The file as it is written; struct config is what the daemon makes of it. */
+struct file {
+	struct web_part web;
+	struct storage_part storage;
+	struct limits_part limits;
+	struct slice data_dir;
+	struct bind_strings rule_files;
+	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
+	struct bind_map external_labels;
+	int on_sender_silence;
+	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals, *mute_time_intervals, *templates, *global, *runbooks, *actions;
+	const struct yaml_node *later[8];
+	const struct yaml_node *node;
+};
+
+#define FIELD(s, member, name, kind, ...)                                                          \
+	{                                                                                          \
+		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
+	}
+#define TABLE(name, s, title, ...)                                                                 \
+	static const struct bind_field name##_fields[] = { __VA_ARGS__ };                          \
+	static const struct bind_table name = { .what = title,                                     \
+						.size = sizeof(struct s),                          \
+						.fields = name##_fields,                           \
+						.n = sizeof(name##_fields) / sizeof(name##_fields[0]), \
+						.node_offset = SIZE_MAX,                           \
+						.given_offset = SIZE_MAX }
+
+TABLE(web_table, web_part, "web",
+      FIELD(web_part, listen_address, "listen_address", BIND_STRING, .default_text = "127.0.0.1:9797",
+	    .doc = "Where everything is served: ingest, API, page."),
+      FIELD(web_part, external_url, "external_url", BIND_STRING, .default_text = "",
+	    .doc = "The address under which people reach the page; links in notifications begin with it."),
+      FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
+	    .doc = "Further host names under which page and APIs may be asked for."));
+
+TABLE(storage_table, storage_part, "storage",
+      FIELD(storage_part, url, "url", BIND_STRING, .default_text = "memory", .doc = "Where windows live beside the journal: memory."),
+      FIELD(storage_part, durability, "durability", BIND_ENUM, .values = "async", .default_text = "async",
+	    .doc = "When a sender is answered: async as soon as its samples are in the windows."),
+      FIELD(storage_part, journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each", .default_text = "group",
+	    .doc = "When the journal is synced to disk: never, once for all that waits, after each record."));
+
+TABLE(limits_table, limits_part, "limits",
+      FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20, .max = INT64_MAX, .unit = "bytes",
+	    .doc = "Memory for series and windows; beyond it no new series is taken."),
+      FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1, .max = 100000000,
+	    .doc = "Series kept; samples of further ones are rejected."),
+      FIELD(limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000", .min = 1, .max = 100000000,
+	    .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least used are forgotten beyond it."),
+      FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1, .max = 10000000, .doc = "Rules in all files."),
+      FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000", .min = 1, .max = INT64_MAX,
+	    .doc = "Samples an ad-hoc query may touch; more is answered 422."),
+      FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION, .default_text = "30s", .min = 1, .max = DAY_MS,
+	    .doc = "Time an ad-hoc query may take; more is answered 503."),
+      FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB", .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
+	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it senders are answered 503 with Retry-After."));
+
+/* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
+static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting", "ingest", "redact", "watchdog" };
+
+TABLE(file_table, file, "configuration",
+      FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
+      FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
+	    .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a restart."),
+      FIELD(file, rule_files, "rule_files", BIND_STRINGS, .doc = "Rule files, with wildcards; relative to this file."),
+      FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION, .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
+	    .doc = "Of groups that name no interval."),
+      FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION, .default_text = "0s", .min = 0, .max = DAY_MS,
+	    .doc = "How far back rules look, for late senders."),
+      FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m", .min = 1, .max = 365 * DAY_MS,
+	    .doc = "How old the newest sample of a series may be for an instant selector."),
+      FIELD(file, external_labels, "external_labels", BIND_MAP, .doc = "Labels added to alerts when they are sent."),
+      FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve", .default_text = "hold",
+	    .doc = "What becomes of alerts whose series end because their sender is silent."),
+      FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s", .min = 1000, .max = DAY_MS,
+	    .doc = "After so long without a request a sender is silent."),
+      FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table, .doc = "Where state is kept."),
+      FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table, .doc = "What bounds each resource."),
+      FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
+      FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
+      FIELD(file, receivers, "receivers", BIND_NODE, .doc = "Alertmanager's receivers; see below."),
+      FIELD(file, runbooks, "runbooks", BIND_NODE, .doc = "Runbooks; see below."),
+      FIELD(file, global, "global", BIND_NODE, .doc = "Alertmanager's defaults."),
+      FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, time_intervals, "time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[4], "ingest", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[5], "redact", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[6], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+
+static bool is_empty(const struct yaml_node *node)
+{
+	return !node || yaml_is_null(node) || (node->type != YAML_SCALAR && node->n == 0);
+}
+
+static void refuse_later(const struct file *file, struct diag_list *diags)
+{
+	for (size_t i = 0; i < sizeof(later_keys) / sizeof(later_keys[0]); i++)
+		if (!is_empty(file->later[i]))
+			yaml_diag(diags, DIAG_ERROR, file->later[i], "take it out for now", "\"%s\" is not supported yet", later_keys[i]);
+}
+
+/* host:port, [v6]:port or :port. */
+static int bind_address(struct slice text, struct config *config, const char *path, struct diag_list *diags)
+{
+	const char *colon = memrchr(text.ptr ? text.ptr : "", ':', text.len);
+	char *end;
+
+	if (colon) {
+		struct slice host = { text.ptr, (size_t)(colon - text.ptr) };
+		char *port = slice_dup((struct slice){ colon + 1, text.len - host.len - 1 });
+		unsigned long number = port ? strtoul(port, &end, 10) : 0;
+		bool good = port && *port && *end == '\0' && number <= 65535;
+
+		free(port);
+		if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+			host = (struct slice){ host.ptr + 1, host.len - 2 };
+		if (good) {
+			config->listen_host = arena_strdup(&config->arena, host.len ? host : SLICE("0.0.0.0"));
+			config->listen_port = (uint16_t)number;
+			return config->listen_host ? 0 : ERR_NOMEM;
+		}
+	}
+	diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, "write it as HOST:PORT, for example 127.0.0.1:9797",
+		 "listen address \"" SLICE_FMT "\" is no HOST:PORT", SLICE_ARG(text));
+	return ERR_INVALID;
+}
+
+static int add_rule_file(struct config *config, const char *path)
+{
+	char **files = arena_alloc(&config->arena, (config->nrule_files + 1) * sizeof(*files));
+	char *copy = arena_strdup(&config->arena, slice_from(path));
+
+	if (!files || !copy)
+		return ERR_NOMEM;
+	if (config->nrule_files)
+		memcpy(files, config->rule_files, config->nrule_files * sizeof(*files));
+	files[config->nrule_files++] = copy;
+	config->rule_files = files;
+	return 0;
+}
+
+/* A wildcard that matches nothing warns; a plain name that is not there is an error when it is read. */
+static int add_glob(struct config *config, const char *base_dir, struct slice pattern, struct diag_list *diags)
+{
+	char *path = pattern.len && pattern.ptr[0] == '/'
+			     ? arena_strdup(&config->arena, pattern)
+			     : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir, SLICE_ARG(pattern));
+	glob_t found;
+	int code = 0;
+
+	if (!path)
+		return ERR_NOMEM;
+	if (!strpbrk(path, "*?["))
+		return add_rule_file(config, path);
+	if (glob(path, GLOB_ERR, NULL, &found)) {
+		diag_add(diags, DIAG_WARNING, config->path, 0, 0, NULL, NULL, "rule_files: \"" SLICE_FMT "\" matches no file", SLICE_ARG(pattern));
+		return 0;
+	}
+	for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
+		code = add_rule_file(config, found.gl_pathv[i]);
+	globfree(&found);
+	return code;
+}
+
+static int bind_external_labels(struct config *config, const struct bind_map *map, struct diag_list *diags)
+{
+	struct label *pairs = arena_alloc(&config->arena, (map->n + 1) * sizeof(*pairs));
+	const char *why = NULL;
+
+	if (!pairs)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < map->n; i++)
+		pairs[i] = (struct label){ map->items[i].key, map->items[i].value };
+	int code = labels_new(pairs, map->n, &config->external_labels, &why);
+
+	if (code == ERR_INVALID || code == ERR_LIMIT)
+		diag_add(diags, DIAG_ERROR, config->path, 0, 0, NULL, NULL, "external_labels: %s", why);
+	return code;
+}
+
+static int bind_file(struct config *config, const struct file *file, const struct config_overrides *overrides, const char *base_dir,
+		     struct diag_list *diags)
+{
+	struct slice data_dir = overrides->data_dir ? slice_from(overrides->data_dir) : file->data_dir;
+	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address) : file->web.listen_address;
+	int code = 0, one;
+
+	config->external_url = overrides->external_url ? slice_from(overrides->external_url) : file->web.external_url;
+	config->external_url = slice_from(arena_strdup(&config->arena, config->external_url));
+	config->allowed_hosts = file->web.allowed_hosts;
+	config->journal_sync = (enum journal_sync)file->storage.journal_sync;
+	config->evaluation_interval_ms = file->evaluation_interval_ms;
+	config->rule_query_offset_ms = file->rule_query_offset_ms;
+	config->lookback_ms = file->lookback_delta_ms;
+	config->sender_timeout_ms = file->sender_timeout_ms;
+	config->resolve_on_silence = file->on_sender_silence == 1;
+	config->memory_max = file->limits.memory;
+	config->series_max = file->limits.series;
+	config->ignored_max = file->limits.ignored_series;
+	config->rules_max = file->limits.rules;
+	config->query_samples_max = file->limits.query_samples;
+	config->query_timeout_ms = file->limits.query_timeout_ms;
+	config->queue_bytes_max = file->limits.queue_bytes;
+	if (!slice_is(file->storage.url, "memory")) {
+		diag_add(diags, DIAG_ERROR, config->path, 0, 0, NULL, "write memory, or leave it out", "storage.url \"" SLICE_FMT "\" is not supported yet",
+			 SLICE_ARG(file->storage.url));
+		code = ERR_INVALID;
+	}
+	if ((one = bind_address(address, config, config->path, diags)))
+		code = one;
+	if (!slice_is(data_dir, "none")) {
+		bool as_given = overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
+
+		config->data_dir = as_given ? arena_strdup(&config->arena, data_dir)
+					    : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir, SLICE_ARG(data_dir));
+	}
+	for (size_t i = 0; i < file->rule_files.n; i++)
+		if ((one = add_glob(config, base_dir, file->rule_files.items[i], diags)))
+			code = one;
+	for (size_t i = 0; i < overrides->nrule_files; i++)
+		if ((one = add_rule_file(config, overrides->rule_files[i])))
+			code = one;
+	if ((one = bind_external_labels(config, &file->external_labels, diags)))
+		code = one;
+	refuse_later(file, diags);
+	struct actions_config_nodes nodes = { .route = file->route, .receivers = file->receivers, .inhibit_rules = file->inhibit_rules,
+					      .time_intervals = file->time_intervals, .mute_time_intervals = file->mute_time_intervals,
+					      .templates = file->templates, .global = file->global, .runbooks = file->runbooks,
+					      .actions = file->actions, .base_dir = base_dir };
+
+	if ((one = actions_config_bind(&nodes, config->external_url, config->external_labels, diags, &config->actions)))
+		code = one;
+	return diags->errors && !code ? ERR_INVALID : code;
+}
+
+int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags, struct config **out)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct yaml_node *root = NULL;
+	struct file file;
+	size_t errors_before = diags->errors;
+
+	if (!config)
+		return ERR_NOMEM;
+	atomic_init(&config->refs, 1);
+	arena_init(&config->arena, 0);
+	int code = path ? yaml_parse_file(path, &config->arena, diags, &root) : 0;
+
+	if (code == 0)
+		code = bind_struct(&file_table, root, &config->arena, diags, &file);
+	/* Even a file with errors is gone through to the end, so that all of them are told at once. */
+	if (code == 0 || (code == ERR_INVALID && root)) {
+		char *dir_text = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
+		const char *base_dir = dir_text ? dirname(dir_text) : ".";
+
+		config->path = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
+		int later = bind_file(config, &file, overrides, base_dir, diags);
+
+		code = code ? code : later;
+	}
+	if (code == 0 && diags->errors > errors_before)
+		code = ERR_INVALID;
+	if (code) {
+		config_unref(config);
+		return code;
+	}
+	*out = config;
+	return 0;
+}
+
+struct config *config_ref(struct config *config)
+{
+	atomic_fetch_add(&config->refs, 1);
+	return config;
+}
+
+void config_unref(struct config *config)
+{
+	if (!config || atomic_fetch_sub(&config->refs, 1) > 1)
+		return;
+	if (config->actions)
+		actions_config_unref(config->actions);
+	labels_unref(config->external_labels);
+	arena_fini(&config->arena);
+	free(config);
+}
+
+void config_reference(struct buf *out)
+{
+	bind_reference(&file_table, out);
+	bind_reference(&route_table, out);
+	bind_reference(&receiver_table, out);
+	bind_reference(&runbook_table, out);
+	bind_reference(&actions_table, out);
+}

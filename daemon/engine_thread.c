@@ -1,0 +1,250 @@
+#include "daemon/threads.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define UNITS_MIN 1000
+#define UNITS_MAX 50000000
+#define UNITS_START 20000
+
+/* ---- what the engine wants done ---- */
+
+static void on_record(void *ctx, enum record_type type, struct slice payload)
+{
+	struct engine_thread *thread = ctx;
+
+	store_thread_record(&thread->daemon->store, type, payload, 0);
+}
+
+static void on_event(void *ctx, struct alert_event *event)
+{
+	struct engine_thread *thread = ctx;
+
+	store_thread_event(&thread->daemon->store, event);
+}
+
+static void on_batch(void *ctx, struct batch *batch)
+{
+	struct engine_thread *thread = ctx;
+
+	queue_push(thread->daemon->ingest[batch->thread].inbox, &batch->item, true);
+}
+
+static void on_query(void *ctx, struct engine_query *query)
+{
+	struct engine_thread *thread = ctx;
+
+	queue_push(thread->daemon->ingest[query->thread].inbox, &query->item, true);
+}
+
+static void on_loaded(void *ctx, struct rule_set *set, int code)
+{
+	struct engine_thread *thread = ctx;
+	struct daemon *daemon = thread->daemon;
+
+	daemon->loaded = true;
+	if (!atomic_load(&daemon->ready))
+		return; /* the first rules: the main thread waits for them itself */
+	struct msg_load *msg = calloc(1, sizeof(*msg));
+
+	assert(msg);
+	msg->item.kind = MSG_LOADED;
+	msg->rules = rule_set_ref(set);
+	msg->code = code;
+	queue_push(daemon->inbox, &msg->item, true);
+}
+
+static void on_sender(void *ctx, const struct sender *sender, const char *what)
+{
+	log_info("engine", what, "sender=%s series=%llu kept=%llu ignored=%llu", log_quote(slice_from(sender->name)),
+		 (unsigned long long)(sender->stored + sender->ignored), (unsigned long long)sender->stored,
+		 (unsigned long long)sender->ignored);
+}
+
+/* ---- the loop ---- */
+
+/* One message. What it costs counts as a piece of work. */
+static void take(struct engine_thread *thread, struct queue_item *item)
+{
+	switch ((enum message_kind)item->kind) {
+	case MSG_BATCH:
+		engine_batch(thread->engine, (struct batch *)item);
+		return;
+	case MSG_QUERY: {
+		struct engine_query *query = (struct engine_query *)item;
+
+		if (engine_query(thread->engine, query)) {
+			query->code = ERR_FULL;
+			on_query(thread, query);
+		}
+		return;
+	}
+	case MSG_CALL: {
+		struct call *call = (struct call *)item;
+
+		call->run(call, thread->engine);
+		if (call->next) {
+			call->run = call->next;
+			call->next = NULL;
+			queue_push(call->next_owner == CALL_ACTIONS ? thread->daemon->action.inbox : thread->inbox, item, true);
+			return;
+		}
+		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
+		return;
+	}
+	case MSG_LOAD: {
+		struct msg_load *msg = (struct msg_load *)item;
+
+		engine_load(thread->engine, msg->rules);
+		rule_set_unref(msg->rules);
+		free(msg);
+		return;
+	}
+	case MSG_CHECKPOINT:
+		engine_checkpoint(thread->engine);
+		free(item);
+		return;
+	case MSG_STOP:
+		thread->stopping = true;
+		free(item);
+		return;
+	default:
+		assert(!"no such message for the engine thread");
+	}
+}
+
+static int64_t piece_done(struct engine_thread *thread, int64_t begun_us)
+{
+	int64_t now_us = clock_monotonic_us(), took_us = now_us - begun_us;
+
+	if (took_us > atomic_load_explicit(&thread->longest_us, memory_order_relaxed))
+		atomic_store_explicit(&thread->longest_us, took_us, memory_order_relaxed);
+	atomic_fetch_add_explicit(&thread->busy_us, (uint64_t)took_us, memory_order_relaxed);
+	return now_us;
+}
+
+/* Messages for at most a quantum; the rest stays for the next turn. */
+static void drain(struct engine_thread *thread)
+{
+	int64_t begun_us = clock_monotonic_us(), now_us = begun_us;
+
+	if (!thread->todo)
+		thread->todo = queue_take_all(thread->inbox);
+	while (thread->todo && now_us - begun_us < QUANTUM_US) {
+		struct queue_item *item = thread->todo;
+
+		thread->todo = item->next;
+		item->next = NULL;
+		take(thread, item);
+		now_us = piece_done(thread, now_us);
+	}
+}
+
+/* A quantum of the engine's own work; learns how much fits. */
+static void work(struct engine_thread *thread)
+{
+	int64_t begun_us = clock_monotonic_us();
+
+	thread->more = engine_step(thread->engine, thread->units);
+	int64_t took_us = piece_done(thread, begun_us) - begun_us;
+
+	if (thread->more && took_us > 0) {
+		int64_t fit = thread->units * QUANTUM_US / took_us;
+
+		thread->units = (3 * thread->units + fit) / 4;
+		if (thread->units < UNITS_MIN)
+			thread->units = UNITS_MIN;
+		if (thread->units > UNITS_MAX)
+			thread->units = UNITS_MAX;
+	}
+}
+
+/* How long nothing needs to be done: until the next due time or flush. */
+static int64_t idle_us(const struct engine_thread *thread, int64_t now_ms)
+{
+	if (thread->more || thread->todo)
+		return 0;
+	int64_t until_ms = thread->flushed_ms + FLUSH_INTERVAL_MS, next_ms = engine_next_ms(thread->engine);
+
+	if (next_ms != TIME_NONE && next_ms < until_ms)
+		until_ms = next_ms;
+	return until_ms <= now_ms ? 0 : (until_ms - now_ms) * 1000;
+}
+
+static void *engine_thread_main(void *arg)
+{
+	struct engine_thread *thread = arg;
+
+	while (!thread->stopping || thread->todo || thread->more) {
+		int64_t now_ms = clock_wall_ms(), wait_us = idle_us(thread, now_ms);
+
+		if (wait_us > 0)
+			queue_wait(thread->inbox, wait_us);
+		now_ms = clock_wall_ms();
+		engine_time(thread->engine, now_ms);
+		drain(thread);
+		work(thread);
+		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
+			engine_flush(thread->engine);
+			thread->flushed_ms = now_ms;
+			atomic_store(&thread->daemon->epoch, store_epoch(engine_store(thread->engine)));
+		}
+		if (thread->stopping && !thread->todo && !queue_items(thread->inbox))
+			break;
+	}
+	engine_flush(thread->engine);
+	return NULL;
+}
+
+int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct engine_options options = {
+		.store = { .lookback_ms = config->lookback_ms,
+			   .series_max = (size_t)config->series_max,
+			   .ignored_max = (size_t)config->ignored_max,
+			   .memory_max = (size_t)config->memory_max },
+		.sender_timeout_ms = config->sender_timeout_ms,
+		.resolve_on_silence = config->resolve_on_silence,
+		.external_labels = config->external_labels,
+		.external_url = config->external_url.ptr,
+		.journal = config->data_dir != NULL,
+		.query_rows_max = (uint64_t)config->query_samples_max,
+	};
+	struct engine_sink sink = { .ctx = thread,
+				    .record = on_record,
+				    .event = on_event,
+				    .batch = on_batch,
+				    .query = on_query,
+				    .loaded = on_loaded,
+				    .sender = on_sender };
+
+	thread->daemon = daemon;
+	thread->units = UNITS_START;
+	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
+	if (!thread->inbox)
+		return ERR_NOMEM;
+	return engine_new(&options, &sink, &thread->engine);
+}
+
+int engine_thread_start(struct engine_thread *thread)
+{
+	return pthread_create(&thread->thread, NULL, engine_thread_main, thread) ? ERR_LIMIT : 0;
+}
+
+void engine_thread_stop(struct engine_thread *thread)
+{
+	queue_push_signal(thread->inbox, MSG_STOP);
+	pthread_join(thread->thread, NULL);
+}
+
+void engine_thread_fini(struct engine_thread *thread)
+{
+	if (thread->engine)
+		engine_free(thread->engine);
+	if (thread->inbox)
+		queue_free(thread->inbox);
+}

@@ -1,0 +1,166 @@
+/*
+ * The daemon's threads and what they say to each other. Private to daemon/.
+ *
+ * Every message is a struct queue_item first, its kind in item.kind; the receiver owns it. Samples may be refused (a
+ * bounded queue, in bytes); what must not be lost (answers, events, records) is pushed with force, and the way in is closed instead:
+ * the ingest threads answer 503 while the store thread is too far behind.
+ */
+#ifndef TOCSIN_DAEMON_THREADS_H
+#define TOCSIN_DAEMON_THREADS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "actions/actions.h"
+#include "base/loop.h"
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "engine/engine.h"
+#include "ingest/remote_write.h"
+#include "web/web.h"
+
+#define QUEUE_ITEMS_MAX 100000
+#define QUANTUM_US 2000           /* the engine looks at its queue at least this often */
+#define FLUSH_INTERVAL_MS 250     /* samples wait at most this long for the journal */
+#define COMMIT_RETRY_MS 1000      /* after the disk refused */
+#define INGEST_THREADS_MAX 64
+
+enum message_kind {
+	MSG_BATCH = 1,  /* struct batch */
+	MSG_QUERY,      /* struct engine_query */
+	MSG_CALL,       /* struct call */
+	MSG_LOAD,       /* struct msg_load: rules to be put into force */
+	MSG_LOADED,     /* struct msg_load, on its way back */
+	MSG_CONFIG,     /* struct msg_load: configuration for the action side */
+	MSG_RECORD,     /* struct msg_record */
+	MSG_EVENT,      /* struct alert_event */
+	MSG_DURABLE,    /* struct msg_token */
+	MSG_CHECKPOINT, /* struct queue_item: write your state */
+	MSG_STOP,       /* struct queue_item */
+};
+
+struct msg_record {
+	struct queue_item item;
+	enum record_type type;
+	uint64_t token; /* 0: no answer wanted */
+	size_t len;
+	char bytes[];
+};
+
+struct msg_token {
+	struct queue_item item;
+	uint64_t token;
+};
+
+struct msg_load {
+	struct queue_item item;
+	struct rule_set *rules;
+	struct config *config;
+	int code;
+};
+
+struct daemon;
+
+struct store_thread {
+	struct daemon *daemon;
+	pthread_t thread;
+	struct queue *inbox;
+	struct journal *journal; /* NULL: data_dir none */
+	struct queue_item *waiting, **waiting_end; /* answers and events that go out with the next commit */
+	int checkpoint_parts;    /* still missing; 0: none under way */
+	bool stopping;
+	_Atomic uint64_t commit_failures;
+	struct journal_stats stats; /* copied after each commit, under stats_lock */
+	pthread_mutex_t stats_lock;
+};
+
+struct engine_thread {
+	struct daemon *daemon;
+	pthread_t thread;
+	struct queue *inbox;
+	struct engine *engine;
+	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
+	int64_t units;           /* of work that take about QUANTUM_US here */
+	int64_t flushed_ms;
+	bool stopping, more;
+	_Atomic int64_t longest_us; /* longest piece of work without a look at the queue */
+	_Atomic uint64_t busy_us;
+};
+
+struct action_thread {
+	struct daemon *daemon;
+	pthread_t thread;
+	struct loop *loop;
+	struct queue *inbox;
+	struct loop_timer *timer;
+	struct http_client *http;
+	struct runner_client *runner;
+	struct actions *actions;
+};
+
+struct ingest_thread {
+	struct daemon *daemon;
+	uint32_t number;
+	pthread_t thread;
+	struct loop *loop;
+	struct queue *inbox;
+	struct http_server *server;
+	struct rw_decoder *decoder;
+	struct web *web;
+	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
+};
+
+struct daemon {
+	const struct daemon_options *options;
+	struct config *config; /* in force; main thread only */
+	struct loop *loop;     /* of the main thread */
+	struct queue *inbox;   /* of the main thread */
+	struct store_thread store;
+	struct engine_thread engine;
+	struct action_thread action;
+	struct ingest_thread *ingest;
+	uint32_t ningest;
+	struct rw_shared rw;
+	_Atomic uint64_t epoch;
+	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
+	_Atomic bool ready;
+	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
+	bool reloading;
+	bool loaded; /* while starting: the engine has the first rules */
+	int exit_code;
+	int64_t started_ms;
+	_Atomic bool reload_ok;
+	_Atomic int64_t reload_ok_ms;
+	char instance[20];
+};
+
+int store_thread_init(struct store_thread *thread, struct daemon *daemon, char **why);
+int store_thread_start(struct store_thread *thread);
+/* Commits what is queued, then ends. */
+void store_thread_stop(struct store_thread *thread);
+void store_thread_fini(struct store_thread *thread);
+/* From any thread. Never refused; keeps the order of one sender. Memory trouble ends the daemon: a record must not be lost in silence. */
+void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token);
+void store_thread_event(struct store_thread *thread, struct alert_event *event);
+
+int engine_thread_init(struct engine_thread *thread, struct daemon *daemon);
+int engine_thread_start(struct engine_thread *thread);
+void engine_thread_stop(struct engine_thread *thread);
+void engine_thread_fini(struct engine_thread *thread);
+
+int action_thread_init(struct action_thread *thread, struct daemon *daemon, char **why);
+int action_thread_start(struct action_thread *thread);
+void action_thread_stop(struct action_thread *thread);
+void action_thread_fini(struct action_thread *thread);
+
+int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why);
+int ingest_thread_start(struct ingest_thread *thread);
+void ingest_thread_stop(struct ingest_thread *thread);
+void ingest_thread_fini(struct ingest_thread *thread);
+
+/* The daemon's own metrics as text; any thread. */
+void daemon_metrics(struct daemon *daemon, struct buf *out);
+/* A message without content, for kinds that need none. */
+void queue_push_signal(struct queue *queue, enum message_kind kind);
+
+#endif
