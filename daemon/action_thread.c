@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "actions/runner.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "config.h"
 
 static void on_record(void *ctx, enum record_type type, struct slice payload, uint64_t token)
 {
@@ -87,7 +87,8 @@ static void on_message(void *ctx, struct queue_item *item)
 	default:
 		assert(!"no such message for the action thread");
 	}
-	step(thread);
+	/* Not here: a storm of messages is worked off first, then stepped once. */
+	loop_timer_set(thread->timer, 0);
 }
 
 static void *action_thread_main(void *arg)

@@ -2,12 +2,14 @@
 
 #include <glob.h>
 #include <libgen.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/bind_reference.h"
+#include "base/error.h"
+#include "base/bind.h"
 #include "base/text.h"
 
 #define DAY_MS (24ll * 3600 * 1000)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 

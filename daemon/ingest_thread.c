@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "config.h"
 
 #define IDLE_TIMEOUT_MS (5 * 60 * 1000)
 #define CONNECTIONS_MAX 10000

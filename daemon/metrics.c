@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "config.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
