@@ -1,9 +1,9 @@
 /*
  * The syntax tree of an expression: what the parser makes and the checker annotates.
  *
- * All nodes live in one arena and are never changed after checking. Places are byte offsets into the
- * source, so that every complaint can quote and underline. A node's height bounds every recursion over
- * the tree.
+ * All nodes live in one arena and are never changed after checking. Places are byte offsets into
+ * the source, so that every complaint can quote and underline. A node's height bounds every
+ * recursion over the tree.
  */
 #ifndef TOCSIN_RULES_AST_H
 #define TOCSIN_RULES_AST_H
@@ -32,7 +32,7 @@ enum expr_kind {
 	EXPR_BINARY,
 	EXPR_AGGREGATE,
 	EXPR_PAREN,
-	EXPR_REFUSED, /* understood but not supported: never in a tree that expr_parse() has returned */
+	EXPR_REFUSED, /* understood but not supported: in no tree that expr_parse() returns */
 };
 
 enum binary_op {
@@ -68,7 +68,7 @@ struct names {
 
 struct expr {
 	enum expr_kind kind;
-	enum value_type type; /* written by the checker */
+	enum value_type type;  /* written by the checker */
 	uint32_t offset, span; /* in the source */
 	uint32_t height;       /* 1 of a leaf, else one more than that of the highest child */
 	union {
@@ -78,10 +78,13 @@ struct expr {
 		};
 		struct slice string;
 		struct {
-			/* As written, the name before the braces last; regexes freed by expr_fini(). */
+			/*
+			 * As written, the name before the braces last; regexes freed by
+			 * expr_fini().
+			 */
 			struct matcher *matchers;
 			uint32_t nmatchers;
-			bool is_named; /* the last matcher is a name that stands before the braces */
+			bool is_named;	  /* the last matcher is the name before the braces */
 			int64_t range_ms; /* 0: instant */
 			int64_t offset_ms;
 		} selector;
@@ -97,8 +100,8 @@ struct expr {
 			enum binary_op op;
 			struct expr *left, *right;
 			uint32_t op_offset; /* of the operator in the source */
-			bool is_bool; /* the bool modifier */
-			bool on;      /* on(…), else ignoring(…) */
+			bool is_bool;	    /* the bool modifier */
+			bool on;	    /* on(…), else ignoring(…) */
 			struct names labels;
 			enum match_card card;
 			struct names include; /* of group_left(…) or group_right(…) */

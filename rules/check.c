@@ -14,15 +14,16 @@ static enum value_type check_node(struct checker *checker, struct expr *expr);
 
 #define COMPLAIN_AT(checker, offset, span, hint, ...)                                              \
 	do {                                                                                       \
-		diag_add_at((checker)->diags, DIAG_ERROR, (checker)->source, (offset), (span), (hint), \
-			    __VA_ARGS__);                                                          \
+		diag_add_at((checker)->diags, DIAG_ERROR, (checker)->source, (offset), (span),     \
+			    (hint), __VA_ARGS__);                                                  \
 		(checker)->error = ERR_INVALID;                                                    \
 	} while (0)
 #define COMPLAIN(checker, expr, hint, ...)                                                         \
 	COMPLAIN_AT(checker, (expr)->offset, (expr)->span, hint, __VA_ARGS__)
 
 /* What was refused is of no type, and fits everywhere: it has been told already. */
-static void expect_type(struct checker *checker, struct expr *expr, enum value_type wanted, const char *context)
+static void expect_type(struct checker *checker, struct expr *expr, enum value_type wanted,
+			const char *context)
 {
 	enum value_type type = check_node(checker, expr);
 	const char *hint = NULL;
@@ -33,8 +34,8 @@ static void expect_type(struct checker *checker, struct expr *expr, enum value_t
 		hint = "a range follows the selector: x[5m]";
 	else if (wanted == VALUE_VECTOR && type == VALUE_MATRIX)
 		hint = "a function makes one value of a range: rate(x[5m]), avg_over_time(x[5m])";
-	COMPLAIN(checker, expr, hint, "expected type %s in %s, got %s", value_type_text(wanted), context,
-		 value_type_text(type));
+	COMPLAIN(checker, expr, hint, "expected type %s in %s, got %s", value_type_text(wanted),
+		 context, value_type_text(type));
 }
 
 /* Selectors */
@@ -58,11 +59,14 @@ static void check_name_once(struct checker *checker, const struct expr *expr)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 
-		if (!is_metric_name(matcher) || (!expr->selector.is_named && matcher->type != MATCH_EQ))
+		if (!is_metric_name(matcher) ||
+		    (!expr->selector.is_named && matcher->type != MATCH_EQ))
 			continue;
 		if (first)
-			COMPLAIN(checker, expr, NULL, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-				 (int)first->value_len, first->value, (int)matcher->value_len, matcher->value);
+			COMPLAIN(checker, expr, NULL,
+				 "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
+				 (int)first->value_len, first->value, (int)matcher->value_len,
+				 matcher->value);
 		else
 			first = matcher;
 	}
@@ -76,7 +80,8 @@ static enum value_type check_selector(struct checker *checker, const struct expr
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !is_selective; i++)
 		is_selective = !matcher_is_match(&expr->selector.matchers[i], SLICE(""));
 	if (!is_selective)
-		COMPLAIN(checker, expr, NULL, "vector selector must contain at least one non-empty matcher");
+		COMPLAIN(checker, expr, NULL,
+			 "vector selector must contain at least one non-empty matcher");
 	return expr->selector.range_ms > 0 ? VALUE_MATRIX : VALUE_VECTOR;
 }
 
@@ -99,18 +104,22 @@ static enum value_type type_of_letter(char letter)
 static void check_argument_count(struct checker *checker, const struct expr *expr)
 {
 	const struct function *function = expr->call.function;
-	uint32_t n = expr->call.nargs, most = (uint32_t)strlen(function->arguments), least = most - function->optional;
+	uint32_t n = expr->call.nargs, most = (uint32_t)strlen(function->arguments),
+		 least = most - function->optional;
 	bool has_most = !(function->flags & VARIADIC);
 
 	if (n >= least && (n <= most || !has_most))
 		return;
 	if (least == most && has_most)
-		COMPLAIN(checker, expr, NULL, "expected %u argument(s) in call to \"%s\", got %u", most, function->name, n);
+		COMPLAIN(checker, expr, NULL, "expected %u argument(s) in call to \"%s\", got %u",
+			 most, function->name, n);
 	else if (n < least)
-		COMPLAIN(checker, expr, NULL, "expected at least %u argument(s) in call to \"%s\", got %u", least,
+		COMPLAIN(checker, expr, NULL,
+			 "expected at least %u argument(s) in call to \"%s\", got %u", least,
 			 function->name, n);
 	else
-		COMPLAIN(checker, expr, NULL, "expected at most %u argument(s) in call to \"%s\", got %u", most,
+		COMPLAIN(checker, expr, NULL,
+			 "expected at most %u argument(s) in call to \"%s\", got %u", most,
 			 function->name, n);
 }
 
@@ -124,9 +133,11 @@ static enum value_type check_call(struct checker *checker, const struct expr *ex
 	snprintf(context, sizeof(context), "call to function \"%s\"", function->name);
 	for (uint32_t i = 0; i < expr->call.nargs; i++) {
 		if (i < n)
-			expect_type(checker, expr->call.args[i], type_of_letter(function->arguments[i]), context);
+			expect_type(checker, expr->call.args[i],
+				    type_of_letter(function->arguments[i]), context);
 		else if (function->flags & VARIADIC)
-			expect_type(checker, expr->call.args[i], type_of_letter(function->arguments[n - 1]), context);
+			expect_type(checker, expr->call.args[i],
+				    type_of_letter(function->arguments[n - 1]), context);
 		else
 			check_node(checker, expr->call.args[i]);
 	}
@@ -142,7 +153,8 @@ static enum value_type check_unary(struct checker *checker, const struct expr *e
 	if (type != VALUE_STRING && type != VALUE_MATRIX)
 		return type;
 	COMPLAIN(checker, expr, NULL,
-		 "unary expression only allowed on expressions of type scalar or instant vector, got \"%s\"",
+		 "unary expression only allowed on expressions of type scalar or instant vector, "
+		 "got \"%s\"",
 		 value_type_text(type));
 	return VALUE_NONE;
 }
@@ -153,18 +165,25 @@ static void check_labels_disjoint(struct checker *checker, const struct expr *ex
 		return;
 	for (uint32_t i = 0; i < expr->binary.labels.n; i++)
 		for (uint32_t j = 0; j < expr->binary.include.n; j++)
-			if (slice_is_equal(expr->binary.labels.items[i], expr->binary.include.items[j]))
-				COMPLAIN_AT(checker, expr->binary.op_offset, strlen(binary_op_text(expr->binary.op)), NULL,
-					    "label \"" SLICE_FMT "\" must not occur in ON and GROUP clause at once",
+			if (slice_is_equal(expr->binary.labels.items[i],
+					   expr->binary.include.items[j]))
+				COMPLAIN_AT(checker, expr->binary.op_offset,
+					    strlen(binary_op_text(expr->binary.op)), NULL,
+					    "label \"" SLICE_FMT
+					    "\" must not occur in ON and GROUP clause at once",
 					    SLICE_ARG(expr->binary.labels.items[i]));
 }
 
-/* Between a vector and a scalar there is nothing to match: an empty on() is overlooked, as in PromQL. */
+/*
+ * Between a vector and a scalar there is nothing to match: an empty on() is overlooked, as in
+ * PromQL.
+ */
 static void check_matching(struct checker *checker, struct expr *expr, bool are_vectors)
 {
 	if (!are_vectors) {
 		if (expr->binary.labels.n > 0)
-			COMPLAIN(checker, expr, NULL, "vector matching only allowed between instant vectors");
+			COMPLAIN(checker, expr, NULL,
+				 "vector matching only allowed between instant vectors");
 		expr->binary.on = false;
 		expr->binary.labels.n = 0;
 		expr->binary.include.n = 0;
@@ -181,25 +200,30 @@ static void check_operand(struct checker *checker, const struct expr *operand, e
 {
 	if (type == VALUE_STRING || type == VALUE_MATRIX)
 		COMPLAIN(checker, operand,
-			 type == VALUE_MATRIX ? "a function makes one value of a range: rate(x[5m]), avg_over_time(x[5m])" :
-						NULL,
+			 type == VALUE_MATRIX ? "a function makes one value of a range: "
+						"rate(x[5m]), avg_over_time(x[5m])"
+					      : NULL,
 			 "binary expression must contain only scalar and instant vector types");
 }
 
-static void check_operator(struct checker *checker, const struct expr *expr, bool are_scalars, bool has_scalar)
+static void check_operator(struct checker *checker, const struct expr *expr, bool are_scalars,
+			   bool has_scalar)
 {
 	enum binary_op op = expr->binary.op;
 	size_t offset = expr->binary.op_offset, span = strlen(binary_op_text(op));
 	char hint[64];
 
 	if (expr->binary.is_bool && !binary_op_is_comparison(op))
-		COMPLAIN_AT(checker, offset, span, NULL, "bool modifier can only be used on comparison operators");
+		COMPLAIN_AT(checker, offset, span, NULL,
+			    "bool modifier can only be used on comparison operators");
 	if (are_scalars && binary_op_is_comparison(op) && !expr->binary.is_bool) {
 		snprintf(hint, sizeof(hint), "write \"%s bool\"", binary_op_text(op));
-		COMPLAIN_AT(checker, offset, span, hint, "comparisons between scalars must use BOOL modifier");
+		COMPLAIN_AT(checker, offset, span, hint,
+			    "comparisons between scalars must use BOOL modifier");
 	}
 	if (has_scalar && binary_op_is_set(op))
-		COMPLAIN_AT(checker, offset, span, NULL, "set operator \"%s\" not allowed in binary scalar expression",
+		COMPLAIN_AT(checker, offset, span, NULL,
+			    "set operator \"%s\" not allowed in binary scalar expression",
 			    binary_op_text(op));
 }
 

@@ -1,4 +1,7 @@
-/* The type check: annotates a tree with types, and tells all that is wrong with it. Inside of rules/. */
+/*
+ * The type check: annotates a tree with types, and tells all that is wrong with it. Inside of
+ * rules/.
+ */
 #ifndef TOCSIN_RULES_CHECK_H
 #define TOCSIN_RULES_CHECK_H
 

@@ -4,17 +4,19 @@
 #include "rules/check.h"
 #include "rules/parser.h"
 
-int expr_parse(const struct source *source, struct arena *arena, struct diag_list *diags, struct expr **out)
+int expr_parse_dialect(const struct source *source, enum expr_dialect dialect, struct arena *arena,
+		       struct diag_list *diags, struct expr **out)
 {
 	struct parser parser;
 	struct expr *expr;
 
 	if (source->text.len > EXPR_BYTES_MAX) {
-		diag_add_at(diags, DIAG_ERROR, source, EXPR_BYTES_MAX, 1, NULL, "expression is longer than %d bytes",
-			    EXPR_BYTES_MAX);
+		diag_add_at(diags, DIAG_ERROR, source, EXPR_BYTES_MAX, 1, NULL,
+			    "expression is longer than %d bytes", EXPR_BYTES_MAX);
 		return ERR_LIMIT;
 	}
 	parser_init(&parser, source, arena, diags);
+	parser.has_additions = dialect == EXPR_TOCSIN;
 	expr = parser_run(&parser);
 	int error = expr ? check_expr(source, diags, expr) : 0;
 
@@ -26,6 +28,12 @@ int expr_parse(const struct source *source, struct arena *arena, struct diag_lis
 	}
 	*out = expr;
 	return 0;
+}
+
+int expr_parse(const struct source *source, struct arena *arena, struct diag_list *diags,
+	       struct expr **out)
+{
+	return expr_parse_dialect(source, EXPR_TOCSIN, arena, diags, out);
 }
 
 static uint32_t child_count(const struct expr *expr)
@@ -58,7 +66,8 @@ static const struct expr *child_at(const struct expr *expr, uint32_t i)
 	case EXPR_BINARY:
 		return i == 0 ? expr->binary.left : expr->binary.right;
 	case EXPR_AGGREGATE:
-		return i == 0 && expr->aggregate.param ? expr->aggregate.param : expr->aggregate.operand;
+		return i == 0 && expr->aggregate.param ? expr->aggregate.param
+						       : expr->aggregate.operand;
 	default:
 		return expr->unary.operand;
 	}

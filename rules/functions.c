@@ -9,9 +9,12 @@ const struct function functions[FUNCTION_COUNT] = {
 #undef FUNCTION
 };
 
-static const char *const planned[] = {
+static const struct {
+	const char *name;
+	bool is_addition;
+} planned[] = {
 #define FUNCTION(id, name, returns, arguments, optional, flags, doc)
-#define FUNCTION_PLANNED(name) name,
+#define FUNCTION_PLANNED(name, is_addition) { name, is_addition },
 #include "rules/functions.def"
 #undef FUNCTION_PLANNED
 #undef FUNCTION
@@ -25,11 +28,11 @@ const struct function *function_find(struct slice name)
 	return NULL;
 }
 
-bool function_is_planned(struct slice name)
+bool function_is_planned(struct slice name, bool with_additions)
 {
 	for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
-		if (slice_is(name, planned[i]))
-			return true;
+		if (slice_is(name, planned[i].name))
+			return with_additions || !planned[i].is_addition;
 	return false;
 }
 

@@ -16,7 +16,7 @@ enum function_flags { PLAIN = 0, KEEPS_NAME = 1, COUNTER = 2, ROWWISE = 4, VARIA
 struct function {
 	enum function_id id;
 	const char *name;
-	char returns;          /* 'v' or 's' */
+	char returns;	       /* 'v' or 's' */
 	const char *arguments; /* "sv": a letter each */
 	unsigned optional;     /* how many of the last may be left out */
 	unsigned flags;
@@ -26,8 +26,11 @@ struct function {
 extern const struct function functions[FUNCTION_COUNT];
 /* NULL when there is none of that name. Names are case-sensitive. */
 const struct function *function_find(struct slice name);
-/* Known to PromQL, or reserved, but not here yet: so that it is refused by name. */
-bool function_is_planned(struct slice name);
+/*
+ * Known to PromQL, or one of Tocsin's additions to it, but not here yet: so that it is refused by
+ * name.
+ */
+bool function_is_planned(struct slice name, bool with_additions);
 /* The function or aggregation whose name is nearest to a misspelt one, or NULL. */
 const char *function_nearest(struct slice name);
 

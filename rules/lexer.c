@@ -68,12 +68,9 @@ bool token_is_label(enum token_kind kind)
 const char *token_kind_text(enum token_kind kind)
 {
 	static const char *const classes[] = {
-		[TOKEN_END] = "end of input",
-		[TOKEN_ERROR] = "error",
-		[TOKEN_IDENTIFIER] = "identifier",
-		[TOKEN_METRIC_IDENTIFIER] = "metric name",
-		[TOKEN_NUMBER] = "number",
-		[TOKEN_DURATION] = "duration",
+		[TOKEN_END] = "end of input",	   [TOKEN_ERROR] = "error",
+		[TOKEN_IDENTIFIER] = "identifier", [TOKEN_METRIC_IDENTIFIER] = "metric name",
+		[TOKEN_NUMBER] = "number",	   [TOKEN_DURATION] = "duration",
 		[TOKEN_STRING] = "string",
 	};
 	if (kind < LENGTH(classes))
@@ -121,8 +118,8 @@ static uint32_t skip_blank(const struct lexer *lexer, uint32_t at)
 	}
 }
 
-static struct token token_fail(struct lexer *lexer, struct token token, uint32_t end, const char *error,
-			       const char *hint)
+static struct token token_fail(struct lexer *lexer, struct token token, uint32_t end,
+			       const char *error, const char *hint)
 {
 	token.kind = TOKEN_ERROR;
 	token.span = end - token.offset;
@@ -131,7 +128,10 @@ static struct token token_fail(struct lexer *lexer, struct token token, uint32_t
 	return token;
 }
 
-/* A double- or single-quoted string may not span lines and has escapes; a raw one ends at the next backtick. */
+/*
+ * A double- or single-quoted string may not span lines and has escapes; a raw one ends at the next
+ * backtick.
+ */
 static struct token lex_string(struct lexer *lexer, struct token token, char quote)
 {
 	uint32_t at = token.offset + 1;
@@ -140,11 +140,14 @@ static struct token lex_string(struct lexer *lexer, struct token token, char quo
 		int c = byte_at(lexer, at);
 
 		if (c < 0)
-			return token_fail(lexer, token, token.offset + 1, "unterminated quoted string", NULL);
+			return token_fail(lexer, token, token.offset + 1,
+					  "unterminated quoted string", NULL);
 		if (c == '\n' && quote != '`')
-			return token_fail(lexer, token, token.offset + 1, "unterminated quoted string",
+			return token_fail(lexer, token, token.offset + 1,
+					  "unterminated quoted string",
 					  "a string that spans lines stands in backticks");
-		if (c == '\\' && quote != '`' && byte_at(lexer, at + 1) >= 0 && byte_at(lexer, at + 1) != '\n')
+		if (c == '\\' && quote != '`' && byte_at(lexer, at + 1) >= 0 &&
+		    byte_at(lexer, at + 1) != '\n')
 			at++;
 		else if (c == quote)
 			break;
@@ -157,8 +160,8 @@ static struct token lex_string(struct lexer *lexer, struct token token, char quo
 }
 
 /*
- * A number or a duration: everything that could belong to either is taken, then read as one of them, so that
- * 5mm or 1_000x is one wrong token instead of two odd ones.
+ * A number or a duration: everything that could belong to either is taken, then read as one of
+ * them, so that 5mm or 1_000x is one wrong token instead of two odd ones.
  */
 static struct token lex_number(struct lexer *lexer, struct token token)
 {
@@ -184,8 +187,9 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 	else if (duration_parse(text, &ms) == 0)
 		token.kind = TOKEN_DURATION;
 	else
-		return token_fail(lexer, token, at, "bad number or duration syntax",
-				  "a duration has whole numbers and units in descending order: 1h30m, 50ms");
+		return token_fail(
+			lexer, token, at, "bad number or duration syntax",
+			"a duration has whole numbers and units in descending order: 1h30m, 50ms");
 	return token;
 }
 
@@ -201,10 +205,13 @@ static enum token_kind word_kind(const struct lexer *lexer, struct slice word, u
 	for (size_t i = 0; i < LENGTH(keywords); i++) {
 		const struct keyword *keyword = &keywords[i];
 
-		if (word.len == keyword->text.len && strncasecmp(word.ptr, keyword->text.ptr, word.len) == 0)
-			return keyword->flags & CALLED && !is_called(lexer, end) ? TOKEN_IDENTIFIER : keyword->kind;
+		if (word.len == keyword->text.len &&
+		    strncasecmp(word.ptr, keyword->text.ptr, word.len) == 0)
+			return keyword->flags & CALLED && !is_called(lexer, end) ? TOKEN_IDENTIFIER
+										 : keyword->kind;
 	}
-	if (word.len == 3 && (strncasecmp(word.ptr, "inf", 3) == 0 || strncasecmp(word.ptr, "nan", 3) == 0))
+	if (word.len == 3 &&
+	    (strncasecmp(word.ptr, "inf", 3) == 0 || strncasecmp(word.ptr, "nan", 3) == 0))
 		return TOKEN_NUMBER;
 	return TOKEN_IDENTIFIER;
 }
@@ -218,7 +225,8 @@ static struct token lex_word(struct lexer *lexer, struct token token)
 	for (int c; is_word(c = byte_at(lexer, at)) || (c == ':' && takes_colon); at++)
 		has_colon = has_colon || c == ':';
 	token.span = at - token.offset;
-	token.kind = has_colon ? TOKEN_METRIC_IDENTIFIER : word_kind(lexer, token_text(lexer, token), at);
+	token.kind = has_colon ? TOKEN_METRIC_IDENTIFIER
+			       : word_kind(lexer, token_text(lexer, token), at);
 	return token;
 }
 

@@ -1,8 +1,9 @@
 /*
- * Text → tokens: PromQL's, and those of Tocsin's log pipelines, so that these can be refused by name.
+ * Text → tokens: PromQL's, and those of Tocsin's log pipelines, so that these can be refused by
+ * name.
  *
- * A token is a place in the source; what it stands for is found out by the parser. Keywords are known
- * in any case. The lexer is a plain value: a copy of it looks ahead.
+ * A token is a place in the source; what it stands for is found out by the parser. Keywords are
+ * known in any case. The lexer is a plain value: a copy of it looks ahead.
  */
 #ifndef TOCSIN_RULES_LEXER_H
 #define TOCSIN_RULES_LEXER_H
@@ -34,7 +35,7 @@ struct token {
 struct lexer {
 	struct slice text;
 	uint32_t at;
-	bool in_braces;   /* there every word is a label's name */
+	bool in_braces;	  /* there every word is a label's name */
 	bool in_brackets; /* there a colon stands for itself */
 	const char *error;
 	const char *hint;

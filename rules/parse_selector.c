@@ -17,13 +17,15 @@ static bool parse_label(struct parser *parser, struct slice *out)
 		if (!parser_string(parser, out))
 			return false;
 		if (out->len == 0 || !slice_is_utf8(*out))
-			parser_complain(parser, token.offset, token.span, NULL, "invalid label name for grouping: " SLICE_FMT,
+			parser_complain(parser, token.offset, token.span, NULL,
+					"invalid label name for grouping: " SLICE_FMT,
 					SLICE_ARG(token_text(&parser->lexer, token)));
 	} else {
 		*out = token_text(&parser->lexer, token);
 		if (token.kind == TOKEN_METRIC_IDENTIFIER) {
 			parser_complain(parser, token.offset, token.span, NULL,
-					"invalid label name for grouping: \"" SLICE_FMT "\"", SLICE_ARG(*out));
+					"invalid label name for grouping: \"" SLICE_FMT "\"",
+					SLICE_ARG(*out));
 		} else if (!token_is_label(token.kind)) {
 			parser_unexpected(parser, "grouping opts", "label");
 			return false;
@@ -37,7 +39,8 @@ static bool names_add(struct parser *parser, struct names *names, struct slice n
 {
 	/* Grows at powers of two. */
 	if ((names->n & (names->n - 1)) == 0) {
-		struct slice *items = parser_alloc(parser, (names->n ? 2 * names->n : 1) * sizeof(*items));
+		struct slice *items =
+			parser_alloc(parser, (names->n ? 2 * names->n : 1) * sizeof(*items));
 
 		if (!items)
 			return false;
@@ -68,7 +71,7 @@ bool parse_labels(struct parser *parser, struct names *out)
 			break;
 		parser_advance(parser);
 	}
-	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "grouping opts");
+	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "grouping opts", "\",\" or \")\"");
 }
 
 /* Matchers */
@@ -86,20 +89,21 @@ static struct expr *selector_new(struct parser *parser)
 }
 
 /* value is the place that a bad pattern is told at. */
-static bool selector_add(struct parser *parser, struct expr *expr, enum match_type type, struct slice name,
-			 struct slice value, struct token place)
+static bool selector_add(struct parser *parser, struct expr *expr, enum match_type type,
+			 struct slice name, struct slice value, struct token place)
 {
 	uint32_t n = expr->selector.nmatchers;
 	char *why = NULL;
 
 	if (n == EXPR_MATCHERS_MAX) {
-		parser_complain(parser, place.offset, place.span, NULL, "selector has more than %u matchers",
-				EXPR_MATCHERS_MAX);
+		parser_complain(parser, place.offset, place.span, NULL,
+				"selector has more than %u matchers", EXPR_MATCHERS_MAX);
 		parser->error = ERR_LIMIT;
 		return false;
 	}
 	if ((n & (n - 1)) == 0) {
-		struct matcher *matchers = parser_alloc(parser, (n ? 2 * n : 1) * sizeof(*matchers));
+		struct matcher *matchers =
+			parser_alloc(parser, (n ? 2 * n : 1) * sizeof(*matchers));
 
 		if (!matchers)
 			return false;
@@ -114,8 +118,9 @@ static bool selector_add(struct parser *parser, struct expr *expr, enum match_ty
 		return false;
 	}
 	if (error < 0) {
-		parser_complain(parser, place.offset, place.span, NULL, "invalid matcher of \"" SLICE_FMT "\": %s",
-				SLICE_ARG(name), why ? why : error_text(error));
+		parser_complain(parser, place.offset, place.span, NULL,
+				"invalid matcher of \"" SLICE_FMT "\": %s", SLICE_ARG(name),
+				why ? why : error_text(error));
 		free(why);
 		return true;
 	}
@@ -170,7 +175,8 @@ static bool parse_matcher(struct parser *parser, struct expr *expr)
 		return false;
 	}
 	if (is_quoted && (name.len == 0 || !slice_is_utf8(name)))
-		parser_complain(parser, place.offset, place.span, NULL, "invalid label name " SLICE_FMT,
+		parser_complain(parser, place.offset, place.span, NULL,
+				"invalid label name " SLICE_FMT,
 				SLICE_ARG(token_text(&parser->lexer, place)));
 	place = parser->token;
 	if (!parser_string(parser, &value))
@@ -192,11 +198,8 @@ static bool parse_matchers(struct parser *parser, struct expr *expr)
 			break;
 		parser_advance(parser);
 	}
-	if (!parser_is(parser, TOKEN_BRACE_RIGHT)) {
-		parser_unexpected(parser, "label matching", "\",\" or \"}\"");
-		return false;
-	}
-	return parser_close(parser, &bracket, TOKEN_BRACE_RIGHT, NULL);
+	return parser_close(parser, &bracket, TOKEN_BRACE_RIGHT, "label matching",
+			    "\",\" or \"}\"");
 }
 
 struct expr *parse_selector(struct parser *parser)
@@ -211,7 +214,8 @@ struct expr *parse_selector(struct parser *parser)
 	if (parser_is(parser, TOKEN_BRACE_LEFT) && !parse_matchers(parser, expr))
 		return NULL;
 	if (name.kind != TOKEN_BRACE_LEFT) {
-		if (!selector_add(parser, expr, MATCH_EQ, SLICE(METRIC_NAME), token_text(&parser->lexer, name), name))
+		if (!selector_add(parser, expr, MATCH_EQ, SLICE(METRIC_NAME),
+				  token_text(&parser->lexer, name), name))
 			return NULL;
 		expr->selector.is_named = true;
 	}
@@ -236,7 +240,8 @@ struct expr *parse_log_selector(struct parser *parser)
 
 static void skip_to(struct parser *parser, enum token_kind kind)
 {
-	while (!parser_is(parser, kind) && !parser_is(parser, TOKEN_END) && !parser_is(parser, TOKEN_ERROR))
+	while (!parser_is(parser, kind) && !parser_is(parser, TOKEN_END) &&
+	       !parser_is(parser, TOKEN_ERROR))
 		parser_advance(parser);
 }
 
@@ -257,7 +262,8 @@ static bool parse_signed(struct parser *parser, double *seconds)
 }
 
 /* Milliseconds; what is wrong is told at [offset, last_end). */
-static int64_t milliseconds_of(struct parser *parser, double seconds, uint32_t offset, bool must_be_positive)
+static int64_t milliseconds_of(struct parser *parser, double seconds, uint32_t offset,
+			       bool must_be_positive)
 {
 	uint32_t span = parser->last_end - offset;
 
@@ -283,7 +289,10 @@ static bool is_duration_operator(const struct parser *parser)
 	return parser->token.kind >= TOKEN_ADD && parser->token.kind <= TOKEN_POW;
 }
 
-/* step(), range(), min_of(…), max_of(…), (…): where a duration is wanted, the start of an expression of them. */
+/*
+ * step(), range(), min_of(…), max_of(…), (…): where a duration is wanted, the start of an
+ * expression of them.
+ */
 static bool is_duration_expression(const struct parser *parser)
 {
 	return parser_is(parser, TOKEN_PAREN_LEFT) ||
@@ -298,7 +307,8 @@ struct range {
 	bool is_refused; /* a duration expression: told */
 };
 
-static bool parse_range_duration(struct parser *parser, uint32_t bracket, struct range *range, int64_t *ms)
+static bool parse_range_duration(struct parser *parser, uint32_t bracket, struct range *range,
+				 int64_t *ms)
 {
 	uint32_t offset = parser->token.offset;
 	double seconds;
@@ -307,7 +317,8 @@ static bool parse_range_duration(struct parser *parser, uint32_t bracket, struct
 	if (is_literal ? is_duration_operator(parser) : is_duration_expression(parser)) {
 		skip_to(parser, TOKEN_BRACKET_RIGHT);
 		range->is_refused = true;
-		parser_refuse(parser, bracket, parser->token.offset + parser->token.span - bracket, "duration expression", NULL);
+		parser_refuse(parser, bracket, parser->token.offset + parser->token.span - bracket,
+			      "duration expression", NULL);
 		return true;
 	}
 	if (!is_literal) {
@@ -325,15 +336,18 @@ static bool parse_range_brackets(struct parser *parser, struct range *range)
 	int64_t step_ms;
 
 	*range = (struct range){ 0 };
-	if (!parser_open(parser, &bracket) || !parse_range_duration(parser, offset, range, &range->ms))
+	if (!parser_open(parser, &bracket) ||
+	    !parse_range_duration(parser, offset, range, &range->ms))
 		return false;
 	range->is_subquery = parser_is(parser, TOKEN_COLON);
 	if (range->is_subquery) {
 		parser_advance(parser);
-		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) && !parse_range_duration(parser, offset, range, &step_ms))
+		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) &&
+		    !parse_range_duration(parser, offset, range, &step_ms))
 			return false;
 	}
-	return parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range selector");
+	return parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range selector",
+			    NULL);
 }
 
 static struct expr *parse_range(struct parser *parser, struct expr *expr)
@@ -347,15 +361,18 @@ static struct expr *parse_range(struct parser *parser, struct expr *expr)
 
 	if (range.is_subquery && !range.is_refused)
 		parser_refuse(parser, offset, span, "subquery",
-			      "record the inner expression by a rule of its own, and select what that records");
+			      "record the inner expression by a rule of its own, and select what "
+			      "that records");
 	if (range.is_subquery || range.is_refused || expr->kind == EXPR_REFUSED)
 		return parser_refused(parser, expr->offset, expr, NULL);
 	if (expr->kind != EXPR_SELECTOR || expr->selector.range_ms > 0) {
-		parser_complain(parser, offset, span, NULL, "ranges only allowed for vector selectors");
+		parser_complain(parser, offset, span, NULL,
+				"ranges only allowed for vector selectors");
 		return parser_refused(parser, expr->offset, expr, NULL);
 	}
 	if (expr->selector.offset_ms != 0)
-		parser_complain(parser, offset, span, "write the offset after the range: x[5m] offset 1h",
+		parser_complain(parser, offset, span,
+				"write the offset after the range: x[5m] offset 1h",
 				"no offset modifiers allowed before range");
 	expr->selector.range_ms = range.ms;
 	return parser_finish(parser, expr);
@@ -380,7 +397,7 @@ static bool skip_parentheses(struct parser *parser)
 		}
 		parser_advance(parser);
 	}
-	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "duration");
+	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "duration", NULL);
 }
 
 static struct expr *refuse_offset(struct parser *parser, struct expr *expr, uint32_t offset)
@@ -413,11 +430,13 @@ static struct expr *parse_offset(struct parser *parser, struct expr *expr)
 		return parser_finish(parser, expr);
 	if (expr->kind != EXPR_SELECTOR) {
 		parser_complain(parser, keyword, parser->last_end - keyword, NULL,
-				"offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+				"offset modifier must be preceded by an instant vector selector or "
+				"range vector selector or a subquery");
 		return parser_refused(parser, expr->offset, expr, NULL);
 	}
 	if (expr->selector.offset_ms != 0)
-		parser_complain(parser, keyword, parser->last_end - keyword, NULL, "offset may not be set multiple times");
+		parser_complain(parser, keyword, parser->last_end - keyword, NULL,
+				"offset may not be set multiple times");
 	expr->selector.offset_ms = ms;
 	return parser_finish(parser, expr);
 }
@@ -437,7 +456,8 @@ static struct expr *parse_at(struct parser *parser, struct expr *expr)
 			return NULL;
 		}
 		parser_advance(parser);
-		if (!parser_expect(parser, TOKEN_PAREN_LEFT, "@") || !parser_expect(parser, TOKEN_PAREN_RIGHT, "@"))
+		if (!parser_expect(parser, TOKEN_PAREN_LEFT, "@") ||
+		    !parser_expect(parser, TOKEN_PAREN_RIGHT, "@"))
 			return NULL;
 	}
 	parser_refuse(parser, offset, parser->last_end - offset, "@", NULL);
@@ -446,7 +466,8 @@ static struct expr *parse_at(struct parser *parser, struct expr *expr)
 
 static struct expr *refuse_modifier(struct parser *parser, struct expr *expr)
 {
-	parser_refuse(parser, parser->token.offset, parser->token.span, token_kind_text(parser->token.kind), NULL);
+	parser_refuse(parser, parser->token.offset, parser->token.span,
+		      token_kind_text(parser->token.kind), NULL);
 	parser_advance(parser);
 	return parser_refused(parser, expr->offset, expr, NULL);
 }

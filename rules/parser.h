@@ -1,9 +1,10 @@
 /*
  * Tokens → syntax tree. Inside of rules/: the outside calls expr_parse().
  *
- * parser.c has operators, calls and aggregations, by precedence climbing; parse_selector.c what stands in
- * braces and brackets. A syntax error ends the parse; what is understood but wrong in itself (an unknown
- * function, a bad pattern) or not supported yet is told, and the parse goes on.
+ * parser.c has what all parts share: tokens, messages, nodes; parse_expr.c has operators, calls and
+ * aggregations, by precedence climbing; parse_selector.c what stands in braces and brackets. A
+ * syntax error ends the parse; what is understood but wrong in itself (an unknown function, a bad
+ * pattern) or not supported yet is told, and the parse goes on.
  */
 #ifndef TOCSIN_RULES_PARSER_H
 #define TOCSIN_RULES_PARSER_H
@@ -26,22 +27,27 @@ struct parser {
 	const struct source *source;
 	struct arena *arena;
 	struct diag_list *diags;
+	bool has_additions; /* knows what Tocsin adds to PromQL */
 	struct lexer lexer;
 	struct token token; /* the current one */
 	uint32_t last_end;  /* where the token before it ended */
 	uint32_t depth, nodes;
 	const struct bracket *open;
 	struct selector_link *selectors; /* all that were made: they own regexes */
-	int error; /* the first: 0 as long as all is well */
+	int error;			 /* the first: 0 as long as all is well */
 };
 
-/* The whole text. NULL, and parser->error, when there is no tree; a tree with parser->error set may be checked, not used. */
+/*
+ * The whole text. NULL, and parser->error, when there is no tree; a tree with parser->error set may
+ * be checked, not used.
+ */
 struct expr *parser_run(struct parser *parser);
-void parser_init(struct parser *parser, const struct source *source, struct arena *arena, struct diag_list *diags);
+void parser_init(struct parser *parser, const struct source *source, struct arena *arena,
+		 struct diag_list *diags);
 /* Frees the regexes of all selectors: after an error only. */
 void parser_discard(struct parser *parser);
 
-/* For parse_selector.c. Those that return a node give NULL after an error that ends the parse. */
+/* For all parts. Those that return a node give NULL after an error that ends the parse. */
 void parser_advance(struct parser *parser);
 enum token_kind parser_peek(const struct parser *parser);
 bool parser_is(const struct parser *parser, enum token_kind kind);
@@ -49,15 +55,27 @@ bool parser_expect(struct parser *parser, enum token_kind kind, const char *cont
 /* "unexpected X in CONTEXT, expected Y": ends the parse. */
 void parser_unexpected(struct parser *parser, const char *context, const char *expected);
 /* Tells what is wrong with source[offset, offset+span); the parse goes on. */
-void parser_complain(struct parser *parser, uint32_t offset, uint32_t span, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
-void parser_refuse(struct parser *parser, uint32_t offset, uint32_t span, const char *what, const char *hint);
-/* Opens a bracket at the current token, and closes it: an end of input between them is told at the opening one. */
+void parser_complain(struct parser *parser, uint32_t offset, uint32_t span, const char *hint,
+		     const char *format, ...) __attribute__((format(printf, 5, 6)));
+void parser_refuse(struct parser *parser, uint32_t offset, uint32_t span, const char *what,
+		   const char *hint);
+/*
+ * One level deeper, or false: what was said then is that the limit is reached. The way out is
+ * depth--.
+ */
+bool parser_nest(struct parser *parser);
+/*
+ * Opens a bracket at the current token, and closes it: an end of input between them is told at the
+ * opening one. expected: what might stand there, or NULL: nothing but the closing one.
+ */
 bool parser_open(struct parser *parser, struct bracket *bracket);
-bool parser_close(struct parser *parser, struct bracket *bracket, enum token_kind kind, const char *context);
+bool parser_close(struct parser *parser, struct bracket *bracket, enum token_kind kind,
+		  const char *context, const char *expected);
 void *parser_alloc(struct parser *parser, size_t size);
 struct expr *parser_node(struct parser *parser, enum expr_kind kind, uint32_t offset);
-/* An EXPR_REFUSED in place of what began at offset, with up to two children that are still checked. */
+/*
+ * An EXPR_REFUSED in place of what began at offset, with up to two children that are still checked.
+ */
 struct expr *parser_refused(struct parser *parser, uint32_t offset, struct expr *a, struct expr *b);
 /* Makes child a child of parent. */
 bool parser_adopt(struct parser *parser, struct expr *parent, const struct expr *child);

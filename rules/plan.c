@@ -1,6 +1,6 @@
 /*
- * Expressions → the graph. A node is first made in scratch memory, with its children already in the plan; if
- * an equal one is there, that is taken, and else it is copied in.
+ * Expressions → the graph. A node is first made in scratch memory, with its children already in
+ * the plan; if an equal one is there, that is taken, and else it is copied in.
  */
 #include "rules/plan.h"
 
@@ -18,7 +18,10 @@ struct builder {
 	struct arena scratch;
 };
 
-/* What an expression comes to: a constant, which becomes a node only where one is needed, or a node. */
+/*
+ * What an expression comes to: a constant, which becomes a node only where one is needed, or a
+ * node.
+ */
 struct value {
 	bool is_constant;
 	double number;
@@ -73,7 +76,8 @@ static int reserve(struct plan *plan)
 	}
 	if (plan->nselectors == plan->selectors_cap) {
 		uint32_t cap = plan->selectors_cap ? 2 * plan->selectors_cap : 16;
-		struct plan_selector *selectors = realloc(plan->selectors, cap * sizeof(*selectors));
+		struct plan_selector *selectors =
+			realloc(plan->selectors, cap * sizeof(*selectors));
 
 		if (!selectors)
 			return ERR_NOMEM;
@@ -134,7 +138,8 @@ static struct plan_node *keep_node(struct plan *plan, const struct plan_node *fr
 	if (!node)
 		return NULL;
 	*node = *from;
-	if (!keep_bytes(plan, from->children, from->nchildren * sizeof(*from->children), &node->children) ||
+	if (!keep_bytes(plan, from->children, from->nchildren * sizeof(*from->children),
+			&node->children) ||
 	    !keep_text(plan, &node->string) || !keep_names(plan, &node->include) ||
 	    !keep_names(plan, &node->labels) || !keep_labels(plan, node))
 		return NULL;
@@ -171,13 +176,16 @@ static int intern(struct builder *builder, struct plan_node *node, uint32_t *out
 
 static int compare_matchers(const void *a, const void *b)
 {
-	return matcher_compare(*(const struct matcher *const *)a, *(const struct matcher *const *)b);
+	return matcher_compare(*(const struct matcher *const *)a,
+			       *(const struct matcher *const *)b);
 }
 
 /* Sorted and unique; pointers into the tree. */
-static const struct matcher **canonical_matchers(struct builder *builder, const struct expr *expr, uint32_t *n)
+static const struct matcher **canonical_matchers(struct builder *builder, const struct expr *expr,
+						 uint32_t *n)
 {
-	const struct matcher **list = ARENA_ARRAY(&builder->scratch, const struct matcher *, expr->selector.nmatchers);
+	const struct matcher **list =
+		ARENA_ARRAY(&builder->scratch, const struct matcher *, expr->selector.nmatchers);
 	uint32_t kept = 0;
 
 	if (!list)
@@ -192,13 +200,16 @@ static const struct matcher **canonical_matchers(struct builder *builder, const 
 	return list;
 }
 
-static int selector_init(struct plan_selector *selector, const struct matcher *const *list, uint32_t n, char *text)
+static int selector_init(struct plan_selector *selector, const struct matcher *const *list,
+			 uint32_t n, char *text)
 {
-	*selector = (struct plan_selector){ .text = text, .matchers = calloc(n, sizeof(struct matcher)) };
+	*selector = (struct plan_selector){ .text = text,
+					    .matchers = calloc(n, sizeof(struct matcher)) };
 	if (!selector->matchers)
 		return ERR_NOMEM;
 	for (; selector->nmatchers < n; selector->nmatchers++) {
-		int error = matcher_dup(list[selector->nmatchers], &selector->matchers[selector->nmatchers]);
+		int error = matcher_dup(list[selector->nmatchers],
+					&selector->matchers[selector->nmatchers]);
 
 		if (error) {
 			matchers_free(selector->matchers, selector->nmatchers);
@@ -277,8 +288,8 @@ static int compare_labels(const void *a, const void *b)
 }
 
 /*
- * Prometheus goes over the matchers as written: the first equality of a label sets it, anything after that
- * removes it. (So {a!="b",a="c"} gives a="c", and the other way round nothing.)
+ * Prometheus goes over the matchers as written: the first equality of a label sets it, anything
+ * after that removes it. (So {a!="b",a="c"} gives a="c", and the other way round nothing.)
  */
 static bool is_absent_label(const struct expr *selector, uint32_t at)
 {
@@ -290,16 +301,19 @@ static bool is_absent_label(const struct expr *selector, uint32_t at)
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *other = &selector->selector.matchers[i];
 
-		if (i != at && slice_is_equal(name, (struct slice){ other->name, other->name_len }) &&
+		if (i != at &&
+		    slice_is_equal(name, (struct slice){ other->name, other->name_len }) &&
 		    (i > at || other->type == MATCH_EQ))
 			return false;
 	}
 	return true;
 }
 
-static int put_absent_labels(struct builder *builder, const struct expr *selector, struct plan_node *node)
+static int put_absent_labels(struct builder *builder, const struct expr *selector,
+			     struct plan_node *node)
 {
-	struct label *labels = ARENA_ARRAY(&builder->scratch, struct label, selector->selector.nmatchers);
+	struct label *labels =
+		ARENA_ARRAY(&builder->scratch, struct label, selector->selector.nmatchers);
 
 	if (!labels)
 		return ERR_NOMEM;
@@ -308,7 +322,8 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 
 		if (is_absent_label(selector, i))
 			labels[node->nabsent_labels++] =
-				(struct label){ { matcher->name, matcher->name_len }, { matcher->value, matcher->value_len } };
+				(struct label){ { matcher->name, matcher->name_len },
+						{ matcher->value, matcher->value_len } };
 	}
 	if (node->nabsent_labels)
 		qsort(labels, node->nabsent_labels, sizeof(*labels), compare_labels);
@@ -328,9 +343,11 @@ static int build_call(struct builder *builder, const struct expr *expr, uint32_t
 	for (uint32_t i = 0; i < expr->call.nargs; i++) {
 		const struct expr *arg = without_parens(expr->call.args[i]);
 		bool is_range = arg->type == VALUE_MATRIX;
-		int error = is_range ? put_selector(builder, arg, &node) : build(builder, arg, &children[node.nchildren++]);
+		int error = is_range ? put_selector(builder, arg, &node)
+				     : build(builder, arg, &children[node.nchildren++]);
 
-		if (!error && arg->kind == EXPR_SELECTOR && (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
+		if (!error && arg->kind == EXPR_SELECTOR &&
+		    (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
 			error = put_absent_labels(builder, arg, &node);
 		if (error)
 			return error;
@@ -383,7 +400,9 @@ static int build_unary(struct builder *builder, const struct expr *expr, struct 
 		put_constant(-operand.number, out);
 		return 0;
 	}
-	struct plan_node node = { .op = PLAN_NEGATE, .type = expr->type, .children = &operand.id, .nchildren = 1 };
+	struct plan_node node = {
+		.op = PLAN_NEGATE, .type = expr->type, .children = &operand.id, .nchildren = 1
+	};
 
 	return intern(builder, &node, &out->id);
 }
@@ -392,7 +411,8 @@ static int put_matching(struct builder *builder, const struct expr *expr, struct
 {
 	int error = names_canonical(&expr->binary.labels, &builder->scratch, &node->labels);
 
-	return error ? error : names_canonical(&expr->binary.include, &builder->scratch, &node->include);
+	return error ? error
+		     : names_canonical(&expr->binary.include, &builder->scratch, &node->include);
 }
 
 static int intern_binary(struct builder *builder, const struct expr *expr, const struct value *left,

@@ -32,7 +32,8 @@ static void format_binary(const struct plan_node *node, struct buf *out)
 	if (node->on || node->labels.n > 0)
 		format_names(node->on ? "on" : "ignoring", &node->labels, out);
 	if (node->card == CARD_MANY_TO_ONE || node->card == CARD_ONE_TO_MANY)
-		format_names(node->card == CARD_MANY_TO_ONE ? "group_left" : "group_right", &node->include, out);
+		format_names(node->card == CARD_MANY_TO_ONE ? "group_left" : "group_right",
+			     &node->include, out);
 }
 
 static void format_aggregate(const struct plan_node *node, struct buf *out)
@@ -59,7 +60,8 @@ void plan_node_format(const struct plan *plan, const struct plan_node *node, str
 		format_range(node, out);
 		break;
 	case PLAN_RANGE:
-		buf_printf(out, "%s %s", node->function->name, plan->selectors[node->selector].text);
+		buf_printf(out, "%s %s", node->function->name,
+			   plan->selectors[node->selector].text);
 		format_range(node, out);
 		break;
 	case PLAN_CALL:
@@ -100,7 +102,8 @@ static bool *shown_flag(const struct shown *shown, uint32_t id)
 }
 
 /* Recursion is bounded by the height of the expressions that the plan was made of. */
-static void format_tree(const struct plan *plan, uint32_t id, unsigned depth, const struct shown *shown, struct buf *out)
+static void format_tree(const struct plan *plan, uint32_t id, unsigned depth,
+			const struct shown *shown, struct buf *out)
 {
 	const struct plan_node *node = plan->nodes[id];
 	bool *flag = shown_flag(shown, id);

@@ -55,7 +55,8 @@ uint64_t plan_node_hash(const struct plan_node *node)
 	state = hash_names(state, &node->include);
 	state = hash_names(state, &node->labels);
 	for (uint32_t i = 0; i < node->nabsent_labels; i++)
-		state = hash_text(hash_text(state, node->absent_labels[i].name), node->absent_labels[i].value);
+		state = hash_text(hash_text(state, node->absent_labels[i].name),
+				  node->absent_labels[i].value);
 	return hash_fnv1a64(state, node->children, node->nchildren * sizeof(*node->children));
 }
 
@@ -73,13 +74,15 @@ static bool absent_labels_are_equal(const struct plan_node *a, const struct plan
 bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 {
 	return a->op == b->op && a->type == b->type && a->function == b->function &&
-	       a->selector == b->selector && a->range_ms == b->range_ms && a->offset_ms == b->offset_ms &&
-	       number_bits(a->number) == number_bits(b->number) && slice_is_equal(a->string, b->string) &&
-	       a->binary == b->binary && a->is_bool == b->is_bool && a->on == b->on && a->card == b->card &&
+	       a->selector == b->selector && a->range_ms == b->range_ms &&
+	       a->offset_ms == b->offset_ms && number_bits(a->number) == number_bits(b->number) &&
+	       slice_is_equal(a->string, b->string) && a->binary == b->binary &&
+	       a->is_bool == b->is_bool && a->on == b->on && a->card == b->card &&
 	       a->aggregate == b->aggregate && a->without == b->without &&
 	       names_is_equal(&a->include, &b->include) && names_is_equal(&a->labels, &b->labels) &&
 	       absent_labels_are_equal(a, b) && a->nchildren == b->nchildren &&
-	       (a->nchildren == 0 || memcmp(a->children, b->children, a->nchildren * sizeof(*a->children)) == 0);
+	       (a->nchildren == 0 ||
+		memcmp(a->children, b->children, a->nchildren * sizeof(*a->children)) == 0);
 }
 
 static uint64_t selector_hash(const char *text)
@@ -101,7 +104,8 @@ static void table_put(struct id_table *table, uint64_t hash, uint32_t id)
 static int table_reserve(struct id_table *table, const struct plan *plan,
 			 uint64_t (*hash_of)(const struct plan *plan, uint32_t id))
 {
-	struct id_table grown = { .cap = table->cap ? 2 * table->cap : TABLE_CAP_MIN, .n = table->n };
+	struct id_table grown = { .cap = table->cap ? 2 * table->cap : TABLE_CAP_MIN,
+				  .n = table->n };
 
 	if (2 * (table->n + 1) <= table->cap)
 		return 0;
@@ -137,12 +141,14 @@ uint32_t plan_index_find_node(const struct plan *plan, const struct plan_node *n
 
 	if (table->cap == 0)
 		return PLAN_NONE;
-	for (uint32_t slot = (uint32_t)node->hash & (table->cap - 1);; slot = (slot + 1) & (table->cap - 1)) {
+	for (uint32_t slot = (uint32_t)node->hash & (table->cap - 1);;
+	     slot = (slot + 1) & (table->cap - 1)) {
 		uint32_t id = table->slots[slot];
 
 		if (id == PLAN_NONE)
 			return PLAN_NONE;
-		if (plan->nodes[id]->hash == node->hash && plan_node_is_equal(plan->nodes[id], node))
+		if (plan->nodes[id]->hash == node->hash &&
+		    plan_node_is_equal(plan->nodes[id], node))
 			return id;
 	}
 }

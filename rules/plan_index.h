@@ -1,5 +1,6 @@
 /*
- * The tables behind hash-consing: which node or selector of a plan is equal to a given one. Inside of rules/.
+ * The tables behind hash-consing: which node or selector of a plan is equal to a given one. Inside
+ * of rules/.
  *
  * Open addressing over ids; the hashes are those of the plan's own nodes and selectors.
  */

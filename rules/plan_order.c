@@ -57,8 +57,9 @@ static uint32_t heap_pop(struct heap *heap)
 }
 
 /*
- * Children have smaller ids than their parents, so taking always the greatest of those still to do meets every
- * node after all that lead to it: its copies in the heap come out together, and no marks are needed.
+ * Children have smaller ids than their parents, so taking always the greatest of those still to do
+ * meets every node after all that lead to it: its copies in the heap come out together, and no
+ * marks are needed.
  */
 static int collect(const struct plan *plan, uint32_t root, struct heap *todo, struct heap *found)
 {

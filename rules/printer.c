@@ -1,6 +1,6 @@
 /*
- * The canonical form of expressions, byte for byte that of Prometheus: it shows in its APIs, in generator
- * URLs and in logs.
+ * The canonical form of expressions, byte for byte that of Prometheus: it shows in its APIs, in
+ * generator URLs and in logs.
  */
 #include <assert.h>
 #include <math.h>
@@ -29,7 +29,7 @@ static void format_number(const struct expr *expr, struct buf *out)
 		number_format_f(expr->number, out);
 		return;
 	}
-	if (expr->number < 0)
+	if (signbit(expr->number))
 		buf_add_char(out, '-');
 	duration_format(llround(fabs(expr->number) * 1000), out);
 }
@@ -39,7 +39,9 @@ static int compare_texts(const void *a, const void *b)
 	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-/* {a="b",c="d"}: sorted as texts, whatever their order in the source. Nothing when there are none. */
+/*
+ * {a="b",c="d"}: sorted as texts, whatever their order in the source. Nothing when there are none.
+ */
 static void format_matchers(const struct matcher *matchers, uint32_t n, struct buf *out)
 {
 	struct slice texts[EXPR_MATCHERS_MAX + 1];
@@ -91,7 +93,8 @@ static void format_selector(const struct expr *expr, struct buf *out)
 
 static void format_matching(const struct expr *expr, struct buf *out)
 {
-	bool is_grouped = expr->binary.card == CARD_MANY_TO_ONE || expr->binary.card == CARD_ONE_TO_MANY;
+	bool is_grouped =
+		expr->binary.card == CARD_MANY_TO_ONE || expr->binary.card == CARD_ONE_TO_MANY;
 
 	if (expr->binary.labels.n > 0 || expr->binary.on || is_grouped) {
 		buf_add_str(out, expr->binary.on ? " on (" : " ignoring (");
@@ -99,7 +102,8 @@ static void format_matching(const struct expr *expr, struct buf *out)
 		buf_add_char(out, ')');
 	}
 	if (is_grouped) {
-		buf_add_str(out, expr->binary.card == CARD_MANY_TO_ONE ? " group_left (" : " group_right (");
+		buf_add_str(out, expr->binary.card == CARD_MANY_TO_ONE ? " group_left ("
+								       : " group_right (");
 		names_format(&expr->binary.include, out);
 		buf_add_char(out, ')');
 	}
@@ -108,7 +112,8 @@ static void format_matching(const struct expr *expr, struct buf *out)
 static void format_binary(const struct expr *expr, struct buf *out)
 {
 	expr_format(expr->binary.left, out);
-	buf_printf(out, " %s%s", binary_op_text(expr->binary.op), expr->binary.is_bool ? " bool" : "");
+	buf_printf(out, " %s%s", binary_op_text(expr->binary.op),
+		   expr->binary.is_bool ? " bool" : "");
 	format_matching(expr, out);
 	buf_add_char(out, ' ');
 	expr_format(expr->binary.right, out);

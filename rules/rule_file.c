@@ -459,8 +459,8 @@ static void note_comment(struct rule_loader *loader, const struct yaml_node *nod
 			 "it");
 }
 
-static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml, const char *what,
-		     struct rule *rule)
+static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
+		     enum rule_dialect dialect, const char *what, struct rule *rule)
 {
 	const struct yaml_node *node = yaml_get(yaml->node, "expr");
 	if (!(yaml->given & BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
@@ -472,7 +472,9 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml, c
 	rule->expr_text = yaml->expr;
 	rule->source = node->source;
 	size_t errors = loader->diags->errors;
-	int error = expr_parse(&node->source, loader->arena, loader->diags, &rule->expr);
+	int error = expr_parse_dialect(&node->source,
+				       dialect == DIALECT_PROMETHEUS ? EXPR_PROMETHEUS : EXPR_TOCSIN,
+				       loader->arena, loader->diags, &rule->expr);
 	if (error == ERR_NOMEM)
 		return error;
 	if (error) {
@@ -547,7 +549,7 @@ static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
 	check_names(loader, &yaml.annotations, "annotation", false, what);
 	rule->for_ms = yaml.for_ms;
 	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
-	error = read_expr(loader, &yaml, what, rule);
+	error = read_expr(loader, &yaml, group->dialect, what, rule);
 	if (!error)
 		error = read_run(loader, &yaml, what, rule);
 	if (!error)

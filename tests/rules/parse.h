@@ -12,13 +12,20 @@ struct parse {
 	int error;
 };
 
-static inline void parse_init(struct parse *parse, const char *text, size_t len)
+static inline void parse_init_dialect(struct parse *parse, enum expr_dialect dialect,
+				      const char *text, size_t len)
 {
 	parse->source = (struct source){ .text = { text, len }, .line0 = 1, .column0 = 1 };
 	parse->expr = NULL;
 	arena_init(&parse->arena, 0);
 	diag_list_init(&parse->diags);
-	parse->error = expr_parse(&parse->source, &parse->arena, &parse->diags, &parse->expr);
+	parse->error = expr_parse_dialect(&parse->source, dialect, &parse->arena, &parse->diags,
+					  &parse->expr);
+}
+
+static inline void parse_init(struct parse *parse, const char *text, size_t len)
+{
+	parse_init_dialect(parse, EXPR_TOCSIN, text, len);
 }
 
 static inline void parse_fini(struct parse *parse)

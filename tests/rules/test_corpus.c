@@ -1,6 +1,6 @@
 /*
- * Real rule files: every expression parses, prints to something that means itself, and goes into one plan, unless it
- * uses what is refused by name for now.
+ * Real rule files: every expression parses, prints to something that means itself, and goes into
+ * one plan, unless it uses what is refused by name for now.
  */
 #define _XOPEN_SOURCE 700
 #include <ftw.h>
@@ -132,7 +132,8 @@ static int check_file(const char *path, const struct stat *status, int kind, str
 	struct yaml_node *root = NULL;
 	const char *ending = strrchr(path, '.');
 
-	if (kind != FTW_F || !ending || (strcmp(ending, ".yml") != 0 && strcmp(ending, ".yaml") != 0))
+	if (kind != FTW_F || !ending ||
+	    (strcmp(ending, ".yml") != 0 && strcmp(ending, ".yaml") != 0))
 		return 0;
 	corpus.files++;
 	corpus.is_metricsql = is_metricsql(path);
@@ -159,9 +160,10 @@ START_TEST(corpus_parses)
 	corpus.plan = plan_new();
 	ck_assert_ptr_nonnull(corpus.plan);
 	ck_assert_int_eq(nftw(path, check_file, 16, FTW_PHYS), 0);
-	printf("%u files, %u rules: %u parsed, %u refused by name, %u MetricsQL, %u wrong; plan: %u nodes, %u selectors\n",
-	       corpus.files, corpus.rules, corpus.parsed, corpus.refused, corpus.metricsql, corpus.wrong,
-	       corpus.plan->nnodes, corpus.plan->nselectors);
+	printf("%u files, %u rules: %u parsed, %u refused by name, %u MetricsQL, %u wrong; plan: "
+	       "%u nodes, %u selectors\n",
+	       corpus.files, corpus.rules, corpus.parsed, corpus.refused, corpus.metricsql,
+	       corpus.wrong, corpus.plan->nnodes, corpus.plan->nselectors);
 	fflush(stdout);
 	plan_check(corpus.plan);
 	plan_free(corpus.plan);
@@ -177,7 +179,8 @@ static Suite *make_suite(void)
 	Suite *suite = suite_create("corpus");
 	TCase *tcase = tcase_create("rules");
 
-	snprintf(path, sizeof(path), "%s/../shared/conformance/rules/node-mixin", getenv("TOCSIN_SRCDIR"));
+	snprintf(path, sizeof(path), "%s/../shared/conformance/rules/node-mixin",
+		 getenv("TOCSIN_SRCDIR"));
 	FILE *folder = fopen(path, "r");
 
 	if (!folder)

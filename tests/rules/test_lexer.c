@@ -138,9 +138,12 @@ START_TEST(tokens_say_what_else_they_may_be)
 {
 	ck_assert(token_is_metric(TOKEN_IDENTIFIER) && token_is_metric(TOKEN_METRIC_IDENTIFIER));
 	ck_assert(token_is_metric(TOKEN_SUM) && token_is_metric(TOKEN_OFFSET));
-	ck_assert(!token_is_metric(TOKEN_ON) && !token_is_metric(TOKEN_BOOL) && !token_is_metric(TOKEN_ATAN2));
-	ck_assert(token_is_label(TOKEN_ON) && token_is_label(TOKEN_BOOL) && token_is_label(TOKEN_ATAN2));
-	ck_assert(!token_is_label(TOKEN_METRIC_IDENTIFIER) && !token_is_label(TOKEN_NUMBER) && !token_is_label(TOKEN_ADD));
+	ck_assert(!token_is_metric(TOKEN_ON) && !token_is_metric(TOKEN_BOOL) &&
+		  !token_is_metric(TOKEN_ATAN2));
+	ck_assert(token_is_label(TOKEN_ON) && token_is_label(TOKEN_BOOL) &&
+		  token_is_label(TOKEN_ATAN2));
+	ck_assert(!token_is_label(TOKEN_METRIC_IDENTIFIER) && !token_is_label(TOKEN_NUMBER) &&
+		  !token_is_label(TOKEN_ADD));
 }
 END_TEST
 

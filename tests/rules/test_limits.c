@@ -1,4 +1,7 @@
-/* Every named limit of expressions and plans: what is just within it is right, what is over it is told. */
+/*
+ * Every named limit of expressions and plans: what is just within it is right, what is over it is
+ * told.
+ */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -34,7 +37,8 @@ static void check_right(char *text)
 
 	buf_init(&out);
 	parse_init(&parse, text, strlen(text));
-	ck_assert_msg(parse.error == 0, "%s", parse.diags.n ? parse.diags.items[0].message : "no error told");
+	ck_assert_msg(parse.error == 0, "%s",
+		      parse.diags.n ? parse.diags.items[0].message : "no error told");
 	ck_assert_int_eq(plan_add(plan, parse.expr, &root), 0);
 	expr_format(parse.expr, &out);
 	plan_format(plan, root, &out);
@@ -88,7 +92,9 @@ START_TEST(depth_is_limited)
 	check_limit(nested("abs(", "x", ")", EXPR_DEPTH_MAX + 1), message);
 	check_right(nested("sum(", "x", ")", EXPR_DEPTH_MAX));
 	check_limit(nested("sum(", "x", ")", EXPR_DEPTH_MAX + 1), message);
-	/* Every level of precedence between two parentheses: the most stack that a nesting takes. */
+	/*
+	 * Every level of precedence between two parentheses: the most stack that a nesting takes. /
+	 */
 	check_right(nested("(a or b and c == d + e * f ^ ", "x", ")", EXPR_DEPTH_MAX / 2));
 	check_limit(nested("(", "", "", 100000), message);
 }
@@ -174,7 +180,8 @@ END_TEST
 /* A parse that runs out of memory says so and leaves nothing behind. */
 START_TEST(arena_limit_is_no_memory)
 {
-	static const char text[] = "sum by (a, b) (rate(x{c=~\"d.*\",e=\"\\n\"}[5m])) / on (f) group_left (g) y > topk(2, -z)";
+	static const char text[] = "sum by (a, b) (rate(x{c=~\"d.*\",e=\"\\n\"}[5m])) / on (f) "
+				   "group_left (g) y > topk(2, -z)";
 	struct source source = { .text = SLICE(text), .line0 = 1, .column0 = 1 };
 	struct expr *expr = NULL;
 	unsigned failures = 0;

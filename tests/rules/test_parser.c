@@ -53,10 +53,11 @@ static void check_reprint(const struct parse *parse, int line)
 	buf_init(&second);
 	expr_format(parse->expr, &first);
 	parse_init(&again, first.ptr, first.len);
-	ck_assert_msg(again.error == 0, "expressions.txt:%d: cannot read again %s", line, first.ptr);
+	ck_assert_msg(again.error == 0, "expressions.txt:%d: cannot read again %s", line,
+		      first.ptr);
 	expr_format(again.expr, &second);
-	ck_assert_msg(strcmp(first.ptr, second.ptr) == 0, "expressions.txt:%d: printed again %s is %s", line, first.ptr,
-		      second.ptr);
+	ck_assert_msg(strcmp(first.ptr, second.ptr) == 0,
+		      "expressions.txt:%d: printed again %s is %s", line, first.ptr, second.ptr);
 	parse_fini(&again);
 	buf_fini(&first);
 	buf_fini(&second);
@@ -110,7 +111,8 @@ static bool read_case(FILE *file, struct language_case *test, int *line)
 			continue;
 		if (text[0] == '\0')
 			return true;
-		ck_assert_msg(test->n < CASE_LINES_MAX, "expressions.txt:%d: block too long", *line);
+		ck_assert_msg(test->n < CASE_LINES_MAX, "expressions.txt:%d: block too long",
+			      *line);
 		if (test->n == 0)
 			test->line = *line;
 		strcpy(test->lines[test->n++], text);
@@ -154,7 +156,8 @@ START_TEST(parser_reads_white_space_and_comments)
 }
 END_TEST
 
-static void check_invalid(const char *text, size_t len, uint32_t line, uint32_t column, const char *message)
+static void check_invalid(const char *text, size_t len, uint32_t line, uint32_t column,
+			  const char *message)
 {
 	struct parse parse;
 
@@ -200,6 +203,33 @@ START_TEST(walk_visits_parents_first)
 }
 END_TEST
 
+static void check_prometheus(const char *text, const char *wanted)
+{
+	struct parse parse;
+	struct buf got;
+
+	buf_init(&got);
+	parse_init_dialect(&parse, EXPR_PROMETHEUS, text, strlen(text));
+	describe(&parse, text, &got);
+	ck_assert_str_eq(got.ptr, wanted);
+	parse_fini(&parse);
+	buf_fini(&got);
+}
+
+/* A group may switch off all that Tocsin adds. */
+START_TEST(prometheus_dialect_has_no_additions)
+{
+	check_prometheus("logs{a=\"b\"}", "=\n");
+	check_prometheus("rate(logs{a=\"b\"}[5m])", "=\n");
+	check_prometheus("x | json", "! 3+1 unexpected \"|\"\n");
+	check_prometheus(
+		"{a=\"b\"} != \"x\"",
+		"! 12+3 binary expression must contain only scalar and instant vector types\n");
+	check_prometheus("anomaly(x)", "! 1+7 unknown function with name \"anomaly\"\n");
+	check_prometheus("sin(x)", "! 1+3 \"sin\" is not supported yet\n");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("parser");
@@ -209,6 +239,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, parser_reads_the_language);
 	tcase_add_test(tcase, parser_reads_white_space_and_comments);
 	tcase_add_test(tcase, parser_points_into_later_lines);
+	tcase_add_test(tcase, prometheus_dialect_has_no_additions);
 	tcase_add_test(tcase, walk_visits_parents_first);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -78,7 +78,8 @@ START_TEST(plan_shares_what_is_equal)
 	check_same("x > 5m", "x > 300");
 	check_same("x offset 0", "x");
 	check_same("+x", "x");
-	check_same("label_replace(x, \"a\", '$1', \"b\", `.`)", "label_replace(x, \"a\", \"$1\", \"b\", \".\")");
+	check_same("label_replace(x, \"a\", '$1', \"b\", `.`)",
+		   "label_replace(x, \"a\", \"$1\", \"b\", \".\")");
 }
 END_TEST
 
@@ -108,7 +109,8 @@ START_TEST(plan_tells_apart_what_differs)
 	check_different("-x", "x");
 	check_different("-(-x)", "x"); /* the name is gone */
 	check_different("clamp(x, 1, 2)", "clamp(x, 2, 1)");
-	check_different("absent(x{a=\"1\"})", "absent(x{a=\"1\",a=\"1\"})"); /* the labels of the result differ */
+	check_different("absent(x{a=\"1\"})",
+			"absent(x{a=\"1\",a=\"1\"})"); /* the labels of the result differ */
 }
 END_TEST
 
@@ -118,7 +120,8 @@ static void check_number(const char *text, double wanted)
 
 	ck_assert_int_eq(node->op, PLAN_NUMBER);
 	ck_assert_int_eq(node->type, VALUE_SCALAR);
-	ck_assert_msg(memcmp(&node->number, &wanted, sizeof(wanted)) == 0, "%s is %g", text, node->number);
+	ck_assert_msg(memcmp(&node->number, &wanted, sizeof(wanted)) == 0, "%s is %g", text,
+		      node->number);
 }
 
 START_TEST(plan_folds_constants)
@@ -170,7 +173,8 @@ END_TEST
 
 START_TEST(plan_fuses_ranges_with_their_function)
 {
-	const struct plan_node *node = add_node("quantile_over_time(0.9, x{a=\"b\"}[5m] offset 1m)");
+	const struct plan_node *node =
+		add_node("quantile_over_time(0.9, x{a=\"b\"}[5m] offset 1m)");
 
 	ck_assert_int_eq(node->op, PLAN_RANGE);
 	ck_assert_int_eq(node->function->id, FN_QUANTILE_OVER_TIME);
@@ -216,7 +220,8 @@ static void check_absent(const char *text, const char *wanted)
 	buf_init(&out);
 	buf_add_str(&out, "");
 	for (uint32_t i = 0; i < node->nabsent_labels; i++)
-		buf_printf(&out, SLICE_FMT "=" SLICE_FMT ",", SLICE_ARG(node->absent_labels[i].name),
+		buf_printf(&out, SLICE_FMT "=" SLICE_FMT ",",
+			   SLICE_ARG(node->absent_labels[i].name),
 			   SLICE_ARG(node->absent_labels[i].value));
 	ck_assert_str_eq(out.ptr ? out.ptr : "", wanted);
 	buf_fini(&out);
@@ -232,7 +237,8 @@ START_TEST(plan_gives_absent_its_labels)
 	check_absent("absent(x{a=\"1\",a=\"2\",b=\"3\"})", "b=3,");
 	check_absent("absent(x{a=\"1\",a=\"2\",a=\"3\"})", "");
 	check_absent("absent(x{a=\"1\",a!=\"2\"})", "");
-	check_absent("absent(x{a!=\"2\",a=\"1\"})", "a=1,"); /* as Prometheus: by the order as written */
+	check_absent("absent(x{a!=\"2\",a=\"1\"})",
+		     "a=1,"); /* as Prometheus: by the order as written */
 	check_absent("absent(x{a=\"\",b=\"1\"})", "b=1,");
 	check_absent("absent(sum(x{a=\"1\"}))", "");
 	check_absent("absent(x{a=\"1\"} offset 5m)", "a=1,");
@@ -243,14 +249,16 @@ END_TEST
 
 START_TEST(plan_prints_as_a_tree)
 {
-	check_format("sum by (b, a) (rate(x{c=\"1\"}[5m] offset -1m)) / sum by (a, b) (rate(x{c=\"1\"}[5m] offset -1m)) > bool 0.5",
+	check_format("sum by (b, a) (rate(x{c=\"1\"}[5m] offset -1m)) / sum by (a, b) "
+		     "(rate(x{c=\"1\"}[5m] offset -1m)) > bool 0.5",
 		     "#4 > bool\n"
 		     "  #2 /\n"
 		     "    #1 sum by (a, b)\n"
 		     "      #0 rate {__name__=\"x\",c=\"1\"}[5m] offset -1m\n"
 		     "    #1 sum by (a, b) (above)\n"
 		     "  #3 0.5\n");
-	check_format("-topk(3, y) * on (a) group_left (\"b.c\") vector(time()) and label_join(y, \"d\", \"\")",
+	check_format("-topk(3, y) * on (a) group_left (\"b.c\") vector(time()) and label_join(y, "
+		     "\"d\", \"\")",
 		     "#15 and\n"
 		     "  #11 * on (a) group_left (\"b.c\")\n"
 		     "    #8 -\n"
@@ -318,7 +326,8 @@ START_TEST(plan_keeps_apart_a_thousand_nodes)
 	char text[128];
 
 	for (int i = 0; i < 1000; i++) {
-		snprintf(text, sizeof(text), "rate(m_%d{l=\"%d\"}[%dm]) > %d", i, i % 7, i % 60 + 1, i);
+		snprintf(text, sizeof(text), "rate(m_%d{l=\"%d\"}[%dm]) > %d", i, i % 7, i % 60 + 1,
+			 i);
 		add(text);
 	}
 	uint32_t n = plan->nnodes;
@@ -326,7 +335,8 @@ START_TEST(plan_keeps_apart_a_thousand_nodes)
 	ck_assert_uint_eq(n, 3000);
 	ck_assert_uint_eq(plan->nselectors, 1000);
 	for (int i = 0; i < 1000; i++) {
-		snprintf(text, sizeof(text), "rate(m_%d{l='%d'}[%ds]) > %d", i, i % 7, 60 * (i % 60 + 1), i);
+		snprintf(text, sizeof(text), "rate(m_%d{l='%d'}[%ds]) > %d", i, i % 7,
+			 60 * (i % 60 + 1), i);
 		add(text);
 	}
 	ck_assert_uint_eq(plan->nnodes, n);
