@@ -21,8 +21,8 @@ struct target {
 	void *value; /* what the field's type says */
 };
 
-static int bind_mapping(struct binder *b, const struct bind_table *table, const struct yaml_node *node,
-			void *out);
+static int bind_mapping(struct binder *b, const struct bind_table *table,
+			const struct yaml_node *node, void *out);
 
 static const char *kind_of(const struct yaml_node *node)
 {
@@ -139,7 +139,7 @@ static int parse_int(struct slice text, int64_t *out)
 		return ERR_INVALID;
 	for (; i < text.len; i++) {
 		char c = text.ptr[i], lower = (char)(c | 0x20);
-		uint64_t digit = c >= '0' && c <= '9'	       ? (uint64_t)(c - '0')
+		uint64_t digit = c >= '0' && c <= '9'		? (uint64_t)(c - '0')
 				 : lower >= 'a' && lower <= 'f' ? (uint64_t)(lower - 'a' + 10)
 								: 16;
 		if (digit >= base)
@@ -163,14 +163,19 @@ static void format_value(enum bind_type type, int64_t value, struct buf *out)
 	static const struct {
 		const char *unit;
 		int64_t factor;
-	} units[] = { { "TiB", 1ll << 40 }, { "GiB", 1ll << 30 }, { "MiB", 1ll << 20 }, { "KiB", 1ll << 10 } };
+	} units[] = { { "TiB", 1ll << 40 },
+		      { "GiB", 1ll << 30 },
+		      { "MiB", 1ll << 20 },
+		      { "KiB", 1ll << 10 } };
 	if (type == BIND_DURATION) {
 		duration_format(value, out);
 		return;
 	}
-	for (size_t i = 0; type == BIND_BYTES && value && i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; type == BIND_BYTES && value && i < sizeof(units) / sizeof(units[0]);
+	     i++) {
 		if (value % units[i].factor == 0) {
-			buf_printf(out, "%lld%s", (long long)(value / units[i].factor), units[i].unit);
+			buf_printf(out, "%lld%s", (long long)(value / units[i].factor),
+				   units[i].unit);
 			return;
 		}
 	}
@@ -187,9 +192,9 @@ static bool check_range(struct binder *b, const struct target *target, const str
 	struct buf bound;
 	buf_init(&bound);
 	format_value(field->type, low ? field->min : field->max, &bound);
-	yaml_diag(b->diags, DIAG_ERROR, node, NULL, "\"%s\" in %s: \"" SLICE_FMT "\" is %s %s", field->key,
-		  target->table->what, SLICE_ARG(node->text), low ? "less than" : "more than",
-		  buf_ok(&bound) ? bound.ptr : "the limit");
+	yaml_diag(b->diags, DIAG_ERROR, node, NULL, "\"%s\" in %s: \"" SLICE_FMT "\" is %s %s",
+		  field->key, target->table->what, SLICE_ARG(node->text),
+		  low ? "less than" : "more than", buf_ok(&bound) ? bound.ptr : "the limit");
 	buf_fini(&bound);
 	return false;
 }
@@ -205,7 +210,8 @@ static int bind_int(struct binder *b, const struct target *target, const struct 
 	if (rc == ERR_LIMIT)
 		bad_value(b, target, node, "a number of 64 bits", NULL);
 	else if (rc)
-		bad_value(b, target, node, "a whole number", node->plain ? NULL : "leave the quotes out");
+		bad_value(b, target, node, "a whole number",
+			  node->plain ? NULL : "leave the quotes out");
 	else if (check_range(b, target, node, value))
 		*(int64_t *)target->value = value;
 	return 0;
@@ -223,7 +229,8 @@ static int bind_number(struct binder *b, const struct target *target, const stru
 	return 0;
 }
 
-static int bind_duration(struct binder *b, const struct target *target, const struct yaml_node *node)
+static int bind_duration(struct binder *b, const struct target *target,
+			 const struct yaml_node *node)
 {
 	static const char hint[] = "write durations like 30s, 5m or 1h30m";
 	int64_t value;
@@ -354,8 +361,8 @@ static int bind_strings(struct binder *b, const struct target *target, const str
 	for (size_t i = 0; i < node->n; i++) {
 		if (node->items[i]->type != YAML_SCALAR || yaml_is_null(node->items[i]))
 			yaml_diag(b->diags, DIAG_ERROR, node->items[i], NULL,
-				  "an entry of \"%s\" in %s must be a text, not %s", target->field->key,
-				  target->table->what, kind_of(node->items[i]));
+				  "an entry of \"%s\" in %s must be a text, not %s",
+				  target->field->key, target->table->what, kind_of(node->items[i]));
 		items[i] = node->items[i]->text;
 	}
 	*out = (struct bind_strings){ items, node->n };
@@ -375,7 +382,8 @@ static int bind_map(struct binder *b, const struct target *target, const struct 
 	for (size_t i = 0; i < node->n / 2; i++) {
 		const struct yaml_node *key = node->items[2 * i], *value = node->items[2 * i + 1];
 		if (value->type != YAML_SCALAR)
-			yaml_diag(b->diags, DIAG_ERROR, value, "put a text that begins with { or [ in quotes",
+			yaml_diag(b->diags, DIAG_ERROR, value,
+				  "put a text that begins with { or [ in quotes",
 				  "\"" SLICE_FMT "\" of \"%s\" in %s must be a text, not %s",
 				  SLICE_ARG(key->text), target->field->key, target->table->what,
 				  kind_of(value));
@@ -400,7 +408,8 @@ static int bind_structs(struct binder *b, const struct target *target, const str
 	const struct bind_table *table = target->field->table;
 	struct bind_structs *out = target->value;
 	if (node->type != YAML_SEQUENCE) {
-		wrong_type(b, target, node, "a list", "write each entry on a line that begins with -");
+		wrong_type(b, target, node, "a list",
+			   "write each entry on a line that begins with -");
 		return 0;
 	}
 	char *items = arena_alloc(b->arena, table->size * node->n);
@@ -480,7 +489,8 @@ static const struct bind_field *field_find(const struct bind_table *table, struc
 	return NULL;
 }
 
-static void unknown_key(struct binder *b, const struct bind_table *table, const struct yaml_node *key)
+static void unknown_key(struct binder *b, const struct bind_table *table,
+			const struct yaml_node *key)
 {
 	const char *names[BIND_FIELDS_MAX];
 	for (size_t i = 0; i < table->n; i++)
@@ -504,8 +514,8 @@ static int bind_defaults(struct binder *b, const struct bind_table *table, char 
 	return rc;
 }
 
-static void check_required(struct binder *b, const struct bind_table *table, const struct yaml_node *node,
-			   uint64_t given)
+static void check_required(struct binder *b, const struct bind_table *table,
+			   const struct yaml_node *node, uint64_t given)
 {
 	for (size_t i = 0; i < table->n; i++)
 		if (table->fields[i].required && !(given >> i & 1))
@@ -513,8 +523,8 @@ static void check_required(struct binder *b, const struct bind_table *table, con
 				  table->fields[i].key, table->what);
 }
 
-static int bind_mapping(struct binder *b, const struct bind_table *table, const struct yaml_node *node,
-			void *out)
+static int bind_mapping(struct binder *b, const struct bind_table *table,
+			const struct yaml_node *node, void *out)
 {
 	char *base = out;
 	uint64_t given = 0;
@@ -526,8 +536,8 @@ static int bind_mapping(struct binder *b, const struct bind_table *table, const 
 	if (table->node_offset != SIZE_MAX)
 		*(const struct yaml_node **)(base + table->node_offset) = node;
 	if (node->type != YAML_MAPPING) {
-		yaml_diag(b->diags, DIAG_ERROR, node, NULL, "%s must be a mapping, not %s", table->what,
-			  kind_of(node));
+		yaml_diag(b->diags, DIAG_ERROR, node, NULL, "%s must be a mapping, not %s",
+			  table->what, kind_of(node));
 		return 0;
 	}
 	for (size_t i = 0; !rc && i < node->n; i += 2) {

@@ -56,8 +56,8 @@ struct bind_field {
 	size_t offset;
 	bool required;
 	const char *values;         /* BIND_ENUM: "none,group,each" */
-	int64_t min, max;           /* BIND_INT, BIND_DURATION, BIND_BYTES; both 0: unchecked (but never negative in durations, bytes) */
-	const char *default_text;   /* as written in the file; applied when the key is absent; NULL: zero */
+	int64_t min, max;           /* BIND_INT, _DURATION, _BYTES; both 0: unchecked */
+	const char *default_text;   /* as written in a file; NULL: zero */
 	const struct bind_table *table;
 	const char *doc;            /* one sentence for the reference */
 	const char *unit;           /* for the reference, or NULL */
@@ -70,13 +70,14 @@ struct bind_table {
 	bool allow_x; /* keys starting with x- are ignored */
 	/* Offset of a const struct yaml_node * that receives the mapping itself, or SIZE_MAX. */
 	size_t node_offset;
-	/* Offset of a uint64_t with a bit a field (by position) that was given, not null; or SIZE_MAX. */
+	/* Offset of a uint64_t with a bit a field (by position) that was given, or SIZE_MAX. */
 	size_t given_offset;
 };
 
 /*
  * Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is required.
- * ERR_INVALID when any error was added (*out is then filled as far as it was understood), ERR_NOMEM.
+ * ERR_INVALID when any error was added (*out is then filled as far as it was understood);
+ * ERR_NOMEM.
  */
 int bind_struct(const struct bind_table *table, const struct yaml_node *node, struct arena *arena,
 		struct diag_list *diags, void *out);

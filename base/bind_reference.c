@@ -69,10 +69,10 @@ static void add_bound(struct buf *out, enum bind_type type, int64_t value)
 static void add_type(struct buf *out, const struct bind_field *field)
 {
 	static const char *const names[] = {
-		[BIND_STRING] = "text",		[BIND_CSTRING] = "text",
-		[BIND_BOOL] = "boolean",	[BIND_INT] = "whole number",
-		[BIND_NUMBER] = "number",	[BIND_DURATION] = "duration",
-		[BIND_BYTES] = "size",		[BIND_STRINGS] = "list of texts",
+		[BIND_STRING] = "text",		 [BIND_CSTRING] = "text",
+		[BIND_BOOL] = "boolean",	 [BIND_INT] = "whole number",
+		[BIND_NUMBER] = "number",	 [BIND_DURATION] = "duration",
+		[BIND_BYTES] = "size",		 [BIND_STRINGS] = "list of texts",
 		[BIND_MAP] = "mapping of texts", [BIND_STRUCTS] = "list of ",
 		[BIND_NODE] = "as below",
 	};

@@ -28,8 +28,8 @@ struct http_client {
 	struct loop_timer *timer;
 	struct watch *watches;
 	struct http_call *calls; /* under way */
-	bool reporting;          /* inside a caller's callback */
-	bool dying;              /* http_client_free() was called from one */
+	bool reporting;		 /* inside a caller's callback */
+	bool dying;		 /* http_client_free() was called from one */
 };
 
 struct http_call {
@@ -63,8 +63,10 @@ static void on_socket(void *ctx, int what)
 	struct watch *watch = ctx;
 	struct http_client *client = watch->client;
 	int running;
-	int flags = (what & LOOP_READ ? CURL_CSELECT_IN : 0) | (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
-	curl_multi_socket_action(client->multi, watch->fd, flags, &running); /* may free the watch */
+	int flags = (what & LOOP_READ ? CURL_CSELECT_IN : 0) |
+		    (what & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
+	curl_multi_socket_action(client->multi, watch->fd, flags,
+				 &running); /* may free the watch */
 	report(client);
 }
 
@@ -161,8 +163,10 @@ static const char *error_of(struct http_call *call, CURLcode code)
 	size_t len = strlen(call->error);
 	if (len == 0)
 		return curl_easy_strerror(code);
-	if (code == CURLE_COULDNT_CONNECT && !curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &cause) && cause)
-		snprintf(call->error + len, sizeof(call->error) - len, ": %s", strerror((int)cause));
+	if (code == CURLE_COULDNT_CONNECT &&
+	    !curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &cause) && cause)
+		snprintf(call->error + len, sizeof(call->error) - len, ": %s",
+			 strerror((int)cause));
 	return call->error;
 }
 
@@ -245,18 +249,20 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 	static const char name[] = "retry-after:";
 	struct http_call *call = ctx;
 	struct slice line = { bytes, n };
-	if (slice_has_prefix(line, SLICE("HTTP/"))) /* of a further answer, after 100 or a redirect */
+	if (slice_has_prefix(line,
+			     SLICE("HTTP/"))) /* of a further answer, after 100 or a redirect */
 		call->retry_after_ms = -1;
 	if (n >= sizeof(name) - 1 && strncasecmp(bytes, name, sizeof(name) - 1) == 0)
-		call->retry_after_ms = parse_retry_after(
-			slice_trim((struct slice){ bytes + sizeof(name) - 1, n - (sizeof(name) - 1) }));
+		call->retry_after_ms = parse_retry_after(slice_trim(
+			(struct slice){ bytes + sizeof(name) - 1, n - (sizeof(name) - 1) }));
 	return size * n;
 }
 
 static bool is_token(const char *text)
 {
-	return *text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				     "!#$%&'*+-.^_`|~") == strlen(text);
+	return *text &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "!#$%&'*+-.^_`|~") == strlen(text);
 }
 
 static int add_header(struct http_call *call, const char *name, const char *value)
@@ -269,7 +275,8 @@ static int add_header(struct http_call *call, const char *name, const char *valu
 		buf_printf(&line, "%s: %s", name, value);
 	else
 		buf_printf(&line, "%s;", name); /* libcurl's way to send an empty one */
-	struct curl_slist *headers = buf_ok(&line) ? curl_slist_append(call->headers, line.ptr) : NULL;
+	struct curl_slist *headers =
+		buf_ok(&line) ? curl_slist_append(call->headers, line.ptr) : NULL;
 	buf_fini(&line);
 	if (!headers)
 		return ERR_NOMEM;
@@ -285,7 +292,8 @@ static int add_headers(struct http_call *call, const struct http_send *send)
 		rc = add_header(call, send->headers[i].name, send->headers[i].value);
 		typed = typed || strcasecmp(send->headers[i].name, "Content-Type") == 0;
 	}
-	/* What libcurl adds by itself: a form's type, and a round trip to ask whether it may send. */
+	/* What libcurl adds by itself: a form's type, and a round trip to ask whether it may send.
+	 */
 	static const char *const unwanted[] = { "Expect:", "Content-Type:" };
 	for (size_t i = 0; !rc && i < (typed ? 1 : 2); i++) {
 		struct curl_slist *headers = curl_slist_append(call->headers, unwanted[i]);
@@ -304,7 +312,8 @@ static bool set_method(struct http_call *call, const struct http_send *send)
 	if (post || send->body.len) {
 		rc = curl_easy_setopt(easy, CURLOPT_POST, 1L);
 		if (!rc)
-			rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)send->body.len);
+			rc = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+					      (curl_off_t)send->body.len);
 		if (!rc)
 			rc = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
 					      send->body.len ? send->body.ptr : "");
@@ -351,7 +360,8 @@ static int set_server_name(struct http_call *call, const struct http_send *send)
 	buf_printf(&target, "::%s:%s", host, port);
 	if (!rc && buf_ok(&target))
 		call->connect_to = curl_slist_append(NULL, target.ptr);
-	if (!rc && (!call->connect_to || curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to) ||
+	if (!rc && (!call->connect_to ||
+		    curl_easy_setopt(call->easy, CURLOPT_CONNECT_TO, call->connect_to) ||
 		    curl_easy_setopt(call->easy, CURLOPT_URL, url)))
 		rc = ERR_NOMEM;
 out:
@@ -414,7 +424,8 @@ static int call_prepare(struct http_call *call, const struct http_send *send)
 }
 
 int http_send(struct http_client *client, const struct http_send *send,
-	      void (*done)(void *ctx, const struct http_result *result), void *ctx, struct http_call **out)
+	      void (*done)(void *ctx, const struct http_result *result), void *ctx,
+	      struct http_call **out)
 {
 	struct http_call *call = calloc(1, sizeof(*call));
 	if (!call)

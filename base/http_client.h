@@ -37,11 +37,16 @@ struct http_result {
 };
 
 struct http_client *http_client_new(struct loop *loop);
-/* Cancels what is under way, without callbacks. */
+/* Cancels what is under way, without callbacks. May be called by a callback. */
 void http_client_free(struct http_client *client);
-int http_send(struct http_client *client, const struct http_send *send, void (*done)(void *ctx, const struct http_result *result),
-	      void *ctx, struct http_call **out);
-/* No callback comes any more. */
+/*
+ * *out (may be NULL) is good until the callback. ERR_INVALID: CR or LF in a header, a method that
+ * is none; ERR_NOMEM. What is wrong with the URL or the peer comes by the callback.
+ */
+int http_send(struct http_client *client, const struct http_send *send,
+	      void (*done)(void *ctx, const struct http_result *result), void *ctx,
+	      struct http_call **out);
+/* No callback comes any more. From the call's own callback: does nothing. */
 void http_call_cancel(struct http_call *call);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * What http_server.c and http_request.c share: connections and requests as we follow them beside evhttp.
+ * What http_server.c and http_request.c share: connections and requests, as we follow them beside
+ * evhttp.
  *
- * evhttp owns its connections and requests; ours hang on them. A connection of ours ends in evhttp's
- * close callback, a request of ours with its reply or with its connection, whichever comes first.
+ * evhttp owns its connections and requests; ours hang on them. A connection of ours ends in
+ * evhttp's close callback, a request of ours with its reply or its connection, whichever is first.
  */
 #ifndef TOCSIN_BASE_HTTP_INTERNAL_H
 #define TOCSIN_BASE_HTTP_INTERNAL_H
@@ -45,7 +46,8 @@ struct http_request *http_request_new(struct http_conn *conn, struct evhttp_requ
 void http_request_free(struct http_request *request);
 
 /* Slots of deferred requests; ERR_FULL, ERR_NOMEM. */
-int http_slot_take(struct http_server *server, struct http_request *request, struct http_token *token);
+int http_slot_take(struct http_server *server, struct http_request *request,
+		   struct http_token *token);
 void http_slot_release(struct http_server *server, struct http_token token);
 /* NULL when it is gone. */
 struct http_request *http_slot_get(struct http_server *server, struct http_token token);

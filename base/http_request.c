@@ -129,7 +129,8 @@ struct slice http_request_body(struct http_request *request)
 
 struct slice http_request_header(const struct http_request *request, const char *name)
 {
-	return slice_from(evhttp_find_header(evhttp_request_get_input_headers(request->evreq), name));
+	return slice_from(
+		evhttp_find_header(evhttp_request_get_input_headers(request->evreq), name));
 }
 
 struct slice http_request_peer(const struct http_request *request)
@@ -169,14 +170,16 @@ static bool has_form(const struct http_request *request)
 
 char *http_request_param(struct http_request *request, const char *name, size_t index)
 {
-	char *value = has_form(request) ? form_find(http_request_body(request), name, &index) : NULL;
+	char *value =
+		has_form(request) ? form_find(http_request_body(request), name, &index) : NULL;
 	return value ? value : form_find(request->query, name, &index);
 }
 
 static bool is_field_name(const char *name)
 {
-	return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				     "!#$%&'*+-.^_`|~") == strlen(name);
+	return *name &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "!#$%&'*+-.^_`|~") == strlen(name);
 }
 
 static void add_header(struct evkeyvalq *headers, const char *name, const char *value)
@@ -212,8 +215,9 @@ static bool add_body(struct http_request *request, const struct http_reply *repl
 		evhttp_remove_header(headers, "Content-Length");
 		return evhttp_add_header(headers, "Content-Length", length) == 0;
 	}
-	return reply->body.len == 0 || evbuffer_add(evhttp_request_get_output_buffer(request->evreq),
-						    reply->body.ptr, reply->body.len) == 0;
+	return reply->body.len == 0 ||
+	       evbuffer_add(evhttp_request_get_output_buffer(request->evreq), reply->body.ptr,
+			    reply->body.len) == 0;
 }
 
 void http_reply(struct http_request *request, const struct http_reply *reply)
@@ -237,7 +241,8 @@ int http_defer(struct http_request *request, struct http_token *token)
 	return 0;
 }
 
-void http_reply_to(struct http_server *server, struct http_token token, const struct http_reply *reply)
+void http_reply_to(struct http_server *server, struct http_token token,
+		   const struct http_reply *reply)
 {
 	struct http_request *request = http_slot_get(server, token);
 	if (request)

@@ -54,8 +54,9 @@ struct http_server {
 	struct timeval timeout;
 	uint16_t port;
 	struct http_conn *conns; /* greeted */
-	struct http_conn *fresh; /* accepted; evhttp makes its part after asking us for a bufferevent */
-	size_t nconns;           /* both */
+	struct http_conn
+		*fresh; /* accepted; evhttp makes its part after asking us for a bufferevent */
+	size_t nconns;	/* both */
 	struct http_conn **by_fd;
 	size_t nby_fd;
 	struct slot *slots;
@@ -97,7 +98,8 @@ static int slots_grow(struct http_server *server)
 	return 0;
 }
 
-int http_slot_take(struct http_server *server, struct http_request *request, struct http_token *token)
+int http_slot_take(struct http_server *server, struct http_request *request,
+		   struct http_token *token)
 {
 	if (server->free_slot == NO_SLOT) {
 		int rc = slots_grow(server);
@@ -123,7 +125,8 @@ void http_slot_release(struct http_server *server, struct http_token token)
 
 struct http_request *http_slot_get(struct http_server *server, struct http_token token)
 {
-	if (token.slot >= server->nslots || server->slots[token.slot].generation != token.generation)
+	if (token.slot >= server->nslots ||
+	    server->slots[token.slot].generation != token.generation)
 		return NULL;
 	return server->slots[token.slot].request;
 }
@@ -180,7 +183,8 @@ static void refused_start(struct http_server *server, int fd)
 	if (refused->next)
 		refused->next->prev = refused;
 	server->refused = refused;
-	event_assign(&refused->event, server->base, copy, EV_READ | EV_PERSIST, on_refused, refused);
+	event_assign(&refused->event, server->base, copy, EV_READ | EV_PERSIST, on_refused,
+		     refused);
 	evtimer_assign(&refused->deadline, server->base, on_refused_deadline, refused);
 	event_add(&refused->event, NULL);
 	event_add(&refused->deadline, &deadline);
@@ -247,7 +251,8 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 		conn->receiving = true;
 		event_add(&conn->deadline, &conn->server->timeout);
 	}
-	if (conn->received / 2 > conn->server->body_max + HTTP_HEADERS_BYTES_MAX + CHUNK_OVERHEAD_BYTES)
+	if (conn->received / 2 >
+	    conn->server->body_max + HTTP_HEADERS_BYTES_MAX + CHUNK_OVERHEAD_BYTES)
 		event_active(&conn->deadline, EV_TIMEOUT, 0); /* not now: evhttp is at work on it */
 }
 
@@ -279,8 +284,8 @@ static void on_close(struct evhttp_connection *evcon, void *ctx)
 	(void)evcon;
 	server->by_fd[conn->fd] = NULL;
 	/*
-	 * evhttp closes the descriptor first and takes its events out of epoll a turn later; by then the
-	 * number may be another connection's, or, with a copy open, the events still come.
+	 * evhttp closes the descriptor first and takes its events out of epoll a turn later; by
+	 * then the number may be another connection's, or, with a copy open, the events still come.
 	 */
 	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
 	if (conn->receiving && !conn->dropped && !server->dying)
@@ -376,7 +381,8 @@ static void server_destroy(struct http_server *server);
 static void on_request(struct evhttp_request *evreq, void *ctx)
 {
 	struct http_server *server = ctx;
-	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(evreq)));
+	int fd = bufferevent_getfd(
+		evhttp_connection_get_bufferevent(evhttp_request_get_connection(evreq)));
 	assert(fd >= 0 && (size_t)fd < server->nby_fd && server->by_fd[fd]);
 	struct http_conn *conn = server->by_fd[fd];
 	conn->receiving = false;
@@ -417,7 +423,8 @@ static void on_resume(evutil_socket_t fd, short what, void *ctx)
 static int listen_on(const struct addrinfo *ai, bool reuse_port)
 {
 	int on = 1;
-	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, ai->ai_protocol);
+	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			ai->ai_protocol);
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
@@ -441,7 +448,8 @@ static char *listen_error(const struct http_server_options *options, const char 
 
 static int server_listen(const struct http_server_options *options, char **why)
 {
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+				  .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;
 	char port[8];
 	snprintf(port, sizeof(port), "%u", options->port);
@@ -468,7 +476,8 @@ static uint16_t port_of(int fd)
 	} address = { 0 };
 	socklen_t len = sizeof(address);
 	getsockname(fd, &address.any, &len);
-	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+						       : address.v4.sin_port);
 }
 
 static bool server_bind(struct http_server *server, int fd)
@@ -505,8 +514,8 @@ static void server_configure(struct http_server *server, const struct http_serve
 	evhttp_set_allowed_methods(server->evhttp, 0xFFFF); /* which ones is the handler's affair */
 }
 
-int http_server_new(struct loop *loop, const struct http_server_options *options, http_handler *handler,
-		    void *ctx, struct http_server **out, char **why)
+int http_server_new(struct loop *loop, const struct http_server_options *options,
+		    http_handler *handler, void *ctx, struct http_server **out, char **why)
 {
 	*why = NULL;
 	int fd = server_listen(options, why);

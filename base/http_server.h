@@ -1,10 +1,10 @@
 /*
  * HTTP/1.1 server on a loop, on libevent's evhttp.
  *
- * Before the handler hears of a request it is complete and within its limits: larger bodies are answered with
- * 413 by their length alone, a request that has not come in full after timeout_ms is dropped, connections
- * beyond connections_max wait in the listener's backlog. A peer that hangs up, in one direction or both, gives
- * up its deferred request.
+ * Before the handler hears of a request it is complete and within its limits: larger bodies are
+ * answered with 413 by their length alone, a request that has not come in full after timeout_ms is
+ * dropped, connections beyond connections_max wait in the listener's backlog. A peer that hangs up,
+ * in one direction or both, gives up its deferred request.
  *
  * A request is answered now, or later by its token: (slot, generation), never a pointer, so that an
  * answer to a request whose connection is gone is dropped by itself. Header and body are copied to
@@ -22,7 +22,15 @@
 #define HTTP_HEADERS_BYTES_MAX (64 * 1024)
 #define HTTP_PENDING_MAX 10000 /* deferred requests of one server */
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_OTHER,
+};
 
 struct http_server;
 struct http_request; /* opaque */
@@ -42,10 +50,16 @@ struct http_server_options {
 
 typedef void http_handler(void *ctx, struct http_request *request);
 
-/* ERR_IO with *why, a text to free(); ERR_NOMEM. The handler gets every request; routing is its own affair. */
-int http_server_new(struct loop *loop, const struct http_server_options *options, http_handler *handler, void *ctx,
-		    struct http_server **out, char **why);
-/* Closes the listener and all connections; unanswered requests are dropped. From a handler: when that returns. */
+/*
+ * The handler gets every request; routing is its own affair. ERR_IO with *why, a text to free();
+ * ERR_NOMEM.
+ */
+int http_server_new(struct loop *loop, const struct http_server_options *options,
+		    http_handler *handler, void *ctx, struct http_server **out, char **why);
+/*
+ * Closes the listener and all connections; unanswered requests are dropped. Called by a handler, it
+ * does so when that returns.
+ */
 void http_server_free(struct http_server *server);
 /* Stops accepting; open requests may still be answered. */
 void http_server_drain(struct http_server *server);
@@ -62,8 +76,9 @@ struct slice http_request_header(const struct http_request *request, const char 
 /* The peer's address as text, without port. */
 struct slice http_request_peer(const struct http_request *request);
 /*
- * Decoded value of a parameter of a form body (POST) or of the query string, the body's first, as in
- * Prometheus. NULL when absent; else a text to free(). index: 0 for the first of that name, 1 for the second…
+ * Decoded value of a parameter of a form body (POST) or of the query string, the body's first, as
+ * in Prometheus. NULL when absent; else a text to free(). index: 0 for the first of that name, 1 for
+ * the second…
  */
 char *http_request_param(struct http_request *request, const char *name, size_t index);
 
@@ -73,18 +88,19 @@ struct http_header {
 struct http_reply {
 	int status;
 	const char *content_type;          /* NULL: none */
-	const struct http_header *headers; /* further ones; CR and LF in values are refused by dropping the header */
+	const struct http_header *headers; /* further ones; with CR or LF in it, one is left out */
 	size_t nheaders;
 	struct slice body;
 };
 /*
- * Answers at once; the request is gone. HEAD, 204 and 304 get no body. A handler that neither answers nor
- * defers has answered 500.
+ * Answers at once; the request is gone. HEAD, 204 and 304 get no body. A handler that neither
+ * answers nor defers has answered 500.
  */
 void http_reply(struct http_request *request, const struct http_reply *reply);
 /* Keeps the request for a later answer. ERR_FULL: too many wait; answer 503. */
 int http_defer(struct http_request *request, struct http_token *token);
 /* Answers a deferred request; does nothing when it is gone. */
-void http_reply_to(struct http_server *server, struct http_token token, const struct http_reply *reply);
+void http_reply_to(struct http_server *server, struct http_token token,
+		   const struct http_reply *reply);
 
 #endif

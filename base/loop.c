@@ -77,8 +77,8 @@ static void on_stop(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
- * No locks, for a loop belongs to one thread; timers by the precise clock, for the coarse one of the
- * kernel is up to 4 ms behind and the promise from sample to webhook is 10.
+ * No locks, for a loop belongs to one thread; timers by the precise clock, for the coarse one of
+ * the kernel is up to 4 ms behind and the promise from sample to webhook is 10.
  */
 static struct event_base *base_new(void)
 {
@@ -103,7 +103,8 @@ struct loop *loop_new(void)
 	loop->base = base_new();
 	loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->base && loop->stop_fd >= 0)
-		loop->stop = event_new(loop->base, loop->stop_fd, EV_READ | EV_PERSIST, on_stop, loop);
+		loop->stop =
+			event_new(loop->base, loop->stop_fd, EV_READ | EV_PERSIST, on_stop, loop);
 	if (!loop->stop || event_add(loop->stop, NULL) != 0) {
 		loop_free(loop);
 		return NULL;
@@ -201,7 +202,8 @@ static void on_fd(evutil_socket_t fd, short what, void *ctx)
 {
 	struct loop_fd *watch = ctx;
 	(void)fd;
-	watch->fn(watch->ctx, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
+	watch->fn(watch->ctx,
+		  (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
 }
 
 struct loop_fd *loop_fd_new(struct loop *loop, int fd, void (*fn)(void *ctx, int what), void *ctx)
@@ -220,7 +222,8 @@ struct loop_fd *loop_fd_new(struct loop *loop, int fd, void (*fn)(void *ctx, int
 
 void loop_fd_set(struct loop_fd *watch, int what)
 {
-	short events = (short)((what & LOOP_READ ? EV_READ : 0) | (what & LOOP_WRITE ? EV_WRITE : 0));
+	short events =
+		(short)((what & LOOP_READ ? EV_READ : 0) | (what & LOOP_WRITE ? EV_WRITE : 0));
 	if (what == watch->what)
 		return;
 	event_del(watch->event);
@@ -252,8 +255,8 @@ static void on_queue(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-int loop_queue_add(struct loop *loop, struct queue *queue, void (*fn)(void *ctx, struct queue_item *item),
-		   void *ctx)
+int loop_queue_add(struct loop *loop, struct queue *queue,
+		   void (*fn)(void *ctx, struct queue_item *item), void *ctx)
 {
 	int fd = queue_fd(queue);
 	if (fd < 0)

@@ -1,7 +1,7 @@
 /*
  * The event loop: libevent behind four things (timers, descriptors, signals, queues). One loop a
- * thread; all calls but loop_stop() are for the loop's own thread. A callback may free the timer or watch it
- * belongs to, and any other: the loop touches nothing of it after.
+ * thread; all calls but loop_stop() are for the loop's own thread. A callback may free the timer or
+ * watch it belongs to, and any other: the loop touches nothing of it after.
  */
 #ifndef TOCSIN_BASE_LOOP_H
 #define TOCSIN_BASE_LOOP_H
@@ -20,7 +20,7 @@ struct event_base;
  * sends libevent's own warnings to the log. NULL: out of memory or descriptors.
  */
 struct loop *loop_new(void);
-/* What belongs to the loop (timers, watches, servers, clients) is freed before, but for queues and signals. */
+/* Timers, watches, servers and clients of the loop must be freed before. */
 void loop_free(struct loop *loop);
 /* Runs until loop_stop(); at once over if that came before. */
 void loop_run(struct loop *loop);
@@ -44,7 +44,8 @@ void loop_fd_set(struct loop_fd *watch, int what);
 void loop_fd_free(struct loop_fd *watch);
 
 /* Calls fn for each item of the queue, in the loop's thread, as they come. */
-int loop_queue_add(struct loop *loop, struct queue *queue, void (*fn)(void *ctx, struct queue_item *item), void *ctx);
+int loop_queue_add(struct loop *loop, struct queue *queue,
+		   void (*fn)(void *ctx, struct queue_item *item), void *ctx);
 int loop_signal_add(struct loop *loop, int signo, void (*fn)(void *ctx, int signo), void *ctx);
 
 #endif

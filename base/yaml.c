@@ -204,9 +204,9 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
 	if (value.len && !node->text.ptr)
 		return ERR_NOMEM;
 	check_tag(b, tag);
-	node->plain = style == YAML_PLAIN &&
-		      (!tag || (strcmp((const char *)tag, "!") != 0 &&
-				strcmp((const char *)tag, YAML_STR_TAG) != 0));
+	node->plain =
+		style == YAML_PLAIN && (!tag || (strcmp((const char *)tag, "!") != 0 &&
+						 strcmp((const char *)tag, YAML_STR_TAG) != 0));
 	node->height = 1;
 	node->source.text = node->text;
 	int rc = yaml_place_scalar(&node->source, &b->cursor, style, b->arena);
@@ -329,8 +329,10 @@ static void drop_duplicates(struct builder *b)
 			b->entries[kept++] = *entry;
 		} else if (!entry->merged) {
 			yaml_diag(b->diags, DIAG_ERROR, entry->key, NULL,
-				  "key \"" SLICE_FMT "\" a second time; the first is at line %u, column %u",
-				  SLICE_ARG(entry->key->text), first->key->line, first->key->column);
+				  "key \"" SLICE_FMT
+				  "\" a second time; the first is at line %u, column %u",
+				  SLICE_ARG(entry->key->text), first->key->line,
+				  first->key->column);
 		}
 	}
 	b->nentries = kept;
@@ -339,7 +341,8 @@ static void drop_duplicates(struct builder *b)
 }
 
 /* Applies merges, refuses duplicates; the children on the stack become the node's items. */
-static int finish_mapping(struct builder *b, struct yaml_node *node, struct yaml_node **children, size_t n)
+static int finish_mapping(struct builder *b, struct yaml_node *node, struct yaml_node **children,
+			  size_t n)
 {
 	int rc = 0;
 	assert(n % 2 == 0);
@@ -371,7 +374,8 @@ static int finish_mapping(struct builder *b, struct yaml_node *node, struct yaml
 	return 0;
 }
 
-static int finish_sequence(struct builder *b, struct yaml_node *node, struct yaml_node **children, size_t n)
+static int finish_sequence(struct builder *b, struct yaml_node *node, struct yaml_node **children,
+			   size_t n)
 {
 	node->n = n;
 	node->items = ARENA_ARRAY(b->arena, struct yaml_node *, n);
@@ -554,7 +558,8 @@ int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *dia
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc = fd < 0 ? ERR_IO : read_all(fd, &bytes);
 	if (rc == ERR_IO)
-		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, NULL, "cannot read: %s", strerror(errno));
+		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, NULL, "cannot read: %s",
+			 strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (!rc)

@@ -2,7 +2,8 @@
  * YAML as a tree with places, over libyaml.
  *
  * First document only. Anchors and aliases are resolved (an alias shares its node), merge keys (<<)
- * are applied. Depth, nodes (aliases counted at each use) and bytes are limited. All nodes live in the arena.
+ * are applied. Depth, nodes (aliases counted at each use) and bytes are limited. All nodes live in
+ * the arena.
  */
 #ifndef TOCSIN_BASE_YAML_H
 #define TOCSIN_BASE_YAML_H
@@ -40,16 +41,23 @@ struct yaml_node {
 	uint32_t height; /* levels; 1: a scalar */
 };
 
-/* file: the name in diagnostics (copied). ERR_INVALID with diagnostics in the list. An empty document gives *out = NULL. */
-int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags, struct yaml_node **out);
-/* Reads and parses; the file's text stays in the arena for quotes. ERR_IO, ERR_INVALID with diagnostics. */
-int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags, struct yaml_node **out);
+/*
+ * text: copied into the arena, for quotes; file: the name in diagnostics (copied). ERR_INVALID with
+ * diagnostics in the list, also where a limit was exceeded; ERR_NOMEM. An empty document gives
+ * *out = NULL.
+ */
+int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
+	       struct yaml_node **out);
+/* Reads and parses. ERR_IO with a diagnostic, else as yaml_parse(). */
+int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
+		    struct yaml_node **out);
 /* The value of a key of a mapping, or NULL. */
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 bool yaml_is_null(const struct yaml_node *node);
 
 /* A diagnostic at a node. */
-void yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node, const char *hint, const char *format, ...)
+void yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
+	       const char *hint, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
 #include "base/bind.h"

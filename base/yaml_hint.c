@@ -5,8 +5,8 @@
 void yaml_hint_block(struct slice key, struct buf *out)
 {
 	bool expression = slice_is(key, "expr");
-	buf_printf(out, "put the %s in a block: " SLICE_FMT ": |", expression ? "expression" : "text",
-		   SLICE_ARG(key));
+	buf_printf(out, "put the %s in a block: " SLICE_FMT ": |",
+		   expression ? "expression" : "text", SLICE_ARG(key));
 }
 
 /* The line that an offset is on, without its end. */
@@ -32,8 +32,8 @@ static struct slice line_before(struct slice text, struct slice line)
 
 static bool is_key_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-	       c == '-' || c == '.' || c == '/';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || c == '.' || c == '/';
 }
 
 /* Takes "  - key: value" apart; false if the line is none such. */
@@ -110,7 +110,8 @@ static bool is_continuation(struct slice line, struct slice before)
 	return indent_of(line) > indent_of(before) && !split_line(line, &key, &value);
 }
 
-/* A hint from a line "key: value" whose value is none for YAML; false if there is no reason to see. */
+/* A hint from a line "key: value" whose value is none for YAML; false if there is no reason to see.
+ */
 static bool hint_line(struct slice line, struct buf *out)
 {
 	struct slice key, value;

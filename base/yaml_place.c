@@ -124,11 +124,13 @@ struct walk {
 
 static void add_piece(struct walk *walk)
 {
-	struct source_piece piece = { (uint32_t)walk->t, walk->at.line, yaml_cursor_column(&walk->at) };
+	struct source_piece piece = { (uint32_t)walk->t, walk->at.line,
+				      yaml_cursor_column(&walk->at) };
 	if (walk->pieces.len) {
 		struct source_piece last;
 		memcpy(&last, walk->pieces.ptr + walk->pieces.len - sizeof(last), sizeof(last));
-		if (last.line == piece.line && piece.column - last.column == piece.offset - last.offset)
+		if (last.line == piece.line &&
+		    piece.column - last.column == piece.offset - last.offset)
 			return;
 	} else {
 		piece.offset = 0; /* so that blanks at the beginning have a place too */
@@ -272,8 +274,9 @@ int yaml_place_scalar(struct source *source, const struct yaml_cursor *from, enu
 		at.offset++;
 		source->column0++;
 	}
-	bool verbatim = style != YAML_FOLDED && text.len <= at.text.len - at.offset &&
-			(text.len == 0 || memcmp(at.text.ptr + at.offset, text.ptr, text.len) == 0) &&
-			slice_find(text, '\n') < 0;
+	bool verbatim =
+		style != YAML_FOLDED && text.len <= at.text.len - at.offset &&
+		(text.len == 0 || memcmp(at.text.ptr + at.offset, text.ptr, text.len) == 0) &&
+		slice_find(text, '\n') < 0;
 	return verbatim ? 0 : place_pieces(source, &at, style, arena);
 }

@@ -26,7 +26,7 @@ enum yaml_style { YAML_PLAIN, YAML_SINGLE_QUOTED, YAML_DOUBLE_QUOTED, YAML_LITER
 
 /*
  * Completes a scalar's source, whose file, whole and text are set: finds line0, column0, indent or
- * pieces by walking through the file from the cursor, where the scalar (or its anchor or tag) begins.
+ * pieces by walking through the file from the cursor, where the scalar, its anchor or tag begins.
  * ERR_NOMEM.
  */
 int yaml_place_scalar(struct source *source, const struct yaml_cursor *at, enum yaml_style style,

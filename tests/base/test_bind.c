@@ -31,10 +31,16 @@ struct outer {
 
 static const struct bind_field inner_fields[] = {
 	{ "url", BIND_STRING, offsetof(struct inner, url), .required = true, .doc = "Where to." },
-	{ "tries", BIND_INT, offsetof(struct inner, tries), .min = 1, .max = 9, .default_text = "3" },
+	{ "tries", BIND_INT, offsetof(struct inner, tries), .min = 1, .max = 9,
+	  .default_text = "3" },
 };
 static const struct bind_table inner_table = {
-	"hook", sizeof(struct inner), inner_fields, 2, false, offsetof(struct inner, node),
+	"hook",
+	sizeof(struct inner),
+	inner_fields,
+	2,
+	false,
+	offsetof(struct inner, node),
 	offsetof(struct inner, given),
 };
 
@@ -47,7 +53,8 @@ static const struct bind_field outer_fields[] = {
 	{ "count", BIND_INT, FIELD(count), .doc = "How many." },
 	{ "port", BIND_INT, FIELD(port), .min = 1, .max = 65535, .default_text = "80" },
 	{ "ratio", BIND_NUMBER, FIELD(ratio), .default_text = "0.5" },
-	{ "wait", BIND_DURATION, FIELD(wait), .default_text = "1m30s", .min = 1000, .max = 3600000, .unit = "s" },
+	{ "wait", BIND_DURATION, FIELD(wait), .default_text = "1m30s", .min = 1000, .max = 3600000,
+	  .unit = "s" },
 	{ "keep", BIND_DURATION, FIELD(keep), .doc = "How long." },
 	{ "size", BIND_BYTES, FIELD(size), .default_text = "64MiB", .min = 1024, .max = 1 << 30 },
 	{ "quota", BIND_BYTES, FIELD(quota), .doc = "How much." },
@@ -59,8 +66,10 @@ static const struct bind_field outer_fields[] = {
 	{ "raw", BIND_NODE, FIELD(raw), .doc = "Anything." },
 };
 static const struct bind_table outer_table = {
-	"thing", sizeof(struct outer), outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]), true,
-	SIZE_MAX, SIZE_MAX,
+	"thing",      sizeof(struct outer),
+	outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]),
+	true,	      SIZE_MAX,
+	SIZE_MAX,
 };
 
 static struct arena arena;
@@ -114,11 +123,12 @@ static void assert_message(const struct diag *diag, const char *message, const c
 
 START_TEST(bind_fills_every_type)
 {
-	const struct outer *o = accept("name: n\npath: p\non: no\noff: Yes\ncount: -7\nport: 0x1F90\nratio: 2\n"
-				       "wait: 5m\nkeep: 1d12h\nsize: 1MiB\nquota: 1.5GB\ncolor: blue\n"
-				       "words: [x, 1, true]\nlabels: {a: 1, b: ~, c: text}\n"
-				       "hook: {url: u, tries: 9}\nsteps: [{url: v}, {url: w, tries: 1}]\n"
-				       "raw: [1, 2]\n");
+	const struct outer *o =
+		accept("name: n\npath: p\non: no\noff: Yes\ncount: -7\nport: 0x1F90\nratio: 2\n"
+		       "wait: 5m\nkeep: 1d12h\nsize: 1MiB\nquota: 1.5GB\ncolor: blue\n"
+		       "words: [x, 1, true]\nlabels: {a: 1, b: ~, c: text}\n"
+		       "hook: {url: u, tries: 9}\nsteps: [{url: v}, {url: w, tries: 1}]\n"
+		       "raw: [1, 2]\n");
 	ck_assert(slice_is(o->name, "n"));
 	ck_assert_str_eq(o->path, "p");
 	ck_assert(!o->on && o->off);
@@ -171,8 +181,9 @@ static void assert_defaults(const struct outer *o)
 START_TEST(bind_applies_defaults)
 {
 	assert_defaults(accept("name: n\n"));
-	assert_defaults(accept("name: n\npath: ~\non:\nport: null\nratio: Null\nwait: ~\nsize: ~\ncolor: ~\n"
-			       "words: ~\nlabels: ~\nhook:\nsteps: ~\nraw: ~\n"));
+	assert_defaults(accept(
+		"name: n\npath: ~\non:\nport: null\nratio: Null\nwait: ~\nsize: ~\ncolor: ~\n"
+		"words: ~\nlabels: ~\nhook:\nsteps: ~\nraw: ~\n"));
 	ck_assert_int_eq(bind_struct(&outer_table, NULL, &arena, &diags, &outer), 0);
 	assert_defaults(&outer);
 	ck_assert_uint_eq(diags.n, 0);
@@ -197,10 +208,12 @@ START_TEST(bind_suggests_keys)
 	ck_assert_uint_eq(diag->column, 1);
 	ck_assert_uint_eq(diag->span, 6);
 	ck_assert_str_eq(diag->quote, "colour: red");
-	assert_message(refuse("name: n\nquite_other: red\n"), "unknown key \"quite_other\" in thing", NULL);
+	assert_message(refuse("name: n\nquite_other: red\n"),
+		       "unknown key \"quite_other\" in thing", NULL);
 	assert_message(refuse("name: n\nhook: {ulr: x, url: y}\n"), "unknown key \"ulr\" in hook",
 		       "did you mean \"url\"?");
-	assert_message(refuse("name: n\nhook: {x-a: x, url: y}\n"), "unknown key \"x-a\" in hook", NULL);
+	assert_message(refuse("name: n\nhook: {x-a: x, url: y}\n"), "unknown key \"x-a\" in hook",
+		       NULL);
 	accept("name: n\nx-anchors: &a {b: c}\n");
 }
 END_TEST
@@ -211,8 +224,10 @@ START_TEST(bind_requires_keys)
 	assert_message(diag, "missing key \"name\" in thing", NULL);
 	ck_assert_uint_eq(diag->line, 1);
 	assert_message(refuse("name: ~\n"), "missing key \"name\" in thing", NULL);
-	assert_message(refuse("name: n\nsteps: [{tries: 1}]\n"), "missing key \"url\" in hook", NULL);
-	assert_message(refuse("name: n\nsteps: [~]\n"), "hook must be a mapping, not nothing", NULL);
+	assert_message(refuse("name: n\nsteps: [{tries: 1}]\n"), "missing key \"url\" in hook",
+		       NULL);
+	assert_message(refuse("name: n\nsteps: [~]\n"), "hook must be a mapping, not nothing",
+		       NULL);
 	assert_message(refuse("[]"), "thing must be a mapping, not a list", NULL);
 	assert_message(refuse("text"), "thing must be a mapping, not a text", NULL);
 }
@@ -230,10 +245,12 @@ static const struct refusal {
 	{ "path: \"a\\0b\"", "\"path\" in thing contains a NUL byte", NULL },
 	{ "on: maybe", "\"on\" in thing: \"maybe\" is not true or false", NULL },
 	{ "on: 1", "\"on\" in thing: \"1\" is not true or false", NULL },
-	{ "on: 'true'", "\"on\" in thing must be true or false, not a text", "leave the quotes out" },
+	{ "on: 'true'", "\"on\" in thing must be true or false, not a text",
+	  "leave the quotes out" },
 	{ "on: []", "\"on\" in thing must be true or false, not a list", NULL },
 	{ "count: 1.5", "\"count\" in thing: \"1.5\" is not a whole number", NULL },
-	{ "count: '15'", "\"count\" in thing: \"15\" is not a whole number", "leave the quotes out" },
+	{ "count: '15'", "\"count\" in thing: \"15\" is not a whole number",
+	  "leave the quotes out" },
 	{ "count: 010", "\"count\" in thing: \"010\" is not a whole number", NULL },
 	{ "count: +", "\"count\" in thing: \"+\" is not a whole number", NULL },
 	{ "count: 0x", "\"count\" in thing: \"0x\" is not a whole number", NULL },
@@ -245,8 +262,10 @@ static const struct refusal {
 	{ "ratio: {}", "\"ratio\" in thing must be a number, not a mapping", NULL },
 	{ "wait: 5 minutes", "\"wait\" in thing: \"5 minutes\" is not a duration",
 	  "write durations like 30s, 5m or 1h30m" },
-	{ "wait: -5m", "\"wait\" in thing: \"-5m\" is not a duration", "write durations like 30s, 5m or 1h30m" },
-	{ "wait: 5", "\"wait\" in thing: \"5\" is not a duration", "write durations like 30s, 5m or 1h30m" },
+	{ "wait: -5m", "\"wait\" in thing: \"-5m\" is not a duration",
+	  "write durations like 30s, 5m or 1h30m" },
+	{ "wait: 5", "\"wait\" in thing: \"5\" is not a duration",
+	  "write durations like 30s, 5m or 1h30m" },
 	{ "wait: 500ms", "\"wait\" in thing: \"500ms\" is less than 1s", NULL },
 	{ "wait: 2h", "\"wait\" in thing: \"2h\" is more than 1h", NULL },
 	{ "wait: [5m]", "\"wait\" in thing must be a duration, not a list",
@@ -269,7 +288,8 @@ static const struct refusal {
 	  "did you mean \"green\"?" },
 	{ "color: off", "\"color\" in thing: \"off\" is not one of red, green, blue", NULL },
 	{ "color: [red]", "\"color\" in thing must be one of red, green, blue, not a list", NULL },
-	{ "words: x", "\"words\" in thing must be a list of texts, not a text", "write a list: [one, other]" },
+	{ "words: x", "\"words\" in thing must be a list of texts, not a text",
+	  "write a list: [one, other]" },
 	{ "words: [x, [y]]", "an entry of \"words\" in thing must be a text, not a list", NULL },
 	{ "words: [x, ~]", "an entry of \"words\" in thing must be a text, not nothing", NULL },
 	{ "labels: [x]", "\"labels\" in thing must be a mapping of texts, not a list",
@@ -292,8 +312,9 @@ END_TEST
 
 START_TEST(bind_collects_all_errors)
 {
-	ck_assert_int_eq(bind("nam: n\nport: 0\nwait: x\nhook: {tries: 0, x: y}\nsteps: [1, {url: z}]\n"),
-			 ERR_INVALID);
+	ck_assert_int_eq(
+		bind("nam: n\nport: 0\nwait: x\nhook: {tries: 0, x: y}\nsteps: [1, {url: z}]\n"),
+		ERR_INVALID);
 	ck_assert_uint_eq(diags.errors, 8);
 	ck_assert_int_eq(outer.port, 80);
 	ck_assert_int_eq(outer.wait, 90000);
@@ -305,10 +326,11 @@ START_TEST(bind_says_when_memory_is_short)
 {
 	struct yaml_node *root = NULL;
 	struct arena small;
-	ck_assert_int_eq(yaml_parse(SLICE("name: n\npath: p\nwords: [a]\nlabels: {a: b}\nsteps: [{url: x}]\n"
-					  "color: red\n"),
-				    "f.yml", &arena, &diags, &root),
-			 0);
+	ck_assert_int_eq(
+		yaml_parse(SLICE("name: n\npath: p\nwords: [a]\nlabels: {a: b}\nsteps: [{url: x}]\n"
+				 "color: red\n"),
+			   "f.yml", &arena, &diags, &root),
+		0);
 	bool fitted = false;
 	for (size_t limit = 16; !fitted; limit += 16) {
 		arena_init(&small, limit);
@@ -357,7 +379,8 @@ static Suite *bind_suite(void)
 	tcase_add_test(tc, bind_takes_scalars_as_text);
 	tcase_add_test(tc, bind_suggests_keys);
 	tcase_add_test(tc, bind_requires_keys);
-	tcase_add_loop_test(tc, bind_refuses_wrong_values, 0, sizeof(refusals) / sizeof(refusals[0]));
+	tcase_add_loop_test(tc, bind_refuses_wrong_values, 0,
+			    sizeof(refusals) / sizeof(refusals[0]));
 	tcase_add_test(tc, bind_collects_all_errors);
 	tcase_add_test(tc, bind_says_when_memory_is_short);
 	tcase_add_test(tc, bind_prints_its_reference);

@@ -109,21 +109,25 @@ static void assert_failed(const char *error)
 static void reply_with(struct http_request *http, int status, const char *name, const char *value)
 {
 	struct http_header header = { name, value };
-	http_reply(http, &(struct http_reply){ status, "text/plain", &header, 1, SLICE("see header") });
+	http_reply(http,
+		   &(struct http_reply){ status, "text/plain", &header, 1, SLICE("see header") });
 }
 
 static void reply_echo(struct http_request *http)
 {
-	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OTHER" };
+	static const char *const methods[] = { "GET",	 "HEAD",    "POST", "PUT",
+					       "DELETE", "OPTIONS", "OTHER" };
 	struct buf out;
 	struct slice body = http_request_body(http);
 	buf_init(&out);
-	buf_printf(&out, "%s host=" SLICE_FMT " agent=" SLICE_FMT " type=" SLICE_FMT " x=" SLICE_FMT " expect=" SLICE_FMT
-		   " body=%zu:", methods[http_request_method(http)], SLICE_ARG(http_request_header(http, "Host")),
+	buf_printf(&out,
+		   "%s host=" SLICE_FMT " agent=" SLICE_FMT " type=" SLICE_FMT " x=" SLICE_FMT
+		   " expect=" SLICE_FMT " body=%zu:",
+		   methods[http_request_method(http)], SLICE_ARG(http_request_header(http, "Host")),
 		   SLICE_ARG(http_request_header(http, "User-Agent")),
 		   SLICE_ARG(http_request_header(http, "Content-Type")),
-		   SLICE_ARG(http_request_header(http, "X-Thing")), SLICE_ARG(http_request_header(http, "Expect")),
-		   body.len);
+		   SLICE_ARG(http_request_header(http, "X-Thing")),
+		   SLICE_ARG(http_request_header(http, "Expect")), body.len);
 	buf_add_slice(&out, body);
 	http_reply(http, &(struct http_reply){ .status = 200, .body = buf_slice(&out) });
 	buf_fini(&out);
@@ -144,7 +148,8 @@ static void handle(void *ctx, struct http_request *http)
 	} else if (strcmp(path, "/exact") == 0) {
 		char *big = malloc(HTTP_RESPONSE_MAX);
 		memset(big, 'b', HTTP_RESPONSE_MAX);
-		http_reply(http, &(struct http_reply){ .status = 200, .body = { big, HTTP_RESPONSE_MAX } });
+		http_reply(http, &(struct http_reply){ .status = 200,
+						       .body = { big, HTTP_RESPONSE_MAX } });
 		free(big);
 	} else if (strncmp(path, "/retry/", 7) == 0) {
 		reply_with(http, 503, "Retry-After", path + 7);
@@ -180,7 +185,8 @@ static void teardown(void)
 
 START_TEST(http_client_sends)
 {
-	struct http_header headers[] = { { "X-Thing", "a b" }, { "Content-Type", "application/json" } };
+	struct http_header headers[] = { { "X-Thing", "a b" },
+					 { "Content-Type", "application/json" } };
 	struct http_send send = request("POST", url_of("/hook"));
 	char expected[200];
 	send.headers = headers;
@@ -194,7 +200,8 @@ START_TEST(http_client_sends)
 	ck_assert_int_eq(last.status, 200);
 	ck_assert_str_eq(last.error, "");
 	ck_assert_int_gt(last.duration_us, 0);
-	int n = snprintf(expected, sizeof(expected), "POST host=%s agent=tocsin type=application/json x=a b expect= body=10:",
+	int n = snprintf(expected, sizeof(expected),
+			 "POST host=%s agent=tocsin type=application/json x=a b expect= body=10:",
 			 base_url + 7);
 	ck_assert_uint_eq(last.body.len, (size_t)n + 10);
 	ck_assert_mem_eq(last.body.ptr, expected, (size_t)n);
@@ -288,11 +295,14 @@ START_TEST(http_client_reads_retry_after)
 	ck_assert_int_eq(last.retry_after_ms, 0);
 	get("/retry/999999999999999999999999");
 	ck_assert_int_eq(last.retry_after_ms, 1000000000000);
-	static const char *const odd[] = { "/retry/", "/retry/-5", "/retry/soon", "/retry/1.5",
-					   "/retry/0123456789012345678901234567890123456789012345678901234567890123456789" };
+	static const char *const odd[] = {
+		"/retry/", "/retry/-5", "/retry/soon", "/retry/1.5",
+		"/retry/0123456789012345678901234567890123456789012345678901234567890123456789"
+	};
 	for (size_t i = 0; i < 5; i++) {
 		get(odd[i]);
-		ck_assert_msg(last.retry_after_ms == -1, "%s: %lld", odd[i], (long long)last.retry_after_ms);
+		ck_assert_msg(last.retry_after_ms == -1, "%s: %lld", odd[i],
+			      (long long)last.retry_after_ms);
 	}
 	get("/none");
 	ck_assert_int_eq(last.retry_after_ms, -1);
@@ -306,8 +316,8 @@ START_TEST(http_client_reads_retry_after_dates)
 					       "/retry/%a%%20%b%%20%d%%20%H:%M:%S%%20%Y" };
 	for (size_t i = 0; i < 3; i++) {
 		get(date_path(formats[i], 60));
-		ck_assert_msg(last.retry_after_ms > 55000 && last.retry_after_ms <= 60000, "%s: %lld", formats[i],
-			      (long long)last.retry_after_ms);
+		ck_assert_msg(last.retry_after_ms > 55000 && last.retry_after_ms <= 60000,
+			      "%s: %lld", formats[i], (long long)last.retry_after_ms);
 		get(date_path(formats[i], -60));
 		ck_assert_int_eq(last.retry_after_ms, 0);
 	}
@@ -345,8 +355,9 @@ END_TEST
 
 START_TEST(http_client_speaks_http_only)
 {
-	static const char *const urls[] = { "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/",
-					    "dict://127.0.0.1/", "smtp://127.0.0.1/" };
+	static const char *const urls[] = { "file:///etc/passwd", "ftp://127.0.0.1/",
+					    "gopher://127.0.0.1/", "dict://127.0.0.1/",
+					    "smtp://127.0.0.1/" };
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		struct http_send send = request("GET", urls[i]);
 		do_send(&send);
@@ -443,8 +454,9 @@ END_TEST
 
 START_TEST(http_client_forgets_retry_after_of_interim_answers)
 {
-	ask_crooked("HTTP/1.1 100 Continue\r\nRetry-After: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true,
-		    5000);
+	ask_crooked("HTTP/1.1 100 Continue\r\nRetry-After: 5\r\n\r\nHTTP/1.1 200 "
+		    "OK\r\nContent-Length: 0\r\n\r\n",
+		    true, 5000);
 	ck_assert_int_eq(last.status, 200);
 	ck_assert_int_eq(last.retry_after_ms, -1);
 }
@@ -591,7 +603,8 @@ static bool tls_start(void)
 	ck_assert_ptr_nonnull(mkdtemp(tls_dir));
 	snprintf(tls_cert, sizeof(tls_cert), "%s/cert.pem", tls_dir);
 	snprintf(command, sizeof(command),
-		 "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 "
+		 "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem "
+		 "-days 2 "
 		 "-subj /CN=example.test -addext subjectAltName=DNS:example.test >/dev/null 2>&1",
 		 tls_dir);
 	if (system(command) != 0)
@@ -602,8 +615,8 @@ static bool tls_start(void)
 		dup2(out[1], STDOUT_FILENO);
 		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
 		if (chdir(tls_dir) == 0)
-			execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-key", "key.pem",
-			       "-cert", "cert.pem", "-www", NULL);
+			execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-key",
+			       "key.pem", "-cert", "cert.pem", "-www", NULL);
 		_exit(127);
 	}
 	close(out[1]);

@@ -27,8 +27,8 @@ struct peer {
 	int fd;
 	struct loop_fd *watch;
 	struct buf in;
-	const char *until;  /* the loop stops when this has come */
-	const char *more;   /* sent as the socket takes it */
+	const char *until; /* the loop stops when this has come */
+	const char *more;  /* sent as the socket takes it */
 	size_t more_len;
 	bool closed, broken; /* broken: it could not send or receive all */
 };
@@ -88,7 +88,8 @@ static void on_peer(void *ctx, int what)
 			loop_fd_set(peer->watch, peer->more_len ? LOOP_WRITE : 0);
 		}
 	}
-	if ((peer->closed && !peer->more_len) || (peer->until && peer->in.ptr && strstr(peer->in.ptr, peer->until)))
+	if ((peer->closed && !peer->more_len) ||
+	    (peer->until && peer->in.ptr && strstr(peer->in.ptr, peer->until)))
 		loop_stop(loop);
 }
 
@@ -124,8 +125,8 @@ static void peer_wait(struct peer *peer, const char *until)
 {
 	peer->until = until;
 	run();
-	ck_assert_msg(!gave_up && peer->in.ptr && strstr(peer->in.ptr, until), "\"%s\" did not come: %s", until,
-		      peer->in.ptr ? peer->in.ptr : "");
+	ck_assert_msg(!gave_up && peer->in.ptr && strstr(peer->in.ptr, until),
+		      "\"%s\" did not come: %s", until, peer->in.ptr ? peer->in.ptr : "");
 }
 
 static void peer_wait_close(struct peer *peer)
@@ -145,7 +146,8 @@ static void assert_has(const struct peer *peer, const char *text)
 
 static void assert_lacks(const struct peer *peer, const char *text)
 {
-	ck_assert_msg(!peer->in.ptr || !strstr(peer->in.ptr, text), "\"%s\" in: %s", text, peer->in.ptr);
+	ck_assert_msg(!peer->in.ptr || !strstr(peer->in.ptr, text), "\"%s\" in: %s", text,
+		      peer->in.ptr);
 }
 
 /* One request on a connection of its own; what came back up to the close or `until`. */
@@ -167,7 +169,8 @@ static struct peer ask(const char *request, const char *until)
 /* Tells what it understood. */
 static void reply_echo(struct http_request *request)
 {
-	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OTHER" };
+	static const char *const methods[] = { "GET",	 "HEAD",    "POST", "PUT",
+					       "DELETE", "OPTIONS", "OTHER" };
 	static const struct http_header headers[] = {
 		{ "X-Good", "yes" },
 		{ "X-Evil", "a\r\nX-Injected: b" },
@@ -176,7 +179,8 @@ static void reply_echo(struct http_request *request)
 	struct buf out;
 	struct slice body = http_request_body(request);
 	buf_init(&out);
-	buf_printf(&out, "%s path=" SLICE_FMT " query=" SLICE_FMT " peer=" SLICE_FMT " x=" SLICE_FMT,
+	buf_printf(&out,
+		   "%s path=" SLICE_FMT " query=" SLICE_FMT " peer=" SLICE_FMT " x=" SLICE_FMT,
 		   methods[http_request_method(request)], SLICE_ARG(http_request_path(request)),
 		   SLICE_ARG(http_request_query(request)), SLICE_ARG(http_request_peer(request)),
 		   SLICE_ARG(http_request_header(request, "x-thing")));
@@ -187,7 +191,8 @@ static void reply_echo(struct http_request *request)
 		buf_printf(&out, " m%zu=%s", i, value);
 		free(value);
 	}
-	buf_printf(&out, " body=%zu:" SLICE_FMT "\n", body.len, (int)(body.len < 50 ? body.len : 50), body.ptr);
+	buf_printf(&out, " body=%zu:" SLICE_FMT "\n", body.len,
+		   (int)(body.len < 50 ? body.len : 50), body.ptr);
 	http_reply(request, &(struct http_reply){ 200, "text/plain", headers, 3, buf_slice(&out) });
 	buf_fini(&out);
 }
@@ -202,7 +207,8 @@ static void handle(void *ctx, struct http_request *request)
 	} else if (slice_is(path, "/silent")) {
 		return;
 	} else if (slice_is(path, "/empty")) {
-		http_reply(request, &(struct http_reply){ .status = 204, .body = SLICE("not sent") });
+		http_reply(request,
+			   &(struct http_reply){ .status = 204, .body = SLICE("not sent") });
 	} else if (slice_is(path, "/free")) {
 		http_server_free(server);
 		server = NULL;
@@ -214,7 +220,9 @@ static void handle(void *ctx, struct http_request *request)
 
 static struct http_server_options options(void)
 {
-	return (struct http_server_options){ .address = "127.0.0.1", .body_max = BODY_MAX, .timeout_ms = 5000 };
+	return (struct http_server_options){ .address = "127.0.0.1",
+					     .body_max = BODY_MAX,
+					     .timeout_ms = 5000 };
 }
 
 static void start(struct http_server_options with)
@@ -244,7 +252,9 @@ static void teardown(void)
 START_TEST(http_server_answers)
 {
 	start(options());
-	struct peer peer = ask("GET /a%20b/%C3%A4+%zz?q=%41#f HTTP/1.1\r\nHost: h\r\nX-THING: v w\r\n\r\n", "body=");
+	struct peer peer =
+		ask("GET /a%20b/%C3%A4+%zz?q=%41#f HTTP/1.1\r\nHost: h\r\nX-THING: v w\r\n\r\n",
+		    "body=");
 	assert_has(&peer, "HTTP/1.1 200 OK\r\n");
 	assert_has(&peer, "Content-Type: text/plain\r\n");
 	assert_has(&peer, "Content-Length: ");
@@ -294,13 +304,15 @@ START_TEST(http_server_sends_no_body_where_none_belongs)
 }
 END_TEST
 
-static const char *const methods[] = { "GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "FOO" };
+static const char *const methods[] = { "GET",	  "POST",  "PUT",   "DELETE",
+				       "OPTIONS", "PATCH", "TRACE", "FOO" };
 
 START_TEST(http_server_leaves_methods_to_the_handler)
 {
 	char request[100];
 	start(options());
-	snprintf(request, sizeof(request), "%s /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n", methods[_i]);
+	snprintf(request, sizeof(request), "%s /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+		 methods[_i]);
 	struct peer peer = ask(request, "body=");
 	assert_has(&peer, _i < 5 ? methods[_i] : "OTHER");
 	assert_has(&peer, " path=/x");
@@ -311,16 +323,20 @@ END_TEST
 START_TEST(http_server_refuses_what_is_no_http)
 {
 	static const char *const requests[] = {
-		"GET /\r\n\r\n", "GET / HTTP/3.0\r\n\r\n", "\x16\x03\x01\r\n\r\n",
-		"GET / HTTP/1.1\r\nno colon\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+		"GET /\r\n\r\n",
+		"GET / HTTP/3.0\r\n\r\n",
+		"\x16\x03\x01\r\n\r\n",
+		"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
 		"POST / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n",
 		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	};
 	start(options());
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		struct peer peer = ask(requests[i], NULL);
-		ck_assert_msg(peer.in.ptr && (strstr(peer.in.ptr, " 4") || strstr(peer.in.ptr, " 501 ")), "%s→ %s",
-			      requests[i], peer.in.ptr);
+		ck_assert_msg(peer.in.ptr &&
+				      (strstr(peer.in.ptr, " 4") || strstr(peer.in.ptr, " 501 ")),
+			      "%s→ %s", requests[i], peer.in.ptr);
 		ck_assert_msg(handled == 0, "%s", requests[i]);
 		peer_close(&peer);
 	}
@@ -330,15 +346,18 @@ END_TEST
 START_TEST(http_server_decodes_parameters)
 {
 	start(options());
-	struct peer peer = ask("GET /?m%5b%5D=a%2Bb+c&x=1&m[]=&m[]=%3d%26&m[] HTTP/1.1\r\n\r\n", "body=");
+	struct peer peer =
+		ask("GET /?m%5b%5D=a%2Bb+c&x=1&m[]=&m[]=%3d%26&m[] HTTP/1.1\r\n\r\n", "body=");
 	assert_has(&peer, " m0=a+b c m1= m2==& m3= body");
 	peer_close(&peer);
-	peer = ask("POST /?m[]=query HTTP/1.1\r\nContent-Type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n"
+	peer = ask("POST /?m[]=query HTTP/1.1\r\nContent-Type: Application/X-WWW-Form-Urlencoded; "
+		   "charset=utf-8\r\n"
 		   "Content-Length: 20\r\n\r\nm[]=form&m%5B%5D=%20",
 		   "body=");
 	assert_has(&peer, " m0=form m1=  m2=query ");
 	peer_close(&peer);
-	peer = ask("POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nm[]=x", "body=");
+	peer = ask("POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nm[]=x",
+		   "body=");
 	assert_lacks(&peer, " m0=");
 	peer_close(&peer);
 }
@@ -347,7 +366,8 @@ END_TEST
 START_TEST(http_server_reads_bodies)
 {
 	start(options());
-	struct peer peer = ask("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", "body=5:hello\n");
+	struct peer peer =
+		ask("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", "body=5:hello\n");
 	peer_close(&peer);
 	peer = ask("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 		   "5\r\nhello\r\n1\r\n \r\nA\r\n0123456789\r\n0\r\n\r\n",
@@ -368,7 +388,8 @@ START_TEST(http_server_continues_when_asked)
 	peer_wait(&peer, "body=5:hello\n");
 	peer_close(&peer);
 
-	peer = ask("POST / HTTP/1.1\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n", NULL);
+	peer = ask("POST / HTTP/1.1\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n",
+		   NULL);
 	assert_has(&peer, "HTTP/1.1 413 ");
 	assert_lacks(&peer, "100 Continue");
 	peer_close(&peer);
@@ -483,7 +504,8 @@ START_TEST(http_server_keeps_connections)
 	peer_open(&peer);
 	for (int i = 0; i < 1000; i++) {
 		char request[100];
-		snprintf(request, sizeof(request), "POST /%d HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", i);
+		snprintf(request, sizeof(request),
+			 "POST /%d HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", i);
 		snprintf(expected, sizeof(expected), "path=/%d query=", i);
 		buf_clear(&peer.in);
 		peer_send(&peer, request);
@@ -502,7 +524,8 @@ START_TEST(http_server_answers_pipelined_requests_in_order)
 	start(options());
 	buf_init(&requests);
 	for (int i = 0; i < 100; i++)
-		buf_printf(&requests, "GET /%d HTTP/1.1\r\n%s\r\n", i, i == 99 ? "Connection: close\r\n" : "");
+		buf_printf(&requests, "GET /%d HTTP/1.1\r\n%s\r\n", i,
+			   i == 99 ? "Connection: close\r\n" : "");
 	peer = ask(requests.ptr, NULL);
 	const char *at = peer.in.ptr;
 	for (int i = 0; i < 100; i++) {
@@ -564,10 +587,13 @@ START_TEST(http_server_defers)
 		peer_send(&peer, "GET /defer HTTP/1.1\r\n\r\n");
 		run();
 		ck_assert(!gave_up);
-		http_reply_to(server, before, &(struct http_reply){ .status = 500, .body = SLICE("stale") });
+		http_reply_to(server, before,
+			      &(struct http_reply){ .status = 500, .body = SLICE("stale") });
 		run_for(5);
-		http_reply_to(server, token, &(struct http_reply){ .status = 202, .body = SLICE("later") });
-		http_reply_to(server, token, &(struct http_reply){ .status = 500, .body = SLICE("twice") });
+		http_reply_to(server, token,
+			      &(struct http_reply){ .status = 202, .body = SLICE("later") });
+		http_reply_to(server, token,
+			      &(struct http_reply){ .status = 500, .body = SLICE("twice") });
 		peer_wait(&peer, "later");
 		assert_lacks(&peer, "stale");
 		assert_lacks(&peer, "twice");
@@ -600,7 +626,8 @@ START_TEST(http_server_drops_answers_to_gone_connections)
 	peer_wait(&peer, "right");
 	assert_lacks(&peer, "wrong");
 	peer_close(&peer);
-	http_reply_to(server, (struct http_token){ 5000, 1 }, &(struct http_reply){ .status = 200 });
+	http_reply_to(server, (struct http_token){ 5000, 1 },
+		      &(struct http_reply){ .status = 200 });
 }
 END_TEST
 
@@ -728,7 +755,8 @@ START_TEST(http_server_shares_a_port)
 	char expected[100];
 	with.reuse_port = false;
 	ck_assert_int_eq(http_server_new(loop, &with, handle, NULL, &other, &why), ERR_IO);
-	snprintf(expected, sizeof(expected), "cannot listen on 127.0.0.1:%u: Address already in use", with.port);
+	snprintf(expected, sizeof(expected),
+		 "cannot listen on 127.0.0.1:%u: Address already in use", with.port);
 	ck_assert_str_eq(why, expected);
 	free(why);
 	with.address = "no.such.host.invalid";

@@ -71,7 +71,8 @@ static void assert_place(const struct yaml_node *node, const char *word, uint32_
 
 START_TEST(yaml_reads_the_shapes)
 {
-	struct yaml_node *root = parse("a: 1\nb: [x, 'y', \"z\"]\nc:\n  d: ~\n  'e f': |\n    text\n");
+	struct yaml_node *root =
+		parse("a: 1\nb: [x, 'y', \"z\"]\nc:\n  d: ~\n  'e f': |\n    text\n");
 	ck_assert_int_eq(root->type, YAML_MAPPING);
 	ck_assert_uint_eq(root->n, 6);
 	assert_text(root->items[0], "a");
@@ -108,7 +109,8 @@ END_TEST
 
 START_TEST(yaml_skips_a_byte_order_mark)
 {
-	struct yaml_node *root = parse("\xEF\xBB\xBF" "a: b\n");
+	struct yaml_node *root = parse("\xEF\xBB\xBF"
+				       "a: b\n");
 	assert_text(yaml_get(root, "a"), "b");
 	ck_assert_uint_eq(yaml_get(root, "a")->column, 4);
 }
@@ -163,16 +165,19 @@ END_TEST
 START_TEST(yaml_refuses_foreign_tags)
 {
 	ck_assert_str_eq(refuse("a: !vault x\n")->message, "unknown tag \"!vault\"");
-	ck_assert_str_eq(refuse("a: !!binary eA==\n")->message, "unknown tag \"tag:yaml.org,2002:binary\"");
+	ck_assert_str_eq(refuse("a: !!binary eA==\n")->message,
+			 "unknown tag \"tag:yaml.org,2002:binary\"");
 	assert_text(yaml_get(parse("a: !!float 3\n"), "a"), "3");
 }
 END_TEST
 
 START_TEST(yaml_refuses_duplicate_keys_naming_both)
 {
-	const struct diag *diag = refuse("groups:\n- name: x\n  for: 1m\n  expr: up\n  for: 2m\n  expr: down\n");
+	const struct diag *diag =
+		refuse("groups:\n- name: x\n  for: 1m\n  expr: up\n  for: 2m\n  expr: down\n");
 	ck_assert_uint_eq(diags.n, 2);
-	ck_assert_str_eq(diag[0].message, "key \"expr\" a second time; the first is at line 4, column 3");
+	ck_assert_str_eq(diag[0].message,
+			 "key \"expr\" a second time; the first is at line 4, column 3");
 	ck_assert_uint_eq(diag[0].line, 6);
 	ck_assert_uint_eq(diag[0].column, 3);
 	ck_assert_str_eq(diag[0].quote, "  expr: down");
@@ -207,25 +212,31 @@ static const struct place_case {
 	const char *quote;
 } places[] = {
 	{ "plain", "- expr: sum(WORD)\n", 1, 13, "- expr: sum(WORD)" },
-	{ "plain after an anchor", "- expr: &a !!str sum(WORD)\n", 1, 22, "- expr: &a !!str sum(WORD)" },
-	{ "plain after text in UTF-8", "- {ä: ö, expr: é WORD}\n", 1, 21, "- {ä: ö, expr: é WORD}" },
+	{ "plain after an anchor", "- expr: &a !!str sum(WORD)\n", 1, 22,
+	  "- expr: &a !!str sum(WORD)" },
+	{ "plain after text in UTF-8", "- {ä: ö, expr: é WORD}\n", 1, 21,
+	  "- {ä: ö, expr: é WORD}" },
 	{ "plain on two lines", "- expr: sum(\n    WORD)\n", 2, 5, "    WORD)" },
 	{ "plain with an empty line", "- expr: sum\n\n\n   by  WORD\n", 4, 8, "   by  WORD" },
 	{ "single-quoted", "- expr: 'sum(WORD)'\n", 1, 14, "- expr: 'sum(WORD)'" },
-	{ "single-quoted with quotes", "- expr: 'a=''b'' WORD'\n", 1, 18, "- expr: 'a=''b'' WORD'" },
+	{ "single-quoted with quotes", "- expr: 'a=''b'' WORD'\n", 1, 18,
+	  "- expr: 'a=''b'' WORD'" },
 	{ "single-quoted on two lines", "- expr: 'a\n   WORD'\n", 2, 4, "   WORD'" },
 	{ "double-quoted", "- expr: \"sum(WORD)\"\n", 1, 14, "- expr: \"sum(WORD)\"" },
 	{ "double-quoted with escapes", "- expr: \"\\x41\\u00e9\\t\\\"\\n\\\\ \\N WORD\"\n", 1, 32,
 	  "- expr: \"\\x41\\u00e9\\t\\\"\\n\\\\ \\N WORD\"" },
-	{ "double-quoted on lines", "- expr: \"a\n\n\n  b c\n  \\  WORD\"\n", 5, 6, "  \\  WORD\"" },
-	{ "double-quoted, escaped line end", "- expr: \"ab \\\n   c WORD\"\n", 2, 6, "   c WORD\"" },
+	{ "double-quoted on lines", "- expr: \"a\n\n\n  b c\n  \\  WORD\"\n", 5, 6,
+	  "  \\  WORD\"" },
+	{ "double-quoted, escaped line end", "- expr: \"ab \\\n   c WORD\"\n", 2, 6,
+	  "   c WORD\"" },
 	{ "literal", "- expr: |\n    sum(\n      WORD)\n", 3, 7, "      WORD)" },
 	{ "literal, first line", "- expr: |\n    WORD\n    sum\n", 2, 5, "    WORD" },
 	{ "literal, stripped", "- expr: |-\n    sum(\n    \n\n    WORD)\n\n", 5, 5, "    WORD)" },
 	{ "literal, kept", "- expr: |+ # why\n    sum(\n    WORD)\n\n", 3, 5, "    WORD)" },
 	{ "literal, empty lines first", "- expr: |\n\n\n    sum(\n    WORD)\n", 5, 5, "    WORD)" },
 	{ "literal, indentation given", "- expr: |2\n      sum(\n    WORD)\n", 3, 5, "    WORD)" },
-	{ "literal, indentation given, stripped", "- expr: |2-\n\n     \n      WORD)\n", 4, 7, "      WORD)" },
+	{ "literal, indentation given, stripped", "- expr: |2-\n\n     \n      WORD)\n", 4, 7,
+	  "      WORD)" },
 	{ "literal with CRLF", "- expr: |\r\n    sum(\r\n    WORD)\r\n", 3, 5, "    WORD)" },
 	{ "literal after a tag", "- expr: !!str |\n    sum(\n    WORD)\n", 3, 5, "    WORD)" },
 	{ "literal at the top", "--- |\n sum(\n WORD)\n", 3, 2, " WORD)" },
@@ -272,11 +283,14 @@ static const struct syntax_case {
 	const char *message, *hint;
 } syntax[] = {
 	{ "- expr: a: b\n", 1, 10, "mapping values are not allowed", "in a block: expr: |" },
-	{ "- summary: it says: no\n", 1, 19, "mapping values", "put the text in a block: summary: |" },
+	{ "- summary: it says: no\n", 1, 19, "mapping values",
+	  "put the text in a block: summary: |" },
 	{ "- expr: {a=\"b\"} > 5\n", 1, 19, "did not find expected",
 	  "leading { for a mapping; put the expression in a block: expr: |" },
-	{ "- expr: {a=\"b\"} + 5\n", 1, 17, "did not find expected key", "leading { for a mapping" },
-	{ "- expr: {a=\"b\"}\n    > 5\n", 2, 7, "did not find expected", "leading { for a mapping" },
+	{ "- expr: {a=\"b\"} + 5\n", 1, 17, "did not find expected key",
+	  "leading { for a mapping" },
+	{ "- expr: {a=\"b\"}\n    > 5\n", 2, 7, "did not find expected",
+	  "leading { for a mapping" },
 	{ "- expr: {a=\"b\", c\n- x: y\n", 2, 4, "line 1", "leading { for a mapping" },
 	{ "- expr: \"a\" > 5\n", 1, 15, "did not find expected", "ends at the next quote" },
 	{ "- expr: \"a\n\n", 3, 1, "unexpected end of stream", "ends at the next quote" },
@@ -331,7 +345,8 @@ static char *nested(size_t levels)
 
 START_TEST(yaml_limits_depth)
 {
-	char *good = nested(YAML_DEPTH_MAX - 1), *bad = nested(YAML_DEPTH_MAX), *huge = nested(1000000);
+	char *good = nested(YAML_DEPTH_MAX - 1), *bad = nested(YAML_DEPTH_MAX),
+	     *huge = nested(1000000);
 	ck_assert_uint_eq(parse(good)->height, YAML_DEPTH_MAX);
 	ck_assert_str_eq(refuse(bad)->message, "nested more than 64 levels deep");
 	ck_assert_str_eq(refuse(huge)->message, "nested more than 64 levels deep");
@@ -418,10 +433,13 @@ START_TEST(yaml_limits_bytes)
 	struct yaml_node *root = NULL;
 	char *text = malloc(YAML_BYTES_MAX + 1);
 	memset(text, '\n', YAML_BYTES_MAX + 1);
-	ck_assert_int_eq(yaml_parse((struct slice){ text, YAML_BYTES_MAX + 1 }, "f.yml", &arena, &diags, &root),
+	ck_assert_int_eq(yaml_parse((struct slice){ text, YAML_BYTES_MAX + 1 }, "f.yml", &arena,
+				    &diags, &root),
 			 ERR_INVALID);
 	ck_assert_str_eq(diags.items[0].message, "larger than 16 MiB");
-	ck_assert_int_eq(yaml_parse((struct slice){ text, YAML_BYTES_MAX }, "f.yml", &arena, &diags, &root), 0);
+	ck_assert_int_eq(
+		yaml_parse((struct slice){ text, YAML_BYTES_MAX }, "f.yml", &arena, &diags, &root),
+		0);
 	free(text);
 }
 END_TEST
