@@ -20,7 +20,10 @@ struct oracle_result {
 	char error[512]; /* "" when none */
 };
 
-/* Result to be given back with oracle_result_fini(). */
+/*
+ * 0 also when the expression fails: `error` tells why then. ERR_NOMEM, ERR_LIMIT. Result to be given back with oracle_result_fini().
+ * Its time grows with the square of the series; the order of elements within an aggregation is that of their labels.
+ */
 int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms, struct oracle_result *out);
 void oracle_result_fini(struct oracle_result *result);
 

@@ -1,0 +1,438 @@
+#include "engine/oracle.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/regex.h"
+#include "engine/oracle_internal.h"
+
+#define STALE_BITS UINT64_C(0x7ff0000000000002)
+
+void *oracle_alloc(struct oracle *o, size_t size)
+{
+	void *memory = arena_alloc(&o->arena, size ? size : 1);
+	if (!memory) {
+		o->code = ERR_NOMEM;
+		longjmp(o->failure, 1);
+	}
+	return memory;
+}
+
+void oracle_fail(struct oracle *o, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(o->error, sizeof(o->error), format, args);
+	va_end(args);
+	o->code = ERR_EVAL;
+	longjmp(o->failure, 1);
+}
+
+/* ---- label sets ---- */
+
+int tags_compare(struct tags a, struct tags b)
+{
+	for (uint32_t i = 0; i < a.n && i < b.n; i++) {
+		int order = slice_compare(a.pairs[i].name, b.pairs[i].name);
+		if (!order)
+			order = slice_compare(a.pairs[i].value, b.pairs[i].value);
+		if (order)
+			return order;
+	}
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+struct slice tags_get(struct tags tags, struct slice name)
+{
+	for (uint32_t i = 0; i < tags.n; i++)
+		if (slice_is_equal(tags.pairs[i].name, name))
+			return tags.pairs[i].value;
+	return (struct slice){ NULL, 0 };
+}
+
+static bool names_has(const struct names *names, struct slice name)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (slice_is_equal(names->items[i], name))
+			return true;
+	return false;
+}
+
+static struct tags filtered(struct oracle *o, struct tags tags, const struct names *names, bool keep)
+{
+	struct tags out = { .pairs = oracle_alloc(o, tags.n * sizeof(*out.pairs)) };
+	for (uint32_t i = 0; i < tags.n; i++)
+		if (names_has(names, tags.pairs[i].name) == keep)
+			out.pairs[out.n++] = tags.pairs[i];
+	return out;
+}
+
+struct tags tags_only(struct oracle *o, struct tags tags, const struct names *names)
+{
+	return filtered(o, tags, names, true);
+}
+
+struct tags tags_without(struct oracle *o, struct tags tags, const struct names *names)
+{
+	return filtered(o, tags, names, false);
+}
+
+struct tags tags_without_name(struct oracle *o, struct tags tags)
+{
+	struct slice name = SLICE(METRIC_NAME);
+	return tags_without(o, tags, &(struct names){ &name, 1 });
+}
+
+struct tags tags_with(struct oracle *o, struct tags tags, struct slice name, struct slice value)
+{
+	struct tags rest = tags_without(o, tags, &(struct names){ &name, 1 });
+	if (!value.len)
+		return rest;
+	struct tags out = { .pairs = oracle_alloc(o, (rest.n + 1) * sizeof(*out.pairs)) };
+	uint32_t i = 0;
+	while (i < rest.n && slice_compare(rest.pairs[i].name, name) < 0)
+		out.pairs[out.n++] = rest.pairs[i++];
+	out.pairs[out.n++] = (struct label){ name, value };
+	while (i < rest.n)
+		out.pairs[out.n++] = rest.pairs[i++];
+	return out;
+}
+
+/* ---- vectors ---- */
+
+void vector_add(struct oracle *o, struct vector *vector, struct tags tags, double value)
+{
+	/* Room doubles: there is none left where the count is a power of two. */
+	if ((vector->n & (vector->n - 1)) == 0) {
+		struct element *items = oracle_alloc(o, (vector->n ? vector->n * 2 : 1) * sizeof(*items));
+		if (vector->n)
+			memcpy(items, vector->items, vector->n * sizeof(*items));
+		vector->items = items;
+	}
+	vector->items[vector->n++] = (struct element){ tags, value };
+}
+
+static int compare_elements(const void *a, const void *b)
+{
+	return tags_compare(((const struct element *)a)->tags, ((const struct element *)b)->tags);
+}
+
+static void vector_sort(struct vector *vector)
+{
+	if (vector->n)
+		qsort(vector->items, vector->n, sizeof(*vector->items), compare_elements);
+}
+
+void vector_check(struct oracle *o, const struct vector *vector)
+{
+	struct vector sorted = { oracle_alloc(o, vector->n * sizeof(*sorted.items)), vector->n };
+	if (vector->n)
+		memcpy(sorted.items, vector->items, vector->n * sizeof(*sorted.items));
+	vector_sort(&sorted);
+	for (size_t i = 1; i < sorted.n; i++)
+		if (compare_elements(&sorted.items[i - 1], &sorted.items[i]) == 0)
+			oracle_fail(o, "vector cannot contain metrics with the same labelset");
+}
+
+/* ---- selectors ---- */
+
+static struct tags series_tags(struct oracle *o, const struct series *series)
+{
+	const struct lset_table *lsets = store_lsets(o->store);
+	const struct lset_pair *pairs = lset_pairs(lsets, series->lset);
+	struct tags tags = { NULL, 0 };
+	for (size_t i = 0; i < lset_count(lsets, series->lset); i++)
+		tags = tags_with(o, tags, symbol_text(lsets, pairs[i].name),
+				 symbol_text(lsets, pairs[i].value));
+	return tags;
+}
+
+/* All samples of the matching series in (t − offset − back, t − offset], stale markers included. */
+static struct samples *select_samples(struct oracle *o, const struct expr *selector, int64_t back_ms,
+				      size_t *count)
+{
+	int64_t end_ms = o->t_ms - selector->selector.offset_ms;
+	struct series **series;
+	o->code = store_select(o->store, selector->selector.matchers, selector->selector.nmatchers,
+			       &series, count);
+	if (o->code)
+		longjmp(o->failure, 1);
+	struct samples *out = arena_alloc(&o->arena, (*count + 1) * sizeof(*out));
+	for (size_t i = 0; out && i < *count; i++) {
+		const struct window *w = &series[i]->window;
+		out[i].times_ms = arena_alloc(&o->arena, (w->n + 1) * sizeof(*out->times_ms));
+		out[i].values = arena_alloc(&o->arena, (w->n + 1) * sizeof(*out->values));
+		if (!out[i].times_ms || !out[i].values)
+			out = NULL;
+		for (uint32_t k = 0; out && k < w->n; k++) {
+			int64_t ts_ms = w->base_ms + w->offsets[w->start + k];
+			if (ts_ms <= end_ms - back_ms || ts_ms > end_ms)
+				continue;
+			out[i].times_ms[out[i].n] = ts_ms;
+			out[i].values[out[i].n++] = w->values[w->start + k];
+		}
+	}
+	/* The tags last: to fail there would lose the list of series. */
+	struct tags *tags = out ? arena_alloc(&o->arena, (*count + 1) * sizeof(*tags)) : NULL;
+	const struct series **kept = tags ? arena_alloc(&o->arena, (*count + 1) * sizeof(*kept)) : NULL;
+	for (size_t i = 0; kept && i < *count; i++)
+		kept[i] = series[i];
+	free(series);
+	if (!kept) {
+		o->code = ERR_NOMEM;
+		longjmp(o->failure, 1);
+	}
+	for (size_t i = 0; i < *count; i++)
+		out[i].tags = series_tags(o, kept[i]);
+	return out;
+}
+
+static bool is_stale(double value)
+{
+	uint64_t bits;
+	memcpy(&bits, &value, sizeof(bits));
+	return bits == STALE_BITS;
+}
+
+/* The newest sample of each series or, with `times`, its time. */
+static struct vector select_instant(struct oracle *o, const struct expr *selector, bool times)
+{
+	struct vector out = { NULL, 0 };
+	size_t n;
+	struct samples *samples = select_samples(o, selector, o->lookback_ms, &n);
+	for (size_t i = 0; i < n; i++) {
+		size_t count = samples[i].n;
+		if (count && !is_stale(samples[i].values[count - 1]))
+			vector_add(o, &out, samples[i].tags,
+				   times ? (double)samples[i].times_ms[count - 1] / 1000 :
+					   samples[i].values[count - 1]);
+	}
+	vector_sort(&out);
+	return out;
+}
+
+static void drop_stale(struct samples *samples)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < samples->n; i++) {
+		if (is_stale(samples->values[i]))
+			continue;
+		samples->times_ms[kept] = samples->times_ms[i];
+		samples->values[kept++] = samples->values[i];
+	}
+	samples->n = kept;
+}
+
+/* ---- calls ---- */
+
+static const struct expr *without_parens(const struct expr *expr)
+{
+	while (expr->kind == EXPR_PAREN)
+		expr = expr->unary.operand;
+	return expr;
+}
+
+/* The labels that the equality matchers tell: the first of a label sets it, any further matcher removes it. */
+static struct vector absent(struct oracle *o, const struct expr *arg, bool is_empty)
+{
+	struct vector out = { NULL, 0 };
+	struct tags tags = { NULL, 0 }, seen = { NULL, 0 };
+	if (!is_empty)
+		return out;
+	for (uint32_t i = 0; arg->kind == EXPR_SELECTOR && i < arg->selector.nmatchers; i++) {
+		const struct matcher *m = &arg->selector.matchers[i];
+		struct slice name = { m->name, m->name_len }, value = { m->value, m->value_len };
+		if (slice_is(name, METRIC_NAME))
+			continue;
+		bool first = m->type == MATCH_EQ && !tags_get(seen, name).len;
+		tags = tags_with(o, tags, name, first ? value : (struct slice){ NULL, 0 });
+		if (first)
+			seen = tags_with(o, seen, name, SLICE("seen"));
+	}
+	vector_add(o, &out, tags, 1);
+	return out;
+}
+
+/* A function of a range: of each series' samples. */
+static struct vector call_range(struct oracle *o, const struct expr *expr, const struct expr *selector)
+{
+	struct vector out = { NULL, 0 };
+	double argument = 0, value;
+	size_t n, present = 0;
+	for (uint32_t i = 0; i < expr->call.nargs; i++)
+		if (expr->call.args[i]->type == VALUE_SCALAR)
+			argument = oracle_scalar(o, expr->call.args[i]);
+	struct samples *samples = select_samples(o, selector, selector->selector.range_ms, &n);
+	for (size_t i = 0; i < n; i++) {
+		drop_stale(&samples[i]);
+		present += samples[i].n > 0;
+		if (expr->call.function->id == FN_ABSENT_OVER_TIME || !samples[i].n ||
+		    !oracle_range(o, expr, selector, &samples[i], argument, &value))
+			continue;
+		bool keeps_name = expr->call.function->flags & KEEPS_NAME;
+		vector_add(o, &out, keeps_name ? samples[i].tags : tags_without_name(o, samples[i].tags),
+			   value);
+	}
+	if (expr->call.function->id == FN_ABSENT_OVER_TIME)
+		return absent(o, selector, present == 0);
+	vector_check(o, &out);
+	vector_sort(&out);
+	return out;
+}
+
+static struct vector call_timestamp(struct oracle *o, const struct expr *arg)
+{
+	bool is_selector = arg->kind == EXPR_SELECTOR;
+	struct vector out = is_selector ? select_instant(o, arg, true) : oracle_vector(o, arg);
+	for (size_t i = 0; i < out.n; i++) {
+		out.items[i].tags = tags_without_name(o, out.items[i].tags);
+		if (!is_selector)
+			out.items[i].value = (double)o->t_ms / 1000;
+	}
+	vector_check(o, &out);
+	return out;
+}
+
+static struct vector call(struct oracle *o, const struct expr *expr)
+{
+	struct vector out = { NULL, 0 };
+	for (uint32_t i = 0; i < expr->call.nargs; i++)
+		if (expr->call.args[i]->type == VALUE_MATRIX)
+			return call_range(o, expr, without_parens(expr->call.args[i]));
+	const struct expr *first = expr->call.nargs ? without_parens(expr->call.args[0]) : NULL;
+	switch (expr->call.function->id) {
+	case FN_VECTOR:
+		vector_add(o, &out, (struct tags){ NULL, 0 }, oracle_scalar(o, first));
+		return out;
+	case FN_ABSENT:
+		return absent(o, first, oracle_vector(o, first).n == 0);
+	case FN_TIMESTAMP:
+		return call_timestamp(o, first);
+	default:
+		return oracle_call(o, expr);
+	}
+}
+
+/* ---- expressions ---- */
+
+static double scalar_of_vector(struct oracle *o, const struct expr *expr)
+{
+	struct vector vector = oracle_vector(o, expr);
+	return vector.n == 1 ? vector.items[0].value : NAN;
+}
+
+double oracle_scalar(struct oracle *o, const struct expr *expr)
+{
+	switch (expr->kind) {
+	case EXPR_NUMBER:
+		return expr->number;
+	case EXPR_PAREN:
+		return oracle_scalar(o, expr->unary.operand);
+	case EXPR_UNARY:
+		return -oracle_scalar(o, expr->unary.operand);
+	case EXPR_BINARY: {
+		double left = oracle_scalar(o, expr->binary.left);
+		return oracle_operator(expr->binary.op, left, oracle_scalar(o, expr->binary.right));
+	}
+	case EXPR_CALL:
+		if (expr->call.function->id == FN_TIME)
+			return (double)o->t_ms / 1000;
+		if (expr->call.function->id == FN_SCALAR)
+			return scalar_of_vector(o, expr->call.args[0]);
+		break;
+	default:
+		break;
+	}
+	oracle_fail(o, "no scalar");
+}
+
+static struct vector negated(struct oracle *o, const struct expr *operand)
+{
+	struct vector out = oracle_vector(o, operand);
+	for (size_t i = 0; i < out.n; i++) {
+		out.items[i].tags = tags_without_name(o, out.items[i].tags);
+		out.items[i].value = -out.items[i].value;
+	}
+	vector_check(o, &out);
+	return out;
+}
+
+struct vector oracle_vector(struct oracle *o, const struct expr *expr)
+{
+	switch (expr->kind) {
+	case EXPR_PAREN:
+		return oracle_vector(o, expr->unary.operand);
+	case EXPR_SELECTOR:
+		return select_instant(o, expr, false);
+	case EXPR_UNARY:
+		return negated(o, expr->unary.operand);
+	case EXPR_CALL:
+		return call(o, expr);
+	case EXPR_BINARY:
+		return oracle_binary(o, expr);
+	case EXPR_AGGREGATE:
+		return oracle_aggregate(o, expr);
+	default:
+		oracle_fail(o, "no vector");
+	}
+}
+
+/* ---- the way in and out ---- */
+
+static int take_rows(struct vector *vector, struct oracle_result *out)
+{
+	vector_sort(vector);
+	out->rows = calloc(vector->n + 1, sizeof(*out->rows));
+	if (!out->rows)
+		return ERR_NOMEM;
+	for (; out->n < vector->n; out->n++) {
+		const struct element *element = &vector->items[out->n];
+		int err = labels_new(element->tags.pairs, element->tags.n, &out->rows[out->n].labels, NULL);
+		if (err)
+			return err;
+		out->rows[out->n].value = element->value;
+	}
+	return 0;
+}
+
+static int run(struct oracle *o, const struct expr *expr, struct oracle_result *out)
+{
+	if (setjmp(o->failure))
+		return o->code;
+	if (expr->type == VALUE_SCALAR) {
+		out->scalar = oracle_scalar(o, expr);
+		return 0;
+	}
+	struct vector vector = oracle_vector(o, expr);
+	return take_rows(&vector, out);
+}
+
+int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
+		struct oracle_result *out)
+{
+	struct oracle oracle = { .store = store, .t_ms = t_ms, .lookback_ms = lookback_ms };
+	struct oracle_result result = { .type = expr->type };
+	arena_init(&oracle.arena, 0);
+	int err = run(&oracle, expr, &result);
+	regex_free(oracle.regex);
+	if (err == ERR_EVAL) {
+		snprintf(result.error, sizeof(result.error), "%s", oracle.error);
+		err = 0;
+	}
+	arena_fini(&oracle.arena);
+	if (err)
+		oracle_result_fini(&result);
+	else
+		*out = result;
+	return err;
+}
+
+void oracle_result_fini(struct oracle_result *result)
+{
+	for (size_t i = 0; i < result->n; i++)
+		labels_unref(result->rows[i].labels);
+	free(result->rows);
+	*result = (struct oracle_result){ .type = VALUE_NONE };
+}

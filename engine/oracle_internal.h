@@ -1,0 +1,91 @@
+/*
+ * The oracle's parts. Private to engine/.
+ *
+ * All memory is an arena's; whatever goes wrong leaves by oracle_fail(), which does not return: so that the rest reads like the
+ * definition of the language.
+ */
+#ifndef TOCSIN_ENGINE_ORACLE_INTERNAL_H
+#define TOCSIN_ENGINE_ORACLE_INTERNAL_H
+
+#include <setjmp.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "engine/oracle.h"
+
+struct oracle {
+	struct store *store;
+	int64_t t_ms, lookback_ms;
+	struct arena arena;
+	struct regex *regex; /* of the label_replace() that runs */
+	jmp_buf failure;
+	int code; /* ERR_EVAL with `error`, or another */
+	char error[512];
+};
+
+/* A label set: sorted by name. */
+struct tags {
+	struct label *pairs;
+	uint32_t n;
+};
+
+struct element {
+	struct tags tags;
+	double value;
+};
+
+struct vector {
+	struct element *items;
+	size_t n;
+};
+
+/* The samples of a series that are not stale, oldest first. */
+struct samples {
+	struct tags tags;
+	int64_t *times_ms;
+	double *values;
+	size_t n;
+};
+
+void *oracle_alloc(struct oracle *oracle, size_t size);
+void oracle_fail(struct oracle *oracle, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+/* ---- label sets ---- */
+
+int tags_compare(struct tags a, struct tags b);
+struct slice tags_get(struct tags tags, struct slice name);
+/* With the names given only, or without them. */
+struct tags tags_only(struct oracle *oracle, struct tags tags, const struct names *names);
+struct tags tags_without(struct oracle *oracle, struct tags tags, const struct names *names);
+struct tags tags_without_name(struct oracle *oracle, struct tags tags);
+/* Set, replaced or (empty) removed. */
+struct tags tags_with(struct oracle *oracle, struct tags tags, struct slice name, struct slice value);
+
+/* ---- vectors ---- */
+
+void vector_add(struct oracle *oracle, struct vector *vector, struct tags tags, double value);
+/* Fails when two elements have the same labels. */
+void vector_check(struct oracle *oracle, const struct vector *vector);
+
+double oracle_scalar(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_vector(struct oracle *oracle, const struct expr *expr);
+
+double oracle_operator(enum binary_op op, double left, double right);
+struct vector oracle_binary(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_aggregate(struct oracle *oracle, const struct expr *expr);
+/* A function of an instant vector. */
+struct vector oracle_call(struct oracle *oracle, const struct expr *expr);
+/* A function of the samples of one series; false: no value. `argument` is its further scalar. */
+bool oracle_range(struct oracle *oracle, const struct expr *call, const struct expr *selector,
+		  const struct samples *samples, double argument, double *out);
+/* A quantile of values in any order. */
+double oracle_quantile(struct oracle *oracle, double q, const double *values, size_t n);
+/* A sum as Kahan, Babuška and Neumaier have it: the sum and what rounding lost. */
+struct precise {
+	double sum, lost;
+};
+struct precise precise_add(struct precise sum, double value);
+double oracle_mean(const double *values, size_t n);
+
+#endif

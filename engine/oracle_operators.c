@@ -1,0 +1,298 @@
+/* The oracle's operators: binary ones, and aggregations. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "engine/oracle_internal.h"
+
+/* ---- binary ---- */
+
+double oracle_operator(enum binary_op op, double left, double right)
+{
+	switch (op) {
+	case OP_ADD:
+		return left + right;
+	case OP_SUB:
+		return left - right;
+	case OP_MUL:
+		return left * right;
+	case OP_DIV:
+		return left / right;
+	case OP_MOD:
+		return fmod(left, right);
+	case OP_POW:
+		return pow(left, right);
+	case OP_EQ:
+		return left == right;
+	case OP_NE:
+		return left != right;
+	case OP_GT:
+		return left > right;
+	case OP_LT:
+		return left < right;
+	case OP_GE:
+		return left >= right;
+	case OP_LE:
+		return left <= right;
+	default:
+		return NAN;
+	}
+}
+
+static struct vector with_scalar(struct oracle *o, const struct expr *expr, bool scalar_left)
+{
+	enum binary_op op = expr->binary.op;
+	bool filters = binary_op_is_comparison(op) && !expr->binary.is_bool;
+	double scalar = oracle_scalar(o, scalar_left ? expr->binary.left : expr->binary.right);
+	struct vector in = oracle_vector(o, scalar_left ? expr->binary.right : expr->binary.left);
+	struct vector out = { NULL, 0 };
+	for (size_t i = 0; i < in.n; i++) {
+		double v = in.items[i].value;
+		double result = scalar_left ? oracle_operator(op, scalar, v) : oracle_operator(op, v, scalar);
+		if (!filters)
+			vector_add(o, &out, tags_without_name(o, in.items[i].tags), result);
+		else if (result)
+			vector_add(o, &out, in.items[i].tags, v);
+	}
+	vector_check(o, &out);
+	return out;
+}
+
+static struct tags signature(struct oracle *o, const struct expr *expr, struct tags tags)
+{
+	if (expr->binary.on)
+		return tags_only(o, tags, &expr->binary.labels);
+	return tags_without_name(o, tags_without(o, tags, &expr->binary.labels));
+}
+
+static struct tags *signatures(struct oracle *o, const struct expr *expr, const struct vector *vector)
+{
+	struct tags *out = oracle_alloc(o, vector->n * sizeof(*out));
+	for (size_t i = 0; i < vector->n; i++)
+		out[i] = signature(o, expr, vector->items[i].tags);
+	return out;
+}
+
+static bool is_among(struct tags tags, const struct tags *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tags_compare(tags, list[i]) == 0)
+			return true;
+	return false;
+}
+
+static struct vector set_operation(struct oracle *o, const struct expr *expr, const struct vector *left,
+				   const struct vector *right)
+{
+	struct tags *left_keys = signatures(o, expr, left), *right_keys = signatures(o, expr, right);
+	struct vector out = { NULL, 0 };
+	for (size_t i = 0; i < left->n; i++) {
+		bool has_partner = is_among(left_keys[i], right_keys, right->n);
+		if (expr->binary.op == OP_OR || has_partner == (expr->binary.op == OP_AND))
+			vector_add(o, &out, left->items[i].tags, left->items[i].value);
+	}
+	for (size_t i = 0; i < right->n && expr->binary.op == OP_OR; i++)
+		if (!is_among(right_keys[i], left_keys, left->n))
+			vector_add(o, &out, right->items[i].tags, right->items[i].value);
+	return out;
+}
+
+static struct tags result_tags(struct oracle *o, const struct expr *expr, struct tags many, struct tags one)
+{
+	struct tags tags = many;
+	if (!binary_op_is_comparison(expr->binary.op))
+		tags = tags_without_name(o, tags);
+	if (expr->binary.card == CARD_ONE_TO_ONE)
+		tags = expr->binary.on ? tags_only(o, tags, &expr->binary.labels) :
+					 tags_without(o, tags, &expr->binary.labels);
+	for (uint32_t i = 0; i < expr->binary.include.n; i++) {
+		struct slice name = expr->binary.include.items[i];
+		tags = tags_with(o, tags, name, tags_get(one, name));
+	}
+	return expr->binary.is_bool ? tags_without_name(o, tags) : tags;
+}
+
+static void check_one_side(struct oracle *o, const struct tags *keys, size_t n, bool swapped)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_among(keys[i], keys, i))
+			oracle_fail(o, "found duplicate series for the match group {…} on the %s hand-side of "
+				       "the operation: […];many-to-many matching not allowed: matching labels "
+				       "must be unique on one side", swapped ? "left" : "right");
+}
+
+/* Each pair of the same signature: the result, if a filter lets it through. */
+static struct vector join(struct oracle *o, const struct expr *expr, const struct vector *many,
+			  const struct vector *one)
+{
+	bool swapped = expr->binary.card == CARD_ONE_TO_MANY;
+	bool is_comparison = binary_op_is_comparison(expr->binary.op);
+	struct tags *many_keys = signatures(o, expr, many), *one_keys = signatures(o, expr, one);
+	struct vector out = { NULL, 0 }, matched = { NULL, 0 };
+	if (!many->n || !one->n)
+		return out;
+	check_one_side(o, one_keys, one->n, swapped);
+	struct tags *taken = oracle_alloc(o, many->n * sizeof(*taken));
+	for (size_t i = 0; i < many->n; i++) {
+		size_t k = 0;
+		while (k < one->n && tags_compare(many_keys[i], one_keys[k]) != 0)
+			k++;
+		if (k == one->n)
+			continue;
+		if (expr->binary.card == CARD_ONE_TO_ONE && is_among(many_keys[i], taken, matched.n))
+			oracle_fail(o, "multiple matches for labels: many-to-one matching must be explicit "
+				       "(group_left/group_right)");
+		taken[matched.n] = many_keys[i];
+		double left = swapped ? one->items[k].value : many->items[i].value;
+		double right = swapped ? many->items[i].value : one->items[k].value;
+		double value = oracle_operator(expr->binary.op, left, right);
+		struct tags tags = result_tags(o, expr, many->items[i].tags, one->items[k].tags);
+		vector_add(o, &matched, tags, value);
+		if (!is_comparison || expr->binary.is_bool)
+			vector_add(o, &out, tags, value);
+		else if (value)
+			vector_add(o, &out, tags, left);
+	}
+	for (size_t i = 0; i < matched.n && expr->binary.card != CARD_ONE_TO_ONE; i++)
+		for (size_t k = 0; k < i; k++)
+			if (tags_compare(matched.items[i].tags, matched.items[k].tags) == 0)
+				oracle_fail(o, "multiple matches for labels: "
+					       "grouping labels must ensure unique matches");
+	vector_check(o, &out);
+	return out;
+}
+
+struct vector oracle_binary(struct oracle *o, const struct expr *expr)
+{
+	if (expr->binary.left->type == VALUE_SCALAR || expr->binary.right->type == VALUE_SCALAR)
+		return with_scalar(o, expr, expr->binary.left->type == VALUE_SCALAR);
+	struct vector left = oracle_vector(o, expr->binary.left);
+	struct vector right = oracle_vector(o, expr->binary.right);
+	if (binary_op_is_set(expr->binary.op))
+		return set_operation(o, expr, &left, &right);
+	if (expr->binary.card == CARD_ONE_TO_MANY)
+		return join(o, expr, &right, &left);
+	return join(o, expr, &left, &right);
+}
+
+/* ---- aggregations ---- */
+
+static double aggregate_extreme(const double *values, size_t n, bool greatest)
+{
+	double best = values[0];
+	for (size_t i = 1; i < n; i++)
+		if (isnan(best) || (greatest ? values[i] > best : values[i] < best))
+			best = values[i];
+	return best;
+}
+
+static double aggregate_variance(const double *values, size_t n)
+{
+	double mean = values[0], squares = isfinite(values[0]) ? 0 : NAN;
+	for (size_t i = 1; i < n; i++) {
+		double delta = values[i] - mean;
+		mean += delta / (double)(i + 1);
+		squares += delta * (values[i] - mean);
+	}
+	return squares / (double)n;
+}
+
+static double aggregate_sum(const double *values, size_t n)
+{
+	struct precise sum = { 0, 0 };
+	for (size_t i = 0; i < n; i++)
+		sum = precise_add(sum, values[i]);
+	return sum.sum + sum.lost;
+}
+
+static double aggregate_values(struct oracle *o, enum aggregate_op op, double param, const double *values,
+			       size_t n)
+{
+	switch (op) {
+	case AGG_SUM:
+		return aggregate_sum(values, n);
+	case AGG_AVG:
+		return oracle_mean(values, n);
+	case AGG_MIN:
+	case AGG_MAX:
+		return aggregate_extreme(values, n, op == AGG_MAX);
+	case AGG_COUNT:
+		return (double)n;
+	case AGG_GROUP:
+		return 1;
+	case AGG_STDDEV:
+		return sqrt(aggregate_variance(values, n));
+	case AGG_STDVAR:
+		return aggregate_variance(values, n);
+	case AGG_QUANTILE:
+		return oracle_quantile(o, param, values, n);
+	default:
+		oracle_fail(o, "unknown aggregation");
+	}
+}
+
+static double check_count(struct oracle *o, double k)
+{
+	if (isnan(k))
+		oracle_fail(o, "Parameter value is NaN");
+	if (k >= 0x1p63 || k <= -0x1p63) {
+		struct buf text;
+		buf_init(&text);
+		number_format_g(k, &text);
+		char *copy = arena_strdup(&o->arena, buf_slice(&text));
+		buf_fini(&text);
+		oracle_fail(o, "Scalar value %s %s int64", copy ? copy : "", k > 0 ? "overflows" : "underflows");
+	}
+	return floor(k);
+}
+
+/* How many of the group's elements rank before element i: those of equal value that come earlier do. */
+static size_t rank_of(const struct vector *in, const size_t *members, size_t n, size_t i, bool top)
+{
+	size_t before = 0;
+	double v = in->items[members[i]].value;
+	for (size_t k = 0; k < n; k++) {
+		double w = in->items[members[k]].value;
+		if (isnan(v) || isnan(w))
+			before += isnan(v) && (!isnan(w) || k < i);
+		else if (v == w)
+			before += k < i;
+		else
+			before += top ? w > v : w < v;
+	}
+	return before;
+}
+
+struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
+{
+	enum aggregate_op op = expr->aggregate.op;
+	bool picks = op == AGG_TOPK || op == AGG_BOTTOMK;
+	double param = expr->aggregate.param ? oracle_scalar(o, expr->aggregate.param) : 0;
+	struct vector in = oracle_vector(o, expr->aggregate.operand), out = { NULL, 0 };
+	struct tags *keys = oracle_alloc(o, in.n * sizeof(*keys));
+	if (picks)
+		param = check_count(o, param);
+	for (size_t i = 0; i < in.n; i++)
+		keys[i] = expr->aggregate.without ?
+				  tags_without_name(o, tags_without(o, in.items[i].tags, &expr->aggregate.labels)) :
+				  tags_only(o, in.items[i].tags, &expr->aggregate.labels);
+	double *values = oracle_alloc(o, in.n * sizeof(*values));
+	size_t *members = oracle_alloc(o, in.n * sizeof(*members));
+	for (size_t i = 0; i < in.n; i++) {
+		if (is_among(keys[i], keys, i))
+			continue; /* one of a group that was done */
+		size_t n = 0;
+		for (size_t k = i; k < in.n; k++) {
+			if (tags_compare(keys[k], keys[i]) != 0)
+				continue;
+			members[n] = k;
+			values[n++] = in.items[k].value;
+		}
+		if (!picks)
+			vector_add(o, &out, keys[i], aggregate_values(o, op, param, values, n));
+		for (size_t m = 0; m < n && picks; m++)
+			if ((double)rank_of(&in, members, n, m, op == AGG_TOPK) < param)
+				vector_add(o, &out, in.items[members[m]].tags, values[m]);
+	}
+	return out;
+}
