@@ -40,4 +40,7 @@ void join_fini(struct binding *binding, struct node *node);
 /* The result's row of the pair, or ROW_NONE: too many partners. */
 uint32_t join_pair_find(const struct join *join, uint32_t many_row, uint32_t one_row);
 
+/* Has a match group more partners than get rows? */
+bool join_is_crowded(const struct node *node);
+
 #endif

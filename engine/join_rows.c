@@ -175,20 +175,28 @@ static void remove_pairs(struct binding *b, struct node *node, uint32_t many_row
 	}
 }
 
-/* Makes the pairs that a group lacks: of each row of the many side with the first partners. */
+/*
+ * Makes the pairs that a group lacks: of each row of the many side with the first partners. Between removals: rows that
+ * the children have no more are about to be removed here, too.
+ */
 static int complete_pairs(struct binding *b, struct node *node, uint32_t g)
 {
 	struct join *join = node->state;
 	const struct match_link *const *links = (const struct match_link *const *)join->match.links;
+	const struct rows *many_rows = node->children[join->many]->rows;
+	const struct rows *one_rows = node->children[join->one]->rows;
 	const struct match_group *group = &join->match.groups[g];
 	uint32_t partners = 0;
 	for (uint32_t one = group->first[join->one]; one != MATCH_NONE; one = links[join->one][one].next) {
+		if (!rows_has(one_rows, one))
+			continue;
 		if (++partners > JOIN_PARTNERS_MAX)
 			break;
 		for (uint32_t many = group->first[join->many]; many != MATCH_NONE;
 		     many = links[join->many][many].next) {
-			int err = join_pair_find(join, many, one) == MATCH_NONE ?
-					  add_pair(b, node, many, one) : 0;
+			bool lacks = rows_has(many_rows, many) &&
+				     join_pair_find(join, many, one) == MATCH_NONE;
+			int err = lacks ? add_pair(b, node, many, one) : 0;
 			if (err)
 				return err;
 		}
@@ -230,6 +238,16 @@ static int part(struct binding *b, struct node *node, uint32_t side, uint32_t ro
 	}
 	match_remove(b, &join->match, side, row);
 	return crowded ? complete_pairs(b, node, g) : 0;
+}
+
+bool join_is_crowded(const struct node *node)
+{
+	const struct join *join = node->state;
+	for (uint32_t g = 0; join->ninclude && g < join->match.ngroups; g++)
+		if (join->match.groups[g].lset != LSET_NONE &&
+		    join->match.groups[g].count[join->one] > JOIN_PARTNERS_MAX)
+			return true;
+	return false;
 }
 
 /* ---- extend ---- */

@@ -117,3 +117,29 @@ void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, 
 	FOR_BITS (row, rows, 0, n)
 		bit_set(marks, links[row].group);
 }
+
+void match_check(const struct match *match)
+{
+	uint32_t repeated[2] = { 0, 0 }, groups = 0;
+	for (uint32_t g = 0; g < match->ngroups; g++) {
+		const struct match_group *group = &match->groups[g];
+		if (group->lset == LSET_NONE)
+			continue;
+		groups++;
+		assert(group->count[0] || group->count[1]);
+		assert(id_map_find(&match->by_lset, group->lset) == g);
+		for (int side = 0; side < 2; side++) {
+			uint32_t count = 0, previous = MATCH_NONE;
+			for (uint32_t row = group->first[side]; row != MATCH_NONE;
+			     row = match->links[side][row].next, count++) {
+				assert(match->links[side][row].group == g);
+				assert(match->links[side][row].previous == previous);
+				previous = row;
+			}
+			assert(count == group->count[side]);
+			repeated[side] += count > 1;
+		}
+	}
+	assert(groups == match->by_lset.n);
+	assert(repeated[0] == match->repeated[0] && repeated[1] == match->repeated[1]);
+}

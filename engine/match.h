@@ -46,5 +46,7 @@ int match_add(struct binding *binding, struct match *match, uint32_t side, uint3
 void match_remove(struct binding *binding, struct match *match, uint32_t side, uint32_t row);
 /* Marks in `marks` (by group, cleared here) the groups that have one of the rows. */
 void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n, uint64_t *marks);
+/* Walks all invariants; for tests. */
+void match_check(const struct match *match);
 
 #endif
