@@ -1,5 +1,5 @@
 /*
- * The tables behind storage/lset.h. Private to symbols.c and lset.c.
+ * The tables behind storage/lset.h. Private to symbols.c, lset.c and match.c.
  */
 #ifndef TOCSIN_STORAGE_LSET_INTERNAL_H
 #define TOCSIN_STORAGE_LSET_INTERNAL_H
@@ -35,6 +35,12 @@ struct lset_table {
 
 	size_t bytes; /* of texts and pairs */
 };
+
+/* The keyed hash of the symbol's text. */
+static inline uint32_t symbol_hash(const struct lset_table *table, uint32_t symbol)
+{
+	return table->symbols[symbol].hash;
+}
 
 void symbols_fini(struct lset_table *table);
 void symbols_check(const struct lset_table *table);

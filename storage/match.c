@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "storage/lset_internal.h"
 
 #define MEMO_ENTRIES_MIN 1024
 
@@ -90,25 +91,44 @@ size_t regex_memo_bytes(const struct regex_memo *memo)
 	return memo->entries ? ((size_t)memo->mask + 1) * sizeof(*memo->entries) : 0;
 }
 
-static struct memo_entry *memo_place(const struct regex_memo *memo, uint64_t id, uint32_t symbol)
+/*
+ * The four entries where a result may stand. By the hash of the text, not by the symbol: the number of a value that was
+ * displaced is the next to be used again, and would come to the very place that it lost.
+ */
+#define MEMO_WAYS 4
+static struct memo_entry *memo_set(const struct regex_memo *memo, uint64_t id, uint32_t symbol)
 {
-	uint64_t mixed = (id << 32 ^ symbol) * 0x9e3779b97f4a7c15u;
-	return &memo->entries[(uint32_t)(mixed >> 32) & memo->mask];
+	uint64_t mixed = (id << 32 ^ symbol_hash(memo->lsets, symbol)) * 0x9e3779b97f4a7c15u;
+	return &memo->entries[(uint32_t)(mixed >> 32) & memo->mask & ~(MEMO_WAYS - 1u)];
 }
 
-/* False when there is no place for one more reference to be given back later. */
-static bool displace(struct regex_memo *memo, const struct memo_entry *entry)
+static const struct memo_entry *memo_find(const struct regex_memo *memo, uint64_t id,
+					  uint32_t symbol)
 {
-	if (!entry->matcher)
-		return true;
+	if (!memo->entries)
+		return NULL;
+	const struct memo_entry *set = memo_set(memo, id, symbol);
+	for (uint32_t i = 0; i < MEMO_WAYS; i++)
+		if (set[i].matcher >> 1 == id && set[i].symbol == symbol)
+			return &set[i];
+	return NULL;
+}
+
+/* A free entry of the set, or one whose result is displaced. NULL when no more can be displaced now. */
+static struct memo_entry *memo_place(struct regex_memo *memo, struct memo_entry *set)
+{
+	for (uint32_t i = 0; i < MEMO_WAYS; i++)
+		if (!set[i].matcher)
+			return &set[i];
 	if (memo->ndisplaced == MEMO_DISPLACED_MAX)
-		return false;
+		return NULL;
+	struct memo_entry *entry = &set[memo->runs % MEMO_WAYS];
 	memo->displaced[memo->ndisplaced++] = entry->symbol;
 	memo->n--;
-	return true;
+	return entry;
 }
 
-/* Doubles; entries that fall on one place lose the earlier. If it fails, the memo serves as it is. */
+/* Doubles when half full. If it fails, the memo serves as it is. */
 static void memo_grow(struct regex_memo *memo)
 {
 	size_t size = memo->entries ? (size_t)memo->mask + 1 : 0;
@@ -120,10 +140,11 @@ static void memo_grow(struct regex_memo *memo)
 		return;
 	memo->entries = entries;
 	memo->mask = (uint32_t)wanted - 1;
-	/* Each place splits in two by one more bit of the hash: no two entries meet. */
+	/* Each set splits in two by one more bit of the hash: there is a free place for all. */
 	for (size_t i = 0; i < size; i++)
 		if (old[i].matcher)
-			*memo_place(memo, old[i].matcher >> 1, old[i].symbol) = old[i];
+			*memo_place(memo, memo_set(memo, old[i].matcher >> 1, old[i].symbol)) =
+				old[i];
 	free(old);
 }
 
@@ -135,9 +156,8 @@ static void memo_add(struct regex_memo *memo, uint64_t id, struct slice text, bo
 	uint32_t symbol = memo->entries ? symbol_intern(memo->lsets, text) : UINT32_MAX;
 	if (symbol == UINT32_MAX)
 		return;
-	struct memo_entry *entry = memo_place(memo, id, symbol);
-	if (!displace(memo, entry)) {
-		/* Not the last reference: the value was known, or it goes as it came. */
+	struct memo_entry *entry = memo_place(memo, memo_set(memo, id, symbol));
+	if (!entry) {
 		symbol_unref(memo->lsets, symbol);
 		return;
 	}
@@ -156,11 +176,10 @@ static bool regex_matches(struct regex_memo *memo, const struct compiled_matcher
 	} else {
 		text = symbol_text(memo->lsets, symbol);
 	}
-	if (memo->entries && (symbol != SYMBOL_NONE || text.len == 0)) {
-		const struct memo_entry *entry = memo_place(memo, matcher->id, symbol);
-		if (entry->matcher >> 1 == matcher->id && entry->symbol == symbol)
-			return entry->matcher & 1;
-	}
+	const struct memo_entry *known_result =
+		symbol != SYMBOL_NONE || text.len == 0 ? memo_find(memo, matcher->id, symbol) : NULL;
+	if (known_result)
+		return known_result->matcher & 1;
 	bool matches = regex_is_match(matcher->regex, text);
 	memo->runs++;
 	memo_add(memo, matcher->id, text, matches);

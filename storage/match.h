@@ -33,7 +33,7 @@ const struct subject_label *subject_find(const struct subject *subject, uint32_t
 uint32_t subject_lset(const struct lset_table *lsets, const struct subject *subject);
 
 /*
- * The memo: a direct-mapped cache that grows up to MEMO_ENTRIES_MAX; a newer result displaces an older one. It holds a reference to
+ * The memo: a cache in sets of four that grows up to MEMO_ENTRIES_MAX; a newer result displaces an older one. It holds a reference to
  * each value's symbol, so that a symbol in it always means the same text. What is displaced is given back
  * only by regex_memo_settle(), when no subject is in use whose symbols might go with it.
  */
