@@ -189,9 +189,38 @@ enum append_result store_append_series(struct store *store, struct series *serie
 	return count(store, result);
 }
 
-/* How many calls ago the key was given whose series, or whose window, is loaded now. */
+/* How many calls ago the key was given whose series, window, or demand is loaded now. */
 #define SERIES_STEP 4
 #define WINDOW_STEP 8
+#define DEMAND_STEP 12
+#define LINE_BYTES 64
+_Static_assert(DEMAND_STEP < PREFETCH_RING && STORE_PREFETCH_AHEAD > DEMAND_STEP, "steps in time");
+
+static void prefetch_bytes(const void *from, size_t n)
+{
+	for (size_t at = 0; at < n; at += LINE_BYTES)
+		__builtin_prefetch((const char *)from + at, 1);
+}
+
+/*
+ * The end of the window; or, when it is full, all of it (up to a size: it will be compacted) and what tells
+ * how far back it is demanded.
+ */
+static bool prefetch_window(const struct kept *kept)
+{
+	const struct window *window = &kept->series.window;
+	if (window_has_room(window)) {
+		uint32_t end = window->start + window->n;
+		__builtin_prefetch(window->values + end, 1);
+		/* The newest time is read as well. */
+		__builtin_prefetch(window->offsets + end - (window->n > 0), 1);
+		return false;
+	}
+	__builtin_prefetch(&kept->series.memberships);
+	if (window->cap > 0 && window_bytes(window) <= 16 * LINE_BYTES)
+		prefetch_bytes(window->values, window_bytes(window));
+	return true;
+}
 
 void store_prefetch(const struct store *store, struct hash128 key)
 {
@@ -210,12 +239,12 @@ void store_prefetch(const struct store *store, struct hash128 key)
 	prefetch->found[before] = kept;
 
 	/* Slabs are never given back: should the series have gone meanwhile, the look is vain, not wrong. */
-	kept = prefetch->found[(at - WINDOW_STEP) % PREFETCH_RING];
-	if (kept && kept->series.window.values) {
-		const struct window *window = &kept->series.window;
-		__builtin_prefetch(window->values + window->start + window->n, 1);
-		__builtin_prefetch(window->offsets + window->start + window->n, 1);
-	}
+	before = (at - WINDOW_STEP) % PREFETCH_RING;
+	if (prefetch->found[before] && !prefetch_window(prefetch->found[before]))
+		prefetch->found[before] = NULL;
+	kept = prefetch->found[(at - DEMAND_STEP) % PREFETCH_RING];
+	if (kept)
+		__builtin_prefetch(kept->series.memberships);
 }
 
 enum append_result store_append(struct store *store, struct hash128 key, uint32_t sender,

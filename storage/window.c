@@ -93,10 +93,13 @@ static uint32_t round_cap(uint32_t cap)
 	return cap <= CAP_MIN ? CAP_MIN : (cap + 1) / 4 * 4 + 2;
 }
 
-/* Free slots that are worth a compaction: fewer, and the copying would cost more than growing does. */
-static uint32_t slack_for(uint32_t cap)
+/*
+ * Free slots that are worth a compaction. It touches lines that an append in order leaves alone, which costs as much as
+ * several appends: so it shall come but once in eight. The smallest windows are one or two lines anyhow.
+ */
+static uint32_t slack_for(uint32_t n)
 {
-	return cap < 24 ? 2 : cap / 12;
+	return n < 8 ? 2 : n < 96 ? 8 : n / 12;
 }
 
 /* Moves the samples into an allocation of `cap`, leaving `lead` slots free before them. */
@@ -182,7 +185,7 @@ static bool reach(struct window *w, int64_t ts_ms)
 static bool make_room(struct window *w, bool front)
 {
 	uint32_t cap = w->cap;
-	if (w->n + slack_for(cap) > cap)
+	if (w->n + slack_for(w->n) > cap)
 		cap = cap ? round_cap(cap + (cap < 32 ? 8 : cap / 4)) : CAP_MIN;
 	uint32_t lead = front ? (cap - w->n + 1) / 2 : 0;
 	if (cap != w->cap)
