@@ -287,31 +287,37 @@ double parser_number(const struct parser *parser)
 	return number;
 }
 
-bool parser_string(struct parser *parser, struct slice *out)
+static int unquote(struct parser *parser, struct slice inside, char quote, struct slice *out)
 {
-	struct token token = parser->token;
-	struct slice text = token_text(&parser->lexer, token);
-	struct slice inside = { text.ptr + 1, text.len - 2 };
 	struct buf buf;
 	size_t at = 0;
+
+	buf_init(&buf);
+	int error = text_unquote(inside, quote, &buf, &at);
+
+	if (error == ERR_INVALID)
+		parser_complain(
+			parser, parser->token.offset + 1 + (uint32_t)at, 2,
+			"in quotes a backslash is written twice; in backticks it stands for itself",
+			"unknown escape sequence in string");
+	if (!error) {
+		*out = arena_slice(parser->arena, buf_slice(&buf));
+		error = buf.len > 0 && !out->ptr ? ERR_NOMEM : 0;
+	}
+	buf_fini(&buf);
+	return error;
+}
+
+bool parser_string(struct parser *parser, struct slice *out)
+{
+	struct slice text = token_text(&parser->lexer, parser->token);
+	struct slice inside = { text.ptr + 1, text.len - 2 };
 
 	*out = inside; /* without escapes the source itself will do */
 	if (text.ptr[0] == '`' || slice_find(inside, '\\') < 0)
 		return true;
-	buf_init(&buf);
-	if (text_unquote(inside, text.ptr[0], &buf, &at) < 0) {
-		parser_complain(
-			parser, token.offset + 1 + (uint32_t)at, 2,
-			"in quotes a backslash is written twice; in backticks it stands for itself",
-			"unknown escape sequence in string");
-		buf_fini(&buf);
-		return true;
-	}
-	*out = arena_slice(parser->arena, buf_slice(&buf));
-	bool ok = buf_ok(&buf) && (buf.len == 0 || out->ptr);
-
-	buf_fini(&buf);
-	if (!ok)
-		parser->error = ERR_NOMEM;
-	return ok;
+	if (unquote(parser, inside, text.ptr[0], out) != ERR_NOMEM)
+		return true; /* what is wrong has been told */
+	parser->error = ERR_NOMEM;
+	return false;
 }

@@ -54,7 +54,7 @@ static uint32_t plan_root(struct plan *plan, const struct expr *expr)
 	return root;
 }
 
-static void check_tree(const struct parse *parse)
+static void check_tree(const struct parse *parse, enum expr_dialect dialect)
 {
 	struct plan *plan = plan_new();
 	struct parse again;
@@ -65,7 +65,7 @@ static void check_tree(const struct parse *parse)
 	expr_walk(parse->expr, note_place, (void *)&parse->source);
 	expr_format(parse->expr, &first);
 	must(buf_ok(&first));
-	parse_init(&again, first.ptr, first.len);
+	parse_init_dialect(&again, dialect, first.ptr, first.len);
 	/* The canonical form may be longer than what was written, and then too long. */
 	if (first.len <= EXPR_BYTES_MAX) {
 		must(again.error == 0);
@@ -79,15 +79,23 @@ static void check_tree(const struct parse *parse)
 	plan_free(plan);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_dialect(enum expr_dialect dialect, struct slice text)
 {
 	struct parse parse;
 
-	parse_init(&parse, (const char *)data, size);
+	parse_init_dialect(&parse, dialect, text.ptr, text.len);
 	if (parse.error == 0)
-		check_tree(&parse);
+		check_tree(&parse, dialect);
 	else
 		check_refusal(&parse);
 	parse_fini(&parse);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice text = { (const char *)data, size };
+
+	check_dialect(EXPR_TOCSIN, text);
+	check_dialect(EXPR_PROMETHEUS, text);
 	return 0;
 }

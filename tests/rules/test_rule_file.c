@@ -147,6 +147,15 @@ START_TEST(rule_file_binds_an_alerting_rule)
 }
 END_TEST
 
+/* A metric named logs is one under dialect: prometheus only. */
+START_TEST(rule_file_reads_expressions_in_the_groups_dialect)
+{
+	load_good("groups: [{name: g, dialect: prometheus,"
+		  " rules: [{record: a, expr: 'logs{b=\"c\"}'}]}]");
+	ck_assert_str_eq(set->groups[0].rules[0].query, "logs{b=\"c\"}");
+}
+END_TEST
+
 START_TEST(rule_file_takes_defaults)
 {
 	load_good(full_file);
@@ -558,6 +567,7 @@ static Suite *rule_file_suite(void)
 	tcase_add_test(all, rule_file_binds_all_keys);
 	tcase_add_test(all, rule_file_binds_a_recording_rule);
 	tcase_add_test(all, rule_file_binds_an_alerting_rule);
+	tcase_add_test(all, rule_file_reads_expressions_in_the_groups_dialect);
 	tcase_add_test(all, rule_file_takes_defaults);
 	tcase_add_test(all, rule_file_may_be_empty);
 	tcase_add_test(all, rule_file_says_all_that_is_wrong);
