@@ -112,6 +112,11 @@ struct rule_set *engine_rules(const struct engine *engine)
 	return engine->active ? engine->active->set : NULL;
 }
 
+struct binding *engine_binding(const struct engine *engine)
+{
+	return engine->active ? engine->active->binding : NULL;
+}
+
 void engine_time(struct engine *engine, int64_t now_ms)
 {
 	int64_t before_ms = engine->now_ms;

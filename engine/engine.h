@@ -79,6 +79,8 @@ bool engine_is_full(const struct engine *engine);
 void engine_load(struct engine *engine, struct rule_set *set);
 /* The set in force, borrowed; NULL before the first. */
 struct rule_set *engine_rules(const struct engine *engine);
+/* Its binding, for explain and tests; NULL before the first. Valid until engine_step(). */
+struct binding *engine_binding(const struct engine *engine);
 
 /* ---- ad-hoc queries ---- */
 

@@ -159,15 +159,34 @@ static int rows_take(struct engine *engine, struct engine_query *query,
 	return 0;
 }
 
-/* Does any leaf look further back than what is kept of a series? */
+/*
+ * Were samples newer than from_ms dropped, as far as one can know? They leave oldest first, so a
+ * window that still has one from before has all since; and where none would fit between from_ms and
+ * the oldest, none is missed.
+ */
+static bool is_cut(const struct engine *engine, const struct series *series, int64_t from_ms)
+{
+	struct window_view view;
+	if (series_horizon_ms(engine->store, series) <= from_ms)
+		return false;
+	window_range(&series->window, INT64_MIN, INT64_MAX, &view);
+	if (view.n < 2)
+		return true;
+	int64_t interval_ms = (view.offsets[view.n - 1] - view.offsets[0]) / (int64_t)(view.n - 1);
+	return view.base_ms + view.offsets[0] > from_ms + interval_ms;
+}
+
+/*
+ * Does any leaf look further back than what is kept of a series? Of an instant the newest sample at
+ * or before the horizon is kept, too: it needs no more than that.
+ */
 static bool is_partial(struct engine *engine, const struct engine_query *query)
 {
-	for (uint32_t i = 0; i < query->norder; i++) {
+	bool partial = false;
+	for (uint32_t i = 0; i < query->norder && !partial; i++) {
 		const struct plan_node *node = query->plan->nodes[query->order[i]];
 		if (node->op != PLAN_SELECT && node->op != PLAN_RANGE)
 			continue;
-		/* The newest sample at or before the horizon is kept, too: an instant needs no more
-		 * than that. */
 		int64_t from_ms = query->t_ms - node->offset_ms - node->range_ms;
 		const struct plan_selector *selector = &query->plan->selectors[node->selector];
 		struct series **series;
@@ -175,14 +194,11 @@ static bool is_partial(struct engine *engine, const struct engine_query *query)
 		if (store_select(engine->store, selector->matchers, selector->nmatchers, &series,
 				 &n))
 			continue;
-		bool partial = false;
 		for (size_t k = 0; k < n && !partial; k++)
-			partial = series_horizon_ms(engine->store, series[k]) > from_ms;
+			partial = is_cut(engine, series[k], from_ms);
 		free(series);
-		if (partial)
-			return true;
 	}
-	return false;
+	return partial;
 }
 
 /* ---- evaluation ---- */

@@ -350,7 +350,7 @@ static void tell_removed(struct engine *engine, struct alert_event *event)
 	event->reason = ALERT_REASON_RULE_REMOVED;
 	event->at_ms = engine->now_ms;
 	event->resolved_at_ms = event->from == ALERT_FIRING ? engine->now_ms : TIME_NONE;
-	event->held = false;
+	event->held = event->settled = false;
 	emit_alert(engine, event);
 	engine->stats.events++;
 	engine->sink.event(engine->sink.ctx, event);

@@ -166,4 +166,6 @@ void rule_warmth_update(const struct generation *generation, struct rule_state *
 		rule->group->always_warm || (query_ms != TIME_NONE && query_ms >= rule->warm_at_ms);
 	if (!rule->warm)
 		rule->health = RULE_WARMING;
+	else if (rule->health == RULE_WARMING)
+		rule->health = RULE_UNKNOWN; /* until it has run */
 }

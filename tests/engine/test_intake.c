@@ -1,0 +1,161 @@
+/* What becomes of a batch's rows. */
+#include "tests/check_main.h"
+#include "tests/engine/harness.h"
+
+#include "base/text.h"
+
+static struct harness h;
+
+static void start(void)
+{
+	harness_start_warm(&h);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}]");
+	harness_time(&h, 1000);
+}
+
+static void stop(void)
+{
+	harness_stop(&h);
+}
+
+START_TEST(rows_are_counted_by_what_became_of_them)
+{
+	harness_feed(&h, 1000, "x 1; nobody 1; nobody{a=\"b\"} 2");
+	ck_assert_uint_eq(h.outcome.stored, 1);
+	ck_assert_uint_eq(h.outcome.ignored, 2);
+	ck_assert_uint_eq(batch_written(&h.outcome), 3);
+	harness_feed(&h, 1000, "x 1; x 2; x 5 @ 1601; x 7 @ 1599; nobody 1");
+	ck_assert_uint_eq(h.outcome.identical, 1);
+	ck_assert_uint_eq(h.outcome.conflict, 1);
+	ck_assert_uint_eq(h.outcome.future, 1);
+	ck_assert_uint_eq(h.outcome.stored, 1);
+	ck_assert_uint_eq(h.outcome.ignored, 1);
+	ck_assert_uint_eq(batch_written(&h.outcome), 3);
+	ck_assert(batch_is_rejected(&h.outcome));
+	ck_assert_str_eq(h.outcome.error,
+			 "duplicate sample for timestamp, with another value: x at 1970-01-01T00:16:40.000Z; "
+			 "sample more than 10 minutes in the future: x at 1970-01-01T00:26:41.000Z");
+}
+END_TEST
+
+START_TEST(sample_older_than_anybody_asks_for_is_late)
+{
+	harness_feed(&h, 1000, "x 1");
+	harness_feed(&h, 1000, "x 1 @ 100");
+	ck_assert_uint_eq(h.outcome.late, 1);
+	ck_assert_uint_eq(batch_written(&h.outcome), 1);
+	ck_assert(!batch_is_rejected(&h.outcome));
+}
+END_TEST
+
+START_TEST(complaints_are_only_a_few)
+{
+	struct buf text = { 0 };
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1 @ 5000; ", i);
+	harness_feed(&h, 1000, text.ptr);
+	ck_assert_uint_eq(h.outcome.future, 100);
+	ck_assert_ptr_nonnull(strstr(h.outcome.error, "x{i=\"2\"}"));
+	ck_assert_ptr_null(strstr(h.outcome.error, "x{i=\"3\"}"));
+	buf_fini(&text);
+}
+END_TEST
+
+static struct labels *from_body;
+
+static int parse_body(const struct batch *batch, uint32_t row, struct labels **out)
+{
+	ck_assert_uint_eq(row, 0);
+	*out = labels_ref(from_body);
+	return 0;
+}
+
+START_TEST(key_without_labels_is_asked_for)
+{
+	struct batch *batch = harness_batch("a", 1000, "x 1");
+	/* As if the ingest thread had seen the series before: no birth, but labels in the body. */
+	from_body = labels_ref(batch->births[0].labels);
+	batch->births[0].row = UINT32_MAX;
+	batch->labels_parse = parse_body;
+	engine_batch(h.engine, batch);
+	ck_assert_uint_eq(h.outcome.stored, 1);
+	labels_unref(from_body);
+}
+END_TEST
+
+START_TEST(batch_waits_while_a_pass_runs_that_it_would_change)
+{
+	harness_feed(&h, 1000, "x{i=\"1\"} 1");
+	engine_time(h.engine, 1005000);
+	ck_assert(engine_step(h.engine, 1));
+	uint32_t before = h.batches;
+	harness_feed(&h, 1006, "x{i=\"1\"} 2"); /* newer than the pass: at once */
+	ck_assert_uint_eq(h.batches, before + 1);
+	harness_feed(&h, 1004, "x{i=\"2\"} 3; x{i=\"3\"} 4");
+	ck_assert_uint_eq(h.batches, before + 1);
+	harness_feed(&h, 1007, "x{i=\"1\"} 5"); /* overtakes */
+	ck_assert_uint_eq(h.batches, before + 2);
+	harness_settle(&h);
+	ck_assert_uint_eq(h.batches, before + 3);
+	ck_assert_uint_eq(h.outcome.stored, 2);
+	harness_expect_query(&h, "r", 1005, "r{i=\"1\"} 1\n");
+	harness_expect_query(&h, "x", 1005, "x{i=\"1\"} 1\nx{i=\"2\"} 3\nx{i=\"3\"} 4\n");
+	struct engine_stats stats;
+	engine_stats_get(h.engine, &stats);
+	ck_assert_uint_eq(stats.parked_batches, 1);
+	ck_assert_uint_eq(stats.samples, 5);
+}
+END_TEST
+
+START_TEST(engine_says_when_enough_batches_wait)
+{
+	harness_feed(&h, 1000, "x 1");
+	engine_time(h.engine, 1005000);
+	ck_assert(engine_step(h.engine, 1));
+	uint32_t n = 0;
+	for (; !engine_is_full(h.engine); n++)
+		harness_feed(&h, 1004, "x 2");
+	ck_assert_uint_eq(n, 1024);
+	uint32_t before = h.batches;
+	harness_settle(&h);
+	ck_assert_uint_eq(h.batches, before + n);
+	ck_assert(!engine_is_full(h.engine));
+	ck_assert_uint_eq(h.outcome.identical, 1);
+}
+END_TEST
+
+START_TEST(large_batch_is_applied_in_quanta_before_what_is_due)
+{
+	struct buf text = { 0 };
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
+	uint32_t before = h.batches;
+	harness_feed(&h, 1004, text.ptr);
+	ck_assert_uint_eq(h.batches, before); /* births cost: what is left waits */
+	harness_feed(&h, 1004, "x{i=\"0\"} 1");
+	ck_assert_uint_eq(h.batches, before); /* in order */
+	h.units = 10000;
+	harness_time(&h, 1005);
+	ck_assert_uint_eq(h.batches, before + 2);
+	ck_assert_uint_eq(harness_rule(&h, 0).results, 2000);
+	buf_fini(&text);
+}
+END_TEST
+
+static Suite *intake_suite(void)
+{
+	Suite *suite = suite_create("intake");
+	TCase *tc = tcase_create("intake");
+	tcase_add_checked_fixture(tc, start, stop);
+	tcase_add_test(tc, rows_are_counted_by_what_became_of_them);
+	tcase_add_test(tc, sample_older_than_anybody_asks_for_is_late);
+	tcase_add_test(tc, complaints_are_only_a_few);
+	tcase_add_test(tc, key_without_labels_is_asked_for);
+	tcase_add_test(tc, batch_waits_while_a_pass_runs_that_it_would_change);
+	tcase_add_test(tc, engine_says_when_enough_batches_wait);
+	tcase_add_test(tc, large_batch_is_applied_in_quanta_before_what_is_due);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+TEST_MAIN(intake_suite)

@@ -1,0 +1,153 @@
+/* Ad-hoc queries. */
+#include "tests/check_main.h"
+#include "tests/engine/harness.h"
+
+#include "base/error.h"
+
+static struct harness h;
+
+static void start(void)
+{
+	harness_start_warm(&h);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'rate(x[1m])'}]}]");
+	for (int i = 0; i <= 4; i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "x{i=\"1\"} %d; x{i=\"2\"} %d; x{i=\"3\"} %d", i * 15, i * 30, 7);
+		harness_run(&h, i * 15, i * 15, text);
+	}
+}
+
+static void stop(void)
+{
+	harness_stop(&h);
+}
+
+START_TEST(query_gives_rows_by_labels)
+{
+	harness_expect_query(&h, "x", 60, "x{i=\"1\"} 60\nx{i=\"2\"} 120\nx{i=\"3\"} 7\n");
+	harness_expect_query(&h, "round(r * 2)", 60, "{i=\"1\"} 2\n{i=\"2\"} 4\n{i=\"3\"} 0\n");
+	harness_expect_query(&h, "sum(count_over_time(x[1m]))", 60, "{} 12\n");
+	harness_expect_query(&h, "nothing", 60, "");
+}
+END_TEST
+
+START_TEST(query_keeps_an_order_that_was_asked_for)
+{
+	harness_expect_query(&h, "sort(x)", 60, "x{i=\"3\"} 7\nx{i=\"1\"} 60\nx{i=\"2\"} 120\n");
+	harness_expect_query(&h, "sort_desc(x)", 60, "x{i=\"2\"} 120\nx{i=\"1\"} 60\nx{i=\"3\"} 7\n");
+	harness_expect_query(&h, "topk(2, x)", 60, "x{i=\"2\"} 120\nx{i=\"1\"} 60\n");
+	harness_expect_query(&h, "bottomk(2, x)", 60, "x{i=\"3\"} 7\nx{i=\"1\"} 60\n");
+	harness_expect_query(&h, "sort(x / (x - 7) - x / (x - 7))", 60,
+			     "{i=\"1\"} 0\n{i=\"2\"} 0\n{i=\"3\"} NaN\n");
+}
+END_TEST
+
+START_TEST(query_of_a_scalar)
+{
+	harness_expect_query(&h, "1 + time()", 60, "61");
+	harness_expect_query(&h, "scalar(x{i=\"1\"})", 60, "60");
+}
+END_TEST
+
+START_TEST(query_beyond_what_is_kept_is_partial)
+{
+	harness_run(&h, 75, 600, "x{i=\"1\"} 1");
+	const char *rows = harness_query(&h, "count_over_time(x[1h])", 600);
+	ck_assert_ptr_nonnull(strstr(rows, "partial\n"));
+	ck_assert_ptr_null(strstr(harness_query(&h, "count_over_time(x[1m])", 600), "partial\n"));
+}
+END_TEST
+
+START_TEST(query_error_is_told)
+{
+	harness_expect_query(&h, "x * on () group_left () x", 60,
+			     "error: found duplicate series for the match group {} on the right hand-side of the "
+			     "operation: [{__name__=\"x\", i=\"1\"}, {__name__=\"x\", i=\"2\"}];many-to-many matching "
+			     "not allowed: matching labels must be unique on one side\n");
+}
+END_TEST
+
+START_TEST(query_that_does_not_parse_is_refused)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	ck_assert_int_eq(engine_query_new(SLICE("rate(x"), 0, &diags, &query), ERR_INVALID);
+	ck_assert_uint_eq(diags.errors, 1);
+	ck_assert_int_eq(engine_query_new(SLICE("x[5m]"), 0, &diags, &query), ERR_INVALID);
+	ck_assert_uint_eq(diags.errors, 2);
+	ck_assert_str_eq(diags.items[1].message, "a query cannot return a range vector");
+	diag_list_fini(&diags);
+}
+END_TEST
+
+START_TEST(query_that_touches_too_much_is_stopped)
+{
+	harness_stop(&h);
+	struct engine_options options;
+	harness_options(&options);
+	options.warm = true;
+	options.query_rows_max = 100;
+	harness_start(&h, &options);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}]");
+	struct buf text = { 0 };
+	for (int i = 0; i < 200; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
+	harness_run(&h, 0, 0, text.ptr);
+	ck_assert_ptr_nonnull(strstr(harness_query(&h, "x", 0), "error: query processing would load too many samples"));
+	harness_expect_query(&h, "vector(1)", 0, "{} 1\n");
+	buf_fini(&text);
+}
+END_TEST
+
+START_TEST(queries_waiting_have_a_limit)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	for (int i = 0; i <= QUERIES_MAX; i++) {
+		ck_assert_int_eq(engine_query_new(SLICE("x"), 0, &diags, &query), 0);
+		ck_assert_int_eq(engine_query(h.engine, query), i < QUERIES_MAX ? 0 : ERR_FULL);
+	}
+	engine_query_free(query);
+	harness_settle(&h);
+	struct engine_stats stats;
+	engine_stats_get(h.engine, &stats);
+	ck_assert_uint_eq(stats.queries, QUERIES_MAX);
+	diag_list_fini(&diags);
+}
+END_TEST
+
+START_TEST(queries_that_wait_at_the_end_are_freed)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(engine_query_new(SLICE("x + x"), 0, &diags, &query), 0);
+		ck_assert_int_eq(engine_query(h.engine, query), 0);
+	}
+	engine_step(h.engine, 1);
+	diag_list_fini(&diags);
+}
+END_TEST
+
+static Suite *query_suite(void)
+{
+	Suite *suite = suite_create("query");
+	TCase *tc = tcase_create("query");
+	tcase_add_checked_fixture(tc, start, stop);
+	tcase_add_test(tc, query_gives_rows_by_labels);
+	tcase_add_test(tc, query_keeps_an_order_that_was_asked_for);
+	tcase_add_test(tc, query_of_a_scalar);
+	tcase_add_test(tc, query_beyond_what_is_kept_is_partial);
+	tcase_add_test(tc, query_error_is_told);
+	tcase_add_test(tc, query_that_does_not_parse_is_refused);
+	tcase_add_test(tc, query_that_touches_too_much_is_stopped);
+	tcase_add_test(tc, queries_waiting_have_a_limit);
+	tcase_add_test(tc, queries_that_wait_at_the_end_are_freed);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+TEST_MAIN(query_suite)
