@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/quote.h"
 
 /* Longest number literal: what does not fit is no number. */
@@ -287,27 +288,42 @@ struct template_token template_lexer_next(struct template_lexer *lexer)
 	return lexer->in_action ? next_inside(lexer) : next_outside(lexer);
 }
 
-bool template_unquote(struct slice text, struct arena *arena, struct slice *out)
+int template_unquote(struct slice text, struct arena *arena, struct slice *out)
 {
 	struct slice inside = { text.ptr + 1, text.len - 2 };
 	char quote = text.ptr[0];
 	size_t at;
 	struct buf buf;
 	buf_init(&buf);
-	bool good = true;
-	if (quote != '`')
-		good = text_unquote(inside, quote, &buf, &at) == 0;
+	int error = quote == '`' ? 0 : text_unquote(inside, quote, &buf, &at);
 	for (size_t i = 0; quote == '`' && i < inside.len; i++)
 		if (inside.ptr[i] != '\r') /* Go leaves carriage returns out of raw strings */
 			buf_add_char(&buf, inside.ptr[i]);
 	struct slice copy = { "", 0 };
-	good = good && buf_ok(&buf);
-	if (good && buf.len > 0)
+	if (!error && buf.len > 0)
 		copy = arena_slice(arena, buf_slice(&buf));
+	if (!buf_ok(&buf) || !copy.ptr)
+		error = ERR_NOMEM;
 	buf_fini(&buf);
-	if (good && copy.ptr)
+	if (!error)
 		*out = copy;
-	return good && copy.ptr;
+	return error;
+}
+
+int template_char(struct slice text, struct arena *arena, struct template_value *out)
+{
+	struct slice value;
+	size_t len;
+	int error = template_unquote(text, arena, &value);
+	if (error)
+		return error;
+	if (value.len == 0)
+		return ERR_INVALID;
+	uint32_t rune = template_rune_at(value, &len);
+	if (len != value.len)
+		return ERR_INVALID;
+	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = rune };
+	return 0;
 }
 
 static bool is_hex_digit(char c)
@@ -341,29 +357,12 @@ static bool parse_integer(const char *text, int64_t *out)
 	return true;
 }
 
-static bool parse_char(struct slice text, struct template_value *out)
-{
-	struct arena arena;
-	struct slice value;
-	arena_init(&arena, 0);
-	bool good = template_unquote(text, &arena, &value) && value.len > 0;
-	size_t len = 0;
-	if (good)
-		*out = (struct template_value){ .type = TEMPLATE_INT,
-						.integer = template_rune_at(value, &len) };
-	good = good && len == value.len;
-	arena_fini(&arena);
-	return good;
-}
-
 bool template_number(struct slice text, struct template_value *out)
 {
 	char plain[NUMBER_BYTES_MAX];
 	size_t n = 0;
 	if (text.len >= sizeof(plain) || text.len == 0)
 		return false;
-	if (text.ptr[0] == '\'')
-		return parse_char(text, out);
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] != '_')
 			plain[n++] = text.ptr[i];

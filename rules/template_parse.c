@@ -204,16 +204,22 @@ static void parse_word(struct parser *p, struct template_operand *operand)
 static void parse_literal(struct parser *p, struct template_operand *operand)
 {
 	struct template_token token = p->token;
-	operand->kind = OPERAND_CONSTANT;
-	if (token.type == TOKEN_NUMBER || token.type == TOKEN_CHAR) {
-		if (!template_number(token.text, &operand->constant))
-			complain(p, token.offset, token.text.len, NULL, "bad character literal");
-		return;
-	}
 	struct slice text = { NULL, 0 };
-	if (!template_unquote(token.text, p->arena, &text))
-		complain(p, token.offset, token.text.len, NULL, "bad escape in a string");
-	operand->constant = template_string(text);
+	int error = 0;
+	operand->kind = OPERAND_CONSTANT;
+	if (token.type == TOKEN_NUMBER)
+		error = template_number(token.text, &operand->constant) ? 0 : ERR_INVALID;
+	else if (token.type == TOKEN_CHAR)
+		error = template_char(token.text, p->arena, &operand->constant);
+	else
+		error = template_unquote(token.text, p->arena, &text);
+	if (token.type == TOKEN_STRING || token.type == TOKEN_RAW_STRING)
+		operand->constant = template_string(text);
+	if (error == ERR_NOMEM)
+		p->failed = p->failed ? p->failed : error;
+	else if (error)
+		complain(p, token.offset, token.text.len, NULL,
+			 token.type == TOKEN_CHAR ? "bad character literal" : "bad escape in a string");
 }
 
 /* What a chain of fields starts from. Leaves the token behind it. */
