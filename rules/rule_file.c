@@ -1,6 +1,6 @@
 /*
- * Rule files: YAML → groups of rules. Tables say which keys there are; what one key alone cannot
- * tell is checked behind them. All errors of a file are told.
+ * Rule files: YAML → groups of rules. rule_keys.c says which keys there are; what one key alone
+ * cannot tell is checked here. All errors of a file are told.
  */
 #include "rules/rule_build.h"
 
@@ -8,240 +8,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-
-#define N(array) (sizeof(array) / sizeof(*(array)))
-#define BIT(key) (1ull << (key))
-
-/* One rule, as the table binds it. */
-enum rule_key {
-	RULE_RECORD_KEY,
-	RULE_ALERT_KEY,
-	RULE_EXPR,
-	RULE_FOR,
-	RULE_KEEP_FIRING_FOR,
-	RULE_LABELS,
-	RULE_ANNOTATIONS,
-	RULE_RUN,
-	RULE_RESOLVE_WHEN,
-	RULE_NO_DATA,
-};
-
-struct rule_yaml {
-	const struct yaml_node *node;
-	uint64_t given;
-	struct slice record, alert, expr;
-	int64_t for_ms, keep_firing_for_ms;
-	struct bind_map labels, annotations;
-	struct bind_strings run;
-	const struct yaml_node *later; /* keys that are refused */
-};
-
-static const struct bind_field rule_fields[] = {
-	[RULE_RECORD_KEY] = { .key = "record",
-			      .type = BIND_STRING,
-			      .offset = offsetof(struct rule_yaml, record),
-			      .doc = "Recording rule: the name of the series that take the "
-				     "result." },
-	[RULE_ALERT_KEY] = { .key = "alert",
-			     .type = BIND_STRING,
-			     .offset = offsetof(struct rule_yaml, alert),
-			     .doc = "Alerting rule: the name of the alert." },
-	[RULE_EXPR] = { .key = "expr",
-			.type = BIND_STRING,
-			.offset = offsetof(struct rule_yaml, expr),
-			.required = true,
-			.doc = "The expression; each element of its result is an alert, or a "
-			       "recorded sample." },
-	[RULE_FOR] = { .key = "for",
-		       .type = BIND_DURATION,
-		       .offset = offsetof(struct rule_yaml, for_ms),
-		       .default_text = "0s",
-		       .doc = "Alerts: how long the expression must hold before the alert fires." },
-	[RULE_KEEP_FIRING_FOR] = { .key = "keep_firing_for",
-				   .type = BIND_DURATION,
-				   .offset = offsetof(struct rule_yaml, keep_firing_for_ms),
-				   .default_text = "0s",
-				   .doc = "Alerts: how long it fires on after the expression has "
-					  "ceased to hold." },
-	[RULE_LABELS] = { .key = "labels",
-			  .type = BIND_MAP,
-			  .offset = offsetof(struct rule_yaml, labels),
-			  .doc = "Labels that are added; templates in alerts. An empty one "
-				 "removes." },
-	[RULE_ANNOTATIONS] = { .key = "annotations",
-			       .type = BIND_MAP,
-			       .offset = offsetof(struct rule_yaml, annotations),
-			       .doc = "Alerts: texts for people; templates." },
-	[RULE_RUN] = { .key = "run",
-		       .type = BIND_STRINGS,
-		       .offset = offsetof(struct rule_yaml, run),
-		       .doc = "Alerts: the runbooks to start when it fires, each if the one before "
-			      "did not help." },
-	[RULE_RESOLVE_WHEN] = { .key = "resolve_when",
-				.type = BIND_NODE,
-				.offset = offsetof(struct rule_yaml, later),
-				.doc = "Not there yet." },
-	[RULE_NO_DATA] = { .key = "no_data",
-			   .type = BIND_NODE,
-			   .offset = offsetof(struct rule_yaml, later),
-			   .doc = "Not there yet." },
-};
-
-static const struct bind_table rule_table = {
-	.what = "rule",
-	.size = sizeof(struct rule_yaml),
-	.fields = rule_fields,
-	.n = N(rule_fields),
-	.node_offset = offsetof(struct rule_yaml, node),
-	.given_offset = offsetof(struct rule_yaml, given),
-};
-
-#define RULE_OF_ALERTS                                                                             \
-	(BIT(RULE_FOR) | BIT(RULE_KEEP_FIRING_FOR) | BIT(RULE_ANNOTATIONS) | BIT(RULE_RUN) |       \
-	 BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
-#define RULE_OF_TOCSIN (BIT(RULE_RUN) | BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
-#define RULE_LATER (BIT(RULE_RESOLVE_WHEN) | BIT(RULE_NO_DATA))
-
-/* One group. */
-enum group_key {
-	GROUP_NAME,
-	GROUP_INTERVAL,
-	GROUP_QUERY_OFFSET,
-	GROUP_LIMIT,
-	GROUP_LABELS,
-	GROUP_RULES,
-	GROUP_DIALECT,
-	GROUP_WARMUP,
-	GROUP_EVALUATE,
-	GROUP_MIN_GAP,
-	GROUP_SETTLE,
-	GROUP_EXACT,
-};
-
-enum { DIALECT_LOGQL = DIALECT_PROMETHEUS + 1 };
-enum { EVALUATE_TICK, EVALUATE_ARRIVAL };
-
-struct group_yaml {
-	const struct yaml_node *node;
-	uint64_t given;
-	struct slice name;
-	int64_t interval_ms, query_offset_ms, limit;
-	struct bind_map labels;
-	const struct yaml_node *rules;
-	int dialect, warmup, evaluate;
-	const struct yaml_node *later;
-};
-
-static const struct bind_field group_fields[] = {
-	[GROUP_NAME] = { .key = "name",
-			 .type = BIND_STRING,
-			 .offset = offsetof(struct group_yaml, name),
-			 .required = true,
-			 .doc = "Its name, once in a file." },
-	[GROUP_INTERVAL] = { .key = "interval",
-			     .type = BIND_DURATION,
-			     .offset = offsetof(struct group_yaml, interval_ms),
-			     .doc = "How often its rules run; default: evaluation_interval." },
-	[GROUP_QUERY_OFFSET] = { .key = "query_offset",
-				 .type = BIND_DURATION,
-				 .offset = offsetof(struct group_yaml, query_offset_ms),
-				 .doc = "How far in the past expressions look; default: "
-					"rule_query_offset." },
-	[GROUP_LIMIT] = { .key = "limit",
-			  .type = BIND_INT,
-			  .offset = offsetof(struct group_yaml, limit),
-			  .default_text = "0",
-			  .doc = "Most alerts or recorded series of one rule; 0: no limit." },
-	[GROUP_LABELS] = { .key = "labels",
-			   .type = BIND_MAP,
-			   .offset = offsetof(struct group_yaml, labels),
-			   .doc = "Labels of all its rules; a rule's own win." },
-	[GROUP_RULES] = { .key = "rules",
-			  .type = BIND_STRUCTS,
-			  .offset = offsetof(struct group_yaml, rules),
-			  .table = &rule_table,
-			  .doc = "Its rules, which run in this order." },
-	[GROUP_DIALECT] = { .key = "dialect",
-			    .type = BIND_ENUM,
-			    .offset = offsetof(struct group_yaml, dialect),
-			    .values = "tocsin,prometheus,logql",
-			    .default_text = "tocsin",
-			    .doc = "prometheus: without any addition of Tocsin's. logql: not there "
-				   "yet." },
-	[GROUP_WARMUP] = { .key = "warmup",
-			   .type = BIND_ENUM,
-			   .offset = offsetof(struct group_yaml, warmup),
-			   .values = "auto,off",
-			   .default_text = "auto",
-			   .doc = "auto: rules wait until their windows are fed." },
-	[GROUP_EVALUATE] = { .key = "evaluate",
-			     .type = BIND_ENUM,
-			     .offset = offsetof(struct group_yaml, evaluate),
-			     .values = "tick,arrival",
-			     .default_text = "tick",
-			     .doc = "tick: at multiples of the interval. arrival: not there yet." },
-	[GROUP_MIN_GAP] = { .key = "min_gap",
-			    .type = BIND_NODE,
-			    .offset = offsetof(struct group_yaml, later),
-			    .doc = "Not there yet." },
-	[GROUP_SETTLE] = { .key = "settle",
-			   .type = BIND_NODE,
-			   .offset = offsetof(struct group_yaml, later),
-			   .doc = "Not there yet." },
-	[GROUP_EXACT] = { .key = "exact",
-			  .type = BIND_NODE,
-			  .offset = offsetof(struct group_yaml, later),
-			  .doc = "Not there yet." },
-};
-
-static const struct bind_table group_table = {
-	.what = "group",
-	.size = sizeof(struct group_yaml),
-	.fields = group_fields,
-	.n = N(group_fields),
-	.node_offset = offsetof(struct group_yaml, node),
-	.given_offset = offsetof(struct group_yaml, given),
-};
-
-#define GROUP_OF_TOCSIN                                                                            \
-	(BIT(GROUP_WARMUP) | BIT(GROUP_EVALUATE) | BIT(GROUP_MIN_GAP) | BIT(GROUP_SETTLE) |        \
-	 BIT(GROUP_EXACT))
-#define GROUP_LATER (BIT(GROUP_MIN_GAP) | BIT(GROUP_SETTLE) | BIT(GROUP_EXACT))
-
-/* The file. */
-enum file_key { FILE_GROUPS, FILE_RULES };
-
-struct file_yaml {
-	uint64_t given;
-	const struct yaml_node *node, *groups, *later;
-};
-
-static const struct bind_field file_fields[] = {
-	[FILE_GROUPS] = { .key = "groups",
-			  .type = BIND_STRUCTS,
-			  .offset = offsetof(struct file_yaml, groups),
-			  .table = &group_table,
-			  .doc = "The groups of the file." },
-	[FILE_RULES] = { .key = "rules",
-			 .type = BIND_NODE,
-			 .offset = offsetof(struct file_yaml, later),
-			 .doc = "The short form of rules: not there yet." },
-};
-
-static const struct bind_table file_table = {
-	.what = "rule file",
-	.size = sizeof(struct file_yaml),
-	.fields = file_fields,
-	.n = N(file_fields),
-	.allow_x = true,
-	.node_offset = offsetof(struct file_yaml, node),
-	.given_offset = offsetof(struct file_yaml, given),
-};
-
-void rule_file_reference(struct buf *out)
-{
-	bind_reference(&file_table, out);
-}
+#include "rules/rule_keys.h"
 
 /*
  * Binds one mapping, called `what` in messages. Lists of mappings inside are left as nodes: each is
@@ -420,14 +187,14 @@ static void check_keys(struct rule_loader *loader, const struct rule_yaml *yaml,
 	uint64_t given = yaml->given, wrong = 0;
 	if (yaml->record.len > 0 && yaml->alert.len == 0)
 		wrong = given & RULE_OF_ALERTS;
-	refuse_keys(loader, &rule_table, yaml->node, wrong, ONLY_ALERTS, what);
+	refuse_keys(loader, &rule_keys, yaml->node, wrong, ONLY_ALERTS, what);
 	given &= ~wrong;
 	if (dialect == DIALECT_PROMETHEUS) {
-		refuse_keys(loader, &rule_table, yaml->node, given & RULE_OF_TOCSIN, NOT_PROMETHEUS,
+		refuse_keys(loader, &rule_keys, yaml->node, given & RULE_OF_TOCSIN, NOT_PROMETHEUS,
 			    what);
 		given &= ~RULE_OF_TOCSIN;
 	}
-	refuse_keys(loader, &rule_table, yaml->node, given & RULE_LATER, NOT_YET, what);
+	refuse_keys(loader, &rule_keys, yaml->node, given & RULE_LATER, NOT_YET, what);
 }
 
 /*
@@ -463,7 +230,7 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 		     enum rule_dialect dialect, const char *what, struct rule *rule)
 {
 	const struct yaml_node *node = yaml_get(yaml->node, "expr");
-	if (!(yaml->given & BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
+	if (!(yaml->given & KEY_BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
 		return 0; /* said by the table */
 	if (slice_trim(yaml->expr).len == 0) {
 		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s is empty", what);
@@ -538,7 +305,7 @@ static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
 {
 	struct rule_yaml yaml;
 	const char *what = rule_what(loader, node);
-	int error = bind_shallow(loader, &rule_table, what, node, &yaml);
+	int error = bind_shallow(loader, &rule_keys, what, node, &yaml);
 	rule->line = node->line;
 	rule->name_node = node;
 	if (error || node->type != YAML_MAPPING)
@@ -568,19 +335,19 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 	uint64_t given = yaml->given;
 	const struct yaml_node *node = yaml->node;
 	if (yaml->dialect == DIALECT_PROMETHEUS) {
-		refuse_keys(loader, &group_table, node, given & GROUP_OF_TOCSIN, NOT_PROMETHEUS,
+		refuse_keys(loader, &group_keys, node, given & GROUP_OF_TOCSIN, NOT_PROMETHEUS,
 			    what);
 		given &= ~GROUP_OF_TOCSIN;
 		yaml->warmup = WARMUP_OFF;
 	}
-	refuse_keys(loader, &group_table, node, given & GROUP_LATER, NOT_YET, what);
+	refuse_keys(loader, &group_keys, node, given & GROUP_LATER, NOT_YET, what);
 	if (yaml->dialect == DIALECT_LOGQL)
 		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "dialect"), NULL,
 			  "\"dialect: logql\" in %s is not there yet", what);
-	if (yaml->evaluate == EVALUATE_ARRIVAL && (given & BIT(GROUP_EVALUATE)))
+	if (yaml->evaluate == EVALUATE_ARRIVAL && (given & KEY_BIT(GROUP_EVALUATE)))
 		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "evaluate"), NULL,
 			  "\"evaluate: arrival\" in %s is not there yet", what);
-	if ((given & BIT(GROUP_NAME)) && yaml->name.len == 0)
+	if ((given & KEY_BIT(GROUP_NAME)) && yaml->name.len == 0)
 		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "a group with an empty name");
 }
 
@@ -642,7 +409,7 @@ static int read_group(struct rule_loader *loader, const struct yaml_node *node)
 				    (int)(name->text.len < 200 ? name->text.len : 200),
 				    name->text.ptr);
 	what = what ? what : "group";
-	int error = bind_shallow(loader, &group_table, what, node, &yaml);
+	int error = bind_shallow(loader, &group_keys, what, node, &yaml);
 	if (error || node->type != YAML_MAPPING)
 		return error;
 	check_group_keys(loader, &yaml, what);
@@ -651,7 +418,7 @@ static int read_group(struct rule_loader *loader, const struct yaml_node *node)
 	if (!group)
 		return ERR_NOMEM;
 	const struct rule_set_options *options = loader->options;
-	bool has_offset = yaml.given & BIT(GROUP_QUERY_OFFSET);
+	bool has_offset = yaml.given & KEY_BIT(GROUP_QUERY_OFFSET);
 	*group = (struct rule_group){
 		.name = yaml.name,
 		.file = slice_from(node->source.file ? node->source.file : ""),
@@ -705,11 +472,11 @@ int rule_file_read(struct rule_loader *loader, const struct yaml_node *root)
 	struct file_yaml yaml;
 	if (!root || yaml_is_null(root))
 		return 0;
-	int error = bind_shallow(loader, &file_table, "rule file", root, &yaml);
+	int error = bind_shallow(loader, &rule_file_keys, "rule file", root, &yaml);
 	if (error || root->type != YAML_MAPPING)
 		return error;
-	if (yaml.given & BIT(FILE_RULES))
-		refuse_keys(loader, &file_table, root, BIT(FILE_RULES),
+	if (yaml.given & KEY_BIT(FILE_RULES))
+		refuse_keys(loader, &rule_file_keys, root, KEY_BIT(FILE_RULES),
 			    "\"%s\" at the top of a %s, the short form of rules, is not there yet",
 			    "rule file");
 	size_t n = list_items(loader, yaml.groups, "groups", "rule file");

@@ -45,4 +45,7 @@ bool template_uses_value(const struct template *template);
 int template_render(const struct template *template, const struct template_data *data,
 		    struct buf *out);
 
+/* The functions of templates as Markdown, from their table. */
+void template_reference(struct buf *out);
+
 #endif

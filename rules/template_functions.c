@@ -52,6 +52,29 @@ void template_function_arity(const struct template_function *function, uint32_t 
 	*max = open ? UINT32_MAX : (uint32_t)n;
 }
 
+/* "text text …": what the letters of a function's arguments stand for. */
+static void add_arguments(const char *letters, struct buf *out)
+{
+	for (; *letters; letters++)
+		buf_add_str(out, *letters == 's'   ? " text"
+				 : *letters == 'i' ? " number"
+				 : *letters == '*' ? " …"
+						   : " any");
+}
+
+void template_reference(struct buf *out)
+{
+	buf_add_str(out, "| function | meaning |\n|---|---|\n");
+	for (size_t i = 0; i < COUNT; i++) {
+		const struct template_function *function = &template_functions[i];
+		bool later = !function->fn && function->lazy == LAZY_NOT;
+		buf_printf(out, "| `%s", function->name);
+		if (!later)
+			add_arguments(function->arguments, out);
+		buf_printf(out, "` | %s%s |\n", function->doc, later ? " Not there yet." : "");
+	}
+}
+
 int template_fail(struct template_call *call, const char *format, ...)
 {
 	char why[400];

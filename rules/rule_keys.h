@@ -1,0 +1,88 @@
+/*
+ * Inside of rule files: the keys that there are. One table each for the file, its groups and their
+ * rules, for reading and for the reference alike; and the structs that the tables fill.
+ */
+#ifndef TOCSIN_RULES_RULE_KEYS_H
+#define TOCSIN_RULES_RULE_KEYS_H
+
+#include "rules/rule_file.h"
+
+/* Bits of `given`, and of the masks below. */
+#define KEY_BIT(key) (1ull << (key))
+
+enum rule_key {
+	RULE_RECORD_KEY,
+	RULE_ALERT_KEY,
+	RULE_EXPR,
+	RULE_FOR,
+	RULE_KEEP_FIRING_FOR,
+	RULE_LABELS,
+	RULE_ANNOTATIONS,
+	RULE_RUN,
+	RULE_RESOLVE_WHEN,
+	RULE_NO_DATA,
+};
+
+struct rule_yaml {
+	const struct yaml_node *node;
+	uint64_t given;
+	struct slice record, alert, expr;
+	int64_t for_ms, keep_firing_for_ms;
+	struct bind_map labels, annotations;
+	struct bind_strings run;
+	const struct yaml_node *later; /* keys that are refused */
+};
+
+#define RULE_OF_ALERTS                                                                             \
+	(KEY_BIT(RULE_FOR) | KEY_BIT(RULE_KEEP_FIRING_FOR) | KEY_BIT(RULE_ANNOTATIONS) |           \
+	 KEY_BIT(RULE_RUN) | KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
+#define RULE_OF_TOCSIN (KEY_BIT(RULE_RUN) | KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
+#define RULE_LATER (KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
+
+enum group_key {
+	GROUP_NAME,
+	GROUP_INTERVAL,
+	GROUP_QUERY_OFFSET,
+	GROUP_LIMIT,
+	GROUP_LABELS,
+	GROUP_RULES,
+	GROUP_DIALECT,
+	GROUP_WARMUP,
+	GROUP_EVALUATE,
+	GROUP_MIN_GAP,
+	GROUP_SETTLE,
+	GROUP_EXACT,
+};
+
+/* Values that are refused as not there yet, behind those that rule_file.h knows. */
+enum { DIALECT_LOGQL = DIALECT_PROMETHEUS + 1 };
+enum { EVALUATE_TICK, EVALUATE_ARRIVAL };
+
+struct group_yaml {
+	const struct yaml_node *node;
+	uint64_t given;
+	struct slice name;
+	int64_t interval_ms, query_offset_ms, limit;
+	struct bind_map labels;
+	const struct yaml_node *rules;
+	int dialect, warmup, evaluate;
+	const struct yaml_node *later;
+};
+
+#define GROUP_OF_TOCSIN                                                                            \
+	(KEY_BIT(GROUP_WARMUP) | KEY_BIT(GROUP_EVALUATE) | KEY_BIT(GROUP_MIN_GAP) |                \
+	 KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
+#define GROUP_LATER (KEY_BIT(GROUP_MIN_GAP) | KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
+
+enum file_key { FILE_GROUPS, FILE_RULES };
+
+struct file_yaml {
+	uint64_t given;
+	const struct yaml_node *node, *groups, *later;
+};
+
+extern const struct bind_table rule_keys;
+extern const struct bind_table group_keys;
+extern const struct bind_table rule_file_keys;
+
+#endif
