@@ -96,8 +96,9 @@ struct engine_query {
 	struct expr *expr;  /* in the arena */
 	uint32_t root;
 	int64_t t_ms;
+	int64_t deadline_ms; /* told time at which it is given up; 0: never */
 	/* out: */
-	int code;      /* 0, ERR_EVAL, ERR_LIMIT */
+	int code;      /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT */
 	char error[512];
 	enum value_type type;
 	double scalar;

@@ -256,8 +256,13 @@ bool query_step(struct engine *engine, int64_t *units)
 		query->units_used += before - *units;
 		bool too_much = engine->options.query_rows_max &&
 				(uint64_t)query->units_used > engine->options.query_rows_max;
-		if (code == ERR_AGAIN && !too_much)
+		bool too_late = query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
+		if (code == ERR_AGAIN && !too_much && !too_late)
 			break;
+		if (code == ERR_AGAIN && too_late) {
+			strcpy(query->error, "query timed out in expression evaluation");
+			code = ERR_TIMEOUT;
+		}
 		if (too_much) {
 			strcpy(query->error, "query processing would load too many samples into "
 					     "memory in query execution");

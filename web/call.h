@@ -2,7 +2,8 @@
  * A call: an API request on its way from an ingest thread to the owner of what it asks about, and back.
  *
  * The handler fills the inputs on the ingest thread; run() is called once on the owner's thread and writes status and body;
- * the answer goes home by (thread, slot, generation). Exactly one thread owns a call at any time.
+ * finish() on the ingest thread may turn what run() collected into the body; the answer goes home by (thread, slot, generation).
+ * Exactly one thread owns a call at any time.
  */
 #ifndef TOCSIN_WEB_CALL_H
 #define TOCSIN_WEB_CALL_H
@@ -24,12 +25,15 @@ struct call {
 	/* A call may visit a second owner: run() sets next, and is sent there when it returns. */
 	void (*next)(struct call *call, void *owner);
 	enum call_owner owner, next_owner;
+	/* Once, back on the ingest thread, before the answer: what takes long and needs no owner (rendering). May be NULL. */
+	void (*finish)(struct call *call);
 	int64_t now_ms; /* wall clock at arrival */
 	/* inputs, in the arena */
-	struct arena arena;
+	struct arena arena; /* also for run(): limited to CALL_BYTES_MAX */
 	const char *args[4];
 	struct slice body;
 	void *data;
+	void (*data_free)(void *data); /* with the call; may be NULL */
 	/* outputs */
 	int status;
 	const char *content_type;
@@ -38,9 +42,14 @@ struct call {
 	uint32_t thread, slot, generation;
 };
 
+#define CALL_BYTES_MAX (256 * 1024 * 1024)
+
+/* NULL when out of memory. Status is 200 and the content type JSON until somebody says otherwise. */
 struct call *call_new(void (*run)(struct call *call, void *owner));
 void call_free(struct call *call);
-/* Writes {"status":"error",…} as Prometheus' API does. */
+/* Runs `next` after this, on that owner's thread. */
+void call_go_on(struct call *call, enum call_owner owner, void (*next)(struct call *call, void *owner));
+/* Drops what was written, then writes {"status":"error",…} as Prometheus' API does. */
 void call_fail(struct call *call, int status, const char *type, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

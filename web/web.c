@@ -1,1 +1,252 @@
-/* web: placeholder so that the archive is not empty; goes with the room's first file. */
+#include "web/web_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/error.h"
+
+/* What is asked for where. Several rows of one path: by method. */
+static const struct endpoint endpoints[] = {
+	{ "/-/healthy", M_GET, 0, on_healthy },
+	{ "/-/ready", M_GET, 0, on_ready },
+	{ "/-/reload", M_POST | M_PUT, 0, on_reload },
+	{ "/metrics", M_GET, 0, on_metrics },
+	{ "/api/v1/query", M_GET | M_POST, GUARD_HOST, on_query },
+	{ "/api/v1/status/buildinfo", M_GET, GUARD_HOST, on_buildinfo },
+};
+#define NENDPOINTS (sizeof(endpoints) / sizeof(*endpoints))
+
+int web_new(const struct web_host *host, const struct web_options *options, struct web **out)
+{
+	struct web *web = calloc(1, sizeof(*web));
+
+	if (!web)
+		return ERR_NOMEM;
+	web->host = *host;
+	web->loopback = options->loopback;
+	web->query_timeout_ms = options->query_timeout_ms;
+	web->started_ms = host->now_ms(host->ctx);
+	arena_init(&web->arena, 0);
+	web->version = arena_strdup(&web->arena, slice_from(options->version));
+	int code = web->version ? guard_init(web, options) : ERR_NOMEM;
+
+	if (code) {
+		web_free(web);
+		return code;
+	}
+	*out = web;
+	return 0;
+}
+
+void web_free(struct web *web)
+{
+	arena_fini(&web->arena);
+	free(web);
+}
+
+/* ---- answers ---- */
+
+static const struct http_header plain_headers[] = {
+	{ "Cache-Control", "no-store" },
+	{ "X-Content-Type-Options", "nosniff" },
+};
+
+void web_reply(struct http_request *request, int status, const char *content_type, struct slice body)
+{
+	http_reply(request, &(struct http_reply){ .status = status,
+						  .content_type = body.len ? content_type : NULL,
+						  .headers = plain_headers,
+						  .nheaders = 2,
+						  .body = body });
+}
+
+void web_fail(struct http_request *request, int status, const char *type, const char *format, ...)
+{
+	struct json_writer w;
+	struct buf text, out;
+	va_list args;
+
+	buf_init(&text);
+	buf_init(&out);
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	json_writer_init(&w, &out);
+	json_begin_object(&w);
+	json_field_string(&w, "status", SLICE("error"));
+	json_field_string(&w, "errorType", slice_from(type));
+	json_field_string(&w, "error", buf_slice(&text));
+	json_end_object(&w);
+	web_reply(request, status, JSON_TYPE, buf_slice(&out));
+	buf_fini(&text);
+	buf_fini(&out);
+}
+
+static void reply_busy(struct http_request *request)
+{
+	static const struct http_header headers[] = {
+		{ "Cache-Control", "no-store" },
+		{ "Retry-After", "1" },
+	};
+
+	http_reply(request, &(struct http_reply){
+				    .status = 503,
+				    .content_type = JSON_TYPE,
+				    .headers = headers,
+				    .nheaders = 2,
+				    .body = SLICE("{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"too busy, try again\"}") });
+}
+
+void web_send(struct web *web, struct http_request *request, enum call_owner owner, struct call *call)
+{
+	struct http_token token;
+
+	if (!call) {
+		web_fail(request, 500, "internal", "out of memory");
+		return;
+	}
+	if (http_defer(request, &token)) {
+		reply_busy(request);
+		call_free(call);
+		return;
+	}
+	call->owner = owner;
+	call->now_ms = web->host.now_ms(web->host.ctx);
+	call->slot = token.slot;
+	call->generation = token.generation;
+	int code = owner == CALL_CONFIG ? web->host.reload(web->host.ctx, call) : web->host.call(web->host.ctx, owner, call);
+
+	if (code) {
+		reply_busy(request);
+		call_free(call);
+	}
+}
+
+void web_send_query(struct web *web, struct http_request *request, struct engine_query *query)
+{
+	struct http_token token;
+
+	if (http_defer(request, &token)) {
+		reply_busy(request);
+		engine_query_free(query);
+		return;
+	}
+	query->slot = token.slot;
+	query->generation = token.generation;
+	if (web->host.query(web->host.ctx, query)) {
+		reply_busy(request);
+		engine_query_free(query);
+	}
+}
+
+void web_call_done(struct web *web, struct http_server *server, struct call *call)
+{
+	struct http_reply reply = { .headers = plain_headers, .nheaders = 2 };
+
+	if (call->finish)
+		call->finish(call);
+	if (!buf_ok(&call->out))
+		call_fail(call, 500, "internal", "out of memory");
+	reply.status = call->status;
+	reply.body = buf_slice(&call->out);
+	reply.content_type = reply.body.len ? call->content_type : NULL;
+	http_reply_to(server, (struct http_token){ call->slot, call->generation }, &reply);
+	call_free(call);
+}
+
+void web_query_done(struct web *web, struct http_server *server, struct engine_query *query)
+{
+	query_done(server, query);
+}
+
+/* ---- parameters ---- */
+
+const char *web_param(struct http_request *request, struct arena *arena, const char *name, size_t index)
+{
+	char *text = http_request_param(request, name, index);
+	const char *copy = text ? arena_strdup(arena, slice_from(text)) : NULL;
+
+	free(text);
+	return copy;
+}
+
+bool web_param_flag(struct http_request *request, const char *name, bool otherwise)
+{
+	char *text = http_request_param(request, name, 0);
+	bool yes = text ? strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0 || strcasecmp(text, "t") == 0 : otherwise;
+
+	free(text);
+	return yes;
+}
+
+/* ---- routing ---- */
+
+static bool is_path_of(const struct endpoint *endpoint, struct slice path, struct slice *rest)
+{
+	struct slice own = slice_from(endpoint->path);
+
+	*rest = (struct slice){ path.ptr + path.len, 0 };
+	if (own.len == 1 || own.ptr[own.len - 1] != '/')
+		return slice_is_equal(path, own);
+	if (path.len <= own.len || !slice_has_prefix(path, own))
+		return false;
+	*rest = (struct slice){ path.ptr + own.len, path.len - own.len };
+	return slice_find(*rest, '/') < 0;
+}
+
+static unsigned method_bit(struct http_request *request)
+{
+	switch (http_request_method(request)) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+		return M_GET;
+	case HTTP_POST:
+		return M_POST;
+	case HTTP_PUT:
+		return M_PUT;
+	case HTTP_DELETE:
+		return M_DELETE;
+	default:
+		return 0;
+	}
+}
+
+static void reply_not_allowed(struct http_request *request, unsigned methods)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { M_GET, "GET, HEAD" }, { M_POST, "POST" }, { M_PUT, "PUT" }, { M_DELETE, "DELETE" } };
+	char allow[64] = "";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (methods & names[i].bit)
+			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s", allow[0] ? ", " : "", names[i].name);
+	http_reply(request, &(struct http_reply){ .status = 405,
+						  .content_type = TEXT_TYPE,
+						  .headers = &(struct http_header){ "Allow", allow },
+						  .nheaders = 1,
+						  .body = SLICE("method not allowed\n") });
+}
+
+void web_request(struct web *web, struct http_request *request)
+{
+	struct slice path = http_request_path(request), rest;
+	unsigned method = method_bit(request), methods = 0;
+
+	for (size_t i = 0; i < NENDPOINTS; i++) {
+		if (!is_path_of(&endpoints[i], path, &rest))
+			continue;
+		methods |= endpoints[i].methods;
+		if (!(method & endpoints[i].methods))
+			continue;
+		if (guard_pass(web, request, endpoints[i].guards))
+			endpoints[i].handle(web, request, rest);
+		return;
+	}
+	if (methods)
+		reply_not_allowed(request, methods);
+	else
+		web_reply(request, 404, TEXT_TYPE, SLICE("not found\n"));
+}

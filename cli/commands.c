@@ -1,0 +1,251 @@
+/* The table of commands, and what they share: reading options, help, complaints. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+const struct command *const commands[] = {
+	&run_command, &runner_command, &version_command, &help_command, NULL,
+};
+
+#define NAMES_MAX 64
+
+static const struct cli_option no_options[] = { { NULL, NULL, NULL } };
+
+static const struct cli_option *options_of(const struct command *command)
+{
+	return command->options ? command->options : no_options;
+}
+
+static size_t count_options(const struct command *command)
+{
+	const struct cli_option *options = options_of(command);
+	size_t n = 0;
+
+	while (options[n].name)
+		n++;
+	return n;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static void suggest(const char *word, const char *const *names, size_t n, const char *dashes)
+{
+	const char *near = nearest_name(slice_from(word), names, n);
+
+	if (near)
+		fprintf(stderr, "; did you mean \"%s%s\"?", dashes, near);
+	fputc('\n', stderr);
+}
+
+int command_unknown(const char *name)
+{
+	const char *names[NAMES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; commands[i] && n < NAMES_MAX; i++)
+		if (!commands[i]->hidden)
+			names[n++] = commands[i]->name;
+	fprintf(stderr, "tocsin: unknown command \"%.100s\"", name);
+	suggest(name, names, n, "");
+	fprintf(stderr, "\"tocsin help\" lists them\n");
+	return EXIT_USAGE;
+}
+
+static int unknown_option(const struct command *command, const char *name)
+{
+	const struct cli_option *options = options_of(command);
+	const char *names[NAMES_MAX];
+	size_t n = 0;
+
+	for (; options[n].name && n < NAMES_MAX; n++)
+		names[n] = options[n].name;
+	fprintf(stderr, "tocsin %s: unknown option \"--%.100s\"", command->name, name);
+	suggest(name, names, n, "--");
+	return EXIT_USAGE;
+}
+
+int usage_error(const struct command *command, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "tocsin %s: ", command->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nusage: tocsin %s %s\n", command->name, command->arguments);
+	return EXIT_USAGE;
+}
+
+int fail(int code, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "tocsin: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return code;
+}
+
+/* ---- help ---- */
+
+void command_help(const struct command *command)
+{
+	const struct cli_option *option = options_of(command);
+
+	printf("tocsin %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+	if (command->doc)
+		printf("\n%s\n", command->doc);
+	if (option->name)
+		printf("\n");
+	for (; option->name; option++) {
+		char head[64];
+
+		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+		printf("  %-22s %s\n", head, option->doc);
+	}
+}
+
+void commands_help(void)
+{
+	printf("Tocsin hears metrics as they arrive, evaluates rules, notifies people and runs recovery scripts.\n\n");
+	for (size_t i = 0; commands[i]; i++)
+		if (!commands[i]->hidden)
+			printf("  tocsin %-11s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n\"tocsin help COMMAND\" says more.\n");
+}
+
+/* ---- reading a command line ---- */
+
+/* Takes an option's value from "--name=value" or from the next argument. Gives an exit code, or 0. */
+static int take_value(const struct command *command, const struct cli_option *option, const char *equals, int argc, char **argv, int *at,
+		      const char **value)
+{
+	if (!option->argument) {
+		*value = option->name;
+		return equals ? usage_error(command, "--%s takes no value", option->name) : 0;
+	}
+	if (equals) {
+		*value = equals + 1;
+		return 0;
+	}
+	if (*at + 1 >= argc)
+		return usage_error(command, "--%s needs a value: %s", option->name, option->argument);
+	*value = argv[++*at];
+	return 0;
+}
+
+static int read_option(const struct command *command, int argc, char **argv, int *at, const char **values)
+{
+	const struct cli_option *options = options_of(command);
+	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+	size_t len = equals ? (size_t)(equals - name) : strlen(name);
+
+	for (size_t i = 0; options[i].name; i++)
+		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
+			return take_value(command, &options[i], equals, argc, argv, at, &values[i]);
+	char *word = slice_dup((struct slice){ name, len });
+	int code = unknown_option(command, word ? word : name);
+
+	free(word);
+	return code;
+}
+
+/* Everything into args; 0 or an exit code. */
+static int read_all(const struct command *command, int argc, char **argv, struct cli_args *args)
+{
+	bool words_only = false;
+
+	for (int i = 0; i < argc; i++) {
+		if (words_only || argv[i][0] != '-' || !argv[i][1]) {
+			args->words[args->nwords++] = argv[i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			words_only = true;
+		} else if (argv[i][1] != '-') {
+			return usage_error(command, "unknown option \"%.100s\": options are written in full, with two dashes", argv[i]);
+		} else {
+			int code = read_option(command, argc, argv, &i, args->values);
+
+			if (code)
+				return code;
+		}
+	}
+	if (args->nwords < command->words_min)
+		return usage_error(command, "too few arguments");
+	if (args->nwords > command->words_max)
+		return usage_error(command, "too many arguments: \"%.100s\"", args->words[command->words_max]);
+	return 0;
+}
+
+int command_run(const struct command *command, int argc, char **argv)
+{
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			command_help(command);
+			return EXIT_SUCCESS;
+		}
+	}
+	struct cli_args args = { .values = calloc(count_options(command) + 1, sizeof(*args.values)),
+				 .words = calloc((size_t)argc + 1, sizeof(*args.words)) };
+	int code = args.values && args.words ? read_all(command, argc, argv, &args) : fail(EXIT_FAILURE, "out of memory");
+
+	if (!code)
+		code = command->run(&args);
+	free(args.values);
+	free(args.words);
+	return code;
+}
+
+/* ---- input and output ---- */
+
+bool is_json_format(const char *format, bool *bad)
+{
+	*bad = format && strcmp(format, "json") != 0 && strcmp(format, "text") != 0;
+	return format && strcmp(format, "json") == 0;
+}
+
+bool write_out(struct slice text)
+{
+	return fwrite(text.ptr ? text.ptr : "", 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+}
+
+void print_diagnostics(const struct diag_list *diags)
+{
+	struct buf text;
+
+	buf_init(&text);
+	diag_list_format(diags, isatty(STDERR_FILENO), &text);
+	if (buf_ok(&text) && text.len)
+		fwrite(text.ptr, 1, text.len, stderr);
+	buf_fini(&text);
+}
+
+int read_input(const char *path, struct buf *out)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	char chunk[65536];
+	size_t n;
+
+	if (!file)
+		return ERR_IO;
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0 && out->len <= CLI_INPUT_MAX)
+		buf_add(out, chunk, n);
+	int code = ferror(file) ? ERR_IO : out->len > CLI_INPUT_MAX ? ERR_LIMIT : buf_ok(out) ? 0 : ERR_NOMEM;
+
+	if (file != stdin)
+		fclose(file);
+	return code;
+}

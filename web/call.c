@@ -1,0 +1,58 @@
+#include "web/call.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+
+struct call *call_new(void (*run)(struct call *call, void *owner))
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->run = run;
+	call->status = 200;
+	call->content_type = "application/json";
+	arena_init(&call->arena, CALL_BYTES_MAX);
+	buf_init(&call->out);
+	return call;
+}
+
+void call_free(struct call *call)
+{
+	if (!call)
+		return;
+	if (call->data_free && call->data)
+		call->data_free(call->data);
+	buf_fini(&call->out);
+	arena_fini(&call->arena);
+	free(call);
+}
+
+void call_go_on(struct call *call, enum call_owner owner, void (*next)(struct call *call, void *owner))
+{
+	call->next = next;
+	call->next_owner = owner;
+}
+
+void call_fail(struct call *call, int status, const char *type, const char *format, ...)
+{
+	struct json_writer w;
+	struct buf text;
+	va_list args;
+
+	buf_init(&text);
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	call->status = status;
+	call->content_type = "application/json";
+	buf_clear(&call->out);
+	json_writer_init(&w, &call->out);
+	json_begin_object(&w);
+	json_field_string(&w, "status", SLICE("error"));
+	json_field_string(&w, "errorType", slice_from(type));
+	json_field_string(&w, "error", buf_slice(&text));
+	json_end_object(&w);
+	buf_fini(&text);
+}

@@ -1,0 +1,210 @@
+/* GET, POST /api/v1/query: an instant query, as Prometheus' API has it. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "web/web_internal.h"
+
+#define TIMEOUT_MS_MIN 1
+
+static void add_timestamp(struct json_writer *w, int64_t t_ms)
+{
+	char text[40];
+	int64_t size_ms = t_ms < 0 ? -t_ms : t_ms;
+	int n = snprintf(text, sizeof(text), "%s%lld", t_ms < 0 ? "-" : "", (long long)(size_ms / 1000));
+
+	if (size_ms % 1000)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ".%03d", (int)(size_ms % 1000));
+	json_raw(w, (struct slice){ text, (size_t)n });
+}
+
+/* [1795167707.963,"0"] */
+static void add_point(struct json_writer *w, int64_t t_ms, double value)
+{
+	struct buf text;
+
+	buf_init(&text);
+	number_format_json(value, &text);
+	json_begin_array(w);
+	add_timestamp(w, t_ms);
+	json_str(w, buf_slice(&text));
+	json_end_array(w);
+	buf_fini(&text);
+}
+
+static void add_vector(struct json_writer *w, const struct engine_query *query)
+{
+	json_begin_array(w);
+	for (size_t i = 0; i < query->nrows; i++) {
+		json_begin_object(w);
+		json_field_labels(w, "metric", query->rows[i].labels);
+		json_key(w, "value");
+		add_point(w, query->t_ms, query->rows[i].value);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void add_string(struct json_writer *w, const struct engine_query *query)
+{
+	json_begin_array(w);
+	add_timestamp(w, query->t_ms);
+	json_str(w, query->plan->nodes[query->root]->string);
+	json_end_array(w);
+}
+
+static void format_result(const struct engine_query *query, struct buf *out)
+{
+	static const char *const types[] = { [VALUE_SCALAR] = "scalar", [VALUE_VECTOR] = "vector", [VALUE_STRING] = "string" };
+	struct json_writer w;
+
+	envelope_begin(&w, out);
+	json_begin_object(&w);
+	json_field_string(&w, "resultType", slice_from(types[query->type]));
+	json_key(&w, "result");
+	if (query->type == VALUE_VECTOR)
+		add_vector(&w, query);
+	else if (query->type == VALUE_STRING)
+		add_string(&w, query);
+	else
+		add_point(&w, query->t_ms, query->scalar);
+	json_end_object(&w);
+	if (query->partial) {
+		json_key(&w, "warnings");
+		json_begin_array(&w);
+		json_str(&w, SLICE("the query looks further back than what is kept for the rules: the result may be incomplete"));
+		json_end_array(&w);
+	}
+	envelope_end(&w);
+}
+
+static void format_error(const struct engine_query *query, int *status, struct buf *out)
+{
+	const char *type = "execution";
+	struct json_writer w;
+
+	*status = 422;
+	if (query->code == ERR_TIMEOUT || query->code == ERR_FULL) {
+		*status = 503;
+		type = query->code == ERR_TIMEOUT ? "timeout" : "unavailable";
+	} else if (query->code == ERR_NOMEM) {
+		*status = 500;
+		type = "internal";
+	}
+	json_writer_init(&w, out);
+	json_begin_object(&w);
+	json_field_string(&w, "status", SLICE("error"));
+	json_field_string(&w, "errorType", slice_from(type));
+	json_field_string(&w, "error", slice_from(query->error[0] ? query->error : error_text(query->code)));
+	json_end_object(&w);
+}
+
+void query_done(struct http_server *server, struct engine_query *query)
+{
+	struct http_header headers[] = { { "Cache-Control", "no-store" }, { "X-Content-Type-Options", "nosniff" } };
+	struct http_reply reply = { .status = 200, .content_type = JSON_TYPE, .headers = headers, .nheaders = 2 };
+	struct buf out;
+
+	buf_init(&out);
+	if (query->code)
+		format_error(query, &reply.status, &out);
+	else
+		format_result(query, &out);
+	if (buf_ok(&out))
+		reply.body = buf_slice(&out);
+	else
+		reply.status = 500;
+	http_reply_to(server, (struct http_token){ query->slot, query->generation }, &reply);
+	buf_fini(&out);
+	engine_query_free(query);
+}
+
+/* All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …". */
+static void reply_parse_errors(struct http_request *request, const struct diag_list *diags)
+{
+	struct buf text;
+
+	buf_init(&text);
+	for (size_t i = 0; i < diags->n; i++) {
+		const struct diag *diag = &diags->items[i];
+
+		if (diag->severity != DIAG_ERROR)
+			continue;
+		buf_add_str(&text, text.len ? "; " : "");
+		if (diag->line)
+			buf_printf(&text, "%u:%u: ", diag->line, diag->column);
+		buf_printf(&text, "parse error: %s", diag->message);
+		if (diag->hint)
+			buf_printf(&text, " (%s)", diag->hint);
+	}
+	web_fail(request, 400, "bad_data", "invalid parameter \"query\": " SLICE_FMT, SLICE_ARG(buf_slice(&text)));
+	buf_fini(&text);
+}
+
+/* "30s", "1m30s", or seconds: "2.5" */
+static int parse_timeout(const char *text, int64_t *ms)
+{
+	double seconds;
+
+	if (duration_parse(slice_from(text), ms) == 0)
+		return 0;
+	if (number_parse(slice_from(text), &seconds) || !(seconds > 0 && seconds < 1e9))
+		return ERR_INVALID;
+	*ms = (int64_t)(seconds * 1000);
+	return 0;
+}
+
+/* The time asked for, and until when the answer is of use; false: the request was answered. */
+static bool read_times(struct web *web, struct http_request *request, struct arena *arena, int64_t *t_ms, int64_t *deadline_ms)
+{
+	const char *time = web_param(request, arena, "time", 0), *timeout = web_param(request, arena, "timeout", 0);
+	int64_t now_ms = web->host.now_ms(web->host.ctx), timeout_ms = web->query_timeout_ms;
+
+	*t_ms = now_ms;
+	if (time && time_parse(slice_from(time), t_ms)) {
+		web_fail(request, 400, "bad_data", "invalid parameter \"time\": cannot parse \"%.100s\" to a valid timestamp", time);
+		return false;
+	}
+	if (timeout && (parse_timeout(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
+		web_fail(request, 400, "bad_data", "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid duration", timeout);
+		return false;
+	}
+	if (timeout_ms > web->query_timeout_ms)
+		timeout_ms = web->query_timeout_ms;
+	*deadline_ms = now_ms + timeout_ms;
+	return true;
+}
+
+static void start(struct web *web, struct http_request *request, const char *text, int64_t t_ms, int64_t deadline_ms)
+{
+	struct engine_query *query;
+	struct diag_list diags;
+
+	diag_list_init(&diags);
+	int code = engine_query_new(slice_from(text), t_ms, &diags, &query);
+
+	if (code == ERR_NOMEM) {
+		web_fail(request, 500, "internal", "out of memory");
+	} else if (code) {
+		reply_parse_errors(request, &diags);
+	} else {
+		query->deadline_ms = deadline_ms;
+		web_send_query(web, request, query);
+	}
+	diag_list_fini(&diags);
+}
+
+HANDLER(on_query)
+{
+	int64_t t_ms, deadline_ms;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	const char *text = web_param(request, &arena, "query", 0);
+
+	if (!text)
+		web_fail(request, 400, "bad_data", "invalid parameter \"query\": it is missing");
+	else if (read_times(web, request, &arena, &t_ms, &deadline_ms))
+		start(web, request, text, t_ms, deadline_ms);
+	arena_fini(&arena);
+}
