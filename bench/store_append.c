@@ -1,11 +1,12 @@
 /*
  * What a sample and a series cost the store, in CPU time.
  *
- *   append   100,000 kept series of 8 labels, a sample of each every 15 s, in an order shuffled anew for each round (so that each
- *            append is alone in the caches), read over 5 minutes: with and without prefetching, in batches of 2,000 keys
- *   ignored  the same for series that nobody demands
- *   births   the first sample of each: parse, match, intern; also among 100,000 selectors over 5,000 and over 500 names
- *   growth   the longest single birth of a million ignored keys: the key table grows within it
+ *   append   100,000 kept series of 8 labels, a sample of each every 15 s, in an order shuffled
+ * anew for each round (so that each append is alone in the caches), read over 5 minutes: with and
+ * without prefetching, in batches of 2,000 keys ignored  the same for series that nobody demands
+ *   births   the first sample of each: parse, match, intern; also among 100,000 selectors over
+ * 5,000 and over 500 names growth   the longest single birth of a million ignored keys: the key
+ * table grows within it
  */
 #include <assert.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ static void shuffle(void)
 static void make_series(void)
 {
 	static const char *const names[8] = { METRIC_NAME, "cluster", "instance", "job",
-					      "namespace", "pod", "region", "env" };
+					      "namespace", "pod",     "region",	  "env" };
 	for (uint32_t s = 0; s < SERIES; s++) {
 		char values[8][64];
 		struct label pairs[8];
@@ -77,15 +78,17 @@ static void make_series(void)
 
 static struct store *make_store(void)
 {
-	struct store_options options = {
-		.lookback_ms = 300000, .series_max = 10000000, .ignored_max = 10000000, .key = &secret
-	};
+	struct store_options options = { .lookback_ms = 300000,
+					 .series_max = 10000000,
+					 .ignored_max = 10000000,
+					 .key = &secret };
 	struct store *store = store_new(&options);
 	store_time_set(store, T0);
 	return store;
 }
 
-static struct selector *add_selector(struct store *store, size_t n, enum match_type type, const char *const *texts)
+static struct selector *add_selector(struct store *store, size_t n, enum match_type type,
+				     const char *const *texts)
 {
 	struct matcher list[4];
 	struct selector *selector;
@@ -123,7 +126,8 @@ static int64_t round_of(struct store *store, int64_t ts_ms, bool prefetch)
 		for (uint32_t i = 0; i < BATCH; i++) {
 			if (prefetch && i + STORE_PREFETCH_AHEAD < BATCH)
 				store_prefetch(store, batch[i + STORE_PREFETCH_AHEAD]);
-			store_append(store, batch[i], 1, ts_ms + i % 100, 0x3ff0000000000000, &series);
+			store_append(store, batch[i], 1, ts_ms + i % 100, 0x3ff0000000000000,
+				     &series);
 		}
 		spent += cpu_ns() - from;
 	}
@@ -150,7 +154,8 @@ static void bench_append(void)
 {
 	struct store *store = make_store();
 	int64_t due_ms = T0 + STEP_MS;
-	struct selector *selector = add_selector(store, 1, MATCH_RE, (const char *[]){ METRIC_NAME, "bench_.*" });
+	struct selector *selector =
+		add_selector(store, 1, MATCH_RE, (const char *[]){ METRIC_NAME, "bench_.*" });
 	selector_reader_add(selector, &due_ms, RANGE_MS);
 	bear_all(store, "birth, kept, one selector by regex");
 	selector_log_clear(selector);
@@ -163,13 +168,17 @@ static void bench_append(void)
 	bench_rounds(store, &due_ms, true, "append, kept, prefetched");
 	struct store_stats stats;
 	store_stats_get(store, &stats);
-	printf("%-52s %8.1f MB\n", "memory, 100,000 series, 5 minutes at 15 s", (double)stats.bytes / 1e6);
+	printf("%-52s %8.1f MB\n", "memory, 100,000 series, 5 minutes at 15 s",
+	       (double)stats.bytes / 1e6);
 	int64_t from = cpu_ns();
 	store_sweep(store, SERIES);
 	printf("%-52s %8.1f ns a series\n", "sweep", (double)(cpu_ns() - from) / SERIES);
 	from = cpu_ns();
-	struct selector *late = add_selector(store, 2, MATCH_EQ, (const char *[]){ METRIC_NAME, "bench_metric_007_total", "env", "prod" });
-	printf("%-52s %8.1f us\n", "a new selector, takes 200 of 100,000", (double)(cpu_ns() - from) / 1e3);
+	struct selector *late = add_selector(
+		store, 2, MATCH_EQ,
+		(const char *[]){ METRIC_NAME, "bench_metric_007_total", "env", "prod" });
+	printf("%-52s %8.1f us\n", "a new selector, takes 200 of 100,000",
+	       (double)(cpu_ns() - from) / 1e3);
 	assert(late->nlive == 200);
 	store_free(store);
 }
@@ -192,7 +201,9 @@ static void bench_selectors(uint32_t nnames)
 	for (uint32_t i = 0; i < 100000; i++) {
 		snprintf(name, sizeof(name), "bench_metric_%03u_total", i % nnames);
 		snprintf(host, sizeof(host), "10.1.0.%u:9100", i / nnames);
-		add_selector(store, 3, MATCH_EQ, (const char *[]){ METRIC_NAME, name, "env", "prod", "instance", host });
+		add_selector(
+			store, 3, MATCH_EQ,
+			(const char *[]){ METRIC_NAME, name, "env", "prod", "instance", host });
 	}
 	snprintf(what, sizeof(what), "registration, 100,000 selectors over %u names", nnames);
 	printf("%-52s %8.1f ns\n", what, (double)(cpu_ns() - from) / 100000);
@@ -216,8 +227,9 @@ static void bench_growth(void)
 		int64_t its = cpu_ns() - from;
 		worst = its > worst ? its : worst;
 	}
-	printf("%-52s %8.1f us (of %.0f ms for a million)\n", "growth of the key table: the longest birth",
-	       (double)worst / 1e3, (double)(cpu_ns() - begin) / 1e6);
+	printf("%-52s %8.1f us (of %.0f ms for a million)\n",
+	       "growth of the key table: the longest birth", (double)worst / 1e3,
+	       (double)(cpu_ns() - begin) / 1e6);
 	store_free(store);
 }
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* *array (of any pointer type) gets room for n elements of `size` bytes. False when out of memory: it stays as it is. */
+/* *array (of any pointer type) gets room for n elements of `size` bytes. False when out of memory:
+ * it stays as it is. */
 static inline bool array_resize(void *array, size_t n, size_t size)
 {
 	void *place;

@@ -1,8 +1,10 @@
 /*
- * A hash index of small numbers: finds the places of things in somebody's array. Private to storage/.
+ * A hash index of small numbers: finds the places of things in somebody's array. Private to
+ * storage/.
  *
- * Open addressing with linear probing, 8 bytes a slot; removal shifts back, so there are no tombstones.
- * The hash is kept in the slot: a look-up compares things only where the hashes agree, and growing touches none of them.
+ * Open addressing with linear probing, 8 bytes a slot; removal shifts back, so there are no
+ * tombstones. The hash is kept in the slot: a look-up compares things only where the hashes agree,
+ * and growing touches none of them.
  */
 #ifndef TOCSIN_STORAGE_ID_INDEX_H
 #define TOCSIN_STORAGE_ID_INDEX_H

@@ -128,7 +128,8 @@ void key_table_set(struct key_table *table, struct hash128 key, uint32_t what)
 			evict_beyond(table, table->ignored_max - 1);
 		struct key_part *part = key_table_part(table, key);
 		assert(part->slots && part->n < part->mask);
-		slot = place(part->slots, part->mask, &(struct key_slot){ .key = key, .what = what });
+		slot = place(part->slots, part->mask,
+			     &(struct key_slot){ .key = key, .what = what });
 		part->n++;
 		table->n++;
 	}
@@ -186,7 +187,8 @@ static void check_part(const struct key_table *table, size_t p, size_t *n)
 		if (slot->what == KEY_IGNORED && is_current(table, slot))
 			n[KEY_UNKNOWN]++;
 		assert(slot->key.hi >> 56 == p);
-		assert(key_table_slot(table, slot->key) == slot); /* within reach, and not there twice */
+		assert(key_table_slot(table, slot->key) ==
+		       slot); /* within reach, and not there twice */
 	}
 	assert(used == part->n);
 }

@@ -1,13 +1,15 @@
 /*
  * The key table: what is known of the 128-bit keys of raw wire labels. Private to storage/.
  *
- * A key leads to a series row, or is ignored (nobody demands its series), or is ambiguous (two label sets came with it).
- * Slots of 24 bytes, open addressing with linear probing, in KEY_PARTS parts by the key's top bits: each part grows
- * for itself, in one go. So the longest growth moves a 256th of the table (4,096 of a million keys), and the growths
- * of the parts fall on different moments, because the keys do not fill them evenly.
+ * A key leads to a series row, or is ignored (nobody demands its series), or is ambiguous (two
+ * label sets came with it). Slots of 24 bytes, open addressing with linear probing, in KEY_PARTS
+ * parts by the key's top bits: each part grows for itself, in one go. So the longest growth moves a
+ * 256th of the table (4,096 of a million keys), and the growths of the parts fall on different
+ * moments, because the keys do not fill them evenly.
  *
- * Ignored keys are worth no more than the time they save: beyond ignored_max a clock evicts those that were not
- * asked for since the hand last came by. Each remembers the epoch in which it was judged; in a later one it counts as unknown.
+ * Ignored keys are worth no more than the time they save: beyond ignored_max a clock evicts those
+ * that were not asked for since the hand last came by. Each remembers the epoch in which it was
+ * judged; in a later one it counts as unknown.
  */
 #ifndef TOCSIN_STORAGE_KEY_TABLE_H
 #define TOCSIN_STORAGE_KEY_TABLE_H
@@ -22,7 +24,7 @@ enum { KEY_UNKNOWN, KEY_IGNORED, KEY_AMBIGUOUS, KEY_ROW };
 
 struct key_slot {
 	struct hash128 key;
-	uint32_t what;  /* KEY_UNKNOWN: a free slot */
+	uint32_t what;	/* KEY_UNKNOWN: a free slot */
 	uint32_t clock; /* of ignored keys: epoch << 1 | asked for lately */
 };
 
@@ -34,9 +36,9 @@ struct key_part {
 
 struct key_table {
 	struct key_part parts[KEY_PARTS];
-	size_t n;            /* keys of all kinds */
-	size_t ignored;      /* ignored keys, of past epochs as well */
-	size_t ignored_now;  /* of this epoch */
+	size_t n;	    /* keys of all kinds */
+	size_t ignored;	    /* ignored keys, of past epochs as well */
+	size_t ignored_now; /* of this epoch */
 	size_t ignored_max;
 	size_t ambiguous;
 	uint64_t epoch, evicted;
@@ -91,14 +93,17 @@ static inline uint32_t key_table_find(const struct key_table *table, struct hash
 
 /* Room for one more key: the next key_table_set() cannot fail. False when out of memory. */
 bool key_table_reserve(struct key_table *table, struct hash128 key);
-/* Says what a key stands for, whatever it was; needs room if the key is new. KEY_IGNORED may evict another. */
+/* Says what a key stands for, whatever it was; needs room if the key is new. KEY_IGNORED may evict
+ * another. */
 void key_table_set(struct key_table *table, struct hash128 key, uint32_t what);
 /* The key must be there. */
 void key_table_remove(struct key_table *table, struct hash128 key);
 /* Ignored keys are to be asked for again. True if there were any. */
 bool key_table_epoch_raise(struct key_table *table);
-/* Calls fn for each key and what it stands for (KEY_UNKNOWN for ignored ones of past epochs). For checks. */
-void key_table_each(const struct key_table *table, void (*fn)(void *ctx, struct hash128 key, uint32_t what), void *ctx);
+/* Calls fn for each key and what it stands for (KEY_UNKNOWN for ignored ones of past epochs). For
+ * checks. */
+void key_table_each(const struct key_table *table,
+		    void (*fn)(void *ctx, struct hash128 key, uint32_t what), void *ctx);
 void key_table_check(const struct key_table *table);
 
 #endif

@@ -68,7 +68,8 @@ static uint32_t pairs_hash(const struct lset_table *table, const struct lset_pai
 static uint32_t find(const struct lset_table *table, const struct lset_pair *pairs, size_t n,
 		     uint32_t hash)
 {
-	for (uint32_t at = hash, id; (id = id_index_next(&table->lset_index, hash, &at)) != ID_NONE;) {
+	for (uint32_t at = hash, id;
+	     (id = id_index_next(&table->lset_index, hash, &at)) != ID_NONE;) {
 		const struct lset *lset = &table->lsets[id];
 		if (lset->n == n && memcmp(lset->pairs, pairs, n * sizeof(*pairs)) == 0)
 			return id;
@@ -95,7 +96,8 @@ static uint32_t add(struct lset_table *table, const struct lset_pair *pairs, siz
 		table->free_lset = table->lsets[id].refs;
 	else
 		id = table->nlsets++;
-	table->lsets[id] = (struct lset){ .pairs = copy, .n = (uint32_t)n, .hash = hash, .refs = 1 };
+	table->lsets[id] =
+		(struct lset){ .pairs = copy, .n = (uint32_t)n, .hash = hash, .refs = 1 };
 	id_index_add(&table->lset_index, hash, id);
 	table->live_lsets++;
 	table->bytes += n * sizeof(*copy);
@@ -114,7 +116,8 @@ static uint32_t intern_sorted(struct lset_table *table, const struct lset_pair *
 	return id;
 }
 
-/* Leaves out empty values and sorts (by insertion: sets are small); false when there are too many. */
+/* Leaves out empty values and sorts (by insertion: sets are small); false when there are too many.
+ */
 static bool canonical(const struct lset_pair *pairs, size_t n, struct lset_pair *out, size_t *count)
 {
 	size_t kept = 0;

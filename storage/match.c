@@ -92,8 +92,9 @@ size_t regex_memo_bytes(const struct regex_memo *memo)
 }
 
 /*
- * The four entries where a result may stand. By the hash of the text, not by the symbol: the number of a value that was
- * displaced is the next to be used again, and would come to the very place that it lost.
+ * The four entries where a result may stand. By the hash of the text, not by the symbol: the number
+ * of a value that was displaced is the next to be used again, and would come to the very place that
+ * it lost.
  */
 #define MEMO_WAYS 4
 static struct memo_entry *memo_set(const struct regex_memo *memo, uint64_t id, uint32_t symbol)
@@ -114,7 +115,8 @@ static const struct memo_entry *memo_find(const struct regex_memo *memo, uint64_
 	return NULL;
 }
 
-/* A free entry of the set, or one whose result is displaced. NULL when no more can be displaced now. */
+/* A free entry of the set, or one whose result is displaced. NULL when no more can be displaced
+ * now. */
 static struct memo_entry *memo_place(struct regex_memo *memo, struct memo_entry *set)
 {
 	for (uint32_t i = 0; i < MEMO_WAYS; i++)
@@ -176,8 +178,9 @@ static bool regex_matches(struct regex_memo *memo, const struct compiled_matcher
 	} else {
 		text = symbol_text(memo->lsets, symbol);
 	}
-	const struct memo_entry *known_result =
-		symbol != SYMBOL_NONE || text.len == 0 ? memo_find(memo, matcher->id, symbol) : NULL;
+	const struct memo_entry *known_result = symbol != SYMBOL_NONE || text.len == 0
+							? memo_find(memo, matcher->id, symbol)
+							: NULL;
 	if (known_result)
 		return known_result->matcher & 1;
 	bool matches = regex_is_match(matcher->regex, text);
@@ -223,8 +226,8 @@ static int compile_one(struct regex_memo *memo, const struct matcher *from, bool
 	return ERR_NOMEM;
 }
 
-int matchers_compile(struct regex_memo *memo, const struct matcher *matchers, size_t n,
-		     bool intern, struct compiled_matcher *out)
+int matchers_compile(struct regex_memo *memo, const struct matcher *matchers, size_t n, bool intern,
+		     struct compiled_matcher *out)
 {
 	size_t made = 0;
 	for (int pass = 0; pass < 2; pass++) {
@@ -256,9 +259,9 @@ bool compiled_is_match(struct regex_memo *memo, const struct compiled_matcher *c
 	for (size_t i = 0; i < n; i++) {
 		const struct compiled_matcher *matcher = &compiled[i];
 		const struct subject_label *label = subject_find(subject, matcher->name);
-		bool holds = is_regex(matcher->type) ?
-				     regex_matches(memo, matcher, label) :
-				     (label ? label->value : SYMBOL_NONE) == matcher->value;
+		bool holds = is_regex(matcher->type)
+				     ? regex_matches(memo, matcher, label)
+				     : (label ? label->value : SYMBOL_NONE) == matcher->value;
 		if (holds == (matcher->type == MATCH_NE || matcher->type == MATCH_NRE))
 			return false;
 	}

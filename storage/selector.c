@@ -1,5 +1,6 @@
 /*
- * Standing selectors: their members and logs, their readers and horizons, and since when they are covered.
+ * Standing selectors: their members and logs, their readers and horizons, and since when they are
+ * covered.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -26,8 +27,8 @@ static size_t standing_bytes(const struct standing *standing)
 }
 
 /*
- * The log always has room for the removal of each member, so that a removal cannot fail; and the list of free rows
- * for each row.
+ * The log always has room for the removal of each member, so that a removal cannot fail; and the
+ * list of free rows for each row.
  */
 static bool reserve(struct standing *standing)
 {
@@ -72,8 +73,8 @@ static void log_add(struct standing *standing, uint32_t row, bool added)
 uint32_t standing_member_add(struct standing *standing, struct series *series, bool log)
 {
 	struct selector *selector = &standing->selector;
-	uint32_t row = standing->nfree > 0 ? standing->free_rows[--standing->nfree] :
-					     selector->nmembers++;
+	uint32_t row =
+		standing->nfree > 0 ? standing->free_rows[--standing->nfree] : selector->nmembers++;
 	selector->members[row] = series;
 	selector->nlive++;
 	if (log)
@@ -174,8 +175,8 @@ static int64_t refresh_horizon(struct selector *selector)
 static int64_t recent_horizon(struct selector *selector)
 {
 	const struct standing *standing = standing_of(selector);
-	return standing->horizon_at == standing->store->clock ? standing->horizon_ms :
-								refresh_horizon(selector);
+	return standing->horizon_at == standing->store->clock ? standing->horizon_ms
+							      : refresh_horizon(selector);
 }
 
 static int64_t exact_horizon(struct selector *selector)
@@ -240,9 +241,9 @@ int store_coverage_restore(struct store *store, struct slice text, int64_t since
 	char *copy = slice_dup(text);
 	if (!copy)
 		return ERR_NOMEM;
-	store->coverage[store->ncoverage++] = (struct coverage){
-		.text = copy, .hash = text_hash(store, text), .since_ms = since_ms
-	};
+	store->coverage[store->ncoverage++] = (struct coverage){ .text = copy,
+								 .hash = text_hash(store, text),
+								 .since_ms = since_ms };
 	return 0;
 }
 
@@ -297,9 +298,9 @@ static int64_t coverage_of_wider(struct store *store, const struct standing *nar
 	for (size_t i = 0; i < narrow->selector.nmatchers; i++) {
 		const struct compiled_matcher *matcher = &narrow->compiled[i];
 		if (matcher->type == MATCH_EQ && matcher->value != SYMBOL_NONE)
-			equalities.labels[equalities.n++] = (struct subject_label){
-				.name = matcher->name, .value = matcher->value
-			};
+			equalities.labels[equalities.n++] =
+				(struct subject_label){ .name = matcher->name,
+							.value = matcher->value };
 	}
 	store->found.n = 0;
 	if (selector_index_find(&store->index, &equalities, &store->found) < 0)
@@ -333,7 +334,8 @@ int selectors_find(struct store *store, const struct subject *subject)
 	return code;
 }
 
-/* The kept series that match become members; they are there from the beginning, so nothing is logged. */
+/* The kept series that match become members; they are there from the beginning, so nothing is
+ * logged. */
 static int take_members(struct store *store, struct standing *standing)
 {
 	struct selector *selector = &standing->selector;
@@ -350,8 +352,8 @@ static int take_members(struct store *store, struct standing *standing)
 			continue;
 		if (!standing_reserve(standing))
 			return ERR_NOMEM;
-		uint32_t row = standing->nfree ? standing->free_rows[standing->nfree - 1] :
-						 selector->nmembers;
+		uint32_t row = standing->nfree ? standing->free_rows[standing->nfree - 1]
+					       : selector->nmembers;
 		if (!series_membership_add(store, &kept->series, selector, row))
 			return ERR_NOMEM;
 		standing_member_add(standing, &kept->series, false);
@@ -469,8 +471,7 @@ static void leave_members(struct standing *standing)
 	struct selector *selector = &standing->selector;
 	for (uint32_t row = 0; row < selector->nmembers; row++)
 		if (selector->members[row])
-			series_membership_remove(standing->store, selector->members[row],
-						 selector);
+			series_membership_remove(standing->store, selector->members[row], selector);
 }
 
 /* Makes the selector known to the store: from here on new series come to it. */

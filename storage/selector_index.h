@@ -3,11 +3,12 @@
  *
  * A selector stands at exactly one node, named by conditions that all of its members meet:
  *
- *   (metric, 0, 0)           the metric name alone; metric 0: no name equality, asked for every series
- *   (metric, name, value)    and one further equality: the one that the fewest others stand at
+ *   (metric, 0, 0)           the metric name alone; metric 0: no name equality, asked for every
+ * series (metric, name, value)    and one further equality: the one that the fewest others stand at
  *
- * The node of a metric knows which label names its further equalities use, so that a look-up for a new
- * series probes once for each of those, whatever the number of selectors. What stands at the nodes found is then matched in full.
+ * The node of a metric knows which label names its further equalities use, so that a look-up for a
+ * new series probes once for each of those, whatever the number of selectors. What stands at the
+ * nodes found is then matched in full.
  */
 #ifndef TOCSIN_STORAGE_SELECTOR_INDEX_H
 #define TOCSIN_STORAGE_SELECTOR_INDEX_H
@@ -49,10 +50,12 @@ struct selector_index {
 void selector_index_init(struct selector_index *index, uint32_t metric_name);
 void selector_index_fini(struct selector_index *index);
 /* *node: where it stands now, for selector_index_remove(). ERR_NOMEM. */
-int selector_index_add(struct selector_index *index, struct standing *standing, const struct compiled_matcher *matchers, size_t n, uint32_t *node);
+int selector_index_add(struct selector_index *index, struct standing *standing,
+		       const struct compiled_matcher *matchers, size_t n, uint32_t *node);
 void selector_index_remove(struct selector_index *index, struct standing *standing, uint32_t node);
 /* Appends the selectors that may match the subject, each once. ERR_NOMEM. */
-int selector_index_find(const struct selector_index *index, const struct subject *subject, struct standing_list *out);
+int selector_index_find(const struct selector_index *index, const struct subject *subject,
+			struct standing_list *out);
 size_t selector_index_bytes(const struct selector_index *index);
 void selector_index_check(const struct selector_index *index);
 

@@ -1,5 +1,6 @@
 /*
- * The series table: rows in slabs, label sets to rows, postings by metric name, and each series' raw keys.
+ * The series table: rows in slabs, label sets to rows, postings by metric name, and each series'
+ * raw keys.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -104,7 +105,8 @@ static uint32_t metric_hash(uint32_t metric)
 static uint32_t posting_place(const struct series_table *table, uint32_t metric)
 {
 	uint32_t hash = metric_hash(metric);
-	for (uint32_t at = hash, id; (id = id_index_next(&table->posting_index, hash, &at)) != ID_NONE;)
+	for (uint32_t at = hash, id;
+	     (id = id_index_next(&table->posting_index, hash, &at)) != ID_NONE;)
 		if (table->postings[id].metric == metric)
 			return id;
 	return ID_NONE;
@@ -131,7 +133,8 @@ static struct posting *posting_new(struct series_table *table, uint32_t metric)
 /* The posting goes; the last one takes its place. */
 static void posting_free(struct series_table *table, uint32_t id)
 {
-	struct posting *posting = &table->postings[id], *last = &table->postings[--table->npostings];
+	struct posting *posting = &table->postings[id],
+		       *last = &table->postings[--table->npostings];
 	table->bytes -= posting->cap * sizeof(*posting->rows);
 	id_index_remove(&table->posting_index, metric_hash(posting->metric), id);
 	free(posting->rows);

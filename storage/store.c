@@ -82,8 +82,7 @@ void store_time_set(struct store *store, int64_t now_ms)
 		return;
 	bool first = store->now_ms == TIME_NONE;
 	store->now_ms = now_ms;
-	store->future_ms =
-		now_ms > INT64_MAX - FUTURE_MAX_MS ? INT64_MAX : now_ms + FUTURE_MAX_MS;
+	store->future_ms = now_ms > INT64_MAX - FUTURE_MAX_MS ? INT64_MAX : now_ms + FUTURE_MAX_MS;
 	store->floor_ms = time_minus(now_ms, store->options.lookback_ms);
 	store->clock++;
 	if (first)
@@ -194,7 +193,7 @@ enum append_result store_append_series(struct store *store, struct series *serie
 #define WINDOW_STEP 8
 #define DEMAND_STEP 12
 #define LINE_BYTES 64
-_Static_assert(DEMAND_STEP < PREFETCH_RING && STORE_PREFETCH_AHEAD > DEMAND_STEP, "steps in time");
+_Static_assert(DEMAND_STEP<PREFETCH_RING && STORE_PREFETCH_AHEAD> DEMAND_STEP, "steps in time");
 
 static void prefetch_bytes(const void *from, size_t n)
 {
@@ -203,8 +202,8 @@ static void prefetch_bytes(const void *from, size_t n)
 }
 
 /*
- * The end of the window; or, when it is full, all of it (up to a size: it will be compacted) and what tells
- * how far back it is demanded.
+ * The end of the window; or, when it is full, all of it (up to a size: it will be compacted) and
+ * what tells how far back it is demanded.
  */
 static bool prefetch_window(const struct kept *kept)
 {
@@ -238,7 +237,8 @@ void store_prefetch(const struct store *store, struct hash128 key)
 	}
 	prefetch->found[before] = kept;
 
-	/* Slabs are never given back: should the series have gone meanwhile, the look is vain, not wrong. */
+	/* Slabs are never given back: should the series have gone meanwhile, the look is vain, not
+	 * wrong. */
 	before = (at - WINDOW_STEP) % PREFETCH_RING;
 	if (prefetch->found[before] && !prefetch_window(prefetch->found[before]))
 		prefetch->found[before] = NULL;
@@ -321,8 +321,8 @@ static void key_is_ambiguous(struct store *store, struct hash128 key)
 }
 
 /*
- * A series that is only local, or that waits to be forgotten, is as good as none to whoever sends it:
- * what the same labels would be if the series were not there.
+ * A series that is only local, or that waits to be forgotten, is as good as none to whoever sends
+ * it: what the same labels would be if the series were not there.
  */
 static bool is_demanded(const struct kept *kept)
 {
@@ -362,8 +362,8 @@ int store_birth(struct store *store, struct hash128 key, const struct labels *la
 	return 0;
 }
 
-int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels,
-			 bool local, struct series **out)
+int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local,
+			 struct series **out)
 {
 	struct series_table *table = &store->series;
 	struct subject subject;

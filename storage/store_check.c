@@ -1,5 +1,6 @@
 /*
- * store_check(): walks all that the store holds and asserts what its parts say of each other. For tests.
+ * store_check(): walks all that the store holds and asserts what its parts say of each other. For
+ * tests.
  */
 #include <assert.h>
 
@@ -104,7 +105,8 @@ static void check_members(const struct store *store, const struct selector *sele
 		assert(!series || listed == 1);
 		/* Matched anew, by the plain matchers on the labels. */
 		struct labels *labels = series ? lset_to_labels(store->lsets, series->lset) : NULL;
-		assert(!labels || matchers_is_match(selector->matchers, selector->nmatchers, labels));
+		assert(!labels ||
+		       matchers_is_match(selector->matchers, selector->nmatchers, labels));
 		labels_unref(labels);
 	}
 }

@@ -1,5 +1,6 @@
 /*
- * What the files of the store share: series.c (series table), selector.c (standing selectors), store.c. Private to storage/.
+ * What the files of the store share: series.c (series table), selector.c (standing selectors),
+ * store.c. Private to storage/.
  */
 #ifndef TOCSIN_STORAGE_STORE_INTERNAL_H
 #define TOCSIN_STORAGE_STORE_INTERNAL_H
@@ -15,19 +16,22 @@
 #define SERIES_LIVE UINT32_MAX
 
 /*
- * A series and what only the store knows of it: two cache lines, of which an append in order touches the
- * first alone. They stand in slabs, found by row without another pointer; slabs are never given back.
+ * A series and what only the store knows of it: two cache lines, of which an append in order
+ * touches the first alone. They stand in slabs, found by row without another pointer; slabs are
+ * never given back.
  */
 struct kept {
 	struct series series;
-	struct hash128 key;       /* its first raw key, if nkeys > 0 */
+	struct hash128 key;	   /* its first raw key, if nkeys > 0 */
 	struct hash128 *more_keys; /* KEYS_PER_SERIES_MAX − 1 of them, or NULL */
 	uint32_t pins;
-	uint32_t posting_at;      /* place in its metric's posting */
-	uint32_t free_next;       /* SERIES_LIVE, or of a free row the next free one (0: none, else row + 1) */
-	uint8_t nkeys, next_key;  /* next_key: the one to give way to a fifth */
+	uint32_t posting_at; /* place in its metric's posting */
+	uint32_t free_next;  /* SERIES_LIVE, or of a free row the next free one (0: none, else row +
+				1) */
+	uint8_t nkeys, next_key; /* next_key: the one to give way to a fifth */
 };
-_Static_assert(offsetof(struct series, memberships) == 64, "an append touches one line of a series");
+_Static_assert(offsetof(struct series, memberships) == 64,
+	       "an append touches one line of a series");
 _Static_assert(sizeof(struct kept) == 128, "a series is two lines");
 
 /* The rows of the kept series of one metric name (SYMBOL_NONE: without one). */
@@ -40,11 +44,11 @@ struct posting {
 struct series_table {
 	struct kept **slabs;
 	uint32_t nslabs, slabs_cap;
-	uint32_t nrows;     /* rows ever used */
-	uint32_t free_row;  /* row + 1, 0: none */
+	uint32_t nrows;	   /* rows ever used */
+	uint32_t free_row; /* row + 1, 0: none */
 	uint32_t nlive;
 	uint32_t next_uid;
-	uint32_t *by_lset;  /* label set → row, ID_NONE */
+	uint32_t *by_lset; /* label set → row, ID_NONE */
 	uint32_t by_lset_cap;
 	struct posting *postings;
 	uint32_t npostings, postings_cap;
@@ -71,13 +75,13 @@ struct standing {
 	struct selector selector;
 	struct store *store;
 	struct compiled_matcher *compiled; /* selector.nmatchers of them */
-	uint32_t place;     /* in store->selectors */
+	uint32_t place;			   /* in store->selectors */
 	uint32_t text_hash;
-	uint32_t node;      /* in the selector index */
+	uint32_t node; /* in the selector index */
 	uint32_t members_cap, log_cap, readers_cap;
 	uint32_t *free_rows; /* room for members_cap: rows whose removal has left the log */
 	uint32_t nfree;
-	bool changed;       /* is in store->changed */
+	bool changed;	     /* is in store->changed */
 	uint64_t horizon_at; /* the store's clock of horizon_ms; 0: to be worked out */
 	int64_t horizon_ms;
 	int64_t dropped_ms; /* the greatest horizon by which samples may have been dropped */
@@ -105,7 +109,8 @@ struct store {
 	struct store_options options;
 	struct hash_key key;
 	int64_t now_ms;
-	/* By the told time: what is later is from the future; what is not later than the floor may be too old. */
+	/* By the told time: what is later is from the future; what is not later than the floor may
+	 * be too old. */
 	int64_t future_ms, floor_ms;
 	uint64_t clock; /* raised when the told time moves */
 	struct store_stats stats;
@@ -147,19 +152,22 @@ void series_table_fini(struct store *store);
 /* The kept series of a label set, NULL when there is none. */
 struct kept *series_of_lset(const struct store *store, uint32_t lset);
 /*
- * A new series of the label set (takes a reference of its own), a member of the selectors in store->found. uid 0: the next one.
- * ERR_LIMIT, ERR_NOMEM.
+ * A new series of the label set (takes a reference of its own), a member of the selectors in
+ * store->found. uid 0: the next one. ERR_LIMIT, ERR_NOMEM.
  */
 int series_new(struct store *store, uint32_t lset, uint32_t uid, bool local, struct kept **out);
 /* Removes it from everything; its selectors log it. */
 void series_forget(struct store *store, struct kept *kept);
-/* Leads a key to the series; a fifth takes the place of an older one. Quietly does nothing when out of memory. */
+/* Leads a key to the series; a fifth takes the place of an older one. Quietly does nothing when out
+ * of memory. */
 void series_key_add(struct store *store, struct kept *kept, struct hash128 key);
 /* The series does not own the key any more; the key table is left alone. */
 void series_key_drop(struct kept *kept, struct hash128 key);
 struct hash128 series_key_at(const struct kept *kept, uint32_t i);
-bool series_membership_add(struct store *store, struct series *series, struct selector *selector, uint32_t row);
-void series_membership_remove(struct store *store, struct series *series, const struct selector *selector);
+bool series_membership_add(struct store *store, struct series *series, struct selector *selector,
+			   uint32_t row);
+void series_membership_remove(struct store *store, struct series *series,
+			      const struct selector *selector);
 /* The kept series with this metric name; NULL when there are none. */
 const struct posting *posting_find(const struct series_table *table, uint32_t metric);
 
@@ -170,7 +178,8 @@ struct series_scan {
 	const struct posting *posting;
 	uint32_t next;
 };
-void series_scan_init(struct series_scan *scan, const struct store *store, const struct compiled_matcher *matchers, size_t n);
+void series_scan_init(struct series_scan *scan, const struct store *store,
+		      const struct compiled_matcher *matchers, size_t n);
 struct kept *series_scan_next(struct series_scan *scan);
 
 /* selector.c */
@@ -183,8 +192,9 @@ bool standing_reserve(struct standing *standing);
 uint32_t standing_member_add(struct standing *standing, struct series *series, bool log);
 void standing_member_remove(struct standing *standing, uint32_t row);
 /*
- * As series_horizon_ms(), where samples may be dropped by it: the selectors note that. Not `exact`: each selector's part is
- * worked out once for a told time; what comes out may be older than the horizon, never newer.
+ * As series_horizon_ms(), where samples may be dropped by it: the selectors note that. Not `exact`:
+ * each selector's part is worked out once for a told time; what comes out may be older than the
+ * horizon, never newer.
  */
 int64_t series_drop_horizon_ms(const struct store *store, const struct series *series, bool exact);
 /* Selectors that were registered before any time was told are covered since now. */

@@ -12,7 +12,8 @@ static uint32_t text_hash(const struct lset_table *table, struct slice text)
 
 static uint32_t find(const struct lset_table *table, struct slice text, uint32_t hash)
 {
-	for (uint32_t at = hash, id; (id = id_index_next(&table->symbol_index, hash, &at)) != ID_NONE;)
+	for (uint32_t at = hash, id;
+	     (id = id_index_next(&table->symbol_index, hash, &at)) != ID_NONE;)
 		if (slice_is_equal(symbol_text(table, id), text))
 			return id;
 	return SYMBOL_NONE;
@@ -50,9 +51,8 @@ uint32_t symbol_intern(struct lset_table *table, struct slice text)
 	if (!copy)
 		return UINT32_MAX;
 	id = entry_take(table);
-	table->symbols[id] = (struct symbol){
-		.text = copy, .len = (uint32_t)text.len, .hash = hash, .refs = 1
-	};
+	table->symbols[id] =
+		(struct symbol){ .text = copy, .len = (uint32_t)text.len, .hash = hash, .refs = 1 };
 	id_index_add(&table->symbol_index, hash, id);
 	table->live_symbols++;
 	table->bytes += text.len + 1;

@@ -94,8 +94,9 @@ static uint32_t round_cap(uint32_t cap)
 }
 
 /*
- * Free slots that are worth a compaction. It touches lines that an append in order leaves alone, which costs as much as
- * several appends: so it shall come but once in eight. The smallest windows are one or two lines anyhow.
+ * Free slots that are worth a compaction. It touches lines that an append in order leaves alone,
+ * which costs as much as several appends: so it shall come but once in eight. The smallest windows
+ * are one or two lines anyhow.
  */
 static uint32_t slack_for(uint32_t n)
 {
@@ -234,7 +235,8 @@ static enum window_result add_late(struct window *w, int64_t ts_ms, uint64_t bit
 				   int64_t horizon_ms)
 {
 	uint32_t at = count_until(w, ts_ms), until = count_until(w, horizon_ms), n = w->n;
-	/* A newer one at or before H is there. First, so that the answer never rests on what was dropped yet. */
+	/* A newer one at or before H is there. First, so that the answer never rests on what was
+	 * dropped yet. */
 	if (at < until)
 		return WINDOW_LATE;
 	if (at > 0 && sample_ms(w, at - 1) == ts_ms)

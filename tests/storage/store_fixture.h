@@ -18,9 +18,10 @@ static struct hash_key fixture_key;
 static inline struct store_options fixture_options(void)
 {
 	hash_key_derive(&fixture_key, "store", 5);
-	return (struct store_options){
-		.lookback_ms = LOOKBACK_MS, .series_max = 1000000, .ignored_max = 1000, .key = &fixture_key
-	};
+	return (struct store_options){ .lookback_ms = LOOKBACK_MS,
+				       .series_max = 1000000,
+				       .ignored_max = 1000,
+				       .key = &fixture_key };
 }
 
 /* {__name__="up",job="x"}: equalities only; for free with labels_unref(). */
@@ -78,7 +79,8 @@ static inline size_t select_count(struct store *store, const char *text)
 	return count;
 }
 
-static inline int birth(struct store *store, struct hash128 key, const char *text, struct series **out)
+static inline int birth(struct store *store, struct hash128 key, const char *text,
+			struct series **out)
 {
 	struct labels *labels = labels_of(text);
 	int code = store_birth(store, key, labels, out);
@@ -87,8 +89,10 @@ static inline int birth(struct store *store, struct hash128 key, const char *tex
 	return code;
 }
 
-/* As the engine does it: by key, and by labels when the key is not known. The key is the text's own. */
-static inline enum append_result feed(struct store *store, const char *text, int64_t ts_ms, double value)
+/* As the engine does it: by key, and by labels when the key is not known. The key is the text's
+ * own. */
+static inline enum append_result feed(struct store *store, const char *text, int64_t ts_ms,
+				      double value)
 {
 	struct series *series = NULL;
 	enum append_result result =
@@ -97,8 +101,8 @@ static inline enum append_result feed(struct store *store, const char *text, int
 		return result;
 	if (birth(store, key_of(text), text, &series) < 0)
 		return APPEND_LIMITED;
-	return series ? store_append_series(store, series, 1, ts_ms, bits_of(value)) :
-			APPEND_IGNORED;
+	return series ? store_append_series(store, series, 1, ts_ms, bits_of(value))
+		      : APPEND_IGNORED;
 }
 
 static inline struct series *series_of(struct store *store, const char *text)

@@ -36,8 +36,8 @@ static uint32_t lset_of(const char *name, ...)
 	va_list args;
 	va_start(args, name);
 	for (; name; name = va_arg(args, const char *))
-		pairs[n++] = (struct label){ slice_from(name),
-					     slice_from(va_arg(args, const char *)) };
+		pairs[n++] =
+			(struct label){ slice_from(name), slice_from(va_arg(args, const char *)) };
 	va_end(args);
 	ck_assert_int_eq(labels_new(pairs, n, &labels, NULL), 0);
 	uint32_t lset = lset_intern(table, labels);

@@ -65,7 +65,8 @@ START_TEST(selector_limits_matchers)
 	for (int i = 0; i <= SELECTOR_MATCHERS_MAX; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "n%d", i);
-		ck_assert_int_eq(matcher_init(&list[i], MATCH_NE, slice_from(name), SLICE("x"), &why), 0);
+		ck_assert_int_eq(
+			matcher_init(&list[i], MATCH_NE, slice_from(name), SLICE("x"), &why), 0);
 	}
 	size_t over = SELECTOR_MATCHERS_MAX + 1;
 	ck_assert_int_eq(store_selector_ref(store, list, over, &selector), ERR_LIMIT);
@@ -227,8 +228,7 @@ START_TEST(selector_index_stands_at_the_rarest_equality)
 		selectors[i] = selector_of(store, text);
 	}
 	for (int i = 1; i < 50; i++) {
-		const struct index_node *node =
-			store->index.nodes[standing_of(selectors[i])->node];
+		const struct index_node *node = store->index.nodes[standing_of(selectors[i])->node];
 		ck_assert(slice_is(symbol_text(store_lsets(store), node->name), "pod"));
 		ck_assert_uint_eq(node->selectors.n, 1);
 	}
@@ -339,7 +339,8 @@ START_TEST(selector_inherits_coverage_of_wider)
 		{ "{__name__=\"a\",x!=\"2\"}", 100 },
 		{ "{__name__=\"b\",x!=\"1\"}", 100 },
 		{ "{__name__=\"c\",job=~\"j.*\"}", 0 },
-		{ "{__name__=\"c\",job=~\"j\"}", 100 }, /* it is one, but to see that is no job of the store */
+		{ "{__name__=\"c\",job=~\"j\"}",
+		  100 }, /* it is one, but to see that is no job of the store */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct selector *narrow = selector_of(store, cases[i].text);
@@ -390,9 +391,11 @@ START_TEST(selector_coverage_is_restored)
 	struct selector *first = selector_of(store, "{__name__=\"first\"}");
 	struct selector *unknown = selector_of(store, "{__name__=\"unknown\"}");
 	ck_assert_int_eq(first->covered_since_ms, INT64_MAX);
-	ck_assert_int_eq(store_coverage_restore(store, SLICE("{__name__=\"first\"}"), T0 - 5000), 0);
+	ck_assert_int_eq(store_coverage_restore(store, SLICE("{__name__=\"first\"}"), T0 - 5000),
+			 0);
 	ck_assert_int_eq(store_coverage_restore(store, SLICE("{__name__=\"last\"}"), T0 - 7000), 0);
-	ck_assert_int_eq(store_coverage_restore(store, SLICE("{__name__=\"never\"}"), T0 - 9000), 0);
+	ck_assert_int_eq(store_coverage_restore(store, SLICE("{__name__=\"never\"}"), T0 - 9000),
+			 0);
 	ck_assert_int_eq(first->covered_since_ms, T0 - 5000);
 	store_time_set(store, T0);
 	ck_assert_int_eq(first->covered_since_ms, T0 - 5000);
@@ -454,14 +457,15 @@ START_TEST(selector_matches_among_100000)
 	for (int i = 0; i < 1000; i++) {
 		char text[64];
 		struct series *series;
-		snprintf(text, sizeof(text), "{__name__=\"m%d\",env=\"prod\",pod=\"p%d\"}", i % NAMES,
-			 i % 300);
+		snprintf(text, sizeof(text), "{__name__=\"m%d\",env=\"prod\",pod=\"p%d\"}",
+			 i % NAMES, i % 300);
 		struct labels *labels = labels_of(text);
 		ck_assert_int_eq(store_birth(store, key_of(text), labels, &series), 0);
 		labels_unref(labels);
 		ck_assert_int_eq(series != NULL, i % 300 < SELECTORS / NAMES);
 		ck_assert(!series || series->nmemberships == 1);
-		/* Few come into question: at each metric, what names this pod and the first to come. */
+		/* Few come into question: at each metric, what names this pod and the first to
+		 * come. */
 		ck_assert_uint_le(store->found.n, 2);
 	}
 	ck_assert_uint_gt(selectors[0]->nlive, 0);
@@ -477,8 +481,7 @@ static Suite *selector_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, selector_is_shared_by_equal_matchers);
 	tcase_add_test(tcase, selector_limits_matchers);
-	tcase_add_loop_test(tcase, selector_matches, 0,
-			    sizeof(match_cases) / sizeof(*match_cases));
+	tcase_add_loop_test(tcase, selector_matches, 0, sizeof(match_cases) / sizeof(*match_cases));
 	tcase_add_loop_test(tcase, selector_index_agrees_with_plain_matching, 1, 7);
 	tcase_add_test(tcase, selector_index_stands_at_the_rarest_equality);
 	tcase_add_test(tcase, selector_runs_a_regex_once_a_value);

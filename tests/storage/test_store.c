@@ -661,9 +661,12 @@ END_TEST
 START_TEST(store_survives_churn)
 {
 	static const char *const selectors[] = {
-		"{__name__=\"m1\"}",		  "{__name__=\"m2\",a=\"1\"}",
-		"{__name__=\"m2\",a=~\"[12]\"}", "{b!=\"\",__name__=~\"m.*\"}",
-		"{a=\"3\"}",			  "{__name__=\"m3\",a!~\"1|2\",b=\"1\"}",
+		"{__name__=\"m1\"}",
+		"{__name__=\"m2\",a=\"1\"}",
+		"{__name__=\"m2\",a=~\"[12]\"}",
+		"{b!=\"\",__name__=~\"m.*\"}",
+		"{a=\"3\"}",
+		"{__name__=\"m3\",a!~\"1|2\",b=\"1\"}",
 	};
 	enum { SELECTORS = sizeof(selectors) / sizeof(*selectors) };
 	struct selector *held[SELECTORS] = { NULL };
@@ -682,8 +685,8 @@ START_TEST(store_survives_churn)
 			} else {
 				held[s] = selector_of(store, selectors[s]);
 				due[s] = now_ms + 60000;
-				ck_assert_int_eq(
-					selector_reader_add(held[s], &due[s], 1000 * s), 0);
+				ck_assert_int_eq(selector_reader_add(held[s], &due[s], 1000 * s),
+						 0);
 			}
 			break;
 		case 1:

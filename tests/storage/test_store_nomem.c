@@ -1,6 +1,6 @@
 /*
- * Fails the n-th allocation of a scenario, for each n until none is left to fail: the store must answer
- * ERR_NOMEM (or do without), keep all its invariants, and lose nothing it said it had.
+ * Fails the n-th allocation of a scenario, for each n until none is left to fail: the store must
+ * answer ERR_NOMEM (or do without), keep all its invariants, and lose nothing it said it had.
  *
  * Plain assertions where allocations fail: Check's own allocate.
  */
@@ -53,15 +53,20 @@ static size_t nmatchers[SELECTORS];
 
 static void prepare(void)
 {
-	static const char *const selectors[SELECTORS] = { "{__name__=\"m0\"}", "{__name__=~\"m[01]\",a!=\"\"}",
-							  "{a=\"1\"}", "{__name__=\"m1\",a=\"2\",b=\"x\"}" };
+	static const char *const selectors[SELECTORS] = { "{__name__=\"m0\"}",
+							  "{__name__=~\"m[01]\",a!=\"\"}",
+							  "{a=\"1\"}",
+							  "{__name__=\"m1\",a=\"2\",b=\"x\"}" };
 	char *why = NULL;
 	for (int i = 0; i < TEXTS; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "{__name__=\"m%d\",a=\"%d\",b=\"x\"}", i % 3, i % 4);
+		snprintf(keys[i], sizeof(keys[i]), "{__name__=\"m%d\",a=\"%d\",b=\"x\"}", i % 3,
+			 i % 4);
 		labels[i] = labels_of(keys[i]);
 	}
 	for (int i = 0; i < SELECTORS; i++)
-		ck_assert_int_eq(matchers_parse(slice_from(selectors[i]), &matchers[i], &nmatchers[i], &why), 0);
+		ck_assert_int_eq(
+			matchers_parse(slice_from(selectors[i]), &matchers[i], &nmatchers[i], &why),
+			0);
 }
 
 static void prepared_fini(void)

@@ -8,7 +8,8 @@
 
 #define DAY_MS INT64_C(86400000)
 
-/* The naive model: all samples ever taken, sorted; what was before the greatest horizon may be gone. */
+/* The naive model: all samples ever taken, sorted; what was before the greatest horizon may be
+ * gone. */
 struct model {
 	struct model_sample {
 		int64_t ts_ms;
@@ -95,8 +96,8 @@ static void compare(const struct window *window, const struct model *model)
 	}
 	int64_t newest = model->samples[model->n - 1].ts_ms;
 	ck_assert_int_eq(window_newest_ms(window), newest);
-	int64_t low = model->horizon_ms == TIME_NONE ? model->samples[0].ts_ms - 10 :
-						       model->horizon_ms;
+	int64_t low =
+		model->horizon_ms == TIME_NONE ? model->samples[0].ts_ms - 10 : model->horizon_ms;
 	compare_range(window, model, low, newest);
 	uint64_t span = newest > low ? (uint64_t)(newest - low) + 20 : 20;
 	int64_t from = low + (int64_t)random_below(span);
