@@ -226,6 +226,20 @@ static void note_comment(struct rule_loader *loader, const struct yaml_node *nod
 			 "it");
 }
 
+/* Prometheus tells so at every evaluation only. */
+static void check_result(struct rule_loader *loader, const struct rule *rule, const char *what)
+{
+	const struct expr *expr = rule->expr;
+	if (expr->type == VALUE_VECTOR || expr->type == VALUE_SCALAR)
+		return;
+	diag_add_at(loader->diags, DIAG_ERROR, &rule->source, expr->offset, expr->span,
+		    expr->type == VALUE_MATRIX
+			    ? "a function makes one value of a range: rate(x[5m])"
+			    : NULL,
+		    "\"expr\" in %s must be an instant vector or a scalar, it is a %s", what,
+		    value_type_text(expr->type));
+}
+
 static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 		     enum rule_dialect dialect, const char *what, struct rule *rule)
 {
@@ -239,9 +253,9 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	rule->expr_text = yaml->expr;
 	rule->source = node->source;
 	size_t errors = loader->diags->errors;
-	int error = expr_parse_dialect(&node->source,
-				       dialect == DIALECT_PROMETHEUS ? EXPR_PROMETHEUS : EXPR_TOCSIN,
-				       loader->arena, loader->diags, &rule->expr);
+	int error = expr_parse_dialect(
+		&node->source, dialect == DIALECT_PROMETHEUS ? EXPR_PROMETHEUS : EXPR_TOCSIN,
+		loader->arena, loader->diags, &rule->expr);
 	if (error == ERR_NOMEM)
 		return error;
 	if (error) {
@@ -252,6 +266,7 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 		note_comment(loader, node);
 		return 0;
 	}
+	check_result(loader, rule, what);
 	struct buf text;
 	buf_init(&text);
 	expr_format(rule->expr, &text);
