@@ -210,14 +210,31 @@ static void node_fini(struct binding *b, struct node *node)
 	free(node->fault);
 }
 
+int binding_release(struct binding *b, int64_t *units)
+{
+	for (; b->nodes && b->nodes_gone < b->plan->nnodes; b->nodes_gone++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		struct node *node = &b->nodes[b->nodes_gone];
+		*units -= 1 + node->own.n;
+		node_fini(b, node);
+	}
+	for (; b->sources && b->sources_gone < b->plan->nselectors; b->sources_gone++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		const struct selector *selector = b->sources[b->sources_gone].selector;
+		*units -= 1 + (selector ? selector->nmembers : b->sources[b->sources_gone].nmembers);
+		source_fini(b, &b->sources[b->sources_gone]);
+	}
+	return 0;
+}
+
 void binding_free(struct binding *b)
 {
 	if (!b)
 		return;
-	for (uint32_t i = 0; b->nodes && i < b->plan->nnodes; i++)
-		node_fini(b, &b->nodes[i]);
-	for (uint32_t i = 0; b->sources && i < b->plan->nselectors; i++)
-		source_fini(b, &b->sources[i]);
+	int64_t units = INT64_MAX;
+	binding_release(b, &units);
 	if (b->name != UINT32_MAX)
 		symbol_unref(b->lsets, b->name);
 	free(b->nodes);

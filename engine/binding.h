@@ -54,6 +54,11 @@ struct binding;
 /* Shapes nothing yet: call binding_shape() until it is done. The plan must outlive the binding. */
 int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options, struct binding **out);
 void binding_free(struct binding *binding);
+/*
+ * Frees what is large, some at a time: 0 when only binding_free() is left to call, ERR_AGAIN when the units ran out. Nothing else may
+ * be asked of the binding after the first call.
+ */
+int binding_release(struct binding *binding, int64_t *units);
 /* 0 when all nodes are shaped, ERR_AGAIN when the units (about one a row) ran out, ERR_NOMEM: give the binding up. */
 int binding_shape(struct binding *binding, int64_t *units);
 /*

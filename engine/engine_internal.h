@@ -38,6 +38,8 @@
 #define UNITS_BIRTH 400
 #define UNITS_INSTANCE 20
 #define UNITS_READER 20
+#define UNITS_SHAPE_ROW 8
+#define UNITS_RELEASE_ROW 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
 
 /* Before the time is told groups are due at the beginning of time: their readers keep all. */
@@ -47,8 +49,11 @@
 
 struct sender_entry {
 	struct sender seen;
-	int64_t silent_since_ms; /* TIME_NONE: heard */
-	int64_t back_ms;	 /* heard again since, while it still counts as silent; TIME_NONE */
+	int64_t gap_ms;		 /* the longest between two requests of late */
+	int64_t silent_since_ms; /* its alerts are held since; TIME_NONE */
+	int64_t away_since_ms;	 /* the last request before that */
+	int64_t back_ms;	 /* heard again since, while they still are; TIME_NONE */
+	int64_t grace_ms;	 /* for so long after */
 	uint64_t counting;	 /* series counted in the running round */
 };
 
@@ -364,6 +369,8 @@ int rule_data_reserve(struct rule_state *rule);
 
 /* ---- load.c, adopt.c ---- */
 
+/* binding_shape() at what a row of it costs: labels are looked at. */
+int shape_priced(struct binding *binding, int64_t *units);
 /* Goes on with loading and with letting go of old generations. True: more to do. */
 bool load_step(struct engine *engine, int64_t *units);
 /* Works out anew since when all is covered, and journals it. */

@@ -205,9 +205,17 @@ static int stage_readers(struct engine *engine, struct generation *young, int64_
 	return 0;
 }
 
+int shape_priced(struct binding *binding, int64_t *units)
+{
+	int64_t rows = *units / UNITS_SHAPE_ROW + 1, left = rows;
+	int code = binding_shape(binding, &left);
+	*units -= (rows - left) * UNITS_SHAPE_ROW;
+	return code;
+}
+
 static int stage_shape(struct engine *engine, struct generation *young, int64_t *units)
 {
-	return binding_shape(young->binding, units);
+	return shape_priced(young->binding, units);
 }
 
 static int stage_match(struct engine *engine, struct generation *young, int64_t *units)
@@ -291,6 +299,14 @@ static void next_begin(struct engine *engine)
 	rule_set_unref(set);
 }
 
+static int release_priced(struct binding *binding, int64_t *units)
+{
+	int64_t rows = *units / UNITS_RELEASE_ROW + 1, left = rows;
+	int code = binding_release(binding, &left);
+	*units -= (rows - left) * UNITS_RELEASE_ROW;
+	return code;
+}
+
 static void retired_step(struct engine *engine, int64_t *units)
 {
 	while (engine->retired && *units > 0) {
@@ -299,7 +315,7 @@ static void retired_step(struct engine *engine, int64_t *units)
 			reader_remove(old);
 			*units -= UNITS_READER;
 		}
-		if (old->ndeclared > 0)
+		if (old->ndeclared > 0 || release_priced(old->binding, units))
 			return;
 		engine->retired = old->next;
 		generation_free(engine, old);

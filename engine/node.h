@@ -111,6 +111,7 @@ struct binding {
 	uint32_t *parent_start, *parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
 	uint64_t *touched;                /* during an extend: nodes that changed */
 	uint32_t shaped;                  /* nodes before this are */
+	uint32_t nodes_gone, sources_gone; /* freed: those before these */
 	uint32_t name;                    /* the symbol of the metric name's label */
 	int64_t t_ms;                     /* of the evaluation that runs */
 	uint64_t extends, eval_extends;   /* an extend between two quanta begins the evaluation anew */

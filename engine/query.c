@@ -227,7 +227,7 @@ static int evaluate(struct engine *engine, struct engine_query *query, int64_t *
 {
 	int code = query->binding ? 0 : bind(engine, query);
 	if (!code)
-		code = binding_shape(query->binding, units);
+		code = shape_priced(query->binding, units);
 	if (!code)
 		code = binding_eval(query->binding, query->order, query->norder, query->t_ms,
 				    &query->cursor, units);

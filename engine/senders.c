@@ -1,15 +1,17 @@
 /*
  * Senders: who feeds us, by (user, or address and user agent).
  *
- * A sender is silent when no request of it came for sender_timeout. While it is, an alert whose
- * series ended without a stale marker is held: that we hear nothing does not mean that all is well.
+ * A sender is called silent when no request of it came for sender_timeout. But an alert over a
+ * range shorter than that would be resolved before. So what its series hold up counts as a silent
+ * sender's from the moment it is overdue: not heard for twice the longest time between its requests
+ * of late. That we hear nothing does not mean that all is well.
  *
- * A sender that is back is no longer called silent, but its alerts are held for another
- * sender_timeout: it sends what it kept meanwhile first, oldest samples first, and each series in
- * its own turn.
+ * A sender that is back sends what it kept meanwhile first, oldest samples first, and each series
+ * in its own turn. So its alerts are held for as long again as it was away, at most for another
+ * sender_timeout.
  *
  * Series read back from the journal belong to nobody who was heard yet: until any sender has been
- * back for that long, they count as a silent sender's.
+ * back for sender_timeout, they count as a silent sender's.
  */
 #include "engine/engine_internal.h"
 
@@ -20,6 +22,8 @@
 #include "base/text.h"
 
 #define INDEX_SIZE (2u * SENDERS_MAX)
+#define OVERDUE_MIN_MS 10000 /* no sender is overdue earlier */
+#define GAP_MEMORY_MS 600000
 
 int senders_init(struct senders *senders)
 {
@@ -100,15 +104,48 @@ static void any_silent_update(struct senders *senders)
 	senders->any_silent = memchr(senders->silent, 1, senders->n) != NULL;
 }
 
-/* Heard again: what was restored from the journal comes with the first sender, whoever it is. */
+/* For how long it may be unheard before its alerts are held. */
+static int64_t overdue_after_ms(const struct engine *engine, const struct sender_entry *entry)
+{
+	int64_t timeout_ms = engine->options.sender_timeout_ms, after_ms = 2 * entry->gap_ms;
+	if (entry->gap_ms == 0)
+		return timeout_ms; /* nothing is known of its ways yet */
+	if (after_ms < OVERDUE_MIN_MS)
+		after_ms = OVERDUE_MIN_MS;
+	return after_ms < timeout_ms ? after_ms : timeout_ms;
+}
+
+/* The longest gap of late. Forgotten by time, not by requests: these come in bursts. */
+static void gap_learn(struct sender_entry *entry, int64_t away_ms)
+{
+	entry->gap_ms -= entry->gap_ms * away_ms / GAP_MEMORY_MS;
+	if (away_ms > entry->gap_ms)
+		entry->gap_ms = away_ms;
+}
+
+/* Held alerts wait for what it may send now. */
 static void back(struct engine *engine, struct sender_entry *entry)
 {
-	struct senders *senders = &engine->senders;
+	int64_t away_ms = engine->now_ms - entry->away_since_ms;
+	int64_t timeout_ms = engine->options.sender_timeout_ms;
+	if (entry->back_ms != TIME_NONE)
+		return;
 	entry->back_ms = engine->now_ms;
-	check_at(senders, engine->now_ms + engine->options.sender_timeout_ms);
-	struct sender_entry *restored = &senders->entries[SENDER_RESTORED];
-	if (restored->silent_since_ms != TIME_NONE && restored->back_ms == TIME_NONE)
-		restored->back_ms = engine->now_ms;
+	entry->grace_ms = away_ms < timeout_ms ? away_ms : timeout_ms;
+	check_at(&engine->senders, engine->now_ms + entry->grace_ms);
+}
+
+static void heard(struct engine *engine, struct sender_entry *entry, int64_t away_ms)
+{
+	struct senders *senders = &engine->senders;
+	if (senders->silent[entry->seen.id])
+		back(engine, entry);
+	/* With the first sender, whoever it is, what was restored may come back. */
+	if (senders->silent[SENDER_RESTORED])
+		back(engine, &senders->entries[SENDER_RESTORED]);
+	if (!entry->seen.silent)
+		gap_learn(entry, away_ms);
+	check_at(senders, engine->now_ms + overdue_after_ms(engine, entry));
 }
 
 struct sender_entry *sender_hear(struct engine *engine, const struct batch_sender *from)
@@ -117,24 +154,17 @@ struct sender_entry *sender_hear(struct engine *engine, const struct batch_sende
 	uint32_t place = index_place(senders, from->hash);
 	uint32_t id = senders->index[place];
 	struct sender_entry *entry = id ? &senders->entries[id] : add(engine, from, place);
+	bool is_first = entry->seen.requests == 0;
+	int64_t away_ms = is_first ? 0 : engine->now_ms - entry->seen.last_ms;
+	bool was_silent = entry->seen.silent;
 	entry->seen.last_ms = engine->now_ms;
 	entry->seen.requests++;
-	if (!is_silence_known(engine)) {
-		if (entry->seen.requests == 1)
-			tell(engine, entry, "first");
-		return entry;
-	}
-	check_at(senders, engine->now_ms + engine->options.sender_timeout_ms);
-	if (entry->seen.requests == 1) {
-		back(engine, entry);
-		entry->back_ms = TIME_NONE;
-		tell(engine, entry, "first");
-	} else if (entry->seen.silent) {
-		entry->seen.silent = false;
-		engine->stats.senders_silent--;
-		back(engine, entry);
-		tell(engine, entry, "back");
-	}
+	if (is_silence_known(engine))
+		heard(engine, entry, away_ms);
+	entry->seen.silent = false;
+	engine->stats.senders_silent -= was_silent;
+	if (is_first || was_silent)
+		tell(engine, entry, is_first ? "first" : "back");
 	return entry;
 }
 
@@ -150,36 +180,58 @@ void senders_restored(struct engine *engine)
 	if (!is_silence_known(engine))
 		return;
 	struct senders *senders = &engine->senders;
-	senders->entries[SENDER_RESTORED].silent_since_ms = engine->now_ms;
+	struct sender_entry *restored = &senders->entries[SENDER_RESTORED];
+	restored->silent_since_ms = engine->now_ms;
+	restored->away_since_ms = engine->now_ms - engine->options.sender_timeout_ms;
 	senders->silent[SENDER_RESTORED] = 1;
 	senders->any_silent = true;
 }
 
-/* One sender's passage from heard to silent, or from back to heard. */
+/* Its alerts are held from now on. */
+static void hold(struct engine *engine, uint32_t id)
+{
+	struct sender_entry *entry = &engine->senders.entries[id];
+	entry->back_ms = TIME_NONE;
+	if (engine->senders.silent[id])
+		return; /* away again before it was all back */
+	entry->silent_since_ms = engine->now_ms;
+	entry->away_since_ms = entry->seen.last_ms;
+	engine->senders.silent[id] = 1;
+}
+
+static void grace_step(struct engine *engine, uint32_t id)
+{
+	struct sender_entry *entry = &engine->senders.entries[id];
+	if (entry->back_ms == TIME_NONE)
+		return;
+	if (engine->now_ms < entry->back_ms + entry->grace_ms) {
+		check_at(&engine->senders, entry->back_ms + entry->grace_ms);
+		return;
+	}
+	entry->back_ms = entry->silent_since_ms = TIME_NONE;
+	engine->senders.silent[id] = 0;
+}
+
+/* One sender's passage from heard to overdue to silent, or from back to heard. */
 static void entry_step(struct engine *engine, uint32_t id)
 {
 	struct senders *senders = &engine->senders;
 	struct sender_entry *entry = &senders->entries[id];
-	int64_t timeout_ms = engine->options.sender_timeout_ms;
-	if (entry->back_ms != TIME_NONE) {
-		if (engine->now_ms >= entry->back_ms + timeout_ms) {
-			entry->back_ms = entry->silent_since_ms = TIME_NONE;
-			senders->silent[id] = 0;
-		} else {
-			check_at(senders, entry->back_ms + timeout_ms);
-		}
-	}
+	grace_step(engine, id);
 	if (id == SENDER_RESTORED || entry->seen.silent)
 		return;
-	if (engine->now_ms < entry->seen.last_ms + timeout_ms) {
-		check_at(senders, entry->seen.last_ms + timeout_ms);
+	int64_t overdue_ms = entry->seen.last_ms + overdue_after_ms(engine, entry);
+	int64_t silent_ms = entry->seen.last_ms + engine->options.sender_timeout_ms;
+	if (engine->now_ms < overdue_ms) {
+		check_at(senders, overdue_ms);
+		return;
+	}
+	hold(engine, id);
+	if (engine->now_ms < silent_ms) {
+		check_at(senders, silent_ms);
 		return;
 	}
 	entry->seen.silent = true;
-	entry->back_ms = TIME_NONE;
-	if (entry->silent_since_ms == TIME_NONE)
-		entry->silent_since_ms = engine->now_ms;
-	senders->silent[id] = 1;
 	engine->stats.senders_silent++;
 	tell(engine, entry, "silent");
 }

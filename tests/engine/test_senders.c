@@ -112,6 +112,44 @@ START_TEST(alert_pending_is_held_without_firing)
 }
 END_TEST
 
+START_TEST(alert_over_a_short_range_is_held_before_the_sender_is_called_silent)
+{
+	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 5'}]}]");
+	harness_run(&h, 15, 120, "x 6");
+	buf_clear(&h.events);
+	/* Heard each 15 s so far: overdue after 30 s; the range is empty after 60 s, the timeout 90 s. */
+	run_b(135, 180, "y 1");
+	harness_expect(&h, "135 A firing value=6 active=15 fired=15 reason=refresh settled\n"
+			   "180 A firing value=6 active=15 fired=15 reason=refresh settled held\n");
+	harness_expect_senders(&h, "first a\nfirst b\n");
+	/* Back after 75 s: for as long again what it has not sent yet is waited for. */
+	harness_run(&h, 195, 255, "z 1");
+	ck_assert_uint_eq(harness_rule(&h, 0).held, 1);
+	buf_clear(&h.events);
+	harness_run(&h, 270, 270, "z 1");
+	harness_expect(&h, "270 A firing>inactive value=6 active=15 fired=15 resolved=270 settled\n");
+	harness_expect_senders(&h, "silent b\n");
+}
+END_TEST
+
+START_TEST(sender_that_comes_in_bursts_is_not_overdue_between_them)
+{
+	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: 'max_over_time(x[30s]) > 5'}]}]");
+	for (int t = 15; t <= 600; t += 15) {
+		engine_time(h.engine, t * 1000);
+		harness_feed(&h, t, t <= 300 ? "x 6" : "y 6");
+		for (int i = 1; i <= 50; i++) {
+			engine_time(h.engine, t * 1000 + i * 100);
+			harness_feed(&h, t, "z 1");
+		}
+		harness_settle(&h);
+	}
+	ck_assert_uint_eq(harness_rule(&h, 0).firing, 0);
+	ck_assert_ptr_nonnull(strstr(h.events.ptr, "330 A firing>inactive"));
+	harness_expect_senders(&h, "first a\n");
+}
+END_TEST
+
 START_TEST(stale_marker_resolves_though_the_sender_is_silent_then)
 {
 	harness_load(&h, rules);
@@ -204,6 +242,8 @@ static Suite *senders_suite(void)
 	tcase_add_test(tc, alert_of_a_silent_sender_is_held);
 	tcase_add_test(tc, alert_held_goes_on_when_its_series_is_back);
 	tcase_add_test(tc, alert_pending_is_held_without_firing);
+	tcase_add_test(tc, alert_over_a_short_range_is_held_before_the_sender_is_called_silent);
+	tcase_add_test(tc, sender_that_comes_in_bursts_is_not_overdue_between_them);
 	tcase_add_test(tc, stale_marker_resolves_though_the_sender_is_silent_then);
 	tcase_add_test(tc, series_that_ends_while_its_sender_is_heard_resolves);
 	tcase_add_test(tc, alert_of_a_silent_sender_resolves_if_that_is_asked_for);
