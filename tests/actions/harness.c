@@ -1,0 +1,263 @@
+#include "tests/actions/harness.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define START_MS 1700000000000
+
+static void on_hook(void *ctx, struct http_request *request)
+{
+	struct harness *h = ctx;
+	struct hook *hook = &h->hooks[h->nhooks++];
+	struct slice body = http_request_body(request);
+	struct http_header retry = { "Retry-After", h->retry_after };
+
+	ck_assert_uint_lt(h->nhooks, HARNESS_HOOKS_MAX);
+	snprintf(hook->id, sizeof(hook->id), SLICE_FMT, SLICE_ARG(http_request_header(request, "webhook-id")));
+	snprintf(hook->attempt, sizeof(hook->attempt), SLICE_FMT, SLICE_ARG(http_request_header(request, "X-Tocsin-Attempt")));
+	hook->text = slice_dup(body);
+	hook->body = json_loadb(body.ptr, body.len, 0, NULL);
+	if (getenv("HOOKS")) fprintf(stderr, "hook %s #%s %s: %s [%s]\n", hook->id, hook->attempt, hook_field(hook, "receiver"), hook_alerts(hook), hook_field(hook, "notification_reason"));
+	http_reply(request, &(struct http_reply){ .status = h->answer, .headers = &retry, .nheaders = h->retry_after != NULL });
+}
+
+static void on_record(void *ctx, enum record_type type, struct slice payload, uint64_t token)
+{
+	struct harness *h = ctx;
+
+	ck_assert_uint_lt(h->nrecords, HARNESS_RECORDS_MAX);
+	h->records[h->nrecords].type = type;
+	h->records[h->nrecords].bytes = malloc(payload.len + 1);
+	memcpy(h->records[h->nrecords].bytes, payload.ptr, payload.len);
+	h->records[h->nrecords++].len = payload.len;
+	if (token)
+		h->held[h->nheld++] = token;
+}
+
+static void acknowledge(struct harness *h)
+{
+	for (size_t i = 0; i < h->nheld; i++)
+		actions_durable(h->actions, h->held[i]);
+	h->nheld = 0;
+}
+
+void harness_release(struct harness *h)
+{
+	h->hold = false;
+	acknowledge(h);
+	harness_settle(h);
+}
+
+static void on_tick(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+/* Quiet means: three turns of 15 ms with nothing new. */
+void harness_settle(struct harness *h)
+{
+	struct loop_timer *timer = loop_timer_new(h->loop, on_tick, h->loop);
+
+	for (int quiet = 0; quiet < 3;) {
+		size_t hooks = h->nhooks, records = h->nrecords;
+
+		if (!h->hold)
+			acknowledge(h);
+		loop_timer_set(timer, 15);
+		loop_run(h->loop);
+		quiet = hooks == h->nhooks && records == h->nrecords && (h->hold || h->nheld == 0) ? quiet + 1 : 0;
+	}
+	loop_timer_free(timer);
+}
+
+void harness_at(struct harness *h, int64_t ms)
+{
+	h->now_ms = START_MS + ms;
+	actions_step(h->actions, h->now_ms);
+	harness_settle(h);
+	actions_step(h->actions, h->now_ms);
+	harness_settle(h);
+}
+
+void harness_configure(struct harness *h, const char *text)
+{
+	struct arena arena;
+	struct diag_list diags;
+	struct yaml_node *root;
+	struct actions_config *config;
+	struct buf buf;
+
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	snprintf(h->config, sizeof(h->config), text, http_server_port(h->server), http_server_port(h->server), http_server_port(h->server));
+	ck_assert_int_eq(yaml_parse(slice_from(h->config), "test.yml", &arena, &diags, &root), 0);
+	struct actions_config_nodes nodes = { .route = yaml_get(root, "route"),
+					      .receivers = yaml_get(root, "receivers"),
+					      .runbooks = yaml_get(root, "runbooks"),
+					      .actions = yaml_get(root, "actions"),
+					      .base_dir = getenv("TOCSIN_SRCDIR") };
+	int code = actions_config_bind(&nodes, SLICE("http://tocsin.example"), NULL, &diags, &config);
+
+	buf_init(&buf);
+	diag_list_format(&diags, false, &buf);
+	ck_assert_msg(code == 0, "%s", buf.ptr);
+	buf_fini(&buf);
+	actions_configure(h->actions, config);
+	actions_config_unref(config);
+	diag_list_fini(&diags);
+	arena_fini(&arena);
+}
+
+static void make_actions(struct harness *h)
+{
+	struct actions_options options = { .host = { .loop = h->loop, .http = h->http, .runner = h->runner, .version = "test" }, .instance = "abcd" };
+	struct actions_sink sink = { .ctx = h, .record = on_record };
+
+	ck_assert_int_eq(actions_new(&options, &sink, &h->actions), 0);
+}
+
+void harness_init(struct harness *h, const char *config, const char *runner_dir)
+{
+	struct http_server_options options = { .address = "127.0.0.1", .body_max = 1 << 24, .timeout_ms = 10000, .connections_max = 100 };
+	char *why = NULL, program[4096];
+
+	*h = (struct harness){ .now_ms = START_MS, .answer = 200 };
+	h->loop = loop_new();
+	h->http = http_client_new(h->loop);
+	ck_assert_msg(http_server_new(h->loop, &options, on_hook, h, &h->server, &why) == 0, "%s", why);
+	if (runner_dir) {
+		snprintf(program, sizeof(program), "%s/tests/actions/runner", getenv("TOCSIN_BUILDDIR"));
+		ck_assert_msg(runner_client_new(h->loop, program, runner_dir, &h->runner, &why) == 0, "%s", why);
+	}
+	make_actions(h);
+	harness_configure(h, config);
+	actions_restore_done(h->actions, h->now_ms);
+}
+
+void harness_fini(struct harness *h)
+{
+	actions_free(h->actions);
+	if (h->runner)
+		runner_client_free(h->runner);
+	http_client_free(h->http);
+	http_server_free(h->server);
+	loop_free(h->loop);
+	for (size_t i = 0; i < h->nrecords; i++)
+		free(h->records[i].bytes);
+	for (size_t i = 0; i < h->nhooks; i++) {
+		json_decref(h->hooks[i].body);
+		free(h->hooks[i].text);
+	}
+}
+
+void harness_restart(struct harness *h, size_t n)
+{
+	char config[sizeof(h->config)];
+
+	strcpy(config, h->config);
+	actions_free(h->actions);
+	h->nheld = 0;
+	while (h->nrecords > n)
+		free(h->records[--h->nrecords].bytes);
+	make_actions(h);
+	harness_configure(h, config);
+	for (size_t i = 0; i < n; i++)
+		actions_restore(h->actions, h->records[i].type, (struct slice){ h->records[i].bytes, h->records[i].len });
+	actions_restore_done(h->actions, h->now_ms);
+}
+
+static struct labels *labels_of(const char *text)
+{
+	struct labels_builder builder;
+	struct labels *labels;
+	char copy[512], *rest = copy;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	labels_builder_init(&builder);
+	for (char *pair; (pair = strsep(&rest, ","));) {
+		char *value = strchr(pair, '=');
+
+		*value++ = '\0';
+		labels_builder_set(&builder, slice_from(pair), slice_from(value));
+	}
+	ck_assert_int_eq(labels_builder_take(&builder, &labels, NULL), 0);
+	labels_builder_fini(&builder);
+	return labels;
+}
+
+/* As the engine does it: the record first, then the event. */
+static void change(struct harness *h, const char *text, enum alert_state from, enum alert_state state)
+{
+	static int64_t fired_ms;
+	struct alert_event *event = alert_event_new();
+	struct buf record;
+
+	if (state == ALERT_FIRING)
+		fired_ms = h->now_ms;
+	event->from = from;
+	event->state = state;
+	event->labels = labels_of(text);
+	event->expr_labels = labels_of(text);
+	event->value = 42;
+	event->at_ms = h->now_ms;
+	event->active_at_ms = event->fired_at_ms = fired_ms;
+	event->resolved_at_ms = state == ALERT_INACTIVE ? h->now_ms : TIME_NONE;
+	event->keep_since_ms = TIME_NONE;
+	event->file = strdup("f.yml");
+	event->group = strdup("g");
+	event->rule = strdup("A");
+	event->settled = true;
+	buf_init(&record);
+	alert_event_encode(event, &record);
+	on_record(h, RECORD_ALERT, buf_slice(&record), 0);
+	buf_fini(&record);
+	actions_event(h->actions, event);
+	actions_step(h->actions, h->now_ms);
+	harness_settle(h);
+	actions_step(h->actions, h->now_ms);
+}
+
+void harness_fire(struct harness *h, const char *labels)
+{
+	change(h, labels, ALERT_INACTIVE, ALERT_FIRING);
+}
+
+void harness_resolve(struct harness *h, const char *labels)
+{
+	change(h, labels, ALERT_FIRING, ALERT_INACTIVE);
+}
+
+void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40])
+{
+	struct silence silence = { .starts_ms = START_MS + starts_ms, .ends_ms = START_MS + ends_ms, .created_by = "me", .comment = "test" };
+	char why[256] = "", *bad = NULL;
+
+	ck_assert_int_eq(matchers_parse(slice_from(matcher), &silence.matchers, &silence.nmatchers, &bad), 0);
+	ck_assert_msg(actions_silence_set(h->actions, &silence, h->now_ms, id, why) == 0, "%s", why);
+	matchers_free(silence.matchers, silence.nmatchers);
+}
+
+const char *hook_field(const struct hook *hook, const char *key)
+{
+	return json_string_value(json_object_get(hook->body, key));
+}
+
+const char *hook_alerts(const struct hook *hook)
+{
+	static char text[1024];
+	size_t i, len = 0;
+	const json_t *alert;
+
+	text[0] = '\0';
+	json_array_foreach(json_object_get(hook->body, "alerts"), i, alert) {
+		const json_t *labels = json_object_get(alert, "labels");
+
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", i ? ", " : "", json_string_value(json_object_get(alert, "status")),
+					json_string_value(json_object_get(labels, "instance")));
+	}
+	return text;
+}

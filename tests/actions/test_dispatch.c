@@ -1,0 +1,355 @@
+/* From an alert's change to a webhook: groups, repeats, silences, failures, crashes. */
+#include "tests/actions/harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/check_main.h"
+
+#define CONFIG                                                                                                                  \
+	"route: {receiver: a, group_by: [alertname], group_wait: 10s, group_interval: 60s, repeat_interval: 1h,\n"               \
+	"  routes: [{receiver: b, matchers: ['team=\"x\"'], group_wait: 0s}]}\n"                                               \
+	"receivers:\n- {name: a, webhook_configs: [{url: 'http://127.0.0.1:%d/a'}]}\n"                                           \
+	"- {name: b, webhook_configs: [{url: 'http://127.0.0.1:%d/b', send_resolved: false}]}\n"
+
+static struct harness h;
+
+static void setup(void)
+{
+	harness_init(&h, CONFIG, NULL);
+}
+
+static void teardown(void)
+{
+	harness_fini(&h);
+}
+
+static void expect_hooks(size_t n)
+{
+	ck_assert_msg(h.nhooks == n, "%zu webhooks came, not %zu", h.nhooks, n);
+}
+
+START_TEST(dispatch_waits_groups_and_tells_the_end)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 5000);
+	harness_fire(&h, "alertname=A,instance=y");
+	expect_hooks(0);
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	ck_assert_str_eq(hook_alerts(&h.hooks[0]), "firing x, firing y");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "status"), "firing");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "version"), "4");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "groupKey"), "{}:{alertname=\"A\"}");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "notification_reason"), "first notification");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "externalURL"), "http://tocsin.example");
+	ck_assert_str_eq(h.hooks[0].attempt, "1");
+	harness_at(&h, 30000);
+	harness_resolve(&h, "alertname=A,instance=x");
+	expect_hooks(1);
+	harness_at(&h, 70000);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_alerts(&h.hooks[1]), "resolved x, firing y");
+	ck_assert_str_eq(hook_field(&h.hooks[1], "notification_reason"), "some alerts resolved");
+	ck_assert_str_ne(h.hooks[0].id, h.hooks[1].id);
+	harness_resolve(&h, "alertname=A,instance=y");
+	harness_at(&h, 130000);
+	expect_hooks(3);
+	ck_assert_str_eq(hook_alerts(&h.hooks[2]), "resolved y");
+	ck_assert_str_eq(hook_field(&h.hooks[2], "status"), "resolved");
+	/* All is told: nothing is kept of it. */
+	harness_at(&h, 190000);
+	harness_at(&h, 4000000);
+	expect_hooks(3);
+	struct actions_stats stats;
+
+	actions_stats_get(h.actions, &stats);
+	ck_assert_uint_eq(stats.alerts, 0);
+	ck_assert_uint_eq(stats.groups, 0);
+}
+END_TEST
+
+START_TEST(dispatch_repeats_unchanged_after_repeat_interval)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	for (int64_t ms = 0; ms <= 3700000; ms += 10000)
+		harness_at(&h, ms);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_field(&h.hooks[1], "notification_reason"), "repeat interval elapsed");
+}
+END_TEST
+
+START_TEST(dispatch_takes_child_routes_and_honours_send_resolved)
+{
+	harness_fire(&h, "alertname=A,instance=x,team=x");
+	expect_hooks(1);
+	ck_assert_str_eq(hook_field(&h.hooks[0], "receiver"), "b");
+	ck_assert_str_eq(hook_field(&h.hooks[0], "groupKey"), "{}/{team=\"x\"}:{alertname=\"A\"}");
+	harness_resolve(&h, "alertname=A,instance=x,team=x");
+	harness_at(&h, 70000);
+	expect_hooks(1);
+}
+END_TEST
+
+START_TEST(dispatch_short_alert_within_group_wait_is_not_told)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 5000);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	harness_at(&h, 100000);
+	expect_hooks(0);
+}
+END_TEST
+
+START_TEST(dispatch_retries_with_one_id_and_the_same_bytes)
+{
+	h.answer = 500;
+	harness_fire(&h, "alertname=A,instance=x");
+	for (int64_t ms = 10000; ms <= 14000; ms += 100)
+		harness_at(&h, ms);
+	ck_assert_uint_ge(h.nhooks, 3);
+	for (size_t i = 1; i < h.nhooks; i++) {
+		ck_assert_str_eq(h.hooks[i].id, h.hooks[0].id);
+		ck_assert_str_eq(h.hooks[i].text, h.hooks[0].text);
+	}
+	ck_assert_str_eq(h.hooks[2].attempt, "3");
+	size_t before = h.nhooks;
+
+	h.answer = 200;
+	harness_at(&h, 30000);
+	expect_hooks(before + 1);
+	ck_assert_str_eq(h.hooks[before].id, h.hooks[0].id);
+	harness_at(&h, 200000);
+	expect_hooks(before + 1);
+}
+END_TEST
+
+START_TEST(dispatch_honours_retry_after)
+{
+	h.answer = 429;
+	h.retry_after = "30";
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	harness_at(&h, 39000);
+	expect_hooks(1);
+	harness_at(&h, 40001);
+	expect_hooks(2);
+}
+END_TEST
+
+START_TEST(dispatch_end_is_told_after_an_outage_that_swallowed_the_beginning)
+{
+	/* Alertmanager tells nothing at all here: the webhook failed while the alert fired, and it was over when it recovered. */
+	h.answer = 500;
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 69000);
+	size_t before = h.nhooks;
+
+	h.answer = 200;
+	harness_at(&h, 140000);
+	harness_at(&h, 150000);
+	ck_assert_uint_gt(h.nhooks, before);
+	ck_assert_str_eq(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x");
+	ck_assert_str_ne(h.hooks[h.nhooks - 1].id, h.hooks[0].id);
+}
+END_TEST
+
+START_TEST(dispatch_refusal_for_good_is_a_dead_letter)
+{
+	h.answer = 404;
+	harness_fire(&h, "alertname=A,instance=x");
+	for (int64_t ms = 10000; ms < 600000; ms += 10000)
+		harness_at(&h, ms);
+	expect_hooks(1);
+	struct actions_stats stats;
+
+	actions_stats_get(h.actions, &stats);
+	ck_assert_uint_eq(stats.dead, 1);
+}
+END_TEST
+
+START_TEST(dispatch_silence_holds_back_and_lets_go)
+{
+	char id[40];
+
+	harness_silence(&h, "instance=\"x\"", 0, 100000, id);
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_fire(&h, "alertname=A,instance=y");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	ck_assert_str_eq(hook_alerts(&h.hooks[0]), "firing y");
+	/* At the end of the silence the alert still fires. */
+	harness_at(&h, 70000);
+	expect_hooks(1);
+	harness_at(&h, 130000);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_alerts(&h.hooks[1]), "firing x, firing y");
+	ck_assert_str_eq(hook_field(&h.hooks[1], "notification_reason"), "new alerts added");
+}
+END_TEST
+
+START_TEST(dispatch_nothing_leaves_before_its_record_is_durable)
+{
+	h.hold = true;
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(0);
+	harness_release(&h);
+	expect_hooks(1);
+}
+END_TEST
+
+/* Killed after any record: every notification arrives at least once, under one id; the end is heard by whoever heard the beginning. */
+START_TEST(dispatch_survives_a_crash_at_each_record)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	harness_at(&h, 20000);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 70000);
+	size_t total = h.nrecords;
+
+	expect_hooks(2);
+	teardown();
+	for (size_t cut = 1; cut <= total; cut++) {
+		setup();
+		harness_fire(&h, "alertname=A,instance=x");
+		harness_at(&h, 10000);
+		harness_at(&h, 20000);
+		harness_resolve(&h, "alertname=A,instance=x");
+		harness_at(&h, 70000);
+		ck_assert_uint_eq(h.nrecords, total);
+		size_t before = h.nhooks;
+		bool resolved_known = false;
+
+		for (size_t i = 0; i < cut; i++)
+			resolved_known = resolved_known || (h.records[i].type == RECORD_ALERT && i > 0);
+		harness_restart(&h, cut);
+		/* The engine finds the same out again. */
+		if (!resolved_known)
+			harness_resolve(&h, "alertname=A,instance=x");
+		for (int64_t ms = 70000; ms <= 200000; ms += 10000)
+			harness_at(&h, ms);
+		/* A second telling carries the id of the first. */
+		for (size_t i = before; i < h.nhooks; i++)
+			for (size_t k = 0; k < before; k++)
+				if (strcmp(h.hooks[i].text, h.hooks[k].text) == 0)
+					ck_assert_msg(strcmp(h.hooks[i].id, h.hooks[k].id) == 0, "cut after record %zu: told again under another id", cut);
+		ck_assert_str_eq(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x");
+		if (cut < total)
+			teardown();
+	}
+}
+END_TEST
+
+START_TEST(dispatch_restart_remembers_firing_alerts_silences_and_what_was_told)
+{
+	char id[40];
+
+	harness_silence(&h, "instance=\"quiet\"", 0, 1000000, id);
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_fire(&h, "alertname=A,instance=quiet");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	harness_restart(&h, h.nrecords);
+	ck_assert_ptr_nonnull(actions_silence_find(h.actions, id));
+	for (int64_t ms = 20000; ms <= 200000; ms += 10000)
+		harness_at(&h, ms);
+	expect_hooks(1);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 300000);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_alerts(&h.hooks[1]), "resolved x");
+}
+END_TEST
+
+START_TEST(dispatch_checkpoint_holds_the_whole_state)
+{
+	char id[40];
+
+	harness_silence(&h, "instance=\"quiet\"", 0, 1000000, id);
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	size_t before = h.nrecords;
+
+	actions_checkpoint(h.actions);
+	ck_assert_int_eq(h.records[h.nrecords - 1].type, RECORD_CHECKPOINT_PART);
+	/* Only what the checkpoint wrote. */
+	for (size_t i = 0; i < before; i++)
+		free(h.records[i].bytes);
+	memmove(h.records, h.records + before, (h.nrecords - before) * sizeof(h.records[0]));
+	h.nrecords -= before;
+	harness_restart(&h, h.nrecords);
+	ck_assert_ptr_nonnull(actions_silence_find(h.actions, id));
+	harness_at(&h, 20000);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 90000);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_alerts(&h.hooks[1]), "resolved x");
+}
+END_TEST
+
+START_TEST(dispatch_reload_keeps_what_was_told)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	harness_configure(&h, CONFIG);
+	for (int64_t ms = 20000; ms <= 200000; ms += 10000)
+		harness_at(&h, ms);
+	expect_hooks(1);
+	harness_resolve(&h, "alertname=A,instance=x");
+	harness_at(&h, 300000);
+	expect_hooks(2);
+}
+END_TEST
+
+START_TEST(dispatch_receiver_gone_while_sending)
+{
+	h.answer = 500;
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	size_t before = h.nhooks;
+
+	harness_configure(&h, "route: {receiver: none}\nreceivers: [{name: none}]\n");
+	harness_at(&h, 60000);
+	harness_at(&h, 120000);
+	ck_assert_uint_eq(h.nhooks, before);
+	struct actions_stats stats;
+
+	actions_stats_get(h.actions, &stats);
+	ck_assert_uint_eq(stats.outbox, 0);
+}
+END_TEST
+
+static Suite *dispatch_suite(void)
+{
+	Suite *suite = suite_create("dispatch");
+	TCase *tcase = tcase_create("dispatch");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, dispatch_waits_groups_and_tells_the_end);
+	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
+	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
+	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
+	tcase_add_test(tcase, dispatch_retries_with_one_id_and_the_same_bytes);
+	tcase_add_test(tcase, dispatch_honours_retry_after);
+	tcase_add_test(tcase, dispatch_end_is_told_after_an_outage_that_swallowed_the_beginning);
+	tcase_add_test(tcase, dispatch_refusal_for_good_is_a_dead_letter);
+	tcase_add_test(tcase, dispatch_silence_holds_back_and_lets_go);
+	tcase_add_test(tcase, dispatch_nothing_leaves_before_its_record_is_durable);
+	tcase_add_test(tcase, dispatch_survives_a_crash_at_each_record);
+	tcase_add_test(tcase, dispatch_restart_remembers_firing_alerts_silences_and_what_was_told);
+	tcase_add_test(tcase, dispatch_checkpoint_holds_the_whole_state);
+	tcase_add_test(tcase, dispatch_reload_keeps_what_was_told);
+	tcase_add_test(tcase, dispatch_receiver_gone_while_sending);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(dispatch_suite)
