@@ -173,7 +173,7 @@ static int receiver_bind(struct bind_context *context, const struct yaml_node *n
 				  SLICE_ARG(name->text));
 			return ERR_INVALID;
 		}
-	receiver->name = name->text;
+	receiver->name = arena_slice(context->arena, name->text);
 	return integrations_bind(context, receiver, node);
 }
 

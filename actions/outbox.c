@@ -90,13 +90,20 @@ static uint64_t save(struct delivery *delivery, bool whole, bool answer)
 				   (json_int_t)delivery->last_attempt_ms, "next", (json_int_t)delivery->next_ms, "finished",
 				   (json_int_t)delivery->finished_ms, "created", (json_int_t)delivery->created_ms);
 
-	if (object && whole)
-		json_object_update_new(object, json_pack("{ss ss ss ss si ss ss%? so so sI}", "told", delivery->told_key, "group", delivery->group_key,
-							 "receiver", delivery->receiver, "integration", delivery->integration_name, "index",
-							 (int)delivery->integration_index, "reason", delivery->reason, "body",
-							 delivery->body, delivery->body_len, "firing", fingerprints_to_json(&delivery->firing),
-							 "resolved", fingerprints_to_json(&delivery->resolved), "repeat",
-							 (json_int_t)delivery->repeat_ms));
+	if (object && whole) {
+		json_t *rest = json_pack("{ss ss ss ss si ss ss% so so sI}", "told", delivery->told_key, "group", delivery->group_key, "receiver",
+					 delivery->receiver, "integration", delivery->integration_name, "index",
+					 (int)delivery->integration_index, "reason", delivery->reason, "body", delivery->body ? delivery->body : "",
+					 delivery->body_len, "firing", fingerprints_to_json(&delivery->firing), "resolved",
+					 fingerprints_to_json(&delivery->resolved), "repeat", (json_int_t)delivery->repeat_ms);
+
+		/* Without it the record would not be the whole: better none at all. */
+		if (!rest || json_object_update(object, rest)) {
+			json_decref(object);
+			object = NULL;
+		}
+		json_decref(rest);
+	}
 	return actions_record(delivery->actions, RECORD_DELIVERY, object, answer);
 }
 

@@ -174,9 +174,14 @@ static uint64_t save(const struct run *run, bool answer)
 				   run->target ? labels_to_json(run->target) : json_null(), "rule", run->rule, "starts",
 				   time_to_json(run->starts_ms), "value", run->value == run->value ? run->value : 0.0);
 
-	json_object_update_new(object, json_pack("{so so so so so sb}", "steps", steps, "ladder", ladder, "created", time_to_json(run->created_ms),
+	json_t *rest = json_pack("{so so so so so sb}", "steps", steps, "ladder", ladder, "created", time_to_json(run->created_ms),
 						 "queued_until", time_to_json(run->queued_until_ms), "finished", time_to_json(run->finished_ms),
-						 "settled", run->settled));
+						 "settled", run->settled);
+	if (!object || !rest || json_object_update(object, rest)) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(rest);
 	return actions_record(run->runs->actions, RECORD_RUN, object, answer);
 }
 

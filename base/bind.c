@@ -61,12 +61,18 @@ static void bad_value(struct binder *b, const struct target *target, const struc
 		  target->field->key, target->table->what, SLICE_ARG(node->text), wanted);
 }
 
+/* What is bound may outlive the tree: its texts are copied into the arena of the binding. */
+static int text_copy(struct binder *b, struct slice text, struct slice *out)
+{
+	*out = arena_slice(b->arena, text);
+	return text.len && !out->ptr ? ERR_NOMEM : 0;
+}
+
 static int bind_string(struct binder *b, const struct target *target, const struct yaml_node *node)
 {
-	if (node->type != YAML_SCALAR)
-		wrong_type(b, target, node, "a text", NULL);
-	else
-		*(struct slice *)target->value = node->text;
+	if (node->type == YAML_SCALAR)
+		return text_copy(b, node->text, target->value);
+	wrong_type(b, target, node, "a text", NULL);
 	return 0;
 }
 
@@ -363,7 +369,8 @@ static int bind_strings(struct binder *b, const struct target *target, const str
 			yaml_diag(b->diags, DIAG_ERROR, node->items[i], NULL,
 				  "an entry of \"%s\" in %s must be a text, not %s",
 				  target->field->key, target->table->what, kind_of(node->items[i]));
-		items[i] = node->items[i]->text;
+		if (text_copy(b, node->items[i]->text, &items[i]))
+			return ERR_NOMEM;
 	}
 	*out = (struct bind_strings){ items, node->n };
 	return 0;
@@ -387,9 +394,10 @@ static int bind_map(struct binder *b, const struct target *target, const struct 
 				  "\"" SLICE_FMT "\" of \"%s\" in %s must be a text, not %s",
 				  SLICE_ARG(key->text), target->field->key, target->table->what,
 				  kind_of(value));
-		pairs[i] = (struct bind_pair){ key->text, value->text, key, value };
-		if (yaml_is_null(value))
-			pairs[i].value = (struct slice){ "", 0 };
+		pairs[i] = (struct bind_pair){ .key_node = key, .value_node = value };
+		if (text_copy(b, key->text, &pairs[i].key) ||
+		    text_copy(b, yaml_is_null(value) ? SLICE("") : value->text, &pairs[i].value))
+			return ERR_NOMEM;
 	}
 	*out = (struct bind_map){ pairs, node->n / 2 };
 	return 0;

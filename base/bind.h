@@ -75,6 +75,7 @@ struct bind_table {
 };
 
 /*
+ * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the nodes of a map).
  * Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is required.
  * ERR_INVALID when any error was added (*out is then filled as far as it was understood);
  * ERR_NOMEM.

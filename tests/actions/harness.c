@@ -21,7 +21,6 @@ static void on_hook(void *ctx, struct http_request *request)
 	snprintf(hook->attempt, sizeof(hook->attempt), SLICE_FMT, SLICE_ARG(http_request_header(request, "X-Tocsin-Attempt")));
 	hook->text = slice_dup(body);
 	hook->body = json_loadb(body.ptr, body.len, 0, NULL);
-	if (getenv("HOOKS")) fprintf(stderr, "hook %s #%s %s: %s [%s]\n", hook->id, hook->attempt, hook_field(hook, "receiver"), hook_alerts(hook), hook_field(hook, "notification_reason"));
 	http_reply(request, &(struct http_reply){ .status = h->answer, .headers = &retry, .nheaders = h->retry_after != NULL });
 }
 
