@@ -72,6 +72,7 @@ bool fingerprints_has(const struct fingerprints *set, uint64_t fingerprint);
 int fingerprints_add(struct fingerprints *set, uint64_t fingerprint);
 void fingerprints_remove(struct fingerprints *set, uint64_t fingerprint);
 bool fingerprints_is_subset(const struct fingerprints *a, const struct fingerprints *b);
+bool fingerprints_is_equal(const struct fingerprints *a, const struct fingerprints *b);
 int fingerprints_copy(const struct fingerprints *from, struct fingerprints *to);
 void fingerprints_fini(struct fingerprints *set);
 
@@ -134,8 +135,12 @@ struct delivery_spec {
 	int64_t repeat_ms;
 };
 int outbox_add(struct actions *actions, struct delivery_spec *spec);
-/* The entry under way or waiting with this key, the newest; or NULL. */
-const struct delivery *outbox_find(const struct actions *actions, const char *told_key);
+/* What has begun to leave with this key and is not finished; or NULL. */
+const struct delivery *outbox_begun(const struct actions *actions, const char *told_key);
+/* What waits with this key and has not begun; or NULL. */
+struct delivery *outbox_unbegun(const struct actions *actions, const char *told_key);
+/* An entry that has not begun has nothing to say any more. */
+void outbox_drop(struct delivery *delivery);
 void outbox_step(struct actions *actions);
 /* True when the token was the outbox's. */
 bool outbox_durable(struct actions *actions, uint64_t token);

@@ -249,41 +249,53 @@ static int sets_of(struct active_alert *const *alerts, uint32_t n, struct finger
 	return code;
 }
 
+/* A delivery for these alerts, unless the one that waits says the same. */
+static int tell_alerts(struct actions *actions, const struct group *group, const struct integration *integration, const char *key,
+		       const char *reason, struct active_alert **alerts, uint32_t n)
+{
+	const struct integration_options *options = integration->options;
+	const struct delivery *waiting = outbox_unbegun(actions, key);
+	struct delivery_spec spec = { .told_key = key,
+				      .group_key = group->key,
+				      .receiver = group->route->receiver,
+				      .integration = integration,
+				      .reason = reason,
+				      .repeat_ms = group->route->repeat_interval_ms };
+	uint32_t kept = options->max_alerts > 0 && n > options->max_alerts ? (uint32_t)options->max_alerts : n;
+	int code = sets_of(alerts, n, &spec.firing, &spec.resolved);
+	bool same = waiting && fingerprints_is_equal(&spec.firing, &waiting->firing) && fingerprints_is_equal(&spec.resolved, &waiting->resolved);
+
+	if (code == 0 && !same)
+		code = payload_make(actions, group, spec.receiver, alerts, kept, n - kept, reason, &spec.body, &spec.body_len);
+	if (code == 0 && !same)
+		code = outbox_add(actions, &spec);
+	if (code || same) {
+		fingerprints_fini(&spec.firing);
+		fingerprints_fini(&spec.resolved);
+	}
+	return code;
+}
+
+/* What waits unsent does not count as told: it is replaced, or dropped when there is nothing to say any more. */
 static int tell(struct actions *actions, const struct group *group, const struct flush *flush, const struct integration *integration)
 {
-	const struct receiver *receiver = group->route->receiver;
 	const struct integration_options *options = integration->options;
-	char *key = told_key(group, receiver, integration);
+	char *key = told_key(group, group->route->receiver, integration);
+	int code = 0;
 
 	if (!key)
 		return ERR_NOMEM;
 	const struct told *told = told_find(actions, key);
-	const char *reason = reason_to_tell(actions, flush, told, outbox_find(actions, key), options, group->route->repeat_interval_ms);
+	const char *reason = reason_to_tell(actions, flush, told, outbox_begun(actions, key), options, group->route->repeat_interval_ms);
 	struct active_alert **alerts = reason ? malloc((flush->n + 1) * sizeof(*alerts)) : NULL;
-	int code = 0;
 
-	if (alerts) {
-		uint32_t n = pick(flush, told, options, alerts), kept = n;
-		struct delivery_spec spec = { .told_key = key,
-					      .group_key = group->key,
-					      .receiver = receiver,
-					      .integration = integration,
-					      .reason = reason,
-					      .repeat_ms = group->route->repeat_interval_ms };
-
-		if (options->max_alerts > 0 && kept > options->max_alerts)
-			kept = (uint32_t)options->max_alerts;
-		code = sets_of(alerts, n, &spec.firing, &spec.resolved);
-		if (code == 0)
-			code = payload_make(actions, group, receiver, alerts, kept, n - kept, reason, &spec.body, &spec.body_len);
-		if (code == 0)
-			code = outbox_add(actions, &spec);
-		if (code) {
-			fingerprints_fini(&spec.firing);
-			fingerprints_fini(&spec.resolved);
-		}
-		free(alerts);
-	}
+	if (alerts)
+		code = tell_alerts(actions, group, integration, key, reason, alerts, pick(flush, told, options, alerts));
+	else if (reason)
+		code = ERR_NOMEM;
+	else if (outbox_unbegun(actions, key))
+		outbox_drop(outbox_unbegun(actions, key));
+	free(alerts);
 	free(key);
 	return code;
 }

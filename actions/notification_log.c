@@ -73,6 +73,11 @@ bool fingerprints_is_subset(const struct fingerprints *a, const struct fingerpri
 	return true;
 }
 
+bool fingerprints_is_equal(const struct fingerprints *a, const struct fingerprints *b)
+{
+	return a->n == b->n && (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(*a->items)) == 0);
+}
+
 int fingerprints_copy(const struct fingerprints *from, struct fingerprints *to)
 {
 	struct fingerprints copy = { .n = from->n, .cap = from->n };

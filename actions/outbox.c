@@ -138,11 +138,30 @@ static void finish(struct delivery *delivery, enum delivery_state state, const c
 	}
 }
 
-const struct delivery *outbox_find(const struct actions *actions, const char *key)
+static bool has_begun(const struct delivery *delivery)
+{
+	return delivery->attempts > 0;
+}
+
+const struct delivery *outbox_begun(const struct actions *actions, const char *key)
 {
 	const struct told *told = told_find((struct actions *)actions, key);
 
-	return !told ? NULL : told->next ? told->next : told->current;
+	return told && told->current && has_begun(told->current) ? told->current : NULL;
+}
+
+struct delivery *outbox_unbegun(const struct actions *actions, const char *key)
+{
+	const struct told *told = told_find((struct actions *)actions, key);
+
+	if (!told || (!told->next && (!told->current || has_begun(told->current))))
+		return NULL;
+	return told->next ? told->next : told->current;
+}
+
+void outbox_drop(struct delivery *delivery)
+{
+	finish(delivery, DELIVERY_SUPERSEDED, "it was over before it was sent");
 }
 
 static struct delivery *delivery_new(struct actions *actions, const struct delivery_spec *spec)

@@ -254,7 +254,8 @@ START_TEST(dispatch_survives_a_crash_at_each_record)
 			for (size_t k = 0; k < before; k++)
 				if (was_sent(cut, h.hooks[k].id) && strcmp(h.hooks[i].text, h.hooks[k].text) == 0)
 					ck_assert_msg(strcmp(h.hooks[i].id, h.hooks[k].id) == 0, "cut after record %zu: told again under another id", cut);
-		ck_assert_str_eq(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x");
+		ck_assert_msg(strcmp(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x") == 0, "cut after record %zu of %zu (%s): last told %s", cut, total,
+			      record_type_text(h.records[cut - 1].type), hook_alerts(&h.hooks[h.nhooks - 1]));
 		if (cut < total)
 			teardown();
 	}
