@@ -30,22 +30,34 @@ static void reply_write(struct http_request *request, const struct rw_reply *rep
 }
 
 /* 503 keeps the data at the sender; 429 would make Prometheus drop it. */
-static void reply_full(struct ingest_thread *thread, struct http_request *request, bool version2)
-{
+struct full_reply {
 	struct rw_reply reply;
+	struct http_header headers[5];
+	struct http_reply http;
+};
+
+static void full_reply_make(struct ingest_thread *thread, bool version2, struct full_reply *full)
+{
+	size_t n = 0;
 
 	atomic_fetch_add_explicit(&thread->refused_full, 1, memory_order_relaxed);
-	rw_reply_refused(503, "too busy, try again", version2, &reply);
-	struct http_header headers[5] = { { "Retry-After", RETRY_AFTER_S } };
-	size_t n = 1;
+	rw_reply_refused(503, "too busy, try again", version2, &full->reply);
+	full->headers[n++] = (struct http_header){ "Retry-After", RETRY_AFTER_S };
+	for (size_t i = 0; i < full->reply.nheaders; i++)
+		full->headers[n++] = full->reply.headers[i];
+	full->http = (struct http_reply){ .status = 503,
+					  .content_type = "text/plain; charset=utf-8",
+					  .headers = full->headers,
+					  .nheaders = n,
+					  .body = slice_from(full->reply.body) };
+}
 
-	for (size_t i = 0; i < reply.nheaders; i++)
-		headers[n++] = reply.headers[i];
-	http_reply(request, &(struct http_reply){ .status = 503,
-						  .content_type = "text/plain; charset=utf-8",
-						  .headers = headers,
-						  .nheaders = n,
-						  .body = slice_from(reply.body) });
+static void reply_full(struct ingest_thread *thread, struct http_request *request, bool version2)
+{
+	struct full_reply full;
+
+	full_reply_make(thread, version2, &full);
+	http_reply(request, &full.http);
 }
 
 /* (user, or address and user agent) */
@@ -86,7 +98,7 @@ static void on_write(struct ingest_thread *thread, struct http_request *request)
 
 	sender_name(request, &batch->sender);
 	if (http_defer(request, &token)) {
-		batch_free(batch);
+		rw_decoder_recycle(thread->decoder, batch);
 		reply_full(thread, request, version2);
 		return;
 	}
@@ -95,15 +107,12 @@ static void on_write(struct ingest_thread *thread, struct http_request *request)
 	batch->generation = token.generation;
 	batch->arrived_us = clock_monotonic_us();
 	batch->item.kind = MSG_BATCH;
-	batch->item.cost = sizeof(*batch) + batch->body_len + batch->nrows * sizeof(*batch->rows);
 	if (queue_push(daemon->engine.inbox, &batch->item, false)) {
-		struct http_header retry = { "Retry-After", RETRY_AFTER_S };
+		struct full_reply full;
 
-		atomic_fetch_add_explicit(&thread->refused_full, 1, memory_order_relaxed);
-		http_reply_to(thread->server, token,
-			      &(struct http_reply){ .status = 503, .headers = &retry, .nheaders = 1, .body = SLICE("queue full, try again\n"),
-						    .content_type = "text/plain; charset=utf-8" });
-		batch_free(batch);
+		full_reply_make(thread, version2, &full);
+		http_reply_to(thread->server, token, &full.http);
+		rw_decoder_recycle(thread->decoder, batch);
 	}
 }
 
