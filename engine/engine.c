@@ -40,6 +40,16 @@ int engine_external_set(struct engine *engine, const struct labels *labels, cons
 	return 0;
 }
 
+const struct labels *engine_external_labels(const struct engine *engine)
+{
+	return engine->external_labels;
+}
+
+const char *engine_external_url(const struct engine *engine)
+{
+	return engine->external_url ? engine->external_url : "";
+}
+
 static int init(struct engine *engine)
 {
 	engine->store = store_new(&engine->options.store);

@@ -56,6 +56,9 @@ void engine_free(struct engine *engine);
 struct store *engine_store(struct engine *engine);
 /* What templates of rule labels see from now on. ERR_NOMEM. */
 int engine_external_set(struct engine *engine, const struct labels *labels, const char *url);
+/* The same, borrowed; labels may be NULL, the URL is not. */
+const struct labels *engine_external_labels(const struct engine *engine);
+const char *engine_external_url(const struct engine *engine);
 
 /* ---- time and work ---- */
 

@@ -42,3 +42,36 @@ HANDLER(on_buildinfo)
 	web_reply(request, 200, JSON_TYPE, buf_slice(&out));
 	buf_fini(&out);
 }
+
+/* What amtool asks before anything else. There is no cluster, and the configuration is not shown. */
+HANDLER(on_alertmanager_status)
+{
+	static const char *const empty[] = { "revision", "branch", "buildUser", "buildDate", "goVersion" };
+	struct json_writer w;
+	struct buf out;
+
+	buf_init(&out);
+	json_writer_init(&w, &out);
+	json_begin_object(&w);
+	json_key(&w, "cluster");
+	json_begin_object(&w);
+	json_field_string(&w, "status", SLICE("disabled"));
+	json_key(&w, "peers");
+	json_begin_array(&w);
+	json_end_array(&w);
+	json_end_object(&w);
+	json_key(&w, "config");
+	json_begin_object(&w);
+	json_field_string(&w, "original", SLICE(""));
+	json_end_object(&w);
+	json_field_time(&w, "uptime", web->started_ms);
+	json_key(&w, "versionInfo");
+	json_begin_object(&w);
+	json_field_string(&w, "version", slice_from(web->version));
+	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++)
+		json_field_string(&w, empty[i], SLICE(""));
+	json_end_object(&w);
+	json_end_object(&w);
+	web_reply(request, 200, JSON_TYPE, buf_slice(&out));
+	buf_fini(&out);
+}

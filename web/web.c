@@ -12,8 +12,21 @@ static const struct endpoint endpoints[] = {
 	{ "/-/ready", M_GET, 0, on_ready },
 	{ "/-/reload", M_POST | M_PUT, 0, on_reload },
 	{ "/metrics", M_GET, 0, on_metrics },
+	{ "/", M_GET, GUARD_HOST, on_page },
+	{ "/page/", M_GET, GUARD_HOST, on_page },
+	{ "/graph", M_GET, GUARD_HOST, on_graph },
 	{ "/api/v1/query", M_GET | M_POST, GUARD_HOST, on_query },
+	{ "/api/v1/rules", M_GET, GUARD_HOST, on_rules },
+	{ "/api/v1/alerts", M_GET, GUARD_HOST, on_alerts },
 	{ "/api/v1/status/buildinfo", M_GET, GUARD_HOST, on_buildinfo },
+	{ "/api/v2/silences", M_GET, GUARD_HOST, on_silences },
+	{ "/api/v2/silences", M_POST, GUARD_HOST, on_silence_add },
+	{ "/api/v2/silence/", M_GET, GUARD_HOST, on_silence },
+	{ "/api/v2/silence/", M_DELETE, GUARD_HOST, on_silence_expire },
+	{ "/api/v2/status", M_GET, GUARD_HOST, on_alertmanager_status },
+	{ "/api/tocsin/v1/overview", M_GET, GUARD_HOST, on_overview },
+	{ "/api/tocsin/v1/silences", M_POST, GUARD_HOST | GUARD_CHANGE, on_own_silence_add },
+	{ "/api/tocsin/v1/silence/", M_DELETE, GUARD_HOST | GUARD_CHANGE, on_silence_expire },
 };
 #define NENDPOINTS (sizeof(endpoints) / sizeof(*endpoints))
 

@@ -46,5 +46,7 @@ void web_request(struct web *web, struct http_request *request);
 /* A call or a query has come home: answers and frees it. */
 void web_call_done(struct web *web, struct http_server *server, struct call *call);
 void web_query_done(struct web *web, struct http_server *server, struct engine_query *query);
+/* The table of metrics of engine, store and actions, as Markdown. */
+void metrics_reference(struct buf *out);
 
 #endif

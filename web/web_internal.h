@@ -71,10 +71,25 @@ HANDLER(on_healthy);
 HANDLER(on_ready);
 HANDLER(on_reload);
 HANDLER(on_buildinfo);
+HANDLER(on_alertmanager_status);
 /* query.c */
 HANDLER(on_query);
 void query_done(struct http_server *server, struct engine_query *query);
+/* rules.c */
+HANDLER(on_rules);
+HANDLER(on_alerts);
+/* silences.c */
+HANDLER(on_silences);
+HANDLER(on_silence_add);
+HANDLER(on_silence);
+HANDLER(on_silence_expire);
+HANDLER(on_own_silence_add);
+/* overview.c */
+HANDLER(on_overview);
 /* metrics.c */
 HANDLER(on_metrics);
+/* page.c */
+HANDLER(on_page);
+HANDLER(on_graph);
 
 #endif

@@ -1,0 +1,293 @@
+/* GET /api/v1/rules, /api/v1/alerts: in the shapes of Prometheus' API. */
+#include "base/error.h"
+#include "base/text.h"
+#include "web/snapshot.h"
+#include "web/web_internal.h"
+
+#define FILTER_VALUES_MAX 100
+#define NEVER "0001-01-01T00:00:00Z"
+
+struct filter {
+	const char *values[FILTER_VALUES_MAX];
+	size_t n;
+};
+
+struct rules_request {
+	bool alerting, recording, exclude_alerts;
+	struct filter files, groups, names;
+	struct snapshot *snapshot;
+};
+
+/* ---- one alert ---- */
+
+static void add_time(struct json_writer *w, const char *key, int64_t ms)
+{
+	if (ms == TIME_NONE)
+		json_field_string(w, key, SLICE(NEVER));
+	else
+		json_field_time(w, key, ms);
+}
+
+static void add_alert(struct json_writer *w, const struct snapshot *snapshot, const struct snapshot_alert *alert)
+{
+	struct labels *annotations = snapshot_annotations(snapshot, alert);
+	struct buf value;
+
+	buf_init(&value);
+	number_format_e(alert->view.value, &value);
+	json_begin_object(w);
+	json_field_labels(w, "labels", alert->labels);
+	json_field_labels(w, "annotations", annotations);
+	json_field_string(w, "state", slice_from(alert_state_text(alert->view.state)));
+	add_time(w, "activeAt", alert->view.active_at_ms);
+	if (alert->view.keep_since_ms != TIME_NONE)
+		add_time(w, "keepFiringSince", alert->view.keep_since_ms);
+	json_field_string(w, "value", buf_slice(&value));
+	json_end_object(w);
+	buf_fini(&value);
+	labels_unref(annotations);
+}
+
+/* ---- /api/v1/alerts ---- */
+
+static bool collect(struct call *call, struct engine *engine, struct snapshot *snapshot, void (*again)(struct call *call, void *owner))
+{
+	int code = snapshot_step(snapshot, engine);
+
+	if (code == ERR_AGAIN)
+		call_go_on(call, CALL_ENGINE, again);
+	else if (code)
+		call_fail(call, 500, "internal", "%s", error_text(code));
+	return code == 0;
+}
+
+static void alerts_run(struct call *call, void *owner)
+{
+	collect(call, owner, call->data, alerts_run);
+}
+
+static void alerts_finish(struct call *call)
+{
+	const struct snapshot *snapshot = call->data;
+	struct json_writer w;
+
+	if (call->status != 200)
+		return;
+	envelope_begin(&w, &call->out);
+	json_begin_object(&w);
+	json_key(&w, "alerts");
+	json_begin_array(&w);
+	for (uint32_t i = 0; i < snapshot->nalerts; i++)
+		add_alert(&w, snapshot, &snapshot->alerts[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	envelope_end(&w);
+}
+
+HANDLER(on_alerts)
+{
+	struct call *call = call_new(alerts_run);
+
+	if (call) {
+		call->data = snapshot_new(0, SNAPSHOT_ALL);
+		call->data_free = snapshot_free;
+		call->finish = alerts_finish;
+	}
+	if (call && !call->data) {
+		call_free(call);
+		call = NULL;
+	}
+	web_send(web, request, CALL_ENGINE, call);
+}
+
+/* ---- /api/v1/rules ---- */
+
+static bool is_wanted(const struct filter *filter, struct slice text)
+{
+	for (size_t i = 0; i < filter->n; i++)
+		if (slice_is(text, filter->values[i]))
+			return true;
+	return filter->n == 0;
+}
+
+static void add_alerts(struct json_writer *w, const struct snapshot *snapshot, uint32_t rule_id)
+{
+	uint32_t i = snapshot_alerts_of(snapshot, rule_id);
+
+	json_key(w, "alerts");
+	json_begin_array(w);
+	for (; i < snapshot->nalerts && snapshot->alerts[i].rule->id == rule_id; i++)
+		add_alert(w, snapshot, &snapshot->alerts[i]);
+	json_end_array(w);
+}
+
+static void add_texts(struct json_writer *w, const char *key, const struct rule_text *texts, uint32_t n)
+{
+	json_key(w, key);
+	json_begin_object(w);
+	for (uint32_t i = 0; i < n; i++) {
+		json_key_slice(w, texts[i].name);
+		json_str(w, texts[i].text);
+	}
+	json_end_object(w);
+}
+
+/* Prometheus knows three kinds of health; what warms up has not been judged yet. */
+static const char *health_text(enum rule_health health)
+{
+	return rule_health_text(health == RULE_WARMING ? RULE_UNKNOWN : health);
+}
+
+static void add_rule(struct json_writer *w, const struct rules_request *asked, const struct rule *rule)
+{
+	const struct rule_status *status = &asked->snapshot->status[rule->id];
+	bool alerting = rule->kind == RULE_ALERT;
+
+	json_begin_object(w);
+	if (alerting)
+		json_field_string(w, "state", slice_from(alert_state_text(status->state)));
+	json_field_string(w, "name", rule->name);
+	json_field_string(w, "query", slice_from(rule->query));
+	if (alerting) {
+		json_field_number(w, "duration", (double)rule->for_ms / 1000);
+		json_field_number(w, "keepFiringFor", (double)rule->keep_firing_for_ms / 1000);
+	}
+	add_texts(w, "labels", rule->labels, rule->nlabels);
+	if (alerting) {
+		add_texts(w, "annotations", rule->annotations, rule->nannotations);
+		if (!asked->exclude_alerts)
+			add_alerts(w, asked->snapshot, rule->id);
+	}
+	json_field_string(w, "health", slice_from(health_text(status->health)));
+	if (status->error[0])
+		json_field_string(w, "lastError", slice_from(status->error));
+	json_field_int(w, "evaluationTime", 0);
+	add_time(w, "lastEvaluation", status->last_ms);
+	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));
+	json_end_object(w);
+}
+
+static bool is_rule_wanted(const struct rules_request *asked, const struct rule *rule)
+{
+	return (rule->kind == RULE_ALERT ? asked->alerting : asked->recording) && is_wanted(&asked->names, rule->name);
+}
+
+static void add_group(struct json_writer *w, const struct rules_request *asked, const struct rule_group *group,
+		      const struct group_status *status)
+{
+	json_begin_object(w);
+	json_field_string(w, "name", group->name);
+	json_field_string(w, "file", group->file);
+	json_key(w, "rules");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < group->nrules; i++)
+		if (is_rule_wanted(asked, &group->rules[i]))
+			add_rule(w, asked, &group->rules[i]);
+	json_end_array(w);
+	json_field_number(w, "interval", (double)group->interval_ms / 1000);
+	json_field_int(w, "limit", group->limit);
+	json_field_int(w, "evaluationTime", 0);
+	add_time(w, "lastEvaluation", status->last_ms);
+	json_end_object(w);
+}
+
+static bool is_group_wanted(const struct rules_request *asked, const struct rule_group *group)
+{
+	if (!is_wanted(&asked->files, group->file) || !is_wanted(&asked->groups, group->name))
+		return false;
+	for (uint32_t i = 0; i < group->nrules; i++)
+		if (is_rule_wanted(asked, &group->rules[i]))
+			return true;
+	return false;
+}
+
+static void rules_run(struct call *call, void *owner)
+{
+	struct rules_request *asked = call->data;
+
+	collect(call, owner, asked->snapshot, rules_run);
+}
+
+static void rules_finish(struct call *call)
+{
+	const struct rules_request *asked = call->data;
+	const struct rule_set *rules = asked->snapshot->rules;
+	struct json_writer w;
+
+	if (call->status != 200)
+		return;
+	envelope_begin(&w, &call->out);
+	json_begin_object(&w);
+	json_key(&w, "groups");
+	json_begin_array(&w);
+	for (uint32_t i = 0; rules && i < rules->ngroups; i++)
+		if (is_group_wanted(asked, &rules->groups[i]))
+			add_group(&w, asked, &rules->groups[i], &asked->snapshot->groups[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	envelope_end(&w);
+}
+
+static void rules_request_free(void *data)
+{
+	struct rules_request *asked = data;
+
+	if (asked->snapshot)
+		snapshot_free(asked->snapshot);
+}
+
+static bool read_filter(struct http_request *request, struct arena *arena, const char *name, struct filter *filter)
+{
+	const char *value;
+
+	while ((value = web_param(request, arena, name, filter->n))) {
+		if (filter->n == FILTER_VALUES_MAX)
+			return false;
+		filter->values[filter->n++] = value;
+	}
+	return true;
+}
+
+/* What is wrong with the parameters; NULL: nothing. */
+static const char *read_request(struct http_request *request, struct arena *arena, struct rules_request *asked)
+{
+	const char *type = web_param(request, arena, "type", 0);
+	struct slice given = slice_from(type);
+
+	asked->alerting = !given.len || slice_is(given, "alert");
+	asked->recording = !given.len || slice_is(given, "record");
+	asked->exclude_alerts = web_param_flag(request, "exclude_alerts", false);
+	if (!asked->alerting && !asked->recording)
+		return "invalid parameter \"type\": it is alert or record";
+	if (web_param(request, arena, "match[]", 0))
+		return "parameter \"match[]\" is not supported";
+	if (!read_filter(request, arena, "file[]", &asked->files) || !read_filter(request, arena, "rule_group[]", &asked->groups) ||
+	    !read_filter(request, arena, "rule_name[]", &asked->names))
+		return "too many values of a parameter";
+	return NULL;
+}
+
+HANDLER(on_rules)
+{
+	struct call *call = call_new(rules_run);
+	struct rules_request *asked = call ? ARENA_NEW(&call->arena, struct rules_request) : NULL;
+
+	if (!asked || !(asked->snapshot = snapshot_new(SNAPSHOT_ALL, SNAPSHOT_ALL))) {
+		call_free(call);
+		web_send(web, request, CALL_ENGINE, NULL);
+		return;
+	}
+	call->data = asked;
+	call->data_free = rules_request_free;
+	call->finish = rules_finish;
+	const char *why = read_request(request, &call->arena, asked);
+
+	if (asked->exclude_alerts)
+		asked->snapshot->alerts_max = 0;
+	if (!why) {
+		web_send(web, request, CALL_ENGINE, call);
+		return;
+	}
+	web_fail(request, 400, "bad_data", "%s", why);
+	call_free(call);
+}
