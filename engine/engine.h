@@ -47,7 +47,7 @@ struct engine_sink {
 	void (*query)(void *ctx, struct engine_query *query);
 	/* A rule set given to engine_load() is in force (code 0), or was refused. The old one is still referenced until after this. */
 	void (*loaded)(void *ctx, struct rule_set *set, int code);
-	/* A sender is heard for the first time, falls silent, or is back: for the log. */
+	/* For the log: "first samples" (its first request is applied), "sender silent", "sender back". */
 	void (*sender)(void *ctx, const struct sender *sender, const char *what);
 };
 

@@ -54,6 +54,7 @@ struct sender_entry {
 	int64_t away_since_ms;	 /* the last request before that */
 	int64_t back_ms;	 /* heard again since, while they still are; TIME_NONE */
 	int64_t grace_ms;	 /* for so long after */
+	bool announced;		 /* told of at its first request */
 	uint64_t counting;	 /* series counted in the running round */
 };
 
@@ -73,6 +74,8 @@ void senders_fini(struct senders *senders);
 struct sender_entry *sender_hear(struct engine *engine, const struct batch_sender *from);
 /* The sender of a request that arrived before. */
 struct sender_entry *sender_known(struct engine *engine, const struct batch_sender *from);
+/* A request of it was applied: the first one is told of, with what became of it. */
+void sender_applied(struct engine *engine, struct sender_entry *entry);
 /* Series were read back: until senders are heard they count as silent. */
 void senders_restored(struct engine *engine);
 /* Looks who has fallen silent by now. */
@@ -311,9 +314,10 @@ void rule_warmth_update(const struct generation *generation, struct rule_state *
 
 int rule_labels_init(struct engine *engine, struct rule_state *rule);
 void rule_labels_fini(struct engine *engine, struct rule_state *rule);
-/* The identity of a row: a reference, or LSET_NONE. */
-uint32_t rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
-			   double value);
+/* The identity of a row: a reference. ERR_LIMIT: more or longer labels than a set may have;
+ * ERR_NOMEM. */
+int rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		      double value, uint32_t *out);
 /* Takes part of the rows of the result into the rule's instances. 0, ERR_AGAIN, ERR_EVAL (told in
  * rule->error), ERR_NOMEM. */
 int rule_collect(struct engine *engine, struct rule_state *rule, const struct relation *relation,

@@ -158,6 +158,12 @@ bool engine_is_full(const struct engine *engine)
 	return engine->parked.n >= BATCHES_PARKED_MAX;
 }
 
+static void answer(struct engine *engine, struct sender_entry *sender, struct batch *batch)
+{
+	sender_applied(engine, sender);
+	engine->sink.batch(engine->sink.ctx, batch);
+}
+
 void engine_batch(struct engine *engine, struct batch *batch)
 {
 	struct sender_entry *sender = sender_hear(engine, &batch->sender);
@@ -167,7 +173,7 @@ void engine_batch(struct engine *engine, struct batch *batch)
 	/* Behind others that wait for their turn, but not behind those that a pass holds back. */
 	bool must_wait = engine->parked.n > 0 && !engine->pass.running;
 	if (!must_wait && apply(engine, batch, &sender->seen, &units)) {
-		engine->sink.batch(engine->sink.ctx, batch);
+		answer(engine, sender, batch);
 		return;
 	}
 	engine->stats.parked_batches++;
@@ -181,7 +187,7 @@ bool intake_step(struct engine *engine, int64_t *units)
 		struct sender_entry *sender = sender_known(engine, &batch->sender);
 		if (!apply(engine, batch, &sender->seen, units))
 			break;
-		engine->sink.batch(engine->sink.ctx, unpark(engine));
+		answer(engine, sender, unpark(engine));
 	}
 	return engine->parked.n > 0;
 }

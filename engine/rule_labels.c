@@ -63,7 +63,7 @@ void rule_labels_fini(struct engine *engine, struct rule_state *rule)
 struct pairs {
 	struct lset_pair items[PAIRS_MAX];
 	size_t n;
-	bool failed;
+	int code; /* of the first failure */
 };
 
 static void pairs_set(struct pairs *pairs, uint32_t name, uint32_t value)
@@ -74,9 +74,24 @@ static void pairs_set(struct pairs *pairs, uint32_t name, uint32_t value)
 			return;
 		}
 	if (pairs->n == PAIRS_MAX)
-		pairs->failed = true;
+		pairs->code = ERR_LIMIT;
 	else
 		pairs->items[pairs->n++] = (struct lset_pair){ name, value };
+}
+
+/* A set beyond what labels may be (base/labels.h) could never leave the engine. */
+static void pairs_judge(const struct engine *engine, struct pairs *pairs)
+{
+	size_t n = 0, bytes = 0;
+	for (size_t i = 0; i < pairs->n; i++) {
+		if (pairs->items[i].value == SYMBOL_NONE)
+			continue;
+		n++;
+		bytes += symbol_text(engine->lsets, pairs->items[i].name).len;
+		bytes += symbol_text(engine->lsets, pairs->items[i].value).len;
+	}
+	if (!pairs->code && (n > LABELS_COUNT_MAX || bytes > LABELS_BYTES_MAX))
+		pairs->code = ERR_LIMIT;
 }
 
 /* The rendered value: a reference, SYMBOL_NONE when empty, UINT32_MAX without memory. */
@@ -85,8 +100,11 @@ static uint32_t render(struct engine *engine, const struct rule_label *label,
 {
 	struct buf text;
 	buf_init(&text);
-	template_render(label->template, data,
-			&text); /* a failure is in the text, as in Prometheus */
+	template_render(label->template, data, &text); /* a failure is told in the text */
+	if (buf_ok(&text) && !slice_is_utf8(buf_slice(&text))) {
+		buf_clear(&text);
+		buf_add_str(&text, "<error expanding template: the result is not valid UTF-8>");
+	}
 	uint32_t symbol =
 		buf_ok(&text) ? symbol_intern(engine->lsets, buf_slice(&text)) : UINT32_MAX;
 	buf_fini(&text);
@@ -94,40 +112,44 @@ static uint32_t render(struct engine *engine, const struct rule_label *label,
 }
 
 /* Renders the templates among the labels into pairs; the symbols' references go to `taken`. */
-static int render_all(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
-		      double value, struct pairs *pairs, uint32_t *taken)
+static void render_all(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		       double value, struct pairs *pairs, uint32_t *taken)
 {
 	struct template_data data = { .value = value,
 				      .external_labels = engine->external_labels,
 				      .external_url = engine->external_url };
 	struct labels *labels = lset_to_labels(engine->lsets, expr_lset);
-	if (!labels)
-		return ERR_NOMEM;
+	if (!labels) {
+		pairs->code = ERR_NOMEM;
+		return;
+	}
 	data.labels = labels;
-	for (uint32_t i = 0; i < rule->nlabels; i++) {
+	for (uint32_t i = 0; i < rule->nlabels && !pairs->code; i++) {
 		uint32_t symbol = rule->labels[i].value;
 		if (rule->labels[i].template)
 			taken[i] = symbol = render(engine, &rule->labels[i], &data);
-		pairs->failed |= symbol == UINT32_MAX;
-		pairs_set(pairs, rule->labels[i].name, symbol);
+		if (symbol == UINT32_MAX)
+			pairs->code = ERR_NOMEM;
+		else
+			pairs_set(pairs, rule->labels[i].name, symbol);
 	}
 	labels_unref(labels);
-	return 0;
 }
 
-static int labels_set(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
-		      double value, struct pairs *pairs, uint32_t *taken)
+static void labels_set(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		       double value, struct pairs *pairs, uint32_t *taken)
 {
 	for (uint32_t i = 0; i < rule->nlabels; i++)
-		if (rule->labels[i].template)
-			return render_all(engine, rule, expr_lset, value, pairs, taken);
+		if (rule->labels[i].template) {
+			render_all(engine, rule, expr_lset, value, pairs, taken);
+			return;
+		}
 	for (uint32_t i = 0; i < rule->nlabels; i++)
 		pairs_set(pairs, rule->labels[i].name, rule->labels[i].value);
-	return 0;
 }
 
-uint32_t rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
-			   double value)
+int rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		      double value, uint32_t *out)
 {
 	bool is_alert = rule->def->kind == RULE_ALERT;
 	struct pairs pairs = { .n = 0 };
@@ -138,17 +160,22 @@ uint32_t rule_labels_apply(struct engine *engine, const struct rule_state *rule,
 	pairs_set(&pairs, engine->symbol.name, is_alert ? SYMBOL_NONE : rule->name);
 	uint32_t *taken = calloc(rule->nlabels ? rule->nlabels : 1, sizeof(*taken));
 	if (!taken)
-		return LSET_NONE;
-	if (labels_set(engine, rule, expr_lset, value, &pairs, taken))
-		pairs.failed = true;
+		return ERR_NOMEM;
+	labels_set(engine, rule, expr_lset, value, &pairs, taken);
 	if (is_alert)
 		pairs_set(&pairs, engine->symbol.alertname, rule->name);
-	uint32_t lset =
-		pairs.failed ? LSET_NONE : lset_intern_pairs(engine->lsets, pairs.items, pairs.n);
+	pairs_judge(engine, &pairs);
+	uint32_t lset = LSET_NONE;
+	if (!pairs.code) {
+		lset = lset_intern_pairs(engine->lsets, pairs.items, pairs.n);
+		pairs.code = lset == LSET_NONE ? ERR_NOMEM : 0;
+	}
 	for (uint32_t i = 0; i < rule->nlabels; i++)
 		symbol_drop(engine->lsets, taken[i]);
 	free(taken);
-	return lset;
+	if (!pairs.code)
+		*out = lset;
+	return pairs.code;
 }
 
 void rule_error_set(struct rule_state *rule, const char *format, ...)
@@ -195,11 +222,11 @@ static int collect_row(struct engine *engine, struct rule_state *rule, uint32_t 
 					       : instances_find_row(instances, row, expr_lset);
 	if (slot == ID_MAP_NONE) {
 		bool is_new;
-		uint32_t lset = rule_labels_apply(engine, rule, expr_lset, value);
-		if (lset == LSET_NONE)
-			return ERR_NOMEM;
-		int code = instances_join(instances, engine->lsets, row, expr_lset, lset, &slot,
-					  &is_new);
+		uint32_t lset;
+		int code = rule_labels_apply(engine, rule, expr_lset, value, &lset);
+		if (!code)
+			code = instances_join(instances, engine->lsets, row, expr_lset, lset, &slot,
+					      &is_new);
 		if (!code)
 			code = rule_data_reserve(rule);
 		if (code)

@@ -163,9 +163,16 @@ struct sender_entry *sender_hear(struct engine *engine, const struct batch_sende
 		heard(engine, entry, away_ms);
 	entry->seen.silent = false;
 	engine->stats.senders_silent -= was_silent;
-	if (is_first || was_silent)
-		tell(engine, entry, is_first ? "first" : "back");
+	if (was_silent)
+		tell(engine, entry, "sender back");
 	return entry;
+}
+
+void sender_applied(struct engine *engine, struct sender_entry *entry)
+{
+	if (!entry->announced)
+		tell(engine, entry, "first samples");
+	entry->announced = true;
 }
 
 struct sender_entry *sender_known(struct engine *engine, const struct batch_sender *from)
@@ -233,7 +240,7 @@ static void entry_step(struct engine *engine, uint32_t id)
 	}
 	entry->seen.silent = true;
 	engine->stats.senders_silent++;
-	tell(engine, entry, "silent");
+	tell(engine, entry, "sender silent");
 }
 
 void senders_step(struct engine *engine)

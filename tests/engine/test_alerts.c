@@ -176,6 +176,31 @@ START_TEST(alert_labels_are_the_results_then_the_rules_then_the_name)
 }
 END_TEST
 
+START_TEST(alert_with_labels_beyond_all_bounds_is_an_error)
+{
+	struct buf yaml = { 0 };
+	buf_add_str(&yaml, "groups: [{name: g, rules: [{alert: A, expr: x, labels: {");
+	for (int i = 0; i < 70; i++)
+		buf_printf(&yaml, "l%d: '{{ $value }}%01000d', ", i, 0);
+	buf_add_str(&yaml, "}}]}]");
+	harness_load(&h, yaml.ptr);
+	buf_fini(&yaml);
+	harness_run(&h, 0, 0, "x 1");
+	ck_assert_str_eq(harness_rule(&h, 0).error, "a limit was exceeded");
+	harness_expect(&h, "");
+}
+END_TEST
+
+START_TEST(alert_label_that_is_no_text_says_so)
+{
+	harness_load(&h, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
+			 "    labels: {a: '{{ slice $labels.i 0 1 }}'}\n");
+	harness_run(&h, 0, 0, "x{i=\"ä\"} 1");
+	harness_expect(&h, "0 A{a=\"<error expanding template: the result is not valid UTF-8>\", i=\"ä\"} pending>firing "
+			   "value=1 active=0 fired=0 settled\n");
+}
+END_TEST
+
 START_TEST(alerts_are_series_too)
 {
 	harness_load(
@@ -246,6 +271,8 @@ static Suite *alerts_suite(void)
 	tcase_add_test(tc, alert_state_survives_a_failed_evaluation);
 	tcase_add_test(tc, alert_label_that_shows_the_value_makes_another_alert);
 	tcase_add_test(tc, alert_labels_are_the_results_then_the_rules_then_the_name);
+	tcase_add_test(tc, alert_with_labels_beyond_all_bounds_is_an_error);
+	tcase_add_test(tc, alert_label_that_is_no_text_says_so);
 	tcase_add_test(tc, alerts_are_series_too);
 	tcase_add_test(tc, alert_on_a_scalar_has_no_labels);
 	tcase_add_test(tc, alert_firing_is_told_again_each_minute);

@@ -38,12 +38,12 @@ static void run_b(double from_s, double to_s, const char *text)
 START_TEST(senders_are_told_first_silent_and_back)
 {
 	harness_feed(&h, 7, "x 1");
-	harness_expect_senders(&h, "first a\n");
+	harness_expect_senders(&h, "first samples a\n");
 	ck_assert_int_eq(engine_next_ms(h.engine), 97000);
 	harness_time(&h, 96.9);
 	harness_expect_senders(&h, "");
 	harness_time(&h, 97);
-	harness_expect_senders(&h, "silent a\n");
+	harness_expect_senders(&h, "sender silent a\n");
 	struct engine_stats stats;
 	engine_stats_get(h.engine, &stats);
 	ck_assert_uint_eq(stats.senders_silent, 1);
@@ -51,7 +51,7 @@ START_TEST(senders_are_told_first_silent_and_back)
 	harness_feed_from(&h, "b", 200, "x 1");
 	harness_feed(&h, 200, "x 1");
 	harness_feed(&h, 200, "x 1");
-	harness_expect_senders(&h, "first b\nback a\n");
+	harness_expect_senders(&h, "first samples b\nsender back a\n");
 	engine_stats_get(h.engine, &stats);
 	ck_assert_uint_eq(stats.senders_silent, 0);
 	ck_assert_uint_eq(stats.senders, 2);
@@ -121,14 +121,14 @@ START_TEST(alert_over_a_short_range_is_held_before_the_sender_is_called_silent)
 	run_b(135, 180, "y 1");
 	harness_expect(&h, "135 A firing value=6 active=15 fired=15 reason=refresh settled\n"
 			   "180 A firing value=6 active=15 fired=15 reason=refresh settled held\n");
-	harness_expect_senders(&h, "first a\nfirst b\n");
+	harness_expect_senders(&h, "first samples a\nfirst samples b\n");
 	/* Back after 75 s: for as long again what it has not sent yet is waited for. */
 	harness_run(&h, 195, 255, "z 1");
 	ck_assert_uint_eq(harness_rule(&h, 0).held, 1);
 	buf_clear(&h.events);
 	harness_run(&h, 270, 270, "z 1");
 	harness_expect(&h, "270 A firing>inactive value=6 active=15 fired=15 resolved=270 settled\n");
-	harness_expect_senders(&h, "silent b\n");
+	harness_expect_senders(&h, "sender silent b\n");
 }
 END_TEST
 
@@ -146,7 +146,7 @@ START_TEST(sender_that_comes_in_bursts_is_not_overdue_between_them)
 	}
 	ck_assert_uint_eq(harness_rule(&h, 0).firing, 0);
 	ck_assert_ptr_nonnull(strstr(h.events.ptr, "330 A firing>inactive"));
-	harness_expect_senders(&h, "first a\n");
+	harness_expect_senders(&h, "first samples a\n");
 }
 END_TEST
 
@@ -229,7 +229,7 @@ START_TEST(senders_beyond_the_limit_share_a_place)
 	engine_senders_each(h.engine, count, &n);
 	ck_assert_uint_eq(n, 4094);
 	ck_assert_uint_eq(h.batches, 5000);
-	ck_assert_ptr_nonnull(strstr(h.senders.ptr, "first (further senders)\n"));
+	ck_assert_ptr_nonnull(strstr(h.senders.ptr, "first samples (further senders)\n"));
 }
 END_TEST
 
