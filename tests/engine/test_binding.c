@@ -1,0 +1,508 @@
+/* The binding: what is shared, kept, followed and resumed; silent senders; limits. */
+#include "engine/id_map.h"
+#include "engine/join.h"
+#include "tests/engine/eval_fixture.h"
+
+#define T0 INT64_C(1700000000000)
+#define EXPRESSIONS_MAX 8
+
+struct bound {
+	struct world world;
+	struct plan *plan;
+	struct query queries[EXPRESSIONS_MAX];
+	uint32_t roots[EXPRESSIONS_MAX], n;
+	struct binding *binding;
+	uint8_t *silent;
+	bool any_silent;
+};
+
+static void bound_add(struct bound *bound, const char *expr)
+{
+	ck_assert_msg(query_init(&bound->queries[bound->n], expr, strlen(expr)), "%s", expr);
+	ck_assert_int_eq(plan_add(bound->plan, bound->queries[bound->n].expr, &bound->roots[bound->n]), 0);
+	bound->n++;
+}
+
+static void bound_init(struct bound *bound, const char *const *exprs)
+{
+	*bound = (struct bound){ .plan = plan_new(), .silent = calloc(4, 1) };
+	world_init(&bound->world, T0, 20 * 60000);
+	while (*exprs)
+		bound_add(bound, *exprs++);
+	struct binding_options options = {
+		.lookback_ms = WORLD_LOOKBACK_MS, .standing = true,
+		.sender_silent = &bound->silent, .any_silent = &bound->any_silent,
+	};
+	int64_t units = INT64_MAX;
+	ck_assert_int_eq(binding_new(bound->world.store, bound->plan, &options, &bound->binding), 0);
+	ck_assert_int_eq(binding_shape(bound->binding, &units), 0);
+}
+#define BOUND(bound, ...) bound_init(bound, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void bound_fini(struct bound *bound)
+{
+	binding_free(bound->binding);
+	plan_free(bound->plan);
+	for (uint32_t i = 0; i < bound->n; i++)
+		query_fini(&bound->queries[i]);
+	world_fini(&bound->world);
+	free(bound->silent);
+}
+
+static void follow(struct bound *bound)
+{
+	size_t n;
+	ck_assert_int_eq(binding_extend(bound->binding), 0);
+	struct selector **changed = store_changed_selectors(bound->world.store, &n);
+	for (size_t i = 0; i < n; i++)
+		selector_log_clear(changed[i]);
+	store_changed_clear(bound->world.store);
+	binding_check(bound->binding);
+}
+
+static const char *value_of(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	static char text[4096];
+	struct oracle_result result;
+	int code = eval_root(bound->binding, bound->plan, bound->roots[i], t_ms, INT64_MAX);
+	result_of(&bound->world, bound->binding, bound->roots[i], code, &result);
+	char *made = result_text(&result);
+	snprintf(text, sizeof(text), "%s", made);
+	free(made);
+	oracle_result_fini(&result);
+	return text;
+}
+
+static uint64_t evals_of(const struct bound *bound, uint32_t i)
+{
+	struct binding_node_stats stats;
+	binding_node_stats_get(bound->binding, bound->roots[i], &stats);
+	return stats.evals;
+}
+
+/* ---- sharing and keeping ---- */
+
+START_TEST(a_shared_node_is_evaluated_once_for_a_time)
+{
+	struct bound bound;
+	BOUND(&bound, "rate(c[5m])", "rate(c[5m]) > 0", "sum(rate(c[5m]))");
+	world_load(&bound.world, "c", T0, 60000, "0 60 120");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 1, T0 + 120000), "{} 0.4");
+	ck_assert_str_eq(value_of(&bound, 2, T0 + 120000), "{} 0.4");
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 120000), "{} 0.4");
+	ck_assert_uint_eq(evals_of(&bound, 0), 1);
+	value_of(&bound, 0, T0 + 130000);
+	ck_assert_uint_eq(evals_of(&bound, 0), 2);
+	struct binding_node_stats stats;
+	binding_node_stats_get(bound.binding, bound.roots[0], &stats);
+	ck_assert_uint_eq(stats.rows, 1);
+	ck_assert_uint_eq(stats.live, 1);
+	ck_assert_uint_eq(stats.rows_evaluated, 2);
+	ck_assert_uint_eq(stats.cached, 2);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(what_a_rule_writes_makes_its_readers_anew)
+{
+	struct bound bound;
+	struct lset_table *lsets;
+	struct series *series;
+	struct label name = { SLICE(METRIC_NAME), SLICE("r") };
+	struct labels *labels;
+	double value = 5;
+	uint64_t bits;
+	BOUND(&bound, "r + 1", "other");
+	lsets = store_lsets(bound.world.store);
+	ck_assert_int_eq(labels_new(&name, 1, &labels, NULL), 0);
+	uint32_t lset = lset_intern(lsets, labels);
+	ck_assert_int_eq(store_local(bound.world.store, lset, &series), 0);
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, T0), "");
+	value_of(&bound, 1, T0);
+	memcpy(&bits, &value, sizeof(bits));
+	ck_assert_int_eq(store_append_local(bound.world.store, series, T0, bits), APPEND_STORED);
+	ck_assert_str_eq(value_of(&bound, 0, T0), "{} 6");
+	value_of(&bound, 1, T0);
+	ck_assert_uint_eq(evals_of(&bound, 1), 1);
+	lset_unref(lsets, lset);
+	labels_unref(labels);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(columns_are_kept_until_they_are_invalidated)
+{
+	struct bound bound;
+	BOUND(&bound, "m");
+	world_load(&bound.world, "m", T0, 1000, "1");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 5000), "m 1");
+	world_add(&bound.world, bound.world.all->members[0], T0 + 4000, 2);
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 5000), "m 1");
+	binding_invalidate(bound.binding);
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 5000), "m 2");
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(a_failure_is_told_at_the_root_and_kept)
+{
+	struct bound bound;
+	BOUND(&bound, "-{x=\"1\"}", "sum(-{x=\"1\"}) > 1");
+	world_load(&bound.world, "a{x=\"1\"}", T0, 1000, "1");
+	world_load(&bound.world, "b{x=\"1\"}", T0, 1000, "1");
+	follow(&bound);
+	const char *wanted = "vector cannot contain metrics with the same labelset";
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(eval_root(bound.binding, bound.plan, bound.roots[1], T0, INT64_MAX), ERR_EVAL);
+		ck_assert_str_eq(binding_error(bound.binding, bound.roots[1]), wanted);
+		ck_assert_str_eq(binding_error(bound.binding, bound.roots[0]), wanted);
+	}
+	ck_assert_uint_eq(evals_of(&bound, 0), 1);
+	struct relation relation;
+	binding_relation(bound.binding, bound.roots[1], &relation);
+	ck_assert_uint_eq(relation.nrows, 0);
+	/* Only who is present counts: ten minutes later nobody is. */
+	ck_assert_int_eq(eval_root(bound.binding, bound.plan, bound.roots[1], T0 + 600000, INT64_MAX), 0);
+	ck_assert_str_eq(binding_error(bound.binding, bound.roots[1]), "");
+	bound_fini(&bound);
+}
+END_TEST
+
+/* ---- following ---- */
+
+START_TEST(only_what_is_below_a_change_is_touched)
+{
+	struct bound bound;
+	BOUND(&bound, "sum(m)", "sum(n)");
+	world_load(&bound.world, "m{i=\"1\"}", T0, 1000, "1");
+	world_load(&bound.world, "n{i=\"1\"}", T0, 1000, "1");
+	follow(&bound);
+	value_of(&bound, 0, T0);
+	value_of(&bound, 1, T0);
+	world_load(&bound.world, "n{i=\"2\"}", T0, 1000, "2");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, T0), "{} 1");
+	ck_assert_str_eq(value_of(&bound, 1, T0), "{} 3");
+	ck_assert_uint_eq(evals_of(&bound, 0), 1);
+	ck_assert_uint_eq(evals_of(&bound, 1), 2);
+	bound_fini(&bound);
+}
+END_TEST
+
+static uint32_t row_of(struct bound *bound, uint32_t i, const char *value)
+{
+	struct relation relation;
+	struct lset_table *lsets = store_lsets(bound->world.store);
+	uint32_t name = symbol_find(lsets, SLICE("i"));
+	binding_relation(bound->binding, bound->roots[i], &relation);
+	for (uint32_t row = 0; row < relation.nrows; row++)
+		if (relation.lsets[row] != LSET_NONE &&
+		    slice_is(symbol_text(lsets, lset_get(lsets, relation.lsets[row], name)), value))
+			return row;
+	return UINT32_MAX;
+}
+
+START_TEST(row_ids_are_stable_and_used_again)
+{
+	struct bound bound;
+	BOUND(&bound, "m", "count by (i) (m)");
+	world_load(&bound.world, "m{i=\"1\"}", T0, 1000, "1");
+	world_load(&bound.world, "m{i=\"2\"}", T0, 1000, "1");
+	world_load(&bound.world, "m{i=\"3\"}", T0, 1000, "1");
+	follow(&bound);
+	value_of(&bound, 1, T0);
+	uint32_t third = row_of(&bound, 1, "3"), second = row_of(&bound, 1, "2");
+	/* The first two are forgotten; the third lives on. */
+	bound.world.due_ms = T0 + 40 * 60000;
+	for (uint32_t row = 0; row < bound.world.all->nmembers; row++)
+		if (row == 2)
+			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms, 1);
+	store_time_set(bound.world.store, bound.world.due_ms);
+	store_sweep(bound.world.store, SIZE_MAX);
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 1, bound.world.due_ms), "{i=\"3\"} 1");
+	ck_assert_uint_eq(row_of(&bound, 1, "3"), third);
+	ck_assert_uint_eq(row_of(&bound, 1, "2"), UINT32_MAX);
+	struct relation relation;
+	binding_relation(bound.binding, bound.roots[1], &relation);
+	ck_assert_uint_eq(relation.lsets[second], LSET_NONE);
+	world_load(&bound.world, "m{i=\"4\"}", bound.world.due_ms, 1000, "1");
+	world_load(&bound.world, "m{i=\"5\"}", bound.world.due_ms, 1000, "1");
+	follow(&bound);
+	value_of(&bound, 1, bound.world.due_ms);
+	ck_assert_uint_lt(row_of(&bound, 1, "4"), 3);
+	ck_assert_uint_lt(row_of(&bound, 1, "5"), 3);
+	bound_fini(&bound);
+}
+END_TEST
+
+/* ---- in pieces ---- */
+
+static void load_many(struct bound *bound, int n)
+{
+	char text[64];
+	for (int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "m{i=\"%d\"}", i);
+		world_load(&bound->world, text, T0, 60000, "1 2");
+	}
+}
+
+START_TEST(evaluation_goes_on_where_the_units_ran_out)
+{
+	struct bound bound;
+	uint32_t *order, norder;
+	struct eval_cursor cursor = { 0, 0 };
+	int code, calls = 0;
+	BOUND(&bound, "sum(rate(m[5m]) * 60)");
+	load_many(&bound, 5000);
+	follow(&bound);
+	ck_assert_int_eq(plan_order(bound.plan, bound.roots[0], &order, &norder), 0);
+	do {
+		int64_t units = 1;
+		code = binding_eval(bound.binding, order, norder, T0 + 60000, &cursor, &units);
+		ck_assert_int_ge(units, -5100); /* no piece is longer than the whole of an aggregation */
+		calls++;
+	} while (code == ERR_AGAIN);
+	ck_assert_int_eq(code, 0);
+	ck_assert_int_gt(calls, 10);
+	/* 1 in 60 s, extended by half of that to the left, over 300 s. */
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 60000), "{} 1500");
+	free(order);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(an_extend_between_pieces_begins_the_evaluation_anew)
+{
+	struct bound bound;
+	uint32_t *order, norder;
+	struct eval_cursor cursor = { 0, 0 };
+	BOUND(&bound, "count(m + 1)");
+	load_many(&bound, 3000);
+	follow(&bound);
+	ck_assert_int_eq(plan_order(bound.plan, bound.roots[0], &order, &norder), 0);
+	for (int i = 0; i < 4; i++) {
+		int64_t units = 1;
+		ck_assert_int_eq(binding_eval(bound.binding, order, norder, T0, &cursor, &units), ERR_AGAIN);
+	}
+	for (int i = 0; i < 100; i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "m{new=\"%d\"}", i);
+		world_load(&bound.world, text, T0, 60000, "1");
+	}
+	follow(&bound);
+	int64_t units = INT64_MAX;
+	ck_assert_int_eq(binding_eval(bound.binding, order, norder, T0, &cursor, &units), 0);
+	ck_assert_str_eq(value_of(&bound, 0, T0), "{} 3100");
+	free(order);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(shape_goes_on_where_the_units_ran_out)
+{
+	struct bound bound;
+	struct binding *binding;
+	struct binding_options options = { .lookback_ms = WORLD_LOOKBACK_MS, .standing = true };
+	int calls = 0, code;
+	BOUND(&bound, "sum by (i) (m) / on (i) m");
+	load_many(&bound, 500);
+	follow(&bound);
+	ck_assert_int_eq(binding_new(bound.world.store, bound.plan, &options, &binding), 0);
+	do {
+		int64_t units = 100;
+		code = binding_shape(binding, &units);
+		calls++;
+	} while (code == ERR_AGAIN);
+	ck_assert_int_eq(code, 0);
+	ck_assert_int_ge(calls, 15);
+	binding_check(binding);
+	binding_free(binding);
+	bound_fini(&bound);
+}
+END_TEST
+
+/* ---- silent senders ---- */
+
+static const char *silent_of(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	static char text[4096];
+	struct relation relation;
+	struct buf buf;
+	ck_assert_int_eq(eval_root(bound->binding, bound->plan, bound->roots[i], t_ms, INT64_MAX), 0);
+	binding_relation(bound->binding, bound->roots[i], &relation);
+	if (!relation.silent)
+		return "none";
+	buf_init(&buf);
+	for (uint32_t row = 0; row < relation.nrows; row++) {
+		if (!(relation.silent[row / 64] >> (row % 64) & 1) || relation_has(&relation, row))
+			continue;
+		struct labels *labels = lset_to_labels(store_lsets(bound->world.store), relation.lsets[row]);
+		buf_add_str(&buf, buf.len ? " " : "");
+		labels_format(labels, &buf);
+		labels_unref(labels);
+	}
+	snprintf(text, sizeof(text), "%s", buf.ptr ? buf.ptr : "");
+	buf_fini(&buf);
+	return text;
+}
+
+START_TEST(silent_senders_are_seen_through_all_nodes)
+{
+	struct bound bound;
+	BOUND(&bound, "m", "rate(m[1m]) > 0", "sum by (i) (m)", "m + on (i) n", "m and on (i) n", "m or n",
+	      "timestamp(m)", "count(m) > 5");
+	world_load(&bound.world, "m{i=\"1\"}", T0, 1000, "1 2");
+	world_load(&bound.world, "m{i=\"2\"}", T0, 1000, "1 stale");
+	world_load(&bound.world, "n{i=\"1\"}", T0, 600000, "1 1");
+	for (uint32_t row = 0; row < bound.world.all->nmembers; row++)
+		bound.world.all->members[row]->sender = row == 2 ? 0 : 1;
+	follow(&bound);
+	int64_t late = T0 + 600000;
+	ck_assert_str_eq(silent_of(&bound, 0, late), "none");
+	bound.silent[1] = 1;
+	bound.any_silent = true;
+	binding_invalidate(bound.binding);
+	ck_assert_str_eq(silent_of(&bound, 0, T0 + 1000), "");
+	ck_assert_str_eq(silent_of(&bound, 0, late), "m{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 1, late), "{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 2, late), "{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 3, late), "{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 4, late), "m{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 5, late), "m{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 6, late), "{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 7, late), "{}");
+	bound.any_silent = false;
+	binding_invalidate(bound.binding);
+	ck_assert_str_eq(silent_of(&bound, 2, late), "none");
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(a_silent_partner_makes_a_join_silent)
+{
+	struct bound bound;
+	BOUND(&bound, "m * on (i) group_left (v) n", "m and on (i) n", "n * on (i) group_right m",
+	      "histogram_quantile(0.5, h_bucket)");
+	world_load(&bound.world, "m{i=\"1\"}", T0, 600000, "1 1");
+	world_load(&bound.world, "n{i=\"1\",v=\"2\"}", T0, 1000, "1");
+	world_load(&bound.world, "h_bucket{le=\"1\"}", T0, 1000, "1");
+	for (uint32_t row = 0; row < bound.world.all->nmembers; row++)
+		bound.world.all->members[row]->sender = row == 0 ? 0 : 1;
+	follow(&bound);
+	bound.silent[1] = 1;
+	bound.any_silent = true;
+	ck_assert_str_eq(silent_of(&bound, 0, T0 + 600000), "{i=\"1\", v=\"2\"}");
+	ck_assert_str_eq(silent_of(&bound, 1, T0 + 600000), "m{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 2, T0 + 600000), "{i=\"1\"}");
+	ck_assert_str_eq(silent_of(&bound, 3, T0 + 600000), "{}");
+	bound_fini(&bound);
+}
+END_TEST
+
+/* ---- limits and small parts ---- */
+
+START_TEST(partners_of_the_past_are_limited)
+{
+	struct bound bound;
+	char text[64];
+	BOUND(&bound, "m * on (i) group_left (v) n");
+	world_load(&bound.world, "m{i=\"1\"}", T0, 60000, "3");
+	for (int i = 0; i < JOIN_PARTNERS_MAX; i++) {
+		snprintf(text, sizeof(text), "n{i=\"1\",v=\"%d\"}", i);
+		world_load(&bound.world, text, T0, 1000, i == 0 ? "1" : "1 stale");
+	}
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, T0 + 2000), "{i=\"1\", v=\"0\"} 3");
+	world_load(&bound.world, "n{i=\"1\",v=\"more\"}", T0 + 2000, 1000, "2");
+	world_add_bits(&bound.world, bound.world.all->members[1], T0 + 2000, STALE_BITS);
+	follow(&bound);
+	snprintf(text, sizeof(text), "error: more than %d series", JOIN_PARTNERS_MAX);
+	ck_assert_msg(strncmp(value_of(&bound, 0, T0 + 3000), text, strlen(text)) == 0, "%s",
+		      value_of(&bound, 0, T0 + 3000));
+	/* Those of the past are forgotten: the newcomer gets its row. */
+	bound.world.due_ms = T0 + 40 * 60000;
+	world_add(&bound.world, bound.world.all->members[0], bound.world.due_ms, 3);
+	for (uint32_t row = 1; row < bound.world.all->nmembers; row++)
+		if (row == JOIN_PARTNERS_MAX + 1)
+			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms, 2);
+	store_sweep(bound.world.store, SIZE_MAX);
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, bound.world.due_ms), "{i=\"1\", v=\"more\"} 6");
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(reach_is_range_or_lookback_and_offset)
+{
+	struct bound bound;
+	BOUND(&bound, "m offset 1m", "rate(m[10m] offset 2m)");
+	ck_assert_int_eq(binding_reach_ms(bound.binding, bound.roots[0]), WORLD_LOOKBACK_MS + 60000);
+	ck_assert_int_eq(binding_reach_ms(bound.binding, bound.roots[1]), 720000);
+	ck_assert_str_eq(binding_selector(bound.binding, 0)->text, bound.plan->selectors[0].text);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(an_empty_plan_can_be_bound)
+{
+	struct bound bound;
+	bound_init(&bound, (const char *const[]){ NULL });
+	follow(&bound);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(id_map_finds_what_was_put)
+{
+	struct id_map map = { .slots = NULL };
+	uint32_t values[512], state = 1;
+	memset(values, 0xff, sizeof(values));
+	ck_assert_uint_eq(id_map_find(&map, 1), ID_MAP_NONE);
+	id_map_remove(&map, 1);
+	for (int i = 0; i < 100000; i++) {
+		state = state * 1664525 + 1013904223;
+		uint32_t key = (state >> 8) % 512;
+		if (state >> 30) {
+			values[key] = state >> 4;
+			ck_assert(id_map_put(&map, key, values[key]));
+		} else {
+			values[key] = ID_MAP_NONE;
+			id_map_remove(&map, key);
+		}
+		key = (state >> 12) % 512;
+		ck_assert_uint_eq(id_map_find(&map, key), values[key]);
+	}
+	for (uint32_t key = 0; key < 512; key++)
+		ck_assert_uint_eq(id_map_find(&map, key), values[key]);
+	id_map_fini(&map);
+}
+END_TEST
+
+static Suite *binding_suite(void)
+{
+	Suite *suite = suite_create("binding");
+	TCase *tcase = tcase_create("binding");
+	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
+	tcase_add_test(tcase, what_a_rule_writes_makes_its_readers_anew);
+	tcase_add_test(tcase, columns_are_kept_until_they_are_invalidated);
+	tcase_add_test(tcase, a_failure_is_told_at_the_root_and_kept);
+	tcase_add_test(tcase, only_what_is_below_a_change_is_touched);
+	tcase_add_test(tcase, row_ids_are_stable_and_used_again);
+	tcase_add_test(tcase, evaluation_goes_on_where_the_units_ran_out);
+	tcase_add_test(tcase, an_extend_between_pieces_begins_the_evaluation_anew);
+	tcase_add_test(tcase, shape_goes_on_where_the_units_ran_out);
+	tcase_add_test(tcase, silent_senders_are_seen_through_all_nodes);
+	tcase_add_test(tcase, a_silent_partner_makes_a_join_silent);
+	tcase_add_test(tcase, partners_of_the_past_are_limited);
+	tcase_add_test(tcase, reach_is_range_or_lookback_and_offset);
+	tcase_add_test(tcase, an_empty_plan_can_be_bound);
+	tcase_add_test(tcase, id_map_finds_what_was_put);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(binding_suite)
