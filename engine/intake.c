@@ -74,24 +74,28 @@ static void count(struct batch *batch, struct sender *sender, uint32_t row,
 	sender->rejected++;
 }
 
-/* The labels that came along with a row, or NULL. Births are sorted by row, as the rows are taken.
- */
-static struct labels *birth_find(struct batch *batch, uint32_t row)
+/* Did labels come along with this row? Births are sorted by row, as the rows are taken. */
+static bool has_birth(struct batch *batch, uint32_t row)
 {
 	while (batch->next_birth < batch->nbirths && batch->births[batch->next_birth].row < row)
 		batch->next_birth++;
-	if (batch->next_birth == batch->nbirths || batch->births[batch->next_birth].row != row)
-		return NULL;
-	return labels_ref(batch->births[batch->next_birth].labels);
+	return batch->next_birth < batch->nbirths && batch->births[batch->next_birth].row == row;
 }
 
-/* A row whose key the store does not know (or knows as ambiguous): by its labels. */
+/*
+ * A row that brings its labels, or whose key the store does not know (or knows as ambiguous): labels decide
+ * which series it is, so that two series with one key stay two. What is too far ahead makes no series.
+ */
 static enum append_result append_by_labels(struct engine *engine, struct batch *batch,
 					   uint32_t sender, uint32_t at, struct series **series)
 {
 	const struct batch_row *row = &batch->rows[at];
-	struct labels *labels = birth_find(batch, at);
-	if (!labels && batch_labels(batch, at, &labels))
+	if (row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
+		return APPEND_FUTURE;
+	struct labels *labels = NULL;
+	if (has_birth(batch, at))
+		labels = labels_ref(batch->births[batch->next_birth].labels);
+	else if (batch_labels(batch, at, &labels))
 		return APPEND_LIMITED;
 	int code = store_birth(engine->store, row->key, labels, series);
 	labels_unref(labels);
@@ -111,15 +115,17 @@ static bool is_held_back(const struct engine *engine, const struct batch_row *ro
 static bool apply(struct engine *engine, struct batch *batch, struct sender *sender, int64_t *units)
 {
 	uint32_t at = batch->next_row;
-	for (; at<batch->nrows && * units> 0; at++) {
+	for (; at < batch->nrows && *units > 0; at++) {
 		const struct batch_row *row = &batch->rows[at];
 		if (is_held_back(engine, row))
 			break;
 		if (at + STORE_PREFETCH_AHEAD < batch->nrows)
 			store_prefetch(engine->store, batch->rows[at + STORE_PREFETCH_AHEAD].key);
 		struct series *series = NULL;
-		enum append_result result = store_append(engine->store, row->key, sender->id,
-							 row->ts_ms, row->bits, &series);
+		enum append_result result = APPEND_UNKNOWN;
+		if (!has_birth(batch, at))
+			result = store_append(engine->store, row->key, sender->id, row->ts_ms,
+					      row->bits, &series);
 		*units -= UNITS_SAMPLE;
 		if (result == APPEND_UNKNOWN) {
 			result = append_by_labels(engine, batch, sender->id, at, &series);

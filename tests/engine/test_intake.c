@@ -61,6 +61,28 @@ START_TEST(complaints_are_only_a_few)
 }
 END_TEST
 
+START_TEST(two_series_with_one_key_stay_two)
+{
+	/* As if the hash of the second series' labels were that of the first. */
+	struct batch *first = harness_batch("a", 1000, "x{s=\"1\"} 1"), *second = harness_batch("a", 1001, "x{s=\"2\"} 2");
+	struct hash128 key = first->rows[0].key;
+	second->rows[0].key = key;
+	engine_batch(h.engine, first);
+	engine_batch(h.engine, second);
+	struct matcher x;
+	struct series **series;
+	size_t n;
+	char *why;
+	ck_assert_int_eq(matcher_init(&x, MATCH_EQ, SLICE("__name__"), SLICE("x"), &why), 0);
+	ck_assert_int_eq(store_select(engine_store(h.engine), &x, 1, &series, &n), 0);
+	ck_assert_uint_eq(n, 2);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq(series[i]->window.n, 1);
+	free(series);
+	matcher_fini(&x);
+}
+END_TEST
+
 static struct labels *from_body;
 
 static int parse_body(const struct batch *batch, uint32_t row, struct labels **out)
@@ -150,6 +172,7 @@ static Suite *intake_suite(void)
 	tcase_add_test(tc, rows_are_counted_by_what_became_of_them);
 	tcase_add_test(tc, sample_older_than_anybody_asks_for_is_late);
 	tcase_add_test(tc, complaints_are_only_a_few);
+	tcase_add_test(tc, two_series_with_one_key_stay_two);
 	tcase_add_test(tc, key_without_labels_is_asked_for);
 	tcase_add_test(tc, batch_waits_while_a_pass_runs_that_it_would_change);
 	tcase_add_test(tc, engine_says_when_enough_batches_wait);
