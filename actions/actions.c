@@ -26,6 +26,12 @@ uint64_t actions_record(struct actions *actions, enum record_type type, json_t *
 	return token;
 }
 
+void actions_due(struct actions *actions)
+{
+	if (actions->sink.due)
+		actions->sink.due(actions->sink.ctx);
+}
+
 json_t *record_parse(struct slice payload)
 {
 	return json_loadb(payload.ptr ? payload.ptr : "", payload.len, JSON_ALLOW_NUL, NULL);

@@ -276,9 +276,8 @@ static void fail_for_now(struct delivery *delivery, const struct action_result *
 	save(delivery, false, false);
 }
 
-static void on_result(void *ctx, const struct action_result *result)
+static void take_result(struct delivery *delivery, const struct action_result *result)
 {
-	struct delivery *delivery = ctx;
 	struct actions *actions = delivery->actions;
 
 	delivery->attempt = NULL;
@@ -301,6 +300,15 @@ static void on_result(void *ctx, const struct action_result *result)
 	actions->stats.dead++;
 	succeed(delivery);
 	finish(delivery, DELIVERY_DEAD, NULL);
+}
+
+static void on_result(void *ctx, const struct action_result *result)
+{
+	struct delivery *delivery = ctx;
+	struct actions *actions = delivery->actions;
+
+	take_result(delivery, result);
+	actions_due(actions);
 }
 
 /* The intent is durable: now it may leave. */

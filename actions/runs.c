@@ -385,9 +385,8 @@ static char *text_dup(struct slice text)
 	return slice_is_utf8(text) && !memchr(text.ptr ? text.ptr : "", '\0', text.len) ? slice_dup(text) : strdup("(binary)");
 }
 
-static void on_result(void *ctx, const struct action_result *result)
+static void take_result(struct run *run, const struct action_result *result)
 {
-	struct run *run = ctx;
 	struct actions *actions = run->runs->actions;
 	struct run_step *step = &run->steps[run->step];
 	char id[64];
@@ -432,11 +431,20 @@ static void on_result(void *ctx, const struct action_result *result)
 		run_finish(run, RUN_FAILED, step->message);
 }
 
+static void on_result(void *ctx, const struct action_result *result)
+{
+	struct run *run = ctx;
+	struct actions *actions = run->runs->actions;
+
+	take_result(run, result);
+	actions_due(actions);
+}
+
 static void step_failed_to_start(struct run *run, int code)
 {
 	struct action_result result = { .outcome = ACTION_FAILED, .message = error_text(code), .retry_after_ms = -1 };
 
-	on_result(run, &result);
+	take_result(run, &result);
 }
 
 /* The intent goes to the journal; the script starts when it is there. */

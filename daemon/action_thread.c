@@ -15,6 +15,13 @@ static void on_record(void *ctx, enum record_type type, struct slice payload, ui
 	store_thread_record(&thread->daemon->store, type, payload, token);
 }
 
+static void on_due(void *ctx)
+{
+	struct action_thread *thread = ctx;
+
+	loop_timer_set(thread->timer, 0);
+}
+
 /* Does what is due and sets the timer for what comes next. */
 static void step(struct action_thread *thread)
 {
@@ -119,7 +126,7 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
 		.instance = daemon->instance,
 	};
-	struct actions_sink sink = { .ctx = thread, .record = on_record };
+	struct actions_sink sink = { .ctx = thread, .record = on_record, .due = on_due };
 
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)
