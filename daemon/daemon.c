@@ -123,7 +123,7 @@ static void reload(struct daemon *daemon, struct call *call)
 		print_diags(&diags);
 		warn_unchangeable(daemon->config, config);
 		send_load(daemon->action.inbox, MSG_CONFIG, rules, config);
-		send_load(daemon->engine.inbox, MSG_LOAD, rules, NULL);
+		send_load(daemon->engine.inbox, MSG_LOAD, rules, config);
 		rule_set_unref(rules);
 		config_unref(daemon->config);
 		daemon->config = config;

@@ -99,8 +99,11 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 	case MSG_LOAD: {
 		struct msg_load *msg = (struct msg_load *)item;
 
+		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
+			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
 		engine_load(thread->engine, msg->rules);
 		rule_set_unref(msg->rules);
+		config_unref(msg->config);
 		free(msg);
 		return;
 	}
@@ -127,14 +130,15 @@ static int64_t piece_done(struct engine_thread *thread, int64_t begun_us)
 	return now_us;
 }
 
-/* Messages for at most a quantum; the rest stays for the next turn. */
+/* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too much put aside: then the queue fills
+ * and senders are told to wait. */
 static void drain(struct engine_thread *thread)
 {
 	int64_t begun_us = clock_monotonic_us(), now_us = begun_us;
 
 	if (!thread->todo)
 		thread->todo = queue_take_all(thread->inbox);
-	while (thread->todo && now_us - begun_us < QUANTUM_US) {
+	while (thread->todo && !engine_is_full(thread->engine) && now_us - begun_us < QUANTUM_US) {
 		struct queue_item *item = thread->todo;
 
 		thread->todo = item->next;
