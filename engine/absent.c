@@ -1,6 +1,6 @@
 /*
- * absent() and absent_over_time(): one row, with the labels that the selector's equality matchers tell, present when
- * nothing else is.
+ * absent() and absent_over_time(): one row, with the labels that the selector's equality matchers
+ * tell, present when nothing else is.
  */
 #include "engine/node.h"
 #include "engine/numeric.h"
@@ -25,7 +25,8 @@ static int shape_absent(struct binding *b, struct node *node)
 	return node_row_new(b, node, lset, &row);
 }
 
-static int eval_absent(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_absent(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	const struct node *child = node->children[0];
 	node->own_values[0] = 1;

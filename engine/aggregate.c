@@ -1,8 +1,9 @@
 /*
- * Aggregations. Each row of the operand knows its group; a group lives while a row of the operand does, present or not.
+ * Aggregations. Each row of the operand knows its group; a group lives while a row of the operand
+ * does, present or not.
  *
- * For sum, count and their kind the groups are the rows of the result. topk and bottomk pick rows of the
- * operand: their rows are the operand's, and the groups are only for counting.
+ * For sum, count and their kind the groups are the rows of the result. topk and bottomk pick rows
+ * of the operand: their rows are the operand's, and the groups are only for counting.
  */
 #include <stdlib.h>
 
@@ -45,7 +46,8 @@ static int shape_aggregate(struct binding *b, struct node *node)
 	if (!agg)
 		return ERR_NOMEM;
 	node->nameless = p->without;
-	node->one_name = true; /* groups are distinct by more than the name only if that is among them */
+	/* Groups differ in nothing but the name only if that is among the labels. */
+	node->one_name = true;
 	for (uint32_t i = 0; !p->without && i < p->labels.n; i++)
 		if (slice_is(p->labels.items[i], METRIC_NAME))
 			node->one_name = false;
@@ -127,7 +129,8 @@ static int join_group(struct binding *b, struct node *node, uint32_t row)
 {
 	struct aggregate *agg = node->state;
 	uint32_t lset = node->children[0]->rows->lsets[row], group;
-	lset = (node->plan->without ? lset_without : lset_only)(b->lsets, lset, agg->labels, agg->nlabels);
+	lset = (node->plan->without ? lset_without : lset_only)(b->lsets, lset, agg->labels,
+								agg->nlabels);
 	if (lset == LSET_NONE)
 		return ERR_NOMEM;
 	int err = 0;
@@ -172,7 +175,8 @@ static bool group_of_reserve(struct aggregate *agg, uint32_t n)
 	return true;
 }
 
-static int extend_aggregate(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+static int extend_aggregate(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			    bool added)
 {
 	struct aggregate *agg = node->state;
 	if (child != 0) /* the parameter is a scalar */
@@ -268,13 +272,17 @@ static void eval_extreme(struct node *node, const struct node *in, bool greatest
 	FOR_BITS (row, in->present, 0, in->n) {
 		uint32_t g = agg->group_of[row];
 		double v = in->values[row];
-		if (!agg->counts[g]++ || (greatest ? best[g].a < v : best[g].a > v) || isnan(best[g].a))
+		if (!agg->counts[g]++ || (greatest ? best[g].a < v : best[g].a > v) ||
+		    isnan(best[g].a))
 			best[g].a = v;
 	}
 	FOR_GROUPS(best[g].a);
 }
 
-/* Welford's recurrence: a is the mean, b the sum of squares, which an infinity or NaN at the start spoils. */
+/*
+ * Welford's recurrence: a is the mean, b the sum of squares, which an infinity or NaN at the start
+ * spoils.
+ */
 static void eval_variance(struct node *node, const struct node *in, bool deviation)
 {
 	struct aggregate *agg = node->state;
@@ -333,11 +341,13 @@ static void mark_silent(struct binding *b, struct node *node, const struct node 
 			bit_set(silent, agg->group_of[row]);
 }
 
-static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			  int64_t *units)
 {
 	const struct node *in = node->children[0];
 	enum aggregate_op op = node->plan->aggregate;
-	int err = slots_begin(node->state, op == AGG_AVG ? sizeof(struct mean) : sizeof(struct accumulator));
+	int err = slots_begin(node->state,
+			      op == AGG_AVG ? sizeof(struct mean) : sizeof(struct accumulator));
 	if (err)
 		return err;
 	*units -= in->n + node->n;
@@ -371,7 +381,10 @@ static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, u
 
 /* ---- topk, bottomk ---- */
 
-/* Does value `a` of row `i` rank before `b` of `j`? NaN is last; of equal values the earlier row is first. */
+/*
+ * Does value `a` of row `i` rank before `b` of `j`? NaN is last; of equal values the earlier row is
+ * first.
+ */
 static inline bool ranks_before(bool top, double a, uint32_t i, double b, uint32_t j)
 {
 	if (isnan(a) || isnan(b))
@@ -391,7 +404,8 @@ static void heap_sift(const double *values, bool top, uint32_t *heap, uint32_t n
 		if (child + 1 < n && ranks_before(top, values[heap[child]], heap[child],
 						  values[heap[child + 1]], heap[child + 1]))
 			child++;
-		if (!ranks_before(top, values[heap[at]], heap[at], values[heap[child]], heap[child]))
+		if (!ranks_before(top, values[heap[at]], heap[at], values[heap[child]],
+				  heap[child]))
 			return;
 		uint32_t row = heap[at];
 		heap[at] = heap[child];
@@ -400,13 +414,15 @@ static void heap_sift(const double *values, bool top, uint32_t *heap, uint32_t n
 	}
 }
 
-static void heap_add(const double *values, bool top, uint32_t *heap, uint32_t *n, uint32_t k, uint32_t row)
+static void heap_add(const double *values, bool top, uint32_t *heap, uint32_t *n, uint32_t k,
+		     uint32_t row)
 {
 	if (*n < k) {
 		uint32_t at = (*n)++;
 		for (heap[at] = row; at > 0;) {
 			uint32_t parent = (at - 1) / 2;
-			if (!ranks_before(top, values[heap[parent]], heap[parent], values[row], row))
+			if (!ranks_before(top, values[heap[parent]], heap[parent], values[row],
+					  row))
 				break;
 			heap[at] = heap[parent];
 			heap[parent] = row;
@@ -439,7 +455,8 @@ static int pick_count(struct node *node, uint32_t most, uint32_t *k)
 	return 0;
 }
 
-static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		     int64_t *units)
 {
 	struct aggregate *agg = node->state;
 	const struct node *in = node->children[0];

@@ -1,8 +1,9 @@
 /*
  * Binary operators between a vector and a scalar: row by row, the rows being the vector's.
  *
- * Arithmetic makes new values for the same rows; a filter keeps the vector's values and makes new presence bits; with bool
- * it is again new values for the same rows. What stays the same is shared, not copied.
+ * Arithmetic makes new values for the same rows; a filter keeps the vector's values and makes new
+ * presence bits; with bool it is again new values for the same rows. What stays the same is shared,
+ * not copied.
  */
 #include "engine/node.h"
 #include "engine/operators.h"
@@ -51,7 +52,8 @@ static void compute(struct node *node, double s, bool is_left, uint32_t from, ui
 		break;
 	default:
 		FOR_BITS (i, node->present, from, to)
-			out[i] = is_left ? operator_compute(op, s, in[i]) : operator_compute(op, in[i], s);
+			out[i] = is_left ? operator_compute(op, s, in[i])
+					 : operator_compute(op, in[i], s);
 	}
 }
 
@@ -122,7 +124,8 @@ static void filter(struct node *node, enum binary_op op, double s, uint32_t from
 	}
 }
 
-static void compare_to_bool(struct node *node, enum binary_op op, double s, uint32_t from, uint32_t to)
+static void compare_to_bool(struct node *node, enum binary_op op, double s, uint32_t from,
+			    uint32_t to)
 {
 	const double *in = node->base->values;
 	double *out = node->own_values;
@@ -130,7 +133,8 @@ static void compare_to_bool(struct node *node, enum binary_op op, double s, uint
 	FOR_ALL(operator_holds(op, v, s));
 }
 
-static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			int64_t *units)
 {
 	enum binary_op op = node->plan->binary;
 	bool is_left = node->base == node->children[1];

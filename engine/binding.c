@@ -35,7 +35,8 @@ static const struct node_kind *kind_of_call(const struct plan *plan, const struc
 	case FN_SORT_DESC:
 		return &node_identity;
 	case FN_TIMESTAMP:
-		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_timestamp : &node_element;
+		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_timestamp
+								      : &node_element;
 	default:
 		return &node_element;
 	}
@@ -63,7 +64,8 @@ static const struct node_kind *kind_of(const struct plan *plan, const struct pla
 	case PLAN_SELECT:
 		return &node_select;
 	case PLAN_RANGE:
-		return p->function->id == FN_ABSENT_OVER_TIME ? &node_absent_over_time : &node_range;
+		return p->function->id == FN_ABSENT_OVER_TIME ? &node_absent_over_time
+							      : &node_range;
 	case PLAN_CALL:
 		return kind_of_call(plan, p);
 	case PLAN_NEGATE:
@@ -71,7 +73,8 @@ static const struct node_kind *kind_of(const struct plan *plan, const struct pla
 	case PLAN_BINARY:
 		return kind_of_binary(plan, p);
 	case PLAN_AGGREGATE:
-		return p->aggregate == AGG_TOPK || p->aggregate == AGG_BOTTOMK ? &node_pick : &node_aggregate;
+		return p->aggregate == AGG_TOPK || p->aggregate == AGG_BOTTOMK ? &node_pick
+									       : &node_aggregate;
 	}
 	return NULL;
 }
@@ -102,7 +105,8 @@ static int make_parents(struct binding *b)
 	return 0;
 }
 
-static int source_init(struct binding *b, struct series_source *source, const struct plan_selector *p)
+static int source_init(struct binding *b, struct series_source *source,
+		       const struct plan_selector *p)
 {
 	if (b->options.standing)
 		return store_selector_ref(b->store, p->matchers, p->nmatchers, &source->selector);
@@ -143,8 +147,12 @@ static int node_init(struct binding *b, uint32_t id)
 	node->nchildren = p->nchildren < NODE_CHILDREN_MAX ? p->nchildren : NODE_CHILDREN_MAX;
 	for (uint32_t c = 0; c < node->nchildren; c++)
 		node->children[c] = &b->nodes[p->children[c]];
-	/* The time of a sample is not in the selector's columns: timestamp() reads it where they are made. */
-	const struct plan_node *reads = node->kind == &node_timestamp ? b->plan->nodes[p->children[0]] : p;
+	/*
+	 * The time of a sample is not in the selector's columns: timestamp() reads it where they
+	 * are made.
+	 */
+	const struct plan_node *reads =
+		node->kind == &node_timestamp ? b->plan->nodes[p->children[0]] : p;
 	if (!is_leaf(reads))
 		return 0;
 	node->source = &b->sources[reads->selector];
@@ -223,7 +231,8 @@ int binding_release(struct binding *b, int64_t *units)
 		if (*units <= 0)
 			return ERR_AGAIN;
 		const struct selector *selector = b->sources[b->sources_gone].selector;
-		*units -= 1 + (selector ? selector->nmembers : b->sources[b->sources_gone].nmembers);
+		*units -=
+			1 + (selector ? selector->nmembers : b->sources[b->sources_gone].nmembers);
 		source_fini(b, &b->sources[b->sources_gone]);
 	}
 	return 0;
@@ -268,7 +277,10 @@ static uint32_t child_rows(const struct node *node, uint32_t child)
 
 static int shape_rows(struct binding *b, struct node *node, int64_t *units)
 {
-	/* A leaf takes its selector as child 0; the scalars that a range function takes have no rows. */
+	/*
+	 * A leaf takes its selector as child 0; the scalars that a range function takes have no
+	 * rows.
+	 */
 	uint32_t children = is_leaf(node->plan) ? 1 : node->nchildren;
 	for (; node->shape_child < children; node->shape_child++, node->shape_row = 0) {
 		uint32_t child = node->shape_child;
@@ -318,8 +330,8 @@ static bool is_followed(const struct node *node, uint32_t child, uint32_t row)
 {
 	if (node->shaped)
 		return true;
-	return node->prepared && (child < node->shape_child ||
-				  (child == node->shape_child && row < node->shape_row));
+	return node->prepared &&
+	       (child < node->shape_child || (child == node->shape_child && row < node->shape_row));
 }
 
 static int follow(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
@@ -328,8 +340,8 @@ static int follow(struct binding *b, struct node *node, uint32_t child, uint32_t
 }
 
 /*
- * The log tells which rows changed, not what stands there now: the same row may come and go several times.
- * An addition counts only if a member is there in the end.
+ * The log tells which rows changed, not what stands there now: the same row may come and go several
+ * times. An addition counts only if a member is there in the end.
  */
 static int extend_leaf(struct binding *b, struct node *node)
 {
@@ -350,8 +362,8 @@ static int extend_inner(struct binding *b, struct node *node)
 	for (int added = 0; added <= 1; added++) {
 		for (uint32_t c = 0; c < node->nchildren; c++) {
 			const struct node *child = node->children[c];
-			const struct id_list *list = added ? &child->changes->added :
-							     &child->changes->removed;
+			const struct id_list *list =
+				added ? &child->changes->added : &child->changes->removed;
 			for (uint32_t i = 0; i < list->n; i++) {
 				if (added && !rows_has(child->rows, list->ids[i]))
 					continue; /* it came, and went again */
@@ -399,7 +411,7 @@ int binding_extend(struct binding *b)
 		return 0;
 	b->extends++;
 	int err = 0;
-	/* Parents come after their children, so that a node is touched before the walk comes to it. */
+	/* Parents come after their children: a node is touched before the walk comes to it. */
 	for (uint32_t word = 0; word < words_of(b->plan->nnodes) && !err; word++) {
 		for (uint64_t left = b->touched[word]; left && !err;) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(left);
@@ -452,7 +464,8 @@ static int check_repeats(struct binding *b, struct node *node)
 		if (err || id_map_find(&node->lset_uses, lset) < 2)
 			continue;
 		if (id_map_find(&seen, lset) != ID_MAP_NONE)
-			err = node_fail(node, "vector cannot contain metrics with the same labelset");
+			err = node_fail(node,
+					"vector cannot contain metrics with the same labelset");
 		else if (!id_map_put(&seen, lset, row))
 			err = ERR_NOMEM;
 	}
@@ -478,12 +491,13 @@ static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_
 		return node->kind->eval(b, node, 0, node->n, units);
 	}
 	do {
-		uint32_t from = *row, to = node->n - from > EVAL_CHUNK_ROWS ? from + EVAL_CHUNK_ROWS : node->n;
+		uint32_t from = *row, left = node->n - from;
+		uint32_t to = left > EVAL_CHUNK_ROWS ? from + EVAL_CHUNK_ROWS : node->n;
 		int err = node->kind->eval(b, node, from, to, units);
 		if (err)
 			return err;
 		*row = to;
-	} while (*row < node->n && *units > 0);
+	} while (*units > 0 && *row < node->n);
 	return *row < node->n ? ERR_AGAIN : 0;
 }
 
@@ -539,7 +553,10 @@ int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int6
 	assert(b->shaped == b->plan->nnodes);
 	if (b->broken)
 		return ERR_NOMEM;
-	/* Columns may have lost rows since the last quantum: what is still valid is passed over quickly. */
+	/*
+	 * Columns may have lost rows since the last quantum: what is still valid is passed over
+	 * quickly.
+	 */
 	if (b->eval_extends != b->extends || b->t_ms != t_ms)
 		*cursor = (struct eval_cursor){ 0, 0 };
 	b->eval_extends = b->extends;
@@ -690,7 +707,10 @@ void binding_check(struct binding *b)
 	assert(crowded);
 	for (uint32_t i = 0; i < b->plan->nnodes; i++) {
 		check_node(b, &b->nodes[i]);
-		/* Which of too many partners have a row depends on who came first, here and in all that is above. */
+		/*
+		 * Which of too many partners have a row depends on who came first, here and in all
+		 * that is above.
+		 */
 		crowded[i] = b->nodes[i].kind == &node_join && join_is_crowded(&b->nodes[i]);
 		for (uint32_t c = 0; c < b->nodes[i].nchildren; c++)
 			crowded[i] |= crowded[b->nodes[i].children[c]->plan->id];

@@ -1,8 +1,8 @@
 /*
  * Functions of each element by itself: the rows are the child's, under the same ids.
  *
- * The cheap ones compute all rows, present or not, so that the loop is a plain one over an array; what stands where
- * nobody is present is of no matter.
+ * The cheap ones compute all rows, present or not, so that the loop is a plain one over an array;
+ * what stands where nobody is present is of no matter.
  */
 #include "engine/node.h"
 #include "engine/numeric.h"
@@ -50,7 +50,8 @@ static double argument(const struct node *node, uint32_t i, double otherwise)
 	return node->nchildren > i ? node->children[i]->scalar : otherwise;
 }
 
-static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			int64_t *units)
 {
 	const double *in = node->base->values;
 	double *out = node->own_values;
@@ -119,7 +120,8 @@ static int shape_identity(struct binding *b, struct node *node)
 }
 
 /* sort() and sort_desc(): the order of a result is the business of whoever prints it. */
-static int eval_identity(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_identity(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			 int64_t *units)
 {
 	node->values = node->base->values;
 	node->present = node->base->present;

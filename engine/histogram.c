@@ -1,5 +1,6 @@
 /*
- * histogram_quantile() of classic histograms: rows that differ in `le` only are the buckets of one histogram.
+ * histogram_quantile() of classic histograms: rows that differ in `le` only are the buckets of one
+ * histogram.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -157,7 +158,8 @@ static void remove_bucket(struct binding *b, struct node *node, uint32_t row)
 	node_row_remove(b, node, histogram);
 }
 
-static int extend_histogram(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+static int extend_histogram(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			    bool added)
 {
 	struct histogram_state *state = node->state;
 	if (child != 1) /* the quantile is a scalar */
@@ -215,7 +217,8 @@ static void mark_silent(struct binding *b, struct node *node, const struct node 
 			bit_set(silent, state->of[row].histogram);
 }
 
-static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			  int64_t *units)
 {
 	struct histogram_state *state = node->state;
 	const struct node *in = node->children[1];
@@ -236,7 +239,8 @@ static int eval_histogram(struct binding *b, struct node *node, uint32_t from, u
 	for (uint32_t h = 0; h < node->n; h++) {
 		if (!state->counts[h])
 			continue;
-		node->own_values[h] = bucket_quantile(q, state->buckets + state->starts[h], state->counts[h]);
+		node->own_values[h] =
+			bucket_quantile(q, state->buckets + state->starts[h], state->counts[h]);
 		bit_set(node->own_present, h);
 	}
 	return 0;

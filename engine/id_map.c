@@ -34,7 +34,8 @@ uint32_t id_map_find(const struct id_map *map, uint32_t key)
 static bool grow(struct id_map *map)
 {
 	uint32_t count = map->slots ? (map->mask + 1) * 2 : SLOTS_MIN;
-	struct id_map bigger = { .slots = malloc(count * sizeof(*bigger.slots)), .mask = count - 1 };
+	struct id_map bigger = { .slots = malloc(count * sizeof(*bigger.slots)),
+				 .mask = count - 1 };
 	if (!bigger.slots)
 		return false;
 	memset(bigger.slots, 0xff, count * sizeof(*bigger.slots));
@@ -70,7 +71,10 @@ void id_map_remove(struct id_map *map, uint32_t key)
 	uint32_t hole = (uint32_t)(slot - slots);
 	for (uint32_t at = (hole + 1) & map->mask; slots[at].key != ID_MAP_NONE;
 	     at = (at + 1) & map->mask) {
-		/* A key moves into the hole unless that lies before the place where its probing starts. */
+		/*
+		 * A key moves into the hole unless that lies before the place where its probing
+		 * starts.
+		 */
 		uint32_t home = hash_of(slots[at].key) & map->mask;
 		if (((at - home) & map->mask) < ((at - hole) & map->mask))
 			continue;

@@ -1,15 +1,18 @@
 /*
- * Binary operators between two vectors, other than set operators: one-to-one, many-to-one, one-to-many.
+ * Binary operators between two vectors, other than set operators: one-to-one, many-to-one,
+ * one-to-many.
  *
- * Who may match whom is decided when rows come and go (join_rows.c); here by presence only: which row of the one side stands for
- * each match group, then the operation for each row of the many side. Errors in Prometheus' words and order.
+ * Who may match whom is decided when rows come and go (join_rows.c); here by presence only: which
+ * row of the one side stands for each match group, then the operation for each row of the many
+ * side. Errors in Prometheus' words and order.
  */
 #include <stdlib.h>
 
 #include "engine/join.h"
 #include "engine/operators.h"
 
-static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row, uint32_t other)
+static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row,
+			 uint32_t other)
 {
 	const struct join *join = node->state;
 	const uint32_t *lsets = node->children[join->one]->rows->lsets;
@@ -26,7 +29,8 @@ static int fail_one_side(struct binding *b, struct node *node, uint32_t group, u
 	binding_format_lset(b, first, &text);
 	buf_add_str(&text, ", ");
 	binding_format_lset(b, second, &text);
-	buf_add_str(&text, "];many-to-many matching not allowed: matching labels must be unique on one side");
+	buf_add_str(&text, "];many-to-many matching not allowed: matching labels must be unique on "
+			   "one side");
 	int err = buf_ok(&text) ? node_fail(node, "%s", text.ptr) : ERR_NOMEM;
 	buf_fini(&text);
 	return err;
@@ -119,18 +123,21 @@ static int match_rows(struct node *node, const struct node *many, const struct n
 		if (partner == MATCH_NONE)
 			continue;
 		if (once && bit_get(join->used, group))
-			return node_fail(node, "multiple matches for labels: many-to-one matching must be "
-					       "explicit (group_left/group_right)");
+			return node_fail(
+				node, "multiple matches for labels: many-to-one matching must be "
+				      "explicit (group_left/group_right)");
 		if (once)
 			bit_set(join->used, group);
 		if (join->ninclude)
 			out = join_pair_find(join, row, partner);
 		if (out == ROW_NONE)
-			return node_fail(node, "more than %d series of the match group are kept on the "
-					       "\"one\" side of the operation", JOIN_PARTNERS_MAX);
+			return node_fail(node,
+					 "more than %d series of the match group are kept on the "
+					 "\"one\" side of the operation",
+					 JOIN_PARTNERS_MAX);
 		double left = many->values[row], right = one->values[partner];
-		bool kept = swapped ? compute(p, comparison, right, left, &node->own_values[out]) :
-				      compute(p, comparison, left, right, &node->own_values[out]);
+		bool kept = swapped ? compute(p, comparison, right, left, &node->own_values[out])
+				    : compute(p, comparison, left, right, &node->own_values[out]);
 		if (node->repeats)
 			bit_set(join->matched, out);
 		if (kept)
@@ -164,7 +171,8 @@ static void mark_silent(struct binding *b, struct node *node)
 	}
 }
 
-static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		     int64_t *units)
 {
 	struct join *join = node->state;
 	const struct node *many = node->children[join->many], *one = node->children[join->one];

@@ -5,8 +5,9 @@
 #include "engine/match.h"
 
 /*
- * With group_left(labels) or group_right(labels) the labels of a result depend on the partner, too: there is a row for each pair, for
- * at most so many partners of a match group. (More than one at a time is an error, but those of the past stay until they are forgotten.)
+ * With group_left(labels) or group_right(labels) the labels of a result depend on the partner, too:
+ * there is a row for each pair, for at most so many partners of a match group. (More than one at a
+ * time is an error, but those of the past stay until they are forgotten.)
  */
 #define JOIN_PARTNERS_MAX 32
 
@@ -28,14 +29,15 @@ struct join {
 	uint32_t first_cap;
 	/* Of the evaluation, by match group: */
 	uint32_t *partner; /* the row of the one side that is present */
-	uint64_t *used;    /* one-to-one: has it been matched? */
+	uint64_t *used; /* one-to-one: has it been matched? */
 	uint32_t groups_cap;
 	uint64_t *matched; /* by row of the result: has a partner, whatever a filter says */
 	uint32_t matched_cap;
 };
 
 int join_shape(struct binding *binding, struct node *node);
-int join_extend(struct binding *binding, struct node *node, uint32_t child, uint32_t row, bool added);
+int join_extend(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
+		bool added);
 void join_fini(struct binding *binding, struct node *node);
 /* The result's row of the pair, or ROW_NONE: too many partners. */
 uint32_t join_pair_find(const struct join *join, uint32_t many_row, uint32_t one_row);

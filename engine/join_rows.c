@@ -1,8 +1,8 @@
 /*
  * The rows of a join: its labels, decided once per row or pair.
  *
- * Without include labels the result's labels are made of the many side's alone: its rows keep that side's ids. With them there is a
- * row per pair.
+ * Without include labels the result's labels are made of the many side's alone: its rows keep that
+ * side's ids. With them there is a row per pair.
  */
 #include <stdlib.h>
 
@@ -24,11 +24,15 @@ static void describe(struct node *node, const struct join *join)
 	bool includes_name = has_metric_name(&p->include) && !p->is_bool;
 	bool keeps_name = join->one_to_one && p->on ? has_metric_name(&p->labels) : true;
 	node->nameless = !includes_name && (join->drops_name || many->nameless || !keeps_name);
-	/* One-to-one: no two rows present have one signature, which has no name but if on() says so. */
-	node->one_name = !includes_name &&
-			 (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
-	node->may_repeat = !join->one_to_one &&
-			   (join->ninclude || (join->drops_name && !many->nameless && !many->one_name));
+	/*
+	 * One-to-one: no two rows present have one signature, which has no name but if on() says
+	 * so.
+	 */
+	node->one_name =
+		!includes_name && (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
+	node->may_repeat =
+		!join->one_to_one &&
+		(join->ninclude || (join->drops_name && !many->nameless && !many->one_name));
 }
 
 int join_shape(struct binding *b, struct node *node)
@@ -96,7 +100,8 @@ static uint32_t many_lset(struct binding *b, const struct node *node, uint32_t r
 	return lset != LSET_NONE && join->drops_name ? without_name(b, lset) : lset;
 }
 
-static uint32_t pair_lset(struct binding *b, const struct node *node, uint32_t many_row, uint32_t one_row)
+static uint32_t pair_lset(struct binding *b, const struct node *node, uint32_t many_row,
+			  uint32_t one_row)
 {
 	const struct join *join = node->state;
 	uint32_t many = many_lset(b, node, many_row);
@@ -176,8 +181,8 @@ static void remove_pairs(struct binding *b, struct node *node, uint32_t many_row
 }
 
 /*
- * Makes the pairs that a group lacks: of each row of the many side with the first partners. Between removals: rows that
- * the children have no more are about to be removed here, too.
+ * Makes the pairs that a group lacks: of each row of the many side with the first partners. Between
+ * removals: rows that the children have no more are about to be removed here, too.
  */
 static int complete_pairs(struct binding *b, struct node *node, uint32_t g)
 {
@@ -187,7 +192,8 @@ static int complete_pairs(struct binding *b, struct node *node, uint32_t g)
 	const struct rows *one_rows = node->children[join->one]->rows;
 	const struct match_group *group = &join->match.groups[g];
 	uint32_t partners = 0;
-	for (uint32_t one = group->first[join->one]; one != MATCH_NONE; one = links[join->one][one].next) {
+	for (uint32_t one = group->first[join->one]; one != MATCH_NONE;
+	     one = links[join->one][one].next) {
 		if (!rows_has(one_rows, one))
 			continue;
 		if (++partners > JOIN_PARTNERS_MAX)
@@ -216,7 +222,8 @@ static int pair_up(struct binding *b, struct node *node, uint32_t side, uint32_t
 	for (uint32_t i = group->first[other]; i != MATCH_NONE; i = links[other][i].next) {
 		if (side == join->many && ++partners > JOIN_PARTNERS_MAX)
 			break;
-		int err = side == join->many ? add_pair(b, node, row, i) : add_pair(b, node, i, row);
+		int err =
+			side == join->many ? add_pair(b, node, row, i) : add_pair(b, node, i, row);
 		if (err)
 			return err;
 	}
@@ -233,7 +240,8 @@ static int part(struct binding *b, struct node *node, uint32_t side, uint32_t ro
 		remove_pairs(b, node, row, MATCH_NONE);
 	} else {
 		const struct match_link *links = join->match.links[join->many];
-		for (uint32_t many = group->first[join->many]; many != MATCH_NONE; many = links[many].next)
+		for (uint32_t many = group->first[join->many]; many != MATCH_NONE;
+		     many = links[many].next)
 			remove_pairs(b, node, many, row);
 	}
 	match_remove(b, &join->match, side, row);
@@ -259,8 +267,9 @@ static int add_row(struct binding *b, struct node *node, uint32_t side, uint32_t
 	if (err)
 		return err;
 	if (join->ninclude)
-		return first_reserve(join, side == join->many ? row + 1 : 0) ? pair_up(b, node, side, row) :
-									      ERR_NOMEM;
+		return first_reserve(join, side == join->many ? row + 1 : 0)
+			       ? pair_up(b, node, side, row)
+			       : ERR_NOMEM;
 	if (side == join->many && node->rows == &node->own)
 		return node_row_put(b, node, row, many_lset(b, node, row));
 	return 0;

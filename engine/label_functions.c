@@ -1,5 +1,6 @@
 /*
- * label_replace() and label_join(): all is done when a row is born; values and presence are the child's.
+ * label_replace() and label_join(): all is done when a row is born; values and presence are the
+ * child's.
  */
 #include <stdlib.h>
 
@@ -7,10 +8,10 @@
 #include "engine/node.h"
 
 struct label_state {
-	uint32_t target;       /* symbol */
+	uint32_t target; /* symbol */
 	uint32_t *sources, nsources; /* symbols */
-	struct slice text;     /* the replacement, or the separator */
-	struct regex *regex;   /* label_replace() */
+	struct slice text; /* the replacement, or the separator */
+	struct regex *regex; /* label_replace() */
 };
 
 static struct slice string_at(const struct binding *b, const struct node *node, uint32_t i)
@@ -28,7 +29,8 @@ static int note_fault(struct node *node, const char *what, struct slice subject)
 {
 	struct buf text;
 	buf_init(&text);
-	buf_printf(&text, "%s in %s(): " SLICE_FMT, what, node->plan->function->name, SLICE_ARG(subject));
+	buf_printf(&text, "%s in %s(): " SLICE_FMT, what, node->plan->function->name,
+		   SLICE_ARG(subject));
 	node->fault = buf_take(&text);
 	return node->fault ? 0 : ERR_NOMEM;
 }
@@ -50,7 +52,10 @@ static int make_regex(struct binding *b, struct node *node, struct label_state *
 	return err;
 }
 
-/* The labels that are read: the fourth argument of label_replace(), all after the third of label_join(). */
+/*
+ * The labels that are read: the fourth argument of label_replace(), all after the third of
+ * label_join().
+ */
 static int make_sources(struct binding *b, struct node *node, struct label_state *state)
 {
 	uint32_t n = is_replace(node) ? 1 : node->plan->nchildren - 3;
@@ -108,12 +113,15 @@ static struct slice label_value(const struct binding *b, uint32_t lset, uint32_t
 	return symbol_text(b->lsets, lset_get(b->lsets, lset, name));
 }
 
-/* The new value of the target label. 1 there is one, 0 the row stays as it is, negative an error. */
+/*
+ * The new value of the target label. 1 there is one, 0 the row stays as it is, negative an error.
+ */
 static int make_value(struct binding *b, const struct node *node, uint32_t lset, struct buf *out)
 {
 	const struct label_state *state = node->state;
 	if (is_replace(node))
-		return regex_expand(state->regex, label_value(b, lset, state->sources[0]), state->text, out);
+		return regex_expand(state->regex, label_value(b, lset, state->sources[0]),
+				    state->text, out);
 	for (uint32_t i = 0; i < state->nsources; i++) {
 		if (i)
 			buf_add_slice(out, state->text);
@@ -128,7 +136,8 @@ static uint32_t relabel(struct binding *b, const struct node *node, uint32_t lse
 	struct buf value;
 	buf_init(&value);
 	int made = make_value(b, node, lset, &value);
-	uint32_t symbol = made > 0 && buf_ok(&value) ? symbol_intern(b->lsets, buf_slice(&value)) : UINT32_MAX;
+	uint32_t symbol = made > 0 && buf_ok(&value) ? symbol_intern(b->lsets, buf_slice(&value))
+						     : UINT32_MAX;
 	bool failed = made < 0 || !buf_ok(&value);
 	buf_fini(&value);
 	if (made == 0) {
@@ -142,7 +151,8 @@ static uint32_t relabel(struct binding *b, const struct node *node, uint32_t lse
 	return lset;
 }
 
-static int extend_label(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+static int extend_label(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			bool added)
 {
 	if (child != 0)
 		return 0;
@@ -160,7 +170,8 @@ static int extend_label(struct binding *b, struct node *node, uint32_t child, ui
 	return node_row_put(b, node, row, relabel(b, node, lset));
 }
 
-static int eval_label(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_label(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      int64_t *units)
 {
 	node->values = node->base->values;
 	node->present = node->base->present;

@@ -1,8 +1,8 @@
 /*
  * Leaves: selectors, and range functions fused with theirs.
  *
- * A row is a member of the selector, under the same id. Its samples lie anywhere in memory: what limits a leaf is
- * waiting for them, so that each row asks for those of the rows to come.
+ * A row is a member of the selector, under the same id. Its samples lie anywhere in memory: what
+ * limits a leaf is waiting for them, so that each row asks for those of the rows to come.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -13,12 +13,14 @@
 #include "engine/range_functions.h"
 
 /*
- * How many rows ahead the series is asked for, and then, with its window known, the samples: far enough that both
- * waits, of some 100 to 200 ns, are over when their row comes.
+ * How many rows ahead the series is asked for, and then, with its window known, the samples: far
+ * enough that both waits, of some 100 to 200 ns, are over when their row comes.
  */
 #define PREFETCH_SERIES 64
 #define PREFETCH_SAMPLES 24
-/* Of a long window only the newest samples: the rest, if it is read at all, the processor foresees. */
+/*
+ * Of a long window only the newest samples: the rest, if it is read at all, the processor foresees.
+ */
 #define PREFETCH_SAMPLES_MAX 64
 #define CACHE_LINE 64
 /* Samples at the ends of a window that are looked at one by one before halving. */
@@ -31,7 +33,8 @@ static bool has_one_name(const struct binding *b, const struct plan_node *p)
 	const struct plan_selector *s = &b->plan->selectors[p->selector];
 	for (uint32_t i = 0; i < s->nmatchers; i++) {
 		const struct matcher *m = &s->matchers[i];
-		if (m->type == MATCH_EQ && slice_is((struct slice){ m->name, m->name_len }, METRIC_NAME))
+		if (m->type == MATCH_EQ &&
+		    slice_is((struct slice){ m->name, m->name_len }, METRIC_NAME))
 			return true;
 	}
 	return false;
@@ -46,7 +49,8 @@ static int shape_leaf(struct binding *b, struct node *node)
 	return 0;
 }
 
-static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+		       bool added)
 {
 	if (!added) {
 		node_row_remove(b, node, row);
@@ -64,7 +68,10 @@ static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uin
 
 /* ---- reading ahead ---- */
 
-/* Always inline: GCC takes a function that only prefetches for one without effect, and drops the call. */
+/*
+ * Always inline: GCC takes a function that only prefetches for one without effect, and drops the
+ * call.
+ */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 ALWAYS_INLINE void prefetch_span(const void *from, size_t bytes)
@@ -94,7 +101,8 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, bool all)
 }
 
 /* Before a loop over rows [from, to): asks for what the loop itself would ask for too late. */
-ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to, bool all)
+ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
+				    bool all)
 {
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		prefetch_series(members[row]);
@@ -131,7 +139,8 @@ static bool is_silent(const struct binding *b, const struct series *series, int6
 	       window_last(&series->window, end_ms, &ts_ms, &value) && !value_is_stale(value);
 }
 
-static void mark_silent(struct binding *b, struct node *node, int64_t end_ms, uint32_t from, uint32_t to)
+static void mark_silent(struct binding *b, struct node *node, int64_t end_ms, uint32_t from,
+			uint32_t to)
 {
 	if (from == 0)
 		node_silent_begin(b, node);
@@ -161,7 +170,8 @@ static inline bool newest_sample(const struct window *w, int64_t start_ms, int64
 }
 
 /* Fills values with the newest samples or, for timestamp(), with their times. */
-static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to, bool times)
+static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			bool times)
 {
 	int64_t end_ms = b->t_ms - (times ? node->children[0] : node)->plan->offset_ms;
 	int64_t start_ms = end_ms - b->options.lookback_ms;
@@ -181,7 +191,8 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 	}
 }
 
-static int eval_select(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_select(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
@@ -217,8 +228,8 @@ static int shape_range(struct binding *b, struct node *node)
 }
 
 /*
- * The samples with start_ms < t ≤ end_ms. Nearly always a window begins with the range and ends with it, give or take
- * a few samples: those are stepped over, which costs less than halving does.
+ * The samples with start_ms < t ≤ end_ms. Nearly always a window begins with the range and ends
+ * with it, give or take a few samples: those are stepped over, which costs less than halving does.
  */
 static inline void slice_window(const struct window *w, int64_t start_ms, int64_t end_ms,
 				struct window_view *view)
@@ -297,7 +308,8 @@ static int eval_range_row(struct binding *b, const struct node *node, const stru
 	return 0;
 }
 
-static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      int64_t *units)
 {
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
@@ -318,8 +330,8 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		if (!members[row] || lsets[row] == LSET_NONE)
 			continue;
 		bool is_present;
-		int err = eval_range_row(b, node, &members[row]->window, &range, &node->own_values[row],
-					 &is_present);
+		int err = eval_range_row(b, node, &members[row]->window, &range,
+					 &node->own_values[row], &is_present);
 		if (err)
 			return err;
 		samples += (int64_t)range.n;

@@ -58,7 +58,8 @@ static uint32_t group_new(struct binding *b, struct match *match, uint32_t lset)
 		match->ngroups++;
 	else
 		match->free.n--;
-	match->groups[g] = (struct match_group){ .lset = lset, .first = { MATCH_NONE, MATCH_NONE } };
+	match->groups[g] =
+		(struct match_group){ .lset = lset, .first = { MATCH_NONE, MATCH_NONE } };
 	return g;
 }
 

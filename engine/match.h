@@ -1,8 +1,10 @@
 /*
- * The matching of two vectors: which rows of both sides have the same signature. Private to engine/.
+ * The matching of two vectors: which rows of both sides have the same signature. Private to
+ * engine/.
  *
- * The signature of a row is the label set that on(…) or ignoring(…) leaves of it. Rows of one signature form a match group, in which each
- * side's rows are a doubly linked list. A group lives while it has a row.
+ * The signature of a row is the label set that on(…) or ignoring(…) leaves of it. Rows of one
+ * signature form a match group, in which each side's rows are a doubly linked list. A group lives
+ * while it has a row.
  */
 #ifndef TOCSIN_ENGINE_MATCH_H
 #define TOCSIN_ENGINE_MATCH_H
@@ -41,11 +43,13 @@ static inline bool match_has(const struct match *match, uint32_t side, uint32_t 
 	return row < match->cap[side] && match->links[side][row].group != MATCH_NONE;
 }
 /* Adds a row, that is not there, by its label set. */
-int match_add(struct binding *binding, struct match *match, uint32_t side, uint32_t row, uint32_t lset);
+int match_add(struct binding *binding, struct match *match, uint32_t side, uint32_t row,
+	      uint32_t lset);
 /* Removes a row that is there. */
 void match_remove(struct binding *binding, struct match *match, uint32_t side, uint32_t row);
 /* Marks in `marks` (by group, cleared here) the groups that have one of the rows. */
-void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n, uint64_t *marks);
+void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n,
+		uint64_t *marks);
 /* Walks all invariants; for tests. */
 void match_check(const struct match *match);
 

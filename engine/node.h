@@ -1,14 +1,15 @@
 /*
  * Nodes: what a binding makes of the plan's nodes. Private to engine/.
  *
- * A node has rows (label sets by stable row id), which it owns or shares with the child whose rows it keeps one to
- * one, and columns, which are views: into its own memory, or into a child's where they are the same.
- * What a node does is in its struct node_kind; one file for each group of kinds.
+ * A node has rows (label sets by stable row id), which it owns or shares with the child whose rows
+ * it keeps one to one, and columns, which are views: into its own memory, or into a child's where
+ * they are the same. What a node does is in its struct node_kind; one file for each group of kinds.
  *
- * Following changes: in binding_extend() each node below which something changed is told of the removals of all
- * its children first, then of the additions. A row of a child may be in both lists (replaced). At a removal the
- * child's label set of that row is gone already: nodes keep what they need of it. Both are idempotent: the removal of an unknown row and
- * the addition of a known one do nothing.
+ * Following changes: in binding_extend() each node below which something changed is told of the
+ * removals of all its children first, then of the additions. A row of a child may be in both lists
+ * (replaced). At a removal the child's label set of that row is gone already: nodes keep what they
+ * need of it. Both are idempotent: the removal of an unknown row and the addition of a known one do
+ * nothing.
  */
 #ifndef TOCSIN_ENGINE_NODE_H
 #define TOCSIN_ENGINE_NODE_H
@@ -44,17 +45,27 @@ struct node_kind {
 	bool by_rows; /* evaluation may stop between rows; else between nodes only */
 	/* Prepares the state from the plan. NULL: nothing to do. */
 	int (*shape)(struct binding *binding, struct node *node);
-	/* A row of a child (for a leaf: of its selector) came or went. NULL: none of the node's concern. */
-	int (*extend)(struct binding *binding, struct node *node, uint32_t child, uint32_t row, bool added);
-	/* Fills the columns for rows [from, to) of node->base's rows or, without a base, all. ERR_EVAL with node_fail(). */
-	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to, int64_t *units);
+	/*
+	 * A row of a child (for a leaf: of its selector) came or went. NULL: none of the node's
+	 * concern.
+	 */
+	int (*extend)(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
+		      bool added);
+	/*
+	 * Fills the columns for rows [from, to) of node->base's rows or, without a base, all.
+	 * ERR_EVAL with node_fail().
+	 */
+	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
+		    int64_t *units);
 	void (*fini)(struct binding *binding, struct node *node);
 };
 
-/* The series of one of the plan's selectors: followed, or as they were when the binding was made. */
+/*
+ * The series of one of the plan's selectors: followed, or as they were when the binding was made.
+ */
 struct series_source {
 	struct selector *selector; /* standing */
-	struct series **members;   /* else: pinned */
+	struct series **members; /* else: pinned */
 	uint32_t nmembers;
 	struct id_list leaves; /* nodes that read it */
 };
@@ -65,20 +76,22 @@ struct node {
 	struct node *children[NODE_CHILDREN_MAX];
 	uint32_t nchildren;
 	struct series_source *source; /* of leaves */
-	struct node *base;     /* the child whose row ids are this node's, or NULL */
-	void *state;           /* the kind's */
+	struct node *base; /* the child whose row ids are this node's, or NULL */
+	void *state; /* the kind's */
 
 	struct rows own;
 	struct rows *rows; /* own, or those of a node below */
 	struct row_changes own_changes;
 	struct row_changes *changes; /* of this extend; those of whoever owns the rows */
-	bool nameless;   /* no row has a metric name */
-	bool one_name;   /* all rows have the same name, so that they stay distinct without it */
+	bool nameless; /* no row has a metric name */
+	bool one_name; /* all rows have the same name, so that they stay distinct without it */
 	bool may_repeat; /* two rows may have the same labels: `repeats` counts them */
 	struct id_map lset_uses;
 	uint32_t repeats; /* live rows beyond the first of each label set */
 
-	/* How far shape came: rows of the child before shape_row, and all of the children before. */
+	/*
+	 * How far shape came: rows of the child before shape_row, and all of the children before.
+	 */
 	uint32_t shape_child, shape_row;
 	bool prepared, shaped;
 
@@ -95,9 +108,9 @@ struct node {
 
 	bool valid, failed;
 	int64_t t_ms;
-	uint64_t fed;  /* the sum of `fed` of the selectors below, at t_ms */
-	char *error;   /* of the last evaluation; owned */
-	char *fault;   /* what is wrong with the node itself, whatever the data; owned */
+	uint64_t fed; /* the sum of `fed` of the selectors below, at t_ms */
+	char *error; /* of the last evaluation; owned */
+	char *fault; /* what is wrong with the node itself, whatever the data; owned */
 	uint64_t evals, rows_evaluated, cached;
 };
 
@@ -108,20 +121,23 @@ struct binding {
 	struct binding_options options;
 	struct node *nodes;
 	struct series_source *sources;
-	uint32_t *parent_start, *parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
-	uint64_t *touched;                /* during an extend: nodes that changed */
-	uint32_t shaped;                  /* nodes before this are */
+	uint32_t *parent_start,
+		*parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
+	uint64_t *touched; /* during an extend: nodes that changed */
+	uint32_t shaped; /* nodes before this are */
 	uint32_t nodes_gone, sources_gone; /* freed: those before these */
-	uint32_t name;                    /* the symbol of the metric name's label */
-	int64_t t_ms;                     /* of the evaluation that runs */
-	uint64_t extends, eval_extends;   /* an extend between two quanta begins the evaluation anew */
-	bool broken;                      /* out of memory within an extend: rows are missing */
-	bool silent;                      /* some sender is, as of the node that runs */
+	uint32_t name; /* the symbol of the metric name's label */
+	int64_t t_ms; /* of the evaluation that runs */
+	uint64_t extends,
+		eval_extends; /* an extend between two quanta begins the evaluation anew */
+	bool broken; /* out of memory within an extend: rows are missing */
+	bool silent; /* some sender is, as of the node that runs */
 	double *scratch;
 	size_t scratch_cap;
 };
 
-extern const struct node_kind node_number, node_string, node_time, node_negative, node_scalar, node_vector;
+extern const struct node_kind node_number, node_string, node_time, node_negative, node_scalar,
+	node_vector;
 extern const struct node_kind node_select, node_range, node_timestamp;
 extern const struct node_kind node_absent, node_absent_over_time;
 extern const struct node_kind node_element, node_identity;
@@ -142,11 +158,12 @@ int node_row_new(struct binding *binding, struct node *node, uint32_t lset, uint
 /* Takes the row away. Its id is free to node_row_new(). */
 void node_row_remove(struct binding *binding, struct node *node, uint32_t row);
 /*
- * Makes the node keep the rows of a child one to one, with the same labels or, with drop, without the metric name. Then
- * node_extend_base() is its extend.
+ * Makes the node keep the rows of a child one to one, with the same labels or, with drop, without
+ * the metric name. Then node_extend_base() is its extend.
  */
 void node_base_set(struct node *node, struct node *base, bool drop_name);
-int node_extend_base(struct binding *binding, struct node *node, uint32_t child, uint32_t row, bool added);
+int node_extend_base(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
+		     bool added);
 
 /* ---- columns ---- */
 
@@ -188,8 +205,11 @@ void binding_format_lset(const struct binding *binding, uint32_t lset, struct bu
 
 /* ---- symbols ---- */
 
-/* References to the symbols of the names, then of the metric name if asked; *out to be given back. */
-int symbols_take(struct binding *binding, const struct names *names, bool metric_name, uint32_t **out, uint32_t *n);
+/*
+ * References to the symbols of the names, then of the metric name if asked; *out to be given back.
+ */
+int symbols_take(struct binding *binding, const struct names *names, bool metric_name,
+		 uint32_t **out, uint32_t *n);
 void symbols_give(struct binding *binding, uint32_t *symbols, uint32_t n);
 
 /* ---- sources ---- */

@@ -5,7 +5,10 @@
 
 /* Up to so many values an insertion sort is the quicker one. */
 #define SORT_INSERTION_MAX 32
-/* Counts of neighbouring buckets that differ by less, relatively, are taken as equal: rounding, not data. */
+/*
+ * Counts of neighbouring buckets that differ by less, relatively, are taken as equal: rounding, not
+ * data.
+ */
 #define BUCKET_TOLERANCE 1e-12
 
 static bool is_less(double a, double b)

@@ -20,8 +20,8 @@ static inline bool value_is_stale(double value)
 }
 
 /*
- * Adds to a compensated sum after Kahan, Babuška and Neumaier: what rounding loses goes into *c. A sum that
- * overflows has no compensation.
+ * Adds to a compensated sum after Kahan, Babuška and Neumaier: what rounding loses goes into *c. A
+ * sum that overflows has no compensation.
  */
 static inline void kahan_add(double value, double *sum, double *c)
 {
@@ -100,7 +100,10 @@ static inline double max_of(double a, double b)
 	return a > b ? a : b;
 }
 
-/* The quantile of n values, NaN counting as the least; sorts them. NaN when n is 0; ±Inf for q outside of [0, 1]. */
+/*
+ * The quantile of n values, NaN counting as the least; sorts them. NaN when n is 0; ±Inf for q
+ * outside of [0, 1].
+ */
 double quantile_of(double q, double *values, size_t n);
 
 /* A bucket of a classic histogram: how many observations are at most `upper`. */
@@ -109,8 +112,9 @@ struct bucket {
 };
 
 /*
- * The quantile of a classic histogram by linear interpolation within the bucket; sorts, merges and mends the
- * buckets (n at least 1). NaN without a +Inf bucket, with fewer than two buckets or without observations.
+ * The quantile of a classic histogram by linear interpolation within the bucket; sorts, merges and
+ * mends the buckets (n at least 1). NaN without a +Inf bucket, with fewer than two buckets or
+ * without observations.
  */
 double bucket_quantile(double q, struct bucket *buckets, size_t n);
 

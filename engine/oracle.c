@@ -60,7 +60,8 @@ static bool names_has(const struct names *names, struct slice name)
 	return false;
 }
 
-static struct tags filtered(struct oracle *o, struct tags tags, const struct names *names, bool keep)
+static struct tags filtered(struct oracle *o, struct tags tags, const struct names *names,
+			    bool keep)
 {
 	struct tags out = { .pairs = oracle_alloc(o, tags.n * sizeof(*out.pairs)) };
 	for (uint32_t i = 0; i < tags.n; i++)
@@ -106,7 +107,8 @@ void vector_add(struct oracle *o, struct vector *vector, struct tags tags, doubl
 {
 	/* Room doubles: there is none left where the count is a power of two. */
 	if ((vector->n & (vector->n - 1)) == 0) {
-		struct element *items = oracle_alloc(o, (vector->n ? vector->n * 2 : 1) * sizeof(*items));
+		struct element *items =
+			oracle_alloc(o, (vector->n ? vector->n * 2 : 1) * sizeof(*items));
 		if (vector->n)
 			memcpy(items, vector->items, vector->n * sizeof(*items));
 		vector->items = items;
@@ -150,8 +152,8 @@ static struct tags series_tags(struct oracle *o, const struct series *series)
 }
 
 /* All samples of the matching series in (t − offset − back, t − offset], stale markers included. */
-static struct samples *select_samples(struct oracle *o, const struct expr *selector, int64_t back_ms,
-				      size_t *count)
+static struct samples *select_samples(struct oracle *o, const struct expr *selector,
+				      int64_t back_ms, size_t *count)
 {
 	int64_t end_ms = o->t_ms - selector->selector.offset_ms;
 	struct series **series;
@@ -176,7 +178,8 @@ static struct samples *select_samples(struct oracle *o, const struct expr *selec
 	}
 	/* The tags last: to fail there would lose the list of series. */
 	struct tags *tags = out ? arena_alloc(&o->arena, (*count + 1) * sizeof(*tags)) : NULL;
-	const struct series **kept = tags ? arena_alloc(&o->arena, (*count + 1) * sizeof(*kept)) : NULL;
+	const struct series **kept =
+		tags ? arena_alloc(&o->arena, (*count + 1) * sizeof(*kept)) : NULL;
 	for (size_t i = 0; kept && i < *count; i++)
 		kept[i] = series[i];
 	free(series);
@@ -206,8 +209,8 @@ static struct vector select_instant(struct oracle *o, const struct expr *selecto
 		size_t count = samples[i].n;
 		if (count && !is_stale(samples[i].values[count - 1]))
 			vector_add(o, &out, samples[i].tags,
-				   times ? (double)samples[i].times_ms[count - 1] / 1000 :
-					   samples[i].values[count - 1]);
+				   times ? (double)samples[i].times_ms[count - 1] / 1000
+					 : samples[i].values[count - 1]);
 	}
 	vector_sort(&out);
 	return out;
@@ -234,7 +237,10 @@ static const struct expr *without_parens(const struct expr *expr)
 	return expr;
 }
 
-/* The labels that the equality matchers tell: the first of a label sets it, any further matcher removes it. */
+/*
+ * The labels that the equality matchers tell: the first of a label sets it, any further matcher
+ * removes it.
+ */
 static struct vector absent(struct oracle *o, const struct expr *arg, bool is_empty)
 {
 	struct vector out = { NULL, 0 };
@@ -256,7 +262,8 @@ static struct vector absent(struct oracle *o, const struct expr *arg, bool is_em
 }
 
 /* A function of a range: of each series' samples. */
-static struct vector call_range(struct oracle *o, const struct expr *expr, const struct expr *selector)
+static struct vector call_range(struct oracle *o, const struct expr *expr,
+				const struct expr *selector)
 {
 	struct vector out = { NULL, 0 };
 	double argument = 0, value;
@@ -272,7 +279,8 @@ static struct vector call_range(struct oracle *o, const struct expr *expr, const
 		    !oracle_range(o, expr, selector, &samples[i], argument, &value))
 			continue;
 		bool keeps_name = expr->call.function->flags & KEEPS_NAME;
-		vector_add(o, &out, keeps_name ? samples[i].tags : tags_without_name(o, samples[i].tags),
+		vector_add(o, &out,
+			   keeps_name ? samples[i].tags : tags_without_name(o, samples[i].tags),
 			   value);
 	}
 	if (expr->call.function->id == FN_ABSENT_OVER_TIME)
@@ -389,7 +397,8 @@ static int take_rows(struct vector *vector, struct oracle_result *out)
 		return ERR_NOMEM;
 	for (; out->n < vector->n; out->n++) {
 		const struct element *element = &vector->items[out->n];
-		int err = labels_new(element->tags.pairs, element->tags.n, &out->rows[out->n].labels, NULL);
+		int err = labels_new(element->tags.pairs, element->tags.n,
+				     &out->rows[out->n].labels, NULL);
 		if (err)
 			return err;
 		out->rows[out->n].value = element->value;

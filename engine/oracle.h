@@ -1,6 +1,7 @@
 /*
- * The oracle: a plain evaluator that recomputes an expression from raw samples and label strings, with none of
- * the plan's sharing and caching. Slow and simple; for tests and --verify: both must give equal bits.
+ * The oracle: a plain evaluator that recomputes an expression from raw samples and label strings,
+ * with none of the plan's sharing and caching. Slow and simple; for tests and --verify: both must
+ * give equal bits.
  */
 #ifndef TOCSIN_ENGINE_ORACLE_H
 #define TOCSIN_ENGINE_ORACLE_H
@@ -21,10 +22,12 @@ struct oracle_result {
 };
 
 /*
- * 0 also when the expression fails: `error` tells why then. ERR_NOMEM, ERR_LIMIT. Result to be given back with oracle_result_fini().
- * Its time grows with the square of the series; the order of elements within an aggregation is that of their labels.
+ * 0 also when the expression fails: `error` tells why then. ERR_NOMEM, ERR_LIMIT. Result to be
+ * given back with oracle_result_fini(). Its time grows with the square of the series; the order of
+ * elements within an aggregation is that of their labels.
  */
-int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms, struct oracle_result *out);
+int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
+		struct oracle_result *out);
 void oracle_result_fini(struct oracle_result *result);
 
 #endif

@@ -34,7 +34,8 @@ double oracle_mean(const double *values, size_t n)
 	struct precise mean = { sum.sum / (double)i, sum.lost / (double)i };
 	for (; i < n; i++) {
 		double count = (double)(i + 1), q = (count - 1) / count;
-		mean = precise_add((struct precise){ q * mean.sum, q * mean.lost }, values[i] / count);
+		mean = precise_add((struct precise){ q * mean.sum, q * mean.lost },
+				   values[i] / count);
 	}
 	return mean.sum + mean.lost;
 }
@@ -80,7 +81,8 @@ static double rate_like(struct oracle *o, const struct expr *call, const struct 
 	for (size_t i = 1; i < s->n && !is_delta; i++)
 		if (s->values[i] < s->values[i - 1])
 			result += s->values[i - 1];
-	double before = seconds(s->times_ms[0] - start_ms), after = seconds(end_ms - s->times_ms[last]);
+	double before = seconds(s->times_ms[0] - start_ms),
+	       after = seconds(end_ms - s->times_ms[last]);
 	double covered = seconds(s->times_ms[last] - s->times_ms[0]), step = covered / (double)last;
 	if (before >= step * 1.1)
 		before = step / 2;
@@ -160,7 +162,8 @@ static void fit(const struct samples *s, int64_t zero_ms, double *slope, double 
 		*intercept = isinf(s->values[0]) ? NAN : s->values[0];
 		return;
 	}
-	double sx = x.sum + x.lost, sy = y.sum + y.lost, sxy = xy.sum + xy.lost, sxx = xx.sum + xx.lost;
+	double sx = x.sum + x.lost, sy = y.sum + y.lost, sxy = xy.sum + xy.lost,
+	       sxx = xx.sum + xx.lost;
 	*slope = (sxy - sx * sy / n) / (sxx - sx * sx / n);
 	*intercept = sy / n - *slope * sx / n;
 }
@@ -313,20 +316,24 @@ static struct slice string_of(const struct expr *expr)
 static void check_name(struct oracle *o, const char *function, const char *which, struct slice name)
 {
 	if (name.len == 0 || !slice_is_utf8(name))
-		oracle_fail(o, "invalid %s label name in %s(): " SLICE_FMT, which, function, SLICE_ARG(name));
+		oracle_fail(o, "invalid %s label name in %s(): " SLICE_FMT, which, function,
+			    SLICE_ARG(name));
 }
 
 static struct vector label_replace(struct oracle *o, const struct expr *expr)
 {
-	struct slice target = string_of(expr->call.args[1]), template = string_of(expr->call.args[2]);
-	struct slice source = string_of(expr->call.args[3]), pattern = string_of(expr->call.args[4]);
+	struct slice target = string_of(expr->call.args[1]),
+		     template = string_of(expr->call.args[2]);
+	struct slice source = string_of(expr->call.args[3]),
+		     pattern = string_of(expr->call.args[4]);
 	char *why = NULL;
 	size_t offset;
 	struct regex *regex = NULL;
 	int err = regex_new(pattern, &regex, &why, &offset);
 	free(why);
 	if (err)
-		oracle_fail(o, "invalid regular expression in label_replace(): " SLICE_FMT, SLICE_ARG(pattern));
+		oracle_fail(o, "invalid regular expression in label_replace(): " SLICE_FMT,
+			    SLICE_ARG(pattern));
 	regex_free(regex);
 	check_name(o, "label_replace", "destination", target);
 	struct vector out = oracle_vector(o, expr->call.args[0]);
@@ -335,10 +342,12 @@ static struct vector label_replace(struct oracle *o, const struct expr *expr)
 	for (size_t i = 0; i < out.n; i++) {
 		struct buf value;
 		buf_init(&value);
-		if (regex_expand(o->regex, tags_get(out.items[i].tags, source), template, &value) > 0) {
+		if (regex_expand(o->regex, tags_get(out.items[i].tags, source), template, &value) >
+		    0) {
 			char *copy = arena_strdup(&o->arena, buf_slice(&value));
 			if (copy)
-				out.items[i].tags = tags_with(o, out.items[i].tags, target, slice_from(copy));
+				out.items[i].tags =
+					tags_with(o, out.items[i].tags, target, slice_from(copy));
 		}
 		buf_fini(&value);
 	}
@@ -350,7 +359,8 @@ static struct vector label_replace(struct oracle *o, const struct expr *expr)
 
 static struct vector label_join(struct oracle *o, const struct expr *expr)
 {
-	struct slice target = string_of(expr->call.args[1]), separator = string_of(expr->call.args[2]);
+	struct slice target = string_of(expr->call.args[1]),
+		     separator = string_of(expr->call.args[2]);
 	for (uint32_t i = 3; i < expr->call.nargs; i++)
 		check_name(o, "label_join", "source", string_of(expr->call.args[i]));
 	check_name(o, "label_join", "destination", target);
@@ -358,10 +368,11 @@ static struct vector label_join(struct oracle *o, const struct expr *expr)
 	for (size_t e = 0; e < out.n; e++) {
 		struct slice value = { "", 0 };
 		for (uint32_t i = 3; i < expr->call.nargs; i++) {
-			struct slice part = tags_get(out.items[e].tags, string_of(expr->call.args[i]));
-			char *joined = arena_printf(&o->arena, SLICE_FMT SLICE_FMT SLICE_FMT, SLICE_ARG(value),
-						    i > 3 ? (int)separator.len : 0, separator.ptr,
-						    SLICE_ARG(part));
+			struct slice part =
+				tags_get(out.items[e].tags, string_of(expr->call.args[i]));
+			char *joined = arena_printf(
+				&o->arena, SLICE_FMT SLICE_FMT SLICE_FMT, SLICE_ARG(value),
+				i > 3 ? (int)separator.len : 0, separator.ptr, SLICE_ARG(part));
 			value = slice_from(joined);
 		}
 		out.items[e].tags = tags_with(o, out.items[e].tags, target, value);
@@ -452,7 +463,8 @@ static struct vector call_histogram(struct oracle *o, const struct expr *expr)
 	struct slice le = SLICE("le");
 	struct names without = { &le, 1 };
 	double q = oracle_scalar(o, expr->call.args[0]), upper;
-	struct vector in = oracle_vector(o, expr->call.args[1]), keys = { NULL, 0 }, out = { NULL, 0 };
+	struct vector in = oracle_vector(o, expr->call.args[1]), keys = { NULL, 0 },
+		      out = { NULL, 0 };
 	for (size_t i = 0; i < in.n; i++) {
 		struct tags tags = tags_without(o, in.items[i].tags, &without);
 		bool seen = !bound_of(in.items[i].tags, &upper);
@@ -466,10 +478,12 @@ static struct vector call_histogram(struct oracle *o, const struct expr *expr)
 		size_t n = 0;
 		for (size_t i = 0; i < in.n; i++) {
 			struct tags tags = tags_without(o, in.items[i].tags, &without);
-			if (tags_compare(tags, keys.items[k].tags) == 0 && bound_of(in.items[i].tags, &upper))
+			if (tags_compare(tags, keys.items[k].tags) == 0 &&
+			    bound_of(in.items[i].tags, &upper))
 				edges[n++] = (struct edge){ upper, in.items[i].value };
 		}
-		vector_add(o, &out, tags_without_name(o, keys.items[k].tags), histogram_quantile(q, edges, n));
+		vector_add(o, &out, tags_without_name(o, keys.items[k].tags),
+			   histogram_quantile(q, edges, n));
 	}
 	vector_check(o, &out);
 	return out;

@@ -1,8 +1,8 @@
 /*
  * The oracle's parts. Private to engine/.
  *
- * All memory is an arena's; whatever goes wrong leaves by oracle_fail(), which does not return: so that the rest reads like the
- * definition of the language.
+ * All memory is an arena's; whatever goes wrong leaves by oracle_fail(), which does not return: so
+ * that the rest reads like the definition of the language.
  */
 #ifndef TOCSIN_ENGINE_ORACLE_INTERNAL_H
 #define TOCSIN_ENGINE_ORACLE_INTERNAL_H
@@ -60,7 +60,8 @@ struct tags tags_only(struct oracle *oracle, struct tags tags, const struct name
 struct tags tags_without(struct oracle *oracle, struct tags tags, const struct names *names);
 struct tags tags_without_name(struct oracle *oracle, struct tags tags);
 /* Set, replaced or (empty) removed. */
-struct tags tags_with(struct oracle *oracle, struct tags tags, struct slice name, struct slice value);
+struct tags tags_with(struct oracle *oracle, struct tags tags, struct slice name,
+		      struct slice value);
 
 /* ---- vectors ---- */
 

@@ -48,7 +48,8 @@ static struct vector with_scalar(struct oracle *o, const struct expr *expr, bool
 	struct vector out = { NULL, 0 };
 	for (size_t i = 0; i < in.n; i++) {
 		double v = in.items[i].value;
-		double result = scalar_left ? oracle_operator(op, scalar, v) : oracle_operator(op, v, scalar);
+		double result = scalar_left ? oracle_operator(op, scalar, v)
+					    : oracle_operator(op, v, scalar);
 		if (!filters)
 			vector_add(o, &out, tags_without_name(o, in.items[i].tags), result);
 		else if (result)
@@ -65,7 +66,8 @@ static struct tags signature(struct oracle *o, const struct expr *expr, struct t
 	return tags_without_name(o, tags_without(o, tags, &expr->binary.labels));
 }
 
-static struct tags *signatures(struct oracle *o, const struct expr *expr, const struct vector *vector)
+static struct tags *signatures(struct oracle *o, const struct expr *expr,
+			       const struct vector *vector)
 {
 	struct tags *out = oracle_alloc(o, vector->n * sizeof(*out));
 	for (size_t i = 0; i < vector->n; i++)
@@ -81,10 +83,11 @@ static bool is_among(struct tags tags, const struct tags *list, size_t n)
 	return false;
 }
 
-static struct vector set_operation(struct oracle *o, const struct expr *expr, const struct vector *left,
-				   const struct vector *right)
+static struct vector set_operation(struct oracle *o, const struct expr *expr,
+				   const struct vector *left, const struct vector *right)
 {
-	struct tags *left_keys = signatures(o, expr, left), *right_keys = signatures(o, expr, right);
+	struct tags *left_keys = signatures(o, expr, left),
+		    *right_keys = signatures(o, expr, right);
 	struct vector out = { NULL, 0 };
 	for (size_t i = 0; i < left->n; i++) {
 		bool has_partner = is_among(left_keys[i], right_keys, right->n);
@@ -97,14 +100,15 @@ static struct vector set_operation(struct oracle *o, const struct expr *expr, co
 	return out;
 }
 
-static struct tags result_tags(struct oracle *o, const struct expr *expr, struct tags many, struct tags one)
+static struct tags result_tags(struct oracle *o, const struct expr *expr, struct tags many,
+			       struct tags one)
 {
 	struct tags tags = many;
 	if (!binary_op_is_comparison(expr->binary.op))
 		tags = tags_without_name(o, tags);
 	if (expr->binary.card == CARD_ONE_TO_ONE)
-		tags = expr->binary.on ? tags_only(o, tags, &expr->binary.labels) :
-					 tags_without(o, tags, &expr->binary.labels);
+		tags = expr->binary.on ? tags_only(o, tags, &expr->binary.labels)
+				       : tags_without(o, tags, &expr->binary.labels);
 	for (uint32_t i = 0; i < expr->binary.include.n; i++) {
 		struct slice name = expr->binary.include.items[i];
 		tags = tags_with(o, tags, name, tags_get(one, name));
@@ -116,9 +120,13 @@ static void check_one_side(struct oracle *o, const struct tags *keys, size_t n, 
 {
 	for (size_t i = 0; i < n; i++)
 		if (is_among(keys[i], keys, i))
-			oracle_fail(o, "found duplicate series for the match group {…} on the %s hand-side of "
-				       "the operation: […];many-to-many matching not allowed: matching labels "
-				       "must be unique on one side", swapped ? "left" : "right");
+			oracle_fail(o,
+				    "found duplicate series for the match group {…} on the %s "
+				    "hand-side of "
+				    "the operation: […];many-to-many matching not allowed: "
+				    "matching labels "
+				    "must be unique on one side",
+				    swapped ? "left" : "right");
 }
 
 /* Each pair of the same signature: the result, if a filter lets it through. */
@@ -139,8 +147,10 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 			k++;
 		if (k == one->n)
 			continue;
-		if (expr->binary.card == CARD_ONE_TO_ONE && is_among(many_keys[i], taken, matched.n))
-			oracle_fail(o, "multiple matches for labels: many-to-one matching must be explicit "
+		if (expr->binary.card == CARD_ONE_TO_ONE &&
+		    is_among(many_keys[i], taken, matched.n))
+			oracle_fail(o, "multiple matches for labels: many-to-one matching must be "
+				       "explicit "
 				       "(group_left/group_right)");
 		taken[matched.n] = many_keys[i];
 		double left = swapped ? one->items[k].value : many->items[i].value;
@@ -205,8 +215,8 @@ static double aggregate_sum(const double *values, size_t n)
 	return sum.sum + sum.lost;
 }
 
-static double aggregate_values(struct oracle *o, enum aggregate_op op, double param, const double *values,
-			       size_t n)
+static double aggregate_values(struct oracle *o, enum aggregate_op op, double param,
+			       const double *values, size_t n)
 {
 	switch (op) {
 	case AGG_SUM:
@@ -241,12 +251,16 @@ static double check_count(struct oracle *o, double k)
 		number_format_g(k, &text);
 		char *copy = arena_strdup(&o->arena, buf_slice(&text));
 		buf_fini(&text);
-		oracle_fail(o, "Scalar value %s %s int64", copy ? copy : "", k > 0 ? "overflows" : "underflows");
+		oracle_fail(o, "Scalar value %s %s int64", copy ? copy : "",
+			    k > 0 ? "overflows" : "underflows");
 	}
 	return floor(k);
 }
 
-/* How many of the group's elements rank before element i: those of equal value that come earlier do. */
+/*
+ * How many of the group's elements rank before element i: those of equal value that come earlier
+ * do.
+ */
 static size_t rank_of(const struct vector *in, const size_t *members, size_t n, size_t i, bool top)
 {
 	size_t before = 0;
@@ -273,9 +287,10 @@ struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
 	if (picks)
 		param = check_count(o, param);
 	for (size_t i = 0; i < in.n; i++)
-		keys[i] = expr->aggregate.without ?
-				  tags_without_name(o, tags_without(o, in.items[i].tags, &expr->aggregate.labels)) :
-				  tags_only(o, in.items[i].tags, &expr->aggregate.labels);
+		keys[i] = expr->aggregate.without
+				  ? tags_without_name(o, tags_without(o, in.items[i].tags,
+								      &expr->aggregate.labels))
+				  : tags_only(o, in.items[i].tags, &expr->aggregate.labels);
 	double *values = oracle_alloc(o, in.n * sizeof(*values));
 	size_t *members = oracle_alloc(o, in.n * sizeof(*members));
 	for (size_t i = 0; i < in.n; i++) {

@@ -14,9 +14,9 @@ static double reset_correction(const struct range *r, double result)
 }
 
 /*
- * The difference between first and last sample, extended to the edges of the range: all the way to an edge that is
- * nearer than 1.1 times the mean distance of samples, else by half of that; and, for a counter, not beyond
- * where it was 0.
+ * The difference between first and last sample, extended to the edges of the range: all the way to
+ * an edge that is nearer than 1.1 times the mean distance of samples, else by half of that; and,
+ * for a counter, not beyond where it was 0.
  */
 static inline bool extrapolate(const struct range *r, bool is_counter, bool is_rate, double *out)
 {

@@ -10,7 +10,10 @@
 
 #include "rules/functions.h"
 
-/* The samples with start_ms < t ≤ end_ms, at base_ms + offsets[i], oldest first, no stale ones; n is at least 1. */
+/*
+ * The samples with start_ms < t ≤ end_ms, at base_ms + offsets[i], oldest first, no stale ones; n
+ * is at least 1.
+ */
 struct range {
 	const double *values;
 	const uint32_t *offsets;
@@ -18,7 +21,7 @@ struct range {
 	int64_t base_ms;
 	int64_t start_ms, end_ms;
 	double range_s;
-	int64_t t_ms;    /* the evaluation time: without the offset */
+	int64_t t_ms; /* the evaluation time: without the offset */
 	double argument; /* the further scalar, if the function takes one */
 	double *scratch; /* n places */
 };

@@ -1,34 +1,40 @@
 /*
- * What is one number (a constant, the time, an operation on scalars), and the ways between that and a vector.
+ * What is one number (a constant, the time, an operation on scalars), and the ways between that and
+ * a vector.
  */
 #include "engine/node.h"
 #include "engine/operators.h"
 
-static int eval_number(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_number(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	node->scalar = node->plan->number;
 	return 0;
 }
 
-static int eval_nothing(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_nothing(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			int64_t *units)
 {
 	return 0;
 }
 
-static int eval_time(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_time(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		     int64_t *units)
 {
 	node->scalar = (double)b->t_ms / 1000;
 	return 0;
 }
 
-static int eval_negative(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_negative(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			 int64_t *units)
 {
 	node->scalar = -node->children[0]->scalar;
 	return 0;
 }
 
 /* The only element's value, else NaN. */
-static int eval_scalar(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_scalar(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	const struct node *child = node->children[0];
 	uint32_t count = 0;
@@ -43,7 +49,8 @@ static int eval_scalar(struct binding *b, struct node *node, uint32_t from, uint
 	return 0;
 }
 
-static int eval_binary(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_binary(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	enum binary_op op = node->plan->binary;
 	double left = node->children[0]->scalar, right = node->children[1]->scalar;
@@ -61,7 +68,8 @@ static int shape_vector(struct binding *b, struct node *node)
 	return node_row_new(b, node, LSET_EMPTY, &row);
 }
 
-static int eval_vector(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_vector(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
 {
 	node->own_values[0] = node->children[0]->scalar;
 	node->own_present[0] = 1;
@@ -74,4 +82,6 @@ const struct node_kind node_time = { .name = "time", .eval = eval_time };
 const struct node_kind node_negative = { .name = "negative", .eval = eval_negative };
 const struct node_kind node_scalar = { .name = "scalar", .eval = eval_scalar };
 const struct node_kind node_binary_scalar = { .name = "binary scalar", .eval = eval_binary };
-const struct node_kind node_vector = { .name = "vector", .shape = shape_vector, .eval = eval_vector };
+const struct node_kind node_vector = { .name = "vector",
+				       .shape = shape_vector,
+				       .eval = eval_vector };

@@ -1,8 +1,8 @@
 /*
  * Set operators: and, or, unless. Rows match by signature, many to many; no value is looked at.
  *
- * The result of `and` and `unless` has the rows of the left side under their ids. That of `or` has the rows of both sides under
- * ids of its own.
+ * The result of `and` and `unless` has the rows of the left side under their ids. That of `or` has
+ * the rows of both sides under ids of its own.
  */
 #include <stdlib.h>
 
@@ -70,7 +70,8 @@ static int add_row(struct binding *b, struct node *node, uint32_t side, uint32_t
 	return match_add(b, &state->match, side, row, lset);
 }
 
-static int extend_set(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
+static int extend_set(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+		      bool added)
 {
 	struct set_state *state = node->state;
 	bool known = match_has(&state->match, child, row);
@@ -159,7 +160,8 @@ static void mark_silent_or(struct binding *b, struct node *node)
 	}
 }
 
-static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_t to, int64_t *units)
+static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		    int64_t *units)
 {
 	struct set_state *state = node->state;
 	const struct node *left = node->children[0], *right = node->children[1];

@@ -1,4 +1,7 @@
-/* What the tests of evaluation share: a store that keeps everything, series from texts, expressions and their results. */
+/*
+ * What the tests of evaluation share: a store that keeps everything, series from texts, expressions
+ * and their results.
+ */
 #ifndef TOCSIN_TESTS_ENGINE_EVAL_FIXTURE_H
 #define TOCSIN_TESTS_ENGINE_EVAL_FIXTURE_H
 
@@ -16,7 +19,9 @@
 #define WORLD_LOOKBACK_MS 300000
 #define STALE_BITS UINT64_C(0x7ff0000000000002)
 
-/* ---- a store, with one selector that holds every series as far back as reach_ms from due_ms ---- */
+/*
+ * ---- a store, with one selector that holds every series as far back as reach_ms from due_ms ----
+ */
 
 struct world {
 	struct store *store;
@@ -35,7 +40,8 @@ static inline void world_init(struct world *world, int64_t now_ms, int64_t reach
 	*world = (struct world){ .due_ms = now_ms, .reach_ms = reach_ms };
 	world->store = store_new(&options);
 	ck_assert_ptr_nonnull(world->store);
-	ck_assert_int_eq(matcher_init(&matcher, MATCH_RE, SLICE(METRIC_NAME), SLICE(".*"), &why), 0);
+	ck_assert_int_eq(matcher_init(&matcher, MATCH_RE, SLICE(METRIC_NAME), SLICE(".*"), &why),
+			 0);
 	ck_assert_int_eq(store_selector_ref(world->store, &matcher, 1, &world->all), 0);
 	matcher_fini(&matcher);
 	ck_assert_int_eq(selector_reader_add(world->all, &world->due_ms, reach_ms), 0);
@@ -61,15 +67,16 @@ static inline struct series *world_series(struct world *world, const struct labe
 	return series;
 }
 
-static inline enum append_result world_add_bits(struct world *world, struct series *series, int64_t ts_ms,
-						uint64_t bits)
+static inline enum append_result world_add_bits(struct world *world, struct series *series,
+						int64_t ts_ms, uint64_t bits)
 {
 	if (ts_ms > store_time(world->store))
 		store_time_set(world->store, ts_ms);
 	return store_append_series(world->store, series, 0, ts_ms, bits);
 }
 
-static inline void world_add(struct world *world, struct series *series, int64_t ts_ms, double value)
+static inline void world_add(struct world *world, struct series *series, int64_t ts_ms,
+			     double value)
 {
 	uint64_t bits;
 	memcpy(&bits, &value, sizeof(bits));
@@ -123,8 +130,8 @@ static inline struct series *world_series_of(struct world *world, const char *te
 }
 
 /* Samples from from_ms on, step_ms apart: "1 2 _ NaN stale 5", where _ is none. */
-static inline void world_load(struct world *world, const char *series, int64_t from_ms, int64_t step_ms,
-			      const char *values)
+static inline void world_load(struct world *world, const char *series, int64_t from_ms,
+			      int64_t step_ms, const char *values)
 {
 	struct series *to = world_series_of(world, series);
 	char *copy = strdup(values), *save = NULL;
@@ -140,7 +147,8 @@ static inline void world_load(struct world *world, const char *series, int64_t f
 
 /* ---- evaluation ---- */
 
-static inline struct binding *binding_of(struct world *world, const struct plan *plan, bool standing)
+static inline struct binding *binding_of(struct world *world, const struct plan *plan,
+					 bool standing)
 {
 	struct binding_options options = { .lookback_ms = WORLD_LOOKBACK_MS, .standing = standing };
 	struct binding *binding;
@@ -151,8 +159,8 @@ static inline struct binding *binding_of(struct world *world, const struct plan 
 }
 
 /* Evaluates a root in pieces of so many units. */
-static inline int eval_root(struct binding *binding, const struct plan *plan, uint32_t root, int64_t t_ms,
-			    int64_t quantum)
+static inline int eval_root(struct binding *binding, const struct plan *plan, uint32_t root,
+			    int64_t t_ms, int64_t quantum)
 {
 	uint32_t *order, norder;
 	struct eval_cursor cursor = { 0, 0 };
@@ -168,12 +176,13 @@ static inline int eval_root(struct binding *binding, const struct plan *plan, ui
 
 static inline int compare_result_rows(const void *a, const void *b)
 {
-	return labels_compare(((const struct oracle_row *)a)->labels, ((const struct oracle_row *)b)->labels);
+	return labels_compare(((const struct oracle_row *)a)->labels,
+			      ((const struct oracle_row *)b)->labels);
 }
 
 /* The relation as the oracle gives it: with labels, sorted. */
-static inline void result_of(struct world *world, const struct binding *binding, uint32_t root, int code,
-			     struct oracle_result *out)
+static inline void result_of(struct world *world, const struct binding *binding, uint32_t root,
+			     int code, struct oracle_result *out)
 {
 	struct relation relation;
 	*out = (struct oracle_result){ .type = VALUE_NONE };
@@ -191,9 +200,9 @@ static inline void result_of(struct world *world, const struct binding *binding,
 		if (!relation_has(&relation, row))
 			continue;
 		ck_assert_uint_ne(relation.lsets[row], LSET_NONE);
-		out->rows[out->n++] = (struct oracle_row){
-			lset_to_labels(store_lsets(world->store), relation.lsets[row]), relation.values[row]
-		};
+		out->rows[out->n++] = (struct oracle_row){ lset_to_labels(store_lsets(world->store),
+									  relation.lsets[row]),
+							   relation.values[row] };
 	}
 	ck_assert_uint_eq(out->n, relation_count(&relation));
 	qsort(out->rows, out->n, sizeof(*out->rows), compare_result_rows);

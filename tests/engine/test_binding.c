@@ -19,7 +19,8 @@ struct bound {
 static void bound_add(struct bound *bound, const char *expr)
 {
 	ck_assert_msg(query_init(&bound->queries[bound->n], expr, strlen(expr)), "%s", expr);
-	ck_assert_int_eq(plan_add(bound->plan, bound->queries[bound->n].expr, &bound->roots[bound->n]), 0);
+	ck_assert_int_eq(
+		plan_add(bound->plan, bound->queries[bound->n].expr, &bound->roots[bound->n]), 0);
 	bound->n++;
 }
 
@@ -30,11 +31,14 @@ static void bound_init(struct bound *bound, const char *const *exprs)
 	while (*exprs)
 		bound_add(bound, *exprs++);
 	struct binding_options options = {
-		.lookback_ms = WORLD_LOOKBACK_MS, .standing = true,
-		.sender_silent = &bound->silent, .any_silent = &bound->any_silent,
+		.lookback_ms = WORLD_LOOKBACK_MS,
+		.standing = true,
+		.sender_silent = &bound->silent,
+		.any_silent = &bound->any_silent,
 	};
 	int64_t units = INT64_MAX;
-	ck_assert_int_eq(binding_new(bound->world.store, bound->plan, &options, &bound->binding), 0);
+	ck_assert_int_eq(binding_new(bound->world.store, bound->plan, &options, &bound->binding),
+			 0);
 	ck_assert_int_eq(binding_shape(bound->binding, &units), 0);
 }
 #define BOUND(bound, ...) bound_init(bound, (const char *const[]){ __VA_ARGS__, NULL })
@@ -156,7 +160,9 @@ START_TEST(a_failure_is_told_at_the_root_and_kept)
 	follow(&bound);
 	const char *wanted = "vector cannot contain metrics with the same labelset";
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(eval_root(bound.binding, bound.plan, bound.roots[1], T0, INT64_MAX), ERR_EVAL);
+		ck_assert_int_eq(
+			eval_root(bound.binding, bound.plan, bound.roots[1], T0, INT64_MAX),
+			ERR_EVAL);
 		ck_assert_str_eq(binding_error(bound.binding, bound.roots[1]), wanted);
 		ck_assert_str_eq(binding_error(bound.binding, bound.roots[0]), wanted);
 	}
@@ -165,7 +171,8 @@ START_TEST(a_failure_is_told_at_the_root_and_kept)
 	binding_relation(bound.binding, bound.roots[1], &relation);
 	ck_assert_uint_eq(relation.nrows, 0);
 	/* Only who is present counts: ten minutes later nobody is. */
-	ck_assert_int_eq(eval_root(bound.binding, bound.plan, bound.roots[1], T0 + 600000, INT64_MAX), 0);
+	ck_assert_int_eq(
+		eval_root(bound.binding, bound.plan, bound.roots[1], T0 + 600000, INT64_MAX), 0);
 	ck_assert_str_eq(binding_error(bound.binding, bound.roots[1]), "");
 	bound_fini(&bound);
 }
@@ -219,7 +226,8 @@ START_TEST(row_ids_are_stable_and_used_again)
 	bound.world.due_ms = T0 + 40 * 60000;
 	for (uint32_t row = 0; row < bound.world.all->nmembers; row++)
 		if (row == 2)
-			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms, 1);
+			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms,
+				  1);
 	store_time_set(bound.world.store, bound.world.due_ms);
 	store_sweep(bound.world.store, SIZE_MAX);
 	follow(&bound);
@@ -263,7 +271,8 @@ START_TEST(evaluation_goes_on_where_the_units_ran_out)
 	do {
 		int64_t units = 1;
 		code = binding_eval(bound.binding, order, norder, T0 + 60000, &cursor, &units);
-		ck_assert_int_ge(units, -5100); /* no piece is longer than the whole of an aggregation */
+		ck_assert_int_ge(units,
+				 -5100); /* no piece is longer than the whole of an aggregation */
 		calls++;
 	} while (code == ERR_AGAIN);
 	ck_assert_int_eq(code, 0);
@@ -286,7 +295,8 @@ START_TEST(an_extend_between_pieces_begins_the_evaluation_anew)
 	ck_assert_int_eq(plan_order(bound.plan, bound.roots[0], &order, &norder), 0);
 	for (int i = 0; i < 4; i++) {
 		int64_t units = 1;
-		ck_assert_int_eq(binding_eval(bound.binding, order, norder, T0, &cursor, &units), ERR_AGAIN);
+		ck_assert_int_eq(binding_eval(bound.binding, order, norder, T0, &cursor, &units),
+				 ERR_AGAIN);
 	}
 	for (int i = 0; i < 100; i++) {
 		char text[64];
@@ -332,7 +342,8 @@ static const char *silent_of(struct bound *bound, uint32_t i, int64_t t_ms)
 	static char text[4096];
 	struct relation relation;
 	struct buf buf;
-	ck_assert_int_eq(eval_root(bound->binding, bound->plan, bound->roots[i], t_ms, INT64_MAX), 0);
+	ck_assert_int_eq(eval_root(bound->binding, bound->plan, bound->roots[i], t_ms, INT64_MAX),
+			 0);
 	binding_relation(bound->binding, bound->roots[i], &relation);
 	if (!relation.silent)
 		return "none";
@@ -340,7 +351,8 @@ static const char *silent_of(struct bound *bound, uint32_t i, int64_t t_ms)
 	for (uint32_t row = 0; row < relation.nrows; row++) {
 		if (!(relation.silent[row / 64] >> (row % 64) & 1) || relation_has(&relation, row))
 			continue;
-		struct labels *labels = lset_to_labels(store_lsets(bound->world.store), relation.lsets[row]);
+		struct labels *labels =
+			lset_to_labels(store_lsets(bound->world.store), relation.lsets[row]);
 		buf_add_str(&buf, buf.len ? " " : "");
 		labels_format(labels, &buf);
 		labels_unref(labels);
@@ -353,8 +365,8 @@ static const char *silent_of(struct bound *bound, uint32_t i, int64_t t_ms)
 START_TEST(silent_senders_are_seen_through_all_nodes)
 {
 	struct bound bound;
-	BOUND(&bound, "m", "rate(m[1m]) > 0", "sum by (i) (m)", "m + on (i) n", "m and on (i) n", "m or n",
-	      "timestamp(m)", "count(m) > 5");
+	BOUND(&bound, "m", "rate(m[1m]) > 0", "sum by (i) (m)", "m + on (i) n", "m and on (i) n",
+	      "m or n", "timestamp(m)", "count(m) > 5");
 	world_load(&bound.world, "m{i=\"1\"}", T0, 1000, "1 2");
 	world_load(&bound.world, "m{i=\"2\"}", T0, 1000, "1 stale");
 	world_load(&bound.world, "n{i=\"1\"}", T0, 600000, "1 1");
@@ -428,7 +440,8 @@ START_TEST(partners_of_the_past_are_limited)
 	world_add(&bound.world, bound.world.all->members[0], bound.world.due_ms, 3);
 	for (uint32_t row = 1; row < bound.world.all->nmembers; row++)
 		if (row == JOIN_PARTNERS_MAX + 1)
-			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms, 2);
+			world_add(&bound.world, bound.world.all->members[row], bound.world.due_ms,
+				  2);
 	store_sweep(bound.world.store, SIZE_MAX);
 	follow(&bound);
 	ck_assert_str_eq(value_of(&bound, 0, bound.world.due_ms), "{i=\"1\", v=\"more\"} 6");
@@ -440,7 +453,8 @@ START_TEST(reach_is_range_or_lookback_and_offset)
 {
 	struct bound bound;
 	BOUND(&bound, "m offset 1m", "rate(m[10m] offset 2m)");
-	ck_assert_int_eq(binding_reach_ms(bound.binding, bound.roots[0]), WORLD_LOOKBACK_MS + 60000);
+	ck_assert_int_eq(binding_reach_ms(bound.binding, bound.roots[0]),
+			 WORLD_LOOKBACK_MS + 60000);
 	ck_assert_int_eq(binding_reach_ms(bound.binding, bound.roots[1]), 720000);
 	ck_assert_str_eq(binding_selector(bound.binding, 0)->text, bound.plan->selectors[0].text);
 	bound_fini(&bound);

@@ -1,4 +1,7 @@
-/* Known answers: functions, operators, aggregations, errors, on one small store; by the binding and by the oracle. */
+/*
+ * Known answers: functions, operators, aggregations, errors, on one small store; by the binding and
+ * by the oracle.
+ */
 #include "tests/engine/eval_fixture.h"
 
 #define T0 INT64_C(1000000000) /* 1e6 seconds */
@@ -67,7 +70,8 @@ static const struct {
 	{ "avg_over_time(c{i=\"a\"}[10m])", "{i=\"a\"} 150" },
 	{ "sum_over_time(c{i=\"a\"}[3m])", "{i=\"a\"} 720" },
 	{ "min_over_time(g{s=\"x\"}[10m])", "{i=\"a\", s=\"x\"} 1; {i=\"b\", s=\"x\"} -2.5" },
-	{ "max_over_time(g[10m])", "{i=\"a\", s=\"x\"} 5; {i=\"b\", s=\"x\"} 8; {i=\"c\", s=\"y\"} +Inf" },
+	{ "max_over_time(g[10m])",
+	  "{i=\"a\", s=\"x\"} 5; {i=\"b\", s=\"x\"} 8; {i=\"c\", s=\"y\"} +Inf" },
 	{ "count_over_time(gone[10m])", "{i=\"a\"} 5" },
 	{ "last_over_time(gone[10m])", "gone{i=\"a\"} 5" },
 	{ "first_over_time(gone[10m])", "gone{i=\"a\"} 1" },
@@ -130,7 +134,8 @@ static const struct {
 	{ "c and on (i) g{s=\"x\"}", "c{i=\"a\"} 300; c{i=\"b\"} 220" },
 	{ "c and g", "" },
 	{ "c unless on (i) g{i=\"a\"}", "c{i=\"b\"} 220" },
-	{ "c{i=\"a\"} or on (i) g", "c{i=\"a\"} 300; g{i=\"b\", s=\"x\"} -2.5; g{i=\"c\", s=\"y\"} +Inf" },
+	{ "c{i=\"a\"} or on (i) g",
+	  "c{i=\"a\"} 300; g{i=\"b\", s=\"x\"} -2.5; g{i=\"c\", s=\"y\"} +Inf" },
 	{ "nothing / c", "" },
 	{ "nothing or c{i=\"a\"}", "c{i=\"a\"} 300" },
 	/* aggregations */
@@ -160,7 +165,8 @@ static const struct {
 	{ "label_replace(one, \"d\", \"$1-x\", \"__name__\", \"o(.*)\")", "one{d=\"ne-x\"} 1" },
 	{ "label_replace(c, \"i\", \"\", \"i\", \"a\") == 300", "c 300" },
 	{ "label_replace(one, \"d\", \"x\", \"e\", \"y\")", "one 1" },
-	{ "label_join(g{i=\"a\"}, \"d\", \"-\", \"i\", \"s\", \"none\")", "g{d=\"a-x-\", i=\"a\", s=\"x\"} 4" },
+	{ "label_join(g{i=\"a\"}, \"d\", \"-\", \"i\", \"s\", \"none\")",
+	  "g{d=\"a-x-\", i=\"a\", s=\"x\"} 4" },
 	/* errors */
 	{ "rate({x=\"1\"}[5m])", "error: vector cannot contain metrics with the same labelset" },
 	{ "-{x=\"1\"}", "error: vector cannot contain metrics with the same labelset" },
@@ -169,14 +175,18 @@ static const struct {
 	  "error: vector cannot contain metrics with the same labelset" },
 	{ "label_replace(one, \"\", \"z\", \"i\", \".*\")",
 	  "error: invalid destination label name in label_replace(): " },
-	{ "c * on () g", "error: found duplicate series for the match group {} on the right hand-side of the "
-			 "operation: [{__name__=\"g\", i=\"a\", s=\"x\"}, {__name__=\"g\", i=\"b\", s=\"x\"}];many-to-many "
-			 "matching not allowed: matching labels must be unique on one side" },
+	{ "c * on () g",
+	  "error: found duplicate series for the match group {} on the right hand-side of the "
+	  "operation: [{__name__=\"g\", i=\"a\", s=\"x\"}, {__name__=\"g\", i=\"b\", "
+	  "s=\"x\"}];many-to-many "
+	  "matching not allowed: matching labels must be unique on one side" },
 	{ "g * on (s) group_right () c", NULL },
-	{ "c * on () one", "error: multiple matches for labels: many-to-one matching must be explicit "
-			   "(group_left/group_right)" },
-	{ "{x=\"1\"} * on (x) group_left () a", "error: multiple matches for labels: grouping labels must ensure "
-						  "unique matches" },
+	{ "c * on () one",
+	  "error: multiple matches for labels: many-to-one matching must be explicit "
+	  "(group_left/group_right)" },
+	{ "{x=\"1\"} * on (x) group_left () a",
+	  "error: multiple matches for labels: grouping labels must ensure "
+	  "unique matches" },
 	{ "topk(NaN, c)", "error: Parameter value is NaN" },
 	{ "topk(1e30, c)", "error: Scalar value 1e+30 overflows int64" },
 	{ "bottomk(-1e30, c)", "error: Scalar value -1e+30 underflows int64" },
@@ -196,15 +206,20 @@ START_TEST(expressions_have_known_answers)
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		struct oracle_result standing, snapshot, oracle;
 		struct query query;
-		ck_assert_msg(query_init(&query, answers[i].expr, strlen(answers[i].expr)), "%s", answers[i].expr);
+		ck_assert_msg(query_init(&query, answers[i].expr, strlen(answers[i].expr)), "%s",
+			      answers[i].expr);
 		world_eval(&world, answers[i].expr, NOW, true, &standing);
 		world_eval(&world, answers[i].expr, NOW, false, &snapshot);
-		ck_assert_int_eq(oracle_eval(world.store, query.expr, NOW, WORLD_LOOKBACK_MS, &oracle), 0);
-		char *a = result_text(&standing), *b = result_text(&snapshot), *c = result_text(&oracle);
+		ck_assert_int_eq(
+			oracle_eval(world.store, query.expr, NOW, WORLD_LOOKBACK_MS, &oracle), 0);
+		char *a = result_text(&standing), *b = result_text(&snapshot),
+		     *c = result_text(&oracle);
 		if (answers[i].result)
-			ck_assert_msg(strcmp(a, answers[i].result) == 0, "%s:\n got    %s\n wanted %s",
-				      answers[i].expr, a, answers[i].result);
-		ck_assert_msg(strcmp(a, b) == 0, "%s:\n standing %s\n snapshot %s", answers[i].expr, a, b);
+			ck_assert_msg(strcmp(a, answers[i].result) == 0,
+				      "%s:\n got    %s\n wanted %s", answers[i].expr, a,
+				      answers[i].result);
+		ck_assert_msg(strcmp(a, b) == 0, "%s:\n standing %s\n snapshot %s", answers[i].expr,
+			      a, b);
 		ck_assert_msg(strcmp(a, c) == 0 || (oracle.error[0] && is_same_error(a, c)),
 			      "%s:\n binding %s\n oracle  %s", answers[i].expr, a, c);
 		free(a);

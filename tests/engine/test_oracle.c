@@ -1,9 +1,11 @@
 /*
- * Randomized comparison of the binding with the oracle: stores with gaps, stale markers, NaN, resets, births and deaths
- * between evaluations; expressions of the whole language. Both must give equal labels, equal errors and equal bits.
+ * Randomized comparison of the binding with the oracle: stores with gaps, stale markers, NaN,
+ * resets, births and deaths between evaluations; expressions of the whole language. Both must give
+ * equal labels, equal errors and equal bits.
  *
- * Where the order of summation may differ (an aggregation that adds up numbers whose sums are not exact) values are
- * compared with a tolerance, and nothing that jumps (a comparison, a rounding) is put on top of them.
+ * Where the order of summation may differ (an aggregation that adds up numbers whose sums are not
+ * exact) values are compared with a tolerance, and nothing that jumps (a comparison, a rounding) is
+ * put on top of them.
  */
 #include <stdarg.h>
 
@@ -49,7 +51,10 @@ static const char *pick(const char *const *list)
 
 /* ---- expressions ---- */
 
-/* What is known of the values: equal bits on both sides; sums of them exact (halves and quarters of small integers). */
+/*
+ * What is known of the values: equal bits on both sides; sums of them exact (halves and quarters of
+ * small integers).
+ */
 struct kind {
 	bool equal, exact;
 };
@@ -102,7 +107,8 @@ static void put_scalar(struct text *text, int depth)
 
 static void put_selector(struct text *text, const char *name)
 {
-	put(text, "%s", name ? name : PICK("m", "m", "n", "n", "{__name__=~\"m|n\"}", "{job=\"j\"}"));
+	put(text, "%s",
+	    name ? name : PICK("m", "m", "n", "n", "{__name__=~\"m|n\"}", "{job=\"j\"}"));
 	if (text->bytes[text->len - 1] == '}') {
 		text->len--;
 		put(text, ",");
@@ -134,13 +140,28 @@ static struct kind put_range(struct text *text)
 		const char *name;
 		bool exact;
 	} choices[] = {
-		{ "rate(", false }, { "increase(", false }, { "delta(", false }, { "irate(", false },
-		{ "idelta(", true }, { "changes(", true }, { "resets(", true }, { "avg_over_time(", false },
-		{ "sum_over_time(", true }, { "min_over_time(", true }, { "max_over_time(", true },
-		{ "count_over_time(", true }, { "last_over_time(", true }, { "first_over_time(", true },
-		{ "stddev_over_time(", false }, { "stdvar_over_time(", false }, { "deriv(", false },
-		{ "quantile_over_time(0.3, ", false }, { "quantile_over_time(2, ", false },
-		{ "present_over_time(", true }, { "absent_over_time(", true }, { "predict_linear(", false },
+		{ "rate(", false },
+		{ "increase(", false },
+		{ "delta(", false },
+		{ "irate(", false },
+		{ "idelta(", true },
+		{ "changes(", true },
+		{ "resets(", true },
+		{ "avg_over_time(", false },
+		{ "sum_over_time(", true },
+		{ "min_over_time(", true },
+		{ "max_over_time(", true },
+		{ "count_over_time(", true },
+		{ "last_over_time(", true },
+		{ "first_over_time(", true },
+		{ "stddev_over_time(", false },
+		{ "stdvar_over_time(", false },
+		{ "deriv(", false },
+		{ "quantile_over_time(0.3, ", false },
+		{ "quantile_over_time(2, ", false },
+		{ "present_over_time(", true },
+		{ "absent_over_time(", true },
+		{ "predict_linear(", false },
 	};
 	uint32_t f = below(sizeof(choices) / sizeof(*choices));
 	put(text, "%s", choices[f].name);
@@ -170,7 +191,8 @@ static struct kind put_aggregate(struct text *text, int depth)
 {
 	struct text operand = { .len = 0 };
 	struct kind in = put_vector(&operand, depth - 1);
-	const char *op = PICK("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar", "quantile(");
+	const char *op =
+		PICK("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar", "quantile(");
 	bool adds = strcmp(op, "sum") == 0 || strcmp(op, "avg") == 0;
 	bool recurs = strcmp(op, "stddev") == 0 || strcmp(op, "stdvar") == 0;
 	bool counts = strcmp(op, "count") == 0 || strcmp(op, "group") == 0;
@@ -178,7 +200,8 @@ static struct kind put_aggregate(struct text *text, int depth)
 		put(text, "quantile %s (%s)(%s, %s)", PICK("by", "without"), labels_list(),
 		    PICK("0.5", "0", "1", "0.9", "-1", "NaN", "scalar(m)"), operand.bytes);
 	else
-		put(text, "%s %s (%s) (%s)", op, PICK("by", "without"), labels_list(), operand.bytes);
+		put(text, "%s %s (%s) (%s)", op, PICK("by", "without"), labels_list(),
+		    operand.bytes);
 	bool exact = counts || (in.exact && (strcmp(op, "sum") == 0 || op[0] == 'm'));
 	return (struct kind){ counts || (in.equal && !recurs && !(adds && !in.exact)), exact };
 }
@@ -187,7 +210,8 @@ static struct kind put_aggregate(struct text *text, int depth)
 static struct kind put_pick(struct text *text)
 {
 	const char *k = PICK("1", "2", "3", "0", "-1", "1000", "1.9", "NaN", "1e30", "scalar(n)");
-	put(text, "%s %s (%s) (%s, ", PICK("topk", "bottomk"), PICK("by", "without"), labels_list(), k);
+	put(text, "%s %s (%s) (%s, ", PICK("topk", "bottomk"), PICK("by", "without"), labels_list(),
+	    k);
 	if (chance(50))
 		put(text, "2 * ");
 	put_selector(text, "u");
@@ -214,10 +238,12 @@ static struct kind put_function(struct text *text, int depth)
 		put(text, in.equal ? "round(%s, 0.3)" : "abs(%s)", v);
 		return (struct kind){ in.equal, false };
 	case 4:
-		put(text, "clamp(%s, %s, %s)", v, PICK("0", "1", "5", "-1", "NaN"), PICK("2", "0", "7", "Inf"));
+		put(text, "clamp(%s, %s, %s)", v, PICK("0", "1", "5", "-1", "NaN"),
+		    PICK("2", "0", "7", "Inf"));
 		return in;
 	case 5:
-		put(text, "%s(%s, %s)", PICK("clamp_min", "clamp_max"), v, PICK("0", "1.5", "-1", "NaN"));
+		put(text, "%s(%s, %s)", PICK("clamp_min", "clamp_max"), v,
+		    PICK("0", "1.5", "-1", "NaN"));
 		return in;
 	case 6:
 		put(text, "timestamp(%s)", v);
@@ -227,12 +253,14 @@ static struct kind put_function(struct text *text, int depth)
 		return in;
 	case 8:
 		put(text, "label_replace(%s, \"%s\", \"%s\", \"%s\", \"%s\")", v,
-		    PICK("d", "a", "__name__", "b", "bad\\xff", ""), PICK("$1", "z", "", "${1}_$0", "q"),
-		    PICK("a", "b", "c", "__name__", "none"), PICK("(.*)", "(\\\\d)", "(x|y)", "m", "", "(["));
+		    PICK("d", "a", "__name__", "b", "bad\\xff", ""),
+		    PICK("$1", "z", "", "${1}_$0", "q"), PICK("a", "b", "c", "__name__", "none"),
+		    PICK("(.*)", "(\\\\d)", "(x|y)", "m", "", "(["));
 		return in;
 	case 9:
-		put(text, "label_join(%s, \"%s\", \"%s\", \"a\"%s)", v, PICK("d", "a", "b", "__name__"),
-		    PICK("-", ""), PICK("", ", \"b\"", ", \"b\", \"c\"", ", \"none\""));
+		put(text, "label_join(%s, \"%s\", \"%s\", \"a\"%s)", v,
+		    PICK("d", "a", "b", "__name__"), PICK("-", ""),
+		    PICK("", ", \"b\"", ", \"b\", \"c\"", ", \"none\""));
 		return in;
 	case 10:
 		put(text, "-(%s)", v);
@@ -248,7 +276,8 @@ static struct kind put_with_scalar(struct text *text, int depth)
 	struct text operand = { .len = 0 };
 	struct kind in = put_vector(&operand, depth - 1), out = { in.equal, false };
 	bool compares = chance(60) && in.equal;
-	const char *op = compares ? PICK("==", "!=", ">", "<", ">=", "<=") : PICK("+", "-", "*", "/", "^");
+	const char *op =
+		compares ? PICK("==", "!=", ">", "<", ">=", "<=") : PICK("+", "-", "*", "/", "^");
 	const char *is_bool = compares && chance(30) ? "bool" : "";
 	bool left = chance(30);
 	put(text, "(");
@@ -283,8 +312,9 @@ static struct kind put_join(struct text *text, int depth)
 	if (is_bool)
 		put(text, " bool");
 	if (chance(50)) {
-		put(text, " %s", PICK("on(a, b)", "on(a)", "ignoring(c)", "ignoring(b, c)", "on(a, job)",
-				      "on(__name__, a)", "on()"));
+		put(text, " %s",
+		    PICK("on(a, b)", "on(a)", "ignoring(c)", "ignoring(b, c)", "on(a, job)",
+			 "on(__name__, a)", "on()"));
 		if (chance(50))
 			put(text, " %s%s", PICK("group_left", "group_right"),
 			    PICK("", "()", "(c)", "(d)", "(c, d)"));
@@ -306,7 +336,8 @@ static struct kind put_set(struct text *text, int depth)
 
 static struct kind put_histogram(struct text *text)
 {
-	put(text, "histogram_quantile(%s, ", PICK("0.5", "0.9", "0", "1", "-1", "2", "NaN", "scalar(n)"));
+	put(text, "histogram_quantile(%s, ",
+	    PICK("0.5", "0.9", "0", "1", "-1", "2", "NaN", "scalar(n)"));
 	switch (below(3)) {
 	case 0:
 		put(text, "h_bucket");
@@ -387,7 +418,8 @@ static void birth(struct run *run)
 	if (chance(85))
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "a=\"%u\",", below(3));
 	if (chance(60) && which < 9)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "b=\"%s\",", PICK("x", "y"));
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "b=\"%s\",",
+					PICK("x", "y"));
 	if (chance(20) && which < 9)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "c=\"%u\",", below(2));
 	if (chance(30) && which < 9)
@@ -400,8 +432,9 @@ static void birth(struct run *run)
 	for (size_t i = 0; i < run->nlive; i++)
 		if (run->live[i].series == series)
 			return;
-	run->live[run->nlive++] =
-		(struct live){ .series = series, .is_u = which == 7 || which == 8, .is_bucket = which == 9 };
+	run->live[run->nlive++] = (struct live){ .series = series,
+						 .is_u = which == 7 || which == 8,
+						 .is_bucket = which == 9 };
 	run->born++;
 }
 
@@ -488,16 +521,19 @@ static bool is_same(const struct oracle_result *a, const struct oracle_result *b
 
 static unsigned compared, failed_evals, empty;
 
-static void compare(struct run *run, struct binding *binding, const struct plan *plan, const struct query *query,
-		    uint32_t root, bool equal, int64_t t_ms, const char *how)
+static void compare(struct run *run, struct binding *binding, const struct plan *plan,
+		    const struct query *query, uint32_t root, bool equal, int64_t t_ms,
+		    const char *how)
 {
 	struct oracle_result got, wanted;
 	int code = eval_root(binding, plan, root, t_ms, chance(50) ? INT64_MAX : 1 + below(40));
 	result_of(&run->world, binding, root, code, &got);
-	ck_assert_int_eq(oracle_eval(run->world.store, query->expr, t_ms, WORLD_LOOKBACK_MS, &wanted), 0);
+	ck_assert_int_eq(
+		oracle_eval(run->world.store, query->expr, t_ms, WORLD_LOOKBACK_MS, &wanted), 0);
 	if (!is_same(&got, &wanted, equal)) {
 		char *a = result_text(&got), *b = result_text(&wanted);
-		ck_abort_msg("%s at %lld (%s):\n  binding %s\n  oracle  %s", query->text, (long long)t_ms, how, a, b);
+		ck_abort_msg("%s at %lld (%s):\n  binding %s\n  oracle  %s", query->text,
+			     (long long)t_ms, how, a, b);
 	}
 	compared++;
 	failed_evals += got.error[0] != 0;
@@ -522,7 +558,8 @@ static void one_run(uint64_t number)
 			if (i == 0)
 				put_scalar(&text, 3);
 			equal[i] = i == 0 || put_vector(&text, (int)below(4)).equal;
-		} while (!query_init(&queries[i], text.bytes, text.len) && (query_fini(&queries[i]), true));
+		} while (!query_init(&queries[i], text.bytes, text.len) &&
+			 (query_fini(&queries[i]), true));
 		ck_assert_int_eq(plan_add(plan, queries[i].expr, &roots[i]), 0);
 	}
 	plan_check(plan);
@@ -535,7 +572,8 @@ static void one_run(uint64_t number)
 	for (int step = 0; step < STEPS; step++) {
 		/* Changes come while the shape is being made, too. */
 		for (int part = 0; part < 4; part++) {
-			int64_t units = shaped || step == STEPS - 1 || step >= 2 ? INT64_MAX : below(30);
+			int64_t units =
+				shaped || step == STEPS - 1 || step >= 2 ? INT64_MAX : below(30);
 			if (!shaped)
 				shaped = binding_shape(binding, &units) == 0;
 			for (uint32_t i = 0, n = below(6); i < n; i++)
@@ -551,7 +589,8 @@ static void one_run(uint64_t number)
 			if (chance(30) || part == 3) {
 				ck_assert_int_eq(binding_extend(binding), 0);
 				size_t n;
-				struct selector **changed = store_changed_selectors(run.world.store, &n);
+				struct selector **changed =
+					store_changed_selectors(run.world.store, &n);
 				for (size_t i = 0; i < n; i++)
 					selector_log_clear(changed[i]);
 				store_changed_clear(run.world.store);
@@ -561,12 +600,14 @@ static void one_run(uint64_t number)
 			continue;
 		binding_check(binding);
 		for (int i = 0; i < EXPRESSIONS; i++)
-			compare(&run, binding, plan, &queries[i], roots[i], equal[i], run.now_ms, "standing");
+			compare(&run, binding, plan, &queries[i], roots[i], equal[i], run.now_ms,
+				"standing");
 		if (!chance(20))
 			continue;
 		struct binding *fresh = binding_of(&run.world, plan, false);
 		for (int i = 0; i < EXPRESSIONS; i++)
-			compare(&run, fresh, plan, &queries[i], roots[i], equal[i], run.now_ms - 30000, "snapshot");
+			compare(&run, fresh, plan, &queries[i], roots[i], equal[i],
+				run.now_ms - 30000, "snapshot");
 		binding_free(fresh);
 	}
 	binding_free(binding);
@@ -579,7 +620,8 @@ static void one_run(uint64_t number)
 START_TEST(binding_equals_the_oracle)
 {
 	const char *first = getenv("ORACLE_FIRST"), *count = getenv("ORACLE_RUNS");
-	uint64_t from = first ? strtoull(first, NULL, 10) : 1, runs = count ? strtoull(count, NULL, 10) : 400;
+	uint64_t from = first ? strtoull(first, NULL, 10) : 1,
+		 runs = count ? strtoull(count, NULL, 10) : 400;
 	for (uint64_t i = from; i < from + runs; i++) {
 		if (count)
 			fprintf(stderr, "run %llu\n", (unsigned long long)i);

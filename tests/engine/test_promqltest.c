@@ -1,8 +1,9 @@
 /*
- * Runs Prometheus' own test scripts, as far as the language goes: every instant evaluation whose expression parses here
- * and that touches no native histogram, by the binding and by the oracle. (The scripts assume that metric
- * names are removed at the end of a query, which is a switch in Prometheus and off in its server: what follows from that is in
- * a list below.) Tells how many passed, failed and were skipped.
+ * Runs Prometheus' own test scripts, as far as the language goes: every instant evaluation whose
+ * expression parses here and that touches no native histogram, by the binding and by the oracle.
+ * (The scripts assume that metric names are removed at the end of a query, which is a switch in
+ * Prometheus and off in its server: what follows from that is in a list below.) Tells how many
+ * passed, failed and were skipped.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -12,16 +13,21 @@
 #define EPSILON 1e-6
 #define MINUTES_MAX (400 * 24 * 60)
 
-/* Evaluations that expect what is not here; they must fail. Without an expression: all that the file has. */
+/*
+ * Evaluations that expect what is not here; they must fail. Without an expression: all that the
+ * file has.
+ */
 static const struct {
 	const char *file, *expr;
 } exceptions[] = {
 	/* delayed removal of names */
+	{ "name_label_dropping.test", "label_replace(rate({env=\"1\"}[10m]), \"__name__\", "
+				      "\"rate_$1\", \"__name__\", \"(.+)\")" },
 	{ "name_label_dropping.test",
-	  "label_replace(rate({env=\"1\"}[10m]), \"__name__\", \"rate_$1\", \"__name__\", \"(.+)\")" },
-	{ "name_label_dropping.test", "label_join(rate({env=\"1\"}[10m]), \"__name__\", \"_\", \"__name__\", \"env\")" },
-	{ "name_label_dropping.test", "label_replace(sum by (__name__) (rate(metric_total{env=\"2\"}[5m])), "
-				      "\"__name__\", \"$1\", \"__name__\", \"(.+)\")" },
+	  "label_join(rate({env=\"1\"}[10m]), \"__name__\", \"_\", \"__name__\", \"env\")" },
+	{ "name_label_dropping.test",
+	  "label_replace(sum by (__name__) (rate(metric_total{env=\"2\"}[5m])), "
+	  "\"__name__\", \"$1\", \"__name__\", \"(.+)\")" },
 	{ "name_label_dropping.test",
 	  "sum by (__name__) (rate(metric_total{env=\"2\"}[5m]) or metric_total{env=\"1\"})" },
 	/* a native histogram and a float in one sum */
@@ -29,13 +35,16 @@ static const struct {
 	/* start timestamps of samples */
 	{ "start_timestamps.test", NULL },
 	/* __type__ and __unit__ go with the name */
-	{ "type_and_unit.test", "-http_requests_total{job=\"api-server\",instance=\"0\",group=\"production\"}" },
-	{ "type_and_unit.test", "http_requests_total{group=\"canary\", instance=\"0\", job=\"api-server\"} / 0" },
 	{ "type_and_unit.test",
-	  "http_requests_total{group=\"canary\"} / ignoring(group) http_requests_total{group=\"production\"}" },
+	  "-http_requests_total{job=\"api-server\",instance=\"0\",group=\"production\"}" },
 	{ "type_and_unit.test",
-	  "http_requests_total{job=\"api-server\", instance=\"0\", group=\"production\"} == bool 100" },
-	{ "type_and_unit.test", "0 * http_requests_total{group=\"canary\", instance=\"0\", job=\"api-server\"} % 0" },
+	  "http_requests_total{group=\"canary\", instance=\"0\", job=\"api-server\"} / 0" },
+	{ "type_and_unit.test", "http_requests_total{group=\"canary\"} / ignoring(group) "
+				"http_requests_total{group=\"production\"}" },
+	{ "type_and_unit.test", "http_requests_total{job=\"api-server\", instance=\"0\", "
+				"group=\"production\"} == bool 100" },
+	{ "type_and_unit.test",
+	  "0 * http_requests_total{group=\"canary\", instance=\"0\", job=\"api-server\"} % 0" },
 };
 
 struct script {
@@ -120,8 +129,9 @@ static double decimal(const char *text, char **end)
 {
 	char copy[128];
 	size_t len = strspn(text, "+-") ? 1 : 0;
-	while (len < sizeof(copy) - 1 && (isalnum((unsigned char)text[len]) || text[len] == '.' ||
-					  (strchr("+-", text[len]) && strchr("eE", text[len - 1]))) &&
+	while (len < sizeof(copy) - 1 &&
+	       (isalnum((unsigned char)text[len]) || text[len] == '.' ||
+		(strchr("+-", text[len]) && strchr("eE", text[len - 1]))) &&
 	       text[len] && text[len] != 'x')
 		len++;
 	memcpy(copy, text, len);
@@ -155,7 +165,8 @@ static struct values values_of(char *text)
 	struct values values = { .n = 0 };
 	char *save = NULL;
 	values.histograms = strstr(text, "{{") != NULL;
-	for (char *term = strtok_r(text, " \t", &save); term && !values.histograms; term = strtok_r(NULL, " \t", &save))
+	for (char *term = strtok_r(text, " \t", &save); term && !values.histograms;
+	     term = strtok_r(NULL, " \t", &save))
 		values_add_term(&values, term);
 	return values;
 }
@@ -278,7 +289,8 @@ static void read_expectation(struct expected *expected, char *line)
 			expected->message = message ? trim(message + 4) : NULL;
 		}
 		/* Warnings are not told here, nor is the order of a result. */
-		expected->skip |= strncmp(word, "string", 6) == 0 || strncmp(word, "range vector", 12) == 0;
+		expected->skip |=
+			strncmp(word, "string", 6) == 0 || strncmp(word, "range vector", 12) == 0;
 		return;
 	}
 	if (strncmp(line, "expected_fail", 13) == 0)
@@ -295,7 +307,8 @@ static void read_expectation(struct expected *expected, char *line)
 	if (values.histograms || values.n != 1 || !labels_of(line, &labels)) {
 		expected->skip = true;
 	} else {
-		expected->rows = realloc(expected->rows, (expected->n + 1) * sizeof(*expected->rows));
+		expected->rows =
+			realloc(expected->rows, (expected->n + 1) * sizeof(*expected->rows));
 		expected->rows[expected->n++] = (struct oracle_row){ labels, values.v[0] };
 	}
 	values_fini(&values);
@@ -314,7 +327,8 @@ static bool is_almost(double a, double b)
 static bool is_expected(const struct expected *expected, const struct oracle_result *got)
 {
 	if (expected->fail)
-		return got->error[0] && (!expected->message || strcmp(got->error, expected->message) == 0);
+		return got->error[0] &&
+		       (!expected->message || strcmp(got->error, expected->message) == 0);
 	if (got->error[0] || (got->type == VALUE_SCALAR) != expected->is_scalar)
 		return false;
 	if (expected->is_scalar)
@@ -348,27 +362,30 @@ static bool is_exception(const struct script *script, const char *expr)
 	return false;
 }
 
-static void check_eval(struct script *script, const char *expr, int64_t t_ms, struct expected *expected,
-		       unsigned line)
+static void check_eval(struct script *script, const char *expr, int64_t t_ms,
+		       struct expected *expected, unsigned line)
 {
 	struct oracle_result got, oracle;
 	struct query query;
 	if (expected->n)
 		qsort(expected->rows, expected->n, sizeof(*expected->rows), compare_result_rows);
 	bool parses = query_init(&query, expr, strlen(expr));
-	bool usable = parses && (query.expr->type == VALUE_SCALAR || query.expr->type == VALUE_VECTOR);
+	bool usable =
+		parses && (query.expr->type == VALUE_SCALAR || query.expr->type == VALUE_VECTOR);
 	if (!usable || expected->skip || strstr(expr, "{{") || mentions_histogram(script, expr)) {
 		script->skipped++;
 		query_fini(&query);
 		return;
 	}
 	world_eval(&script->world, expr, t_ms, false, &got);
-	ck_assert_int_eq(oracle_eval(script->world.store, query.expr, t_ms, WORLD_LOOKBACK_MS, &oracle), 0);
+	ck_assert_int_eq(
+		oracle_eval(script->world.store, query.expr, t_ms, WORLD_LOOKBACK_MS, &oracle), 0);
 	bool good = is_expected(expected, &got);
 	bool oracle_good = is_expected(expected, &oracle) || (expected->fail && oracle.error[0]);
 	if (good != oracle_good || good == is_exception(script, expr)) {
 		char *text = result_text(&got), *other = result_text(&oracle);
-		printf("%s:%u: %s\n  binding %s\n  oracle  %s\n", script->name, line, expr, text, other);
+		printf("%s:%u: %s\n  binding %s\n  oracle  %s\n", script->name, line, expr, text,
+		       other);
 		free(text);
 		free(other);
 		script->failed++;
@@ -421,7 +438,8 @@ static void run_script(struct script *script)
 		} else if (strncmp(line, "eval", 4) == 0) {
 			run_eval(script, line);
 		} else {
-			ck_assert_msg(*line == 0, "%s:%u: unknown command %s", script->name, script->line, line);
+			ck_assert_msg(*line == 0, "%s:%u: unknown command %s", script->name,
+				      script->line, line);
 		}
 	}
 	for (size_t i = 0; i < script->nhistograms; i++)
@@ -460,8 +478,9 @@ START_TEST(scripts_give_what_they_expect)
 		if (slice_has_suffix(slice_from(entries[i]->d_name), SLICE(".test"))) {
 			script.text = script.at = read_file(path);
 			run_script(&script);
-			printf("%-26s %4u passed %2u not here %2u failed %4u skipped\n", script.name,
-			       script.passed, script.excepted, script.failed, script.skipped);
+			printf("%-26s %4u passed %2u not here %2u failed %4u skipped\n",
+			       script.name, script.passed, script.excepted, script.failed,
+			       script.skipped);
 			passed += script.passed;
 			failed += script.failed;
 			skipped += script.skipped;
@@ -481,7 +500,8 @@ static Suite *promqltest_suite(void)
 	const char *srcdir = getenv("TOCSIN_SRCDIR");
 	Suite *suite = suite_create("promqltest");
 	TCase *tcase = tcase_create("scripts");
-	snprintf(folder, sizeof(folder), "%s/../shared/conformance/promqltest", srcdir ? srcdir : ".");
+	snprintf(folder, sizeof(folder), "%s/../shared/conformance/promqltest",
+		 srcdir ? srcdir : ".");
 	DIR *dir = opendir(folder);
 	if (!dir)
 		TEST_SKIP("%s is not there", folder);
