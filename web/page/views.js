@@ -1,0 +1,261 @@
+// What the page shows, from the overview's JSON to elements.
+
+import { h } from "./dom.js";
+import * as format from "./format.js";
+import { age, chip, labels, section, table } from "./parts.js";
+
+const SEVERITIES = [
+	["bad", ["critical", "page", "emergency", "fatal", "disaster"]],
+	["high", ["error", "high", "major"]],
+	["warn", ["warning", "warn", "medium", "ticket"]],
+	["info", ["info", "notice", "low", "minor", "none"]],
+];
+
+function severity(set) {
+	const word = (set.severity || set.level || "").toLowerCase();
+	const found = SEVERITIES.findIndex(([, words]) => words.includes(word));
+	return found < 0 ? { rank: 2, kind: "warn" } : { rank: found, kind: SEVERITIES[found][0] };
+}
+
+const plural = (n, one, many = `${one}s`) => `${format.count(n)} ${n === 1 ? one : many}`;
+
+// ---- the numbers on top ----
+
+export function totals({ totals: all, alerts, groups }) {
+	const silenced = alerts.filter(alert => alert.silencedBy).length;
+	const rules = groups.flatMap(group => group.rules);
+	const ill = rules.filter(rule => rule.health === "err").length;
+	const warming = rules.filter(rule => rule.health === "warming").length;
+	const figure = (name, n, kind, note) => h("div", { "data-key": name, class: `figure ${n ? kind : "none"}` },
+		h("strong", {}, format.compact(n)), h("span", {}, n === 1 ? name.replace(/([^ei])s$/, "$1") : name), note ? h("small", {}, note) : null);
+	return [
+		figure("firing", all.firing, "bad", silenced ? `${silenced} silenced` : ""),
+		figure("pending", all.pending, "warn"),
+		figure("rules", all.rules, "plain", ill ? plural(ill, "error") : warming ? `${warming} warming` : ""),
+		figure("series", all.series, "plain", all.ignored ? `${format.compact(all.ignored)} not wanted` : ""),
+		figure("senders", all.senders, "plain", all.sendersSilent ? `${all.sendersSilent} silent` : ""),
+		figure("delivered", all.notifications, "plain", all.dead ? `${all.dead} given up` : all.outbox ? `${all.outbox} waiting` : ""),
+		figure("runs", all.runs, "plain", all.runsActive ? `${all.runsActive} active` : ""),
+	];
+}
+
+// ---- alerts ----
+
+function byUrgency(a, b) {
+	return Boolean(a.silencedBy) - Boolean(b.silencedBy) || (a.state === "pending") - (b.state === "pending") ||
+		severity(a.labels).rank - severity(b.labels).rank || (b.fired || b.active) - (a.fired || a.active);
+}
+
+function alertState(alert) {
+	return [
+		alert.state === "firing" ? chip("bad", "firing") : chip("warn", "pending", `the condition must hold for ${format.duration(alert.for)}`),
+		alert.held ? chip("info", "held", "its sender is silent: kept as it was") : null,
+		alert.keepSince ? chip("info", "kept firing", "the condition is over, keep_firing_for is not") : null,
+		alert.silencedBy ? chip("mute", "silenced", alert.silencedBy) : null,
+	];
+}
+
+function silenceForm(alert, actions) {
+	const form = h("form.silence", { "data-keep": true },
+		h("label", {}, "for ", h("select", { name: "duration" }, ["1h", "4h", "1d", "1w"].map(text => h("option", {}, text)))),
+		h("label", {}, "by ", h("input", { name: "createdBy", required: true, placeholder: "your name", value: localStorage.getItem("name") || "" })),
+		h("label.wide", {}, "because ", h("input", { name: "comment", required: true, placeholder: "of what" })),
+		h("button", {}, "Silence"), h("output", {}));
+	form.onsubmit = event => {
+		const given = Object.fromEntries(new FormData(form));
+		event.preventDefault();
+		localStorage.setItem("name", given.createdBy);
+		actions.silence(alert.labels, given).then(
+			() => { form.closest("details").open = false; form.reset(); },
+			error => { form.querySelector("output").textContent = error.message; });
+	};
+	return h("details.more", {}, h("summary", {}, "Silence"), form);
+}
+
+function otherAnnotations({ annotations }) {
+	const rest = Object.entries(annotations).filter(([name]) => name !== "summary");
+	const link = text => /^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer" }, text) : text;
+	return rest.length ? h("dl", {}, rest.map(([name, text]) => [h("dt", {}, name), h("dd", {}, link(text))])) : null;
+}
+
+function alertCard(alert, actions) {
+	const { kind } = severity(alert.labels);
+	return h("article", { "data-key": JSON.stringify(alert.labels), class: `alert ${kind} ${alert.state}${alert.silencedBy ? " silenced" : ""}` },
+		h("header", {}, h("h3", {}, alert.rule), alertState(alert),
+			h("span.since", {}, alert.state === "firing" ? ["for ", age(alert.fired || alert.active)] : ["fires ", age(alert.active + alert.for)]),
+			h("strong.value", { title: alert.query }, format.value(alert.value))),
+		alert.annotations.summary ? h("p", {}, alert.annotations.summary) : null,
+		otherAnnotations(alert),
+		h("footer", {}, labels(alert.labels, ["alertname"]), alert.silencedBy ? null : silenceForm(alert, actions)));
+}
+
+function quiet({ totals: all, senders }) {
+	if (!senders.length)
+		return h("div.card.feed", {}, h("p", {}, "Nobody sends anything yet. Put this into prometheus.yml and reload Prometheus:"),
+			h("pre", {}, `remote_write:\n- url: ${new URL("api/v1/write", location.href)}\n  queue_config: {batch_send_deadline: 1s}`));
+	return h("p.quiet.calm", {}, `All quiet: ${plural(all.rules, "rule")} over ${plural(all.series, "series", "series")}.`);
+}
+
+function alertsSection(overview, actions) {
+	const shown = [...overview.alerts].sort(byUrgency);
+	const all = overview.totals.firing + overview.totals.pending;
+	return section("alerts", "Alerts", all > shown.length ? `the first ${shown.length} of ${all}` : "",
+		shown.length ? shown.map(alert => alertCard(alert, actions)) : quiet(overview));
+}
+
+// ---- runs ----
+
+const RUN_KINDS = { recovered: "good", running: "info", queued: "info", suggested: "info", refused: "mute", failed: "bad", unknown: "warn" };
+const STEP_KINDS = { ok: "good", running: "info", waiting: "mute", skipped: "mute", failed: "bad", timed_out: "bad", unknown: "warn" };
+
+function runStep(step) {
+	const outputs = [step.output, step.errorOutput].filter(text => text.trim());
+	const head = [h(`span.dot.${STEP_KINDS[step.state] || "mute"}`), h("b", {}, step.id), " ", step.state.replace("_", " "),
+		step.finished && step.state === "ok" ? h("small", {}, `exit ${step.exit}`) : null,
+		step.started && step.finished ? h("small", {}, format.duration(step.finished - step.started)) : null,
+		step.message && step.state !== "ok" ? h("small", {}, step.message) : null];
+	return h("li", { "data-key": step.id }, outputs.length
+		? h("details", {}, h("summary", {}, head), outputs.map(text => h("pre", {}, text)))
+		: h("span.plainstep", {}, head));
+}
+
+function runCard(run) {
+	return h("article.run", { "data-key": run.id },
+		h("header", {}, h("h3", {}, run.runbook), chip(RUN_KINDS[run.state] || "mute", run.state),
+			h("span.since", {}, age(run.created, "% ago"))),
+		run.reason ? h("p", {}, run.reason.replaceAll("_", " ")) : null,
+		h("footer", {}, h("span.label", {}, run.alert.alertname || "alert"), labels(run.target)),
+		run.steps.length ? h("ol", {}, run.steps.map(runStep)) : null);
+}
+
+function runsSection({ runs }) {
+	return section("runs", "Runs", "", runs.length ? runs.map(runCard) : h("p.quiet", {}, "No recovery was needed so far."));
+}
+
+// ---- deliveries ----
+
+const DELIVERY_KINDS = { done: "good", sending: "info", waiting: "info", retrying: "warn", superseded: "mute", dead: "bad" };
+
+function deliveryCard(delivery) {
+	const alerts = [delivery.firing ? `${delivery.firing} firing` : "", delivery.resolved ? `${delivery.resolved} resolved` : ""].filter(Boolean).join(", ");
+	return h("article.delivery", { "data-key": delivery.id },
+		h("header", {}, h("h3", {}, delivery.receiver), chip(DELIVERY_KINDS[delivery.state] || "mute", delivery.state),
+			h("span.since", {}, age(delivery.finished || delivery.lastAttempt || delivery.created, "% ago"))),
+		h("p", {}, [alerts, delivery.reason].filter(Boolean).join(" · ")),
+		h("footer", {}, h("small", { title: delivery.id }, delivery.integration, " · ", plural(delivery.attempts, "attempt"), delivery.code ? ` · ${delivery.code}` : "",
+			delivery.nextAttempt && delivery.state === "retrying" ? [" · again ", age(delivery.nextAttempt)] : null),
+		h("code.group", { title: delivery.groupKey }, delivery.groupKey)),
+		delivery.message && delivery.state !== "done" ? h("p.error", {}, delivery.message) : null);
+}
+
+function deliveriesSection({ deliveries }) {
+	return section("deliveries", "Deliveries", "", deliveries.length ? deliveries.map(deliveryCard) : h("p.quiet", {}, "Nothing was to be told so far."));
+}
+
+// ---- rules ----
+
+function health(rule) {
+	switch (rule.health) {
+	case "ok":
+		return h("span", {}, h("span.dot.good"), "ok");
+	case "err":
+		return h("span", {}, h("span.dot.bad"), "error");
+	case "warming":
+		return [h("span", {}, h("span.dot.info"), "warming"), rule.warmAt ? h("small", {}, age(rule.warmAt)) : null];
+	default:
+		return h("span", {}, h("span.dot.mute"), "not yet");
+	}
+}
+
+function ruleState(rule) {
+	if (rule.kind === "record")
+		return h("span.mute", {}, "records");
+	return [rule.firing ? chip("bad", `${rule.firing} firing`) : null, rule.pending ? chip("warn", `${rule.pending} pending`) : null,
+		rule.held ? chip("info", `${rule.held} held`) : null, rule.firing || rule.pending ? null : h("span.mute", {}, "quiet")];
+}
+
+const RULE_COLUMNS = [
+	["rule", "name wide", rule => [h("b", {}, rule.name), h("code", { title: rule.query }, rule.query), rule.error ? h("p.error", {}, rule.error) : null]],
+	["state", "", ruleState],
+	["health", "", health],
+	["value", "number", rule => rule.results ? [format.value(rule.value), rule.results > 1 ? h("small", {}, `first of ${format.count(rule.results)}`) : null] : "–"],
+	["newest sample", "number", rule => age(rule.newest, "% ago")],
+	["series", "number", rule => format.count(rule.series)],
+	["evaluated", "number", rule => age(rule.last, "% ago")],
+];
+
+function groupBlock(group) {
+	return h("div.card.rules", { "data-key": `${group.file} ${group.name}` },
+		h("header", {}, h("h3", {}, group.name), h("small", { title: group.file }, group.file.split("/").pop()), h("small", {}, `every ${format.duration(group.interval)}`),
+			group.missed ? chip("warn", `${group.missed} missed`, "evaluations skipped because one took too long") : null),
+		table(group.rules, RULE_COLUMNS, rule => `${rule.kind} ${rule.name} ${rule.query}`));
+}
+
+function rulesSection({ groups, totals: all }) {
+	const shown = groups.filter(group => group.rules.length);
+	const n = shown.reduce((sum, group) => sum + group.rules.length, 0);
+	return section("rules", "Rules", n < all.rules ? `${n} of ${all.rules}` : "",
+		shown.length ? shown.map(groupBlock) : h("p.quiet", {}, "No rules are loaded."));
+}
+
+// ---- senders ----
+
+const SENDER_COLUMNS = [
+	["sender", "name", sender => h("b", {}, sender.name)],
+	["", "", sender => sender.silent ? chip("warn", "silent") : chip("good", "sending")],
+	["last heard", "number", sender => age(sender.last, "% ago")],
+	["first heard", "number", sender => age(sender.first, "% ago")],
+	["series", "number", sender => format.count(sender.series)],
+	["stored", "number", sender => format.compact(sender.stored)],
+	["not wanted", "number", sender => format.compact(sender.ignored)],
+	["late", "number", sender => format.compact(sender.late)],
+	["rejected", "number", sender => sender.rejected ? h("span.bad", {}, format.compact(sender.rejected)) : "0"],
+];
+
+function sendersSection({ senders }) {
+	return section("senders", "Senders", "",
+		senders.length ? h("div.card", {}, table(senders, SENDER_COLUMNS, sender => sender.name)) : h("p.quiet", {}, "Nobody was heard so far."));
+}
+
+// ---- silences ----
+
+const matcherText = m => `${m.name}${m.isEqual ? (m.isRegex ? "=~" : "=") : m.isRegex ? "!~" : "!="}"${m.value}"`;
+
+function silenceCard(silence, actions) {
+	return h("article.run", { "data-key": silence.id },
+		h("header", {}, h("span.labels", {}, silence.matchers.map(m => h("span.label", {}, matcherText(m)))),
+			chip(silence.status.state === "active" ? "info" : "mute", silence.status.state),
+			h("span.since", {}, silence.status.state === "pending" ? ["begins ", age(Date.parse(silence.startsAt))] : ["ends ", age(Date.parse(silence.endsAt))])),
+		h("footer", {}, h("small", {}, `${silence.createdBy}: ${silence.comment}`),
+			h("button.more", { onclick: () => actions.expire(silence.id).catch(error => alert(error.message)) }, "End")));
+}
+
+function silencesSection({ silences }, actions) {
+	const shown = silences.filter(silence => silence.status.state !== "expired");
+	return section("silences", "Silences", "", shown.length ? shown.map(silence => silenceCard(silence, actions)) : h("p.quiet", {}, "Nothing is silenced."));
+}
+
+// ---- all ----
+
+export function sections(overview, actions) {
+	return [
+		alertsSection(overview, actions),
+		h("div.pair", { "data-key": "pair" }, runsSection(overview), deliveriesSection(overview)),
+		rulesSection(overview),
+		sendersSection(overview),
+		silencesSection(overview, actions),
+	];
+}
+
+// ---- the result of a query ----
+
+export function result(answer) {
+	const { resultType, result: rows } = answer.data;
+	const list = resultType === "vector" ? rows : [{ metric: {}, value: rows }];
+	const columns = [
+		["series", "name", row => [h("b", {}, row.metric.__name__ || ""), labels(row.metric, ["__name__"]) || (row.metric.__name__ ? "" : "{}")]],
+		["value", "number", row => resultType === "string" ? row.value[1] : format.value(row.value[1])],
+	];
+	return h("div.card", {}, (answer.warnings || []).map(text => h("p.note", {}, text)),
+		list.length ? table(list, columns, row => JSON.stringify(row.metric)) : h("p.note", {}, "No series. Only what the rules ask for is kept."));
+}
