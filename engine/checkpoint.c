@@ -27,9 +27,11 @@ static bool selectors_step(struct engine *engine, int64_t *units)
 {
 	size_t n;
 	struct selector **selectors = store_selectors(engine->store, &n);
-	for (; engine->checkpoint.at<n && * units> 0;
-	     engine->checkpoint.at++, *units -= UNITS_READER)
-		emit_coverage(engine, selectors[engine->checkpoint.at]);
+	while (engine->checkpoint.at<n && * units> 0) {
+		const struct selector *selector = selectors[engine->checkpoint.at++];
+		emit_coverage(engine, selector, selector->covered_since_ms);
+		*units -= UNITS_READER;
+	}
 	return engine->checkpoint.at >= n;
 }
 

@@ -64,13 +64,12 @@ void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, ui
 	(void)added;
 }
 
-void emit_coverage(struct engine *engine, const struct selector *selector)
+void emit_coverage(struct engine *engine, const struct selector *selector, int64_t since_ms)
 {
 	if (!engine->options.journal)
 		return;
 	buf_clear(&engine->buf);
-	coverage_record_encode(slice_from(selector->text), selector->covered_since_ms,
-			       &engine->buf);
+	coverage_record_encode(slice_from(selector->text), since_ms, &engine->buf);
 	emit(engine, RECORD_COVERAGE);
 }
 

@@ -42,6 +42,7 @@
 #define UNITS_RELEASE_ROW 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
 
+#define COVERED_NEVER INT64_MAX
 /* Before the time is told groups are due at the beginning of time: their readers keep all. */
 #define DUE_UNKNOWN (INT64_MIN / 2)
 
@@ -273,7 +274,7 @@ void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, ui
 void emit_block(struct engine *engine);
 void emit_series(struct engine *engine, struct series *series);
 void emit_tile(struct engine *engine, const struct series *series);
-void emit_coverage(struct engine *engine, const struct selector *selector);
+void emit_coverage(struct engine *engine, const struct selector *selector, int64_t since_ms);
 void emit_alert(struct engine *engine, const struct alert_event *event);
 void emit_tick(struct engine *engine);
 /* Appends what a rule computed and journals it. */

@@ -83,14 +83,15 @@ static bool has_birth(struct batch *batch, uint32_t row)
 }
 
 /*
- * A row that brings its labels, or whose key the store does not know (or knows as ambiguous): labels decide
- * which series it is, so that two series with one key stay two. What is too far ahead makes no series.
+ * A row that brings its labels, or whose key the store does not know (or knows as ambiguous):
+ * labels decide which series it is, so that two series with one key stay two. What is too far ahead
+ * makes no series.
  */
 static enum append_result append_by_labels(struct engine *engine, struct batch *batch,
 					   uint32_t sender, uint32_t at, struct series **series)
 {
 	const struct batch_row *row = &batch->rows[at];
-	if (row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
+	if (engine->now_ms != TIME_NONE && row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
 		return APPEND_FUTURE;
 	struct labels *labels = NULL;
 	if (has_birth(batch, at))
@@ -115,7 +116,7 @@ static bool is_held_back(const struct engine *engine, const struct batch_row *ro
 static bool apply(struct engine *engine, struct batch *batch, struct sender *sender, int64_t *units)
 {
 	uint32_t at = batch->next_row;
-	for (; at < batch->nrows && *units > 0; at++) {
+	for (; at<batch->nrows && * units> 0; at++) {
 		const struct batch_row *row = &batch->rows[at];
 		if (is_held_back(engine, row))
 			break;

@@ -238,7 +238,21 @@ void generation_warm(struct engine *engine, struct generation *generation)
 	if (engine->now_ms == TIME_NONE)
 		return;
 	for (uint32_t i = 0; i < generation->set->plan->nselectors; i++)
-		emit_coverage(engine, binding_selector(generation->binding, i));
+		emit_coverage(engine, binding_selector(generation->binding, i),
+			      binding_selector(generation->binding, i)->covered_since_ms);
+}
+
+/*
+ * What only the old set read is not fed any more: should the rule come back after a restart, the
+ * journal must not say that it was.
+ */
+static void coverage_end(struct engine *engine, const struct generation *old)
+{
+	for (uint32_t i = 0; i < old->set->plan->nselectors; i++) {
+		const struct selector *selector = binding_selector(old->binding, i);
+		if (selector->refs == 1)
+			emit_coverage(engine, selector, COVERED_NEVER);
+	}
 }
 
 static void swap(struct engine *engine)
@@ -258,6 +272,7 @@ static void swap(struct engine *engine)
 	engine->stats.reloads++;
 	engine->sink.loaded(engine->sink.ctx, young->set, 0);
 	if (old) {
+		coverage_end(engine, old);
 		old->next = engine->retired;
 		engine->retired = old;
 	}
@@ -274,7 +289,7 @@ static void refuse(struct engine *engine, int code)
 static void loading_step(struct engine *engine, int64_t *units)
 {
 	struct generation *young = engine->loading;
-	while (young->stage<LOAD_READY && * units> 0) {
+	while (*units > 0 && young->stage < LOAD_READY) {
 		int code = stages[young->stage](engine, young, units);
 		if (code == ERR_AGAIN)
 			return;

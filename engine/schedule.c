@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#define JUMP_MIN_MS 1000 /* less is a busy engine, whatever the interval */
 #define PASS_WAIT_MS 1000 /* so long a pass lets batches go first that arrived before it */
 
 static int64_t due_before(int64_t interval_ms, int64_t time_ms)
@@ -62,7 +63,7 @@ static void miss(struct engine *engine, struct group_state *group, int64_t skipp
 static void jump(struct engine *engine, struct group_state *group, int64_t by_ms)
 {
 	int64_t interval_ms = group->def->interval_ms;
-	if (by_ms <= interval_ms)
+	if (by_ms <= interval_ms || by_ms < JUMP_MIN_MS)
 		return;
 	bool in_pass = engine->pass.running && group->due_ms == engine->pass.t_ms;
 	int64_t next_ms = in_pass ? group->due_ms + interval_ms : group->due_ms;

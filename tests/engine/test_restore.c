@@ -244,6 +244,24 @@ START_TEST(restart_reads_before_the_rules_are_in_force)
 }
 END_TEST
 
+START_TEST(restart_does_not_believe_in_what_was_given_up_before)
+{
+	live(15, 420);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(y[1m])'}]}]");
+	harness_run(&h, 435, 450, "y 1");
+	engine_flush(h.engine);
+	/* x was given up at 420: its window has a hole from there. */
+	struct harness other;
+	begin(&other, false);
+	harness_replay(&h, h.nrecords, &other);
+	harness_run(&other, 465, 465, "x{i=\"1\"} 1; y 1");
+	ck_assert_int_eq(harness_rule(&other, 0).health, RULE_WARMING);
+	ck_assert_int_eq(harness_rule(&other, 0).warm_at_ms, 525000);
+	ck_assert_int_eq(harness_rule(&other, 3).health, RULE_OK); /* y: read throughout */
+	harness_stop(&other);
+}
+END_TEST
+
 START_TEST(records_that_make_no_sense_are_left_out)
 {
 	live(15, 90);
@@ -298,6 +316,7 @@ static Suite *restore_suite(void)
 	tcase_add_test(tc, restart_holds_alerts_until_senders_are_back);
 	tcase_add_test(tc, restart_without_the_rule_resolves_its_alerts);
 	tcase_add_test(tc, restart_reads_before_the_rules_are_in_force);
+	tcase_add_test(tc, restart_does_not_believe_in_what_was_given_up_before);
 	tcase_add_test(tc, records_that_make_no_sense_are_left_out);
 	tcase_add_test(tc, event_is_the_same_after_encoding);
 	suite_add_tcase(suite, tc);

@@ -1,0 +1,145 @@
+/*
+ * Each allocation of a small life failed in turn: load, births, evaluation, alerts, records, a query, a reload, a checkpoint. The
+ * engine must neither crash nor leak, and go on when there is memory again.
+ */
+#include "tests/check_main.h"
+#include "tests/engine/harness.h"
+#include "tests/nomem.h"
+
+#include "base/error.h"
+
+static struct rule_set *first, *second;
+static unsigned runs, recovered;
+
+static void on_record(void *ctx, enum record_type type, struct slice payload)
+{
+}
+
+static void on_event(void *ctx, struct alert_event *event)
+{
+	alert_event_free(event);
+}
+
+static void on_batch(void *ctx, struct batch *batch)
+{
+	batch_free(batch);
+}
+
+static void on_query(void *ctx, struct engine_query *query)
+{
+	engine_query_free(query);
+}
+
+static void on_loaded(void *ctx, struct rule_set *set, int code)
+{
+}
+
+static void on_sender(void *ctx, const struct sender *sender, const char *what)
+{
+}
+
+static void settle(struct engine *engine)
+{
+	for (int i = 0; i < 100000 && engine_step(engine, 50); i++)
+		;
+}
+
+static void round_of(struct engine *engine, int64_t time_s, struct batch *batch)
+{
+	engine_time(engine, time_s * 1000);
+	engine_batch(engine, batch);
+	settle(engine);
+	engine_flush(engine);
+}
+
+static struct batch *batches[4];
+static struct engine_query *query;
+
+/* What the scenario uses up, made while there is memory. */
+static void prepare(void)
+{
+	struct diag_list diags;
+	diag_list_init(&diags);
+	for (int i = 0; i < 4; i++)
+		batches[i] = harness_batch("a", 15 * (i + 1), "x{i=\"1\"} 6; x{i=\"2\"} 7; z 1; y 2");
+	ck_assert_int_eq(engine_query_new(SLICE("sum by (i) (x) > 1"), 30000, &diags, &query), 0);
+	diag_list_fini(&diags);
+}
+
+static int live(struct engine *engine)
+{
+	engine_load(engine, first);
+	settle(engine);
+	round_of(engine, 15, batches[0]);
+	round_of(engine, 30, batches[1]);
+	if (engine_query(engine, query))
+		engine_query_free(query);
+	engine_checkpoint(engine);
+	settle(engine);
+	engine_load(engine, second);
+	settle(engine);
+	round_of(engine, 45, batches[2]);
+	bool failed = nomem_disarm();
+	/* There is memory again: a load and a round go well. */
+	engine_load(engine, second);
+	settle(engine);
+	round_of(engine, 60, batches[3]);
+	struct rule_status status;
+	ck_assert_ptr_eq(engine_rules(engine), second);
+	engine_rule_status(engine, 1, &status);
+	recovered += status.health == RULE_OK;
+	return failed ? ERR_NOMEM : 0;
+}
+
+static int scenario(unsigned n)
+{
+	const struct engine_options options = { .store = { .lookback_ms = 300000, .ignored_max = 100 },
+						.sender_timeout_ms = 90000,
+						.journal = true,
+						.warm = true };
+	const struct engine_sink sink = { .record = on_record, .event = on_event, .batch = on_batch,
+					  .query = on_query, .loaded = on_loaded, .sender = on_sender };
+	struct engine *engine;
+	prepare();
+	nomem_arm(n);
+	int code = engine_new(&options, &sink, &engine);
+	if (code) {
+		nomem_disarm();
+		for (int i = 0; i < 4; i++)
+			batch_free(batches[i]);
+		engine_query_free(query);
+		recovered++;
+		return code;
+	}
+	code = live(engine);
+	store_check(engine_store(engine));
+	engine_free(engine);
+	return code;
+}
+
+START_TEST(engine_lives_on_after_each_failed_allocation)
+{
+	first = harness_rules("groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, expr: x > 5, for: 15s, "
+			      "labels: {v: '{{ $labels.i }}'}}, {alert: B, expr: 'absent(y)'}]}]");
+	second = harness_rules("groups: [{name: g, rules: [{record: s, expr: 'rate(x[1m])'}, {alert: A, expr: x > 5, for: 15s, "
+			       "labels: {v: '{{ $labels.i }}'}}]}]");
+	while (scenario(runs) == ERR_NOMEM)
+		ck_assert_uint_lt(++runs, NOMEM_SWEEP_MAX);
+	ck_assert_uint_gt(runs, 200);
+	ck_assert_uint_eq(recovered, runs + 1);
+	rule_set_unref(first);
+	rule_set_unref(second);
+}
+END_TEST
+
+static Suite *nomem_suite(void)
+{
+	Suite *suite = suite_create("nomem");
+	TCase *tc = tcase_create("nomem");
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, engine_lives_on_after_each_failed_allocation);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+TEST_MAIN(nomem_suite)
