@@ -46,5 +46,7 @@ double number_nan(void);
  */
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_us(void);
+/* CPU time of the calling thread. */
+int64_t clock_thread_cpu_us(void);
 
 #endif

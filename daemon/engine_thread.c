@@ -120,41 +120,61 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 	}
 }
 
-static int64_t piece_done(struct engine_thread *thread, int64_t begun_us)
-{
-	int64_t now_us = clock_monotonic_us(), took_us = now_us - begun_us;
+/* A piece of work without a look at the queue: by the wall, as others wait for it, and in CPU time, as the engine is to answer for it. */
+struct piece {
+	int64_t begun_us, begun_cpu_us;
+};
 
-	if (took_us > atomic_load_explicit(&thread->longest_us, memory_order_relaxed))
-		atomic_store_explicit(&thread->longest_us, took_us, memory_order_relaxed);
+static struct piece piece_begin(void)
+{
+	return (struct piece){ clock_monotonic_us(), clock_thread_cpu_us() };
+}
+
+static void raise_to(_Atomic int64_t *most, int64_t us)
+{
+	if (us > atomic_load_explicit(most, memory_order_relaxed))
+		atomic_store_explicit(most, us, memory_order_relaxed);
+}
+
+/* The next piece begins where this one ends. */
+static int64_t piece_end(struct engine_thread *thread, struct piece *piece)
+{
+	struct piece next = piece_begin();
+	int64_t took_us = next.begun_us - piece->begun_us;
+
+	raise_to(&thread->longest_us, took_us);
+	raise_to(&thread->longest_cpu_us, next.begun_cpu_us - piece->begun_cpu_us);
 	atomic_fetch_add_explicit(&thread->busy_us, (uint64_t)took_us, memory_order_relaxed);
-	return now_us;
+	*piece = next;
+	return took_us;
 }
 
 /* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too much put aside: then the queue fills
  * and senders are told to wait. */
 static void drain(struct engine_thread *thread)
 {
-	int64_t begun_us = clock_monotonic_us(), now_us = begun_us;
+	struct piece piece = piece_begin();
+	int64_t spent_us = 0;
 
 	if (!thread->todo)
 		thread->todo = queue_take_all(thread->inbox);
-	while (thread->todo && !engine_is_full(thread->engine) && now_us - begun_us < QUANTUM_US) {
+	while (thread->todo && !engine_is_full(thread->engine) && spent_us < QUANTUM_US) {
 		struct queue_item *item = thread->todo;
 
 		thread->todo = item->next;
 		item->next = NULL;
 		take(thread, item);
-		now_us = piece_done(thread, now_us);
+		spent_us += piece_end(thread, &piece);
 	}
 }
 
 /* A quantum of the engine's own work; learns how much fits. */
 static void work(struct engine_thread *thread)
 {
-	int64_t begun_us = clock_monotonic_us();
+	struct piece piece = piece_begin();
 
 	thread->more = engine_step(thread->engine, thread->units);
-	int64_t took_us = piece_done(thread, begun_us) - begun_us;
+	int64_t took_us = piece_end(thread, &piece);
 
 	if (thread->more && took_us > 0) {
 		int64_t fit = thread->units * QUANTUM_US / took_us;

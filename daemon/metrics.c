@@ -122,6 +122,8 @@ void daemon_metrics(struct daemon *daemon, struct buf *out)
 	    (double)atomic_load(&daemon->reload_ok_ms) / 1000);
 	one(out, "tocsin_engine_longest_piece_seconds", "gauge", "The engine's longest piece of work without a look at its queue, since the start.",
 	    (double)atomic_load(&daemon->engine.longest_us) / 1e6);
+	one(out, "tocsin_engine_longest_piece_cpu_seconds", "gauge", "The same in CPU time: without what other processes took of the core.",
+	    (double)atomic_load(&daemon->engine.longest_cpu_us) / 1e6);
 	one(out, "tocsin_engine_busy_seconds_total", "counter", "Time the engine thread worked.", (double)atomic_load(&daemon->engine.busy_us) / 1e6);
 	queues(daemon, out);
 	ingest(daemon, out);

@@ -83,7 +83,7 @@ struct engine_thread {
 	int64_t units;           /* of work that take about QUANTUM_US here */
 	int64_t flushed_ms;
 	bool stopping, more;
-	_Atomic int64_t longest_us; /* longest piece of work without a look at the queue */
+	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
 	_Atomic uint64_t busy_us;
 };
 
