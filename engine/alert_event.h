@@ -26,7 +26,7 @@ const char *alert_state_text(enum alert_state state);
 enum alert_reason {
 	ALERT_REASON_NONE,
 	ALERT_REASON_RULE_REMOVED,
-	ALERT_REASON_LIMIT,
+	ALERT_REASON_LIMIT,    /* the group's limit was exceeded: all alerts of the rule are dropped */
 	ALERT_REASON_RESTORED, /* known from before a restart, told again so that all agree */
 	ALERT_REASON_REFRESH,  /* no change: value and annotations as they are now */
 };
@@ -34,7 +34,11 @@ const char *alert_reason_text(enum alert_reason reason);
 
 struct alert_event {
 	struct queue_item item;
-	enum alert_state from, state; /* INACTIVE after FIRING is a resolution */
+	/*
+	 * INACTIVE after FIRING is a resolution; so is PENDING after FIRING for who was told (`for` was raised by a reload).
+	 * An alert without `for` goes from PENDING to FIRING in one event. Equal: nothing changed (REFRESH, RESTORED).
+	 */
+	enum alert_state from, state;
 	enum alert_reason reason;
 	struct labels *labels;      /* the alert's identity, alertname included */
 	struct labels *expr_labels; /* of the expression's result, metric name included: templates and targets */

@@ -27,7 +27,7 @@ static bool selectors_step(struct engine *engine, int64_t *units)
 {
 	size_t n;
 	struct selector **selectors = store_selectors(engine->store, &n);
-	while (engine->checkpoint.at<n && * units> 0) {
+	while (*units > 0 && engine->checkpoint.at < n) {
 		const struct selector *selector = selectors[engine->checkpoint.at++];
 		emit_coverage(engine, selector, selector->covered_since_ms);
 		*units -= UNITS_READER;

@@ -7,7 +7,12 @@
  * A pass is the evaluation of all groups due at one time T, in the set's order, rule after rule. It is cut
  * into quanta: engine_step() works for about the units given and says whether more waits. Between quanta batches are taken: samples
  * newer than T at once (they cannot change the result at T), others wait aside until the pass ends. A pass that overruns an
- * interval makes the group skip ticks, which are counted.
+ * interval makes the group skip ticks, which are counted. So does a jump of the told time by more than an interval (and a
+ * second); the time jumped over counts for no timer: active_at of pending alerts moves forward by it, and rules settle anew.
+ *
+ * A rule runs when its inputs were fed as far back as it reads (warmth.c), and an alert whose input ended without a
+ * stale marker while its sender is silent, or overdue by its habits, is held as it is (senders.c): not with `warm`, nor for groups that
+ * switch it off.
  */
 #ifndef TOCSIN_ENGINE_ENGINE_H
 #define TOCSIN_ENGINE_ENGINE_H
@@ -78,7 +83,10 @@ bool engine_is_full(const struct engine *engine);
 
 /* ---- rules ---- */
 
-/* Takes a rule set into force: bound beside the old one in quanta, swapped between passes. Takes a reference. */
+/*
+ * Takes a rule set into force: bound beside the old one in quanta, swapped between passes. Takes a reference. Rules known by file, group,
+ * name and labels go on with their states (adopt.c). One that waits when a newer comes is told as refused: ERR_CONFLICT.
+ */
 void engine_load(struct engine *engine, struct rule_set *set);
 /* The set in force, borrowed; NULL before the first. */
 struct rule_set *engine_rules(const struct engine *engine);
@@ -179,7 +187,10 @@ void engine_stats_get(const struct engine *engine, struct engine_stats *out);
 
 /* ---- restart and checkpoint ---- */
 
-/* One record read back, before the first engine_time(), after engine_load() of the rules is done. Other types are ignored. */
+/*
+ * One record read back, before the first engine_time(), after engine_load() of the rules is done (samples of what no rule in force demands
+ * are not kept). Other types are ignored, as is what does not decode.
+ */
 void engine_restore(struct engine *engine, enum record_type type, struct slice payload);
 /* All records have been read: restored alerts without a rule are resolved (rule removed), the others are told as RESTORED at the first step. */
 void engine_restore_done(struct engine *engine);

@@ -116,7 +116,7 @@ static bool is_held_back(const struct engine *engine, const struct batch_row *ro
 static bool apply(struct engine *engine, struct batch *batch, struct sender *sender, int64_t *units)
 {
 	uint32_t at = batch->next_row;
-	for (; at<batch->nrows && * units> 0; at++) {
+	for (; *units > 0 && at < batch->nrows; at++) {
 		const struct batch_row *row = &batch->rows[at];
 		if (is_held_back(engine, row))
 			break;
