@@ -5,6 +5,8 @@
 
 /* Up to so many values an insertion sort is the quicker one. */
 #define SORT_INSERTION_MAX 32
+/* Partitions that select a rank: with even ones this is enough for any number of values. */
+#define SELECT_ROUNDS_MAX 50
 /*
  * Counts of neighbouring buckets that differ by less, relatively, are taken as equal: rounding, not
  * data.
@@ -37,6 +39,50 @@ static void sort_values(double *values, size_t n)
 	}
 }
 
+/*
+ * Brings the value of rank k to its place, the lesser ones before it, the others after it: by
+ * partitions, which cost n in all. Should they go on being uneven, whoever chose the values, it
+ * sorts.
+ */
+static void select_rank(double *values, size_t n, size_t k)
+{
+	unsigned rounds = 0;
+	while (n > SORT_INSERTION_MAX && ++rounds <= SELECT_ROUNDS_MAX) {
+		double pivot = values[n / 2], swap;
+		size_t low = 0, high = n - 1;
+		for (;; low++, high--) {
+			while (is_less(values[low], pivot))
+				low++;
+			while (is_less(pivot, values[high]))
+				high--;
+			if (low >= high)
+				break;
+			swap = values[low];
+			values[low] = values[high];
+			values[high] = swap;
+		}
+		/* All up to high are at most the pivot, all after it at least. */
+		if (k <= high) {
+			n = high + 1;
+		} else {
+			values += high + 1;
+			n -= high + 1;
+			k -= high + 1;
+		}
+	}
+	sort_values(values, n);
+}
+
+/* The least of the values after rank k, which stands at its place. */
+static double next_after(const double *values, size_t n, size_t k)
+{
+	double least = values[k + 1];
+	for (size_t i = k + 2; i < n; i++)
+		if (is_less(values[i], least))
+			least = values[i];
+	return least;
+}
+
 double quantile_of(double q, double *values, size_t n)
 {
 	if (n == 0 || isnan(q))
@@ -45,11 +91,11 @@ double quantile_of(double q, double *values, size_t n)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	sort_values(values, n);
-	double rank = q * ((double)n - 1);
-	double lower = fmax(0, floor(rank)), upper = fmin((double)n - 1, lower + 1);
-	double weight = rank - floor(rank);
-	return values[(size_t)lower] * (1 - weight) + values[(size_t)upper] * weight;
+	double rank = q * ((double)n - 1), weight = rank - floor(rank);
+	size_t lower = (size_t)rank;
+	select_rank(values, n, lower);
+	double upper = lower + 1 < n ? next_after(values, n, lower) : values[lower];
+	return values[lower] * (1 - weight) + upper * weight;
 }
 
 static int compare_buckets(const void *a, const void *b)
