@@ -196,7 +196,7 @@ void actions_event(struct actions *actions, struct alert_event *event)
 		groups_add_alert(actions, alert);
 		if (event->state == ALERT_FIRING && event->from != ALERT_FIRING && event->reason == ALERT_REASON_NONE)
 			runs_on_firing(actions->runs, alert, event);
-		if (event->state == ALERT_INACTIVE)
+		if (alert->ends_ms != TIME_NONE)
 			runs_on_resolved(actions->runs, alert);
 		alert_release(actions, alert);
 	}

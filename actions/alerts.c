@@ -125,6 +125,12 @@ static struct active_alert *alert_new(struct actions *actions, struct labels *la
 	return alert;
 }
 
+/* A longer `for` in a new rule file makes a firing alert pending again: for those who were told, that is its end. */
+static bool is_end(const struct alert_event *event)
+{
+	return event->state == ALERT_INACTIVE || (event->state == ALERT_PENDING && event->from == ALERT_FIRING);
+}
+
 static void take_over(struct active_alert *alert, const struct alert_event *event)
 {
 	labels_unref(alert->expr_labels);
@@ -133,12 +139,14 @@ static void take_over(struct active_alert *alert, const struct alert_event *even
 	alert->updated_ms = event->at_ms;
 	if (event->fired_at_ms != TIME_NONE)
 		alert->starts_ms = event->fired_at_ms;
-	alert->ends_ms = event->state == ALERT_INACTIVE ? (event->resolved_at_ms != TIME_NONE ? event->resolved_at_ms : event->at_ms) : TIME_NONE;
+	alert->ends_ms = TIME_NONE;
+	if (is_end(event))
+		alert->ends_ms = event->resolved_at_ms != TIME_NONE ? event->resolved_at_ms : event->at_ms;
 }
 
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event)
 {
-	if (event->state == ALERT_PENDING)
+	if (event->state == ALERT_PENDING && !is_end(event))
 		return NULL;
 	struct labels *labels = with_external(actions, event->labels);
 	struct active_alert *alert = alert_find(actions, labels);

@@ -230,6 +230,11 @@ void harness_resolve(struct harness *h, const char *labels)
 	change(h, labels, ALERT_FIRING, ALERT_INACTIVE);
 }
 
+void harness_unfire(struct harness *h, const char *labels)
+{
+	change(h, labels, ALERT_FIRING, ALERT_PENDING);
+}
+
 void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40])
 {
 	struct silence silence = { .starts_ms = START_MS + starts_ms, .ends_ms = START_MS + ends_ms, .created_by = "me", .comment = "test" };

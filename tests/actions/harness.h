@@ -56,6 +56,8 @@ void harness_release(struct harness *h);
 /* An alert's change: labels as "alertname=A,instance=x". */
 void harness_fire(struct harness *h, const char *labels);
 void harness_resolve(struct harness *h, const char *labels);
+/* Firing → pending: its rule's `for` was raised. */
+void harness_unfire(struct harness *h, const char *labels);
 /* Adds a silence with one matcher; its id stays in id. */
 void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40]);
 /* "firing A[x] A[y]; resolved A[z]" of a hook: status of each alert with its instance. */

@@ -102,6 +102,17 @@ START_TEST(dispatch_short_alert_within_group_wait_is_not_told)
 }
 END_TEST
 
+START_TEST(dispatch_firing_that_becomes_pending_again_has_ended)
+{
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	harness_unfire(&h, "alertname=A,instance=x");
+	harness_at(&h, 70000);
+	expect_hooks(2);
+	ck_assert_str_eq(hook_alerts(&h.hooks[1]), "resolved x");
+}
+END_TEST
+
 START_TEST(dispatch_retries_with_one_id_and_the_same_bytes)
 {
 	h.answer = 500;
@@ -353,6 +364,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
+	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);
 	tcase_add_test(tcase, dispatch_retries_with_one_id_and_the_same_bytes);
 	tcase_add_test(tcase, dispatch_honours_retry_after);
 	tcase_add_test(tcase, dispatch_end_is_told_after_an_outage_that_swallowed_the_beginning);
