@@ -42,6 +42,7 @@ struct http_call {
 	bool finished; /* its callback is running or has run */
 	bool capped;   /* we hung up after enough of the body */
 	int64_t started_us, retry_after_ms;
+	size_t response_max;
 	struct buf body;
 	char error[CURL_ERROR_SIZE];
 };
@@ -215,7 +216,7 @@ static void report(struct http_client *client)
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct http_call *call = ctx;
-	size_t room = HTTP_RESPONSE_MAX - call->body.len;
+	size_t room = call->response_max - call->body.len;
 	buf_add(&call->body, bytes, n < room ? n : room);
 	if (!buf_ok(&call->body))
 		return 0;
@@ -434,6 +435,7 @@ int http_send(struct http_client *client, const struct http_send *send,
 	call->done = done;
 	call->ctx = ctx;
 	call->retry_after_ms = -1;
+	call->response_max = send->response_max ? send->response_max : HTTP_RESPONSE_MAX;
 	call->started_us = clock_monotonic_us();
 	buf_init(&call->body);
 	call->easy = curl_easy_init();

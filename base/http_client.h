@@ -23,6 +23,7 @@ struct http_send {
 	size_t nheaders;
 	struct slice body; /* copied */
 	int64_t timeout_ms;
+	size_t response_max; /* bytes of a body that are kept; 0: HTTP_RESPONSE_MAX */
 	bool follow_redirects;
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: default */
 	bool insecure_skip_verify;
@@ -31,7 +32,7 @@ struct http_send {
 struct http_result {
 	int status;             /* 0: no answer, see error */
 	const char *error;      /* transport error text, "" when none */
-	struct slice body;      /* at most HTTP_RESPONSE_MAX bytes of it */
+	struct slice body;      /* at most response_max bytes of it */
 	int64_t retry_after_ms; /* of a Retry-After header, -1 when none */
 	int64_t duration_us;
 };

@@ -1,7 +1,8 @@
 /*
  * The command: one file per subcommand, each with an entry in the table of cli/commands.c.
  *
- * Exit codes: 0 good, 1 an error found in what was given, 2 wrong usage, 69 no daemon there, 78 configuration invalid.
+ * Exit codes: 0 good, 1 an error found in what was given, 2 wrong usage, 69 no daemon there, 78
+ * configuration invalid.
  */
 #ifndef TOCSIN_CLI_CLI_H
 #define TOCSIN_CLI_CLI_H
@@ -11,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/slice.h"
 
 #define EXIT_USAGE 2
 #define EXIT_NO_DAEMON 69
@@ -25,7 +27,8 @@ struct cli_option {
 	const char *doc;
 };
 
-/* What a command line gave: values[i] belongs to options[i] (a flag: its name, when given; else NULL). */
+/* What a command line gave: values[i] belongs to options[i] (a flag: its name, when given; else
+ * NULL). */
 struct cli_args {
 	const char **values;
 	const char **words; /* what is no option, in order */
@@ -34,18 +37,20 @@ struct cli_args {
 
 struct command {
 	const char *name, *arguments, *summary;
-	const char *doc;                  /* more, for its help; may be NULL */
+	const char *doc;		  /* more, for its help; may be NULL */
 	const struct cli_option *options; /* ended by one without a name; may be NULL */
 	size_t words_min, words_max;
 	bool hidden; /* not in the list: for Tocsin itself */
 	int (*run)(const struct cli_args *args);
 };
 
-extern const struct command run_command, runner_command, check_command, explain_command, query_command, alerts_command, rules_command,
-	senders_command, deliveries_command, runs_command, silence_command, reference_command, version_command, help_command;
+extern const struct command run_command, runner_command, check_command, explain_command,
+	query_command, alerts_command, rules_command, senders_command, deliveries_command,
+	runs_command, silence_command, reference_command, version_command, help_command;
 extern const struct command *const commands[]; /* ended by NULL */
 
-/* Reads argv (what follows the command's name) by the command's table and runs it. Gives the exit code. */
+/* Reads argv (what follows the command's name) by the command's table and runs it. Gives the exit
+ * code. */
 int command_run(const struct command *command, int argc, char **argv);
 const struct command *command_find(const char *name);
 /* "unknown command "rnu"; did you mean "run"?" on standard error; gives EXIT_USAGE. */
@@ -54,7 +59,8 @@ void command_help(const struct command *command);
 void commands_help(void);
 
 /* Says what is wrong with the usage of a command; gives EXIT_USAGE. */
-int usage_error(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int usage_error(const struct command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Says what went wrong; gives the code. */
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Does the value of --format ask for JSON? False with *bad set for a word that is no format. */
@@ -63,6 +69,61 @@ bool is_json_format(const char *format, bool *bad);
 bool write_out(struct slice text);
 /* Diagnostics on standard error, in colour on a terminal. */
 void print_diagnostics(const struct diag_list *diags);
+/* ---- asking a daemon ---- */
+
+struct json_t;
+#define CLIENT_RESPONSE_MAX (256 * 1024 * 1024)
+#define CLIENT_TIMEOUT_MS 60000
+#define URL_OPTION                                                                                 \
+	{                                                                                          \
+		"url", "URL", "the daemon's address (" DEFAULT_URL ")"                             \
+	}
+#define FORMAT_OPTION                                                                              \
+	{                                                                                          \
+		"format", "FORMAT", "text or json (text)"                                          \
+	}
+
+/*
+ * Asks a daemon; url NULL: the default; body empty: none, else of that type. *out: its answer, to
+ * decref. Says what went wrong and gives an exit code: EXIT_NO_DAEMON when nobody answers, 1 when
+ * it refuses.
+ */
+int client_ask(const char *url, const char *method, const char *path, const char *type,
+	       struct slice body, struct json_t **out);
+
+/* A text table: cells in rows, columns as wide as they need to be. */
+struct text_table {
+	struct buf cells; /* each ended by NUL */
+	size_t columns, n;
+};
+void text_table_init(struct text_table *table, const char *const *heads, size_t columns);
+void text_table_add(struct text_table *table, const char *text);
+void text_table_add_format(struct text_table *table, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Prints and frees. Gives an exit code. */
+int text_table_print(struct text_table *table);
+/* {"a":"b"} → a="b",… on the table; names in `hidden` (ended by NULL) are left out. */
+void text_table_add_labels(struct text_table *table, const struct json_t *labels,
+			   const char *const *hidden);
+/* "3m20s" since a time in milliseconds, "-" for none. */
+void text_table_add_age(struct text_table *table, const struct json_t *ms,
+			const struct json_t *now);
+
+/*
+ * One list of the daemon's overview as a table: asks, and calls add_row for each element. heads: as
+ * many as add_row adds cells. For commands whose options are those of overview_options.
+ */
+struct overview_list {
+	const char *member;
+	const char *const *heads;
+	size_t columns;
+	void (*add_row)(struct text_table *table, const struct json_t *element,
+			const struct json_t *now);
+};
+extern const struct cli_option overview_options[];
+int overview_print(const struct command *command, const struct cli_args *args,
+		   const struct overview_list *list);
+
 /* Reads a file or, for "-", standard input. ERR_IO (errno says why), ERR_LIMIT. */
 #define CLI_INPUT_MAX (16 * 1024 * 1024)
 int read_input(const char *path, struct buf *out);

@@ -10,7 +10,9 @@
 #include "base/error.h"
 
 const struct command *const commands[] = {
-	&run_command, &runner_command, &version_command, &help_command, NULL,
+	&run_command,	    &check_command,   &explain_command,	   &query_command, &alerts_command,
+	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command,
+	&reference_command, &runner_command,  &version_command,	   &help_command,  NULL,
 };
 
 #define NAMES_MAX 64
@@ -114,14 +116,16 @@ void command_help(const struct command *command)
 	for (; option->name; option++) {
 		char head[64];
 
-		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "",
+			 option->argument ? option->argument : "");
 		printf("  %-22s %s\n", head, option->doc);
 	}
 }
 
 void commands_help(void)
 {
-	printf("Tocsin hears metrics as they arrive, evaluates rules, notifies people and runs recovery scripts.\n\n");
+	printf("Tocsin hears metrics as they arrive, evaluates rules, notifies people and runs "
+	       "recovery scripts.\n\n");
 	for (size_t i = 0; commands[i]; i++)
 		if (!commands[i]->hidden)
 			printf("  tocsin %-11s %s\n", commands[i]->name, commands[i]->summary);
@@ -130,9 +134,10 @@ void commands_help(void)
 
 /* ---- reading a command line ---- */
 
-/* Takes an option's value from "--name=value" or from the next argument. Gives an exit code, or 0. */
-static int take_value(const struct command *command, const struct cli_option *option, const char *equals, int argc, char **argv, int *at,
-		      const char **value)
+/* Takes an option's value from "--name=value" or from the next argument. Gives an exit code, or 0.
+ */
+static int take_value(const struct command *command, const struct cli_option *option,
+		      const char *equals, int argc, char **argv, int *at, const char **value)
 {
 	if (!option->argument) {
 		*value = option->name;
@@ -143,12 +148,14 @@ static int take_value(const struct command *command, const struct cli_option *op
 		return 0;
 	}
 	if (*at + 1 >= argc)
-		return usage_error(command, "--%s needs a value: %s", option->name, option->argument);
+		return usage_error(command, "--%s needs a value: %s", option->name,
+				   option->argument);
 	*value = argv[++*at];
 	return 0;
 }
 
-static int read_option(const struct command *command, int argc, char **argv, int *at, const char **values)
+static int read_option(const struct command *command, int argc, char **argv, int *at,
+		       const char **values)
 {
 	const struct cli_option *options = options_of(command);
 	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
@@ -175,7 +182,10 @@ static int read_all(const struct command *command, int argc, char **argv, struct
 		} else if (strcmp(argv[i], "--") == 0) {
 			words_only = true;
 		} else if (argv[i][1] != '-') {
-			return usage_error(command, "unknown option \"%.100s\": options are written in full, with two dashes", argv[i]);
+			return usage_error(command,
+					   "unknown option \"%.100s\": options are written in "
+					   "full, with two dashes",
+					   argv[i]);
 		} else {
 			int code = read_option(command, argc, argv, &i, args->values);
 
@@ -186,7 +196,8 @@ static int read_all(const struct command *command, int argc, char **argv, struct
 	if (args->nwords < command->words_min)
 		return usage_error(command, "too few arguments");
 	if (args->nwords > command->words_max)
-		return usage_error(command, "too many arguments: \"%.100s\"", args->words[command->words_max]);
+		return usage_error(command, "too many arguments: \"%.100s\"",
+				   args->words[command->words_max]);
 	return 0;
 }
 
@@ -200,7 +211,8 @@ int command_run(const struct command *command, int argc, char **argv)
 	}
 	struct cli_args args = { .values = calloc(count_options(command) + 1, sizeof(*args.values)),
 				 .words = calloc((size_t)argc + 1, sizeof(*args.words)) };
-	int code = args.values && args.words ? read_all(command, argc, argv, &args) : fail(EXIT_FAILURE, "out of memory");
+	int code = args.values && args.words ? read_all(command, argc, argv, &args)
+					     : fail(EXIT_FAILURE, "out of memory");
 
 	if (!code)
 		code = command->run(&args);
@@ -219,7 +231,8 @@ bool is_json_format(const char *format, bool *bad)
 
 bool write_out(struct slice text)
 {
-	return fwrite(text.ptr ? text.ptr : "", 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+	return fwrite(text.ptr ? text.ptr : "", 1, text.len, stdout) == text.len &&
+	       fflush(stdout) == 0;
 }
 
 void print_diagnostics(const struct diag_list *diags)
@@ -243,7 +256,10 @@ int read_input(const char *path, struct buf *out)
 		return ERR_IO;
 	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0 && out->len <= CLI_INPUT_MAX)
 		buf_add(out, chunk, n);
-	int code = ferror(file) ? ERR_IO : out->len > CLI_INPUT_MAX ? ERR_LIMIT : buf_ok(out) ? 0 : ERR_NOMEM;
+	int code = ferror(file)		      ? ERR_IO
+		   : out->len > CLI_INPUT_MAX ? ERR_LIMIT
+		   : buf_ok(out)	      ? 0
+					      : ERR_NOMEM;
 
 	if (file != stdin)
 		fclose(file);

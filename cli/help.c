@@ -17,6 +17,8 @@ static int run(const struct cli_args *args)
 	return EXIT_SUCCESS;
 }
 
-const struct command help_command = {
-	.name = "help", .arguments = "[COMMAND]", .summary = "Say what there is, or more about a command.", .words_max = 1, .run = run
-};
+const struct command help_command = { .name = "help",
+				      .arguments = "[COMMAND]",
+				      .summary = "Say what there is, or more about a command.",
+				      .words_max = 1,
+				      .run = run };

@@ -12,5 +12,6 @@ int main(int argc, char **argv)
 		name = "version";
 	const struct command *command = command_find(name);
 
-	return command ? command_run(command, argc > 2 ? argc - 2 : 0, argv + 2) : command_unknown(name);
+	return command ? command_run(command, argc > 2 ? argc - 2 : 0, argv + 2)
+		       : command_unknown(name);
 }

@@ -12,9 +12,13 @@
 enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, QUIET };
 
 static const struct cli_option options[] = {
-	[CONFIG] = { "config", "FILE", "the configuration; else, without rule files, ./tocsin.yml or /etc/tocsin/tocsin.yml" },
-	[LISTEN] = { "listen", "ADDR", "where to serve everything (127.0.0.1:9797); port 0: a free one" },
-	[DATA_DIR] = { "data-dir", "DIR", "journal and state (./tocsin-data); \"none\": nothing survives a restart" },
+	[CONFIG] = { "config", "FILE",
+		     "the configuration; else, without rule files, ./tocsin.yml or "
+		     "/etc/tocsin/tocsin.yml" },
+	[LISTEN] = { "listen", "ADDR",
+		     "where to serve everything (127.0.0.1:9797); port 0: a free one" },
+	[DATA_DIR] = { "data-dir", "DIR",
+		       "journal and state (./tocsin-data); \"none\": nothing survives a restart" },
 	[EXTERNAL_URL] = { "external-url", "URL", "the address under which people reach the page" },
 	[LOG_LEVEL] = { "log-level", "LEVEL", "debug, info, warn or error (info)" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
@@ -27,7 +31,8 @@ static const char *find_config(const struct cli_args *args)
 {
 	if (args->values[CONFIG])
 		return args->values[CONFIG];
-	for (size_t i = 0; args->nwords == 0 && i < sizeof(config_places) / sizeof(*config_places); i++)
+	for (size_t i = 0; args->nwords == 0 && i < sizeof(config_places) / sizeof(*config_places);
+	     i++)
 		if (access(config_places[i], F_OK) == 0)
 			return config_places[i];
 	return NULL;
@@ -53,27 +58,34 @@ static int run(const struct cli_args *args)
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	if (level && !set_log_level(level))
-		return usage_error(&run_command, "unknown log level \"%.100s\": debug, info, warn or error", level);
+		return usage_error(&run_command,
+				   "unknown log level \"%.100s\": debug, info, warn or error",
+				   level);
 	if (!config && args->nwords == 0)
-		return usage_error(&run_command, "no rule files given, and neither ./tocsin.yml nor /etc/tocsin/tocsin.yml is there");
+		return usage_error(&run_command, "no rule files given, and neither ./tocsin.yml "
+						 "nor /etc/tocsin/tocsin.yml is there");
 	if (n <= 0)
-		return fail(EXIT_FAILURE, "cannot find the program's own file: %s", strerror(errno));
+		return fail(EXIT_FAILURE, "cannot find the program's own file: %s",
+			    strerror(errno));
 	program[n] = '\0';
-	return daemon_run(&(struct daemon_options){ .config_path = config,
-						    .overrides = { .listen_address = args->values[LISTEN],
-								   .data_dir = args->values[DATA_DIR],
-								   .external_url = args->values[EXTERNAL_URL],
-								   .rule_files = args->words,
-								   .nrule_files = args->nwords },
-						    .program = program,
-						    .quiet = args->values[QUIET] != NULL });
+	return daemon_run(
+		&(struct daemon_options){ .config_path = config,
+					  .overrides = { .listen_address = args->values[LISTEN],
+							 .data_dir = args->values[DATA_DIR],
+							 .external_url = args->values[EXTERNAL_URL],
+							 .rule_files = args->words,
+							 .nrule_files = args->nwords },
+					  .program = program,
+					  .quiet = args->values[QUIET] != NULL });
 }
 
 const struct command run_command = {
 	.name = "run",
-	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url URL] [--log-level LEVEL]",
+	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url "
+		     "URL] [--log-level LEVEL]",
 	.summary = "Run the daemon.",
-	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads everything again; SIGTERM stops.",
+	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads "
+	       "everything again; SIGTERM stops.",
 	.options = options,
 	.words_max = CLI_ARGUMENTS_MAX,
 	.run = run,

@@ -1,4 +1,5 @@
-/* tocsin runner: the helper that starts scripts and outlives the daemon. Started by the daemon itself. */
+/* tocsin runner: the helper that starts scripts and outlives the daemon. Started by the daemon
+ * itself. */
 #include <limits.h>
 #include <stdlib.h>
 

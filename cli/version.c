@@ -9,4 +9,6 @@ static int run(const struct cli_args *args)
 	return EXIT_SUCCESS;
 }
 
-const struct command version_command = { .name = "version", .arguments = "", .summary = "Print the version.", .run = run };
+const struct command version_command = {
+	.name = "version", .arguments = "", .summary = "Print the version.", .run = run
+};

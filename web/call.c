@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "web/web_internal.h"
 
 struct call *call_new(void (*run)(struct call *call, void *owner))
 {
@@ -29,7 +29,8 @@ void call_free(struct call *call)
 	free(call);
 }
 
-void call_go_on(struct call *call, enum call_owner owner, void (*next)(struct call *call, void *owner))
+void call_go_on(struct call *call, enum call_owner owner,
+		void (*next)(struct call *call, void *owner))
 {
 	call->next = next;
 	call->next_owner = owner;
@@ -37,7 +38,6 @@ void call_go_on(struct call *call, enum call_owner owner, void (*next)(struct ca
 
 void call_fail(struct call *call, int status, const char *type, const char *format, ...)
 {
-	struct json_writer w;
 	struct buf text;
 	va_list args;
 
@@ -48,11 +48,6 @@ void call_fail(struct call *call, int status, const char *type, const char *form
 	call->status = status;
 	call->content_type = "application/json";
 	buf_clear(&call->out);
-	json_writer_init(&w, &call->out);
-	json_begin_object(&w);
-	json_field_string(&w, "status", SLICE("error"));
-	json_field_string(&w, "errorType", slice_from(type));
-	json_field_string(&w, "error", buf_slice(&text));
-	json_end_object(&w);
+	envelope_error(&call->out, type, buf_slice(&text));
 	buf_fini(&text);
 }

@@ -1,9 +1,11 @@
 /*
- * A call: an API request on its way from an ingest thread to the owner of what it asks about, and back.
+ * A call: an API request on its way from an ingest thread to the owner of what it asks about, and
+ * back.
  *
- * The handler fills the inputs on the ingest thread; run() is called once on the owner's thread and writes status and body;
- * finish() on the ingest thread may turn what run() collected into the body; the answer goes home by (thread, slot, generation).
- * Exactly one thread owns a call at any time.
+ * The handler fills the inputs on the ingest thread; run() is called once on the owner's thread and
+ * writes status and body; finish() on the ingest thread may turn what run() collected into the
+ * body; the answer goes home by (thread, slot, generation). Exactly one thread owns a call at any
+ * time.
  */
 #ifndef TOCSIN_WEB_CALL_H
 #define TOCSIN_WEB_CALL_H
@@ -25,7 +27,8 @@ struct call {
 	/* A call may visit a second owner: run() sets next, and is sent there when it returns. */
 	void (*next)(struct call *call, void *owner);
 	enum call_owner owner, next_owner;
-	/* Once, back on the ingest thread, before the answer: what takes long and needs no owner (rendering). May be NULL. */
+	/* Once, back on the ingest thread, before the answer: what takes long and needs no owner
+	 * (rendering). May be NULL. */
 	void (*finish)(struct call *call);
 	int64_t now_ms; /* wall clock at arrival */
 	/* inputs, in the arena */
@@ -44,12 +47,15 @@ struct call {
 
 #define CALL_BYTES_MAX (256 * 1024 * 1024)
 
-/* NULL when out of memory. Status is 200 and the content type JSON until somebody says otherwise. */
+/* NULL when out of memory. Status is 200 and the content type JSON until somebody says otherwise.
+ */
 struct call *call_new(void (*run)(struct call *call, void *owner));
 void call_free(struct call *call);
 /* Runs `next` after this, on that owner's thread. */
-void call_go_on(struct call *call, enum call_owner owner, void (*next)(struct call *call, void *owner));
+void call_go_on(struct call *call, enum call_owner owner,
+		void (*next)(struct call *call, void *owner));
 /* Drops what was written, then writes {"status":"error",…} as Prometheus' API does. */
-void call_fail(struct call *call, int status, const char *type, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void call_fail(struct call *call, int status, const char *type, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

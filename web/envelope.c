@@ -13,6 +13,18 @@ void envelope_end(struct json_writer *w)
 	json_end_object(w);
 }
 
+void envelope_error(struct buf *out, const char *type, struct slice text)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out);
+	json_begin_object(&w);
+	json_field_string(&w, "status", SLICE("error"));
+	json_field_string(&w, "errorType", slice_from(type));
+	json_field_string(&w, "error", text);
+	json_end_object(&w);
+}
+
 void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels)
 {
 	json_key(w, key);

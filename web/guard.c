@@ -1,9 +1,10 @@
 /*
  * Who may ask: against pages of other origins that use a browser of ours.
  *
- * Host: a name that is not ours means DNS rebinding: another site's name was made to point here. Names that nobody
- * else can own (addresses, localhost) pass. Origin: sent by browsers with what a page asks of another origin; it must
- * be ours. Changes through our own API need what no form can send: a JSON content type and a header of our own.
+ * Host: a name that is not ours means DNS rebinding: another site's name was made to point here.
+ * Names that nobody else can own (addresses, localhost) pass. Origin: sent by browsers with what a
+ * page asks of another origin; it must be ours. Changes through our own API need what no form can
+ * send: a JSON content type and a header of our own.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -44,7 +45,9 @@ static struct slice host_of(struct slice authority)
 /* "http://name:port/path" → *origin "http://name:port", and "name:port"; empty if it is none */
 static struct slice authority_of(struct slice url, struct slice *origin)
 {
-	size_t at = slice_has_prefix(url, SLICE("http://")) ? 7 : slice_has_prefix(url, SLICE("https://")) ? 8 : 0;
+	size_t at = slice_has_prefix(url, SLICE("http://"))    ? 7
+		    : slice_has_prefix(url, SLICE("https://")) ? 8
+							       : 0;
 
 	*origin = (struct slice){ NULL, 0 };
 	if (!at)
@@ -80,17 +83,20 @@ static bool is_configured(const struct web *web, struct slice host)
 
 static bool is_our_host(const struct web *web, struct slice host)
 {
-	return is_address(host) || is_equal_nocase(host, SLICE("localhost")) || is_configured(web, host);
+	return is_address(host) || is_equal_nocase(host, SLICE("localhost")) ||
+	       is_configured(web, host);
 }
 
-/* Ours: where this very request went, the external URL's, or a host that the configuration names. */
+/* Ours: where this very request went, the external URL's, or a host that the configuration names.
+ */
 static bool is_our_origin(const struct web *web, struct slice origin, struct slice host)
 {
 	struct slice whole, authority = authority_of(origin, &whole);
 
 	if (authority.len == 0 || whole.len != origin.len)
 		return false; /* "null", or no origin at all */
-	return is_equal_nocase(authority, host) || is_equal_nocase(whole, web->origin) || is_configured(web, host_of(authority));
+	return is_equal_nocase(authority, host) || is_equal_nocase(whole, web->origin) ||
+	       is_configured(web, host_of(authority));
 }
 
 static bool is_json(struct slice type)
@@ -104,7 +110,8 @@ static bool is_json(struct slice type)
 static const char *change_refusal(const struct web *web, struct http_request *request)
 {
 	if (!web->loopback)
-		return "changes through this API are refused while the listen address is not a loopback address";
+		return "changes through this API are refused while the listen address is not a "
+		       "loopback address";
 	if (!is_json(http_request_header(request, "Content-Type")))
 		return "a change needs the header Content-Type: application/json";
 	if (!http_request_header(request, "X-Tocsin-Request").ptr)
@@ -114,12 +121,14 @@ static const char *change_refusal(const struct web *web, struct http_request *re
 
 bool guard_pass(struct web *web, struct http_request *request, unsigned guards)
 {
-	struct slice host = http_request_header(request, "Host"), origin = http_request_header(request, "Origin");
+	struct slice host = http_request_header(request, "Host"),
+		     origin = http_request_header(request, "Origin");
 	const char *why = NULL;
 
 	/* A browser always sends Host: without it there is nobody to protect. */
 	if ((guards & GUARD_HOST) && host.len && !is_our_host(web, host_of(host)))
-		why = "this Host is not known here: name it in web.allowed_hosts or web.external_url";
+		why = "this Host is not known here: name it in web.allowed_hosts or "
+		      "web.external_url";
 	else if (origin.ptr && !is_our_origin(web, origin, host))
 		why = "requests of other origins are refused";
 	else if (guards & GUARD_CHANGE)
@@ -144,6 +153,7 @@ int guard_init(struct web *web, const struct web_options *options)
 		web->hosts[web->nhosts++] = host_of(lower_dup(&web->arena, authority));
 	}
 	for (size_t i = 0; i < options->nallowed_hosts; i++)
-		web->hosts[web->nhosts++] = host_of(lower_dup(&web->arena, options->allowed_hosts[i]));
+		web->hosts[web->nhosts++] =
+			host_of(lower_dup(&web->arena, options->allowed_hosts[i]));
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* GET /metrics: the daemon's numbers, then what engine, store and actions count, by the table of metrics.def. */
+/* GET /metrics: the daemon's numbers, then what engine, store and actions count, by the table of
+ * metrics.def. */
 #include "base/text.h"
 #include "web/web_internal.h"
 

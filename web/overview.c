@@ -1,8 +1,10 @@
 /*
- * GET /api/tocsin/v1/overview: all that the page shows, in one answer. Times are milliseconds since the epoch, null for none.
+ * GET /api/tocsin/v1/overview: all that the page shows, in one answer. Times are milliseconds since
+ * the epoch, null for none.
  *
- * The engine gives its part in pieces (snapshot.h) and its senders; then the action thread writes deliveries,
- * runs and silences, and says which alerts are silenced; the rest is rendered on the thread that answers.
+ * The engine gives its part in pieces (snapshot.h) and its senders; then the action thread writes
+ * deliveries, runs and silences, and says which alerts are silenced; the rest is rendered on the
+ * thread that answers.
  */
 #include <string.h>
 
@@ -155,7 +157,8 @@ static void on_delivery(void *ctx, const struct delivery_view *delivery)
 
 static struct slice cut(struct slice text)
 {
-	return text.len > OVERVIEW_OUTPUT_MAX ? (struct slice){ text.ptr, OVERVIEW_OUTPUT_MAX } : text;
+	return text.len > OVERVIEW_OUTPUT_MAX ? (struct slice){ text.ptr, OVERVIEW_OUTPUT_MAX }
+					      : text;
 }
 
 static void add_step(struct json_writer *w, const struct run_step_view *step)
@@ -202,7 +205,8 @@ static void mark_silenced(struct snapshot *snapshot, const struct actions *actio
 	for (uint32_t i = 0; i < snapshot->nalerts; i++) {
 		struct snapshot_alert *alert = &snapshot->alerts[i];
 		struct labels *labels = snapshot_full_labels(snapshot, alert);
-		const struct silence *silence = labels ? actions_silenced_by(actions, labels, now_ms) : NULL;
+		const struct silence *silence =
+			labels ? actions_silenced_by(actions, labels, now_ms) : NULL;
 
 		if (silence)
 			memcpy(alert->silenced_by, silence->id, sizeof(alert->silenced_by));
@@ -232,7 +236,8 @@ static void actions_run(struct call *call, void *owner)
 
 /* ---- at home ---- */
 
-static void add_alert(struct json_writer *w, const struct snapshot *snapshot, const struct snapshot_alert *alert)
+static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
+		      const struct snapshot_alert *alert)
 {
 	struct labels *annotations = snapshot_annotations(snapshot, alert);
 	const struct rule *rule = alert->rule;
@@ -255,7 +260,8 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot, co
 	labels_unref(annotations);
 }
 
-static void add_rule(struct json_writer *w, const struct snapshot *snapshot, const struct rule *rule)
+static void add_rule(struct json_writer *w, const struct snapshot *snapshot,
+		     const struct rule *rule)
 {
 	const struct rule_status *status = &snapshot->status[rule->id];
 
@@ -372,7 +378,8 @@ HANDLER(on_overview)
 	struct call *call = call_new(engine_run);
 	struct overview *overview = call ? ARENA_NEW(&call->arena, struct overview) : NULL;
 
-	if (!overview || !(overview->snapshot = snapshot_new(OVERVIEW_RULES_MAX, OVERVIEW_ALERTS_MAX))) {
+	if (!overview ||
+	    !(overview->snapshot = snapshot_new(OVERVIEW_RULES_MAX, OVERVIEW_ALERTS_MAX))) {
 		call_free(call);
 		web_send(web, request, CALL_ENGINE, NULL);
 		return;

@@ -1,6 +1,6 @@
 /*
- * The page: files of web/page/ that the binary carries. Nothing comes from elsewhere, and the policy sent along has the
- * browser refuse it.
+ * The page: files of web/page/ that the binary carries. Nothing comes from elsewhere, and the
+ * policy sent along has the browser refuse it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,9 @@
 #include "web/embed.h"
 #include "web/web_internal.h"
 
-#define POLICY                                                                                                                       \
-	"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+#define POLICY                                                                                     \
+	"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "        \
+	"object-src 'none'"
 
 static const struct {
 	const char *ending, *type;
@@ -34,7 +35,8 @@ static void reply_file(struct http_request *request, const struct embedded_file 
 	char tag[32];
 	struct slice known = http_request_header(request, "If-None-Match");
 
-	snprintf(tag, sizeof(tag), "\"%016llx\"", (unsigned long long)hash_checksum(file->bytes, file->len));
+	snprintf(tag, sizeof(tag), "\"%016llx\"",
+		 (unsigned long long)hash_checksum(file->bytes, file->len));
 	struct http_header headers[] = {
 		{ "ETag", tag },
 		{ "Cache-Control", "no-cache" }, /* kept, and asked for by its tag each time */
@@ -76,7 +78,8 @@ HANDLER(on_graph)
 		buf_printf(&target, "%%%02X", (unsigned char)*c);
 	struct http_header location = { "Location", buf_ok(&target) ? target.ptr : "/" };
 
-	http_reply(request, &(struct http_reply){ .status = 302, .headers = &location, .nheaders = 1 });
+	http_reply(request,
+		   &(struct http_reply){ .status = 302, .headers = &location, .nheaders = 1 });
 	buf_fini(&target);
 	free(expr);
 }

@@ -11,7 +11,8 @@ static void add_timestamp(struct json_writer *w, int64_t t_ms)
 {
 	char text[40];
 	int64_t size_ms = t_ms < 0 ? -t_ms : t_ms;
-	int n = snprintf(text, sizeof(text), "%s%lld", t_ms < 0 ? "-" : "", (long long)(size_ms / 1000));
+	int n = snprintf(text, sizeof(text), "%s%lld", t_ms < 0 ? "-" : "",
+			 (long long)(size_ms / 1000));
 
 	if (size_ms % 1000)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, ".%03d", (int)(size_ms % 1000));
@@ -55,7 +56,9 @@ static void add_string(struct json_writer *w, const struct engine_query *query)
 
 static void format_result(const struct engine_query *query, struct buf *out)
 {
-	static const char *const types[] = { [VALUE_SCALAR] = "scalar", [VALUE_VECTOR] = "vector", [VALUE_STRING] = "string" };
+	static const char *const types[] = {
+		[VALUE_SCALAR] = "scalar", [VALUE_VECTOR] = "vector", [VALUE_STRING] = "string"
+	};
 	struct json_writer w;
 
 	envelope_begin(&w, out);
@@ -72,7 +75,8 @@ static void format_result(const struct engine_query *query, struct buf *out)
 	if (query->partial) {
 		json_key(&w, "warnings");
 		json_begin_array(&w);
-		json_str(&w, SLICE("the query looks further back than what is kept for the rules: the result may be incomplete"));
+		json_str(&w, SLICE("the query looks further back than what is kept for the rules: "
+				   "the result may be incomplete"));
 		json_end_array(&w);
 	}
 	envelope_end(&w);
@@ -81,7 +85,6 @@ static void format_result(const struct engine_query *query, struct buf *out)
 static void format_error(const struct engine_query *query, int *status, struct buf *out)
 {
 	const char *type = "execution";
-	struct json_writer w;
 
 	*status = 422;
 	if (query->code == ERR_TIMEOUT || query->code == ERR_FULL) {
@@ -91,18 +94,17 @@ static void format_error(const struct engine_query *query, int *status, struct b
 		*status = 500;
 		type = "internal";
 	}
-	json_writer_init(&w, out);
-	json_begin_object(&w);
-	json_field_string(&w, "status", SLICE("error"));
-	json_field_string(&w, "errorType", slice_from(type));
-	json_field_string(&w, "error", slice_from(query->error[0] ? query->error : error_text(query->code)));
-	json_end_object(&w);
+	envelope_error(out, type,
+		       slice_from(query->error[0] ? query->error : error_text(query->code)));
 }
 
 void query_done(struct http_server *server, struct engine_query *query)
 {
-	struct http_header headers[] = { { "Cache-Control", "no-store" }, { "X-Content-Type-Options", "nosniff" } };
-	struct http_reply reply = { .status = 200, .content_type = JSON_TYPE, .headers = headers, .nheaders = 2 };
+	struct http_header headers[] = { { "Cache-Control", "no-store" },
+					 { "X-Content-Type-Options", "nosniff" } };
+	struct http_reply reply = {
+		.status = 200, .content_type = JSON_TYPE, .headers = headers, .nheaders = 2
+	};
 	struct buf out;
 
 	buf_init(&out);
@@ -137,7 +139,8 @@ static void reply_parse_errors(struct http_request *request, const struct diag_l
 		if (diag->hint)
 			buf_printf(&text, " (%s)", diag->hint);
 	}
-	web_fail(request, 400, "bad_data", "invalid parameter \"query\": " SLICE_FMT, SLICE_ARG(buf_slice(&text)));
+	web_fail(request, 400, "bad_data", "invalid parameter \"query\": " SLICE_FMT,
+		 SLICE_ARG(buf_slice(&text)));
 	buf_fini(&text);
 }
 
@@ -155,18 +158,25 @@ static int parse_timeout(const char *text, int64_t *ms)
 }
 
 /* The time asked for, and until when the answer is of use; false: the request was answered. */
-static bool read_times(struct web *web, struct http_request *request, struct arena *arena, int64_t *t_ms, int64_t *deadline_ms)
+static bool read_times(struct web *web, struct http_request *request, struct arena *arena,
+		       int64_t *t_ms, int64_t *deadline_ms)
 {
-	const char *time = web_param(request, arena, "time", 0), *timeout = web_param(request, arena, "timeout", 0);
+	const char *time = web_param(request, arena, "time", 0),
+		   *timeout = web_param(request, arena, "timeout", 0);
 	int64_t now_ms = web->host.now_ms(web->host.ctx), timeout_ms = web->query_timeout_ms;
 
 	*t_ms = now_ms;
 	if (time && time_parse(slice_from(time), t_ms)) {
-		web_fail(request, 400, "bad_data", "invalid parameter \"time\": cannot parse \"%.100s\" to a valid timestamp", time);
+		web_fail(request, 400, "bad_data",
+			 "invalid parameter \"time\": cannot parse \"%.100s\" to a valid timestamp",
+			 time);
 		return false;
 	}
 	if (timeout && (parse_timeout(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
-		web_fail(request, 400, "bad_data", "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid duration", timeout);
+		web_fail(request, 400, "bad_data",
+			 "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid "
+			 "duration",
+			 timeout);
 		return false;
 	}
 	if (timeout_ms > web->query_timeout_ms)
@@ -175,7 +185,8 @@ static bool read_times(struct web *web, struct http_request *request, struct are
 	return true;
 }
 
-static void start(struct web *web, struct http_request *request, const char *text, int64_t t_ms, int64_t deadline_ms)
+static void start(struct web *web, struct http_request *request, const char *text, int64_t t_ms,
+		  int64_t deadline_ms)
 {
 	struct engine_query *query;
 	struct diag_list diags;

@@ -28,7 +28,8 @@ static void add_time(struct json_writer *w, const char *key, int64_t ms)
 		json_field_time(w, key, ms);
 }
 
-static void add_alert(struct json_writer *w, const struct snapshot *snapshot, const struct snapshot_alert *alert)
+static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
+		      const struct snapshot_alert *alert)
 {
 	struct labels *annotations = snapshot_annotations(snapshot, alert);
 	struct buf value;
@@ -50,7 +51,8 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot, co
 
 /* ---- /api/v1/alerts ---- */
 
-static bool collect(struct call *call, struct engine *engine, struct snapshot *snapshot, void (*again)(struct call *call, void *owner))
+static bool collect(struct call *call, struct engine *engine, struct snapshot *snapshot,
+		    void (*again)(struct call *call, void *owner))
 {
 	int code = snapshot_step(snapshot, engine);
 
@@ -121,7 +123,8 @@ static void add_alerts(struct json_writer *w, const struct snapshot *snapshot, u
 	json_end_array(w);
 }
 
-static void add_texts(struct json_writer *w, const char *key, const struct rule_text *texts, uint32_t n)
+static void add_texts(struct json_writer *w, const char *key, const struct rule_text *texts,
+		      uint32_t n)
 {
 	json_key(w, key);
 	json_begin_object(w);
@@ -138,7 +141,8 @@ static const char *health_text(enum rule_health health)
 	return rule_health_text(health == RULE_WARMING ? RULE_UNKNOWN : health);
 }
 
-static void add_rule(struct json_writer *w, const struct rules_request *asked, const struct rule *rule)
+static void add_rule(struct json_writer *w, const struct rules_request *asked,
+		     const struct rule *rule)
 {
 	const struct rule_status *status = &asked->snapshot->status[rule->id];
 	bool alerting = rule->kind == RULE_ALERT;
@@ -169,11 +173,12 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked, c
 
 static bool is_rule_wanted(const struct rules_request *asked, const struct rule *rule)
 {
-	return (rule->kind == RULE_ALERT ? asked->alerting : asked->recording) && is_wanted(&asked->names, rule->name);
+	return (rule->kind == RULE_ALERT ? asked->alerting : asked->recording) &&
+	       is_wanted(&asked->names, rule->name);
 }
 
-static void add_group(struct json_writer *w, const struct rules_request *asked, const struct rule_group *group,
-		      const struct group_status *status)
+static void add_group(struct json_writer *w, const struct rules_request *asked,
+		      const struct rule_group *group, const struct group_status *status)
 {
 	json_begin_object(w);
 	json_field_string(w, "name", group->name);
@@ -236,7 +241,8 @@ static void rules_request_free(void *data)
 		snapshot_free(asked->snapshot);
 }
 
-static bool read_filter(struct http_request *request, struct arena *arena, const char *name, struct filter *filter)
+static bool read_filter(struct http_request *request, struct arena *arena, const char *name,
+			struct filter *filter)
 {
 	const char *value;
 
@@ -249,7 +255,8 @@ static bool read_filter(struct http_request *request, struct arena *arena, const
 }
 
 /* What is wrong with the parameters; NULL: nothing. */
-static const char *read_request(struct http_request *request, struct arena *arena, struct rules_request *asked)
+static const char *read_request(struct http_request *request, struct arena *arena,
+				struct rules_request *asked)
 {
 	const char *type = web_param(request, arena, "type", 0);
 	struct slice given = slice_from(type);
@@ -261,7 +268,8 @@ static const char *read_request(struct http_request *request, struct arena *aren
 		return "invalid parameter \"type\": it is alert or record";
 	if (web_param(request, arena, "match[]", 0))
 		return "parameter \"match[]\" is not supported";
-	if (!read_filter(request, arena, "file[]", &asked->files) || !read_filter(request, arena, "rule_group[]", &asked->groups) ||
+	if (!read_filter(request, arena, "file[]", &asked->files) ||
+	    !read_filter(request, arena, "rule_group[]", &asked->groups) ||
 	    !read_filter(request, arena, "rule_name[]", &asked->names))
 		return "too many values of a parameter";
 	return NULL;

@@ -80,21 +80,28 @@ static int by_time(int64_t a_ms, int64_t b_ms)
 
 static int by_state(const void *a, const void *b, void *ctx)
 {
-	static const int ranks[] = { [SILENCE_ACTIVE] = 0, [SILENCE_PENDING] = 1, [SILENCE_EXPIRED] = 2 };
-	const struct silence *x = *(const struct silence *const *)a, *y = *(const struct silence *const *)b;
+	static const int ranks[] = {
+		[SILENCE_ACTIVE] = 0, [SILENCE_PENDING] = 1, [SILENCE_EXPIRED] = 2
+	};
+	const struct silence *x = *(const struct silence *const *)a,
+			     *y = *(const struct silence *const *)b;
 	const int64_t *now_ms = ctx;
-	enum silence_state state = silence_state_at(x, *now_ms), other = silence_state_at(y, *now_ms);
+	enum silence_state state = silence_state_at(x, *now_ms),
+			   other = silence_state_at(y, *now_ms);
 
 	if (state != other)
 		return ranks[state] - ranks[other];
 	if (state == SILENCE_ACTIVE)
 		return by_time(x->ends_ms, y->ends_ms);
-	return state == SILENCE_PENDING ? by_time(x->starts_ms, y->starts_ms) : by_time(y->ends_ms, x->ends_ms);
+	return state == SILENCE_PENDING ? by_time(x->starts_ms, y->starts_ms)
+					: by_time(y->ends_ms, x->ends_ms);
 }
 
-int silences_format(struct json_writer *w, const struct actions *actions, const struct silence_filter *filter, size_t max, int64_t now_ms)
+int silences_format(struct json_writer *w, const struct actions *actions,
+		    const struct silence_filter *filter, size_t max, int64_t now_ms)
 {
-	struct listing listing = { .filter = filter, .found = calloc(SILENCES_MAX, sizeof(*listing.found)) };
+	struct listing listing = { .filter = filter,
+				   .found = calloc(SILENCES_MAX, sizeof(*listing.found)) };
 
 	if (!listing.found)
 		return ERR_NOMEM;
@@ -117,7 +124,8 @@ static int refuse(char why[256], const char *format, const char *what)
 }
 
 /* A text, or "" when it may be missing. */
-static int read_text(const json_t *object, const char *key, bool required, const char **out, char why[256])
+static int read_text(const json_t *object, const char *key, bool required, const char **out,
+		     char why[256])
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -140,7 +148,8 @@ static int read_time(const json_t *object, const char *key, int64_t *out_ms, cha
 	return code;
 }
 
-static int read_flag(const json_t *object, const char *key, bool otherwise, bool *out, char why[256])
+static int read_flag(const json_t *object, const char *key, bool otherwise, bool *out,
+		     char why[256])
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -153,7 +162,8 @@ static int read_flag(const json_t *object, const char *key, bool otherwise, bool
 	return 0;
 }
 
-static int add_one(struct silence *silence, enum match_type type, struct slice name, struct slice value, char why[256])
+static int add_one(struct silence *silence, enum match_type type, struct slice name,
+		   struct slice value, char why[256])
 {
 	char *reason = NULL;
 
@@ -178,10 +188,12 @@ static int read_matcher(struct silence *silence, const json_t *json, char why[25
 		return refuse(why, "%s", "a matcher in body must be an object");
 	int code = read_text(json, "name", true, &name, why);
 
-	if (code || (code = read_text(json, "value", true, &value, why)) || (code = read_flag(json, "isRegex", false, &is_regex, why)) ||
+	if (code || (code = read_text(json, "value", true, &value, why)) ||
+	    (code = read_flag(json, "isRegex", false, &is_regex, why)) ||
 	    (code = read_flag(json, "isEqual", true, &is_equal, why)))
 		return code;
-	enum match_type type = is_regex ? (is_equal ? MATCH_RE : MATCH_NRE) : (is_equal ? MATCH_EQ : MATCH_NE);
+	enum match_type type =
+		is_regex ? (is_equal ? MATCH_RE : MATCH_NRE) : (is_equal ? MATCH_EQ : MATCH_NE);
 
 	return add_one(silence, type, slice_from(name), slice_from(value), why);
 }
@@ -245,7 +257,8 @@ static int read_whole(const json_t *root, struct silence *silence, char why[256]
 		return refuse(why, "%s", "id in body is no silence's id");
 	strcpy(silence->id, id);
 	if ((code = read_matchers(silence, json_object_get(root, "matchers"), why)) ||
-	    (code = read_time(root, "startsAt", &silence->starts_ms, why)) || (code = read_time(root, "endsAt", &silence->ends_ms, why)))
+	    (code = read_time(root, "startsAt", &silence->starts_ms, why)) ||
+	    (code = read_time(root, "endsAt", &silence->ends_ms, why)))
 		return code;
 	return read_author(silence, root, why);
 }
@@ -264,10 +277,11 @@ static int read_short(const json_t *root, struct silence *silence, int64_t now_m
 		return refuse(why, "%s", "duration in body is no duration such as 2h");
 	if ((code = matchers_begin(silence, json_object_size(labels), why)))
 		return code;
-	json_object_foreach(labels, name, value) {
+	json_object_foreach (labels, name, value) {
 		if (!json_is_string(value))
 			return refuse(why, "the label %s in body must be a string", name);
-		if ((code = add_one(silence, MATCH_EQ, slice_from(name), slice_from(json_string_value(value)), why)))
+		if ((code = add_one(silence, MATCH_EQ, slice_from(name),
+				    slice_from(json_string_value(value)), why)))
 			return code;
 	}
 	silence->starts_ms = now_ms;

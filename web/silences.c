@@ -1,6 +1,7 @@
 /*
- * Silences: Alertmanager's API (GET, POST /api/v2/silences; GET, DELETE /api/v2/silence/ID), for amtool and whatever
- * else speaks it; and two requests of our own for the page: silence this alert for so long, and end a silence.
+ * Silences: Alertmanager's API (GET, POST /api/v2/silences; GET, DELETE /api/v2/silence/ID), for
+ * amtool and whatever else speaks it; and two requests of our own for the page: silence this alert
+ * for so long, and end a silence.
  */
 #include "web/silence_json.h"
 
@@ -62,7 +63,8 @@ static char *read_filters(struct http_request *request, struct silence_filter *f
 {
 	char *text, *why = NULL;
 
-	for (size_t i = 0; i < FILTERS_MAX && !why && (text = http_request_param(request, "filter", i)); i++) {
+	for (size_t i = 0;
+	     i < FILTERS_MAX && !why && (text = http_request_param(request, "filter", i)); i++) {
 		if (matchers_parse(slice_from(text), &filter->matchers, &filter->n, &why) && !why)
 			why = strdup("bad filter");
 		free(text);
@@ -109,7 +111,11 @@ static void add_run(struct call *call, void *owner)
 	int code = actions_silence_set(owner, silence, call->now_ms, id, why);
 
 	if (code) {
-		fail_text(call, code == ERR_NOT_FOUND ? 404 : code == ERR_NOMEM ? 500 : 400, why[0] ? why : error_text(code));
+		fail_text(call,
+			  code == ERR_NOT_FOUND ? 404
+			  : code == ERR_NOMEM	? 500
+						: 400,
+			  why[0] ? why : error_text(code));
 		return;
 	}
 	json_writer_init(&w, &call->out);
@@ -118,7 +124,8 @@ static void add_run(struct call *call, void *owner)
 	json_end_object(&w);
 }
 
-static void send_silence(struct web *web, struct http_request *request, const struct silence *silence)
+static void send_silence(struct web *web, struct http_request *request,
+			 const struct silence *silence)
 {
 	struct call *call = call_new(add_run);
 	struct silence *copy = malloc(sizeof(*copy));
@@ -140,7 +147,8 @@ static bool has_json(struct http_request *request)
 {
 	struct slice type = http_request_header(request, "Content-Type");
 
-	return type.len >= strlen(JSON_TYPE) && strncasecmp(type.ptr, JSON_TYPE, strlen(JSON_TYPE)) == 0;
+	return type.len >= strlen(JSON_TYPE) &&
+	       strncasecmp(type.ptr, JSON_TYPE, strlen(JSON_TYPE)) == 0;
 }
 
 HANDLER(on_silence_add)
@@ -164,7 +172,8 @@ HANDLER(on_own_silence_add)
 {
 	struct silence silence;
 	char why[256] = "out of memory";
-	int code = silence_parse_short(http_request_body(request), web->host.now_ms(web->host.ctx), &silence, why);
+	int code = silence_parse_short(http_request_body(request), web->host.now_ms(web->host.ctx),
+				       &silence, why);
 
 	if (code)
 		web_fail(request, code == ERR_NOMEM ? 500 : 400, "bad_data", "%s", why);
@@ -206,7 +215,8 @@ static void expire_run(struct call *call, void *owner)
 		call->status = code == ERR_NOT_FOUND ? 404 : 500;
 }
 
-static void send_id(struct web *web, struct http_request *request, struct slice id, void (*run)(struct call *call, void *owner))
+static void send_id(struct web *web, struct http_request *request, struct slice id,
+		    void (*run)(struct call *call, void *owner))
 {
 	struct json_writer w;
 	struct buf out;

@@ -29,7 +29,8 @@ static void clear(struct snapshot *snapshot)
 	labels_unref(snapshot->external_labels);
 	if (snapshot->rules)
 		rule_set_unref(snapshot->rules);
-	*snapshot = (struct snapshot){ .rules_max = snapshot->rules_max, .alerts_max = snapshot->alerts_max };
+	*snapshot = (struct snapshot){ .rules_max = snapshot->rules_max,
+				       .alerts_max = snapshot->alerts_max };
 }
 
 void snapshot_free(void *snapshot)
@@ -65,7 +66,8 @@ struct walk {
 	int code;
 };
 
-static int add_alert(struct snapshot *snapshot, struct engine *engine, const struct alert_view *view)
+static int add_alert(struct snapshot *snapshot, struct engine *engine,
+		     const struct alert_view *view)
 {
 	if (snapshot->nalerts == snapshot->alerts_cap) {
 		uint32_t cap = snapshot->alerts_cap ? 2 * snapshot->alerts_cap : 64;
@@ -95,11 +97,14 @@ static void on_alert(void *ctx, const struct alert_view *view)
 		walk->code = add_alert(walk->snapshot, walk->engine, view);
 }
 
-/* The next alerts of the rule at hand; *room: how many this piece still takes. ERR_AGAIN: the rule has more. */
+/* The next alerts of the rule at hand; *room: how many this piece still takes. ERR_AGAIN: the rule
+ * has more. */
 static int take_alerts(struct snapshot *snapshot, struct engine *engine, uint32_t *room)
 {
 	uint32_t left = snapshot->alerts_max - snapshot->nalerts, before = snapshot->nalerts;
-	struct walk walk = { .snapshot = snapshot, .engine = engine, .end = snapshot->next_alert + (left < *room ? left : *room) };
+	struct walk walk = { .snapshot = snapshot,
+			     .engine = engine,
+			     .end = snapshot->next_alert + (left < *room ? left : *room) };
 
 	engine_alerts_each(engine, snapshot->next_rule, on_alert, &walk);
 	*room -= snapshot->nalerts - before;
@@ -129,12 +134,14 @@ static int take_rule(struct snapshot *snapshot, struct engine *engine)
 static bool is_done(const struct snapshot *snapshot)
 {
 	return snapshot->next_rule == snapshot->rules->nrules ||
-	       (snapshot->next_rule >= snapshot->rules_max && snapshot->nalerts >= snapshot->alerts_max);
+	       (snapshot->next_rule >= snapshot->rules_max &&
+		snapshot->nalerts >= snapshot->alerts_max);
 }
 
 int snapshot_step(struct snapshot *snapshot, struct engine *engine)
 {
-	uint32_t alerts_room = SNAPSHOT_ALERTS_PIECE, rules_room = SNAPSHOT_RULES_PIECE, visits = SNAPSHOT_VISITS_PIECE;
+	uint32_t alerts_room = SNAPSHOT_ALERTS_PIECE, rules_room = SNAPSHOT_RULES_PIECE,
+		 visits = SNAPSHOT_VISITS_PIECE;
 	int code = 0;
 
 	if (!engine_rules(engine))
@@ -144,7 +151,8 @@ int snapshot_step(struct snapshot *snapshot, struct engine *engine)
 	while (!code && !is_done(snapshot)) {
 		if (rules_room == 0 || alerts_room == 0 || visits-- == 0)
 			return ERR_AGAIN;
-		if (snapshot->next_rule < snapshot->rules_max && snapshot->nstatus <= snapshot->next_rule) {
+		if (snapshot->next_rule < snapshot->rules_max &&
+		    snapshot->nstatus <= snapshot->next_rule) {
 			rules_room--;
 			code = take_rule(snapshot, engine);
 		}
@@ -173,7 +181,8 @@ uint32_t snapshot_alerts_of(const struct snapshot *snapshot, uint32_t rule_id)
 	return low;
 }
 
-struct labels *snapshot_annotations(const struct snapshot *snapshot, const struct snapshot_alert *alert)
+struct labels *snapshot_annotations(const struct snapshot *snapshot,
+				    const struct snapshot_alert *alert)
 {
 	struct template_data data = { .labels = alert->expr_labels,
 				      .value = alert->view.value,
@@ -184,7 +193,8 @@ struct labels *snapshot_annotations(const struct snapshot *snapshot, const struc
 	return rule_annotations_render(alert->rule, &data, &annotations) == 0 ? annotations : NULL;
 }
 
-struct labels *snapshot_full_labels(const struct snapshot *snapshot, const struct snapshot_alert *alert)
+struct labels *snapshot_full_labels(const struct snapshot *snapshot,
+				    const struct snapshot_alert *alert)
 {
 	struct labels_builder builder;
 	struct labels *labels;

@@ -1,9 +1,10 @@
 /*
- * What the engine knows of rules and alerts at a moment, copied out in small pieces, so that a page with thousands of
- * them never holds up a sample; to be rendered on another thread.
+ * What the engine knows of rules and alerts at a moment, copied out in small pieces, so that a page
+ * with thousands of them never holds up a sample; to be rendered on another thread.
  *
- * The rule set is held: rules and their texts stay valid. Should another set come into force while pieces are missing, the snapshot
- * starts over. Otherwise the pieces are as good as of one moment: a rule and its own alerts may differ by an evaluation.
+ * The rule set is held: rules and their texts stay valid. Should another set come into force while
+ * pieces are missing, the snapshot starts over. Otherwise the pieces are as good as of one moment:
+ * a rule and its own alerts may differ by an evaluation.
  */
 #ifndef TOCSIN_WEB_SNAPSHOT_H
 #define TOCSIN_WEB_SNAPSHOT_H
@@ -28,7 +29,8 @@ struct snapshot {
 	uint32_t rules_max, alerts_max; /* how many at most: 0 none, SNAPSHOT_ALL */
 	/* out: */
 	struct rule_set *rules; /* NULL: none in force yet */
-	struct rule_status *status; /* by rule id, of the first nstatus rules; their `error` is a copy */
+	struct rule_status
+		*status; /* by rule id, of the first nstatus rules; their `error` is a copy */
 	uint32_t nstatus;
 	struct group_status *groups;
 	struct snapshot_alert *alerts; /* rule by rule, in the order of ids */
@@ -46,8 +48,11 @@ int snapshot_step(struct snapshot *snapshot, struct engine *engine);
 /* Where the alerts of a rule begin; they end where another rule's do. */
 uint32_t snapshot_alerts_of(const struct snapshot *snapshot, uint32_t rule_id);
 /* The annotations of an alert as they are with its value, or NULL. To unref. */
-struct labels *snapshot_annotations(const struct snapshot *snapshot, const struct snapshot_alert *alert);
-/* The alert's labels as notifications have them: with the external ones where it has none of that name. To unref; NULL: no memory. */
-struct labels *snapshot_full_labels(const struct snapshot *snapshot, const struct snapshot_alert *alert);
+struct labels *snapshot_annotations(const struct snapshot *snapshot,
+				    const struct snapshot_alert *alert);
+/* The alert's labels as notifications have them: with the external ones where it has none of that
+ * name. To unref; NULL: no memory. */
+struct labels *snapshot_full_labels(const struct snapshot *snapshot,
+				    const struct snapshot_alert *alert);
 
 #endif

@@ -1,4 +1,5 @@
-/* How the daemon is: health, readiness, version; and the request to read its configuration again. */
+/* How the daemon is: health, readiness, version; and the request to read its configuration again.
+ */
 #include "web/web_internal.h"
 
 HANDLER(on_healthy)
@@ -11,7 +12,8 @@ HANDLER(on_ready)
 	if (web->host.ready(web->host.ctx))
 		web_reply(request, 200, TEXT_TYPE, SLICE("Tocsin is Ready.\n"));
 	else
-		web_reply(request, 503, TEXT_TYPE, SLICE("Tocsin is not ready yet: it reads its journal.\n"));
+		web_reply(request, 503, TEXT_TYPE,
+			  SLICE("Tocsin is not ready yet: it reads its journal.\n"));
 }
 
 /* The configuration thread answers: with 200, or with 500 and all that is wrong. */
@@ -43,10 +45,12 @@ HANDLER(on_buildinfo)
 	buf_fini(&out);
 }
 
-/* What amtool asks before anything else. There is no cluster, and the configuration is not shown. */
+/* What amtool asks before anything else. There is no cluster, and the configuration is not shown.
+ */
 HANDLER(on_alertmanager_status)
 {
-	static const char *const empty[] = { "revision", "branch", "buildUser", "buildDate", "goVersion" };
+	static const char *const empty[] = { "revision", "branch", "buildUser", "buildDate",
+					     "goVersion" };
 	struct json_writer w;
 	struct buf out;
 

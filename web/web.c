@@ -65,7 +65,8 @@ static const struct http_header plain_headers[] = {
 	{ "X-Content-Type-Options", "nosniff" },
 };
 
-void web_reply(struct http_request *request, int status, const char *content_type, struct slice body)
+void web_reply(struct http_request *request, int status, const char *content_type,
+	       struct slice body)
 {
 	http_reply(request, &(struct http_reply){ .status = status,
 						  .content_type = body.len ? content_type : NULL,
@@ -76,7 +77,6 @@ void web_reply(struct http_request *request, int status, const char *content_typ
 
 void web_fail(struct http_request *request, int status, const char *type, const char *format, ...)
 {
-	struct json_writer w;
 	struct buf text, out;
 	va_list args;
 
@@ -85,12 +85,7 @@ void web_fail(struct http_request *request, int status, const char *type, const 
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
-	json_writer_init(&w, &out);
-	json_begin_object(&w);
-	json_field_string(&w, "status", SLICE("error"));
-	json_field_string(&w, "errorType", slice_from(type));
-	json_field_string(&w, "error", buf_slice(&text));
-	json_end_object(&w);
+	envelope_error(&out, type, buf_slice(&text));
 	web_reply(request, status, JSON_TYPE, buf_slice(&out));
 	buf_fini(&text);
 	buf_fini(&out);
@@ -103,15 +98,18 @@ static void reply_busy(struct http_request *request)
 		{ "Retry-After", "1" },
 	};
 
-	http_reply(request, &(struct http_reply){
-				    .status = 503,
-				    .content_type = JSON_TYPE,
-				    .headers = headers,
-				    .nheaders = 2,
-				    .body = SLICE("{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"too busy, try again\"}") });
+	http_reply(request,
+		   &(struct http_reply){
+			   .status = 503,
+			   .content_type = JSON_TYPE,
+			   .headers = headers,
+			   .nheaders = 2,
+			   .body = SLICE("{\"status\":\"error\",\"errorType\":\"unavailable\","
+					 "\"error\":\"too busy, try again\"}") });
 }
 
-void web_send(struct web *web, struct http_request *request, enum call_owner owner, struct call *call)
+void web_send(struct web *web, struct http_request *request, enum call_owner owner,
+	      struct call *call)
 {
 	struct http_token token;
 
@@ -128,7 +126,8 @@ void web_send(struct web *web, struct http_request *request, enum call_owner own
 	call->now_ms = web->host.now_ms(web->host.ctx);
 	call->slot = token.slot;
 	call->generation = token.generation;
-	int code = owner == CALL_CONFIG ? web->host.reload(web->host.ctx, call) : web->host.call(web->host.ctx, owner, call);
+	int code = owner == CALL_CONFIG ? web->host.reload(web->host.ctx, call)
+					: web->host.call(web->host.ctx, owner, call);
 
 	if (code) {
 		reply_busy(request);
@@ -175,7 +174,8 @@ void web_query_done(struct web *web, struct http_server *server, struct engine_q
 
 /* ---- parameters ---- */
 
-const char *web_param(struct http_request *request, struct arena *arena, const char *name, size_t index)
+const char *web_param(struct http_request *request, struct arena *arena, const char *name,
+		      size_t index)
 {
 	char *text = http_request_param(request, name, index);
 	const char *copy = text ? arena_strdup(arena, slice_from(text)) : NULL;
@@ -187,7 +187,9 @@ const char *web_param(struct http_request *request, struct arena *arena, const c
 bool web_param_flag(struct http_request *request, const char *name, bool otherwise)
 {
 	char *text = http_request_param(request, name, 0);
-	bool yes = text ? strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0 || strcasecmp(text, "t") == 0 : otherwise;
+	bool yes = text ? strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0 ||
+				   strcasecmp(text, "t") == 0
+			: otherwise;
 
 	free(text);
 	return yes;
@@ -230,17 +232,21 @@ static void reply_not_allowed(struct http_request *request, unsigned methods)
 	static const struct {
 		unsigned bit;
 		const char *name;
-	} names[] = { { M_GET, "GET, HEAD" }, { M_POST, "POST" }, { M_PUT, "PUT" }, { M_DELETE, "DELETE" } };
+	} names[] = {
+		{ M_GET, "GET, HEAD" }, { M_POST, "POST" }, { M_PUT, "PUT" }, { M_DELETE, "DELETE" }
+	};
 	char allow[64] = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (methods & names[i].bit)
-			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s", allow[0] ? ", " : "", names[i].name);
-	http_reply(request, &(struct http_reply){ .status = 405,
-						  .content_type = TEXT_TYPE,
-						  .headers = &(struct http_header){ "Allow", allow },
-						  .nheaders = 1,
-						  .body = SLICE("method not allowed\n") });
+			snprintf(allow + strlen(allow), sizeof(allow) - strlen(allow), "%s%s",
+				 allow[0] ? ", " : "", names[i].name);
+	http_reply(request,
+		   &(struct http_reply){ .status = 405,
+					 .content_type = TEXT_TYPE,
+					 .headers = &(struct http_header){ "Allow", allow },
+					 .nheaders = 1,
+					 .body = SLICE("method not allowed\n") });
 }
 
 void web_request(struct web *web, struct http_request *request)

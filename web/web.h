@@ -1,12 +1,13 @@
 /*
  * The HTTP API and the page: routes requests on an ingest thread.
  *
- * Prometheus' query API (/api/v1/query, rules, alerts), Alertmanager's silences (/api/v2/silences, /api/v2/silence/ID), Tocsin's own (/api/tocsin/v1/…),
- * /metrics, /-/healthy, /-/ready, /-/reload, and the embedded page at /. The ingest paths are not its affair: the
- * daemon takes them first.
+ * Prometheus' query API (/api/v1/query, rules, alerts), Alertmanager's silences (/api/v2/silences,
+ * /api/v2/silence/ID), Tocsin's own (/api/tocsin/v1/…), /metrics, /-/healthy, /-/ready, /-/reload,
+ * and the embedded page at /. The ingest paths are not its affair: the daemon takes them first.
  *
- * Guards (interfaces.md, 5): Host is checked for the page, queries and APIs; Origin wherever it is sent; changes
- * through Tocsin's own API need a JSON content type and X-Tocsin-Request; the page has a strict content security policy.
+ * Guards (interfaces.md, 5): Host is checked for the page, queries and APIs; Origin wherever it is
+ * sent; changes through Tocsin's own API need a JSON content type and X-Tocsin-Request; the page
+ * has a strict content security policy.
  */
 #ifndef TOCSIN_WEB_WEB_H
 #define TOCSIN_WEB_WEB_H
@@ -20,11 +21,13 @@ struct web_host {
 	/* Sends the call to its owner; ERR_FULL: the caller keeps it. */
 	int (*call)(void *ctx, enum call_owner owner, struct call *call);
 	int (*query)(void *ctx, struct engine_query *query);
-	/* Reads configuration and rules again, on the configuration thread: the call is answered with 200, or 500 and the errors. */
+	/* Reads configuration and rules again, on the configuration thread: the call is answered
+	 * with 200, or 500 and the errors. */
 	int (*reload)(void *ctx, struct call *call);
 	bool (*ready)(void *ctx);
 	int64_t (*now_ms)(void *ctx);
-	/* The daemon's own numbers, appended to /metrics as text: queues, journal, threads, requests. Any thread. */
+	/* The daemon's own numbers, appended to /metrics as text: queues, journal, threads,
+	 * requests. Any thread. */
 	void (*metrics)(void *ctx, struct buf *out);
 };
 
@@ -32,7 +35,7 @@ struct web_options {
 	struct slice external_url;
 	const struct slice *allowed_hosts;
 	size_t nallowed_hosts;
-	bool loopback;      /* listens on loopback only */
+	bool loopback; /* listens on loopback only */
 	const char *version;
 	int64_t query_timeout_ms;
 	uint32_t thread; /* of the ingest thread it serves */

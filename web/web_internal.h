@@ -1,8 +1,8 @@
 /*
  * What the parts of web/ share: the routes' handlers and how they answer. Private to web/.
  *
- * A handler runs on the ingest thread. It answers at once (web_reply, web_fail), or makes a call or a
- * query and sends it (web_send, web_send_query), which keeps the request for later.
+ * A handler runs on the ingest thread. It answers at once (web_reply, web_fail), or makes a call or
+ * a query and sends it (web_send, web_send_query), which keeps the request for later.
  */
 #ifndef TOCSIN_WEB_INTERNAL_H
 #define TOCSIN_WEB_INTERNAL_H
@@ -14,9 +14,9 @@
 
 struct web {
 	struct web_host host;
-	struct arena arena; /* of all that follows */
-	struct slice origin;   /* of external_url: http://name:port, lower case; empty: none */
-	struct slice *hosts;   /* names that may stand in Host, lower case, without ports */
+	struct arena arena;  /* of all that follows */
+	struct slice origin; /* of external_url: http://name:port, lower case; empty: none */
+	struct slice *hosts; /* names that may stand in Host, lower case, without ports */
 	size_t nhosts;
 	bool loopback;
 	const char *version;
@@ -26,12 +26,13 @@ struct web {
 
 enum endpoint_method { M_GET = 1, M_POST = 2, M_PUT = 4, M_DELETE = 8 };
 enum endpoint_guard {
-	GUARD_HOST = 1,   /* the Host header must name us */
+	GUARD_HOST = 1,	  /* the Host header must name us */
 	GUARD_CHANGE = 2, /* changes something through our own API */
 };
 
 struct endpoint {
-	const char *path; /* with '/' at its end: the beginning of a path, the rest is the handler's; but for "/" itself */
+	const char *path; /* with '/' at its end: the beginning of a path, the rest is the
+			     handler's; but for "/" itself */
 	unsigned methods; /* GET means HEAD, too */
 	unsigned guards;
 	void (*handle)(struct web *web, struct http_request *request, struct slice rest);
@@ -46,21 +47,26 @@ bool guard_pass(struct web *web, struct http_request *request, unsigned guards);
 int guard_init(struct web *web, const struct web_options *options);
 
 /* web.c */
-void web_reply(struct http_request *request, int status, const char *content_type, struct slice body);
+void web_reply(struct http_request *request, int status, const char *content_type,
+	       struct slice body);
 /* The Prometheus API's error. */
 void web_fail(struct http_request *request, int status, const char *type, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Takes the call; NULL: answers that there is no memory. */
-void web_send(struct web *web, struct http_request *request, enum call_owner owner, struct call *call);
+void web_send(struct web *web, struct http_request *request, enum call_owner owner,
+	      struct call *call);
 void web_send_query(struct web *web, struct http_request *request, struct engine_query *query);
 /* A parameter's text in the arena, or NULL. */
-const char *web_param(struct http_request *request, struct arena *arena, const char *name, size_t index);
+const char *web_param(struct http_request *request, struct arena *arena, const char *name,
+		      size_t index);
 /* True for "1", "true" and the like; absent: the default. */
 bool web_param_flag(struct http_request *request, const char *name, bool otherwise);
 
 /* envelope.c: {"status":"success","data": … } */
 void envelope_begin(struct json_writer *w, struct buf *out);
 void envelope_end(struct json_writer *w);
+/* {"status":"error","errorType": … ,"error": … } */
+void envelope_error(struct buf *out, const char *type, struct slice text);
 void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels);
 void json_field_number(struct json_writer *w, const char *key, double v);
 

@@ -1,0 +1,182 @@
+/* tocsin check: configuration and rule files, every error of all of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/yaml.h"
+#include "cli/cli.h"
+#include "daemon/config.h"
+#include "rules/rule_file.h"
+
+enum { FORMAT, STRICT };
+
+static const struct cli_option options[] = {
+	[FORMAT] = FORMAT_OPTION,
+	[STRICT] = { "strict", NULL, "warnings count as errors" },
+	{ NULL, NULL, NULL },
+};
+
+struct check {
+	struct diag_list diags;
+	const char **rule_files; /* of the command line, by themselves */
+	size_t nrule_files;
+	size_t files, rules;
+};
+
+/* A rule file has groups; what cannot be read at all is read as one, too, to be told why. */
+static bool is_rule_text(struct slice text)
+{
+	struct arena arena;
+	struct diag_list ignored;
+	struct yaml_node *root = NULL;
+
+	arena_init(&arena, 0);
+	diag_list_init(&ignored);
+	bool is = yaml_parse(text, NULL, &arena, &ignored, &root) || !root ||
+		  root->type != YAML_MAPPING || yaml_get(root, "groups");
+
+	diag_list_fini(&ignored);
+	arena_fini(&arena);
+	return is;
+}
+
+static void check_rules(struct check *check, const char *const *paths, size_t n,
+			const struct actions_config *actions)
+{
+	struct slice *runbooks = calloc((actions ? actions->nrunbooks : 0) + 1, sizeof(*runbooks));
+	struct rule_set_options set = { .interval_ms = 15000,
+					.rules_max = RULES_MAX,
+					.runbooks = actions ? runbooks : NULL };
+	struct rule_set *rules;
+
+	for (uint32_t i = 0; actions && runbooks && i < actions->nrunbooks; i++)
+		runbooks[set.nrunbooks++] = actions->runbooks[i].name;
+	check->files += n;
+	if (runbooks && rule_set_load(paths, n, &set, &check->diags, &rules) == 0) {
+		check->rules += rules->nrules;
+		rule_set_unref(rules);
+	}
+	free(runbooks);
+}
+
+/* A configuration, and the rules it names. */
+static void check_config(struct check *check, const char *path)
+{
+	struct config_overrides none = { 0 };
+	struct config *config;
+
+	check->files++;
+	if (config_load(path, &none, &check->diags, &config))
+		return;
+	check_rules(check, (const char *const *)config->rule_files, config->nrule_files,
+		    config->actions);
+	config_unref(config);
+}
+
+static void check_stdin_rules(struct check *check, struct slice text)
+{
+	struct rule_set_options set = { .interval_ms = 15000, .rules_max = RULES_MAX };
+	struct rule_set *rules;
+
+	check->files++;
+	if (rule_set_load_text(text, "<stdin>", &set, &check->diags, &rules) == 0) {
+		check->rules += rules->nrules;
+		rule_set_unref(rules);
+	}
+}
+
+static void check_file(struct check *check, const char *path)
+{
+	struct buf text;
+
+	buf_init(&text);
+	int code = read_input(path, &text);
+	bool is_rules = code || is_rule_text(buf_slice(&text)), is_stdin = strcmp(path, "-") == 0;
+
+	if (code)
+		diag_add(&check->diags, DIAG_ERROR, path, 0, 0, NULL, NULL,
+			 "cannot read the file: %s",
+			 code == ERR_IO ? strerror(errno) : error_text(code));
+	else if (is_stdin && !is_rules)
+		diag_add(&check->diags, DIAG_ERROR, "<stdin>", 0, 0, NULL, "give its path",
+			 "a configuration is not read from standard input");
+	else if (is_stdin)
+		check_stdin_rules(check, buf_slice(&text));
+	else if (is_rules)
+		check->rule_files[check->nrule_files++] = path;
+	else
+		check_config(check, path);
+	buf_fini(&text);
+}
+
+static void print_text(const struct check *check)
+{
+	bool colour = isatty(STDERR_FILENO);
+	struct buf text;
+
+	buf_init(&text);
+	for (size_t i = 0; i < check->diags.n; i++)
+		diag_format(&check->diags.items[i], colour, &text);
+	if (buf_ok(&text) && text.len)
+		fwrite(text.ptr, 1, text.len, stderr);
+	buf_fini(&text);
+	printf("%zu %s, %zu %s, %zu %s, %zu %s\n", check->files,
+	       check->files == 1 ? "file" : "files", check->rules,
+	       check->rules == 1 ? "rule" : "rules", check->diags.errors,
+	       check->diags.errors == 1 ? "error" : "errors", check->diags.warnings,
+	       check->diags.warnings == 1 ? "warning" : "warnings");
+}
+
+static void print_json(const struct check *check)
+{
+	struct buf text;
+
+	buf_init(&text);
+	diag_list_format_json(&check->diags, &text);
+	buf_add_char(&text, '\n');
+	write_out(buf_slice(&text));
+	buf_fini(&text);
+}
+
+static int run(const struct cli_args *args)
+{
+	struct check check = { .rule_files = calloc(args->nwords + 1, sizeof(*check.rule_files)) };
+	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+
+	if (bad || !check.rule_files) {
+		free(check.rule_files);
+		return bad ? usage_error(&check_command, "unknown format \"%.100s\": text or json",
+					 args->values[FORMAT])
+			   : fail(EXIT_FAILURE, "out of memory");
+	}
+	diag_list_init(&check.diags);
+	for (size_t i = 0; i < args->nwords; i++)
+		check_file(&check, args->words[i]);
+	if (check.nrule_files)
+		check_rules(&check, check.rule_files, check.nrule_files, NULL);
+	if (json)
+		print_json(&check);
+	else
+		print_text(&check);
+	bool wrong = check.diags.errors || (args->values[STRICT] && check.diags.warnings);
+
+	diag_list_fini(&check.diags);
+	free(check.rule_files);
+	return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+const struct command check_command = {
+	.name = "check",
+	.arguments = "FILE… [--format json] [--strict]",
+	.summary = "Check configuration and rule files: every error, at its place.",
+	.doc = "Rule files are told from configurations by their content (\"groups:\"). With a "
+	       "configuration, the rules it names are checked, "
+	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.",
+	.options = options,
+	.words_min = 1,
+	.words_max = CLI_ARGUMENTS_MAX,
+	.run = run,
+};

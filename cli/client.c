@@ -1,0 +1,100 @@
+/* Asking a running daemon. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/http_client.h"
+#include "base/loop.h"
+#include "cli/cli.h"
+
+struct exchange {
+	struct loop *loop;
+	const char *url;
+	struct json_t *answer;
+	int code; /* an exit code */
+};
+
+/* What the daemon says is wrong: {"error": …}, a JSON string, or plain text. */
+static void say_refusal(int status, struct slice body, const json_t *json)
+{
+	const json_t *error = json_is_object(json) ? json_object_get(json, "error") : json;
+	const char *text = json_string_value(error);
+
+	if (text)
+		fail(EXIT_FAILURE, "the daemon refuses: %s", text);
+	else if (body.len)
+		fail(EXIT_FAILURE, "the daemon refuses (%d): " SLICE_FMT, status,
+		     SLICE_ARG(slice_trim(body)));
+	else
+		fail(EXIT_FAILURE, "the daemon refuses: %s",
+		     status == 404 ? "not found" : "no reason given");
+}
+
+static void on_answer(void *ctx, const struct http_result *result)
+{
+	struct exchange *exchange = ctx;
+	json_t *json = result->body.len ? json_loadb(result->body.ptr, result->body.len,
+						     JSON_DECODE_ANY, NULL)
+					: NULL;
+
+	loop_stop(exchange->loop);
+	exchange->code = EXIT_FAILURE;
+	if (result->status == 0) {
+		exchange->code =
+			fail(EXIT_NO_DAEMON, "no daemon at %s: %s", exchange->url, result->error);
+	} else if (result->status / 100 != 2) {
+		say_refusal(result->status, result->body, json);
+	} else if (!json && result->body.len) {
+		fail(EXIT_FAILURE, "%s does not answer as Tocsin does", exchange->url);
+	} else {
+		exchange->answer = json ? json : json_null();
+		exchange->code = EXIT_SUCCESS;
+		return;
+	}
+	json_decref(json);
+}
+
+static int talk(struct exchange *exchange, struct http_client *client, const struct http_send *send)
+{
+	int code = http_send(client, send, on_answer, exchange, NULL);
+
+	if (code)
+		return fail(EXIT_FAILURE, "cannot ask %s: %s", send->url, error_text(code));
+	loop_run(exchange->loop);
+	return exchange->code;
+}
+
+int client_ask(const char *url, const char *method, const char *path, const char *type,
+	       struct slice body, struct json_t **out)
+{
+	struct http_header headers[] = { { "Accept", "application/json" },
+					 { "X-Tocsin-Request", "1" },
+					 { "Content-Type", type } };
+	struct exchange exchange = { .loop = loop_new(), .url = url ? url : DEFAULT_URL };
+	struct http_client *client = exchange.loop ? http_client_new(exchange.loop) : NULL;
+	size_t len = strlen(exchange.url);
+	struct buf target;
+
+	if (!client)
+		return fail(EXIT_FAILURE, "cannot make an event loop");
+	buf_init(&target);
+	buf_printf(&target, "%s%.*s%s", strstr(exchange.url, "://") ? "" : "http://",
+		   (int)(len && exchange.url[len - 1] == '/' ? len - 1 : len), exchange.url, path);
+	struct http_send send = { .method = method,
+				  .url = target.ptr,
+				  .headers = headers,
+				  .nheaders = type ? 3 : 2,
+				  .body = body,
+				  .timeout_ms = CLIENT_TIMEOUT_MS,
+				  .response_max = CLIENT_RESPONSE_MAX };
+	int code = buf_ok(&target) ? talk(&exchange, client, &send)
+				   : fail(EXIT_FAILURE, "out of memory");
+
+	buf_fini(&target);
+	http_client_free(client);
+	loop_free(exchange.loop);
+	if (code == EXIT_SUCCESS)
+		*out = exchange.answer;
+	return code;
+}

@@ -1,0 +1,126 @@
+/* tocsin explain: the plan of an expression. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "engine/engine.h"
+#include "rules/expr.h"
+
+enum { FORMAT };
+
+static const struct cli_option options[] = {
+	[FORMAT] = FORMAT_OPTION,
+	{ NULL, NULL, NULL },
+};
+
+static const char *type_text(enum value_type type)
+{
+	static const char *const texts[] = {
+		[VALUE_NONE] = "none",	   [VALUE_SCALAR] = "scalar", [VALUE_STRING] = "string",
+		[VALUE_VECTOR] = "vector", [VALUE_MATRIX] = "matrix",
+	};
+
+	return texts[type];
+}
+
+static void explain_text(const struct engine_query *query, struct buf *out)
+{
+	expr_format(query->expr, out);
+	buf_printf(out, "\n  gives a %s; %u %s, %u %s\n\n", type_text(query->expr->type),
+		   query->plan->nnodes, query->plan->nnodes == 1 ? "node" : "nodes",
+		   query->plan->nselectors,
+		   query->plan->nselectors == 1 ? "selector" : "selectors");
+	plan_format(query->plan, query->root, out);
+}
+
+static void add_node(struct json_writer *w, const struct plan *plan, const struct plan_node *node)
+{
+	struct buf text;
+
+	buf_init(&text);
+	plan_node_format(plan, node, &text);
+	json_begin_object(w);
+	json_field_int(w, "id", node->id);
+	json_field_string(w, "text", buf_slice(&text));
+	json_field_string(w, "type", slice_from(type_text(node->type)));
+	json_key(w, "children");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < node->nchildren; i++)
+		json_int(w, node->children[i]);
+	json_end_array(w);
+	if (node->op == PLAN_SELECT || node->op == PLAN_RANGE) {
+		json_field_string(w, "selector", slice_from(plan->selectors[node->selector].text));
+		json_field_int(w, "range_ms", node->range_ms);
+		json_field_int(w, "offset_ms", node->offset_ms);
+	}
+	json_end_object(w);
+	buf_fini(&text);
+}
+
+static void explain_json(const struct engine_query *query, struct buf *out)
+{
+	struct json_writer w;
+	struct buf text;
+
+	buf_init(&text);
+	expr_format(query->expr, &text);
+	json_writer_init(&w, out);
+	json_begin_object(&w);
+	json_field_string(&w, "query", buf_slice(&text));
+	json_field_string(&w, "type", slice_from(type_text(query->expr->type)));
+	json_field_int(&w, "root", query->root);
+	json_key(&w, "nodes");
+	json_begin_array(&w);
+	for (uint32_t i = 0; i < query->norder; i++)
+		add_node(&w, query->plan, query->plan->nodes[query->order[i]]);
+	json_end_array(&w);
+	json_end_object(&w);
+	buf_add_char(out, '\n');
+	buf_fini(&text);
+}
+
+static int run(const struct cli_args *args)
+{
+	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+	struct engine_query *query;
+	struct diag_list diags;
+	struct buf out;
+
+	if (bad)
+		return usage_error(&explain_command, "unknown format \"%.100s\": text or json",
+				   args->values[FORMAT]);
+	diag_list_init(&diags);
+	int code = engine_query_new(slice_from(args->words[0]), 0, &diags, &query);
+
+	print_diagnostics(&diags);
+	diag_list_fini(&diags);
+	if (code)
+		return code == ERR_INVALID ? EXIT_FAILURE
+					   : fail(EXIT_FAILURE, "cannot explain the expression: %s",
+						  error_text(code));
+	buf_init(&out);
+	if (json)
+		explain_json(query, &out);
+	else
+		explain_text(query, &out);
+	bool written = buf_ok(&out) && write_out(buf_slice(&out));
+
+	buf_fini(&out);
+	engine_query_free(query);
+	return written ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+const struct command explain_command = {
+	.name = "explain",
+	.arguments = "EXPR [--format json]",
+	.summary = "Show the plan of an expression.",
+	.doc = "Each line is a node of the plan; what stands below a node is what it reads. Equal "
+	       "parts of all rules are one node.",
+	.options = options,
+	.words_min = 1,
+	.words_max = 1,
+	.run = run,
+};

@@ -1,0 +1,113 @@
+/* tocsin query: asks a running daemon. */
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+enum { URL, FORMAT, TIME };
+
+static const struct cli_option options[] = {
+	[URL] = URL_OPTION,
+	[FORMAT] = FORMAT_OPTION,
+	[TIME] = { "time", "TIME", "seconds since the epoch or RFC 3339 (now)" },
+	{ NULL, NULL, NULL },
+};
+
+static void add_form(struct buf *form, const char *name, const char *value)
+{
+	char *escaped = curl_easy_escape(NULL, value, 0);
+
+	if (escaped)
+		buf_printf(form, "%s%s=%s", form->len ? "&" : "", name, escaped);
+	else
+		form->failed = true;
+	curl_free(escaped);
+}
+
+static void add_series(struct text_table *table, const json_t *metric)
+{
+	static const char *const hidden[] = { "__name__", NULL };
+	const char *name = json_string_value(json_object_get(metric, "__name__"));
+
+	text_table_add(table, name);
+	text_table_add_labels(table, metric, hidden);
+}
+
+static int print_table(const json_t *data)
+{
+	static const char *const heads[] = { "METRIC", "LABELS", "VALUE" };
+	const json_t *result = json_object_get(data, "result");
+	const char *type = json_string_value(json_object_get(data, "resultType"));
+	struct text_table table;
+	json_t *row;
+	size_t i;
+
+	if (!type || slice_is(SLICE("vector"), type) == 0) {
+		const char *value = json_string_value(json_array_get(result, 1));
+
+		return value && puts(value) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	text_table_init(&table, heads, 3);
+	json_array_foreach (result, i, row) {
+		add_series(&table, json_object_get(row, "metric"));
+		text_table_add(&table,
+			       json_string_value(json_array_get(json_object_get(row, "value"), 1)));
+	}
+	return text_table_print(&table);
+}
+
+static int print_answer(const json_t *answer, bool json)
+{
+	json_t *warning;
+	size_t i;
+
+	if (json) {
+		char *text = json_dumps(answer, JSON_INDENT(2));
+		bool good = text && puts(text) >= 0;
+
+		free(text);
+		return good ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	json_array_foreach (json_object_get(answer, "warnings"), i, warning)
+		fprintf(stderr, "warning: %s\n", json_string_value(warning));
+	return print_table(json_object_get(answer, "data"));
+}
+
+static int run(const struct cli_args *args)
+{
+	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+	json_t *answer;
+	struct buf form;
+
+	if (bad)
+		return usage_error(&query_command, "unknown format \"%.100s\": text or json",
+				   args->values[FORMAT]);
+	buf_init(&form);
+	add_form(&form, "query", args->words[0]);
+	if (args->values[TIME])
+		add_form(&form, "time", args->values[TIME]);
+	int code = buf_ok(&form) ? client_ask(args->values[URL], "POST", "/api/v1/query",
+					      "application/x-www-form-urlencoded", buf_slice(&form),
+					      &answer)
+				 : fail(EXIT_FAILURE, "out of memory");
+
+	buf_fini(&form);
+	if (code)
+		return code;
+	code = print_answer(answer, json);
+	json_decref(answer);
+	return code;
+}
+
+const struct command query_command = {
+	.name = "query",
+	.arguments = "EXPR [--time TIME] [--url URL] [--format json]",
+	.summary = "Ask a running daemon.",
+	.options = options,
+	.words_min = 1,
+	.words_max = 1,
+	.run = run,
+};
