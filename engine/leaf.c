@@ -23,7 +23,10 @@
  */
 #define PREFETCH_SAMPLES_MAX 64
 #define CACHE_LINE 64
-/* Samples at the ends of a window that are looked at one by one before halving. */
+/*
+ * Samples that are stepped over one by one, from where the edge of a range is expected, before
+ * halving.
+ */
 #define EDGE_STEPS 4
 
 /* ---- rows ---- */
@@ -88,13 +91,13 @@ ALWAYS_INLINE void prefetch_series(const struct series *series)
 		prefetch_span(&series->window, sizeof(series->window));
 }
 
-/* The window or, for an instant, its end. */
-ALWAYS_INLINE void prefetch_samples(const struct series *series, bool all)
+/* The newest n samples of the window. */
+ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t n)
 {
 	if (!series || !series->window.n)
 		return;
 	const struct window *w = &series->window;
-	uint32_t n = !all ? 1 : w->n < PREFETCH_SAMPLES_MAX ? w->n : PREFETCH_SAMPLES_MAX;
+	n = n < w->n ? n : w->n;
 	uint32_t first = w->start + w->n - n;
 	prefetch_span(w->values + first, n * sizeof(*w->values));
 	prefetch_span(w->offsets + first, n * sizeof(*w->offsets));
@@ -102,20 +105,20 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, bool all)
 
 /* Before a loop over rows [from, to): asks for what the loop itself would ask for too late. */
 ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
-				    bool all)
+				    uint32_t n)
 {
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		prefetch_series(members[row]);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
-		prefetch_samples(members[row], all);
+		prefetch_samples(members[row], n);
 }
 
-ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to, bool all)
+ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to, uint32_t n)
 {
 	if (row + PREFETCH_SERIES < to)
 		prefetch_series(members[row + PREFETCH_SERIES]);
 	if (row + PREFETCH_SAMPLES < to)
-		prefetch_samples(members[row + PREFETCH_SAMPLES], all);
+		prefetch_samples(members[row + PREFETCH_SAMPLES], n);
 }
 
 /* Rows of the node whose series are there, and the series. */
@@ -177,9 +180,9 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 	int64_t start_ms = end_ms - b->options.lookback_ms;
 	struct series *const *members = leaf_members(node, &to);
 	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
-	read_ahead_begin(members, from, to, false);
+	read_ahead_begin(members, from, to, 1);
 	for (uint32_t row = from; row < to; row++) {
-		read_ahead(members, row, to, false);
+		read_ahead(members, row, to, 1);
 		int64_t ts_ms;
 		double value;
 		/* A row whose series changed since the last extend has nothing at this time. */
@@ -220,35 +223,62 @@ static int eval_timestamp(struct binding *b, struct node *node, uint32_t from, u
 
 /* ---- ranges ---- */
 
+struct range_state {
+	const struct range_function *function;
+	/*
+	 * Of the row before: samples within its range, and newer ones. The next is likely to have
+	 * as many.
+	 */
+	uint32_t within, newer;
+};
+
 static int shape_range(struct binding *b, struct node *node)
 {
-	node->state = (void *)range_function_get(node->plan->function->id);
-	assert(node->state);
+	struct range_state *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	state->function = range_function_get(node->plan->function->id);
+	assert(state->function);
+	state->within = PREFETCH_SAMPLES_MAX;
 	return shape_leaf(b, node);
 }
 
-/*
- * The samples with start_ms < t ≤ end_ms. Nearly always a window begins with the range and ends
- * with it, give or take a few samples: those are stepped over, which costs less than halving does.
- */
-static inline void slice_window(const struct window *w, int64_t start_ms, int64_t end_ms,
-				struct window_view *view)
+static void fini_range(struct binding *b, struct node *node)
+{
+	free(node->state);
+}
+
+/* How many samples are at or before t_ms; nearly always about as many as the guess says. */
+static inline uint32_t count_near(const struct window *w, int64_t t_ms, uint32_t guess)
 {
 	const uint32_t *offsets = w->offsets + w->start;
-	uint32_t from = 0, to = w->n;
-	for (int steps = 0; from < to && w->base_ms + offsets[from] <= start_ms; from++)
-		if (++steps > EDGE_STEPS)
-			goto halve;
-	for (int steps = 0; from < to && w->base_ms + offsets[to - 1] > end_ms; to--)
-		if (++steps > EDGE_STEPS)
-			goto halve;
-	view->base_ms = w->base_ms;
-	view->offsets = offsets + from;
-	view->values = w->values + w->start + from;
-	view->n = to - from;
-	return;
-halve:
-	window_range(w, start_ms, end_ms, view);
+	uint32_t at = guess, steps = 0;
+	for (; at > 0 && w->base_ms + offsets[at - 1] > t_ms && steps <= EDGE_STEPS; at--)
+		steps++;
+	for (; at < w->n && w->base_ms + offsets[at] <= t_ms && steps <= EDGE_STEPS; at++)
+		steps++;
+	if (steps <= EDGE_STEPS)
+		return at;
+	struct window_view view;
+	window_range(w, INT64_MIN, t_ms, &view);
+	return (uint32_t)view.n;
+}
+
+/* Finds the samples with start_ms < t ≤ end_ms. */
+static inline void slice_window(struct range_state *state, const struct window *w,
+				struct range *range)
+{
+	uint32_t n = w->n, newer = state->newer < n ? state->newer : n;
+	uint32_t to = count_near(w, range->end_ms, n - newer);
+	uint32_t from = count_near(w, range->start_ms, to > state->within ? to - state->within : 0);
+	range->values = w->values + w->start + from;
+	range->offsets = w->offsets + w->start + from;
+	range->base_ms = w->base_ms;
+	range->n = to - from;
+	if (to > from) {
+		state->within = to - from;
+		state->newer = n - to;
+	}
 }
 
 static bool has_nan(const double *values, size_t n)
@@ -283,29 +313,30 @@ static bool without_stale(struct binding *b, struct range *range)
 static int eval_range_row(struct binding *b, const struct node *node, const struct window *window,
 			  struct range *range, double *out, bool *is_present)
 {
-	const struct range_function *function = node->state;
-	struct window_view view;
+	struct range_state *state = node->state;
 	*is_present = false;
 	range->n = 0;
-	if (!window->n)
+	if (window->n)
+		slice_window(state, window, range);
+	if (!range->n)
 		return 0;
-	slice_window(window, range->start_ms, range->end_ms, &view);
-	range->values = view.values;
-	range->offsets = view.offsets;
-	range->base_ms = view.base_ms;
-	range->n = view.n;
-	if (!view.n)
-		return 0;
-	if (has_nan(view.values, view.n)) {
+	if (has_nan(range->values, range->n)) {
 		if (!without_stale(b, range))
 			return ERR_NOMEM;
 	} else if (node->plan->function->id == FN_QUANTILE_OVER_TIME) {
-		range->scratch = binding_scratch(b, view.n);
+		range->scratch = binding_scratch(b, range->n);
 		if (!range->scratch)
 			return ERR_NOMEM;
 	}
-	*is_present = range->n && function->eval(range, out);
+	*is_present = range->n && state->function->eval(range, out);
 	return 0;
+}
+
+/* The samples that a row is likely to need, from the newest one back. */
+static uint32_t samples_ahead(const struct range_state *state)
+{
+	uint32_t n = state->within + state->newer + EDGE_STEPS;
+	return n < PREFETCH_SAMPLES_MAX ? n : PREFETCH_SAMPLES_MAX;
 }
 
 static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -324,9 +355,10 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 	};
 	struct series *const *members = leaf_members(node, &end);
 	const uint32_t *lsets = node->rows->lsets;
-	read_ahead_begin(members, from, end, true);
+	uint32_t ahead = samples_ahead(node->state);
+	read_ahead_begin(members, from, end, ahead);
 	for (uint32_t row = from; row < end; row++) {
-		read_ahead(members, row, end, true);
+		read_ahead(members, row, end, ahead);
 		if (!members[row] || lsets[row] == LSET_NONE)
 			continue;
 		bool is_present;
@@ -365,4 +397,5 @@ const struct node_kind node_range = {
 	.shape = shape_range,
 	.extend = extend_leaf,
 	.eval = eval_range,
+	.fini = fini_range,
 };
