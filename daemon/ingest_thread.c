@@ -250,6 +250,19 @@ static bool is_loopback(const char *host)
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
+/* SO_REUSEPORT would let a second daemon of the same user listen beside a first one, and take some of its requests from it. */
+static int check_port_free(struct ingest_thread *thread, struct http_server_options http, char **why)
+{
+	struct http_server *alone;
+
+	http.reuse_port = false;
+	int code = http_server_new(thread->loop, &http, on_request, thread, &alone, why);
+
+	if (code == 0)
+		http_server_free(alone);
+	return code;
+}
+
 int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why)
 {
 	const struct config *config = daemon->config;
@@ -284,6 +297,8 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	int code = web_new(&host, &web, &thread->web);
 
 	if (code)
+		return code;
+	if (number == 0 && port && (code = check_port_free(thread, http, why)))
 		return code;
 	code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
 	if (code)
