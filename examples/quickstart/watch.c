@@ -1,0 +1,125 @@
+/* demo watch: asks a daemon's overview four times a second and prints what is new in it. */
+#include "examples/quickstart/demo.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/http_client.h"
+
+#define EVERY_MS 250
+#define OUTPUT_MAX 400 /* bytes of a script's output that are shown */
+
+struct watcher {
+	struct loop *loop;
+	struct http_client *http;
+	struct loop_timer *timer;
+	char url[512];
+	json_t *firing; /* labels as text → summary, as of the last look */
+	json_t *told;   /* ids of runs whose end was told */
+};
+
+static const char *text_at(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static void tell_new_alerts(struct watcher *watcher, const json_t *alerts)
+{
+	json_t *firing = json_object(), *alert, *old;
+	const char *key;
+	size_t i;
+
+	json_array_foreach(alerts, i, alert) {
+		char *labels = json_dumps(json_object_get(alert, "labels"), JSON_SORT_KEYS | JSON_COMPACT);
+
+		if (labels && strcmp(text_at(alert, "state"), "firing") == 0) {
+			if (!json_object_get(watcher->firing, labels))
+				say(RED, "alert", "%s fires", text_at(alert, "rule"));
+			json_object_set_new(firing, labels, json_string(text_at(alert, "rule")));
+		}
+		free(labels);
+	}
+	json_object_foreach(watcher->firing, key, old)
+		if (!json_object_get(firing, key))
+			say(GREEN, "alert", "%s is over", json_string_value(old));
+	json_decref(watcher->firing);
+	watcher->firing = firing;
+}
+
+static void tell_run(const json_t *run)
+{
+	const json_t *step;
+	size_t i;
+
+	say(BLUE, "run", "%s: %s (%s)", text_at(run, "runbook"), text_at(run, "state"), text_at(run, "reason"));
+	json_array_foreach(json_object_get(run, "steps"), i, step) {
+		const char *output = text_at(step, "output");
+		int len = (int)strcspn(output, "\n");
+
+		say(BLUE, "run", "  step %s: %s (%s); it said: %.*s", text_at(step, "id"), text_at(step, "state"),
+		    text_at(step, "message"), len < OUTPUT_MAX ? len : OUTPUT_MAX, output);
+	}
+}
+
+static void tell_new_runs(struct watcher *watcher, const json_t *runs)
+{
+	const json_t *run;
+	size_t i;
+
+	json_array_foreach(runs, i, run) {
+		const char *id = text_at(run, "id");
+
+		if (json_object_get(watcher->told, id) || json_is_null(json_object_get(run, "finished")))
+			continue;
+		json_object_set_new(watcher->told, id, json_true());
+		tell_run(run);
+	}
+}
+
+static void on_answer(void *ctx, const struct http_result *result)
+{
+	struct watcher *watcher = ctx;
+
+	if (result->status == 200) {
+		json_t *root = json_loadb(result->body.ptr, result->body.len, 0, NULL);
+
+		if (root) {
+			tell_new_alerts(watcher, json_object_get(root, "alerts"));
+			tell_new_runs(watcher, json_object_get(root, "runs"));
+		}
+		json_decref(root);
+	}
+	/* No answer: the daemon starts or ends; who started it sees to that. */
+	loop_timer_set(watcher->timer, EVERY_MS);
+}
+
+static void ask(void *ctx)
+{
+	struct watcher *watcher = ctx;
+	struct http_send request = { .method = "GET", .url = watcher->url, .timeout_ms = 5000 };
+
+	if (http_send(watcher->http, &request, on_answer, watcher, NULL))
+		loop_timer_set(watcher->timer, EVERY_MS);
+}
+
+int watch(const char *url)
+{
+	struct watcher watcher = { .loop = demo_loop(), .firing = json_object(), .told = json_object() };
+
+	snprintf(watcher.url, sizeof(watcher.url), "%s/api/tocsin/v1/overview", url);
+	watcher.http = http_client_new(watcher.loop);
+	watcher.timer = loop_timer_new(watcher.loop, ask, &watcher);
+	loop_timer_set(watcher.timer, 0);
+	loop_run(watcher.loop);
+	loop_timer_free(watcher.timer);
+	http_client_free(watcher.http);
+	loop_free(watcher.loop);
+	json_decref(watcher.firing);
+	json_decref(watcher.told);
+	return 0;
+}
