@@ -26,12 +26,6 @@ uint64_t actions_record(struct actions *actions, enum record_type type, json_t *
 	return token;
 }
 
-void actions_due(struct actions *actions)
-{
-	if (actions->sink.due)
-		actions->sink.due(actions->sink.ctx);
-}
-
 json_t *record_parse(struct slice payload)
 {
 	return json_loadb(payload.ptr ? payload.ptr : "", payload.len, JSON_ALLOW_NUL, NULL);
@@ -154,11 +148,13 @@ void actions_configure(struct actions *actions, struct actions_config *config)
 {
 	struct actions_config *old = actions->config;
 
+	actions_enter(actions);
 	actions->config = actions_config_ref(config);
 	outbox_configure(actions);
 	groups_rebuild(actions);
 	runs_configure(actions->runs);
 	actions_config_unref(old);
+	actions_leave(actions);
 }
 
 void actions_rules(struct actions *actions, struct rule_set *rules)
@@ -170,6 +166,19 @@ void actions_rules(struct actions *actions, struct rule_set *rules)
 }
 
 /* ---- events and time ---- */
+
+void actions_enter(struct actions *actions)
+{
+	int64_t now_ms = actions->sink.now_ms(actions->sink.ctx);
+
+	if (now_ms > actions->now_ms)
+		actions->now_ms = now_ms;
+}
+
+void actions_leave(struct actions *actions)
+{
+	actions->sink.wake(actions->sink.ctx);
+}
 
 static void log_change(const struct alert_event *event)
 {
@@ -185,6 +194,8 @@ static void log_change(const struct alert_event *event)
 void actions_event(struct actions *actions, struct alert_event *event)
 {
 	bool refresh = event->reason == ALERT_REASON_REFRESH;
+
+	actions_enter(actions);
 	struct active_alert *alert = alert_update(actions, event);
 
 	actions->stats.events++;
@@ -201,12 +212,15 @@ void actions_event(struct actions *actions, struct alert_event *event)
 		alert_release(actions, alert);
 	}
 	alert_event_free(event);
+	actions_leave(actions);
 }
 
 void actions_durable(struct actions *actions, uint64_t token)
 {
+	actions_enter(actions);
 	if (!outbox_durable(actions, token))
 		runs_durable(actions->runs, token);
+	actions_leave(actions);
 }
 
 void actions_step(struct actions *actions, int64_t now_ms)

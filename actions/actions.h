@@ -41,8 +41,10 @@ struct actions_sink {
 	void *ctx;
 	/* Make this record durable, then call actions_durable(token) on the action thread; token 0: no answer wanted. In order. Payload borrowed. */
 	void (*record)(void *ctx, enum record_type type, struct slice payload, uint64_t token);
-	/* An attempt has ended: actions_next_ms() may be earlier than it was. May be NULL. */
-	void (*due)(void *ctx);
+	/* The wall clock: asked whenever something comes in from outside (an event, an answer), so that waits are counted from then. */
+	int64_t (*now_ms)(void *ctx);
+	/* Something came in: actions_next_ms() may be earlier than it was. */
+	void (*wake)(void *ctx);
 };
 
 int actions_new(const struct actions_options *options, const struct actions_sink *sink, struct actions **out);

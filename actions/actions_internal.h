@@ -210,11 +210,13 @@ struct actions {
 	struct actions_stats stats;
 };
 
+/* Begins the handling of what came in from outside: the clock is read. */
+void actions_enter(struct actions *actions);
+/* Ends it: whoever steps us must look again when the next thing is due. */
+void actions_leave(struct actions *actions);
 /* Journals a JSON object (which it takes); with `answer` returns the token to wait for, else 0. */
 uint64_t actions_record(struct actions *actions, enum record_type type, json_t *object, bool answer);
 json_t *record_parse(struct slice payload);
-/* After what no call of the owner's brought about. */
-void actions_due(struct actions *actions);
 /* "name": {"a": "b"} ↔ labels */
 json_t *labels_to_json(const struct labels *labels);
 struct labels *labels_from_json(const json_t *object);

@@ -307,8 +307,9 @@ static void on_result(void *ctx, const struct action_result *result)
 	struct delivery *delivery = ctx;
 	struct actions *actions = delivery->actions;
 
+	actions_enter(actions);
 	take_result(delivery, result);
-	actions_due(actions);
+	actions_leave(actions);
 }
 
 /* The intent is durable: now it may leave. */

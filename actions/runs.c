@@ -436,8 +436,9 @@ static void on_result(void *ctx, const struct action_result *result)
 	struct run *run = ctx;
 	struct actions *actions = run->runs->actions;
 
+	actions_enter(actions);
 	take_result(run, result);
-	actions_due(actions);
+	actions_leave(actions);
 }
 
 static void step_failed_to_start(struct run *run, int code)

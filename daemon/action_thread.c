@@ -15,7 +15,13 @@ static void on_record(void *ctx, enum record_type type, struct slice payload, ui
 	store_thread_record(&thread->daemon->store, type, payload, token);
 }
 
-static void on_due(void *ctx)
+static int64_t on_now_ms(void *ctx)
+{
+	return clock_wall_ms();
+}
+
+/* Not at once: a storm of messages and answers is worked off first, then stepped once. */
+static void on_wake(void *ctx)
 {
 	struct action_thread *thread = ctx;
 
@@ -94,8 +100,7 @@ static void on_message(void *ctx, struct queue_item *item)
 	default:
 		assert(!"no such message for the action thread");
 	}
-	/* Not here: a storm of messages is worked off first, then stepped once. */
-	loop_timer_set(thread->timer, 0);
+	on_wake(thread);
 }
 
 static void *action_thread_main(void *arg)
@@ -126,7 +131,7 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
 		.instance = daemon->instance,
 	};
-	struct actions_sink sink = { .ctx = thread, .record = on_record, .due = on_due };
+	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .wake = on_wake };
 
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)

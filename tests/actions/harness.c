@@ -37,6 +37,20 @@ static void on_record(void *ctx, enum record_type type, struct slice payload, ui
 		h->held[h->nheld++] = token;
 }
 
+static int64_t on_now_ms(void *ctx)
+{
+	struct harness *h = ctx;
+
+	return h->now_ms;
+}
+
+static void on_wake(void *ctx)
+{
+	struct harness *h = ctx;
+
+	h->woken = true;
+}
+
 static void acknowledge(struct harness *h)
 {
 	for (size_t i = 0; i < h->nheld; i++)
@@ -66,6 +80,13 @@ void harness_settle(struct harness *h)
 
 		if (!h->hold)
 			acknowledge(h);
+		/* As the daemon does: step when woken, or when something is due. */
+		int64_t due_ms = actions_next_ms(h->actions);
+
+		if (h->woken || (due_ms != TIME_NONE && due_ms <= h->now_ms)) {
+			h->woken = false;
+			actions_step(h->actions, h->now_ms);
+		}
 		loop_timer_set(timer, 15);
 		loop_run(h->loop);
 		quiet = hooks == h->nhooks && records == h->nrecords && (h->hold || h->nheld == 0) ? quiet + 1 : 0;
@@ -76,9 +97,6 @@ void harness_settle(struct harness *h)
 void harness_at(struct harness *h, int64_t ms)
 {
 	h->now_ms = START_MS + ms;
-	actions_step(h->actions, h->now_ms);
-	harness_settle(h);
-	actions_step(h->actions, h->now_ms);
 	harness_settle(h);
 }
 
@@ -114,7 +132,7 @@ void harness_configure(struct harness *h, const char *text)
 static void make_actions(struct harness *h)
 {
 	struct actions_options options = { .host = { .loop = h->loop, .http = h->http, .runner = h->runner, .version = "test" }, .instance = "abcd" };
-	struct actions_sink sink = { .ctx = h, .record = on_record };
+	struct actions_sink sink = { .ctx = h, .record = on_record, .now_ms = on_now_ms, .wake = on_wake };
 
 	ck_assert_int_eq(actions_new(&options, &sink, &h->actions), 0);
 }
@@ -215,9 +233,7 @@ static void change(struct harness *h, const char *text, enum alert_state from, e
 	on_record(h, RECORD_ALERT, buf_slice(&record), 0);
 	buf_fini(&record);
 	actions_event(h->actions, event);
-	actions_step(h->actions, h->now_ms);
 	harness_settle(h);
-	actions_step(h->actions, h->now_ms);
 }
 
 void harness_fire(struct harness *h, const char *labels)

@@ -28,6 +28,7 @@ struct harness {
 	int64_t now_ms;
 	int answer;             /* status of the receiver's next answers */
 	const char *retry_after; /* NULL: none */
+	bool woken;             /* actions_step() was asked for */
 	bool hold;              /* records are not acknowledged until harness_release() */
 	uint64_t held[HARNESS_RECORDS_MAX];
 	size_t nheld;
