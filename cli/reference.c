@@ -4,17 +4,59 @@
 
 #include "cli/cli.h"
 #include "daemon/config.h"
+#include "daemon/daemon.h"
 #include "rules/functions.h"
 #include "rules/rule_file.h"
 #include "rules/template.h"
 #include "web/web.h"
 
+static const char *kind_of(char letter)
+{
+	return letter == 'v' ? "vector" : letter == 'm' ? "range" : letter == 's' ? "scalar" : "text";
+}
+
+/* rate(range), round(vector [, scalar]), label_join(vector, text, text, text…) */
+static void add_signature(struct buf *out, const struct function *function)
+{
+	size_t n = strlen(function->arguments);
+
+	buf_printf(out, "%s(", function->name);
+	for (size_t i = 0; i < n; i++) {
+		bool optional = i >= n - function->optional;
+
+		buf_add_str(out, optional ? i ? " [, " : "[" : i ? ", " : "");
+		buf_add_str(out, kind_of(function->arguments[i]));
+		buf_add_str(out, (function->flags & VARIADIC) && i == n - 1 ? "…" : "");
+		buf_add_str(out, optional ? "]" : "");
+	}
+	buf_add_char(out, ')');
+}
+
 static void functions_reference(struct buf *out)
 {
 	buf_add_str(out, "| function | gives | meaning |\n|---|---|---|\n");
-	for (size_t i = 0; i < FUNCTION_COUNT; i++)
-		buf_printf(out, "| `%s` | %s | %s |\n", functions[i].name,
-			   functions[i].returns == 's' ? "scalar" : "vector", functions[i].doc);
+	for (size_t i = 0; i < FUNCTION_COUNT; i++) {
+		buf_add_str(out, "| `");
+		add_signature(out, &functions[i]);
+		buf_printf(out, "` | %s | %s |\n", kind_of(functions[i].returns), functions[i].doc);
+	}
+	buf_add_str(out, "\nAggregations, each with `by (…)` or `without (…)`:");
+#define AGGREGATION(id, text, token, parameter) buf_add_str(out, parameter ? " `" text "(scalar, vector)`" : " `" text "(vector)`");
+#include "rules/operators.def"
+#undef AGGREGATION
+	buf_add_str(out, ".\n\nNot there yet, and refused by name:");
+#define FUNCTION(...)
+#define FUNCTION_PLANNED(name, is_addition) buf_add_str(out, " `" name "`");
+#include "rules/functions.def"
+#undef FUNCTION
+#undef FUNCTION_PLANNED
+	buf_add_str(out, ".\n");
+}
+
+static void all_metrics_reference(struct buf *out)
+{
+	metrics_reference(out);
+	daemon_metrics_reference(out);
 }
 
 static void commands_reference(struct buf *out)
@@ -37,7 +79,7 @@ static const struct {
 } parts[] = {
 	{ "commands", commands_reference },  { "configuration", config_reference },
 	{ "rules", rule_file_reference },    { "functions", functions_reference },
-	{ "templates", template_reference }, { "metrics", metrics_reference },
+	{ "templates", template_reference }, { "metrics", all_metrics_reference },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))
 

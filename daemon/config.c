@@ -325,9 +325,21 @@ void config_unref(struct config *config)
 
 void config_reference(struct buf *out)
 {
-	bind_reference(&file_table, out);
-	bind_reference(&route_table, out);
-	bind_reference(&receiver_table, out);
-	bind_reference(&runbook_table, out);
-	bind_reference(&actions_table, out);
+	static const struct bind_table *const tables[] = { &file_table, &route_table, &receiver_table, &runbook_table, &actions_table };
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		if (i)
+			buf_add_char(out, '\n');
+		bind_reference(tables[i], out);
+	}
+	for (size_t i = 0; i < action_plugins_count; i++) {
+		const struct bind_table *const of_plugin[] = { action_plugins[i]->integration, action_plugins[i]->step };
+
+		for (size_t k = 0; k < 2; k++) {
+			if (!of_plugin[k])
+				continue;
+			buf_add_char(out, '\n');
+			bind_reference(of_plugin[k], out);
+		}
+	}
 }

@@ -27,5 +27,7 @@ struct daemon_options {
 
 /* Runs until SIGTERM, SIGINT. An exit code: 0, 1 (could not start), 78 (configuration invalid). */
 int daemon_run(const struct daemon_options *options);
+/* Rows of a Markdown table: the daemon's own metrics; web/web.h has the others. */
+void daemon_metrics_reference(struct buf *out);
 
 #endif
