@@ -359,6 +359,8 @@ int store_birth(struct store *store, struct hash128 key, const struct labels *la
 		coverage_break(store);
 	learn_key(store, key, kept);
 	*out = is_demanded(kept) ? &kept->series : NULL;
+	if (!*out)
+		store->stats.dropped_ignored++; /* the sample that brought the key */
 	return 0;
 }
 
