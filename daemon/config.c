@@ -41,7 +41,7 @@ struct file {
 	int on_sender_silence;
 	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals, *mute_time_intervals, *templates, *global, *runbooks, *actions;
 	const struct yaml_node *later[8];
-	const struct yaml_node *node;
+	const struct yaml_node *root; /* NULL: no file */
 };
 
 #define FIELD(s, member, name, kind, ...)                                                          \
@@ -137,8 +137,21 @@ static void refuse_later(const struct file *file, struct diag_list *diags)
 			yaml_diag(diags, DIAG_ERROR, file->later[i], "take it out for now", "\"%s\" is not supported yet", later_keys[i]);
 }
 
+/* An error at the value of section.key; about the whole file when that is not there. */
+static int complain(const struct file *file, const char *section, const char *key, const char *path, struct diag_list *diags, const char *hint,
+		    const char *text, struct slice value)
+{
+	const struct yaml_node *mapping = file->root ? yaml_get(file->root, section) : NULL, *node = mapping ? yaml_get(mapping, key) : NULL;
+
+	if (node)
+		yaml_diag(diags, DIAG_ERROR, node, hint, text, SLICE_ARG(value));
+	else
+		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, hint, text, SLICE_ARG(value));
+	return ERR_INVALID;
+}
+
 /* host:port, [v6]:port or :port. */
-static int bind_address(struct slice text, struct config *config, const char *path, struct diag_list *diags)
+static int bind_address(struct slice text, struct config *config)
 {
 	const char *colon = memrchr(text.ptr ? text.ptr : "", ':', text.len);
 	char *end;
@@ -158,8 +171,6 @@ static int bind_address(struct slice text, struct config *config, const char *pa
 			return config->listen_host ? 0 : ERR_NOMEM;
 		}
 	}
-	diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, "write it as HOST:PORT, for example 127.0.0.1:9797",
-		 "listen address \"" SLICE_FMT "\" is no HOST:PORT", SLICE_ARG(text));
 	return ERR_INVALID;
 }
 
@@ -239,12 +250,13 @@ static int bind_file(struct config *config, const struct file *file, const struc
 	config->query_samples_max = file->limits.query_samples;
 	config->query_timeout_ms = file->limits.query_timeout_ms;
 	config->queue_bytes_max = file->limits.queue_bytes;
-	if (!slice_is(file->storage.url, "memory")) {
-		diag_add(diags, DIAG_ERROR, config->path, 0, 0, NULL, "write memory, or leave it out", "storage.url \"" SLICE_FMT "\" is not supported yet",
-			 SLICE_ARG(file->storage.url));
-		code = ERR_INVALID;
-	}
-	if ((one = bind_address(address, config, config->path, diags)))
+	if (!slice_is(file->storage.url, "memory"))
+		code = complain(file, "storage", "url", config->path, diags, "write memory, or leave it out",
+				"storage.url \"" SLICE_FMT "\" is not supported yet", file->storage.url);
+	if ((one = bind_address(address, config)) == ERR_INVALID)
+		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web", "listen_address", config->path, diags,
+			 "write it as HOST:PORT, for example 127.0.0.1:9797", "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
+	if (one)
 		code = one;
 	if (!slice_is(data_dir, "none")) {
 		bool as_given = overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
@@ -292,6 +304,7 @@ int config_load(const char *path, const struct config_overrides *overrides, stru
 		const char *base_dir = dir_text ? dirname(dir_text) : ".";
 
 		config->path = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
+		file.root = root;
 		int later = bind_file(config, &file, overrides, base_dir, diags);
 
 		code = code ? code : later;

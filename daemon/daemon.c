@@ -68,6 +68,13 @@ static void warn_unchangeable(const struct config *old, const struct config *new
 		log_warn("daemon", "a new web.listen_address takes effect with the next start", NULL);
 	if (strcmp(old_dir, new_dir) != 0)
 		log_warn("daemon", "a new data_dir takes effect with the next start", NULL);
+	if (old->lookback_ms != new->lookback_ms || old->sender_timeout_ms != new->sender_timeout_ms ||
+	    old->resolve_on_silence != new->resolve_on_silence)
+		log_warn("daemon", "a new lookback_delta, sender_timeout or on_sender_silence takes effect with the next start", NULL);
+	if (old->memory_max != new->memory_max || old->series_max != new->series_max || old->ignored_max != new->ignored_max ||
+	    old->query_samples_max != new->query_samples_max || old->queue_bytes_max != new->queue_bytes_max ||
+	    old->query_timeout_ms != new->query_timeout_ms)
+		log_warn("daemon", "new limits take effect with the next start", NULL);
 }
 
 static void answer_reload(struct daemon *daemon, int status, const struct diag_list *diags)

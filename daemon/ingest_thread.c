@@ -60,6 +60,16 @@ static void reply_full(struct ingest_thread *thread, struct http_request *reques
 	http_reply(request, &full.http);
 }
 
+/* It would never fit into the queue: to ask for another try would be to be asked for ever. */
+static void reply_too_large(struct ingest_thread *thread, struct http_request *request, bool version2)
+{
+	struct rw_reply reply;
+
+	atomic_fetch_add_explicit(&thread->refused_bad, 1, memory_order_relaxed);
+	rw_reply_refused(413, "the request takes more memory than limits.queue_bytes", version2, &reply);
+	reply_write(request, &reply);
+}
+
 /* (user, or address and user agent) */
 static void sender_name(struct http_request *request, struct batch_sender *sender)
 {
@@ -96,6 +106,11 @@ static void on_write(struct ingest_thread *thread, struct http_request *request)
 	}
 	struct http_token token;
 
+	if (batch->item.cost > thread->batch_bytes_max) {
+		reply_too_large(thread, request, version2);
+		rw_decoder_recycle(thread->decoder, batch);
+		return;
+	}
 	sender_name(request, &batch->sender);
 	if (http_defer(request, &token)) {
 		rw_decoder_recycle(thread->decoder, batch);
@@ -289,6 +304,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 
 	thread->daemon = daemon;
 	thread->number = number;
+	thread->batch_bytes_max = (size_t)config->queue_bytes_max;
 	thread->loop = loop_new();
 	thread->inbox = queue_new(SIZE_MAX, SIZE_MAX);
 	thread->decoder = rw_decoder_new(&daemon->rw);

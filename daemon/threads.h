@@ -101,6 +101,7 @@ struct action_thread {
 struct ingest_thread {
 	struct daemon *daemon;
 	uint32_t number;
+	size_t batch_bytes_max; /* what the engine's queue holds at most */
 	pthread_t thread;
 	struct loop *loop;
 	struct queue *inbox;
