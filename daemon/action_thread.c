@@ -162,4 +162,5 @@ void action_thread_fini(struct action_thread *thread)
 		loop_timer_free(thread->timer);
 	if (thread->loop)
 		loop_free(thread->loop);
+	queue_discard(thread->inbox);
 }

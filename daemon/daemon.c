@@ -268,12 +268,13 @@ static int start_threads(struct daemon *daemon)
 	return 0;
 }
 
-/* The way in first, the journal last: what was taken in is written. */
+/* What was let in goes all the way: through the engine, back to its sender, and into the journal, which ends last. */
 static void stop_threads(struct daemon *daemon)
 {
+	atomic_store(&daemon->draining, true);
+	engine_thread_stop(&daemon->engine);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		ingest_thread_stop(&daemon->ingest[i]);
-	engine_thread_stop(&daemon->engine);
 	action_thread_stop(&daemon->action);
 	store_thread_stop(&daemon->store);
 }
@@ -383,6 +384,7 @@ int daemon_run(const struct daemon_options *options)
 	status = serve(&daemon, rules);
 	fini_threads(&daemon);
 	loop_free(daemon.loop);
+	queue_discard(daemon.inbox);
 	rule_set_unref(rules);
 	config_unref(daemon.config);
 	return status;

@@ -268,8 +268,13 @@ void engine_thread_stop(struct engine_thread *thread)
 
 void engine_thread_fini(struct engine_thread *thread)
 {
+	while (thread->todo) {
+		struct queue_item *item = thread->todo;
+
+		thread->todo = item->next;
+		message_free(item);
+	}
+	queue_discard(thread->inbox);
 	if (thread->engine)
 		engine_free(thread->engine);
-	if (thread->inbox)
-		queue_free(thread->inbox);
 }

@@ -89,7 +89,7 @@ static void on_write(struct ingest_thread *thread, struct http_request *request)
 	struct batch *batch;
 	char *why = NULL;
 
-	if (is_store_behind(daemon)) {
+	if (atomic_load_explicit(&daemon->draining, memory_order_relaxed) || is_store_behind(daemon)) {
 		reply_full(thread, request, version2);
 		return;
 	}
@@ -351,4 +351,5 @@ void ingest_thread_fini(struct ingest_thread *thread)
 		rw_decoder_free(thread->decoder);
 	if (thread->loop)
 		loop_free(thread->loop);
+	queue_discard(thread->inbox);
 }

@@ -21,14 +21,6 @@ static void *must(void *memory)
 	return memory;
 }
 
-void queue_push_signal(struct queue *queue, enum message_kind kind)
-{
-	struct queue_item *item = must(calloc(1, sizeof(*item)));
-
-	item->kind = kind;
-	queue_push(queue, item, true);
-}
-
 void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token)
 {
 	if (!thread->journal && token == 0)
@@ -210,26 +202,13 @@ void store_thread_stop(struct store_thread *thread)
 
 void store_thread_fini(struct store_thread *thread)
 {
-	if (thread->inbox) {
-		struct queue_item *item = queue_take_all(thread->inbox);
+	while (thread->waiting) {
+		struct queue_item *item = thread->waiting;
 
-		while (item) {
-			struct queue_item *next = item->next;
-
-			take(thread, item);
-			item = next;
-		}
-		while (thread->waiting) {
-			struct queue_item *next = thread->waiting->next;
-
-			if (thread->waiting->kind == MSG_EVENT)
-				alert_event_free((struct alert_event *)thread->waiting);
-			else
-				free(thread->waiting);
-			thread->waiting = next;
-		}
-		queue_free(thread->inbox);
+		thread->waiting = item->next;
+		message_free(item);
 	}
+	queue_discard(thread->inbox);
 	if (thread->journal) {
 		journal_commit(thread->journal);
 		journal_close(thread->journal);

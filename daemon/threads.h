@@ -125,6 +125,7 @@ struct daemon {
 	_Atomic uint64_t epoch;
 	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
 	_Atomic bool ready;
+	_Atomic bool draining; /* stopping: requests under way are answered, new ones refused */
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
 	bool loaded; /* while starting: the engine has the first rules */
@@ -163,5 +164,9 @@ void ingest_thread_fini(struct ingest_thread *thread);
 void daemon_metrics(struct daemon *daemon, struct buf *out);
 /* A message without content, for kinds that need none. */
 void queue_push_signal(struct queue *queue, enum message_kind kind);
+/* Frees a message of any kind that nobody will take any more. */
+void message_free(struct queue_item *item);
+/* Frees what is left in a queue, and the queue. NULL is fine. */
+void queue_discard(struct queue *queue);
 
 #endif

@@ -1,0 +1,61 @@
+/* What every thread does with messages alike. */
+#include <stdlib.h>
+
+#include "daemon/threads.h"
+
+#include "base/log.h"
+
+void queue_push_signal(struct queue *queue, enum message_kind kind)
+{
+	struct queue_item *item = calloc(1, sizeof(*item));
+
+	if (!item) {
+		log_error("daemon", "out of memory", NULL);
+		abort();
+	}
+	item->kind = kind;
+	queue_push(queue, item, true);
+}
+
+static void load_free(struct msg_load *msg)
+{
+	config_unref(msg->config);
+	rule_set_unref(msg->rules);
+	free(msg);
+}
+
+void message_free(struct queue_item *item)
+{
+	switch ((enum message_kind)item->kind) {
+	case MSG_BATCH:
+		batch_free((struct batch *)item);
+		return;
+	case MSG_QUERY:
+		engine_query_free((struct engine_query *)item);
+		return;
+	case MSG_CALL:
+		call_free((struct call *)item);
+		return;
+	case MSG_EVENT:
+		alert_event_free((struct alert_event *)item);
+		return;
+	case MSG_LOAD:
+	case MSG_LOADED:
+	case MSG_CONFIG:
+		load_free((struct msg_load *)item);
+		return;
+	default:
+		free(item);
+	}
+}
+
+void queue_discard(struct queue *queue)
+{
+	if (!queue)
+		return;
+	for (struct queue_item *item = queue_take_all(queue), *next; item; item = next) {
+		next = item->next;
+		message_free(item);
+	}
+	queue_free(queue);
+}
