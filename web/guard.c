@@ -87,7 +87,9 @@ static bool is_our_host(const struct web *web, struct slice host)
 	       is_configured(web, host);
 }
 
-/* Ours: where this very request went, the external URL's, or a host that the configuration names.
+/*
+ * Ours: the external URL's, or where this very request went; but then under a name that nobody could have made to point
+ * here.
  */
 static bool is_our_origin(const struct web *web, struct slice origin, struct slice host)
 {
@@ -95,8 +97,9 @@ static bool is_our_origin(const struct web *web, struct slice origin, struct sli
 
 	if (authority.len == 0 || whole.len != origin.len)
 		return false; /* "null", or no origin at all */
-	return is_equal_nocase(authority, host) || is_equal_nocase(whole, web->origin) ||
-	       is_configured(web, host_of(authority));
+	if (is_equal_nocase(whole, web->origin))
+		return true;
+	return is_equal_nocase(authority, host) && is_our_host(web, host_of(host));
 }
 
 static bool is_json(struct slice type)

@@ -9,6 +9,7 @@ struct metrics_sample {
 	struct engine_stats engine;
 	struct store_stats store;
 	struct actions_stats actions;
+	uint64_t ignored; /* samples; the store itself does not see the first one of a series */
 };
 
 static void add_metric(struct buf *out, const char *name, const char *type, const char *help)
@@ -59,12 +60,20 @@ static void actions_run(struct call *call, void *owner)
 	actions_stats_get(owner, &sample->actions);
 }
 
+static void on_sender(void *ctx, const struct sender *sender)
+{
+	struct metrics_sample *sample = ctx;
+
+	sample->ignored += sender->ignored;
+}
+
 static void engine_run(struct call *call, void *owner)
 {
 	struct metrics_sample *sample = call->data;
 
 	engine_stats_get(owner, &sample->engine);
 	store_stats_get(engine_store(owner), &sample->store);
+	engine_senders_each(owner, on_sender, sample);
 	call_go_on(call, CALL_ACTIONS, actions_run);
 }
 
