@@ -211,9 +211,7 @@ static int host_call(void *ctx, enum call_owner owner, struct call *call)
 {
 	struct ingest_thread *thread = ctx;
 	struct daemon *daemon = thread->daemon;
-	struct queue *inbox = owner == CALL_ENGINE ? daemon->engine.inbox
-			      : owner == CALL_ACTIONS ? daemon->action.inbox
-						      : daemon->store.inbox;
+	struct queue *inbox = owner == CALL_ENGINE ? daemon->engine.inbox : daemon->action.inbox;
 
 	call->thread = thread->number;
 	call->item.kind = MSG_CALL;

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/regex.h"
 #include "base/text.h"
 
 /* What the values of metrics.def are taken from. */

@@ -80,13 +80,6 @@ static void take(struct store_thread *thread, struct queue_item *item)
 	case MSG_EVENT:
 		wait_for_commit(thread, item);
 		return;
-	case MSG_CALL: {
-		struct call *call = (struct call *)item;
-
-		call->run(call, thread->journal);
-		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
-		return;
-	}
 	case MSG_STOP:
 		thread->stopping = true;
 		free(item);

@@ -54,7 +54,6 @@ struct series {
 		uint32_t row;
 	} *memberships;
 	uint32_t nmemberships;
-	uint64_t silent_since_ms; /* free for the engine */
 };
 
 /* A reader of a selector: its reach back from *due_ms (range + offset + query offset, or lookback in place of range). */

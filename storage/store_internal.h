@@ -21,7 +21,7 @@
  * never given back.
  */
 struct kept {
-	struct series series;
+	_Alignas(64) struct series series;
 	struct hash128 key;	   /* its first raw key, if nkeys > 0 */
 	struct hash128 *more_keys; /* KEYS_PER_SERIES_MAX − 1 of them, or NULL */
 	uint32_t pins;

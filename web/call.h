@@ -17,7 +17,6 @@
 enum call_owner {
 	CALL_ENGINE,  /* run(call, struct engine *) */
 	CALL_ACTIONS, /* run(call, struct actions *) */
-	CALL_STORE,   /* run(call, struct journal *): NULL without one */
 	CALL_CONFIG,  /* run(call, struct daemon's reload hook *), see web_host.reload */
 };
 
