@@ -66,17 +66,17 @@ HANDLER(on_page)
 	web_reply(request, 404, TEXT_TYPE, SLICE("not found\n"));
 }
 
-/* The links in notifications are Prometheus': /graph?g0.expr=up&g0.tab=1 → /?expr=up */
+/* The links in notifications are Prometheus': /graph?g0.expr=up&g0.tab=1 → ./?expr=up, also below a proxy's prefix. */
 HANDLER(on_graph)
 {
 	char *expr = http_request_param(request, "g0.expr", 0);
 	struct buf target;
 
 	buf_init(&target);
-	buf_add_str(&target, expr ? "/?expr=" : "/");
+	buf_add_str(&target, expr ? "./?expr=" : "./");
 	for (const char *c = expr ? expr : ""; *c; c++)
 		buf_printf(&target, "%%%02X", (unsigned char)*c);
-	struct http_header location = { "Location", buf_ok(&target) ? target.ptr : "/" };
+	struct http_header location = { "Location", buf_ok(&target) ? target.ptr : "./" };
 
 	http_reply(request,
 		   &(struct http_reply){ .status = 302, .headers = &location, .nheaders = 1 });

@@ -60,7 +60,7 @@ static int64_t host_now_ms(void *ctx);
 
 static void settle(struct web_harness *w)
 {
-	while (engine_step(w->engine, 1000))
+	while (engine_step(w->engine, w->units))
 		continue;
 }
 
@@ -83,6 +83,7 @@ static int host_query(void *ctx, struct engine_query *query)
 	if (w->full)
 		return ERR_FULL;
 	ck_assert_int_eq(engine_query(w->engine, query), 0);
+	engine_time(w->engine, w->now_ms + w->query_takes_ms);
 	settle(w);
 	return 0;
 }
@@ -224,7 +225,7 @@ void web_harness_start(struct web_harness *w, const struct web_options *options)
 	char *why = NULL;
 
 	log_level_set(LOG_LEVEL_ERROR); /* thousands of alerts fire */
-	*w = (struct web_harness){ .now_ms = HARNESS_NOW_S * 1000ll };
+	*w = (struct web_harness){ .now_ms = HARNESS_NOW_S * 1000ll, .units = 1000 };
 	w->loop = loop_new();
 	w->queue = queue_new(1000, SIZE_MAX);
 	w->client = http_client_new(w->loop);

@@ -22,7 +22,9 @@ struct web_harness {
 	int64_t now_ms;
 	bool full; /* the owners' queues refuse */
 	bool unready;
-	int pieces; /* turns that calls took so far */
+	int64_t units;		/* of a quantum of the engine */
+	int64_t query_takes_ms; /* the told time moves on by this while a query waits */
+	int pieces;		/* turns that calls took so far */
 	/* Called before each piece, when set. */
 	void (*before_piece)(struct web_harness *w);
 	/* of the newest answer: */

@@ -148,6 +148,36 @@ START_TEST(query_beyond_what_is_kept_warns)
 }
 END_TEST
 
+START_TEST(query_that_takes_too_long_is_given_up)
+{
+	static const struct {
+		const char *timeout;
+		int64_t takes_ms;
+		int status;
+	} cases[] = {
+		{ "", 29999, 200 },
+		{ "", 30000, 503 },
+		{ "&timeout=2s", 1999, 200 },
+		{ "&timeout=2s", 2000, 503 },
+		{ "&timeout=0.5", 499, 200 },
+		{ "&timeout=0.5", 500, 503 },
+		{ "&timeout=5m", 30000, 503 }, /* at most what the configuration says */
+	};
+	char target[100];
+
+	w.units = 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		web_harness_at(&w, 15 + 100 * (double)i, "x 1");
+		w.query_takes_ms = cases[i].takes_ms;
+		snprintf(target, sizeof(target), "/api/v1/query?query=sum(x%%2Bx%%2Bx)%s",
+			 cases[i].timeout);
+		web_get(&w, target, cases[i].status);
+		if (cases[i].status == 503)
+			ck_assert_json(&w, "errorType", "timeout");
+	}
+}
+END_TEST
+
 START_TEST(query_is_refused_while_busy)
 {
 	w.full = true;
@@ -170,6 +200,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, query_refuses_bad_parameters);
 	tcase_add_test(tests, query_that_fails_is_422);
 	tcase_add_test(tests, query_beyond_what_is_kept_warns);
+	tcase_add_test(tests, query_that_takes_too_long_is_given_up);
 	tcase_add_test(tests, query_is_refused_while_busy);
 	suite_add_tcase(suite, tests);
 	return suite;

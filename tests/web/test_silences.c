@@ -103,10 +103,10 @@ START_TEST(silence_that_is_wrong_is_refused)
 		{ "{" MATCHERS ",\"startsAt\":\"2023-01-01T00:00:00Z\"," AUTHOR "}",
 		  "endsAt in body is required" },
 		{ "{" MATCHERS ",\"startsAt\":\"2023-01-01T00:00:00Z\",\"endsAt\":\"2023-01-02T00:"
-			       "00:00Z\"," AUTHOR "}",
+		  "00:00Z\"," AUTHOR "}",
 		  "past" },
 		{ "{" MATCHERS ",\"startsAt\":\"2025-01-01T00:00:00Z\",\"endsAt\":\"2024-01-02T00:"
-			       "00:00Z\"," AUTHOR "}",
+		  "00:00Z\"," AUTHOR "}",
 		  "before" },
 		{ "{" MATCHERS "," TIMES ",\"comment\":\"why\"}", "createdBy in body is required" },
 		{ "{" MATCHERS "," TIMES ",\"createdBy\":\"me\"}", "comment in body is required" },
@@ -164,7 +164,7 @@ START_TEST(silences_stand_in_order)
 	for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++) {
 		snprintf(body, sizeof(body),
 			 "{" MATCHERS ",\"startsAt\":\"%sT00:00:00Z\",\"endsAt\":\"%sT00:00:00Z\","
-				      "\"createdBy\":\"me\",\"comment\":\"%s\"}",
+			 "\"createdBy\":\"me\",\"comment\":\"%s\"}",
 			 given[i].starts, given[i].ends, given[i].name);
 		add(id, body);
 	}

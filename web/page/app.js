@@ -34,7 +34,10 @@ function change(method, url, body) {
 	}).finally(refresh);
 }
 
+let latest = null; // the overview that is shown
+
 const actions = {
+	redraw: () => showOverview(latest),
 	silence: (labels, given) => change("POST", "api/tocsin/v1/silences", { labels, ...given }),
 	expire: id => change("DELETE", `api/tocsin/v1/silence/${id}`),
 };
@@ -43,6 +46,7 @@ const actions = {
 
 function showOverview(overview) {
 	const totals = overview.totals;
+	latest = overview;
 	document.title = totals.firing ? `(${totals.firing}) Tocsin` : "Tocsin";
 	show(place("status"), h(overview.ready ? "span.dot.good" : "span.dot.warn"), overview.ready ? "ready" : "starting");
 	show(place("totals"), views.totals(overview));

@@ -4,6 +4,17 @@ import { h } from "./dom.js";
 import * as format from "./format.js";
 import { age, chip, labels, section, table } from "./parts.js";
 
+const ALERTS_SHOWN = 100; // at first
+const RULES_SHOWN = 200; // with more, only groups with something to say are open at first
+
+// What the reader opened or closed, by key; asks for a new look when it changes.
+const opened = new Map();
+
+function fold(key, otherwise, redraw) {
+	const open = opened.get(key) ?? otherwise;
+	return { open, toggle: () => { opened.set(key, !open); redraw(); } };
+}
+
 const SEVERITIES = [
 	["bad", ["critical", "page", "emergency", "fatal", "disaster"]],
 	["high", ["error", "high", "major"]],
@@ -97,10 +108,13 @@ function quiet({ totals: all, senders }) {
 }
 
 function alertsSection(overview, actions) {
-	const shown = [...overview.alerts].sort(byUrgency);
-	const all = overview.totals.firing + overview.totals.pending;
-	return section("alerts", "Alerts", all > shown.length ? `the first ${shown.length} of ${all}` : "",
-		shown.length ? shown.map(alert => alertCard(alert, actions)) : quiet(overview));
+	const all = fold("alerts", false, actions.redraw);
+	const sorted = [...overview.alerts].sort(byUrgency);
+	const shown = all.open ? sorted : sorted.slice(0, ALERTS_SHOWN);
+	const total = overview.totals.firing + overview.totals.pending;
+	return section("alerts", "Alerts", total > shown.length ? `${format.count(shown.length)} of ${format.count(total)}` : "",
+		shown.length ? shown.map(alert => alertCard(alert, actions)) : quiet(overview),
+		sorted.length > ALERTS_SHOWN ? h("button", { onclick: all.toggle }, all.open ? "Show fewer" : `Show ${format.count(sorted.length)}`) : null);
 }
 
 // ---- runs ----
@@ -184,18 +198,33 @@ const RULE_COLUMNS = [
 	["evaluated", "number", rule => age(rule.last, "% ago")],
 ];
 
-function groupBlock(group) {
-	return h("div.card.rules", { "data-key": `${group.file} ${group.name}` },
-		h("header", {}, h("h3", {}, group.name), h("small", { title: group.file }, group.file.split("/").pop()), h("small", {}, `every ${format.duration(group.interval)}`),
-			group.missed ? chip("warn", `${group.missed} missed`, "evaluations skipped because one took too long") : null),
-		table(group.rules, RULE_COLUMNS, rule => `${rule.kind} ${rule.name} ${rule.query}`));
+function groupSummary(group) {
+	const count = (field, kind, name) => {
+		const n = group.rules.reduce((sum, rule) => sum + rule[field], 0);
+		return n ? chip(kind, `${format.count(n)} ${name}`) : null;
+	};
+	const ill = group.rules.filter(rule => rule.health === "err").length;
+	return [plural(group.rules.length, "rule"), count("firing", "bad", "firing"), count("pending", "warn", "pending"),
+		ill ? chip("bad", plural(ill, "error")) : null];
 }
 
-function rulesSection({ groups, totals: all }) {
+function groupBlock(group, many, actions) {
+	const key = `${group.file} ${group.name}`;
+	const loud = group.rules.some(rule => rule.firing || rule.pending || rule.health === "err");
+	const { open, toggle } = fold(key, !many || loud, actions.redraw);
+	return h("div.card.rules", { "data-key": key },
+		h("header", { onclick: toggle }, h("h3", {}, h("button.plain", { "aria-expanded": String(open) }, group.name)),
+			h("small", { title: group.file }, group.file.split("/").pop()), h("small", {}, `every ${format.duration(group.interval)}`),
+			group.missed ? chip("warn", `${group.missed} missed`, "evaluations skipped because one took too long") : null,
+			open ? null : h("span.since", {}, groupSummary(group))),
+		open ? table(group.rules, RULE_COLUMNS, rule => `${rule.kind} ${rule.name} ${rule.query}`) : null);
+}
+
+function rulesSection({ groups, totals: all }, actions) {
 	const shown = groups.filter(group => group.rules.length);
 	const n = shown.reduce((sum, group) => sum + group.rules.length, 0);
 	return section("rules", "Rules", n < all.rules ? `${n} of ${all.rules}` : "",
-		shown.length ? shown.map(groupBlock) : h("p.quiet", {}, "No rules are loaded."));
+		shown.length ? shown.map(group => groupBlock(group, n > RULES_SHOWN, actions)) : h("p.quiet", {}, "No rules are loaded."));
 }
 
 // ---- senders ----
@@ -241,7 +270,7 @@ export function sections(overview, actions) {
 	return [
 		alertsSection(overview, actions),
 		h("div.pair", { "data-key": "pair" }, runsSection(overview), deliveriesSection(overview)),
-		rulesSection(overview),
+		rulesSection(overview, actions),
 		sendersSection(overview),
 		silencesSection(overview, actions),
 	];
