@@ -124,8 +124,8 @@ static void add_run(struct call *call, void *owner)
 	json_end_object(&w);
 }
 
-static void send_silence(struct web *web, struct http_request *request,
-			 const struct silence *silence)
+/* Takes what the silence holds. */
+static void send_silence(struct web *web, struct http_request *request, struct silence *silence)
 {
 	struct call *call = call_new(add_run);
 	struct silence *copy = malloc(sizeof(*copy));
@@ -133,6 +133,7 @@ static void send_silence(struct web *web, struct http_request *request,
 	if (!call || !copy) {
 		call_free(call);
 		free(copy);
+		silence_fini(silence);
 		reply_text(request, 500, "out of memory");
 		return;
 	}

@@ -82,7 +82,10 @@ static int host_query(void *ctx, struct engine_query *query)
 
 	if (w->full)
 		return ERR_FULL;
-	ck_assert_int_eq(engine_query(w->engine, query), 0);
+	int code = engine_query(w->engine, query);
+
+	if (code)
+		return code;
 	engine_time(w->engine, w->now_ms + w->query_takes_ms);
 	settle(w);
 	return 0;
@@ -132,6 +135,8 @@ static void on_call(void *ctx, struct queue_item *item)
 	}
 	if (!call->next) {
 		web_call_done(w->web, w->server, call);
+		if (w->done)
+			w->done(w);
 		return;
 	}
 	call->run = call->next;
@@ -144,7 +149,11 @@ static void on_request(void *ctx, struct http_request *request)
 {
 	struct web_harness *w = ctx;
 
+	if (w->begun)
+		w->begun(w);
 	web_request(w->web, request);
+	if (w->done && queue_items(w->queue) == 0)
+		w->done(w);
 }
 
 /* ---- life ---- */

@@ -27,6 +27,10 @@ struct web_harness {
 	int pieces;		/* turns that calls took so far */
 	/* Called before each piece, when set. */
 	void (*before_piece)(struct web_harness *w);
+	/* Called before a request is handled and once it is answered, when set; nothing of Check
+	 * between them. */
+	void (*begun)(struct web_harness *w);
+	void (*done)(struct web_harness *w);
 	/* of the newest answer: */
 	int status;
 	struct buf body; /* NUL-terminated */
