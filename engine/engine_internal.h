@@ -24,7 +24,7 @@
 #include "engine/instances.h"
 
 #define SENDERS_MAX 4096	/* further ones share the last place */
-#define SENDER_SELF 0u		/* rules; never silent */
+#define SENDER_SELF 0u		/* rules, and our own numbers; never silent */
 #define SENDER_RESTORED 1u	/* series read back from the journal and not fed since */
 #define BATCHES_PARKED_MAX 1024 /* see engine_is_full() */
 #define REFRESH_MS 60000	/* a firing alert is told again this often */
@@ -222,6 +222,7 @@ struct restore {
 		struct series *series;
 	} * series; /* open addressing by uid */
 	uint32_t nseries, series_mask;
+	bool has_fed; /* some series was a sender's */
 	struct coverage {
 		char *text;
 		int64_t since_ms;

@@ -7,7 +7,7 @@
  */
 #include "engine/engine_internal.h"
 
-#include <inttypes.h>
+#include <assert.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -107,6 +107,42 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 	return store_append_series(engine->store, *series, sender, row->ts_ms, row->bits);
 }
 
+/*
+ * Into a series as rules write them: journaled, demanded always, and the sender's who is never
+ * silent (even if somebody else, who scrapes us, sends the same series).
+ */
+static enum append_result append_own(struct engine *engine, struct batch *batch, uint32_t at,
+				     struct series **series)
+{
+	const struct batch_row *row = &batch->rows[at];
+	assert(batch->nbirths == batch->nrows);
+	uint32_t lset = lset_intern(engine->lsets, batch->births[at].labels);
+	if (lset == LSET_NONE)
+		return APPEND_LIMITED;
+	int code = store_local(engine->store, lset, series);
+	lset_unref(engine->lsets, lset);
+	if (code)
+		return APPEND_LIMITED;
+	(*series)->sender = SENDER_SELF;
+	return store_append_local(engine->store, *series, row->ts_ms, row->bits);
+}
+
+static enum append_result append(struct engine *engine, struct batch *batch, uint32_t sender,
+				 uint32_t at, struct series **series, int64_t *units)
+{
+	const struct batch_row *row = &batch->rows[at];
+	enum append_result result = APPEND_UNKNOWN;
+	*units -= UNITS_SAMPLE;
+	if (!has_birth(batch, at))
+		result = store_append(engine->store, row->key, sender, row->ts_ms, row->bits,
+				      series);
+	if (result != APPEND_UNKNOWN)
+		return result;
+	*units -= UNITS_BIRTH;
+	return batch->own ? append_own(engine, batch, at, series)
+			  : append_by_labels(engine, batch, sender, at, series);
+}
+
 static bool is_held_back(const struct engine *engine, const struct batch_row *row)
 {
 	return engine->pass.running && row->ts_ms <= engine->pass.t_ms;
@@ -123,20 +159,14 @@ static bool apply(struct engine *engine, struct batch *batch, struct sender *sen
 		if (at + STORE_PREFETCH_AHEAD < batch->nrows)
 			store_prefetch(engine->store, batch->rows[at + STORE_PREFETCH_AHEAD].key);
 		struct series *series = NULL;
-		enum append_result result = APPEND_UNKNOWN;
-		if (!has_birth(batch, at))
-			result = store_append(engine->store, row->key, sender->id, row->ts_ms,
-					      row->bits, &series);
-		*units -= UNITS_SAMPLE;
-		if (result == APPEND_UNKNOWN) {
-			result = append_by_labels(engine, batch, sender->id, at, &series);
-			*units -= UNITS_BIRTH;
-		}
+		enum append_result result =
+			append(engine, batch, sender->id, at, &series, units);
 		if (result == APPEND_STORED && series)
 			emit_sample(engine, series, row->ts_ms, row->bits);
 		count(batch, sender, at, result);
 	}
-	engine->stats.samples += at - batch->next_row;
+	if (!batch->own)
+		engine->stats.samples += at - batch->next_row;
 	batch->next_row = at;
 	return at == batch->nrows;
 }
@@ -167,15 +197,18 @@ bool engine_is_full(const struct engine *engine)
 
 static void answer(struct engine *engine, struct sender_entry *sender, struct batch *batch)
 {
-	sender_applied(engine, sender);
+	if (!batch->own)
+		sender_applied(engine, sender);
 	engine->sink.batch(engine->sink.ctx, batch);
 }
 
 void engine_batch(struct engine *engine, struct batch *batch)
 {
-	struct sender_entry *sender = sender_hear(engine, &batch->sender);
+	struct sender_entry *sender = batch->own ? &engine->senders.entries[SENDER_SELF]
+						 : sender_hear(engine, &batch->sender);
 	sender->seen.rejected += batch->outcome.invalid;
-	engine->stats.batches++;
+	if (!batch->own)
+		engine->stats.batches++;
 	int64_t units = INTAKE_UNITS;
 	/* Behind others that wait for their turn, but not behind those that a pass holds back. */
 	bool must_wait = engine->parked.n > 0 && !engine->pass.running;
@@ -191,7 +224,9 @@ bool intake_step(struct engine *engine, int64_t *units)
 {
 	while (engine->parked.n > 0 && *units > 0) {
 		struct batch *batch = (struct batch *)engine->parked.first;
-		struct sender_entry *sender = sender_known(engine, &batch->sender);
+		struct sender_entry *sender = batch->own
+						      ? &engine->senders.entries[SENDER_SELF]
+						      : sender_known(engine, &batch->sender);
 		if (!apply(engine, batch, &sender->seen, units))
 			break;
 		answer(engine, sender, unpark(engine));

@@ -86,6 +86,7 @@ static void restore_series(struct engine *engine, struct slice payload)
 	series->sender = local ? SENDER_SELF : SENDER_RESTORED;
 	struct restored_series *place = series_place(restore, uid);
 	restore->nseries += place->uid == 0;
+	restore->has_fed |= !local;
 	*place = (struct restored_series){ uid, series };
 }
 
@@ -335,7 +336,7 @@ void restore_time(struct engine *engine)
 		restore->gap_ms = engine->now_ms - restore->tick_ms;
 	if (restore->tick_ms != TIME_NONE && restore->gap_ms <= engine->options.store.lookback_ms)
 		coverage_apply(engine);
-	if (restore->nseries > 0)
+	if (restore->has_fed)
 		senders_restored(engine);
 	rebase(engine);
 	if (engine->active)

@@ -63,6 +63,11 @@ struct batch {
 	struct queue_item item; /* for queue.h */
 	enum batch_protocol protocol;
 	struct batch_sender sender;
+	/*
+	 * Tocsin's own numbers: nobody sent them, so nobody can fall silent; kept whether demanded or
+	 * not. Every row has a birth; keys do not count.
+	 */
+	bool own;
 
 	struct batch_row *rows;
 	uint32_t nrows, rows_cap;
