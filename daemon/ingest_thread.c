@@ -188,13 +188,17 @@ static void on_message(void *ctx, struct queue_item *item)
 
 	switch ((enum message_kind)item->kind) {
 	case MSG_BATCH:
-		on_batch_done(thread, (struct batch *)item);
+		if (((struct batch *)item)->own)
+			own_metrics_batch_done(thread, (struct batch *)item);
+		else
+			on_batch_done(thread, (struct batch *)item);
 		return;
 	case MSG_QUERY:
 		web_query_done(thread->web, thread->server, (struct engine_query *)item);
 		return;
 	case MSG_CALL:
-		web_call_done(thread->web, thread->server, (struct call *)item);
+		if (!own_metrics_call_done(thread, (struct call *)item))
+			web_call_done(thread->web, thread->server, (struct call *)item);
 		return;
 	case MSG_STOP:
 		free(item);
@@ -315,7 +319,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	if (number == 0 && port && (code = check_port_free(thread, http, why)))
 		return code;
 	code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
-	if (code)
+	if (code || (number == 0 && (code = own_metrics_init(thread))))
 		return code;
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
 }
@@ -341,6 +345,7 @@ void ingest_thread_stop(struct ingest_thread *thread)
 
 void ingest_thread_fini(struct ingest_thread *thread)
 {
+	own_metrics_fini(thread);
 	if (thread->server)
 		http_server_free(thread->server);
 	if (thread->web)

@@ -24,6 +24,7 @@
 #define FLUSH_INTERVAL_MS 250     /* samples wait at most this long for the journal */
 #define COMMIT_RETRY_MS 1000      /* after the disk refused */
 #define INGEST_THREADS_MAX 64
+#define OWN_METRICS_INTERVAL_MS 15000
 
 enum message_kind {
 	MSG_BATCH = 1,  /* struct batch */
@@ -98,6 +99,15 @@ struct action_thread {
 	struct actions *actions;
 };
 
+/* Tocsin's own numbers on their way into the store: on ingest thread 0. */
+struct own_metrics {
+	struct loop_timer *timer;
+	char instance[256];
+	struct call *call; /* being asked for */
+	bool busy;         /* call or batch under way */
+	bool failed;       /* the last time, and told */
+};
+
 struct ingest_thread {
 	struct daemon *daemon;
 	uint32_t number;
@@ -108,6 +118,7 @@ struct ingest_thread {
 	struct http_server *server;
 	struct rw_decoder *decoder;
 	struct web *web;
+	struct own_metrics own;
 	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
 };
 
@@ -159,6 +170,14 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 int ingest_thread_start(struct ingest_thread *thread);
 void ingest_thread_stop(struct ingest_thread *thread);
 void ingest_thread_fini(struct ingest_thread *thread);
+
+/* On a thread whose server listens. ERR_NOMEM. */
+int own_metrics_init(struct ingest_thread *thread);
+void own_metrics_fini(struct ingest_thread *thread);
+/* A call came home: true (and freed) if it was for this. */
+bool own_metrics_call_done(struct ingest_thread *thread, struct call *call);
+/* Frees the batch. */
+void own_metrics_batch_done(struct ingest_thread *thread, struct batch *batch);
 
 /* The daemon's own metrics as text; any thread. */
 void daemon_metrics(struct daemon *daemon, struct buf *out);

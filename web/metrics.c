@@ -82,18 +82,24 @@ static void finish(struct call *call)
 	format_all(call->data, &call->out);
 }
 
-HANDLER(on_metrics)
+struct call *web_metrics_call(struct web *web)
 {
 	struct call *call = call_new(engine_run);
 
 	if (call && !(call->data = ARENA_NEW(&call->arena, struct metrics_sample))) {
 		call_free(call);
-		call = NULL;
+		return NULL;
 	}
 	if (call) {
 		call->content_type = METRICS_TYPE;
 		call->finish = finish;
+		call->owner = CALL_ENGINE;
 		web->host.metrics(web->host.ctx, &call->out);
 	}
-	web_send(web, request, CALL_ENGINE, call);
+	return call;
+}
+
+HANDLER(on_metrics)
+{
+	web_send(web, request, CALL_ENGINE, web_metrics_call(web));
 }

@@ -49,6 +49,11 @@ void web_request(struct web *web, struct http_request *request);
 /* A call or a query has come home: answers and frees it. */
 void web_call_done(struct web *web, struct http_server *server, struct call *call);
 void web_query_done(struct web *web, struct http_server *server, struct engine_query *query);
+/*
+ * A call that makes the text of /metrics, for whoever wants it without a request: to be sent to the
+ * engine; home again, its finish() completes the text in `out`. NULL: out of memory.
+ */
+struct call *web_metrics_call(struct web *web);
 /* The table of metrics of engine, store and actions, as Markdown. */
 void metrics_reference(struct buf *out);
 
