@@ -7,9 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define UNITS_MIN 1000
-#define UNITS_MAX 50000000
-#define UNITS_START 20000
+#define SLICE_UNITS 20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
 
 /* ---- what the engine wants done ---- */
 
@@ -168,23 +166,15 @@ static void drain(struct engine_thread *thread)
 	}
 }
 
-/* A quantum of the engine's own work; learns how much fits. */
+/* A quantum of the engine's own work, in slices so small that none is far beyond it. */
 static void work(struct engine_thread *thread)
 {
 	struct piece piece = piece_begin();
 
-	thread->more = engine_step(thread->engine, thread->units);
-	int64_t took_us = piece_end(thread, &piece);
-
-	if (thread->more && took_us > 0) {
-		int64_t fit = thread->units * QUANTUM_US / took_us;
-
-		thread->units = (3 * thread->units + fit) / 4;
-		if (thread->units < UNITS_MIN)
-			thread->units = UNITS_MIN;
-		if (thread->units > UNITS_MAX)
-			thread->units = UNITS_MAX;
-	}
+	do
+		thread->more = engine_step(thread->engine, SLICE_UNITS);
+	while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
+	piece_end(thread, &piece);
 }
 
 /* How long nothing needs to be done: until the next due time or flush. */
@@ -248,7 +238,6 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 				    .sender = on_sender };
 
 	thread->daemon = daemon;
-	thread->units = UNITS_START;
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
 	if (!thread->inbox)
 		return ERR_NOMEM;

@@ -11,6 +11,8 @@
 
 /* Both owners write their part of a checkpoint. */
 #define CHECKPOINT_PARTS 2
+/* Samples that nobody waits for are committed together. */
+#define COMMIT_INTERVAL_US 100000
 
 static void *must(void *memory)
 {
@@ -141,29 +143,44 @@ static void checkpoint_step(struct store_thread *thread, bool *under_way)
 	}
 }
 
+static void publish_stats(struct store_thread *thread)
+{
+	pthread_mutex_lock(&thread->stats_lock);
+	journal_stats_get(thread->journal, &thread->stats);
+	pthread_mutex_unlock(&thread->stats_lock);
+}
+
+/* Samples alone wait a little for company; whatever somebody waits for goes at once. */
+static bool is_commit_due(const struct store_thread *thread, int64_t committed_us)
+{
+	return thread->waiting || thread->stopping ||
+	       clock_monotonic_us() - committed_us >= COMMIT_INTERVAL_US;
+}
+
 static void *store_thread_main(void *arg)
 {
 	struct store_thread *thread = arg;
-	bool checkpoint = false;
+	int64_t committed_us = 0;
+	bool checkpoint = false, uncommitted = false;
 
 	while (!thread->stopping || queue_items(thread->inbox)) {
-		queue_wait(thread->inbox, -1);
-		struct queue_item *item = queue_take_all(thread->inbox);
-
-		while (item) {
-			struct queue_item *next = item->next;
-
+		queue_wait(thread->inbox, uncommitted ? COMMIT_INTERVAL_US : -1);
+		for (struct queue_item *item = queue_take_all(thread->inbox), *next; item; item = next) {
+			next = item->next;
 			take(thread, item);
-			item = next;
+			uncommitted = true;
 		}
+		if (!is_commit_due(thread, committed_us))
+			continue;
 		commit(thread);
+		uncommitted = false;
+		committed_us = clock_monotonic_us();
 		if (thread->journal) {
 			checkpoint_step(thread, &checkpoint);
-			pthread_mutex_lock(&thread->stats_lock);
-			journal_stats_get(thread->journal, &thread->stats);
-			pthread_mutex_unlock(&thread->stats_lock);
+			publish_stats(thread);
 		}
 	}
+	commit(thread);
 	return NULL;
 }
 

@@ -81,7 +81,6 @@ struct engine_thread {
 	struct queue *inbox;
 	struct engine *engine;
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
-	int64_t units;           /* of work that take about QUANTUM_US here */
 	int64_t flushed_ms;
 	bool stopping, more;
 	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
