@@ -92,6 +92,21 @@ int fingerprints_from_json(const json_t *array, struct fingerprints *set)
 	return code;
 }
 
+void text_fit(char *to, size_t size, const char *from)
+{
+	size_t len = from ? strlen(from) : 0;
+
+	if (len >= size)
+		for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80; len--)
+			;
+	memcpy(to, from ? from : "", len);
+	to[len] = '\0';
+	/* Foreign bytes that are no text would spoil the record. */
+	for (size_t i = 0; i < len && !slice_is_utf8((struct slice){ to, len }); i++)
+		if ((unsigned char)to[i] >= 0x80)
+			to[i] = '?';
+}
+
 json_t *time_to_json(int64_t ms)
 {
 	return ms == TIME_NONE ? json_null() : json_integer(ms);
@@ -191,6 +206,16 @@ static void log_change(const struct alert_event *event)
 	buf_fini(&labels);
 }
 
+/* Of an episode of firing. A crash may have come between its record and our hearing of it. */
+static bool is_beginning(const struct active_alert *alert, const struct alert_event *event)
+{
+	if (event->state != ALERT_FIRING)
+		return false;
+	if (event->reason == ALERT_REASON_RESTORED)
+		return alert->is_fresh;
+	return event->from != ALERT_FIRING && event->reason == ALERT_REASON_NONE;
+}
+
 void actions_event(struct actions *actions, struct alert_event *event)
 {
 	bool refresh = event->reason == ALERT_REASON_REFRESH;
@@ -205,8 +230,9 @@ void actions_event(struct actions *actions, struct alert_event *event)
 		if (event->reason != ALERT_REASON_RESTORED)
 			log_change(event);
 		groups_add_alert(actions, alert);
-		if (event->state == ALERT_FIRING && event->from != ALERT_FIRING && event->reason == ALERT_REASON_NONE)
+		if (is_beginning(alert, event))
 			runs_on_firing(actions->runs, alert, event);
+		alert->is_fresh = false;
 		if (alert->ends_ms != TIME_NONE)
 			runs_on_resolved(actions->runs, alert);
 		alert_release(actions, alert);

@@ -6,7 +6,7 @@
  *   notification_log.c  what each integration of a group was told
  *   outbox.c            deliveries on their way
  *   silence.c           silences
- *   runs.c              runbook runs
+ *   runs.c              runbook runs (runs_internal.h)
  *
  * All state lives here, owned by the action thread. Whatever must survive is a record of the journal: upserts by a key of their own.
  */
@@ -32,6 +32,7 @@ struct active_alert {
 	char *file, *group, *rule;
 	uint32_t groups; /* aggregation groups that hold it */
 	bool from_journal; /* not heard of since the start */
+	bool is_fresh;     /* from the journal, and its runbooks may not have been asked for before the crash */
 };
 
 struct active_alert *alert_find(struct actions *actions, const struct labels *labels);
@@ -168,7 +169,10 @@ void silences_fini(struct actions *actions);
 struct runs;
 int runs_new(struct actions *actions, struct runs **out);
 void runs_free(struct runs *runs);
-/* An alert went from pending (or inactive) to firing: starts the runbooks that its rule names. */
+/*
+ * An alert went from pending (or inactive) to firing, or is told of again and may have done so just before a crash: starts
+ * the runbooks that its rule names, once per episode.
+ */
 void runs_on_firing(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
 /* A firing alert as it is now: what waits for it to be settled may go. */
 void runs_on_refresh(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
@@ -222,6 +226,8 @@ json_t *labels_to_json(const struct labels *labels);
 struct labels *labels_from_json(const json_t *object);
 json_t *fingerprints_to_json(const struct fingerprints *set);
 int fingerprints_from_json(const json_t *array, struct fingerprints *set);
+/* Copies a text for people, or "" for NULL; what does not fit is cut, between characters: records are UTF-8. */
+void text_fit(char *to, size_t size, const char *from);
 /* TIME_NONE is null. */
 json_t *time_to_json(int64_t ms);
 int64_t time_from_json(const json_t *value);

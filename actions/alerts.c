@@ -186,8 +186,11 @@ void alerts_restore(struct actions *actions, struct slice payload)
 		return;
 	struct active_alert *alert = alert_update(actions, event);
 
-	if (alert)
+	if (alert) {
 		alert->from_journal = true;
+		/* As the engine told it: our own records begin where the alert fires. */
+		alert->is_fresh = event->state == ALERT_FIRING && event->from != ALERT_FIRING && event->reason == ALERT_REASON_NONE;
+	}
 	alert_event_free(event);
 }
 

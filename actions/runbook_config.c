@@ -22,31 +22,43 @@ struct runbook_part {
 };
 
 static const struct bind_field limits_fields[] = {
-	BIND_FIELD(limits_part, cooldown_ms, "cooldown", BIND_DURATION, .default_text = "10m", .min = 0, .max = 365 * DAY_MS,
-		   .doc = "Least time between two acting runs on one target, from the end of the last."),
-	BIND_FIELD(limits_part, queue_for_ms, "queue_for", BIND_DURATION, .default_text = "5m", .min = 0, .max = DAY_MS,
-		   .doc = "How long a run may wait for a lock or a free place before it is refused."),
-	BIND_FIELD(limits_part, per_target_per_hour, "per_target_per_hour", BIND_INT, .default_text = "3", .min = 1, .max = 100000,
+	BIND_FIELD(limits_part, cooldown_ms, "cooldown", BIND_DURATION, .default_text = "10m",
+		   .min = 0, .max = 365 * DAY_MS,
+		   .doc = "Least time between two acting runs on one target, from the end of the "
+			  "last."),
+	BIND_FIELD(
+		limits_part, queue_for_ms, "queue_for", BIND_DURATION, .default_text = "5m",
+		.min = 0, .max = DAY_MS,
+		.doc = "How long a run may wait for a lock or a free place before it is refused."),
+	BIND_FIELD(limits_part, per_target_per_hour, "per_target_per_hour", BIND_INT,
+		   .default_text = "3", .min = 1, .max = 100000,
 		   .doc = "Acting runs on one target in an hour."),
-	BIND_FIELD(limits_part, per_hour, "per_hour", BIND_INT, .default_text = "10", .min = 1, .max = 100000,
-		   .doc = "Acting runs of this runbook in an hour."),
+	BIND_FIELD(limits_part, per_hour, "per_hour", BIND_INT, .default_text = "10", .min = 1,
+		   .max = 100000, .doc = "Acting runs of this runbook in an hour."),
 };
 static const struct bind_table limits_table = { .what = "runbook limits",
 						.size = sizeof(struct limits_part),
 						.fields = limits_fields,
-						.n = sizeof(limits_fields) / sizeof(limits_fields[0]),
+						.n = sizeof(limits_fields) /
+						     sizeof(limits_fields[0]),
 						.node_offset = SIZE_MAX,
 						.given_offset = SIZE_MAX };
 
 static const struct bind_field runbook_fields[] = {
-	BIND_FIELD(runbook_part, name, "name", BIND_STRING, .required = true, .doc = "Its name: [a-z0-9-]{1,64}, unique."),
+	BIND_FIELD(runbook_part, name, "name", BIND_STRING, .required = true,
+		   .doc = "Its name: [a-z0-9-]{1,64}, unique."),
 	BIND_FIELD(runbook_part, mode, "mode", BIND_STRING, .default_text = "suggest",
-		   .doc = "disabled; suggest: record what would be done; auto: do it. (approve is not there yet.)"),
+		   .doc = "disabled; suggest: record what would be done; auto: do it. (approve is "
+			  "not there yet.)"),
 	BIND_FIELD(runbook_part, target, "target", BIND_STRINGS,
-		   .doc = "Labels of the expression's result that name what is acted upon; [instance] unless given. One run at a time a target."),
-	BIND_FIELD(runbook_part, limits, "limits", BIND_STRUCT, .table = &limits_table, .doc = "How often it may act."),
-	BIND_FIELD(runbook_part, priority, "priority", BIND_INT, .default_text = "5", .min = 0, .max = 9, .doc = "Order in the queue, 9 first."),
-	BIND_FIELD(runbook_part, steps, "steps", BIND_NODE, .required = true, .doc = "One to 32 steps, carried out in order."),
+		   .doc = "Labels of the expression's result that name what is acted upon; "
+			  "[instance] unless given. One run at a time a target."),
+	BIND_FIELD(runbook_part, limits, "limits", BIND_STRUCT, .table = &limits_table,
+		   .doc = "How often it may act."),
+	BIND_FIELD(runbook_part, priority, "priority", BIND_INT, .default_text = "5", .min = 0,
+		   .max = 9, .doc = "Order in the queue, 9 first."),
+	BIND_FIELD(runbook_part, steps, "steps", BIND_NODE, .required = true,
+		   .doc = "One to 32 steps, carried out in order."),
 };
 const struct bind_table runbook_table = { .what = "runbook",
 					  .size = sizeof(struct runbook_part),
@@ -59,25 +71,29 @@ static const char *const later_steps[] = { "webhook", "wait", "verify", "approve
 
 static bool name_is_valid(struct slice name, size_t max, bool runbook)
 {
-	if (name.len == 0 || name.len > max || (!runbook && !(name.ptr[0] >= 'a' && name.ptr[0] <= 'z')))
+	if (name.len == 0 || name.len > max ||
+	    (!runbook && !(name.ptr[0] >= 'a' && name.ptr[0] <= 'z')))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.ptr[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == (runbook ? '-' : '_')))
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      c == (runbook ? '-' : '_')))
 			return false;
 	}
 	return true;
 }
 
-static int complain(struct bind_context *context, const struct yaml_node *node, const char *hint, const char *text)
+static int complain(struct bind_context *context, const struct yaml_node *node, const char *hint,
+		    const char *text)
 {
 	yaml_diag(context->diags, DIAG_ERROR, node, hint, "%s", text);
 	return ERR_INVALID;
 }
 
 /* YAML reads `on` and `no` as booleans: whoever meant `off` must hear of it. */
-static int mode_bind(struct bind_context *context, const struct runbook_part *part, struct runbook *runbook)
+static int mode_bind(struct bind_context *context, const struct runbook_part *part,
+		     struct runbook *runbook)
 {
 	static const char *const modes[] = { "disabled", "suggest", "approve", "auto" };
 	const struct yaml_node *node = yaml_get(part->node, "mode");
@@ -86,18 +102,22 @@ static int mode_bind(struct bind_context *context, const struct runbook_part *pa
 		if (!slice_is(part->mode, modes[i]))
 			continue;
 		if (i == RUNBOOK_APPROVE)
-			return complain(context, node, "use suggest or auto for now", "mode \"approve\" is not supported yet");
+			return complain(context, node, "use suggest or auto for now",
+					"mode \"approve\" is not supported yet");
 		runbook->mode = (enum runbook_mode)i;
 		return 0;
 	}
 	const char *near = nearest_name(part->mode, modes, 4);
 
-	yaml_diag(context->diags, DIAG_ERROR, node, near ? arena_printf(context->arena, "did you mean \"%s\"?", near) : "one of disabled, suggest, auto",
+	yaml_diag(context->diags, DIAG_ERROR, node,
+		  near ? arena_printf(context->arena, "did you mean \"%s\"?", near)
+		       : "one of disabled, suggest, auto",
 		  "unknown mode \"" SLICE_FMT "\"", SLICE_ARG(part->mode));
 	return ERR_INVALID;
 }
 
-static const struct action_plugin *step_plugin(struct bind_context *context, const struct yaml_node *node)
+static const struct action_plugin *step_plugin(struct bind_context *context,
+					       const struct yaml_node *node)
 {
 	const struct action_plugin *found = NULL;
 
@@ -113,14 +133,16 @@ static const struct action_plugin *step_plugin(struct bind_context *context, con
 		return found;
 	for (size_t i = 0; i < sizeof(later_steps) / sizeof(later_steps[0]); i++)
 		if (yaml_get(node, later_steps[i])) {
-			yaml_diag(context->diags, DIAG_ERROR, node, "use exec for now", "step kind \"%s\" is not supported yet", later_steps[i]);
+			yaml_diag(context->diags, DIAG_ERROR, node, "use exec for now",
+				  "step kind \"%s\" is not supported yet", later_steps[i]);
 			return NULL;
 		}
 	complain(context, node, "add exec: [/path/to/script]", "a step needs something to do");
 	return NULL;
 }
 
-static int step_bind(struct bind_context *context, const struct yaml_node *node, const struct runbook *runbook, struct runbook_step *step)
+static int step_bind(struct bind_context *context, const struct yaml_node *node,
+		     const struct runbook *runbook, struct runbook_step *step)
 {
 	if (node->type != YAML_MAPPING)
 		return complain(context, node, NULL, "a step must be a mapping");
@@ -135,19 +157,24 @@ static int step_bind(struct bind_context *context, const struct yaml_node *node,
 	int code = bind_struct(plugin->step, node, context->arena, context->diags, options);
 
 	if (code == 0 && plugin->check)
-		code = plugin->check(options, true, node, context->base_dir, context->arena, context->diags);
+		code = plugin->check(options, true, node, context->base_dir, context->arena,
+				     context->diags);
 	if (code)
 		return code;
 	if (!name_is_valid(options->id, 32, false))
-		return complain(context, yaml_get(node, "id"), "a letter, then letters, digits and underscores; at most 32", "bad id of a step");
+		return complain(context, yaml_get(node, "id"),
+				"a letter, then letters, digits and underscores; at most 32",
+				"bad id of a step");
 	for (const struct runbook_step *other = runbook->steps; other < step; other++)
 		if (slice_is_equal(other->id, options->id))
-			return complain(context, yaml_get(node, "id"), NULL, "two steps have this id");
+			return complain(context, yaml_get(node, "id"), NULL,
+					"two steps have this id");
 	*step = (struct runbook_step){ .id = options->id, .plugin = plugin, .options = options };
 	return 0;
 }
 
-static int steps_bind(struct bind_context *context, const struct yaml_node *list, struct runbook *runbook)
+static int steps_bind(struct bind_context *context, const struct yaml_node *list,
+		      struct runbook *runbook)
 {
 	int result = 0;
 
@@ -165,7 +192,8 @@ static int steps_bind(struct bind_context *context, const struct yaml_node *list
 	return result;
 }
 
-static int target_bind(struct bind_context *context, const struct runbook_part *part, struct runbook *runbook)
+static int target_bind(struct bind_context *context, const struct runbook_part *part,
+		       struct runbook *runbook)
 {
 	if (part->target.n > TARGET_LABELS_MAX)
 		return complain(context, part->node, NULL, "\"target\" has too many labels");
@@ -192,7 +220,8 @@ static uint64_t hash_node(uint64_t hash, const struct yaml_node *node)
 	return hash;
 }
 
-static int runbook_bind(struct bind_context *context, const struct yaml_node *node, struct runbook *runbook)
+static int runbook_bind(struct bind_context *context, const struct yaml_node *node,
+			struct runbook *runbook)
 {
 	struct runbook_part part;
 	int code = bind_struct(&runbook_table, node, context->arena, context->diags, &part), one;
@@ -200,9 +229,11 @@ static int runbook_bind(struct bind_context *context, const struct yaml_node *no
 	if (code)
 		return code;
 	if (!name_is_valid(part.name, 64, true))
-		return complain(context, yaml_get(node, "name"), "letters, digits and dashes; at most 64", "bad name of a runbook");
+		return complain(context, yaml_get(node, "name"),
+				"letters, digits and dashes; at most 64", "bad name of a runbook");
 	if (runbook_find(context->config, part.name))
-		return complain(context, yaml_get(node, "name"), NULL, "two runbooks have this name");
+		return complain(context, yaml_get(node, "name"), NULL,
+				"two runbooks have this name");
 	*runbook = (struct runbook){ .name = part.name,
 				     .cooldown_ms = part.limits.cooldown_ms,
 				     .queue_for_ms = part.limits.queue_for_ms,
@@ -227,12 +258,14 @@ int runbooks_bind(struct bind_context *context, const struct yaml_node *node)
 	if (yaml_is_empty(node))
 		return 0;
 	if (node->type != YAML_SEQUENCE || node->n > RUNBOOKS_MAX)
-		return complain(context, node, NULL, "\"runbooks\" must be a list of at most 10000");
+		return complain(context, node, NULL,
+				"\"runbooks\" must be a list of at most 10000");
 	config->runbooks = ARENA_ARRAY(context->arena, struct runbook, node->n);
 	if (!config->runbooks)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < node->n; i++) {
-		int code = runbook_bind(context, node->items[i], &config->runbooks[config->nrunbooks]);
+		int code =
+			runbook_bind(context, node->items[i], &config->runbooks[config->nrunbooks]);
 
 		config->nrunbooks += code == 0;
 		result = code ? code : result;

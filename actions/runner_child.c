@@ -325,8 +325,7 @@ static int strings_get(const json_t *array, const char **out, size_t max)
 
 	if (json_array_size(array) > max)
 		return ERR_LIMIT;
-	json_array_foreach(array, i, item)
-	{
+	json_array_foreach (array, i, item) {
 		if (!json_is_string(item))
 			return ERR_INVALID;
 		out[i] = json_string_value(item);

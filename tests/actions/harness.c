@@ -7,8 +7,6 @@
 
 #include "base/text.h"
 
-#define START_MS 1700000000000
-
 static void on_hook(void *ctx, struct http_request *request)
 {
 	struct harness *h = ctx;
@@ -33,8 +31,10 @@ static void on_record(void *ctx, enum record_type type, struct slice payload, ui
 	h->records[h->nrecords].bytes = malloc(payload.len + 1);
 	memcpy(h->records[h->nrecords].bytes, payload.ptr, payload.len);
 	h->records[h->nrecords++].len = payload.len;
-	if (token)
-		h->held[h->nheld++] = token;
+	if (token) {
+		h->held[h->nheld].token = token;
+		h->held[h->nheld++].record = h->nrecords - 1;
+	}
 }
 
 static int64_t on_now_ms(void *ctx)
@@ -54,7 +54,8 @@ static void on_wake(void *ctx)
 static void acknowledge(struct harness *h)
 {
 	for (size_t i = 0; i < h->nheld; i++)
-		actions_durable(h->actions, h->held[i]);
+		if (!h->durable_max || h->held[i].record < h->durable_max)
+			actions_durable(h->actions, h->held[i].token);
 	h->nheld = 0;
 }
 
@@ -96,7 +97,7 @@ void harness_settle(struct harness *h)
 
 void harness_at(struct harness *h, int64_t ms)
 {
-	h->now_ms = START_MS + ms;
+	h->now_ms = HARNESS_START_MS + ms;
 	harness_settle(h);
 }
 
@@ -142,7 +143,7 @@ void harness_init(struct harness *h, const char *config, const char *runner_dir)
 	struct http_server_options options = { .address = "127.0.0.1", .body_max = 1 << 24, .timeout_ms = 10000, .connections_max = 100 };
 	char *why = NULL, program[4096];
 
-	*h = (struct harness){ .now_ms = START_MS, .answer = 200 };
+	*h = (struct harness){ .now_ms = HARNESS_START_MS, .answer = 200, .value = 42 };
 	h->loop = loop_new();
 	h->http = http_client_new(h->loop);
 	ck_assert_msg(http_server_new(h->loop, &options, on_hook, h, &h->server, &why) == 0, "%s", why);
@@ -169,6 +170,7 @@ void harness_fini(struct harness *h)
 		json_decref(h->hooks[i].body);
 		free(h->hooks[i].text);
 	}
+	rule_set_unref(h->rules);
 }
 
 void harness_restart(struct harness *h, size_t n)
@@ -177,7 +179,7 @@ void harness_restart(struct harness *h, size_t n)
 
 	strcpy(config, h->config);
 	actions_free(h->actions);
-	h->nheld = 0;
+	h->nheld = h->durable_max = 0;
 	while (h->nrecords > n)
 		free(h->records[--h->nrecords].bytes);
 	make_actions(h);
@@ -206,34 +208,95 @@ static struct labels *labels_of(const char *text)
 	return labels;
 }
 
-/* As the engine does it: the record first, then the event. */
-static void change(struct harness *h, const char *text, enum alert_state from, enum alert_state state)
+/* When the alert of these labels last began to fire. */
+static int64_t *fired_ms(struct harness *h, const char *labels)
 {
-	static int64_t fired_ms;
+	size_t i = 0;
+
+	while (i < h->nepisodes && strcmp(h->episodes[i].labels, labels) != 0)
+		i++;
+	ck_assert_uint_lt(i, HARNESS_EPISODES_MAX);
+	if (i == h->nepisodes)
+		snprintf(h->episodes[h->nepisodes++].labels, sizeof(h->episodes[0].labels), "%s", labels);
+	return &h->episodes[i].fired_ms;
+}
+
+static void name_rule(const struct harness *h, struct alert_event *event)
+{
+	struct slice name = labels_get(event->labels, SLICE("alertname"));
+
+	event->file = strdup("f.yml");
+	event->group = strdup("g");
+	event->rule = slice_dup(name);
+	for (uint32_t i = 0; h->rules && i < h->rules->groups[0].nrules; i++)
+		if (slice_is_equal(h->rules->groups[0].rules[i].name, name)) {
+			event->rules = rule_set_ref(h->rules);
+			event->rule_id = h->rules->groups[0].rules[i].id;
+		}
+}
+
+/* As the engine does it: the record first, if it is a change, then the event. */
+static void tell(struct harness *h, const char *text, enum alert_state from, enum alert_state state, enum alert_reason reason)
+{
 	struct alert_event *event = alert_event_new();
 	struct buf record;
 
-	if (state == ALERT_FIRING)
-		fired_ms = h->now_ms;
 	event->from = from;
 	event->state = state;
+	event->reason = reason;
 	event->labels = labels_of(text);
 	event->expr_labels = labels_of(text);
-	event->value = 42;
+	event->value = h->value;
 	event->at_ms = h->now_ms;
-	event->active_at_ms = event->fired_at_ms = fired_ms;
+	event->active_at_ms = event->fired_at_ms = *fired_ms(h, text);
 	event->resolved_at_ms = state == ALERT_INACTIVE ? h->now_ms : TIME_NONE;
 	event->keep_since_ms = TIME_NONE;
-	event->file = strdup("f.yml");
-	event->group = strdup("g");
-	event->rule = strdup("A");
-	event->settled = true;
+	event->settled = !h->unsettled;
+	event->held = h->sender_silent;
+	name_rule(h, event);
 	buf_init(&record);
 	alert_event_encode(event, &record);
-	on_record(h, RECORD_ALERT, buf_slice(&record), 0);
+	if (reason == ALERT_REASON_NONE)
+		on_record(h, RECORD_ALERT, buf_slice(&record), 0);
 	buf_fini(&record);
 	actions_event(h->actions, event);
 	harness_settle(h);
+}
+
+static void change(struct harness *h, const char *text, enum alert_state from, enum alert_state state)
+{
+	if (state == ALERT_FIRING)
+		*fired_ms(h, text) = h->now_ms;
+	tell(h, text, from, state, ALERT_REASON_NONE);
+}
+
+void harness_restored(struct harness *h, const char *labels)
+{
+	tell(h, labels, ALERT_FIRING, ALERT_FIRING, ALERT_REASON_RESTORED);
+}
+
+void harness_refresh(struct harness *h, const char *labels)
+{
+	tell(h, labels, ALERT_FIRING, ALERT_FIRING, ALERT_REASON_REFRESH);
+}
+
+void harness_rules(struct harness *h, const char *text)
+{
+	const struct rule_set_options options = { .interval_ms = 15000, .rules_max = 100 };
+	struct diag_list diags;
+	struct buf buf;
+	struct rule_set *rules;
+
+	diag_list_init(&diags);
+	int code = rule_set_load_text(slice_from(text), "f.yml", &options, &diags, &rules);
+
+	buf_init(&buf);
+	diag_list_format(&diags, false, &buf);
+	ck_assert_msg(code == 0, "%s", buf.ptr);
+	buf_fini(&buf);
+	diag_list_fini(&diags);
+	rule_set_unref(h->rules);
+	h->rules = rules;
 }
 
 void harness_fire(struct harness *h, const char *labels)
@@ -253,7 +316,7 @@ void harness_unfire(struct harness *h, const char *labels)
 
 void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40])
 {
-	struct silence silence = { .starts_ms = START_MS + starts_ms, .ends_ms = START_MS + ends_ms, .created_by = "me", .comment = "test" };
+	struct silence silence = { .starts_ms = HARNESS_START_MS + starts_ms, .ends_ms = HARNESS_START_MS + ends_ms, .created_by = "me", .comment = "test" };
 	char why[256] = "", *bad = NULL;
 
 	ck_assert_int_eq(matchers_parse(slice_from(matcher), &silence.matchers, &silence.nmatchers, &bad), 0);

@@ -10,8 +10,10 @@
 #include "actions/actions.h"
 #include "actions/runner.h"
 
-#define HARNESS_RECORDS_MAX 4096
+#define HARNESS_START_MS 1700000000000 /* its clock begins */
+#define HARNESS_RECORDS_MAX 8192
 #define HARNESS_HOOKS_MAX 256
+#define HARNESS_EPISODES_MAX 2048
 
 struct hook {
 	char id[64], attempt[16];
@@ -30,8 +32,12 @@ struct harness {
 	const char *retry_after; /* NULL: none */
 	bool woken;             /* actions_step() was asked for */
 	bool hold;              /* records are not acknowledged until harness_release() */
-	uint64_t held[HARNESS_RECORDS_MAX];
+	struct {
+		uint64_t token;
+		size_t record;
+	} held[HARNESS_RECORDS_MAX];
 	size_t nheld;
+	size_t durable_max; /* records from this one on never become durable; 0: all do */
 	struct {
 		enum record_type type;
 		char *bytes;
@@ -40,7 +46,16 @@ struct harness {
 	size_t nrecords;
 	struct hook hooks[HARNESS_HOOKS_MAX];
 	size_t nhooks;
-	char config[4096];
+	char config[8192];
+	/* Of the next events: */
+	struct rule_set *rules; /* NULL: events know no rule */
+	bool unsettled, sender_silent;
+	double value;
+	struct {
+		char labels[128];
+		int64_t fired_ms;
+	} episodes[HARNESS_EPISODES_MAX];
+	size_t nepisodes;
 };
 
 /* config: tocsin.yml's route, receivers, runbooks…; every %d in it becomes the receiver's port. runner_dir NULL: no scripts. */
@@ -59,6 +74,11 @@ void harness_fire(struct harness *h, const char *labels);
 void harness_resolve(struct harness *h, const char *labels);
 /* Firing → pending: its rule's `for` was raised. */
 void harness_unfire(struct harness *h, const char *labels);
+/* The alert fires on: told again as after a restart, or as each minute. */
+void harness_restored(struct harness *h, const char *labels);
+void harness_refresh(struct harness *h, const char *labels);
+/* Events are of the rules of this file's text, by alertname. */
+void harness_rules(struct harness *h, const char *text);
 /* Adds a silence with one matcher; its id stays in id. */
 void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40]);
 /* "firing A[x] A[y]; resolved A[z]" of a hook: status of each alert with its instance. */

@@ -1,0 +1,85 @@
+/* What a step is told on its standard input. */
+#include "actions/runs_internal.h"
+
+#include <stdio.h>
+
+/* A script that prints one JSON object has said something to the steps after it. */
+static json_t *output_to_json(const struct run_step *step)
+{
+	const char *text = step->output ? step->output : "";
+	json_t *object = json_loads(text, 0, NULL);
+
+	if (json_is_object(object))
+		return object;
+	json_decref(object);
+	return json_pack("{ss}", "text", text);
+}
+
+static json_t *steps_to_json(const struct run *run)
+{
+	json_t *steps = json_object();
+
+	for (uint32_t i = 0; i < run->step; i++) {
+		const struct run_step *step = &run->steps[i];
+
+		json_object_set_new(steps, step->id,
+				    json_pack("{ss si so}", "state", step_state_text(step->state),
+					      "exit", step->exit, "output", output_to_json(step)));
+	}
+	return steps;
+}
+
+static json_t *text_to_json(const struct buf *text)
+{
+	return json_stringn(text->ptr ? text->ptr : "", text->len);
+}
+
+static json_t *time_text(int64_t ms)
+{
+	struct buf text;
+
+	buf_init(&text);
+	time_format_rfc3339(ms, &text);
+	json_t *out = text_to_json(&text);
+
+	buf_fini(&text);
+	return out;
+}
+
+static json_t *value_text(double value)
+{
+	struct buf text;
+
+	buf_init(&text);
+	number_format_f(value, &text);
+	json_t *out = text_to_json(&text);
+
+	buf_fini(&text);
+	return out;
+}
+
+static json_t *alert_to_json(const struct run *run)
+{
+	return json_pack(
+		"{so so so so so}", "labels", labels_to_json(run->trigger.alert), "expr_labels",
+		labels_to_json(run->trigger.expr), "fingerprint",
+		json_sprintf("%016llx", (unsigned long long)labels_fingerprint(run->trigger.alert)),
+		"value", value_text(run->trigger.value), "startsAt",
+		time_text(run->trigger.starts_ms));
+}
+
+char *run_input_make(const struct run *run, const struct runbook *runbook, const char *key)
+{
+	const struct step_options *options = runbook->steps[run->step].options;
+	int64_t deadline_ms = run->runs->actions->now_ms + options->timeout_ms;
+	json_t *object = json_pack(
+		"{si ss ss ss ss si so ss so ss so so so so}", "version", 1, "key", key, "run",
+		run->id, "runbook", run->runbook, "step", run->steps[run->step].id, "attempt", 1,
+		"deadline", time_text(deadline_ms), "mode", "auto", "alert", alert_to_json(run),
+		"rule", run->trigger.rule, "target", labels_to_json(run->target), "parameters",
+		json_object(), "steps", steps_to_json(run), "evidence", json_object());
+	char *out = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	json_decref(object);
+	return out;
+}
