@@ -12,7 +12,10 @@
 
 static const char *kind_of(char letter)
 {
-	return letter == 'v' ? "vector" : letter == 'm' ? "range" : letter == 's' ? "scalar" : "text";
+	return letter == 'v'   ? "vector"
+	       : letter == 'm' ? "range"
+	       : letter == 's' ? "scalar"
+			       : "text";
 }
 
 /* rate(range), round(vector [, scalar]), label_join(vector, text, text, text…) */
@@ -41,7 +44,8 @@ static void functions_reference(struct buf *out)
 		buf_printf(out, "` | %s | %s |\n", kind_of(functions[i].returns), functions[i].doc);
 	}
 	buf_add_str(out, "\nAggregations, each with `by (…)` or `without (…)`:");
-#define AGGREGATION(id, text, token, parameter) buf_add_str(out, parameter ? " `" text "(scalar, vector)`" : " `" text "(vector)`");
+#define AGGREGATION(id, text, token, parameter)                                                    \
+	buf_add_str(out, parameter ? " `" text "(scalar, vector)`" : " `" text "(vector)`");
 #include "rules/operators.def"
 #undef AGGREGATION
 	buf_add_str(out, ".\n\nNot there yet, and refused by name:");

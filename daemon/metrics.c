@@ -1,4 +1,5 @@
-/* The daemon's own numbers for /metrics, by the table of metrics.def: queues, threads, journal, process. */
+/* The daemon's own numbers for /metrics, by the table of metrics.def: queues, threads, journal,
+ * process. */
 #include "daemon/threads.h"
 
 #include <dirent.h>

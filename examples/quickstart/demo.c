@@ -22,7 +22,9 @@ int fail(const char *what, const char *why)
 
 void say(enum colour colour, const char *who, const char *format, ...)
 {
-	static const char *const colours[] = { [PLAIN] = "1", [RED] = "1;31", [GREEN] = "1;32", [BLUE] = "1;36" };
+	static const char *const colours[] = {
+		[PLAIN] = "1", [RED] = "1;31", [GREEN] = "1;32", [BLUE] = "1;36"
+	};
 	time_t now = time(NULL);
 	struct buf line;
 	struct tm local;
@@ -53,7 +55,8 @@ struct loop *demo_loop(void)
 {
 	struct loop *loop = loop_new();
 
-	if (!loop || loop_signal_add(loop, SIGINT, on_signal, loop) || loop_signal_add(loop, SIGTERM, on_signal, loop)) {
+	if (!loop || loop_signal_add(loop, SIGINT, on_signal, loop) ||
+	    loop_signal_add(loop, SIGTERM, on_signal, loop)) {
 		fail("event loop", "out of memory");
 		exit(1);
 	}
@@ -98,7 +101,9 @@ static void on_record(void *ctx, struct http_request *request)
 	buf_init(&frame);
 	buf_add_u64(&frame, (uint64_t)clock_wall_ms());
 	buf_add_sized(&frame, body);
-	bool written = buf_ok(&frame) && fwrite(frame.ptr, 1, frame.len, recorder->file) == frame.len && fflush(recorder->file) == 0;
+	bool written = buf_ok(&frame) &&
+		       fwrite(frame.ptr, 1, frame.len, recorder->file) == frame.len &&
+		       fflush(recorder->file) == 0;
 
 	buf_fini(&frame);
 	recorder->requests++;
@@ -109,7 +114,8 @@ static int record(const char *path, const char *port)
 {
 	struct recorder recorder = { .file = fopen(path, "wb") };
 
-	if (!recorder.file || fwrite(RECORDING_MAGIC, 1, strlen(RECORDING_MAGIC), recorder.file) != strlen(RECORDING_MAGIC))
+	if (!recorder.file || fwrite(RECORDING_MAGIC, 1, strlen(RECORDING_MAGIC), recorder.file) !=
+				      strlen(RECORDING_MAGIC))
 		return fail(path, strerror(errno));
 	int status = serve(port, on_record, &recorder);
 
@@ -128,23 +134,31 @@ static const char *text_at(const json_t *object, const char *key)
 
 static void on_webhook(void *ctx, struct http_request *request)
 {
-	struct slice body = http_request_body(request), id = http_request_header(request, "webhook-id");
+	struct slice body = http_request_body(request),
+		     id = http_request_header(request, "webhook-id");
 	json_t *root = json_loadb(body.ptr ? body.ptr : "", body.len, 0, NULL), *alert;
 	size_t i;
 
 	if (http_request_method(request) != HTTP_POST || !root) {
 		json_decref(root);
-		http_reply(request, &(struct http_reply){ .status = 400, .content_type = "text/plain", .body = SLICE("a webhook is JSON in a POST\n") });
+		http_reply(request,
+			   &(struct http_reply){ .status = 400,
+						 .content_type = "text/plain",
+						 .body = SLICE("a webhook is JSON in a POST\n") });
 		return;
 	}
-	json_array_foreach(json_object_get(root, "alerts"), i, alert) {
-		const json_t *labels = json_object_get(alert, "labels"), *annotations = json_object_get(alert, "annotations");
-		const char *name = text_at(labels, "alertname"), *instance = text_at(labels, "instance");
+	json_array_foreach (json_object_get(root, "alerts"), i, alert) {
+		const json_t *labels = json_object_get(alert, "labels"),
+			     *annotations = json_object_get(alert, "annotations");
+		const char *name = text_at(labels, "alertname"),
+			   *instance = text_at(labels, "instance");
 
 		if (strcmp(text_at(alert, "status"), "firing") == 0)
-			say(RED, "webhook", "firing: %s: %s (webhook-id " SLICE_FMT ")", name, text_at(annotations, "summary"), SLICE_ARG(id));
+			say(RED, "webhook", "firing: %s: %s (webhook-id " SLICE_FMT ")", name,
+			    text_at(annotations, "summary"), SLICE_ARG(id));
 		else
-			say(GREEN, "webhook", "resolved: %s on %s (webhook-id " SLICE_FMT ")", name, instance, SLICE_ARG(id));
+			say(GREEN, "webhook", "resolved: %s on %s (webhook-id " SLICE_FMT ")", name,
+			    instance, SLICE_ARG(id));
 	}
 	json_decref(root);
 	http_reply(request, &(struct http_reply){ .status = 200 });
@@ -160,6 +174,7 @@ int main(int argc, char **argv)
 		return serve(argv[2], on_webhook, NULL);
 	if (argc == 3 && strcmp(argv[1], "watch") == 0)
 		return watch(argv[2]);
-	fprintf(stderr, "usage: demo record FILE PORT | demo play FILE PAST_SECONDS URL | demo receive PORT | demo watch URL\n");
+	fprintf(stderr, "usage: demo record FILE PORT | demo play FILE PAST_SECONDS URL | demo "
+			"receive PORT | demo watch URL\n");
 	return 2;
 }

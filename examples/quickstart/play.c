@@ -1,4 +1,5 @@
-/* demo play: sends a recording's remote-write requests again, with all samples moved to the present. */
+/* demo play: sends a recording's remote-write requests again, with all samples moved to the
+ * present. */
 #include "examples/quickstart/demo.h"
 
 #include <errno.h>
@@ -20,14 +21,14 @@ struct player {
 	struct loop *loop;
 	struct http_client *http;
 	struct loop_timer *timer;
-	struct slice rest;   /* frames not yet sent */
+	struct slice rest; /* frames not yet sent */
 	const char *url;
-	int64_t begin_ms;    /* arrival of the first frame */
-	int64_t past_ms;     /* what is sent at once */
-	int64_t shift_ms;    /* from recorded to present time */
-	struct buf body;     /* of the request under way */
+	int64_t begin_ms; /* arrival of the first frame */
+	int64_t past_ms;  /* what is sent at once */
+	int64_t shift_ms; /* from recorded to present time */
+	struct buf body;  /* of the request under way */
 	unsigned long sent;
-	bool live;           /* the past is through */
+	bool live; /* the past is through */
 	int tries, status;
 };
 
@@ -114,7 +115,8 @@ static int move_request(struct slice body, int64_t shift_ms, struct buf *out)
 	buf_clear(out);
 	char *room = buf_reserve(out, len);
 
-	if (code == 0 && room && snappy_compress(moved.ptr ? moved.ptr : "", moved.len, room, &len) == SNAPPY_OK)
+	if (code == 0 && room &&
+	    snappy_compress(moved.ptr ? moved.ptr : "", moved.len, room, &len) == SNAPPY_OK)
 		out->len += len;
 	else
 		code = code ? code : ERR_NOMEM;
@@ -155,7 +157,8 @@ static void on_sent(void *ctx, const struct http_result *result)
 		return;
 	}
 	if (result->status && result->status != 503) {
-		fprintf(stderr, "demo: the daemon answered %d: " SLICE_FMT "\n", result->status, SLICE_ARG(result->body));
+		fprintf(stderr, "demo: the daemon answered %d: " SLICE_FMT "\n", result->status,
+			SLICE_ARG(result->body));
 		player->status = 1;
 		loop_stop(player->loop);
 		return;
@@ -173,7 +176,11 @@ static void send_frame(struct player *player, struct slice body)
 	static const struct http_header headers[] = { { "Content-Type", "application/x-protobuf" },
 						      { "Content-Encoding", "snappy" },
 						      { "User-Agent", "Prometheus/recorded" } };
-	struct http_send request = { .method = "POST", .url = player->url, .headers = headers, .nheaders = 3, .timeout_ms = 10000 };
+	struct http_send request = { .method = "POST",
+				     .url = player->url,
+				     .headers = headers,
+				     .nheaders = 3,
+				     .timeout_ms = 10000 };
 	struct http_call *call;
 
 	if (move_request(body, player->shift_ms, &player->body)) {
@@ -212,7 +219,8 @@ static void play_step(void *ctx)
 		return;
 	}
 	if (!player->live)
-		say(PLAIN, "input", "%lld s of the past are loaded (%lu requests); the rest follows at live speed",
+		say(PLAIN, "input",
+		    "%lld s of the past are loaded (%lu requests); the rest follows at live speed",
 		    (long long)player->past_ms / 1000, player->sent);
 	player->live = true;
 	loop_timer_set(player->timer, wait_ms);
@@ -232,7 +240,8 @@ static int read_file(const char *path, struct buf *out)
 		out->len += n;
 	} while (n > 0);
 	fclose(file);
-	if (out->len < strlen(RECORDING_MAGIC) || memcmp(out->ptr, RECORDING_MAGIC, strlen(RECORDING_MAGIC)) != 0)
+	if (out->len < strlen(RECORDING_MAGIC) ||
+	    memcmp(out->ptr, RECORDING_MAGIC, strlen(RECORDING_MAGIC)) != 0)
 		return fail(path, "no recording of ours");
 	return 0;
 }
@@ -262,7 +271,8 @@ int play(const char *path, const char *past, const char *url)
 	if (read_file(path, &file)) {
 		player.status = 1;
 	} else {
-		player.rest = (struct slice){ file.ptr + strlen(RECORDING_MAGIC), file.len - strlen(RECORDING_MAGIC) };
+		player.rest = (struct slice){ file.ptr + strlen(RECORDING_MAGIC),
+					      file.len - strlen(RECORDING_MAGIC) };
 		if (frame_next(player.rest, &player.begin_ms, &body, &used))
 			play_frames(&player);
 		else

@@ -18,7 +18,7 @@ struct watcher {
 	struct loop_timer *timer;
 	char url[512];
 	json_t *firing; /* labels as text → summary, as of the last look */
-	json_t *told;   /* ids of runs whose end was told */
+	json_t *told;	/* ids of runs whose end was told */
 };
 
 static const char *text_at(const json_t *object, const char *key)
@@ -34,8 +34,9 @@ static void tell_new_alerts(struct watcher *watcher, const json_t *alerts)
 	const char *key;
 	size_t i;
 
-	json_array_foreach(alerts, i, alert) {
-		char *labels = json_dumps(json_object_get(alert, "labels"), JSON_SORT_KEYS | JSON_COMPACT);
+	json_array_foreach (alerts, i, alert) {
+		char *labels =
+			json_dumps(json_object_get(alert, "labels"), JSON_SORT_KEYS | JSON_COMPACT);
 
 		if (labels && strcmp(text_at(alert, "state"), "firing") == 0) {
 			if (!json_object_get(watcher->firing, labels))
@@ -44,7 +45,7 @@ static void tell_new_alerts(struct watcher *watcher, const json_t *alerts)
 		}
 		free(labels);
 	}
-	json_object_foreach(watcher->firing, key, old)
+	json_object_foreach (watcher->firing, key, old)
 		if (!json_object_get(firing, key))
 			say(GREEN, "alert", "%s is over", json_string_value(old));
 	json_decref(watcher->firing);
@@ -56,13 +57,15 @@ static void tell_run(const json_t *run)
 	const json_t *step;
 	size_t i;
 
-	say(BLUE, "run", "%s: %s (%s)", text_at(run, "runbook"), text_at(run, "state"), text_at(run, "reason"));
-	json_array_foreach(json_object_get(run, "steps"), i, step) {
+	say(BLUE, "run", "%s: %s (%s)", text_at(run, "runbook"), text_at(run, "state"),
+	    text_at(run, "reason"));
+	json_array_foreach (json_object_get(run, "steps"), i, step) {
 		const char *output = text_at(step, "output");
 		int len = (int)strcspn(output, "\n");
 
-		say(BLUE, "run", "  step %s: %s (%s); it said: %.*s", text_at(step, "id"), text_at(step, "state"),
-		    text_at(step, "message"), len < OUTPUT_MAX ? len : OUTPUT_MAX, output);
+		say(BLUE, "run", "  step %s: %s (%s); it said: %.*s", text_at(step, "id"),
+		    text_at(step, "state"), text_at(step, "message"),
+		    len < OUTPUT_MAX ? len : OUTPUT_MAX, output);
 	}
 }
 
@@ -71,10 +74,11 @@ static void tell_new_runs(struct watcher *watcher, const json_t *runs)
 	const json_t *run;
 	size_t i;
 
-	json_array_foreach(runs, i, run) {
+	json_array_foreach (runs, i, run) {
 		const char *id = text_at(run, "id");
 
-		if (json_object_get(watcher->told, id) || json_is_null(json_object_get(run, "finished")))
+		if (json_object_get(watcher->told, id) ||
+		    json_is_null(json_object_get(run, "finished")))
 			continue;
 		json_object_set_new(watcher->told, id, json_true());
 		tell_run(run);
@@ -109,7 +113,9 @@ static void ask(void *ctx)
 
 int watch(const char *url)
 {
-	struct watcher watcher = { .loop = demo_loop(), .firing = json_object(), .told = json_object() };
+	struct watcher watcher = { .loop = demo_loop(),
+				   .firing = json_object(),
+				   .told = json_object() };
 
 	snprintf(watcher.url, sizeof(watcher.url), "%s/api/tocsin/v1/overview", url);
 	watcher.http = http_client_new(watcher.loop);
