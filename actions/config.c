@@ -11,10 +11,12 @@ struct actions_part {
 };
 
 static const struct bind_field actions_fields[] = {
-	BIND_FIELD(actions_part, freeze, "freeze", BIND_BOOL, .default_text = "false", .doc = "Start no runbook at all."),
-	BIND_FIELD(actions_part, max_running, "max_running", BIND_INT, .default_text = "4", .min = 1, .max = 64,
-		   .doc = "Runs that may be under way at once."),
-	BIND_FIELD(actions_part, per_hour, "per_hour", BIND_INT, .default_text = "20", .min = 1, .max = 100000,
+	BIND_FIELD(actions_part, freeze, "freeze", BIND_BOOL, .default_text = "false",
+		   .doc = "Start no runbook at all."),
+	BIND_FIELD(actions_part, max_running, "max_running", BIND_INT, .default_text = "4",
+		   .min = 1, .max = 64, .doc = "Runs that may be under way at once."),
+	BIND_FIELD(actions_part, per_hour, "per_hour", BIND_INT, .default_text = "20", .min = 1,
+		   .max = 100000,
 		   .doc = "Runs that may be started in an hour, all runbooks together."),
 };
 const struct bind_table actions_table = { .what = "actions",
@@ -64,7 +66,8 @@ bool yaml_is_empty(const struct yaml_node *node)
 }
 
 /* webhook_configs → the webhook plug-in; NULL with an error for what does not exist (yet). */
-static const struct action_plugin *integration_plugin(struct bind_context *context, const struct yaml_node *key)
+static const struct action_plugin *integration_plugin(struct bind_context *context,
+						      const struct yaml_node *key)
 {
 	struct slice suffix = SLICE("_configs");
 	const char *names[64];
@@ -83,18 +86,20 @@ static const struct action_plugin *integration_plugin(struct bind_context *conte
 			names[n++] = name;
 	}
 	if (slice_has_suffix(key->text, suffix)) {
-		yaml_diag(context->diags, DIAG_ERROR, key, "use webhook_configs for now", "\"" SLICE_FMT "\" is not supported yet",
-			  SLICE_ARG(key->text));
+		yaml_diag(context->diags, DIAG_ERROR, key, "use webhook_configs for now",
+			  "\"" SLICE_FMT "\" is not supported yet", SLICE_ARG(key->text));
 		return NULL;
 	}
 	const char *near = nearest_name(key->text, names, n);
 
-	yaml_diag(context->diags, DIAG_ERROR, key, near ? arena_printf(context->arena, "did you mean \"%s\"?", near) : NULL,
+	yaml_diag(context->diags, DIAG_ERROR, key,
+		  near ? arena_printf(context->arena, "did you mean \"%s\"?", near) : NULL,
 		  "unknown key \"" SLICE_FMT "\" in receiver", SLICE_ARG(key->text));
 	return NULL;
 }
 
-static int integration_add(struct bind_context *context, struct receiver *receiver, const struct action_plugin *plugin, uint32_t index,
+static int integration_add(struct bind_context *context, struct receiver *receiver,
+			   const struct action_plugin *plugin, uint32_t index,
 			   const struct yaml_node *node)
 {
 	struct integration *integration = &receiver->integrations[receiver->n];
@@ -105,7 +110,8 @@ static int integration_add(struct bind_context *context, struct receiver *receiv
 	int code = bind_struct(plugin->integration, node, context->arena, context->diags, options);
 
 	if (code == 0 && plugin->check)
-		code = plugin->check(options, false, node, context->base_dir, context->arena, context->diags);
+		code = plugin->check(options, false, node, context->base_dir, context->arena,
+				     context->diags);
 	if (code)
 		return code;
 	*integration = (struct integration){ .plugin = plugin, .options = options, .index = index };
@@ -113,7 +119,8 @@ static int integration_add(struct bind_context *context, struct receiver *receiv
 	return 0;
 }
 
-static int integrations_bind(struct bind_context *context, struct receiver *receiver, const struct yaml_node *node)
+static int integrations_bind(struct bind_context *context, struct receiver *receiver,
+			     const struct yaml_node *node)
 {
 	int result = 0;
 	size_t room = 0;
@@ -135,12 +142,14 @@ static int integrations_bind(struct bind_context *context, struct receiver *rece
 			continue;
 		}
 		if (list->type != YAML_SEQUENCE) {
-			yaml_diag(context->diags, DIAG_ERROR, list, NULL, "\"" SLICE_FMT "\" must be a list", SLICE_ARG(key->text));
+			yaml_diag(context->diags, DIAG_ERROR, list, NULL,
+				  "\"" SLICE_FMT "\" must be a list", SLICE_ARG(key->text));
 			result = ERR_INVALID;
 			continue;
 		}
 		for (size_t k = 0; k < list->n; k++) {
-			int code = integration_add(context, receiver, plugin, (uint32_t)k, list->items[k]);
+			int code = integration_add(context, receiver, plugin, (uint32_t)k,
+						   list->items[k]);
 
 			result = code ? code : result;
 		}
@@ -149,8 +158,15 @@ static int integrations_bind(struct bind_context *context, struct receiver *rece
 }
 
 static const struct bind_field receiver_fields[] = {
-	{ .key = "name", .type = BIND_STRING, .offset = 0, .required = true, .doc = "How routes refer to it." },
-	{ .key = "webhook_configs", .type = BIND_NODE, .offset = sizeof(struct slice), .doc = "A list of webhooks; see below." },
+	{ .key = "name",
+	  .type = BIND_STRING,
+	  .offset = 0,
+	  .required = true,
+	  .doc = "How routes refer to it." },
+	{ .key = "webhook_configs",
+	  .type = BIND_NODE,
+	  .offset = sizeof(struct slice),
+	  .doc = "A list of webhooks; see below." },
 };
 const struct bind_table receiver_table = { .what = "receiver",
 					   .size = sizeof(struct slice) + sizeof(void *),
@@ -159,7 +175,8 @@ const struct bind_table receiver_table = { .what = "receiver",
 					   .node_offset = SIZE_MAX,
 					   .given_offset = SIZE_MAX };
 
-static int receiver_bind(struct bind_context *context, const struct yaml_node *node, struct receiver *receiver)
+static int receiver_bind(struct bind_context *context, const struct yaml_node *node,
+			 struct receiver *receiver)
 {
 	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
 
@@ -169,7 +186,8 @@ static int receiver_bind(struct bind_context *context, const struct yaml_node *n
 	}
 	for (uint32_t i = 0; i < context->config->nreceivers; i++)
 		if (slice_is_equal(context->config->receivers[i].name, name->text)) {
-			yaml_diag(context->diags, DIAG_ERROR, name, NULL, "notification config name \"" SLICE_FMT "\" is not unique",
+			yaml_diag(context->diags, DIAG_ERROR, name, NULL,
+				  "notification config name \"" SLICE_FMT "\" is not unique",
 				  SLICE_ARG(name->text));
 			return ERR_INVALID;
 		}
@@ -192,7 +210,8 @@ int receivers_bind(struct bind_context *context, const struct yaml_node *node)
 	if (!config->receivers)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < node->n; i++) {
-		int code = receiver_bind(context, node->items[i], &config->receivers[config->nreceivers]);
+		int code = receiver_bind(context, node->items[i],
+					 &config->receivers[config->nreceivers]);
 
 		/* A receiver with errors still has its name: routes to it are not wrong too. */
 		config->nreceivers += config->receivers[config->nreceivers].name.len > 0;
@@ -203,18 +222,21 @@ int receivers_bind(struct bind_context *context, const struct yaml_node *node)
 
 /* ---- the whole ---- */
 
-static int refuse_later(struct bind_context *context, const struct yaml_node *node, const char *what)
+static int refuse_later(struct bind_context *context, const struct yaml_node *node,
+			const char *what)
 {
 	if (yaml_is_empty(node))
 		return 0;
-	yaml_diag(context->diags, DIAG_ERROR, node, "take it out for now", "\"%s\" is not supported yet", what);
+	yaml_diag(context->diags, DIAG_ERROR, node, "take it out for now",
+		  "\"%s\" is not supported yet", what);
 	return ERR_INVALID;
 }
 
 static int actions_part_bind(struct bind_context *context, const struct yaml_node *node)
 {
 	struct actions_part part;
-	int code = bind_struct(&actions_table, node, context->arena, context->diags, &part);
+	int code = bind_struct(&actions_table, yaml_is_empty(node) ? NULL : node, context->arena,
+			       context->diags, &part);
 
 	context->config->freeze = part.freeze;
 	context->config->max_running = part.max_running;
@@ -222,8 +244,9 @@ static int actions_part_bind(struct bind_context *context, const struct yaml_nod
 	return code;
 }
 
-int actions_config_bind(const struct actions_config_nodes *nodes, struct slice external_url, const struct labels *external_labels,
-			struct diag_list *diags, struct actions_config **out)
+int actions_config_bind(const struct actions_config_nodes *nodes, struct slice external_url,
+			const struct labels *external_labels, struct diag_list *diags,
+			struct actions_config **out)
 {
 	struct actions_config *config = calloc(1, sizeof(*config));
 
@@ -232,8 +255,12 @@ int actions_config_bind(const struct actions_config_nodes *nodes, struct slice e
 	atomic_init(&config->refs, 1);
 	arena_init(&config->arena, 0);
 	config->external_url = arena_slice(&config->arena, external_url);
-	config->external_labels = external_labels ? labels_ref((struct labels *)external_labels) : NULL;
-	struct bind_context context = { .config = config, .arena = &config->arena, .diags = diags, .base_dir = nodes->base_dir };
+	config->external_labels =
+		external_labels ? labels_ref((struct labels *)external_labels) : NULL;
+	struct bind_context context = { .config = config,
+					.arena = &config->arena,
+					.diags = diags,
+					.base_dir = nodes->base_dir };
 	const int codes[] = {
 		receivers_bind(&context, nodes->receivers),
 		route_bind(&context, nodes->route),

@@ -1,8 +1,8 @@
 /*
  * Alertmanager's part of the configuration (route, receivers, …) and runbooks, as bound from YAML.
  *
- * Immutable after binding, reference-counted. What Tocsin does not have yet (receiver kinds, inhibition,
- * time intervals, step kinds) is refused by name.
+ * Immutable after binding, reference-counted. What Tocsin does not have yet (receiver kinds,
+ * inhibition, time intervals, step kinds) is refused by name.
  */
 #ifndef TOCSIN_ACTIONS_CONFIG_H
 #define TOCSIN_ACTIONS_CONFIG_H
@@ -16,7 +16,7 @@
 
 struct integration {
 	const struct action_plugin *plugin;
-	void *options; /* by plugin->integration; begins with struct integration_options */
+	void *options;	/* by plugin->integration; begins with struct integration_options */
 	uint32_t index; /* among those of its kind in the receiver: part of the outbox's key */
 };
 
@@ -47,7 +47,7 @@ enum runbook_mode { RUNBOOK_DISABLED, RUNBOOK_SUGGEST, RUNBOOK_APPROVE, RUNBOOK_
 struct runbook_step {
 	struct slice id;
 	const struct action_plugin *plugin; /* exec */
-	void *options; /* by plugin->step; begins with struct step_options */
+	void *options;			    /* by plugin->step; begins with struct step_options */
 };
 
 struct runbook {
@@ -78,21 +78,25 @@ struct actions_config {
 };
 
 /*
- * From the nodes of the top-level keys of tocsin.yml (each may be NULL): route, receivers, inhibit_rules, time_intervals,
- * templates, runbooks, actions, global. All errors to diags. ERR_INVALID.
+ * From the nodes of the top-level keys of tocsin.yml (each may be NULL): route, receivers,
+ * inhibit_rules, time_intervals, templates, runbooks, actions, global. All errors to diags.
+ * ERR_INVALID.
  */
 struct actions_config_nodes {
-	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals, *mute_time_intervals, *templates, *global, *runbooks,
-		*actions;
+	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
+		*mute_time_intervals, *templates, *global, *runbooks, *actions;
 	const char *base_dir; /* of the configuration file: relative paths */
 };
-int actions_config_bind(const struct actions_config_nodes *nodes, struct slice external_url, const struct labels *external_labels,
-			struct diag_list *diags, struct actions_config **out);
+int actions_config_bind(const struct actions_config_nodes *nodes, struct slice external_url,
+			const struct labels *external_labels, struct diag_list *diags,
+			struct actions_config **out);
 struct actions_config *actions_config_ref(struct actions_config *config);
 void actions_config_unref(struct actions_config *config);
 const struct runbook *runbook_find(const struct actions_config *config, struct slice name);
-/* The routes an alert takes: depth first, the first match of siblings unless continue. At most max; the count. */
-size_t route_match(const struct route *root, const struct labels *labels, const struct route **out, size_t max);
+/* The routes an alert takes: depth first, the first match of siblings unless continue. At most max;
+ * the count. */
+size_t route_match(const struct route *root, const struct labels *labels, const struct route **out,
+		   size_t max);
 /* The bind tables of this part, for the reference: name and table. */
 extern const struct bind_table route_table, receiver_table, runbook_table, actions_table;
 

@@ -1,10 +1,13 @@
 /*
- * The exec plug-in: a step of a runbook that runs a script, by way of the runner (runner.h). argv is fixed in the configuration.
- * What the script should know of the alert comes as JSON on its standard input.
+ * The exec plug-in: a step of a runbook that runs a script, by way of the runner (runner.h). argv
+ * is fixed in the configuration. What the script should know of the alert comes as JSON on its
+ * standard input.
  */
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "actions/runner.h"
 #include "base/error.h"
@@ -25,19 +28,25 @@ struct exec_options {
 
 #define EXEC_FIELD(member, name, kind, ...)                                                        \
 	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct exec_options, member), __VA_ARGS__ \
+		.key = name, .type = kind, .offset = offsetof(struct exec_options, member),        \
+		__VA_ARGS__                                                                        \
 	}
 
 static const struct bind_field exec_fields[] = {
 	STEP_FIELDS(exec_options, common, "60s"),
 	EXEC_FIELD(exec, "exec", BIND_STRINGS, .required = true,
-		   .doc = "The program and its arguments; no shell. The path is absolute, or begins with ./ and is relative to the configuration file."),
-	EXEC_FIELD(kill_after_ms, "kill_after", BIND_DURATION, .default_text = "10s", .min = 1, .max = 3600 * 1000,
-		   .doc = "From TERM to KILL, after the timeout."),
-	EXEC_FIELD(env, "env", BIND_MAP, .doc = "Environment beyond PATH, LANG, HOME and TOCSIN_ID; names [A-Z][A-Z0-9_]*."),
+		   .doc = "The program and its arguments; no shell. The path is absolute, or "
+			  "begins with ./ and is relative to the configuration file."),
+	EXEC_FIELD(kill_after_ms, "kill_after", BIND_DURATION, .default_text = "10s", .min = 1,
+		   .max = 3600 * 1000, .doc = "From TERM to KILL, after the timeout."),
+	EXEC_FIELD(
+		env, "env", BIND_MAP,
+		.doc = "Environment beyond PATH, LANG, HOME and TOCSIN_ID; names [A-Z][A-Z0-9_]*."),
 	EXEC_FIELD(cwd, "cwd", BIND_CSTRING, .default_text = "/", .doc = "Working directory."),
-	EXEC_FIELD(user, "user", BIND_CSTRING, .doc = "As whom; the daemon's own user unless given."),
-	EXEC_FIELD(no_new_privs, "no_new_privs", BIND_BOOL, .default_text = "true", .doc = "Forbid it and its children to gain privileges (sudo)."),
+	EXEC_FIELD(user, "user", BIND_CSTRING,
+		   .doc = "As whom; the daemon's own user unless given."),
+	EXEC_FIELD(no_new_privs, "no_new_privs", BIND_BOOL, .default_text = "true",
+		   .doc = "Forbid it and its children to gain privileges (sudo)."),
 };
 static const struct bind_table exec_table = { .what = "exec step",
 					      .size = sizeof(struct exec_options),
@@ -48,7 +57,8 @@ static const struct bind_table exec_table = { .what = "exec step",
 
 /* ---- checks ---- */
 
-static int complain(struct diag_list *diags, const struct yaml_node *node, const char *hint, const char *text)
+static int complain(struct diag_list *diags, const struct yaml_node *node, const char *hint,
+		    const char *text)
 {
 	yaml_diag(diags, DIAG_ERROR, node, hint, "%s", text);
 	return ERR_INVALID;
@@ -74,8 +84,8 @@ static bool env_name_is_valid(struct slice name)
 	return true;
 }
 
-static int argv_make(struct exec_options *options, const struct yaml_node *node, const char *base_dir, struct arena *arena,
-		     struct diag_list *diags)
+static int argv_make(struct exec_options *options, const struct yaml_node *node,
+		     const char *base_dir, struct arena *arena, struct diag_list *diags)
 {
 	size_t n = options->exec.n;
 	char why[256];
@@ -103,34 +113,83 @@ static int argv_make(struct exec_options *options, const struct yaml_node *node,
 	}
 	if (script_check(options->argv[0], why) == 0)
 		return 0;
-	return complain(diags, node, "a script must exist, be executable, and be writable by nobody but root and the daemon's user", why);
+	return complain(diags, node,
+			"a script must exist, be executable, and be writable by nobody but root "
+			"and the daemon's user",
+			why);
 }
 
-static int environment_make(struct exec_options *options, struct arena *arena, struct diag_list *diags)
+static int environment_make(struct exec_options *options, struct arena *arena,
+			    struct diag_list *diags)
 {
 	if (options->env.n > ENV_MAX)
-		return complain(diags, options->env.items[0].key_node, NULL, "too many variables");
+		return complain(diags, options->env.items[0].key_node, "at most 64",
+				"too many variables");
 	options->environment = ARENA_ARRAY(arena, const char *, options->env.n + 1);
 	for (size_t i = 0; options->environment && i < options->env.n; i++) {
 		const struct bind_pair *pair = &options->env.items[i];
 
 		if (!env_name_is_valid(pair->key))
-			return complain(diags, pair->key_node, "names are [A-Z][A-Z0-9_]*; LD_…, PATH and the like are not to be set", "this variable is not allowed");
+			return complain(diags, pair->key_node,
+					"names are [A-Z][A-Z0-9_]*; LD_…, PATH and the like are "
+					"not to be set",
+					"this variable is not allowed");
 		if (memchr(pair->value.ptr ? pair->value.ptr : "", '\0', pair->value.len))
-			return complain(diags, pair->value_node, NULL, "a value cannot hold a NUL byte");
-		options->environment[i] = arena_printf(arena, SLICE_FMT "=" SLICE_FMT, SLICE_ARG(pair->key), SLICE_ARG(pair->value));
+			return complain(diags, pair->value_node, NULL,
+					"a value cannot hold a NUL byte");
+		options->environment[i] =
+			arena_printf(arena, SLICE_FMT "=" SLICE_FMT, SLICE_ARG(pair->key),
+				     SLICE_ARG(pair->value));
 	}
 	return options->environment ? 0 : ERR_NOMEM;
 }
 
-static int exec_check(void *pointer, bool is_step, const struct yaml_node *node, const char *base_dir, struct arena *arena,
+/* ERR_INVALID: there is none of this name. */
+static int user_find(const char *name, uid_t *uid)
+{
+	struct passwd entry, *found = NULL;
+	char texts[4096];
+
+	if (getpwnam_r(name, &entry, texts, sizeof(texts), &found) || !found)
+		return ERR_INVALID;
+	*uid = found->pw_uid;
+	return 0;
+}
+
+static int user_check(const struct exec_options *options, const struct yaml_node *node,
 		      struct diag_list *diags)
 {
-	struct exec_options *options = pointer;
-	const struct yaml_node *exec = yaml_get(node, "exec");
-	int code = argv_make(options, exec ? exec : node, base_dir, arena, diags), later = environment_make(options, arena, diags);
+	const struct yaml_node *user = yaml_get(node, "user");
+	uid_t uid = geteuid();
 
-	return code ? code : later;
+	if (options->user && user_find(options->user, &uid)) {
+		yaml_diag(diags, DIAG_ERROR, user, NULL, "there is no user \"%s\"", options->user);
+		return ERR_INVALID;
+	}
+	if (uid == 0)
+		yaml_diag(diags, DIAG_WARNING, user ? user : yaml_get(node, "exec"),
+			  "add user: NAME, or let the daemon be another user's",
+			  "this script runs as root");
+	else if (uid != geteuid() && geteuid() != 0)
+		yaml_diag(diags, DIAG_WARNING, user, NULL,
+			  "only a daemon of root's can run a script as \"%s\"", options->user);
+	return 0;
+}
+
+static int exec_check(void *pointer, bool is_step, const struct yaml_node *node,
+		      const char *base_dir, struct arena *arena, struct diag_list *diags)
+{
+	struct exec_options *options = pointer;
+	int codes[] = { argv_make(options, yaml_get(node, "exec"), base_dir, arena, diags),
+			environment_make(options, arena, diags), user_check(options, node, diags),
+			options->cwd[0] == '/' ? 0
+					       : complain(diags, yaml_get(node, "cwd"), NULL,
+							  "\"cwd\" must be an absolute path") };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i])
+			return codes[i];
+	return 0;
 }
 
 /* ---- attempts ---- */
@@ -149,8 +208,10 @@ static void on_result(void *ctx, const struct action_result *result)
 	free(attempt);
 }
 
-static int ask(const struct action_host *host, const struct exec_options *options, const struct action_job *job, bool recover_only,
-	       void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out)
+static int ask(const struct action_host *host, const struct exec_options *options,
+	       const struct action_job *job, bool recover_only,
+	       void (*done)(void *ctx, const struct action_result *result), void *ctx,
+	       struct action_attempt **out)
 {
 	struct action_attempt *attempt = malloc(sizeof(*attempt));
 	struct runner_job request = { .id = job->id,
@@ -167,7 +228,9 @@ static int ask(const struct action_host *host, const struct exec_options *option
 	if (!attempt)
 		return ERR_NOMEM;
 	*attempt = (struct action_attempt){ .done = done, .ctx = ctx };
-	int code = host->runner ? runner_start(host->runner, &request, on_result, attempt, &attempt->call) : ERR_UNSUPPORTED;
+	int code = host->runner ? runner_start(host->runner, &request, on_result, attempt,
+					       &attempt->call)
+				: ERR_UNSUPPORTED;
 
 	if (code) {
 		free(attempt);
@@ -177,14 +240,18 @@ static int ask(const struct action_host *host, const struct exec_options *option
 	return 0;
 }
 
-static int exec_start(const struct action_host *host, const void *options, const struct action_job *job,
-		      void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out)
+static int exec_start(const struct action_host *host, const void *options,
+		      const struct action_job *job,
+		      void (*done)(void *ctx, const struct action_result *result), void *ctx,
+		      struct action_attempt **out)
 {
 	return ask(host, options, job, false, done, ctx, out);
 }
 
-static int exec_recover(const struct action_host *host, const void *options, const struct action_job *job,
-			void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out)
+static int exec_recover(const struct action_host *host, const void *options,
+			const struct action_job *job,
+			void (*done)(void *ctx, const struct action_result *result), void *ctx,
+			struct action_attempt **out)
 {
 	return ask(host, options, job, true, done, ctx, out);
 }
@@ -205,7 +272,8 @@ static void exec_forget(const struct action_host *host, const char *id)
 extern const struct action_plugin exec_plugin;
 const struct action_plugin exec_plugin = {
 	.name = "exec",
-	.doc = "Runs a script: argv, never a shell; JSON on standard input; cut off after its timeout.",
+	.doc = "Runs a script: argv, never a shell; JSON on standard input; cut off after its "
+	       "timeout.",
 	.step = &exec_table,
 	.check = exec_check,
 	.start = exec_start,

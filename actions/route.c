@@ -14,28 +14,50 @@ struct route_part {
 	uint64_t given;
 };
 
-enum route_key { KEY_RECEIVER, KEY_GROUP_BY, KEY_MATCHERS, KEY_CONTINUE, KEY_WAIT, KEY_INTERVAL, KEY_REPEAT, KEY_ROUTES };
+enum route_key {
+	KEY_RECEIVER,
+	KEY_GROUP_BY,
+	KEY_MATCHERS,
+	KEY_CONTINUE,
+	KEY_WAIT,
+	KEY_INTERVAL,
+	KEY_REPEAT,
+	KEY_ROUTES
+};
 
 static const struct bind_field route_fields[] = {
-	[KEY_RECEIVER] = BIND_FIELD(route_part, receiver, "receiver", BIND_STRING,
-				    .doc = "Who is told; inherited from the parent. The root must name one."),
+	[KEY_RECEIVER] = BIND_FIELD(
+		route_part, receiver, "receiver", BIND_STRING,
+		.doc = "Who is told; inherited from the parent. The root must name one."),
 	[KEY_GROUP_BY] = BIND_FIELD(route_part, group_by, "group_by", BIND_STRINGS,
-				    .doc = "Alerts with equal values of these labels share a notification; ['...'] for all labels. Inherited."),
-	[KEY_MATCHERS] = BIND_FIELD(route_part, matchers, "matchers", BIND_STRINGS,
-				    .doc = "Which alerts take this route: all must match. Not at the root."),
-	[KEY_CONTINUE] = BIND_FIELD(route_part, go_on, "continue", BIND_BOOL, .default_text = "false",
-				    .doc = "Go on with the next sibling after a match."),
-	[KEY_WAIT] = BIND_FIELD(route_part, group_wait_ms, "group_wait", BIND_DURATION, .default_text = "30s",
+				    .doc = "Alerts with equal values of these labels share a "
+					   "notification; ['...'] for all labels. Inherited."),
+	[KEY_MATCHERS] =
+		BIND_FIELD(route_part, matchers, "matchers", BIND_STRINGS,
+			   .doc = "Which alerts take this route: all must match. Not at the root."),
+	[KEY_CONTINUE] =
+		BIND_FIELD(route_part, go_on, "continue", BIND_BOOL, .default_text = "false",
+			   .doc = "Go on with the next sibling after a match."),
+	[KEY_WAIT] = BIND_FIELD(route_part, group_wait_ms, "group_wait", BIND_DURATION,
+				.default_text = "30s",
 				.doc = "How long a new group waits for more alerts. Inherited."),
-	[KEY_INTERVAL] = BIND_FIELD(route_part, group_interval_ms, "group_interval", BIND_DURATION, .default_text = "5m",
-				    .doc = "Least time between notifications of a group. Inherited."),
-	[KEY_REPEAT] = BIND_FIELD(route_part, repeat_interval_ms, "repeat_interval", BIND_DURATION, .default_text = "4h",
+	[KEY_INTERVAL] =
+		BIND_FIELD(route_part, group_interval_ms, "group_interval", BIND_DURATION,
+			   .default_text = "5m",
+			   .doc = "Least time between notifications of a group. Inherited."),
+	[KEY_REPEAT] = BIND_FIELD(route_part, repeat_interval_ms, "repeat_interval", BIND_DURATION,
+				  .default_text = "4h",
 				  .doc = "When an unchanged group is told again. Inherited."),
-	[KEY_ROUTES] = BIND_FIELD(route_part, routes, "routes", BIND_NODE, .doc = "Children; the first that matches is taken."),
-	BIND_FIELD(route_part, mute, "mute_time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
-	BIND_FIELD(route_part, active, "active_time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
-	BIND_FIELD(route_part, match, "match", BIND_NODE, .doc = "Old form of matchers: use `matchers`."),
-	BIND_FIELD(route_part, match_re, "match_re", BIND_NODE, .doc = "Old form of matchers: use `matchers`."),
+	[KEY_ROUTES] = BIND_FIELD(route_part, routes, "routes", BIND_NODE,
+				  .doc = "Children; the first that matches is taken."),
+	BIND_FIELD(route_part, mute, "mute_time_intervals", BIND_NODE,
+		   .doc = "Not there yet: must be empty."),
+	BIND_FIELD(route_part, active, "active_time_intervals", BIND_NODE,
+		   .doc = "Not there yet: must be empty."),
+	BIND_FIELD(route_part, match, "match", BIND_NODE,
+		   .doc = "Old form of matchers: use `matchers`."),
+	BIND_FIELD(route_part, match_re, "match_re", BIND_NODE,
+		   .doc = "Old form of matchers: use `matchers`."),
 };
 const struct bind_table route_table = { .what = "route",
 					.size = sizeof(struct route_part),
@@ -49,7 +71,8 @@ static bool is_given(const struct route_part *part, enum route_key key)
 	return part->given >> key & 1;
 }
 
-static int complain(struct bind_context *context, const struct yaml_node *node, const char *hint, const char *text)
+static int complain(struct bind_context *context, const struct yaml_node *node, const char *hint,
+		    const char *text)
 {
 	yaml_diag(context->diags, DIAG_ERROR, node, hint, "%s", text);
 	return ERR_INVALID;
@@ -60,7 +83,8 @@ static int compare_slices(const void *a, const void *b)
 	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static int group_by_bind(struct bind_context *context, const struct route_part *part, struct route *route)
+static int group_by_bind(struct bind_context *context, const struct route_part *part,
+			 struct route *route)
 {
 	const struct bind_strings *list = &part->group_by;
 	const struct yaml_node *node = yaml_get(part->node, "group_by");
@@ -81,20 +105,25 @@ static int group_by_bind(struct bind_context *context, const struct route_part *
 	route->ngroup_by = 0;
 	if (list->n == 1)
 		return 0;
-	return complain(context, node, NULL, "cannot have wildcard group_by (`...`) and other labels at the same time");
+	return complain(context, node, NULL,
+			"cannot have wildcard group_by (`...`) and other labels at the same time");
 }
 
-static int matchers_bind(struct bind_context *context, const struct route_part *part, struct route *route)
+static int matchers_bind(struct bind_context *context, const struct route_part *part,
+			 struct route *route)
 {
 	const struct yaml_node *node = yaml_get(part->node, "matchers");
 	int result = 0;
 
 	for (size_t i = 0; i < part->matchers.n; i++) {
 		char *why = NULL;
-		int code = matchers_parse(part->matchers.items[i], &route->matchers, &route->nmatchers, &why);
+		int code = matchers_parse(part->matchers.items[i], &route->matchers,
+					  &route->nmatchers, &why);
 
 		if (code)
-			yaml_diag(context->diags, DIAG_ERROR, node, "write it as name=\"value\" or name=~\"regexp\"", "bad matcher \"" SLICE_FMT "\": %s",
+			yaml_diag(context->diags, DIAG_ERROR, node,
+				  "write it as name=\"value\" or name=~\"regexp\"",
+				  "bad matcher \"" SLICE_FMT "\": %s",
 				  SLICE_ARG(part->matchers.items[i]), why ? why : error_text(code));
 		free(why);
 		result = code ? code : result;
@@ -125,7 +154,8 @@ static int key_make(struct bind_context *context, const struct route *parent, st
 static int check_root(struct bind_context *context, const struct route_part *part)
 {
 	if (!is_given(part, KEY_RECEIVER))
-		return complain(context, part->node, "add receiver: NAME", "root route must specify a default receiver");
+		return complain(context, part->node, "add receiver: NAME",
+				"root route must specify a default receiver");
 	if (part->matchers.n)
 		return complain(context, part->node, NULL, "root route must not have any matchers");
 	if (part->go_on)
@@ -133,7 +163,8 @@ static int check_root(struct bind_context *context, const struct route_part *par
 	return 0;
 }
 
-static int receiver_resolve(struct bind_context *context, const struct route_part *part, struct route *route)
+static int receiver_resolve(struct bind_context *context, const struct route_part *part,
+			    struct route *route)
 {
 	const struct actions_config *config = context->config;
 	const char **names = ARENA_ARRAY(context->arena, const char *, config->nreceivers + 1);
@@ -150,8 +181,10 @@ static int receiver_resolve(struct bind_context *context, const struct route_par
 	const char *near = nearest_name(route->receiver_name, names, config->nreceivers);
 
 	yaml_diag(context->diags, DIAG_ERROR, yaml_get(part->node, "receiver"),
-		  near ? arena_printf(context->arena, "did you mean \"%s\"?", near) : "add it to receivers",
-		  "undefined receiver \"" SLICE_FMT "\" used in route", SLICE_ARG(route->receiver_name));
+		  near ? arena_printf(context->arena, "did you mean \"%s\"?", near)
+		       : "add it to receivers",
+		  "undefined receiver \"" SLICE_FMT "\" used in route",
+		  SLICE_ARG(route->receiver_name));
 	return ERR_INVALID;
 }
 
@@ -160,18 +193,23 @@ static int refuse_later(struct bind_context *context, const struct route_part *p
 	int result = 0;
 
 	if (!yaml_is_empty(part->mute))
-		result = complain(context, part->mute, "take it out for now", "\"mute_time_intervals\" is not supported yet");
+		result = complain(context, part->mute, "take it out for now",
+				  "\"mute_time_intervals\" is not supported yet");
 	if (!yaml_is_empty(part->active))
-		result = complain(context, part->active, "take it out for now", "\"active_time_intervals\" is not supported yet");
+		result = complain(context, part->active, "take it out for now",
+				  "\"active_time_intervals\" is not supported yet");
 	if (!yaml_is_empty(part->match) || !yaml_is_empty(part->match_re))
-		result = complain(context, part->node, "write matchers: [name=\"value\"]", "\"match\" and \"match_re\" are not supported");
+		result = complain(context, part->node, "write matchers: [name=\"value\"]",
+				  "\"match\" and \"match_re\" are not supported");
 	return result;
 }
 
-static int bind_one(struct bind_context *context, const struct yaml_node *node, const struct route *parent, unsigned depth, uint32_t *count,
+static int bind_one(struct bind_context *context, const struct yaml_node *node,
+		    const struct route *parent, unsigned depth, uint32_t *count,
 		    struct route *route);
 
-static int children_bind(struct bind_context *context, const struct yaml_node *list, unsigned depth, uint32_t *count, struct route *route)
+static int children_bind(struct bind_context *context, const struct yaml_node *list, unsigned depth,
+			 uint32_t *count, struct route *route)
 {
 	int result = 0;
 
@@ -183,7 +221,8 @@ static int children_bind(struct bind_context *context, const struct yaml_node *l
 	if (!route->routes)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < list->n; i++) {
-		int code = bind_one(context, list->items[i], route, depth + 1, count, &route->routes[route->nroutes]);
+		int code = bind_one(context, list->items[i], route, depth + 1, count,
+				    &route->routes[route->nroutes]);
 
 		route->nroutes++; /* counted even when wrong: route_fini() gives back what it got */
 		result = code ? code : result;
@@ -191,23 +230,32 @@ static int children_bind(struct bind_context *context, const struct yaml_node *l
 	return result;
 }
 
-static int bind_one(struct bind_context *context, const struct yaml_node *node, const struct route *parent, unsigned depth, uint32_t *count,
+static int bind_one(struct bind_context *context, const struct yaml_node *node,
+		    const struct route *parent, unsigned depth, uint32_t *count,
 		    struct route *route)
 {
 	struct route_part part;
 
 	if (depth > ROUTE_DEPTH_MAX || *count >= ROUTES_MAX)
-		return complain(context, node, NULL, depth > ROUTE_DEPTH_MAX ? "routes are nested too deeply" : "too many routes");
+		return complain(context, node, NULL,
+				depth > ROUTE_DEPTH_MAX ? "routes are nested too deeply"
+							: "too many routes");
 	int code = bind_struct(&route_table, node, context->arena, context->diags, &part), one;
 
 	if (code)
 		return code;
 	route->id = (*count)++;
 	route->go_on = part.go_on;
-	route->receiver_name = is_given(&part, KEY_RECEIVER) || !parent ? part.receiver : parent->receiver_name;
-	route->group_wait_ms = is_given(&part, KEY_WAIT) || !parent ? part.group_wait_ms : parent->group_wait_ms;
-	route->group_interval_ms = is_given(&part, KEY_INTERVAL) || !parent ? part.group_interval_ms : parent->group_interval_ms;
-	route->repeat_interval_ms = is_given(&part, KEY_REPEAT) || !parent ? part.repeat_interval_ms : parent->repeat_interval_ms;
+	route->receiver_name =
+		is_given(&part, KEY_RECEIVER) || !parent ? part.receiver : parent->receiver_name;
+	route->group_wait_ms =
+		is_given(&part, KEY_WAIT) || !parent ? part.group_wait_ms : parent->group_wait_ms;
+	route->group_interval_ms = is_given(&part, KEY_INTERVAL) || !parent
+					   ? part.group_interval_ms
+					   : parent->group_interval_ms;
+	route->repeat_interval_ms = is_given(&part, KEY_REPEAT) || !parent
+					    ? part.repeat_interval_ms
+					    : parent->repeat_interval_ms;
 	if (!parent && (one = check_root(context, &part)))
 		code = one;
 	if (is_given(&part, KEY_GROUP_BY)) {
@@ -219,8 +267,11 @@ static int bind_one(struct bind_context *context, const struct yaml_node *node, 
 		route->group_by_all = parent->group_by_all;
 	}
 	if (route->group_interval_ms == 0 || route->repeat_interval_ms == 0)
-		code = complain(context, node, NULL, "group_interval and repeat_interval cannot be zero");
-	if ((one = matchers_bind(context, &part, route)) || (one = key_make(context, parent, route)))
+		code = complain(context, node, NULL,
+				"group_interval and repeat_interval cannot be zero");
+	if ((one = matchers_bind(context, &part, route)))
+		code = one;
+	if ((one = key_make(context, parent, route)))
 		return one;
 	if (route->receiver_name.len && (one = receiver_resolve(context, &part, route)))
 		code = one;
@@ -235,9 +286,10 @@ int route_bind(struct bind_context *context, const struct yaml_node *node)
 	struct actions_config *config = context->config;
 	uint32_t count = 0;
 
-	if (yaml_is_empty(node)) {
+	if (!node || yaml_is_null(node)) {
 		if (config->nreceivers)
-			diag_add(context->diags, DIAG_WARNING, NULL, 0, 0, NULL, "add route: {receiver: NAME}",
+			diag_add(context->diags, DIAG_WARNING, NULL, 0, 0, NULL,
+				 "add route: {receiver: NAME}",
 				 "there are receivers, but no route: nobody will be told");
 		return 0;
 	}
@@ -257,7 +309,8 @@ void route_fini(struct route *route)
 }
 
 /* How many routes under this one take the alert; depth is bounded at binding. */
-static size_t match_below(const struct route *route, const struct labels *labels, const struct route **out, size_t max)
+static size_t match_below(const struct route *route, const struct labels *labels,
+			  const struct route **out, size_t max)
 {
 	size_t n = 0;
 
@@ -275,7 +328,8 @@ static size_t match_below(const struct route *route, const struct labels *labels
 	return n;
 }
 
-size_t route_match(const struct route *root, const struct labels *labels, const struct route **out, size_t max)
+size_t route_match(const struct route *root, const struct labels *labels, const struct route **out,
+		   size_t max)
 {
 	return match_below(root, labels, out, max);
 }

@@ -163,7 +163,8 @@ static int step_bind(struct bind_context *context, const struct yaml_node *node,
 		return code;
 	if (!name_is_valid(options->id, 32, false))
 		return complain(context, yaml_get(node, "id"),
-				"a letter, then letters, digits and underscores; at most 32",
+				"a lower-case letter, then such letters, digits and underscores; "
+				"at most 32",
 				"bad id of a step");
 	for (const struct runbook_step *other = runbook->steps; other < step; other++)
 		if (slice_is_equal(other->id, options->id))

@@ -33,18 +33,21 @@ const struct silence *actions_silence_find(const struct actions *actions, const 
 	return find(actions, id);
 }
 
-void actions_silences_each(const struct actions *actions, void (*fn)(void *ctx, const struct silence *silence), void *ctx)
+void actions_silences_each(const struct actions *actions,
+			   void (*fn)(void *ctx, const struct silence *silence), void *ctx)
 {
 	for (uint32_t i = 0; i < actions->nsilences; i++)
 		fn(ctx, &actions->silences[i]);
 }
 
-const struct silence *actions_silenced_by(const struct actions *actions, const struct labels *labels, int64_t now_ms)
+const struct silence *actions_silenced_by(const struct actions *actions,
+					  const struct labels *labels, int64_t now_ms)
 {
 	for (uint32_t i = 0; i < actions->nsilences; i++) {
 		const struct silence *silence = &actions->silences[i];
 
-		if (silence_state_at(silence, now_ms) == SILENCE_ACTIVE && matchers_is_match(silence->matchers, silence->nmatchers, labels))
+		if (silence_state_at(silence, now_ms) == SILENCE_ACTIVE &&
+		    matchers_is_match(silence->matchers, silence->nmatchers, labels))
 			return silence;
 	}
 	return NULL;
@@ -70,12 +73,17 @@ static int check(const struct silence *silence, int64_t now_ms, char why[256])
 		any = any || !matcher_is_match(&silence->matchers[i], SLICE(""));
 	if (!any)
 		return refuse(why, "at least one matcher must not match the empty string");
-	if (silence->ends_ms < silence->starts_ms)
-		return refuse(why, "end time must not be before start time");
+	if (silence->ends_ms <= silence->starts_ms)
+		return refuse(why, "start time must be before end time");
 	if (silence->ends_ms <= now_ms)
 		return refuse(why, "end time can't be in the past");
-	if (strlen(silence->created_by) > SILENCE_TEXT_MAX || strlen(silence->comment) > SILENCE_TEXT_MAX)
+	if (strlen(silence->created_by) > SILENCE_TEXT_MAX ||
+	    strlen(silence->comment) > SILENCE_TEXT_MAX)
 		return refuse(why, "comment or creator is too long");
+	if (!slice_is_utf8(slice_from(silence->created_by)) ||
+	    !slice_is_utf8(slice_from(silence->comment)))
+		return refuse(why,
+			      "comment or creator is no text"); /* a record could not hold it */
 	return 0;
 }
 
@@ -114,13 +122,17 @@ static void save(struct actions *actions, const struct silence *silence)
 	for (size_t i = 0; i < silence->nmatchers; i++) {
 		const struct matcher *matcher = &silence->matchers[i];
 
-		json_array_append_new(matchers, json_pack("{ss% si ss%}", "name", matcher->name, matcher->name_len, "type", (int)matcher->type,
-							  "value", matcher->value, matcher->value_len));
+		json_array_append_new(matchers,
+				      json_pack("{ss% si ss%}", "name", matcher->name,
+						matcher->name_len, "type", (int)matcher->type,
+						"value", matcher->value, matcher->value_len));
 	}
 	actions_record(actions, RECORD_SILENCE,
-		       json_pack("{ss so sI sI sI ss ss}", "id", silence->id, "matchers", matchers, "starts", (json_int_t)silence->starts_ms,
-				 "ends", (json_int_t)silence->ends_ms, "updated", (json_int_t)silence->updated_ms, "created_by",
-				 silence->created_by, "comment", silence->comment),
+		       json_pack("{ss so sI sI sI ss ss}", "id", silence->id, "matchers", matchers,
+				 "starts", (json_int_t)silence->starts_ms, "ends",
+				 (json_int_t)silence->ends_ms, "updated",
+				 (json_int_t)silence->updated_ms, "created_by", silence->created_by,
+				 "comment", silence->comment),
 		       false);
 }
 
@@ -151,7 +163,8 @@ static struct silence *add(struct actions *actions)
 static void remove_at(struct actions *actions, uint32_t i)
 {
 	silence_fini(&actions->silences[i]);
-	memmove(&actions->silences[i], &actions->silences[i + 1], (actions->nsilences - i - 1) * sizeof(actions->silences[0]));
+	memmove(&actions->silences[i], &actions->silences[i + 1],
+		(actions->nsilences - i - 1) * sizeof(actions->silences[0]));
 	actions->nsilences--;
 }
 
@@ -165,8 +178,9 @@ static void make_id(char id[40])
 	assert(made == 1);
 	b[6] = (b[6] & 0x0f) | 0x40;
 	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(id, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
-		 b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	snprintf(id, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		 b[13], b[14], b[15]);
 }
 
 static int copy_into(struct silence *to, const struct silence *from)
@@ -175,7 +189,8 @@ static int copy_into(struct silence *to, const struct silence *from)
 	char *created_by = strdup(from->created_by), *comment = strdup(from->comment);
 	size_t n = 0;
 
-	while (matchers && n < from->nmatchers && matcher_dup(&from->matchers[n], &matchers[n]) == 0)
+	while (matchers && n < from->nmatchers &&
+	       matcher_dup(&from->matchers[n], &matchers[n]) == 0)
 		n++;
 	if (!matchers || n < from->nmatchers || !created_by || !comment) {
 		matchers_free(matchers, n);
@@ -195,7 +210,8 @@ static int copy_into(struct silence *to, const struct silence *from)
 	return 0;
 }
 
-int actions_silence_set(struct actions *actions, const struct silence *wanted, int64_t now_ms, char id[40], char why[256])
+int actions_silence_set(struct actions *actions, const struct silence *wanted, int64_t now_ms,
+			char id[40], char why[256])
 {
 	struct silence *old = wanted->id[0] ? find(actions, wanted->id) : NULL, *silence = NULL;
 	int code = check(wanted, now_ms, why);
@@ -224,13 +240,13 @@ int actions_silence_set(struct actions *actions, const struct silence *wanted, i
 			remove_at(actions, actions->nsilences - 1);
 		return code;
 	}
-	if (silence->starts_ms < now_ms && (!old || silence->updated_ms == 0))
+	if (silence->starts_ms < now_ms && silence != old)
 		silence->starts_ms = now_ms;
 	silence->updated_ms = now_ms;
-	snprintf(id, 40, "%s", silence->id);
 	save(actions, silence);
 	if (wanted->id[0] && strcmp(wanted->id, silence->id) != 0)
 		actions_silence_expire(actions, wanted->id, now_ms);
+	snprintf(id, 40, "%s", silence->id);
 	return 0;
 }
 
@@ -260,16 +276,19 @@ static int matchers_restore(struct silence *silence, const json_t *array)
 	silence->matchers = calloc(n, sizeof(*silence->matchers));
 	if (!silence->matchers)
 		return ERR_NOMEM;
-	json_array_foreach(array, i, item) {
-		const json_t *name = json_object_get(item, "name"), *value = json_object_get(item, "value");
+	json_array_foreach (array, i, item) {
+		const json_t *name = json_object_get(item, "name"),
+			     *value = json_object_get(item, "value");
 		json_int_t type = json_integer_value(json_object_get(item, "type"));
 		char *why = NULL;
 
 		if (!name || !value || type < MATCH_EQ || type > MATCH_NRE)
 			return ERR_CORRUPT;
-		int code = matcher_init(&silence->matchers[i], (enum match_type)type,
-					(struct slice){ json_string_value(name), json_string_length(name) },
-					(struct slice){ json_string_value(value), json_string_length(value) }, &why);
+		int code = matcher_init(
+			&silence->matchers[i], (enum match_type)type,
+			(struct slice){ json_string_value(name), json_string_length(name) },
+			(struct slice){ json_string_value(value), json_string_length(value) },
+			&why);
 
 		free(why);
 		if (code)
@@ -285,7 +304,8 @@ void silences_restore(struct actions *actions, struct slice payload)
 	const char *id = json_text(object, "id");
 	struct silence restored = { 0 };
 
-	if (id && strlen(id) < sizeof(restored.id) && matchers_restore(&restored, json_object_get(object, "matchers")) == 0) {
+	if (id && strlen(id) < sizeof(restored.id) &&
+	    matchers_restore(&restored, json_object_get(object, "matchers")) == 0) {
 		struct silence *silence = find(actions, id);
 
 		snprintf(restored.id, sizeof(restored.id), "%s", id);
