@@ -131,6 +131,8 @@ static void reload(struct daemon *daemon, struct call *call)
 		warn_unchangeable(daemon->config, config);
 		send_load(daemon->action.inbox, MSG_CONFIG, rules, config);
 		send_load(daemon->engine.inbox, MSG_LOAD, rules, config);
+		for (uint32_t i = 0; i < daemon->ningest; i++)
+			send_load(daemon->ingest[i].inbox, MSG_CONFIG, NULL, config);
 		rule_set_unref(rules);
 		config_unref(daemon->config);
 		daemon->config = config;

@@ -182,6 +182,30 @@ static void on_batch_done(struct ingest_thread *thread, struct batch *batch)
 	batch_free(batch);
 }
 
+/* The listen address stays what it was at the start, whatever a reloaded configuration says. */
+static struct web_options web_options(const struct ingest_thread *thread,
+				      const struct config *config)
+{
+	return (struct web_options){ .external_url = config->external_url,
+				     .allowed_hosts = config->allowed_hosts.items,
+				     .nallowed_hosts = config->allowed_hosts.n,
+				     .loopback = thread->loopback,
+				     .version = PACKAGE_VERSION,
+				     .query_timeout_ms = config->query_timeout_ms,
+				     .thread = thread->number };
+}
+
+static void on_config(struct ingest_thread *thread, struct msg_load *msg)
+{
+	struct web_options web = web_options(thread, msg->config);
+	int code = web_configure(thread->web, &web);
+
+	if (code)
+		log_error("web", "the old hosts and limits stay in force", "error=%s",
+			  log_quote(slice_from(error_text(code))));
+	message_free(&msg->item);
+}
+
 static void on_message(void *ctx, struct queue_item *item)
 {
 	struct ingest_thread *thread = ctx;
@@ -199,6 +223,9 @@ static void on_message(void *ctx, struct queue_item *item)
 	case MSG_CALL:
 		if (!own_metrics_call_done(thread, (struct call *)item))
 			web_call_done(thread->web, thread->server, (struct call *)item);
+		return;
+	case MSG_CONFIG:
+		on_config(thread, (struct msg_load *)item);
 		return;
 	case MSG_STOP:
 		free(item);
@@ -296,22 +323,17 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 				 .ready = host_ready,
 				 .now_ms = host_now_ms,
 				 .metrics = host_metrics };
-	struct web_options web = { .external_url = config->external_url,
-				   .allowed_hosts = config->allowed_hosts.items,
-				   .nallowed_hosts = config->allowed_hosts.n,
-				   .loopback = is_loopback(config->listen_host),
-				   .version = PACKAGE_VERSION,
-				   .query_timeout_ms = config->query_timeout_ms,
-				   .thread = number };
 
 	thread->daemon = daemon;
 	thread->number = number;
+	thread->loopback = is_loopback(config->listen_host);
 	thread->batch_bytes_max = (size_t)config->queue_bytes_max;
 	thread->loop = loop_new();
 	thread->inbox = queue_new(SIZE_MAX, SIZE_MAX);
 	thread->decoder = rw_decoder_new(&daemon->rw);
 	if (!thread->loop || !thread->inbox || !thread->decoder)
 		return ERR_NOMEM;
+	struct web_options web = web_options(thread, config);
 	int code = web_new(&host, &web, &thread->web);
 
 	if (code)

@@ -32,7 +32,7 @@ enum message_kind {
 	MSG_CALL,       /* struct call */
 	MSG_LOAD,       /* struct msg_load: rules to be put into force */
 	MSG_LOADED,     /* struct msg_load, on its way back */
-	MSG_CONFIG,     /* struct msg_load: configuration for the action side */
+	MSG_CONFIG,     /* struct msg_load: configuration for the action side and the API */
 	MSG_RECORD,     /* struct msg_record */
 	MSG_EVENT,      /* struct alert_event */
 	MSG_DURABLE,    /* struct msg_token */
@@ -110,6 +110,7 @@ struct own_metrics {
 struct ingest_thread {
 	struct daemon *daemon;
 	uint32_t number;
+	bool loopback; /* listens on a loopback address */
 	size_t batch_bytes_max; /* what the engine's queue holds at most */
 	pthread_t thread;
 	struct loop *loop;

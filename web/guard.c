@@ -88,8 +88,8 @@ static bool is_our_host(const struct web *web, struct slice host)
 }
 
 /*
- * Ours: the external URL's, or where this very request went; but then under a name that nobody could have made to point
- * here.
+ * Ours: the external URL's, or where this very request went; but then under a name that nobody
+ * could have made to point here.
  */
 static bool is_our_origin(const struct web *web, struct slice origin, struct slice host)
 {

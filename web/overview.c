@@ -386,7 +386,7 @@ HANDLER(on_overview)
 	}
 	overview->ready = web->host.ready(web->host.ctx);
 	overview->started_ms = web->started_ms;
-	overview->version = web->version;
+	overview->version = arena_strdup(&call->arena, slice_from(web->version));
 	call->data = overview;
 	call->data_free = overview_free;
 	call->finish = finish;

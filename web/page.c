@@ -66,7 +66,8 @@ HANDLER(on_page)
 	web_reply(request, 404, TEXT_TYPE, SLICE("not found\n"));
 }
 
-/* The links in notifications are Prometheus': /graph?g0.expr=up&g0.tab=1 → ./?expr=up, also below a proxy's prefix. */
+/* The links in notifications are Prometheus': /graph?g0.expr=up&g0.tab=1 → ./?expr=up, also below a
+ * proxy's prefix. */
 HANDLER(on_graph)
 {
 	char *expr = http_request_param(request, "g0.expr", 0);

@@ -30,6 +30,26 @@ static const struct endpoint endpoints[] = {
 };
 #define NENDPOINTS (sizeof(endpoints) / sizeof(*endpoints))
 
+int web_configure(struct web *web, const struct web_options *options)
+{
+	struct web fresh = { .host = web->host,
+			     .loopback = options->loopback,
+			     .query_timeout_ms = options->query_timeout_ms,
+			     .started_ms = web->started_ms };
+
+	arena_init(&fresh.arena, 0);
+	fresh.version = arena_strdup(&fresh.arena, slice_from(options->version));
+	int code = fresh.version ? guard_init(&fresh, options) : ERR_NOMEM;
+
+	if (code) {
+		arena_fini(&fresh.arena);
+		return code;
+	}
+	arena_fini(&web->arena);
+	*web = fresh;
+	return 0;
+}
+
 int web_new(const struct web_host *host, const struct web_options *options, struct web **out)
 {
 	struct web *web = calloc(1, sizeof(*web));
@@ -37,12 +57,9 @@ int web_new(const struct web_host *host, const struct web_options *options, stru
 	if (!web)
 		return ERR_NOMEM;
 	web->host = *host;
-	web->loopback = options->loopback;
-	web->query_timeout_ms = options->query_timeout_ms;
 	web->started_ms = host->now_ms(host->ctx);
 	arena_init(&web->arena, 0);
-	web->version = arena_strdup(&web->arena, slice_from(options->version));
-	int code = web->version ? guard_init(web, options) : ERR_NOMEM;
+	int code = web_configure(web, options);
 
 	if (code) {
 		web_free(web);

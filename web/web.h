@@ -43,6 +43,9 @@ struct web_options {
 
 struct web;
 int web_new(const struct web_host *host, const struct web_options *options, struct web **out);
+/* Takes other options into force, as after a reload. ERR_NOMEM, ERR_LIMIT (hosts): the old ones
+ * stay. */
+int web_configure(struct web *web, const struct web_options *options);
 void web_free(struct web *web);
 /* Answers, or defers and sends a call. */
 void web_request(struct web *web, struct http_request *request);

@@ -177,6 +177,25 @@ START_TEST(guard_takes_so_many_hosts)
 }
 END_TEST
 
+START_TEST(guard_follows_a_reload)
+{
+	static const char *const old_host[] = { "Host", "other.example", NULL };
+	static const char *const new_host[] = { "Host", "new.example", NULL };
+	static struct slice hosts[HOSTS_MAX + 1] = { { "new.example", 11 } };
+	struct web_options options = { .allowed_hosts = hosts,
+				       .nallowed_hosts = HOSTS_MAX + 1,
+				       .version = "2" };
+
+	web_harness_start(&w, NULL);
+	ck_assert_int_eq(web_configure(w.web, &options), ERR_LIMIT);
+	ck_assert_int_eq(status_of("GET", "/", old_host), 200);
+	options.nallowed_hosts = 1;
+	ck_assert_int_eq(web_configure(w.web, &options), 0);
+	ck_assert_int_eq(status_of("GET", "/", old_host), 403);
+	ck_assert_int_eq(status_of("GET", "/", new_host), 200);
+}
+END_TEST
+
 /* ---- routing ---- */
 
 START_TEST(web_answers_what_is_not_there)
@@ -249,6 +268,7 @@ static Suite *make_suite(void)
 
 	tcase_add_checked_fixture(others, NULL, stop);
 	tcase_add_test(others, guard_refuses_changes_where_all_may_reach_us);
+	tcase_add_test(others, guard_follows_a_reload);
 	suite_add_tcase(suite, others);
 
 	TCase *limits = tcase_create("limits");
