@@ -146,6 +146,8 @@ static void on_request(void *ctx, struct http_request *request)
 		web_request(thread->web, request);
 		return;
 	}
+	if (!web_origin_pass(thread->web, request))
+		return;
 	if (method == HTTP_POST) {
 		on_write(thread, request);
 		return;

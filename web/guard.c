@@ -142,6 +142,11 @@ bool guard_pass(struct web *web, struct http_request *request, unsigned guards)
 	return false;
 }
 
+bool web_origin_pass(struct web *web, struct http_request *request)
+{
+	return guard_pass(web, request, 0);
+}
+
 int guard_init(struct web *web, const struct web_options *options)
 {
 	struct slice origin, authority = authority_of(options->external_url, &origin);

@@ -47,6 +47,10 @@ int web_new(const struct web_host *host, const struct web_options *options, stru
  * stay. */
 int web_configure(struct web *web, const struct web_options *options);
 void web_free(struct web *web);
+/*
+ * For the paths that are not web's: does the request come from no browser, or from a page of ours? Else it is answered with 403.
+ */
+bool web_origin_pass(struct web *web, struct http_request *request);
 /* Answers, or defers and sends a call. */
 void web_request(struct web *web, struct http_request *request);
 /* A call or a query has come home: answers and frees it. */
