@@ -65,11 +65,10 @@ static void check_rules(struct check *check, const char *const *paths, size_t n,
 /* A configuration, and the rules it names. */
 static void check_config(struct check *check, const char *path)
 {
-	struct config_overrides none = { 0 };
-	struct config *config;
+	struct config *config = config_check(path, &check->diags);
 
 	check->files++;
-	if (config_load(path, &none, &check->diags, &config))
+	if (!config)
 		return;
 	check_rules(check, (const char *const *)config->rule_files, config->nrule_files,
 		    config->actions);

@@ -189,7 +189,8 @@ static int add_rule_file(struct config *config, const char *path)
 }
 
 /* A wildcard that matches nothing warns; a plain name that is not there is an error when it is read. */
-static int add_glob(struct config *config, const char *base_dir, struct slice pattern, struct diag_list *diags)
+static int add_glob(struct config *config, const char *base_dir, struct slice pattern,
+		    const struct yaml_node *node, struct diag_list *diags)
 {
 	char *path = pattern.len && pattern.ptr[0] == '/'
 			     ? arena_strdup(&config->arena, pattern)
@@ -202,7 +203,8 @@ static int add_glob(struct config *config, const char *base_dir, struct slice pa
 	if (!strpbrk(path, "*?["))
 		return add_rule_file(config, path);
 	if (glob(path, GLOB_ERR, NULL, &found)) {
-		diag_add(diags, DIAG_WARNING, config->path, 0, 0, NULL, NULL, "rule_files: \"" SLICE_FMT "\" matches no file", SLICE_ARG(pattern));
+		yaml_diag(diags, DIAG_WARNING, node, NULL,
+			  "rule_files: \"" SLICE_FMT "\" matches no file", SLICE_ARG(pattern));
 		return 0;
 	}
 	for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
@@ -232,6 +234,7 @@ static int bind_file(struct config *config, const struct file *file, const struc
 {
 	struct slice data_dir = overrides->data_dir ? slice_from(overrides->data_dir) : file->data_dir;
 	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address) : file->web.listen_address;
+	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
 	int code = 0, one;
 
 	config->external_url = overrides->external_url ? slice_from(overrides->external_url) : file->web.external_url;
@@ -265,7 +268,8 @@ static int bind_file(struct config *config, const struct file *file, const struc
 					    : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir, SLICE_ARG(data_dir));
 	}
 	for (size_t i = 0; i < file->rule_files.n; i++)
-		if ((one = add_glob(config, base_dir, file->rule_files.items[i], diags)))
+		if ((one = add_glob(config, base_dir, file->rule_files.items[i], names->items[i],
+				    diags)))
 			code = one;
 	for (size_t i = 0; i < overrides->nrule_files; i++)
 		if ((one = add_rule_file(config, overrides->rule_files[i])))
@@ -283,13 +287,17 @@ static int bind_file(struct config *config, const struct file *file, const struc
 	return diags->errors && !code ? ERR_INVALID : code;
 }
 
-int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags, struct config **out)
+/* A file with errors is gone through to the end, so that all of them are told at once; *out is what
+ * came of it, NULL if nothing did. */
+static int load(const char *path, const struct config_overrides *overrides, struct diag_list *diags,
+		struct config **out)
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct yaml_node *root = NULL;
 	struct file file;
 	size_t errors_before = diags->errors;
 
+	*out = config;
 	if (!config)
 		return ERR_NOMEM;
 	atomic_init(&config->refs, 1);
@@ -298,7 +306,6 @@ int config_load(const char *path, const struct config_overrides *overrides, stru
 
 	if (code == 0)
 		code = bind_struct(&file_table, root, &config->arena, diags, &file);
-	/* Even a file with errors is gone through to the end, so that all of them are told at once. */
 	if (code == 0 || (code == ERR_INVALID && root)) {
 		char *dir_text = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
 		const char *base_dir = dir_text ? dirname(dir_text) : ".";
@@ -311,12 +318,32 @@ int config_load(const char *path, const struct config_overrides *overrides, stru
 	}
 	if (code == 0 && diags->errors > errors_before)
 		code = ERR_INVALID;
-	if (code) {
+	return code;
+}
+
+int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags,
+		struct config **out)
+{
+	struct config *config;
+	int code = load(path, overrides, diags, &config);
+
+	if (code)
 		config_unref(config);
-		return code;
-	}
-	*out = config;
-	return 0;
+	else
+		*out = config;
+	return code;
+}
+
+struct config *config_check(const char *path, struct diag_list *diags)
+{
+	struct config_overrides none = { 0 };
+	struct config *config;
+	int code = load(path, &none, diags, &config);
+
+	if (code == 0 || code == ERR_INVALID)
+		return config;
+	config_unref(config);
+	return NULL;
 }
 
 struct config *config_ref(struct config *config)

@@ -45,6 +45,10 @@ struct config_overrides {
 
 /* path NULL: defaults only. ERR_INVALID with diagnostics. */
 int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags, struct config **out);
+/* For those who only look: the configuration with all that could be made of it, also when there are
+ * errors in diags, so that the rule files it names can be looked at, too; NULL if there is nothing.
+ * What is wrong is at its default or missing. */
+struct config *config_check(const char *path, struct diag_list *diags);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 /* The configuration's keys as Markdown tables. */
