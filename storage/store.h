@@ -119,7 +119,7 @@ enum append_result {
  * Starts loading what store_append() of this key will need: its slot at once; with the calls for the following keys its series, and then
  * the end of its window. So call it STORE_PREFETCH_AHEAD keys before the append. A hint: never necessary, never wrong.
  */
-#define STORE_PREFETCH_AHEAD 14
+#define STORE_PREFETCH_AHEAD 26
 void store_prefetch(const struct store *store, struct hash128 key);
 /* *out: the series when the key leads to one, else NULL. A sample from the future is refused before the key is looked up. */
 enum append_result store_append(struct store *store, struct hash128 key, uint32_t sender, int64_t ts_ms, uint64_t bits,

@@ -97,12 +97,19 @@ struct coverage {
 
 /* ---- the store ---- */
 
+/* Do keys come in the order of rows? */
+struct row_order {
+	uint32_t next_row; /* follows the series found last */
+	bool holds;	   /* that one followed the one before */
+};
+
 /* The keys that were asked to be prefetched lately: each is led one step further on later calls. */
-#define PREFETCH_RING 16
+#define PREFETCH_RING 32
 struct prefetch {
 	struct hash128 keys[PREFETCH_RING];
 	const struct kept *found[PREFETCH_RING];
 	uint32_t at;
+	struct row_order order;
 };
 
 struct store {
@@ -118,6 +125,7 @@ struct store {
 	struct key_table keys;
 	struct series_table series;
 	uint32_t sweep_row;
+	struct row_order append_order;
 	struct prefetch *prefetch;
 
 	uint32_t metric_name; /* the symbol of __name__ */
