@@ -107,6 +107,7 @@ static void *action_thread_main(void *arg)
 {
 	struct action_thread *thread = arg;
 
+	pthread_setname_np(pthread_self(), "action");
 	step(thread);
 	loop_run(thread->loop);
 	return NULL;

@@ -1,6 +1,7 @@
 #include "daemon/threads.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,6 +354,19 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 	return EXIT_SUCCESS;
 }
 
+/*
+ * Bodies and windows come and go in pieces of some hundred kilobytes: given back to the system each time, and asked for anew, they
+ * cost a page fault every 4 KiB (10 % of all CPU time).
+ */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
+	mallopt(M_TOP_PAD, 1024 * 1024);
+#endif
+}
+
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon daemon = { .options = options, .started_ms = clock_wall_ms() };
@@ -360,6 +374,7 @@ int daemon_run(const struct daemon_options *options)
 	struct diag_list diags;
 	int status;
 
+	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
 	diag_list_init(&diags);
 	int code = load_all(&daemon, &diags, &daemon.config, &rules);

@@ -15,13 +15,14 @@ static void on_record(void *ctx, enum record_type type, struct slice payload)
 {
 	struct engine_thread *thread = ctx;
 
-	store_thread_record(&thread->daemon->store, type, payload, 0);
+	store_thread_gather(&thread->daemon->store, &thread->records, type, payload);
 }
 
 static void on_event(void *ctx, struct alert_event *event)
 {
 	struct engine_thread *thread = ctx;
 
+	store_thread_push(&thread->daemon->store, &thread->records);
 	store_thread_event(&thread->daemon->store, event);
 }
 
@@ -193,17 +194,21 @@ static void *engine_thread_main(void *arg)
 {
 	struct engine_thread *thread = arg;
 
+	pthread_setname_np(pthread_self(), "engine");
 	while (!thread->stopping || thread->todo || thread->more) {
 		int64_t now_ms = clock_wall_ms(), wait_us = idle_us(thread, now_ms);
 
-		if (wait_us > 0)
+		if (wait_us > 0) {
+			store_thread_push(&thread->daemon->store, &thread->records);
 			queue_wait(thread->inbox, wait_us);
+		}
 		now_ms = clock_wall_ms();
 		engine_time(thread->engine, now_ms);
 		drain(thread);
 		work(thread);
 		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
 			engine_flush(thread->engine);
+			store_thread_push(&thread->daemon->store, &thread->records);
 			thread->flushed_ms = now_ms;
 			atomic_store(&thread->daemon->epoch, store_epoch(engine_store(thread->engine)));
 		}
@@ -211,6 +216,7 @@ static void *engine_thread_main(void *arg)
 			break;
 	}
 	engine_flush(thread->engine);
+	store_thread_push(&thread->daemon->store, &thread->records);
 	return NULL;
 }
 
@@ -263,6 +269,7 @@ void engine_thread_fini(struct engine_thread *thread)
 		thread->todo = item->next;
 		message_free(item);
 	}
+	free(thread->records);
 	queue_discard(thread->inbox);
 	if (thread->engine)
 		engine_free(thread->engine);

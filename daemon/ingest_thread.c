@@ -352,6 +352,7 @@ static void *ingest_thread_main(void *arg)
 {
 	struct ingest_thread *thread = arg;
 
+	pthread_setname_np(pthread_self(), "ingest");
 	loop_run(thread->loop);
 	return NULL;
 }

@@ -11,8 +11,6 @@
 
 /* Both owners write their part of a checkpoint. */
 #define CHECKPOINT_PARTS 2
-/* Samples that nobody waits for are committed together. */
-#define COMMIT_INTERVAL_US 100000
 
 static void *must(void *memory)
 {
@@ -38,6 +36,38 @@ void store_thread_record(struct store_thread *thread, enum record_type type, str
 	queue_push(thread->inbox, &msg->item, true);
 }
 
+void store_thread_push(struct store_thread *thread, struct msg_records **records)
+{
+	if (!*records)
+		return;
+	(*records)->item = (struct queue_item){ .kind = MSG_RECORDS, .cost = (*records)->len };
+	queue_push(thread->inbox, &(*records)->item, true);
+	*records = NULL;
+}
+
+void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload)
+{
+	uint32_t head[2] = { (uint32_t)type, (uint32_t)payload.len };
+	size_t need = sizeof(head) + payload.len;
+
+	if (!thread->journal)
+		return;
+	assert(payload.len <= BLOCK_PAYLOAD_MAX);
+	if (*records && (*records)->cap - (*records)->len < need)
+		store_thread_push(thread, records);
+	if (!*records) {
+		size_t cap = need > RECORDS_BYTES ? need : RECORDS_BYTES;
+
+		*records = must(malloc(sizeof(**records) + cap));
+		(*records)->len = 0;
+		(*records)->cap = cap;
+	}
+	memcpy((*records)->bytes + (*records)->len, head, sizeof(head));
+	if (payload.len)
+		memcpy((*records)->bytes + (*records)->len + sizeof(head), payload.ptr, payload.len);
+	(*records)->len += need;
+}
+
 void store_thread_event(struct store_thread *thread, struct alert_event *event)
 {
 	event->item = (struct queue_item){ .kind = MSG_EVENT, .cost = sizeof(*event) };
@@ -52,17 +82,24 @@ static void wait_for_commit(struct store_thread *thread, struct queue_item *item
 	thread->waiting_end = &item->next;
 }
 
-static void append(struct store_thread *thread, struct msg_record *msg)
+static void append(struct store_thread *thread, enum record_type type, struct slice payload)
 {
-	if (thread->journal) {
-		int code = journal_append(thread->journal, msg->type, (struct slice){ msg->bytes, msg->len });
+	if (!thread->journal)
+		return;
+	int code = journal_append(thread->journal, type, payload);
 
-		if (code)
-			log_error("store", "cannot take a record", "type=%s error=%s", record_type_text(msg->type),
-				  log_quote(slice_from(error_text(code))));
-		if (msg->type == RECORD_CHECKPOINT_PART && thread->checkpoint_parts > 0)
-			thread->checkpoint_parts--;
-	}
+	if (code)
+		log_error("store", "cannot take a record", "type=%s error=%s", record_type_text(type), log_quote(slice_from(error_text(code))));
+	if (type == RECORD_CHECKPOINT_PART && thread->checkpoint_parts > 0)
+		thread->checkpoint_parts--;
+	if (thread->appended_bytes == 0)
+		thread->appended_us = clock_monotonic_us();
+	thread->appended_bytes += BLOCK_HEADER_BYTES + payload.len;
+}
+
+static void take_record(struct store_thread *thread, struct msg_record *msg)
+{
+	append(thread, msg->type, (struct slice){ msg->bytes, msg->len });
 	if (msg->token) {
 		struct msg_token *answer = must(calloc(1, sizeof(*answer)));
 
@@ -73,11 +110,25 @@ static void append(struct store_thread *thread, struct msg_record *msg)
 	free(msg);
 }
 
+static void take_records(struct store_thread *thread, struct msg_records *msg)
+{
+	uint32_t head[2];
+
+	for (size_t at = 0; at < msg->len; at += sizeof(head) + head[1]) {
+		memcpy(head, msg->bytes + at, sizeof(head));
+		append(thread, (enum record_type)head[0], (struct slice){ msg->bytes + at + sizeof(head), head[1] });
+	}
+	free(msg);
+}
+
 static void take(struct store_thread *thread, struct queue_item *item)
 {
 	switch ((enum message_kind)item->kind) {
 	case MSG_RECORD:
-		append(thread, (struct msg_record *)item);
+		take_record(thread, (struct msg_record *)item);
+		return;
+	case MSG_RECORDS:
+		take_records(thread, (struct msg_records *)item);
 		return;
 	case MSG_EVENT:
 		wait_for_commit(thread, item);
@@ -109,6 +160,7 @@ static void commit(struct store_thread *thread)
 			return;
 		usleep(COMMIT_RETRY_MS * 1000);
 	}
+	thread->appended_bytes = 0;
 	while (thread->waiting) {
 		struct queue_item *item = thread->waiting;
 
@@ -118,6 +170,18 @@ static void commit(struct store_thread *thread)
 	thread->waiting_end = &thread->waiting;
 }
 
+/* How long the commit may wait, in microseconds: not at all when somebody waits for it, for ever when there is nothing to commit. */
+static int64_t commit_wait_us(const struct store_thread *thread)
+{
+	if (thread->waiting || thread->stopping || thread->appended_bytes >= COMMIT_BYTES)
+		return 0;
+	if (thread->appended_bytes == 0)
+		return -1;
+	int64_t left_us = thread->appended_us + COMMIT_INTERVAL_MS * 1000 - clock_monotonic_us();
+
+	return left_us > 0 ? left_us : 0;
+}
+
 static void checkpoint_step(struct store_thread *thread, bool *under_way)
 {
 	struct daemon *daemon = thread->daemon;
@@ -125,8 +189,10 @@ static void checkpoint_step(struct store_thread *thread, bool *under_way)
 	if (*under_way && thread->checkpoint_parts == 0) {
 		int code = journal_checkpoint_end(thread->journal);
 
-		if (code)
-			log_error("store", "cannot finish a checkpoint", "error=%s", log_quote(slice_from(error_text(code))));
+		if (code) {
+			log_error("store", "cannot finish a checkpoint, trying again", "error=%s", log_quote(slice_from(error_text(code))));
+			return;
+		}
 		*under_way = false;
 	}
 	if (!*under_way && !thread->stopping && journal_wants_checkpoint(thread->journal)) {
@@ -150,31 +216,21 @@ static void publish_stats(struct store_thread *thread)
 	pthread_mutex_unlock(&thread->stats_lock);
 }
 
-/* Samples alone wait a little for company; whatever somebody waits for goes at once. */
-static bool is_commit_due(const struct store_thread *thread, int64_t committed_us)
-{
-	return thread->waiting || thread->stopping ||
-	       clock_monotonic_us() - committed_us >= COMMIT_INTERVAL_US;
-}
-
 static void *store_thread_main(void *arg)
 {
 	struct store_thread *thread = arg;
-	int64_t committed_us = 0;
-	bool checkpoint = false, uncommitted = false;
+	bool checkpoint = false;
 
+	pthread_setname_np(pthread_self(), "store");
 	while (!thread->stopping || queue_items(thread->inbox)) {
-		queue_wait(thread->inbox, uncommitted ? COMMIT_INTERVAL_US : -1);
+		queue_wait(thread->inbox, commit_wait_us(thread));
 		for (struct queue_item *item = queue_take_all(thread->inbox), *next; item; item = next) {
 			next = item->next;
 			take(thread, item);
-			uncommitted = true;
 		}
-		if (!is_commit_due(thread, committed_us))
+		if (commit_wait_us(thread) != 0)
 			continue;
 		commit(thread);
-		uncommitted = false;
-		committed_us = clock_monotonic_us();
 		if (thread->journal) {
 			checkpoint_step(thread, &checkpoint);
 			publish_stats(thread);

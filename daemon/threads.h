@@ -22,6 +22,9 @@
 #define QUEUE_ITEMS_MAX 100000
 #define QUANTUM_US 2000           /* the engine looks at its queue at least this often */
 #define FLUSH_INTERVAL_MS 250     /* samples wait at most this long for the journal */
+#define RECORDS_BYTES (64 * 1024) /* the engine's records go to the store thread in packs of this size */
+#define COMMIT_INTERVAL_MS 100    /* records that nobody waits for wait at most this long for the disk */
+#define COMMIT_BYTES (4 * 1024 * 1024) /* or until there are so many */
 #define COMMIT_RETRY_MS 1000      /* after the disk refused */
 #define INGEST_THREADS_MAX 64
 #define OWN_METRICS_INTERVAL_MS 15000
@@ -34,6 +37,7 @@ enum message_kind {
 	MSG_LOADED,     /* struct msg_load, on its way back */
 	MSG_CONFIG,     /* struct msg_load: configuration for the action side and the API */
 	MSG_RECORD,     /* struct msg_record */
+	MSG_RECORDS,    /* struct msg_records */
 	MSG_EVENT,      /* struct alert_event */
 	MSG_DURABLE,    /* struct msg_token */
 	MSG_CHECKPOINT, /* struct queue_item: write your state */
@@ -45,6 +49,13 @@ struct msg_record {
 	enum record_type type;
 	uint64_t token; /* 0: no answer wanted */
 	size_t len;
+	char bytes[];
+};
+
+/* Records that nobody waits for, many at once: each a u32 of its type, a u32 of its length, its bytes. */
+struct msg_records {
+	struct queue_item item;
+	size_t len, cap;
 	char bytes[];
 };
 
@@ -69,6 +80,8 @@ struct store_thread {
 	struct journal *journal; /* NULL: data_dir none */
 	struct queue_item *waiting, **waiting_end; /* answers and events that go out with the next commit */
 	int checkpoint_parts;    /* still missing; 0: none under way */
+	size_t appended_bytes;   /* since the last commit */
+	int64_t appended_us;     /* when the first of them came */
 	bool stopping;
 	_Atomic uint64_t commit_failures;
 	struct journal_stats stats; /* copied after each commit, under stats_lock */
@@ -81,6 +94,7 @@ struct engine_thread {
 	struct queue *inbox;
 	struct engine *engine;
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
+	struct msg_records *records; /* not yet sent */
 	int64_t flushed_ms;
 	bool stopping, more;
 	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
@@ -155,6 +169,9 @@ void store_thread_fini(struct store_thread *thread);
 /* From any thread. Never refused; keeps the order of one sender. Memory trouble ends the daemon: a record must not be lost in silence. */
 void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token);
 void store_thread_event(struct store_thread *thread, struct alert_event *event);
+/* As store_thread_record() without a token, but gathered in *records until that is full or pushed: in order with what is pushed after. */
+void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload);
+void store_thread_push(struct store_thread *thread, struct msg_records **records);
 
 int engine_thread_init(struct engine_thread *thread, struct daemon *daemon);
 int engine_thread_start(struct engine_thread *thread);
