@@ -24,6 +24,7 @@ struct body {
 
 static struct body files[FILES_MAX];
 static size_t nfiles;
+static char body[BODY_MAX];
 static unsigned long long state;
 
 /* Enough of a generator: the same requests for the same seed. */
@@ -118,7 +119,7 @@ static void write_all(int fd, const char *bytes, size_t len)
 #define HUNG_UP 599 /* we did, in the middle */
 
 /* 0: no answer. */
-static int ask(const char *port, const char *body, size_t len)
+static int ask(const char *port, const char *bytes, size_t len)
 {
 	char head[512], answer[256];
 	size_t got = 0;
@@ -130,11 +131,11 @@ static int ask(const char *port, const char *body, size_t len)
 
 	write_all(fd, head, (size_t)n);
 	if (len > 0 && below(10) == 0) {
-		write_all(fd, body, below(len));
+		write_all(fd, bytes, below(len));
 		close(fd);
 		return HUNG_UP;
 	}
-	write_all(fd, body, len);
+	write_all(fd, bytes, len);
 	while (got < 12) {
 		ssize_t more = recv(fd, answer + got, sizeof(answer) - 1 - got, 0);
 
@@ -152,10 +153,9 @@ static int ask(const char *port, const char *body, size_t len)
 int main(int argc, char **argv)
 {
 	unsigned long counts[600] = { 0 }, requests = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
-	char *body = malloc(BODY_MAX);
 	int bad = 0;
 
-	if (argc < 5 || !body) {
+	if (argc < 5) {
 		fprintf(stderr, "usage: hostile PORT SEED REQUESTS FILE...\n");
 		return 2;
 	}
@@ -172,5 +172,7 @@ int main(int argc, char **argv)
 		if (counts[status])
 			printf("%d=%lu ", status, counts[status]);
 	printf("\n");
+	while (nfiles > 0)
+		free(files[--nfiles].bytes);
 	return bad > 0;
 }
