@@ -128,12 +128,29 @@ static bool hint_line(struct slice line, struct buf *out)
 	return true;
 }
 
+/* A fault at or before the key's colon is not the value's: then the key stands in no column that
+ * YAML expects. */
+static bool is_key_misplaced(struct slice text, struct slice line, size_t at)
+{
+	struct slice key, value, before_key, before_value, before = line_before(text, line);
+	if (!split_line(line, &key, &value) || text.ptr + at > key.ptr + key.len)
+		return false;
+	return split_line(before, &before_key, &before_value) &&
+	       !(before_value.len && meaning_of_first(before_value.ptr[0])) &&
+	       key.ptr - line.ptr != before_key.ptr - before.ptr;
+}
+
 void yaml_hint_syntax(struct slice text, const char *problem, size_t at, size_t context,
 		      struct buf *out)
 {
 	struct slice line = line_at(text, at);
 	if (is_tab_indented(line) || strstr(problem, "tab character")) {
 		buf_add_str(out, "indent with spaces: YAML does not allow tabs there");
+		return;
+	}
+	if (is_key_misplaced(text, line, at)) {
+		buf_add_str(out, "look at the indentation: the keys of a mapping stand in one "
+				 "column, all that belongs to a key stands deeper");
 		return;
 	}
 	if (hint_line(line, out))
