@@ -18,7 +18,8 @@ uint64_t actions_record(struct actions *actions, enum record_type type, json_t *
 	json_decref(object);
 	if (!text) {
 		/* What cannot be written down cannot be promised. */
-		log_error("action", "out of memory for a record", "type=%s", log_quote(slice_from(record_type_text(type))));
+		log_error("action", "out of memory for a record", "type=%s",
+			  log_quote(slice_from(record_type_text(type))));
 		abort();
 	}
 	actions->sink.record(actions->sink.ctx, type, slice_from(text), token);
@@ -45,7 +46,8 @@ json_t *labels_to_json(const struct labels *labels)
 		char *name = slice_dup(label.name);
 
 		if (name)
-			json_object_set_new(object, name, json_stringn(label.value.ptr, label.value.len));
+			json_object_set_new(object, name,
+					    json_stringn(label.value.ptr, label.value.len));
 		free(name);
 	}
 	return object;
@@ -59,8 +61,10 @@ struct labels *labels_from_json(const json_t *object)
 	json_t *value;
 
 	labels_builder_init(&builder);
-	json_object_foreach((json_t *)object, name, value) {
-		labels_builder_set(&builder, slice_from(name), (struct slice){ json_string_value(value), json_string_length(value) });
+	json_object_foreach ((json_t *)object, name, value) {
+		labels_builder_set(
+			&builder, slice_from(name),
+			(struct slice){ json_string_value(value), json_string_length(value) });
 	}
 	if (labels_builder_take(&builder, &labels, NULL))
 		labels = NULL;
@@ -74,7 +78,8 @@ json_t *fingerprints_to_json(const struct fingerprints *set)
 
 	/* JSON's numbers are doubles to many a reader: hexadecimal text. */
 	for (uint32_t i = 0; i < set->n; i++)
-		json_array_append_new(array, json_sprintf("%016llx", (unsigned long long)set->items[i]));
+		json_array_append_new(array,
+				      json_sprintf("%016llx", (unsigned long long)set->items[i]));
 	return array;
 }
 
@@ -85,7 +90,7 @@ int fingerprints_from_json(const json_t *array, struct fingerprints *set)
 	int code = 0;
 
 	fingerprints_fini(set);
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		if (json_is_string(item) && code == 0)
 			code = fingerprints_add(set, strtoull(json_string_value(item), NULL, 16));
 	}
@@ -119,7 +124,8 @@ int64_t time_from_json(const json_t *value)
 
 /* ---- life ---- */
 
-int actions_new(const struct actions_options *options, const struct actions_sink *sink, struct actions **out)
+int actions_new(const struct actions_options *options, const struct actions_sink *sink,
+		struct actions **out)
 {
 	struct actions *actions = calloc(1, sizeof(*actions));
 	const struct actions_config_nodes none = { .base_dir = "." };
@@ -201,7 +207,8 @@ static void log_change(const struct alert_event *event)
 
 	buf_init(&labels);
 	labels_format(event->labels, &labels);
-	log_info("alert", event->state == ALERT_FIRING ? "firing" : "resolved", "rule=%s labels=%s value=%g reason=%s", log_quote(slice_from(event->rule)),
+	log_info("alert", event->state == ALERT_FIRING ? "firing" : "resolved",
+		 "rule=%s labels=%s value=%g reason=%s", log_quote(slice_from(event->rule)),
 		 log_quote(buf_slice(&labels)), event->value, alert_reason_text(event->reason));
 	buf_fini(&labels);
 }
@@ -265,7 +272,8 @@ void actions_step(struct actions *actions, int64_t now_ms)
 
 int64_t actions_next_ms(const struct actions *actions)
 {
-	return time_earliest(time_earliest(actions->groups_due_ms, actions->outbox_due_ms), runs_next_ms(actions->runs));
+	return time_earliest(time_earliest(actions->groups_due_ms, actions->outbox_due_ms),
+			     runs_next_ms(actions->runs));
 }
 
 /* ---- restart and checkpoint ---- */
@@ -314,7 +322,8 @@ void actions_checkpoint(struct actions *actions)
 
 /* ---- looking in ---- */
 
-void actions_runs_each(const struct actions *actions, void (*fn)(void *ctx, const struct run_view *run), void *ctx)
+void actions_runs_each(const struct actions *actions,
+		       void (*fn)(void *ctx, const struct run_view *run), void *ctx)
 {
 	runs_each(actions->runs, fn, ctx);
 }
@@ -326,7 +335,8 @@ void actions_stats_get(const struct actions *actions, struct actions_stats *out)
 	out->groups = (uint32_t)actions->groups.n;
 	out->silences = actions->nsilences;
 	out->outbox = 0;
-	for (const struct delivery *delivery = actions->newest; delivery; delivery = delivery->older)
+	for (const struct delivery *delivery = actions->newest; delivery;
+	     delivery = delivery->older)
 		out->outbox += delivery->state < DELIVERY_DONE;
 	runs_stats(actions->runs, out);
 }

@@ -1,17 +1,20 @@
 /*
  * From an alert's state change to a delivered notification or a finished runbook.
  *
- * Owned by the action thread. It is told the time like the engine (actions_step), works on a loop for I/O, and
- * asks its sink to make records durable: nothing is sent, and no script started, before the record that says so is acknowledged
- * (actions_durable).
+ * Owned by the action thread. It is told the time like the engine (actions_step), works on a loop
+ * for I/O, and asks its sink to make records durable: nothing is sent, and no script started,
+ * before the record that says so is acknowledged (actions_durable).
  *
- *   alert event → alerts (what is active) → routes → aggregation groups → flush: who must be told what
- *      → silences → outbox entry (journaled) → attempt (journaled before) → result (journaled) → notification log
- *   alert event pending→firing, with `run:` → gates → run (journaled) → steps, each intent journaled before it starts
+ *   alert event → alerts (what is active) → routes → aggregation groups → flush: who is to be told
+ *      → silences → outbox entry (journaled) → attempt (journaled before) → result (journaled)
+ *      → notification log
+ *   alert event pending→firing, with `run:` → gates → run (journaled)
+ *      → steps, each intent journaled before it starts
  *
- * Outbox: keyed by (receiver, integration, group key); one entry in flight a key, first in first out. The body is frozen when its first
- * attempt begins: same id and same bytes at each retry. An entry not yet begun is replaced by a newer one of its key. Retries with
- * backoff on ACTION_RETRY; a failed entry is superseded by a newer state under a new id; giving up makes a dead letter.
+ * Outbox: keyed by (receiver, integration, group key); one entry in flight a key, first in first
+ * out. The body is frozen when its first attempt begins: same id and same bytes at each retry. An
+ * entry not yet begun is replaced by a newer one of its key. Retries with backoff on ACTION_RETRY;
+ * a failed entry is superseded by a newer state under a new id; giving up makes a dead letter.
  * Whoever heard an alert fire hears its end.
  */
 #ifndef TOCSIN_ACTIONS_ACTIONS_H
@@ -25,7 +28,7 @@
 #define DELIVERY_BACKOFF_MIN_MS 500
 #define DELIVERY_BACKOFF_MAX_MS 60000
 #define DELIVERY_GIVE_UP_MS (24ll * 3600 * 1000) /* of trying: then a dead letter */
-#define DELIVERIES_KEPT 1000                     /* finished ones, for looking in */
+#define DELIVERIES_KEPT 1000			 /* finished ones, for looking in */
 #define RUNS_KEPT 1000
 #define SILENCES_MAX 10000
 #define ACTION_ALERTS_MAX 1000000
@@ -39,17 +42,21 @@ struct actions_options {
 
 struct actions_sink {
 	void *ctx;
-	/* Make this record durable, then call actions_durable(token) on the action thread; token 0: no answer wanted. In order. Payload borrowed. */
+	/* Make this record durable, then call actions_durable(token) on the action thread; token 0:
+	 * no answer wanted. In order. Payload borrowed. */
 	void (*record)(void *ctx, enum record_type type, struct slice payload, uint64_t token);
-	/* The wall clock: asked whenever something comes in from outside (an event, an answer), so that waits are counted from then. */
+	/* The wall clock: asked whenever something comes in from outside (an event, an answer), so
+	 * that waits are counted from then. */
 	int64_t (*now_ms)(void *ctx);
 	/* Something came in: actions_next_ms() may be earlier than it was. */
 	void (*wake)(void *ctx);
 };
 
-int actions_new(const struct actions_options *options, const struct actions_sink *sink, struct actions **out);
+int actions_new(const struct actions_options *options, const struct actions_sink *sink,
+		struct actions **out);
 void actions_free(struct actions *actions);
-/* Takes a configuration into force (a reference is kept). Groups are made anew; what was notified is remembered by key. */
+/* Takes a configuration into force (a reference is kept). Groups are made anew; what was notified
+ * is remembered by key. */
 void actions_configure(struct actions *actions, struct actions_config *config);
 /* The rules in force: for annotations of restored alerts. A reference is kept; may be NULL. */
 void actions_rules(struct actions *actions, struct rule_set *rules);
@@ -64,9 +71,11 @@ int64_t actions_next_ms(const struct actions *actions);
 
 /* ---- restart and checkpoint ---- */
 
-/* RECORD_ALERT, RECORD_ACTION_ALERT, RECORD_SILENCE, RECORD_GROUP, RECORD_DELIVERY, RECORD_RUN; before the first step. Others are ignored. */
+/* RECORD_ALERT, RECORD_ACTION_ALERT, RECORD_SILENCE, RECORD_GROUP, RECORD_DELIVERY, RECORD_RUN;
+ * before the first step. Others are ignored. */
 void actions_restore(struct actions *actions, enum record_type type, struct slice payload);
-/* All read: undelivered entries are tried again under their ids, begun steps are recovered or unknown. */
+/* All read: undelivered entries are tried again under their ids, begun steps are recovered or
+ * unknown. */
 void actions_restore_done(struct actions *actions, int64_t now_ms);
 /* Emits the whole state as records, then RECORD_CHECKPOINT_PART with payload "actions". */
 void actions_checkpoint(struct actions *actions);
@@ -83,18 +92,29 @@ struct silence {
 };
 enum silence_state silence_state_at(const struct silence *silence, int64_t now_ms);
 /*
- * Adds (id "") or updates; *id receives the id in force. ERR_INVALID, ERR_NOT_FOUND, ERR_LIMIT with a text in why[256].
+ * Adds (id "") or updates; *id receives the id in force. ERR_INVALID, ERR_NOT_FOUND, ERR_LIMIT with
+ * a text in why[256].
  */
-int actions_silence_set(struct actions *actions, const struct silence *silence, int64_t now_ms, char id[40], char why[256]);
+int actions_silence_set(struct actions *actions, const struct silence *silence, int64_t now_ms,
+			char id[40], char why[256]);
 int actions_silence_expire(struct actions *actions, const char *id, int64_t now_ms);
 const struct silence *actions_silence_find(const struct actions *actions, const char *id);
-void actions_silences_each(const struct actions *actions, void (*fn)(void *ctx, const struct silence *silence), void *ctx);
+void actions_silences_each(const struct actions *actions,
+			   void (*fn)(void *ctx, const struct silence *silence), void *ctx);
 /* The first active silence that matches, or NULL. */
-const struct silence *actions_silenced_by(const struct actions *actions, const struct labels *labels, int64_t now_ms);
+const struct silence *actions_silenced_by(const struct actions *actions,
+					  const struct labels *labels, int64_t now_ms);
 
 /* ---- looking in ---- */
 
-enum delivery_state { DELIVERY_WAITING, DELIVERY_SENDING, DELIVERY_RETRYING, DELIVERY_DONE, DELIVERY_SUPERSEDED, DELIVERY_DEAD };
+enum delivery_state {
+	DELIVERY_WAITING,
+	DELIVERY_SENDING,
+	DELIVERY_RETRYING,
+	DELIVERY_DONE,
+	DELIVERY_SUPERSEDED,
+	DELIVERY_DEAD
+};
 const char *delivery_state_text(enum delivery_state state);
 struct delivery_view {
 	const char *id, *receiver, *integration, *group_key, *reason, *message;
@@ -106,25 +126,31 @@ struct delivery_view {
 	struct slice body;
 };
 /* Newest first. */
-void actions_deliveries_each(const struct actions *actions, void (*fn)(void *ctx, const struct delivery_view *delivery), void *ctx);
+void actions_deliveries_each(const struct actions *actions,
+			     void (*fn)(void *ctx, const struct delivery_view *delivery),
+			     void *ctx);
 
 struct run_step_view {
-	const char *id, *state, *message; /* state: waiting, running, ok, failed, timed_out, unknown, skipped */
+	const char *id, *state,
+		*message; /* state: waiting, running, ok, failed, timed_out, unknown, skipped */
 	int exit;
 	int64_t started_ms, finished_ms;
 	struct slice output, error_output;
 };
 struct run_view {
-	const char *id, *runbook, *state, *reason; /* state: suggested, queued, running, recovered, failed, refused, unknown */
+	const char *id, *runbook, *state, *reason; /* state: suggested, queued, running, recovered,
+						      failed, refused, unknown */
 	const struct labels *alert, *target;
 	int64_t created_ms, finished_ms;
 	const struct run_step_view *steps;
 	uint32_t nsteps;
 };
-void actions_runs_each(const struct actions *actions, void (*fn)(void *ctx, const struct run_view *run), void *ctx);
+void actions_runs_each(const struct actions *actions,
+		       void (*fn)(void *ctx, const struct run_view *run), void *ctx);
 
 struct actions_stats {
-	uint64_t events, notifications, notifications_failed, attempts, retries, superseded, dead, suppressed;
+	uint64_t events, notifications, notifications_failed, attempts, retries, superseded, dead,
+		suppressed;
 	uint64_t runs, runs_refused, runs_failed, scripts_started;
 	uint32_t alerts, groups, outbox, silences, runs_active;
 };

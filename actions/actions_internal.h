@@ -8,7 +8,8 @@
  *   silence.c           silences
  *   runs.c              runbook runs (runs_internal.h)
  *
- * All state lives here, owned by the action thread. Whatever must survive is a record of the journal: upserts by a key of their own.
+ * All state lives here, owned by the action thread. Whatever must survive is a record of the
+ * journal: upserts by a key of their own.
  */
 #ifndef TOCSIN_ACTIONS_ACTIONS_INTERNAL_H
 #define TOCSIN_ACTIONS_ACTIONS_INTERNAL_H
@@ -30,13 +31,15 @@ struct active_alert {
 	double value;
 	char *generator_url;
 	char *file, *group, *rule;
-	uint32_t groups; /* aggregation groups that hold it */
+	uint32_t groups;   /* aggregation groups that hold it */
 	bool from_journal; /* not heard of since the start */
-	bool is_fresh;     /* from the journal, and its runbooks may not have been asked for before the crash */
+	bool is_fresh; /* from the journal, and its runbooks may not have been asked for before the
+			  crash */
 };
 
 struct active_alert *alert_find(struct actions *actions, const struct labels *labels);
-/* Takes over what the event says; the alert, or NULL when there is nothing to tell (pending, unknown end). */
+/* Takes over what the event says; the alert, or NULL when there is nothing to tell (pending,
+ * unknown end). */
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event);
 /* Forgets the alert when it has ended and no group holds it. */
 void alert_release(struct actions *actions, struct active_alert *alert);
@@ -83,7 +86,8 @@ struct told {
 	char *key;
 	int64_t at_ms; /* of the last successful notification; TIME_NONE: none yet */
 	struct fingerprints firing, resolved;
-	/* Alerts that somebody may have heard fire: told, or an attempt was begun. Their end must be told. */
+	/* Alerts that somebody may have heard fire: told, or an attempt was begun. Their end must
+	 * be told. */
 	struct fingerprints heard;
 	int64_t expires_ms;
 	/* The delivery under way, and the newer one that waits behind it: the outbox's. */
@@ -118,10 +122,12 @@ struct delivery {
 	unsigned attempts;
 	int code;
 	char message[256];
-	int64_t created_ms, last_attempt_ms, next_ms, finished_ms; /* next_ms: TIME_NONE while a record or an answer is awaited */
+	int64_t created_ms, last_attempt_ms, next_ms,
+		finished_ms; /* next_ms: TIME_NONE while a record or an answer is awaited */
 	struct action_attempt *attempt; /* under way */
-	struct actions_config *config;  /* a reference while an attempt is under way: it uses the integration's options */
-	uint64_t token;                 /* the record it waits for; 0 none */
+	struct actions_config *config;	/* a reference while an attempt is under way: it uses the
+					   integration's options */
+	uint64_t token;			/* the record it waits for; 0 none */
 };
 
 /* What is to be told. outbox_add() takes body and fingerprints, and the body also when it fails. */
@@ -153,9 +159,11 @@ void outbox_fini(struct actions *actions);
 
 /* ---- payload ---- */
 
-/* Alertmanager's webhook body, version 4, of these alerts (sorted by the caller). *out to free(). */
-int payload_make(const struct actions *actions, const struct group *group, const struct receiver *receiver,
-		 struct active_alert *const *alerts, uint32_t n, uint32_t truncated, const char *reason, char **out, size_t *len);
+/* Alertmanager's webhook body, version 4, of these alerts (sorted by the caller). *out to free().
+ */
+int payload_make(const struct actions *actions, const struct group *group,
+		 const struct receiver *receiver, struct active_alert *const *alerts, uint32_t n,
+		 uint32_t truncated, const char *reason, char **out, size_t *len);
 
 /* ---- silences ---- */
 
@@ -170,12 +178,14 @@ struct runs;
 int runs_new(struct actions *actions, struct runs **out);
 void runs_free(struct runs *runs);
 /*
- * An alert went from pending (or inactive) to firing, or is told of again and may have done so just before a crash: starts
- * the runbooks that its rule names, once per episode.
+ * An alert went from pending (or inactive) to firing, or is told of again and may have done so just
+ * before a crash: starts the runbooks that its rule names, once per episode.
  */
-void runs_on_firing(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
+void runs_on_firing(struct runs *runs, const struct active_alert *alert,
+		    const struct alert_event *event);
 /* A firing alert as it is now: what waits for it to be settled may go. */
-void runs_on_refresh(struct runs *runs, const struct active_alert *alert, const struct alert_event *event);
+void runs_on_refresh(struct runs *runs, const struct active_alert *alert,
+		     const struct alert_event *event);
 /* An alert ended: what still waits for it stops. */
 void runs_on_resolved(struct runs *runs, const struct active_alert *alert);
 void runs_step(struct runs *runs);
@@ -185,7 +195,8 @@ void runs_configure(struct runs *runs);
 void runs_restore(struct runs *runs, struct slice payload);
 void runs_restore_done(struct runs *runs);
 void runs_checkpoint(struct runs *runs);
-void runs_each(const struct runs *runs, void (*fn)(void *ctx, const struct run_view *run), void *ctx);
+void runs_each(const struct runs *runs, void (*fn)(void *ctx, const struct run_view *run),
+	       void *ctx);
 void runs_stats(const struct runs *runs, struct actions_stats *stats);
 
 /* ---- the whole ---- */
@@ -219,14 +230,16 @@ void actions_enter(struct actions *actions);
 /* Ends it: whoever steps us must look again when the next thing is due. */
 void actions_leave(struct actions *actions);
 /* Journals a JSON object (which it takes); with `answer` returns the token to wait for, else 0. */
-uint64_t actions_record(struct actions *actions, enum record_type type, json_t *object, bool answer);
+uint64_t actions_record(struct actions *actions, enum record_type type, json_t *object,
+			bool answer);
 json_t *record_parse(struct slice payload);
 /* "name": {"a": "b"} ↔ labels */
 json_t *labels_to_json(const struct labels *labels);
 struct labels *labels_from_json(const json_t *object);
 json_t *fingerprints_to_json(const struct fingerprints *set);
 int fingerprints_from_json(const json_t *array, struct fingerprints *set);
-/* Copies a text for people, or "" for NULL; what does not fit is cut, between characters: records are UTF-8. */
+/* Copies a text for people, or "" for NULL; what does not fit is cut, between characters: records
+ * are UTF-8. */
 void text_fit(char *to, size_t size, const char *from);
 /* TIME_NONE is null. */
 json_t *time_to_json(int64_t ms);

@@ -16,7 +16,8 @@ static bool has_labels(const struct table_entry *entry, const void *key)
 
 struct active_alert *alert_find(struct actions *actions, const struct labels *labels)
 {
-	return (struct active_alert *)table_find(&actions->alerts, labels_fingerprint(labels), has_labels, labels);
+	return (struct active_alert *)table_find(&actions->alerts, labels_fingerprint(labels),
+						 has_labels, labels);
 }
 
 static void alert_free(struct active_alert *alert)
@@ -50,14 +51,16 @@ static struct labels *with_external(const struct actions *actions, struct labels
 	return out;
 }
 
-/* EXTERNAL_URL/graph?g0.expr=…&g0.tab=1: the address Prometheus gives, under which the page shows the expression. */
+/* EXTERNAL_URL/graph?g0.expr=…&g0.tab=1: the address Prometheus gives, under which the page shows
+ * the expression. */
 static char *generator_url(const struct actions *actions, const struct rule *rule)
 {
 	struct buf out;
 	char *query = curl_easy_escape(NULL, rule->query, 0);
 
 	buf_init(&out);
-	buf_printf(&out, SLICE_FMT "/graph?g0.expr=%s&g0.tab=1", SLICE_ARG(actions->config->external_url), query ? query : "");
+	buf_printf(&out, SLICE_FMT "/graph?g0.expr=%s&g0.tab=1",
+		   SLICE_ARG(actions->config->external_url), query ? query : "");
 	curl_free(query);
 	return buf_take(&out);
 }
@@ -72,7 +75,8 @@ static const struct rule *rule_find(const struct rule_set *rules, const struct a
 		if (!slice_is(group->name, alert->group) || !slice_is(group->file, alert->file))
 			continue;
 		for (uint32_t r = 0; r < group->nrules; r++)
-			if (group->rules[r].kind == RULE_ALERT && slice_is(group->rules[r].name, alert->rule))
+			if (group->rules[r].kind == RULE_ALERT &&
+			    slice_is(group->rules[r].name, alert->rule))
 				return &group->rules[r];
 	}
 	return NULL;
@@ -105,7 +109,8 @@ static char *dup_text(const char *text)
 	return strdup(text ? text : "");
 }
 
-static struct active_alert *alert_new(struct actions *actions, struct labels *labels, const struct alert_event *event)
+static struct active_alert *alert_new(struct actions *actions, struct labels *labels,
+				      const struct alert_event *event)
 {
 	struct active_alert *alert = calloc(1, sizeof(*alert));
 
@@ -118,17 +123,20 @@ static struct active_alert *alert_new(struct actions *actions, struct labels *la
 	alert->file = dup_text(event->file);
 	alert->group = dup_text(event->group);
 	alert->rule = dup_text(event->rule);
-	if (!alert->file || !alert->group || !alert->rule || table_add(&actions->alerts, &alert->entry)) {
+	if (!alert->file || !alert->group || !alert->rule ||
+	    table_add(&actions->alerts, &alert->entry)) {
 		alert_free(alert);
 		return NULL;
 	}
 	return alert;
 }
 
-/* A longer `for` in a new rule file makes a firing alert pending again: for those who were told, that is its end. */
+/* A longer `for` in a new rule file makes a firing alert pending again: for those who were told,
+ * that is its end. */
 static bool is_end(const struct alert_event *event)
 {
-	return event->state == ALERT_INACTIVE || (event->state == ALERT_PENDING && event->from == ALERT_FIRING);
+	return event->state == ALERT_INACTIVE ||
+	       (event->state == ALERT_PENDING && event->from == ALERT_FIRING);
 }
 
 static void take_over(struct active_alert *alert, const struct alert_event *event)
@@ -141,7 +149,8 @@ static void take_over(struct active_alert *alert, const struct alert_event *even
 		alert->starts_ms = event->fired_at_ms;
 	alert->ends_ms = TIME_NONE;
 	if (is_end(event))
-		alert->ends_ms = event->resolved_at_ms != TIME_NONE ? event->resolved_at_ms : event->at_ms;
+		alert->ends_ms =
+			event->resolved_at_ms != TIME_NONE ? event->resolved_at_ms : event->at_ms;
 }
 
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event)
@@ -153,7 +162,8 @@ struct active_alert *alert_update(struct actions *actions, const struct alert_ev
 
 	if (!alert && event->state == ALERT_FIRING) {
 		if (actions->alerts.n >= ACTION_ALERTS_MAX)
-			log_error("action", "too many alerts: this one is not told", "labels_fingerprint=%016llx",
+			log_error("action", "too many alerts: this one is not told",
+				  "labels_fingerprint=%016llx",
 				  (unsigned long long)labels_fingerprint(labels));
 		else
 			alert = alert_new(actions, labels, event);
@@ -163,7 +173,8 @@ struct active_alert *alert_update(struct actions *actions, const struct alert_ev
 		return NULL;
 	take_over(alert, event);
 	alert->from_journal = false;
-	describe(actions, alert, event->rules ? alert_event_rule(event) : rule_find(actions->rules, alert));
+	describe(actions, alert,
+		 event->rules ? alert_event_rule(event) : rule_find(actions->rules, alert));
 	return alert;
 }
 
@@ -189,7 +200,8 @@ void alerts_restore(struct actions *actions, struct slice payload)
 	if (alert) {
 		alert->from_journal = true;
 		/* As the engine told it: our own records begin where the alert fires. */
-		alert->is_fresh = event->state == ALERT_FIRING && event->from != ALERT_FIRING && event->reason == ALERT_REASON_NONE;
+		alert->is_fresh = event->state == ALERT_FIRING && event->from != ALERT_FIRING &&
+				  event->reason == ALERT_REASON_NONE;
 	}
 	alert_event_free(event);
 }
@@ -199,7 +211,8 @@ static void save_one(void *ctx, struct table_entry *entry)
 	struct actions *actions = ctx;
 	struct active_alert *alert = (struct active_alert *)entry;
 	struct alert_event event = { .from = ALERT_FIRING,
-				     .state = alert->ends_ms == TIME_NONE ? ALERT_FIRING : ALERT_INACTIVE,
+				     .state = alert->ends_ms == TIME_NONE ? ALERT_FIRING
+									  : ALERT_INACTIVE,
 				     .labels = alert->labels,
 				     .expr_labels = alert->expr_labels,
 				     .value = alert->value,

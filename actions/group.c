@@ -1,10 +1,12 @@
 /*
- * Aggregation groups, after Alertmanager's dispatcher: an alert lives in one group for each route it takes; a group
- * waits group_wait, is flushed, and flushed again every group_interval while it has alerts. What a flush tells is decided for each
- * integration by comparing with the notification log.
+ * Aggregation groups, after Alertmanager's dispatcher: an alert lives in one group for each route
+ * it takes; a group waits group_wait, is flushed, and flushed again every group_interval while it
+ * has alerts. What a flush tells is decided for each integration by comparing with the notification
+ * log.
  *
- * Two things are done better than there: the end of an alert is told to everybody who may have heard its beginning, even if no
- * attempt is known to have succeeded; and what was told is in the journal before it is sent, not in a snapshot every quarter of an hour.
+ * Two things are done better than there: the end of an alert is told to everybody who may have
+ * heard its beginning, even if no attempt is known to have succeeded; and what was told is in the
+ * journal before it is sent, not in a snapshot every quarter of an hour.
  */
 #include "actions/actions_internal.h"
 
@@ -42,7 +44,8 @@ static struct labels *group_labels(const struct route *route, const struct label
 		return labels_ref((struct labels *)labels);
 	labels_builder_init(&builder);
 	for (uint32_t i = 0; i < route->ngroup_by; i++)
-		labels_builder_set(&builder, route->group_by[i], labels_get(labels, route->group_by[i]));
+		labels_builder_set(&builder, route->group_by[i],
+				   labels_get(labels, route->group_by[i]));
 	if (labels_builder_take(&builder, &out, NULL))
 		out = NULL;
 	labels_builder_fini(&builder);
@@ -66,17 +69,23 @@ static char *group_key(const struct route *route, const struct labels *labels)
 	return buf_take(&key);
 }
 
-static struct group *group_get(struct actions *actions, const struct route *route, const struct labels *alert_labels)
+static struct group *group_get(struct actions *actions, const struct route *route,
+			       const struct labels *alert_labels)
 {
 	struct labels *labels = group_labels(route, alert_labels);
 	char *key = labels ? group_key(route, labels) : NULL;
 	uint64_t hash = key ? hash_fnv1a64(FNV1A64_INIT, key, strlen(key)) : 0;
-	struct group *group = key ? (struct group *)table_find(&actions->groups, hash, has_key, key) : NULL;
+	struct group *group =
+		key ? (struct group *)table_find(&actions->groups, hash, has_key, key) : NULL;
 
 	if (!group && key) {
 		group = calloc(1, sizeof(*group));
 		if (group) {
-			*group = (struct group){ .entry.hash = hash, .route = route, .labels = labels, .key = key, .next_ms = TIME_NONE };
+			*group = (struct group){ .entry.hash = hash,
+						 .route = route,
+						 .labels = labels,
+						 .key = key,
+						 .next_ms = TIME_NONE };
 			if (table_add(&actions->groups, &group->entry) == 0)
 				return group;
 			free(group);
@@ -108,7 +117,8 @@ static int group_alert_add(struct group *group, struct active_alert *alert)
 }
 
 /* When a group that has just got this alert is to be flushed. */
-static void group_schedule(struct actions *actions, struct group *group, const struct active_alert *alert)
+static void group_schedule(struct actions *actions, struct group *group,
+			   const struct active_alert *alert)
 {
 	const struct route *route = group->route;
 
@@ -124,7 +134,9 @@ static void group_schedule(struct actions *actions, struct group *group, const s
 void groups_add_alert(struct actions *actions, struct active_alert *alert)
 {
 	const struct route *routes[ROUTES_OF_ALERT_MAX];
-	size_t n = actions->config->root ? route_match(actions->config->root, alert->labels, routes, ROUTES_OF_ALERT_MAX) : 0;
+	size_t n = actions->config->root ? route_match(actions->config->root, alert->labels, routes,
+						       ROUTES_OF_ALERT_MAX)
+					 : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct group *group = group_get(actions, routes[i], alert->labels);
@@ -142,11 +154,14 @@ void groups_add_alert(struct actions *actions, struct active_alert *alert)
 /* By job, instance, then all labels: Alertmanager's order. */
 static int compare_alerts(const void *a, const void *b)
 {
-	const struct active_alert *x = *(struct active_alert *const *)a, *y = *(struct active_alert *const *)b;
-	int order = slice_compare(labels_get(x->labels, SLICE("job")), labels_get(y->labels, SLICE("job")));
+	const struct active_alert *x = *(struct active_alert *const *)a,
+				  *y = *(struct active_alert *const *)b;
+	int order = slice_compare(labels_get(x->labels, SLICE("job")),
+				  labels_get(y->labels, SLICE("job")));
 
 	if (order == 0)
-		order = slice_compare(labels_get(x->labels, SLICE("instance")), labels_get(y->labels, SLICE("instance")));
+		order = slice_compare(labels_get(x->labels, SLICE("instance")),
+				      labels_get(y->labels, SLICE("instance")));
 	return order ? order : labels_compare(x->labels, y->labels);
 }
 
@@ -170,7 +185,9 @@ static int flush_init(struct actions *actions, const struct group *group, struct
 			continue;
 		}
 		flush->alerts[flush->n++] = alert;
-		if (fingerprints_add(alert->ends_ms == TIME_NONE ? &flush->firing : &flush->resolved, alert->fingerprint))
+		if (fingerprints_add(alert->ends_ms == TIME_NONE ? &flush->firing
+								 : &flush->resolved,
+				     alert->fingerprint))
 			return ERR_NOMEM;
 	}
 	qsort(flush->alerts, flush->n, sizeof(*flush->alerts), compare_alerts);
@@ -193,18 +210,24 @@ static bool any_heard(const struct told *told, const struct fingerprints *set)
 }
 
 /*
- * Why this integration must be told, in Alertmanager's words; NULL: it need not. Compared with what it was told last or, while a
- * delivery is on its way, with what that says.
+ * Why this integration must be told, in Alertmanager's words; NULL: it need not. Compared with what
+ * it was told last or, while a delivery is on its way, with what that says.
  */
-static const char *reason_to_tell(const struct actions *actions, const struct flush *flush, const struct told *told,
-				  const struct delivery *pending, const struct integration_options *options, int64_t repeat_ms)
+static const char *reason_to_tell(const struct actions *actions, const struct flush *flush,
+				  const struct told *told, const struct delivery *pending,
+				  const struct integration_options *options, int64_t repeat_ms)
 {
-	const struct fingerprints *firing = pending ? &pending->firing : told ? &told->firing : NULL;
-	const struct fingerprints *resolved = pending ? &pending->resolved : told ? &told->resolved : NULL;
+	const struct fingerprints *firing = pending ? &pending->firing
+					    : told  ? &told->firing
+						    : NULL;
+	const struct fingerprints *resolved = pending ? &pending->resolved
+					      : told  ? &told->resolved
+						      : NULL;
 	bool fresh = !pending && (!told || told->at_ms == TIME_NONE);
 
 	/* An end is told to whoever may have heard the beginning, else to nobody. */
-	if (options->send_resolved && any_heard(told, &flush->resolved) && !(pending && fingerprints_is_subset(&flush->resolved, resolved)))
+	if (options->send_resolved && any_heard(told, &flush->resolved) &&
+	    !(pending && fingerprints_is_subset(&flush->resolved, resolved)))
 		return flush->firing.n ? "some alerts resolved" : "all alerts resolved";
 	if (flush->firing.n == 0)
 		return NULL;
@@ -217,41 +240,49 @@ static const char *reason_to_tell(const struct actions *actions, const struct fl
 	return told->at_ms + repeat_ms <= actions->now_ms ? "repeat interval elapsed" : NULL;
 }
 
-static char *told_key(const struct group *group, const struct receiver *receiver, const struct integration *integration)
+static char *told_key(const struct group *group, const struct receiver *receiver,
+		      const struct integration *integration)
 {
 	struct buf key;
 
 	buf_init(&key);
-	buf_printf(&key, SLICE_FMT "/%s/%u/%s", SLICE_ARG(receiver->name), integration->plugin->name, integration->index, group->key);
+	buf_printf(&key, SLICE_FMT "/%s/%u/%s", SLICE_ARG(receiver->name),
+		   integration->plugin->name, integration->index, group->key);
 	return buf_take(&key);
 }
 
 /* Ended alerts that this integration cannot have heard of are left out of what it is told. */
-static uint32_t pick(const struct flush *flush, const struct told *told, const struct integration_options *options, struct active_alert **out)
+static uint32_t pick(const struct flush *flush, const struct told *told,
+		     const struct integration_options *options, struct active_alert **out)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < flush->n; i++) {
 		struct active_alert *alert = flush->alerts[i];
 
-		if (alert->ends_ms == TIME_NONE || (options->send_resolved && told && fingerprints_has(&told->heard, alert->fingerprint)))
+		if (alert->ends_ms == TIME_NONE ||
+		    (options->send_resolved && told &&
+		     fingerprints_has(&told->heard, alert->fingerprint)))
 			out[n++] = alert;
 	}
 	return n;
 }
 
-static int sets_of(struct active_alert *const *alerts, uint32_t n, struct fingerprints *firing, struct fingerprints *resolved)
+static int sets_of(struct active_alert *const *alerts, uint32_t n, struct fingerprints *firing,
+		   struct fingerprints *resolved)
 {
 	int code = 0;
 
 	for (uint32_t i = 0; i < n && code == 0; i++)
-		code = fingerprints_add(alerts[i]->ends_ms == TIME_NONE ? firing : resolved, alerts[i]->fingerprint);
+		code = fingerprints_add(alerts[i]->ends_ms == TIME_NONE ? firing : resolved,
+					alerts[i]->fingerprint);
 	return code;
 }
 
 /* A delivery for these alerts, unless the one that waits says the same. */
-static int tell_alerts(struct actions *actions, const struct group *group, const struct integration *integration, const char *key,
-		       const char *reason, struct active_alert **alerts, uint32_t n)
+static int tell_alerts(struct actions *actions, const struct group *group,
+		       const struct integration *integration, const char *key, const char *reason,
+		       struct active_alert **alerts, uint32_t n)
 {
 	const struct integration_options *options = integration->options;
 	const struct delivery *waiting = outbox_unbegun(actions, key);
@@ -261,12 +292,16 @@ static int tell_alerts(struct actions *actions, const struct group *group, const
 				      .integration = integration,
 				      .reason = reason,
 				      .repeat_ms = group->route->repeat_interval_ms };
-	uint32_t kept = options->max_alerts > 0 && n > options->max_alerts ? (uint32_t)options->max_alerts : n;
+	uint32_t kept = options->max_alerts > 0 && n > options->max_alerts
+				? (uint32_t)options->max_alerts
+				: n;
 	int code = sets_of(alerts, n, &spec.firing, &spec.resolved);
-	bool same = waiting && fingerprints_is_equal(&spec.firing, &waiting->firing) && fingerprints_is_equal(&spec.resolved, &waiting->resolved);
+	bool same = waiting && fingerprints_is_equal(&spec.firing, &waiting->firing) &&
+		    fingerprints_is_equal(&spec.resolved, &waiting->resolved);
 
 	if (code == 0 && !same)
-		code = payload_make(actions, group, spec.receiver, alerts, kept, n - kept, reason, &spec.body, &spec.body_len);
+		code = payload_make(actions, group, spec.receiver, alerts, kept, n - kept, reason,
+				    &spec.body, &spec.body_len);
 	if (code == 0 && !same)
 		code = outbox_add(actions, &spec);
 	if (code || same) {
@@ -276,8 +311,10 @@ static int tell_alerts(struct actions *actions, const struct group *group, const
 	return code;
 }
 
-/* What waits unsent does not count as told: it is replaced, or dropped when there is nothing to say any more. */
-static int tell(struct actions *actions, const struct group *group, const struct flush *flush, const struct integration *integration)
+/* What waits unsent does not count as told: it is replaced, or dropped when there is nothing to say
+ * any more. */
+static int tell(struct actions *actions, const struct group *group, const struct flush *flush,
+		const struct integration *integration)
 {
 	const struct integration_options *options = integration->options;
 	char *key = told_key(group, group->route->receiver, integration);
@@ -286,11 +323,13 @@ static int tell(struct actions *actions, const struct group *group, const struct
 	if (!key)
 		return ERR_NOMEM;
 	const struct told *told = told_find(actions, key);
-	const char *reason = reason_to_tell(actions, flush, told, outbox_begun(actions, key), options, group->route->repeat_interval_ms);
+	const char *reason = reason_to_tell(actions, flush, told, outbox_begun(actions, key),
+					    options, group->route->repeat_interval_ms);
 	struct active_alert **alerts = reason ? malloc((flush->n + 1) * sizeof(*alerts)) : NULL;
 
 	if (alerts)
-		code = tell_alerts(actions, group, integration, key, reason, alerts, pick(flush, told, options, alerts));
+		code = tell_alerts(actions, group, integration, key, reason, alerts,
+				   pick(flush, told, options, alerts));
 	else if (reason)
 		code = ERR_NOMEM;
 	else if (outbox_unbegun(actions, key))
@@ -301,7 +340,8 @@ static int tell(struct actions *actions, const struct group *group, const struct
 }
 
 /* Is somebody still to hear the end of this alert? */
-static bool end_is_awaited(struct actions *actions, const struct group *group, const struct active_alert *alert)
+static bool end_is_awaited(struct actions *actions, const struct group *group,
+			   const struct active_alert *alert)
 {
 	const struct receiver *receiver = group->route->receiver;
 
@@ -309,7 +349,8 @@ static bool end_is_awaited(struct actions *actions, const struct group *group, c
 		const struct integration_options *options = receiver->integrations[i].options;
 		char *key = told_key(group, receiver, &receiver->integrations[i]);
 		const struct told *told = key ? told_find(actions, key) : NULL;
-		bool awaited = !key || (options->send_resolved && told && fingerprints_has(&told->heard, alert->fingerprint));
+		bool awaited = !key || (options->send_resolved && told &&
+					fingerprints_has(&told->heard, alert->fingerprint));
 
 		free(key);
 		if (awaited)
@@ -344,7 +385,8 @@ static void flush(struct actions *actions, struct group *group)
 		code = tell(actions, group, &flush, &group->route->receiver->integrations[i]);
 	flush_fini(&flush);
 	if (code)
-		log_error("action", "cannot tell a group, trying again", "group=%s error=%s", log_quote(slice_from(group->key)),
+		log_error("action", "cannot tell a group, trying again", "group=%s error=%s",
+			  log_quote(slice_from(group->key)),
 			  log_quote(slice_from(error_text(code))));
 	else
 		forget_ended(actions, group);

@@ -1,4 +1,5 @@
-/* What each integration of a group was told: so that nothing is told twice, and every beginning has its end. */
+/* What each integration of a group was told: so that nothing is told twice, and every beginning has
+ * its end. */
 #include "actions/actions_internal.h"
 
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 #include "base/hash.h"
 #include "base/text.h"
 
-#define TOLD_KEEP_MIN_MS (120ll * 3600 * 1000) /* after the last word, as Alertmanager's retention */
+#define TOLD_KEEP_MIN_MS                                                                           \
+	(120ll * 3600 * 1000) /* after the last word, as Alertmanager's retention */
 
 /* ---- sets of fingerprints ---- */
 
@@ -75,7 +77,8 @@ bool fingerprints_is_subset(const struct fingerprints *a, const struct fingerpri
 
 bool fingerprints_is_equal(const struct fingerprints *a, const struct fingerprints *b)
 {
-	return a->n == b->n && (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(*a->items)) == 0);
+	return a->n == b->n &&
+	       (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(*a->items)) == 0);
 }
 
 int fingerprints_copy(const struct fingerprints *from, struct fingerprints *to)
@@ -146,9 +149,10 @@ struct told *told_get(struct actions *actions, const char *key)
 
 void told_save(struct actions *actions, const struct told *told)
 {
-	json_t *object = json_pack("{ss so so so so}", "key", told->key, "at", time_to_json(told->at_ms), "firing",
-				   fingerprints_to_json(&told->firing), "resolved", fingerprints_to_json(&told->resolved), "heard",
-				   fingerprints_to_json(&told->heard));
+	json_t *object = json_pack(
+		"{ss so so so so}", "key", told->key, "at", time_to_json(told->at_ms), "firing",
+		fingerprints_to_json(&told->firing), "resolved",
+		fingerprints_to_json(&told->resolved), "heard", fingerprints_to_json(&told->heard));
 
 	if (object)
 		json_object_set_new(object, "expires", time_to_json(told->expires_ms));
@@ -187,7 +191,8 @@ static void sweep_one(void *ctx, struct table_entry *entry)
 	struct actions *actions = ctx;
 	struct told *told = (struct told *)entry;
 
-	if (told->current || told->heard.n || told->firing.n || actions->now_ms < told->expires_ms + TOLD_KEEP_MIN_MS)
+	if (told->current || told->heard.n || told->firing.n ||
+	    actions->now_ms < told->expires_ms + TOLD_KEEP_MIN_MS)
 		return;
 	table_remove(&actions->told, entry);
 	told_free(told);

@@ -8,9 +8,10 @@
  *          to retry   ▼  │ backoff
  *                   RETRYING ──► (given up, or refused for good) DEAD
  *
- * A lane is a key (receiver, integration, group key), held by its struct told: one entry current, at most one newer behind it.
- * SENDING is journaled, and that record durable, before the first byte leaves; the body is in the journal since the entry was made.
- * After a crash an entry that was SENDING is sent again under its id: at least once.
+ * A lane is a key (receiver, integration, group key), held by its struct told: one entry current,
+ * at most one newer behind it. SENDING is journaled, and that record durable, before the first byte
+ * leaves; the body is in the journal since the entry was made. After a crash an entry that was
+ * SENDING is sent again under its id: at least once.
  */
 #include "actions/actions_internal.h"
 
@@ -24,9 +25,11 @@
 
 #define BODY_KEPT_MAX (64 * 1024) /* of finished deliveries, for looking in */
 
-static const char *const state_texts[] = { [DELIVERY_WAITING] = "waiting",	 [DELIVERY_SENDING] = "sending",
-					   [DELIVERY_RETRYING] = "retrying",	 [DELIVERY_DONE] = "done",
-					   [DELIVERY_SUPERSEDED] = "superseded", [DELIVERY_DEAD] = "dead" };
+static const char *const state_texts[] = {
+	[DELIVERY_WAITING] = "waiting",	      [DELIVERY_SENDING] = "sending",
+	[DELIVERY_RETRYING] = "retrying",     [DELIVERY_DONE] = "done",
+	[DELIVERY_SUPERSEDED] = "superseded", [DELIVERY_DEAD] = "dead"
+};
 
 static bool is_finished(const struct delivery *delivery)
 {
@@ -70,7 +73,8 @@ static void delivery_free(struct delivery *delivery)
 
 static void forget_old(struct actions *actions)
 {
-	for (struct delivery *delivery = actions->oldest; delivery && actions->nfinished > DELIVERIES_KEPT;) {
+	for (struct delivery *delivery = actions->oldest;
+	     delivery && actions->nfinished > DELIVERIES_KEPT;) {
 		struct delivery *newer = delivery->newer;
 
 		if (is_finished(delivery)) {
@@ -85,17 +89,23 @@ static void forget_old(struct actions *actions)
 
 static uint64_t save(struct delivery *delivery, bool whole, bool answer)
 {
-	json_t *object = json_pack("{ss ss si si ss sI sI sI sI}", "id", delivery->id, "state", state_texts[delivery->state], "attempts",
-				   (int)delivery->attempts, "code", delivery->code, "message", delivery->message, "last",
-				   (json_int_t)delivery->last_attempt_ms, "next", (json_int_t)delivery->next_ms, "finished",
-				   (json_int_t)delivery->finished_ms, "created", (json_int_t)delivery->created_ms);
+	json_t *object = json_pack("{ss ss si si ss sI sI sI sI}", "id", delivery->id, "state",
+				   state_texts[delivery->state], "attempts",
+				   (int)delivery->attempts, "code", delivery->code, "message",
+				   delivery->message, "last", (json_int_t)delivery->last_attempt_ms,
+				   "next", (json_int_t)delivery->next_ms, "finished",
+				   (json_int_t)delivery->finished_ms, "created",
+				   (json_int_t)delivery->created_ms);
 
 	if (object && whole) {
-		json_t *rest = json_pack("{ss ss ss ss si ss ss% so so sI}", "told", delivery->told_key, "group", delivery->group_key, "receiver",
-					 delivery->receiver, "integration", delivery->integration_name, "index",
-					 (int)delivery->integration_index, "reason", delivery->reason, "body", delivery->body ? delivery->body : "",
-					 delivery->body_len, "firing", fingerprints_to_json(&delivery->firing), "resolved",
-					 fingerprints_to_json(&delivery->resolved), "repeat", (json_int_t)delivery->repeat_ms);
+		json_t *rest = json_pack(
+			"{ss ss ss ss si ss ss% so so sI}", "told", delivery->told_key, "group",
+			delivery->group_key, "receiver", delivery->receiver, "integration",
+			delivery->integration_name, "index", (int)delivery->integration_index,
+			"reason", delivery->reason, "body", delivery->body ? delivery->body : "",
+			delivery->body_len, "firing", fingerprints_to_json(&delivery->firing),
+			"resolved", fingerprints_to_json(&delivery->resolved), "repeat",
+			(json_int_t)delivery->repeat_ms);
 
 		/* Without it the record would not be the whole: better none at all. */
 		if (!rest || json_object_update(object, rest)) {
@@ -182,7 +192,8 @@ static struct delivery *delivery_new(struct actions *actions, const struct deliv
 	delivery->created_ms = actions->now_ms;
 	delivery->last_attempt_ms = delivery->finished_ms = delivery->next_ms = TIME_NONE;
 	link_newest(actions, delivery);
-	if (!delivery->told_key || !delivery->group_key || !delivery->receiver || !delivery->integration_name) {
+	if (!delivery->told_key || !delivery->group_key || !delivery->receiver ||
+	    !delivery->integration_name) {
 		delivery_free(delivery);
 		return NULL;
 	}
@@ -200,7 +211,8 @@ int outbox_add(struct actions *actions, struct delivery_spec *spec)
 		free(spec->body);
 		return told && spec->body_len > DELIVERY_BODY_MAX ? ERR_LIMIT : ERR_NOMEM;
 	}
-	snprintf(delivery->id, sizeof(delivery->id), "%s-%llu", actions->options.instance, (unsigned long long)actions->next_delivery++);
+	snprintf(delivery->id, sizeof(delivery->id), "%s-%llu", actions->options.instance,
+		 (unsigned long long)actions->next_delivery++);
 	delivery->told = told;
 	delivery->body = spec->body;
 	delivery->body_len = spec->body_len;
@@ -208,9 +220,11 @@ int outbox_add(struct actions *actions, struct delivery_spec *spec)
 	delivery->resolved = spec->resolved;
 	actions->stats.notifications++;
 	save(delivery, true, false);
-	/* What has not begun is replaced; what failed at least once is superseded; what is being sent is waited for. */
+	/* What has not begun is replaced; what failed at least once is superseded; what is being
+	 * sent is waited for. */
 	if (told->next)
-		finish(told->next, DELIVERY_SUPERSEDED, "a newer state took its place before it was sent");
+		finish(told->next, DELIVERY_SUPERSEDED,
+		       "a newer state took its place before it was sent");
 	if (told->current && told->current->state != DELIVERY_SENDING) {
 		actions->stats.superseded++;
 		finish(told->current, DELIVERY_SUPERSEDED, "a newer state took its place");
@@ -270,7 +284,8 @@ static void fail_for_now(struct delivery *delivery, const struct action_result *
 		return;
 	}
 	if (result->retry_after_ms > wait_ms)
-		wait_ms = result->retry_after_ms < DELIVERY_GIVE_UP_MS ? result->retry_after_ms : DELIVERY_GIVE_UP_MS;
+		wait_ms = result->retry_after_ms < DELIVERY_GIVE_UP_MS ? result->retry_after_ms
+								       : DELIVERY_GIVE_UP_MS;
 	delivery->state = DELIVERY_RETRYING;
 	due_at(delivery, actions->now_ms + wait_ms);
 	save(delivery, false, false);
@@ -284,15 +299,18 @@ static void take_result(struct delivery *delivery, const struct action_result *r
 	actions_config_unref(delivery->config);
 	delivery->config = NULL;
 	delivery->code = result->code;
-	snprintf(delivery->message, sizeof(delivery->message), "%s", result->message ? result->message : "");
+	snprintf(delivery->message, sizeof(delivery->message), "%s",
+		 result->message ? result->message : "");
 	if (result->outcome == ACTION_OK) {
 		succeed(delivery);
 		finish(delivery, DELIVERY_DONE, NULL);
 		return;
 	}
 	actions->stats.notifications_failed++;
-	log_warn("action", "a notification was not taken", "id=%s receiver=%s attempt=%u code=%d error=%s", delivery->id,
-		 log_quote(slice_from(delivery->receiver)), delivery->attempts, result->code, log_quote(slice_from(delivery->message)));
+	log_warn("action", "a notification was not taken",
+		 "id=%s receiver=%s attempt=%u code=%d error=%s", delivery->id,
+		 log_quote(slice_from(delivery->receiver)), delivery->attempts, result->code,
+		 log_quote(slice_from(delivery->message)));
 	if (result->outcome != ACTION_FAILED) {
 		fail_for_now(delivery, result);
 		return;
@@ -323,11 +341,14 @@ static void send(struct delivery *delivery)
 
 	actions->stats.attempts++;
 	delivery->config = actions_config_ref(actions->config);
-	int code = delivery->integration->plugin->start(&actions->options.host, delivery->integration->options, &job, on_result, delivery,
-							&delivery->attempt);
+	int code = delivery->integration->plugin->start(&actions->options.host,
+							delivery->integration->options, &job,
+							on_result, delivery, &delivery->attempt);
 
 	if (code) {
-		struct action_result result = { .outcome = ACTION_RETRY, .message = error_text(code), .retry_after_ms = -1 };
+		struct action_result result = { .outcome = ACTION_RETRY,
+						.message = error_text(code),
+						.retry_after_ms = -1 };
 
 		on_result(delivery, &result);
 	}
@@ -376,7 +397,8 @@ void outbox_step(struct actions *actions)
 		return;
 	actions->outbox_due_ms = TIME_NONE;
 	for (struct delivery *delivery = actions->oldest; delivery; delivery = delivery->newer) {
-		if (is_finished(delivery) || delivery->told->current != delivery || delivery->next_ms == TIME_NONE)
+		if (is_finished(delivery) || delivery->told->current != delivery ||
+		    delivery->next_ms == TIME_NONE)
 			continue;
 		if (delivery->next_ms <= actions->now_ms) {
 			begin(delivery);
@@ -388,14 +410,17 @@ void outbox_step(struct actions *actions)
 
 /* ---- configuration ---- */
 
-static const struct integration *integration_find(const struct actions_config *config, const struct delivery *delivery)
+static const struct integration *integration_find(const struct actions_config *config,
+						  const struct delivery *delivery)
 {
 	for (uint32_t r = 0; r < config->nreceivers; r++) {
 		const struct receiver *receiver = &config->receivers[r];
 
 		for (uint32_t i = 0; i < receiver->n; i++)
-			if (slice_is(receiver->name, delivery->receiver) && receiver->integrations[i].index == delivery->integration_index &&
-			    strcmp(receiver->integrations[i].plugin->name, delivery->integration_name) == 0)
+			if (slice_is(receiver->name, delivery->receiver) &&
+			    receiver->integrations[i].index == delivery->integration_index &&
+			    strcmp(receiver->integrations[i].plugin->name,
+				   delivery->integration_name) == 0)
 				return &receiver->integrations[i];
 	}
 	return NULL;
@@ -442,8 +467,10 @@ static struct delivery *restore_whole(struct actions *actions, const char *id, c
 	delivery->group_key = strdup(json_text(object, "group") ?: "");
 	delivery->receiver = strdup(json_text(object, "receiver") ?: "");
 	delivery->integration_name = strdup(json_text(object, "integration") ?: "");
-	delivery->integration_index = (uint32_t)json_integer_value(json_object_get(object, "index"));
-	snprintf(delivery->reason, sizeof(delivery->reason), "%s", json_text(object, "reason") ?: "");
+	delivery->integration_index =
+		(uint32_t)json_integer_value(json_object_get(object, "index"));
+	snprintf(delivery->reason, sizeof(delivery->reason), "%s",
+		 json_text(object, "reason") ?: "");
 	if (json_is_string(body)) {
 		delivery->body = strdup(json_string_value(body));
 		delivery->body_len = json_string_length(body);
@@ -468,9 +495,11 @@ void outbox_restore(struct actions *actions, struct slice payload)
 		bool was_finished = is_finished(delivery);
 
 		delivery->state = state_parse(json_text(object, "state"));
-		delivery->attempts = (unsigned)json_integer_value(json_object_get(object, "attempts"));
+		delivery->attempts =
+			(unsigned)json_integer_value(json_object_get(object, "attempts"));
 		delivery->code = (int)json_integer_value(json_object_get(object, "code"));
-		snprintf(delivery->message, sizeof(delivery->message), "%s", json_text(object, "message") ?: "");
+		snprintf(delivery->message, sizeof(delivery->message), "%s",
+			 json_text(object, "message") ?: "");
 		delivery->last_attempt_ms = json_integer_value(json_object_get(object, "last"));
 		delivery->next_ms = json_integer_value(json_object_get(object, "next"));
 		delivery->finished_ms = json_integer_value(json_object_get(object, "finished"));
@@ -490,7 +519,8 @@ void outbox_restore_done(struct actions *actions)
 		struct told *told = told_get(actions, delivery->told_key);
 
 		if (!told || told->next) {
-			log_error("action", "a delivery could not be taken up again", "id=%s", delivery->id);
+			log_error("action", "a delivery could not be taken up again", "id=%s",
+				  delivery->id);
 			delivery->state = DELIVERY_DEAD;
 			continue;
 		}
@@ -524,9 +554,11 @@ void outbox_fini(struct actions *actions)
 
 /* ---- looking in ---- */
 
-void actions_deliveries_each(const struct actions *actions, void (*fn)(void *ctx, const struct delivery_view *delivery), void *ctx)
+void actions_deliveries_each(const struct actions *actions,
+			     void (*fn)(void *ctx, const struct delivery_view *delivery), void *ctx)
 {
-	for (const struct delivery *delivery = actions->newest; delivery; delivery = delivery->older) {
+	for (const struct delivery *delivery = actions->newest; delivery;
+	     delivery = delivery->older) {
 		struct delivery_view view = { .id = delivery->id,
 					      .receiver = delivery->receiver,
 					      .integration = delivery->integration_name,

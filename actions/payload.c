@@ -26,7 +26,8 @@ static void write_alert(struct json_writer *w, const struct active_alert *alert)
 	char fingerprint[20];
 	bool firing = alert->ends_ms == TIME_NONE;
 
-	snprintf(fingerprint, sizeof(fingerprint), "%016llx", (unsigned long long)alert->fingerprint);
+	snprintf(fingerprint, sizeof(fingerprint), "%016llx",
+		 (unsigned long long)alert->fingerprint);
 	json_begin_object(w);
 	json_field_string(w, "status", firing ? SLICE("firing") : SLICE("resolved"));
 	field_labels(w, "labels", alert->labels);
@@ -36,7 +37,8 @@ static void write_alert(struct json_writer *w, const struct active_alert *alert)
 		json_field_string(w, "endsAt", SLICE(TIME_ZERO));
 	else
 		json_field_time(w, "endsAt", alert->ends_ms);
-	json_field_string(w, "generatorURL", slice_from(alert->generator_url ? alert->generator_url : ""));
+	json_field_string(w, "generatorURL",
+			  slice_from(alert->generator_url ? alert->generator_url : ""));
 	json_field_string(w, "fingerprint", slice_from(fingerprint));
 	json_end_object(w);
 }
@@ -49,7 +51,8 @@ static const struct labels *of(const struct active_alert *alert, enum which whic
 }
 
 /* The pairs that all alerts have. */
-static void field_common(struct json_writer *w, const char *key, struct active_alert *const *alerts, uint32_t n, enum which which)
+static void field_common(struct json_writer *w, const char *key, struct active_alert *const *alerts,
+			 uint32_t n, enum which which)
 {
 	const struct labels *first = n ? of(alerts[0], which) : NULL;
 
@@ -59,7 +62,8 @@ static void field_common(struct json_writer *w, const char *key, struct active_a
 		struct label label = labels_at(first, i);
 		uint32_t k = 1;
 
-		while (k < n && of(alerts[k], which) && slice_is_equal(labels_get(of(alerts[k], which), label.name), label.value))
+		while (k < n && of(alerts[k], which) &&
+		       slice_is_equal(labels_get(of(alerts[k], which), label.name), label.value))
 			k++;
 		if (k < n)
 			continue;
@@ -69,8 +73,9 @@ static void field_common(struct json_writer *w, const char *key, struct active_a
 	json_end_object(w);
 }
 
-int payload_make(const struct actions *actions, const struct group *group, const struct receiver *receiver,
-		 struct active_alert *const *alerts, uint32_t n, uint32_t truncated, const char *reason, char **out, size_t *len)
+int payload_make(const struct actions *actions, const struct group *group,
+		 const struct receiver *receiver, struct active_alert *const *alerts, uint32_t n,
+		 uint32_t truncated, const char *reason, char **out, size_t *len)
 {
 	struct json_writer w;
 	struct buf buf;

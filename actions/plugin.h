@@ -1,11 +1,13 @@
 /*
  * Action plug-ins: how something is told to the outside or done to it.
  *
- * One struct of functions and an option table a plug-in; the built-in ones stand in plugins.def. A plug-in carries
- * out one attempt at a time of a job that the outbox or a runbook gives it; queues, retries, deduplication and the journal are
- * not its affair. It never blocks: it works on the loop it is given and calls done() exactly once, never from inside start().
+ * One struct of functions and an option table a plug-in; the built-in ones stand in plugins.def. A
+ * plug-in carries out one attempt at a time of a job that the outbox or a runbook gives it; queues,
+ * retries, deduplication and the journal are not its affair. It never blocks: it works on the loop
+ * it is given and calls done() exactly once, never from inside start().
  *
- * A job has an id that is the same at each attempt and after a restart: receivers use it to recognise repeats.
+ * A job has an id that is the same at each attempt and after a restart: receivers use it to
+ * recognise repeats.
  */
 #ifndef TOCSIN_ACTIONS_PLUGIN_H
 #define TOCSIN_ACTIONS_PLUGIN_H
@@ -13,14 +15,15 @@
 #include "base/http_client.h"
 #include "base/yaml.h"
 
-#define ACTION_OUTPUT_MAX (64 * 1024) /* of a script's standard output or a response's body that is kept */
+#define ACTION_OUTPUT_MAX                                                                          \
+	(64 * 1024) /* of a script's standard output or a response's body that is kept */
 
 enum action_outcome {
 	ACTION_OK,
-	ACTION_RETRY,     /* failed for now: transport, 408, 425, 429, 5xx */
-	ACTION_FAILED,    /* failed for good: other status, exit code, not startable */
+	ACTION_RETRY,	  /* failed for now: transport, 408, 425, 429, 5xx */
+	ACTION_FAILED,	  /* failed for good: other status, exit code, not startable */
 	ACTION_TIMED_OUT, /* cut off by its timeout */
-	ACTION_UNKNOWN,   /* started, but its end was not seen */
+	ACTION_UNKNOWN,	  /* started, but its end was not seen */
 };
 const char *action_outcome_text(enum action_outcome outcome);
 
@@ -28,21 +31,22 @@ const char *action_outcome_text(enum action_outcome outcome);
 
 struct action_result {
 	enum action_outcome outcome;
-	int code;                /* HTTP status or exit code; negative: signal */
-	const char *message;     /* one line for people */
-	struct slice output;     /* standard output or response body, at most ACTION_OUTPUT_MAX */
+	int code;	     /* HTTP status or exit code; negative: signal */
+	const char *message; /* one line for people */
+	struct slice output; /* standard output or response body, at most ACTION_OUTPUT_MAX */
 	struct slice error_output;
 	bool output_cut;
-	int64_t retry_after_ms;  /* -1: none asked for */
+	int64_t retry_after_ms; /* -1: none asked for */
 	int64_t duration_ms;
 };
 
 struct action_job {
-	const char *id;      /* no dots, [A-Za-z0-9_-] */
-	unsigned attempt;    /* from 1 */
-	int64_t now_ms;      /* wall clock */
-	struct slice body;   /* JSON document: a webhook's body, a script's standard input; valid until done() */
-	bool is_step;        /* options are those of a step, else of an integration */
+	const char *id;	   /* no dots, [A-Za-z0-9_-] */
+	unsigned attempt;  /* from 1 */
+	int64_t now_ms;	   /* wall clock */
+	struct slice body; /* JSON document: a webhook's body, a script's standard input; valid
+			      until done() */
+	bool is_step;	   /* options are those of a step, else of an integration */
 };
 
 struct action_attempt; /* the plug-in's own */
@@ -52,12 +56,13 @@ struct action_host {
 	struct loop *loop;
 	struct http_client *http;
 	struct runner_client *runner; /* NULL when scripts are off */
-	const char *version;          /* for User-Agent */
+	const char *version;	      /* for User-Agent */
 };
 
 /*
- * A plug-in may serve as an integration of a receiver (key NAME_configs, a list), as the kind of a runbook's step (key NAME), or both.
- * What a user may write is a table each; their structs begin with these, bound by the same tables (INTEGRATION_FIELDS, STEP_FIELDS).
+ * A plug-in may serve as an integration of a receiver (key NAME_configs, a list), as the kind of a
+ * runbook's step (key NAME), or both. What a user may write is a table each; their structs begin
+ * with these, bound by the same tables (INTEGRATION_FIELDS, STEP_FIELDS).
  */
 struct integration_options {
 	bool send_resolved;
@@ -70,9 +75,9 @@ struct integration_options {
 	  .default_text = "true",                                                                  \
 	  .doc = "Whether the end of an alert is told too." },                                     \
 	{                                                                                          \
-		.key = "max_alerts", .type = BIND_INT, .offset = offsetof(struct s, member.max_alerts), \
-		.default_text = "0", .min = 0, .max = 1000000,                                     \
-		.doc = "Most alerts in one notification; 0: all."                                  \
+		.key = "max_alerts", .type = BIND_INT,                                             \
+		.offset = offsetof(struct s, member.max_alerts), .default_text = "0", .min = 0,    \
+		.max = 1000000, .doc = "Most alerts in one notification; 0: all."                  \
 	}
 
 struct step_options {
@@ -86,33 +91,41 @@ struct step_options {
 	  .required = true,                                                                        \
 	  .doc = "Name of the step in its runbook: [a-z][a-z0-9_]{0,31}." },                       \
 	{                                                                                          \
-		.key = "timeout", .type = BIND_DURATION, .offset = offsetof(struct s, member.timeout_ms), \
-		.default_text = default_timeout, .min = 1, .max = 24ll * 3600 * 1000,              \
-		.doc = "After so long the step is cut off."                                        \
+		.key = "timeout", .type = BIND_DURATION,                                           \
+		.offset = offsetof(struct s, member.timeout_ms), .default_text = default_timeout,  \
+		.min = 1, .max = 24ll * 3600 * 1000, .doc = "After so long the step is cut off."   \
 	}
 
 struct action_plugin {
 	const char *name; /* "webhook", "exec" */
 	const char *doc;
-	const struct bind_table *integration; /* NULL: cannot be one; the struct begins with struct integration_options */
-	const struct bind_table *step;        /* NULL: cannot be one; the struct begins with struct step_options */
+	const struct bind_table *integration; /* NULL: cannot be one; the struct begins with struct
+						 integration_options */
+	const struct bind_table
+		*step; /* NULL: cannot be one; the struct begins with struct step_options */
 	/*
-	 * Checks what a table cannot, and makes paths absolute (base_dir: the configuration file's directory, memory from the arena); NULL if
-	 * nothing. Errors at their nodes.
+	 * Checks what a table cannot, and makes paths absolute (base_dir: the configuration file's
+	 * directory, memory from the arena); NULL if nothing. Errors at their nodes.
 	 */
-	int (*check)(void *options, bool is_step, const struct yaml_node *node, const char *base_dir, struct arena *arena,
-		     struct diag_list *diags);
-	/* Takes up an attempt. A negative code only when it cannot even begin; then done() is not called. */
-	int (*start)(const struct action_host *host, const void *options, const struct action_job *job,
-		     void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out);
+	int (*check)(void *options, bool is_step, const struct yaml_node *node,
+		     const char *base_dir, struct arena *arena, struct diag_list *diags);
+	/* Takes up an attempt. A negative code only when it cannot even begin; then done() is not
+	 * called. */
+	int (*start)(const struct action_host *host, const void *options,
+		     const struct action_job *job,
+		     void (*done)(void *ctx, const struct action_result *result), void *ctx,
+		     struct action_attempt **out);
 	/* Gives up an attempt under way: no done() any more. */
 	void (*cancel)(struct action_attempt *attempt);
 	/*
-	 * For a job that may have been begun before a restart: never starts anything, done() tells its result, now or when it ends. ACTION_UNKNOWN with
-	 * code 0 and the message ACTION_NEVER_STARTED when it certainly was not begun. NULL: nothing can be known.
+	 * For a job that may have been begun before a restart: never starts anything, done() tells
+	 * its result, now or when it ends. ACTION_UNKNOWN with code 0 and the message
+	 * ACTION_NEVER_STARTED when it certainly was not begun. NULL: nothing can be known.
 	 */
-	int (*recover)(const struct action_host *host, const void *options, const struct action_job *job,
-		       void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out);
+	int (*recover)(const struct action_host *host, const void *options,
+		       const struct action_job *job,
+		       void (*done)(void *ctx, const struct action_result *result), void *ctx,
+		       struct action_attempt **out);
 	/* The job's result is in the journal: nothing of it need be kept. May be NULL. */
 	void (*forget)(const struct action_host *host, const char *id);
 };

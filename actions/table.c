@@ -7,12 +7,14 @@
 
 #define BUCKETS_MIN 64
 
-struct table_entry *table_find(const struct table *table, uint64_t hash, bool (*is_equal)(const struct table_entry *entry, const void *key),
+struct table_entry *table_find(const struct table *table, uint64_t hash,
+			       bool (*is_equal)(const struct table_entry *entry, const void *key),
 			       const void *key)
 {
 	if (table->n == 0)
 		return NULL;
-	for (struct table_entry *entry = table->buckets[hash & (table->nbuckets - 1)]; entry; entry = entry->next)
+	for (struct table_entry *entry = table->buckets[hash & (table->nbuckets - 1)]; entry;
+	     entry = entry->next)
 		if (entry->hash == hash && is_equal(entry, key))
 			return entry;
 	return NULL;
@@ -61,7 +63,8 @@ void table_remove(struct table *table, struct table_entry *entry)
 	table->n--;
 }
 
-void table_each(const struct table *table, void (*fn)(void *ctx, struct table_entry *entry), void *ctx)
+void table_each(const struct table *table, void (*fn)(void *ctx, struct table_entry *entry),
+		void *ctx)
 {
 	for (size_t i = 0; i < table->nbuckets; i++)
 		for (struct table_entry *entry = table->buckets[i], *next; entry; entry = next) {

@@ -1,6 +1,6 @@
 /*
- * The webhook plug-in: Alertmanager's webhook_configs. POST of the payload, with the delivery's id (equal at each retry), the
- * attempt's number and time, so that receivers can recognise repeats.
+ * The webhook plug-in: Alertmanager's webhook_configs. POST of the payload, with the delivery's id
+ * (equal at each retry), the attempt's number and time, so that receivers can recognise repeats.
  */
 #include "actions/plugin.h"
 
@@ -20,7 +20,10 @@ struct webhook_options {
 
 static const struct bind_field webhook_fields[] = {
 	INTEGRATION_FIELDS(webhook_options, common),
-	{ .key = "url", .type = BIND_CSTRING, .offset = offsetof(struct webhook_options, url), .doc = "Where to POST; http or https." },
+	{ .key = "url",
+	  .type = BIND_CSTRING,
+	  .offset = offsetof(struct webhook_options, url),
+	  .doc = "Where to POST; http or https." },
 	{ .key = "url_file",
 	  .type = BIND_CSTRING,
 	  .offset = offsetof(struct webhook_options, url_file),
@@ -36,7 +39,8 @@ static const struct bind_field webhook_fields[] = {
 static const struct bind_table webhook_table = { .what = "webhook",
 						 .size = sizeof(struct webhook_options),
 						 .fields = webhook_fields,
-						 .n = sizeof(webhook_fields) / sizeof(webhook_fields[0]),
+						 .n = sizeof(webhook_fields) /
+						      sizeof(webhook_fields[0]),
 						 .node_offset = SIZE_MAX,
 						 .given_offset = SIZE_MAX };
 
@@ -45,17 +49,19 @@ static bool is_http(const char *url)
 	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
 }
 
-static int webhook_check(void *pointer, bool is_step, const struct yaml_node *node, const char *base_dir, struct arena *arena,
-			 struct diag_list *diags)
+static int webhook_check(void *pointer, bool is_step, const struct yaml_node *node,
+			 const char *base_dir, struct arena *arena, struct diag_list *diags)
 {
 	struct webhook_options *options = pointer;
 
 	if (!options->url == !options->url_file) {
-		yaml_diag(diags, DIAG_ERROR, node, NULL, "a webhook needs \"url\" or \"url_file\", and not both");
+		yaml_diag(diags, DIAG_ERROR, node, NULL,
+			  "a webhook needs \"url\" or \"url_file\", and not both");
 		return ERR_INVALID;
 	}
 	if (options->url && !is_http(options->url)) {
-		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"), "begin it with http:// or https://", "\"%s\" is no address of a webhook",
+		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"),
+			  "begin it with http:// or https://", "\"%s\" is no address of a webhook",
 			  options->url);
 		return ERR_INVALID;
 	}
@@ -112,8 +118,10 @@ static int read_url(const char *path, char url[URL_MAX])
 	return is_http(url) ? 0 : ERR_INVALID;
 }
 
-static int webhook_start(const struct action_host *host, const void *pointer, const struct action_job *job,
-			 void (*done)(void *ctx, const struct action_result *result), void *ctx, struct action_attempt **out)
+static int webhook_start(const struct action_host *host, const void *pointer,
+			 const struct action_job *job,
+			 void (*done)(void *ctx, const struct action_result *result), void *ctx,
+			 struct action_attempt **out)
 {
 	const struct webhook_options *options = pointer;
 	char attempt_text[16], time_text[24], agent[64], url[URL_MAX];
@@ -125,8 +133,11 @@ static int webhook_start(const struct action_host *host, const void *pointer, co
 	snprintf(attempt_text, sizeof(attempt_text), "%u", job->attempt);
 	snprintf(time_text, sizeof(time_text), "%lld", (long long)(job->now_ms / 1000));
 	snprintf(agent, sizeof(agent), "Tocsin/%s", host->version);
-	const struct http_header headers[] = { { "Content-Type", "application/json" }, { "User-Agent", agent },	     { "webhook-id", job->id },
-					       { "webhook-timestamp", time_text },     { "X-Tocsin-Attempt", attempt_text } };
+	const struct http_header headers[] = { { "Content-Type", "application/json" },
+					       { "User-Agent", agent },
+					       { "webhook-id", job->id },
+					       { "webhook-timestamp", time_text },
+					       { "X-Tocsin-Attempt", attempt_text } };
 	int code = options->url_file ? read_url(options->url_file, url) : 0;
 	struct http_send send = { .method = "POST",
 				  .url = options->url_file ? url : options->url,

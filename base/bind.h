@@ -42,7 +42,7 @@ struct bind_map {
 	struct bind_pair {
 		struct slice key, value;
 		const struct yaml_node *key_node, *value_node;
-	} *items;
+	} * items;
 	size_t n;
 };
 struct bind_structs {
@@ -55,16 +55,16 @@ struct bind_field {
 	enum bind_type type;
 	size_t offset;
 	bool required;
-	const char *values;         /* BIND_ENUM: "none,group,each" */
-	int64_t min, max;           /* BIND_INT, _DURATION, _BYTES; both 0: unchecked */
-	const char *default_text;   /* as written in a file; NULL: zero */
+	const char *values;	  /* BIND_ENUM: "none,group,each" */
+	int64_t min, max;	  /* BIND_INT, _DURATION, _BYTES; both 0: unchecked */
+	const char *default_text; /* as written in a file; NULL: zero */
 	const struct bind_table *table;
-	const char *doc;            /* one sentence for the reference */
-	const char *unit;           /* for the reference, or NULL */
+	const char *doc;  /* one sentence for the reference */
+	const char *unit; /* for the reference, or NULL */
 };
 struct bind_table {
 	const char *what; /* "alerting rule", for messages: unknown key "fro" in alerting rule */
-	size_t size;      /* sizeof the struct */
+	size_t size;	  /* sizeof the struct */
 	const struct bind_field *fields;
 	size_t n;
 	bool allow_x; /* keys starting with x- are ignored */
@@ -75,9 +75,9 @@ struct bind_table {
 };
 
 /*
- * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the nodes of a map).
- * Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is required.
- * ERR_INVALID when any error was added (*out is then filled as far as it was understood);
+ * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the
+ * nodes of a map). Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is
+ * required. ERR_INVALID when any error was added (*out is then filled as far as it was understood);
  * ERR_NOMEM.
  */
 int bind_struct(const struct bind_table *table, const struct yaml_node *node, struct arena *arena,

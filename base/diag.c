@@ -228,7 +228,9 @@ static void add_clean(struct buf *out, struct slice text)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 
-		buf_add_char(out, c == '\n' || c == '\t' ? ' ' : c < ' ' || c == 0x7F ? '?' : (char)c);
+		buf_add_char(out, c == '\n' || c == '\t' ? ' '
+				  : c < ' ' || c == 0x7F ? '?'
+							 : (char)c);
 	}
 }
 
@@ -345,7 +347,8 @@ void diag_list_format(const struct diag_list *list, bool colour, struct buf *out
 	if (list->warnings)
 		add_count(out, list->warnings, "warning");
 	if (list->errors + list->warnings + notes > list->n)
-		buf_printf(out, " (%zu not shown)", list->errors + list->warnings + notes - list->n);
+		buf_printf(out, " (%zu not shown)",
+			   list->errors + list->warnings + notes - list->n);
 	buf_add_char(out, '\n');
 }
 

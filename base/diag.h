@@ -13,19 +13,19 @@
 
 #define DIAG_MAX 1000
 #define DIAG_QUOTE_MAX (64 * 1024) /* a longer line is not quoted */
-#define DIAG_WIDTH 160             /* bytes of a line that are shown */
+#define DIAG_WIDTH 160		   /* bytes of a line that are shown */
 
 enum diag_severity { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
 
 struct diag {
 	enum diag_severity severity;
-	char *file;      /* NULL: none */
-	uint32_t line;   /* from 1; 0: no place */
+	char *file;	 /* NULL: none */
+	uint32_t line;	 /* from 1; 0: no place */
 	uint32_t column; /* from 1, in bytes */
-	uint32_t span;   /* bytes to underline, at least 1 */
-	char *quote;     /* the whole source line, or NULL */
-	char *message;   /* lower case, subject in quotes, cause last */
-	char *hint;      /* what to do, or NULL */
+	uint32_t span;	 /* bytes to underline, at least 1 */
+	char *quote;	 /* the whole source line, or NULL */
+	char *message;	 /* lower case, subject in quotes, cause last */
+	char *hint;	 /* what to do, or NULL */
 };
 
 struct diag_list {
@@ -54,8 +54,8 @@ struct source {
 	/* The whole text of the file, for the quoted line; empty: `text` is all there is. */
 	struct slice whole;
 	/*
-	 * Where text and file differ in more than indentation (folded lines, escapes): the bytes from
-	 * pieces[i].offset up to the next piece stand at its line and column. NULL: as above.
+	 * Where text and file differ in more than indentation (folded lines, escapes): the bytes
+	 * from pieces[i].offset up to the next piece stand at its line and column. NULL: as above.
 	 */
 	const struct source_piece *pieces;
 	size_t npieces;

@@ -40,11 +40,11 @@ struct http_token {
 };
 
 struct http_server_options {
-	const char *address; /* 127.0.0.1 or ::1 or a name */
-	uint16_t port;       /* 0: a free one, see http_server_port() */
-	size_t body_max;     /* larger: 413 */
-	int64_t timeout_ms;  /* of idle connections and slow senders; 0: 50 s */
-	bool reuse_port;     /* SO_REUSEPORT: several threads listen on one port */
+	const char *address;	/* 127.0.0.1 or ::1 or a name */
+	uint16_t port;		/* 0: a free one, see http_server_port() */
+	size_t body_max;	/* larger: 413 */
+	int64_t timeout_ms;	/* of idle connections and slow senders; 0: 50 s */
+	bool reuse_port;	/* SO_REUSEPORT: several threads listen on one port */
 	size_t connections_max; /* 0: no limit */
 };
 
@@ -77,8 +77,8 @@ struct slice http_request_header(const struct http_request *request, const char 
 struct slice http_request_peer(const struct http_request *request);
 /*
  * Decoded value of a parameter of a form body (POST) or of the query string, the body's first, as
- * in Prometheus. NULL when absent; else a text to free(). index: 0 for the first of that name, 1 for
- * the second…
+ * in Prometheus. NULL when absent; else a text to free(). index: 0 for the first of that name, 1
+ * for the second…
  */
 char *http_request_param(struct http_request *request, const char *name, size_t index);
 
@@ -87,7 +87,7 @@ struct http_header {
 };
 struct http_reply {
 	int status;
-	const char *content_type;          /* NULL: none */
+	const char *content_type;	   /* NULL: none */
 	const struct http_header *headers; /* further ones; with CR or LF in it, one is left out */
 	size_t nheaders;
 	struct slice body;

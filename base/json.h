@@ -1,6 +1,6 @@
 /*
- * Writing JSON into a buffer without a tree in between. Reading is jansson's work (use json_loadb());
- * no name here is one of jansson's, or the linker would give it ours.
+ * Writing JSON into a buffer without a tree in between. Reading is jansson's work (use
+ * json_loadb()); no name here is one of jansson's, or the linker would give it ours.
  *
  * Nesting beyond JSON_DEPTH_MAX marks the buffer as failed (buf_ok()).
  */

@@ -60,11 +60,11 @@ static int pairs_judge(const struct label *sorted, size_t n, size_t *bytes, cons
 	for (size_t i = 0; i < n; i++) {
 		const struct label *label = &sorted[i];
 
-		*why = label->name.len == 0                                 ? "empty label name"
-		       : !slice_is_utf8(label->name)                        ? "label name is no UTF-8"
-		       : !slice_is_utf8(label->value)                       ? "label value is no UTF-8"
+		*why = label->name.len == 0	      ? "empty label name"
+		       : !slice_is_utf8(label->name)  ? "label name is no UTF-8"
+		       : !slice_is_utf8(label->value) ? "label value is no UTF-8"
 		       : i > 0 && slice_is_equal(label[-1].name, label->name) ? "label name twice"
-									    : NULL;
+									      : NULL;
 		if (*why)
 			return ERR_INVALID;
 		if (label->name.len > LABELS_BYTES_MAX || label->value.len > LABELS_BYTES_MAX ||

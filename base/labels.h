@@ -13,8 +13,8 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-#define LABELS_COUNT_MAX 256          /* labels in one set */
-#define LABELS_BYTES_MAX (64 * 1024)  /* names and values of one set */
+#define LABELS_COUNT_MAX 256	     /* labels in one set */
+#define LABELS_BYTES_MAX (64 * 1024) /* names and values of one set */
 #define METRIC_NAME "__name__"
 
 struct label {
@@ -42,14 +42,15 @@ int labels_compare(const struct labels *a, const struct labels *b);
 /* Alertmanager's and Prometheus' fingerprint: FNV-1a over name 0xFF value 0xFF. */
 uint64_t labels_fingerprint(const struct labels *labels);
 /*
- * {a="b", c="d"} after the metric name, as Prometheus prints a series; {} when empty. Names that are
- * no legacy names are quoted, such a metric name stands first within the braces.
+ * {a="b", c="d"} after the metric name, as Prometheus prints a series; {} when empty. Names that
+ * are no legacy names are quoted, such a metric name stands first within the braces.
  */
 void labels_format(const struct labels *labels, struct buf *out);
 /* Asserts the invariants, for tests. */
 void labels_check(const struct labels *labels);
 
-/* A growing, unsorted set under construction; borrowed strings must outlive labels_builder_take(). */
+/* A growing, unsorted set under construction; borrowed strings must outlive labels_builder_take().
+ */
 struct labels_builder {
 	struct label *pairs;
 	size_t n, cap;

@@ -35,7 +35,8 @@ bool matcher_is_match(const struct matcher *matcher, struct slice value);
 bool matcher_is_equal(const struct matcher *a, const struct matcher *b);
 /* Order by name, type, value: the canonical order of a selector. */
 int matcher_compare(const struct matcher *a, const struct matcher *b);
-/* name="value", with the value (and a name that is no legacy name) quoted as Go's strconv.Quote does. */
+/* name="value", with the value (and a name that is no legacy name) quoted as Go's strconv.Quote
+ * does. */
 void matcher_format(const struct matcher *matcher, struct buf *out);
 /*
  * Alertmanager's text form: one matcher, or {a="b", c=~"d"}; appended to *list (realloc'd). A text

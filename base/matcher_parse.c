@@ -17,8 +17,7 @@ struct parse {
 	char *why;
 };
 
-static int fail(struct parse *parse, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static int fail(struct parse *parse, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int fail(struct parse *parse, const char *format, ...)
 {
@@ -55,7 +54,8 @@ static int parse_add(struct parse *parse, enum match_type type, struct slice nam
 	int err = matcher_init(&parse->list[parse->n], type, name, value, &why);
 
 	if (err && why) {
-		fail(parse, "invalid regular expression \"" SLICE_FMT "\": %s", SLICE_ARG(value), why);
+		fail(parse, "invalid regular expression \"" SLICE_FMT "\": %s", SLICE_ARG(value),
+		     why);
 		free(why);
 	}
 	if (!err)
@@ -272,7 +272,8 @@ static int parse_utf8(struct parse *parse, struct slice in)
 			return err;
 		in = trim_left(in);
 		if (in.len > 0 && in.ptr[0] != ',')
-			return fail(parse, "expected a comma before \"" SLICE_FMT "\"", SLICE_ARG(in));
+			return fail(parse, "expected a comma before \"" SLICE_FMT "\"",
+				    SLICE_ARG(in));
 		skip(&in, in.len > 0);
 		in = trim_left(in);
 	}

@@ -73,8 +73,8 @@ static bool digits_try(double v, int precision, struct digits *out)
 static void digits_shortest(double v, struct digits *out)
 {
 	/*
-	 * Every decimal of DBL_DIG digits survives a double: if one of at most that many gives v, it
-	 * is v at that precision but for zeros at the end. Subnormals have less precision.
+	 * Every decimal of DBL_DIG digits survives a double: if one of at most that many gives v,
+	 * it is v at that precision but for zeros at the end. Subnormals have less precision.
 	 */
 	int precision = v >= DBL_MIN || v == 0 ? DBL_DIG : 1;
 

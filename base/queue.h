@@ -23,8 +23,8 @@ struct queue *queue_new(size_t items_max, size_t bytes_max);
 /* The queue must be empty. */
 void queue_free(struct queue *queue);
 /*
- * Takes the item, or ERR_FULL (the caller keeps it). With `force` the limit is passed: for completions
- * and shutdown. An item that costs more than bytes_max is always refused.
+ * Takes the item, or ERR_FULL (the caller keeps it). With `force` the limit is passed: for
+ * completions and shutdown. An item that costs more than bytes_max is always refused.
  */
 int queue_push(struct queue *queue, struct queue_item *item, bool force);
 /* All items in order as a list, or NULL. */
@@ -32,8 +32,8 @@ struct queue_item *queue_take_all(struct queue *queue);
 /* Waits until there is an item or timeout_us (< 0: for ever) has passed. True if there is one. */
 bool queue_wait(struct queue *queue, int64_t timeout_us);
 /*
- * An eventfd that is readable while there are items, for consumers with an event loop; reading it is
- * queue_take_all()'s work. The queue closes it. ERR_IO: there are no more descriptors.
+ * An eventfd that is readable while there are items, for consumers with an event loop; reading it
+ * is queue_take_all()'s work. The queue closes it. ERR_IO: there are no more descriptors.
  */
 int queue_fd(struct queue *queue);
 size_t queue_items(const struct queue *queue);

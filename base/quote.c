@@ -168,7 +168,8 @@ static bool unquote_escape(struct slice in, size_t *i, char quote, struct buf *o
 		buf_add_char(out, escape_bytes[short_form - escape_letters]);
 	else if (letter == '\\' || letter == quote)
 		buf_add_char(out, letter);
-	else if (letter == 'x' || letter == 'u' || letter == 'U' || (letter >= '0' && letter <= '7'))
+	else if (letter == 'x' || letter == 'u' || letter == 'U' ||
+		 (letter >= '0' && letter <= '7'))
 		return unquote_number(in, i, letter, out);
 	else
 		return false;

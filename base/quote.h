@@ -9,14 +9,15 @@
 #include "base/slice.h"
 
 /*
- * strconv.Quote: double quotes; \a \b \f \n \r \t \v \\ \"; \xHH for bytes that are no UTF-8, \uXXXX
- * and \UXXXXXXXX for characters that do not print.
+ * strconv.Quote: double quotes; \a \b \f \n \r \t \v \\ \"; \xHH for bytes that are no UTF-8,
+ * \uXXXX and \UXXXXXXXX for characters that do not print.
  */
 void text_quote(struct slice text, struct buf *out);
 /*
  * The inverse, for the inside of a literal (without its quotes): appends the text that `inside`
- * stands for. `quote` is the character around it: only that one may be escaped, and it and a newline
- * may not stand bare. ERR_INVALID with *at, the offset of the fault; nothing is then appended.
+ * stands for. `quote` is the character around it: only that one may be escaped, and it and a
+ * newline may not stand bare. ERR_INVALID with *at, the offset of the fault; nothing is then
+ * appended.
  */
 int text_unquote(struct slice inside, char quote, struct buf *out, size_t *at);
 

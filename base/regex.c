@@ -207,7 +207,8 @@ static int word_compare(const void *a, const void *b)
 	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-/* a|b|c. False when the pattern is something else, or when memory is short: it is only a short cut. */
+/* a|b|c. False when the pattern is something else, or when memory is short: it is only a short cut.
+ */
 static bool find_words(struct regex *regex, struct slice in, struct buf *bytes)
 {
 	size_t max = 1, start = 0;
@@ -270,8 +271,8 @@ static bool is_around(const struct regex *regex, struct slice subject)
 		return slice_has_prefix(subject, word);
 	if (regex->behind == SIDE_NOTHING)
 		return slice_has_suffix(subject, word);
-	return word.len == 0 || memmem(subject.ptr + before, subject.len - before - behind, word.ptr,
-				       word.len) != NULL;
+	return word.len == 0 || memmem(subject.ptr + before, subject.len - before - behind,
+				       word.ptr, word.len) != NULL;
 }
 
 static bool is_word(const struct regex *regex, struct slice subject)
@@ -322,7 +323,8 @@ static int pattern_compile(struct slice pattern, bool anchored, struct regex_syn
 	buf_add_str(&whole, anchored ? "(?s:" : "(?:");
 	buf_add_slice(&whole, buf_slice(&syntax->out));
 	buf_add_str(&whole, anchored ? ")\\z" : ")");
-	err = buf_ok(&whole) ? code_new(&whole, anchored ? PCRE2_ANCHORED : 0, out, why) : ERR_NOMEM;
+	err = buf_ok(&whole) ? code_new(&whole, anchored ? PCRE2_ANCHORED : 0, out, why)
+			     : ERR_NOMEM;
 	buf_fini(&whole);
 	return err;
 }
@@ -447,7 +449,7 @@ static bool take_reference(struct slice *in, struct reference *ref)
 struct found {
 	struct slice subject;
 	const PCRE2_SIZE *at; /* start and end of the whole and of each group */
-	int places;           /* pairs in at[] */
+	int places;	      /* pairs in at[] */
 	const struct slice *names;
 	size_t ngroups;
 };
@@ -469,8 +471,7 @@ static struct slice group_text(const struct found *found, const struct reference
 }
 
 /* Go's Regexp.Expand. */
-static int expand(const struct found *found, struct slice template, size_t out_max,
-		  struct buf *out)
+static int expand(const struct found *found, struct slice template, size_t out_max, struct buf *out)
 {
 	while (template.len > 0) {
 		ptrdiff_t dollar = slice_find(template, '$');
@@ -603,7 +604,8 @@ int regex_search(struct slice pattern, struct slice subject)
 
 	if (err)
 		return err;
-	int places = subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0) : ERR_NOMEM;
+	int places =
+		subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0) : ERR_NOMEM;
 
 	buf_fini(&copy);
 	pcre2_code_free(code);

@@ -2,9 +2,9 @@
  * Regular expressions: PCRE2 with JIT behind the syntax and meaning of RE2, as Prometheus uses it.
  *
  * Fully anchored, dot matches newline ((?s)), UTF-8. What RE2 lacks (look-around, back references,
- * atomic groups, possessive quantifiers, recursion, callouts) is refused by name; so a pattern means
- * here what it means there. Every match has a step limit; a pattern that exceeds it counts as no match
- * and is counted in regex_limit_hits().
+ * atomic groups, possessive quantifiers, recursion, callouts) is refused by name; so a pattern
+ * means here what it means there. Every match has a step limit; a pattern that exceeds it counts as
+ * no match and is counted in regex_limit_hits().
  */
 #ifndef TOCSIN_BASE_REGEX_H
 #define TOCSIN_BASE_REGEX_H
@@ -32,9 +32,12 @@ bool regex_is_match(const struct regex *regex, struct slice subject);
  * Regexp.Expand does. 1 matched (out appended), 0 not, negative on error
  * (ERR_LIMIT: more than REGEX_OUTPUT_MAX bytes; out may then hold a part).
  */
-int regex_expand(const struct regex *regex, struct slice subject, struct slice template, struct buf *out);
-/* Replaces every (unanchored) match of the pattern: Go's ReplaceAllString. For templates' reReplaceAll. 0 or negative. */
-int regex_replace_all(struct slice pattern, struct slice subject, struct slice template, struct buf *out);
+int regex_expand(const struct regex *regex, struct slice subject, struct slice template,
+		 struct buf *out);
+/* Replaces every (unanchored) match of the pattern: Go's ReplaceAllString. For templates'
+ * reReplaceAll. 0 or negative. */
+int regex_replace_all(struct slice pattern, struct slice subject, struct slice template,
+		      struct buf *out);
 /* Finds (unanchored) whether the pattern occurs: templates' match. 1, 0 or negative. */
 int regex_search(struct slice pattern, struct slice subject);
 uint64_t regex_limit_hits(void);

@@ -14,7 +14,7 @@
 #endif
 
 #define RUNE_MAX 0x10FFFFu
-#define LONG_S 0x17Fu       /* folds to s */
+#define LONG_S 0x17Fu	    /* folds to s */
 #define KELVIN_SIGN 0x212Au /* folds to k */
 
 /* Sets of ASCII characters that have a name. Perl's three come first, in RE2's reading. */
@@ -22,22 +22,14 @@ static const struct ascii_class {
 	const char *name;
 	const char *ranges; /* pairs of first and last */
 } ascii_classes[] = {
-	{ "d", "09" },
-	{ "s", "\t\n\f\r  " },
-	{ "w", "09AZaz__" },
-	{ "alnum", "09AZaz" },
-	{ "alpha", "AZaz" },
-	{ "ascii", "\x01\x7F" }, /* and NUL, added by hand */
-	{ "blank", "\t\t  " },
-	{ "cntrl", "\x01\x1F\x7F\x7F" }, /* and NUL */
-	{ "digit", "09" },
-	{ "graph", "!~" },
-	{ "lower", "az" },
-	{ "print", " ~" },
-	{ "punct", "!/:@[`{~" },
-	{ "space", "\t\r  " },
-	{ "upper", "AZ" },
-	{ "word", "09AZaz__" },
+	{ "d", "09" },		 { "s", "\t\n\f\r  " },
+	{ "w", "09AZaz__" },	 { "alnum", "09AZaz" },
+	{ "alpha", "AZaz" },	 { "ascii", "\x01\x7F" },	  /* and NUL, added by hand */
+	{ "blank", "\t\t  " },	 { "cntrl", "\x01\x1F\x7F\x7F" }, /* and NUL */
+	{ "digit", "09" },	 { "graph", "!~" },
+	{ "lower", "az" },	 { "print", " ~" },
+	{ "punct", "!/:@[`{~" }, { "space", "\t\r  " },
+	{ "upper", "AZ" },	 { "word", "09AZaz__" },
 	{ "xdigit", "09AFaf" },
 };
 
@@ -81,9 +73,9 @@ static bool class_has_folded(const struct ascii_class *class, uint32_t rune)
 }
 
 /*
- * The members as ranges for the inside of [...]. Go folds a class before it negates it, PCRE2 after:
- * for a negated one under (?i) the folding is done here, with the two characters outside of ASCII
- * that fold into it.
+ * The members as ranges for the inside of [...]. Go folds a class before it negates it, PCRE2
+ * after: for a negated one under (?i) the folding is done here, with the two characters outside of
+ * ASCII that fold into it.
  */
 static void add_ascii_class(struct regex_parser *p, const struct ascii_class *class, bool negated)
 {
@@ -91,8 +83,8 @@ static void add_ascii_class(struct regex_parser *p, const struct ascii_class *cl
 	bool inside = false;
 
 	for (uint32_t rune = 0; rune <= 0x80; rune++) {
-		bool member = p->fold && negated ? class_has_folded(class, rune)
-						 : class_has(class, rune);
+		bool member =
+			p->fold && negated ? class_has_folded(class, rune) : class_has(class, rune);
 
 		member = rune < 0x80 && member != negated;
 		if (member && !inside)
@@ -141,8 +133,7 @@ int regex_parse_property(struct regex_parser *p, size_t at, bool negated)
 	if (!good || name.ptr[0] == 'X')
 		return fail(p, at, "unknown character property \"" SLICE_FMT "\"", SLICE_ARG(name));
 	/* Go folds a class under (?i). Letters that have no other case are not told apart here. */
-	if (p->fold &&
-	    (slice_is(name, "Lu") || slice_is(name, "Ll") || slice_is(name, "Lt")))
+	if (p->fold && (slice_is(name, "Lu") || slice_is(name, "Ll") || slice_is(name, "Lt")))
 		name = SLICE("L&");
 	/* Categories have one or two letters, all other names are scripts. */
 	const char *kind = name.len <= 2 || slice_is(name, "Any") ? "" : SCRIPT_PREFIX;
@@ -153,7 +144,7 @@ int regex_parse_property(struct regex_parser *p, size_t at, bool negated)
 
 static int hex_value(char c)
 {
-	return is_digit(c)		? c - '0'
+	return is_digit(c)	      ? c - '0'
 	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
 	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
 				      : -1;
@@ -182,12 +173,18 @@ static const struct refused_escape {
 	char letter;
 	const char *what;
 } refused_escapes[] = {
-	{ 'C', "the single byte \"\\C\"" },	 { 'G', "the match start \"\\G\"" },
-	{ 'K', "the match reset \"\\K\"" },	 { 'N', "the non-newline \"\\N\"" },
-	{ 'R', "the line break \"\\R\"" },	 { 'X', "the grapheme \"\\X\"" },
-	{ 'Z', "the end before a newline \"\\Z\"" }, { 'g', "the back reference \"\\g\"" },
-	{ 'k', "the back reference \"\\k\"" },	 { 'h', "the horizontal space \"\\h\"" },
-	{ 'H', "the class \"\\H\"" },		 { 'V', "the class \"\\V\"" },
+	{ 'C', "the single byte \"\\C\"" },
+	{ 'G', "the match start \"\\G\"" },
+	{ 'K', "the match reset \"\\K\"" },
+	{ 'N', "the non-newline \"\\N\"" },
+	{ 'R', "the line break \"\\R\"" },
+	{ 'X', "the grapheme \"\\X\"" },
+	{ 'Z', "the end before a newline \"\\Z\"" },
+	{ 'g', "the back reference \"\\g\"" },
+	{ 'k', "the back reference \"\\k\"" },
+	{ 'h', "the horizontal space \"\\h\"" },
+	{ 'H', "the class \"\\H\"" },
+	{ 'V', "the class \"\\V\"" },
 };
 
 static int fail_escape(struct regex_parser *p, size_t at)
@@ -334,7 +331,8 @@ int regex_parse_class(struct regex_parser *p)
 		p->i++;
 	}
 	while (at_end(p) || peek(p, 0) != ']' || first) {
-		int err = at_end(p) ? fail(p, at, "missing closing \"]\"") : parse_class_item(p, at);
+		int err =
+			at_end(p) ? fail(p, at, "missing closing \"]\"") : parse_class_item(p, at);
 
 		if (err)
 			return err;

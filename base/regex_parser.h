@@ -1,6 +1,6 @@
 /*
- * The parser of patterns: what regex_syntax.c (structure) and regex_class.c (characters and classes)
- * share. Private to these two.
+ * The parser of patterns: what regex_syntax.c (structure) and regex_class.c (characters and
+ * classes) share. Private to these two.
  */
 #ifndef TOCSIN_BASE_REGEX_PARSER_H
 #define TOCSIN_BASE_REGEX_PARSER_H
@@ -9,8 +9,8 @@
 #include "base/regex_syntax.h"
 
 struct regex_frame {
-	size_t at;       /* of the opening parenthesis */
-	bool fold;       /* (?i) outside of the group */
+	size_t at;	 /* of the opening parenthesis */
+	bool fold;	 /* (?i) outside of the group */
 	unsigned repeat; /* largest product of repeat counts in the enclosing group so far */
 };
 
@@ -19,11 +19,11 @@ struct regex_parser {
 	size_t i;
 	struct regex_syntax *syntax;
 	struct buf *out;
-	bool fold;        /* (?i) */
-	bool has_atom;    /* there is something to repeat */
-	bool has_repeat;  /* and it was repeated already */
-	unsigned atom;    /* product of the repeat counts within the last atom */
-	unsigned repeat;  /* the largest one of this group */
+	bool fold;	 /* (?i) */
+	bool has_atom;	 /* there is something to repeat */
+	bool has_repeat; /* and it was repeated already */
+	unsigned atom;	 /* product of the repeat counts within the last atom */
+	unsigned repeat; /* the largest one of this group */
 	struct regex_frame frames[REGEX_NESTING_MAX];
 	size_t depth;
 	struct buf why; /* the first error */
@@ -37,8 +37,8 @@ int regex_fail(struct regex_parser *p, int err, size_t at, const char *format, .
 #define fail(p, at, ...) regex_fail((p), ERR_INVALID, (at), __VA_ARGS__)
 
 /*
- * Reading on. All of these look from p->i on and, where they take something, move it; errors are set
- * in the parser.
+ * Reading on. All of these look from p->i on and, where they take something, move it; errors are
+ * set in the parser.
  */
 static inline struct slice rest(const struct regex_parser *p)
 {

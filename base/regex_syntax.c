@@ -193,7 +193,8 @@ static int refuse_group(struct regex_parser *p)
 			return fail(p, p->i, "%s \"%s\" is not supported", refused_groups[i].what,
 				    refused_groups[i].prefix);
 	}
-	if (looking_at(p, "(?") && (is_digit(peek(p, 2)) || (peek(p, 2) == '-' && is_digit(peek(p, 3)))))
+	if (looking_at(p, "(?") &&
+	    (is_digit(peek(p, 2)) || (peek(p, 2) == '-' && is_digit(peek(p, 3)))))
 		return fail(p, p->i, "recursion \"(?%c\" is not supported", peek(p, 2));
 	return 0;
 }
@@ -201,7 +202,8 @@ static int refuse_group(struct regex_parser *p)
 static int open_group(struct regex_parser *p, size_t at)
 {
 	if (p->depth == REGEX_NESTING_MAX)
-		return regex_fail(p, ERR_LIMIT, at, "groups nested deeper than %d", REGEX_NESTING_MAX);
+		return regex_fail(p, ERR_LIMIT, at, "groups nested deeper than %d",
+				  REGEX_NESTING_MAX);
 	p->frames[p->depth++] = (struct regex_frame){ at, p->fold, p->repeat };
 	p->repeat = 1;
 	p->has_atom = false;
@@ -213,7 +215,8 @@ static int open_capture(struct regex_parser *p, size_t at, struct slice name)
 	struct regex_syntax *syntax = p->syntax;
 
 	if (syntax->ngroups == REGEX_GROUPS_MAX)
-		return regex_fail(p, ERR_LIMIT, at, "more than %d capturing groups", REGEX_GROUPS_MAX);
+		return regex_fail(p, ERR_LIMIT, at, "more than %d capturing groups",
+				  REGEX_GROUPS_MAX);
 	for (size_t i = 0; name.len && i < syntax->ngroups; i++) {
 		if (slice_is_equal(syntax->names[i], name))
 			return fail(p, at, "group name \"" SLICE_FMT "\" twice", SLICE_ARG(name));
@@ -357,7 +360,9 @@ static int parse_one(struct regex_parser *p)
 
 int regex_translate(struct slice pattern, struct regex_syntax *syntax, char **why, size_t *offset)
 {
-	struct regex_parser p = { .in = pattern, .syntax = syntax, .out = &syntax->out, .repeat = 1 };
+	struct regex_parser p = {
+		.in = pattern, .syntax = syntax, .out = &syntax->out, .repeat = 1
+	};
 	int err = 0;
 
 	buf_init(&syntax->out);

@@ -2,8 +2,8 @@
  * RE2's syntax in terms of PCRE2's: private to regex.c.
  *
  * Reads a pattern as Go's regexp/syntax does (Perl flags) and writes one that means the same to
- * PCRE2, in which every escape, class and literal is spelled out. What Go would refuse is refused; so
- * nothing that only PCRE2 knows gets through.
+ * PCRE2, in which every escape, class and literal is spelled out. What Go would refuse is refused;
+ * so nothing that only PCRE2 knows gets through.
  */
 #ifndef TOCSIN_BASE_REGEX_SYNTAX_H
 #define TOCSIN_BASE_REGEX_SYNTAX_H
@@ -22,8 +22,8 @@ struct regex_syntax {
 };
 
 /*
- * On ERR_INVALID or ERR_LIMIT *why is a text to free() and *offset a place in the pattern. The caller
- * frees syntax->out in any case.
+ * On ERR_INVALID or ERR_LIMIT *why is a text to free() and *offset a place in the pattern. The
+ * caller frees syntax->out in any case.
  */
 int regex_translate(struct slice pattern, struct regex_syntax *syntax, char **why, size_t *offset);
 

@@ -58,8 +58,8 @@ char *slice_dup(struct slice a);
 
 /*
  * The nearest of names[0..n) to the given word by edit distance, or NULL when none is near enough
- * to be a likely slip (distance at most a third of the word, at least 1; letter case does not count).
- * For "did you mean".
+ * to be a likely slip (distance at most a third of the word, at least 1; letter case does not
+ * count). For "did you mean".
  */
 const char *nearest_name(struct slice word, const char *const *names, size_t n);
 

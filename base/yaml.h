@@ -25,7 +25,7 @@ struct yaml_node {
 	uint32_t line, column; /* from 1 */
 	/* scalar */
 	struct slice text; /* the value as YAML folds it */
-	bool plain;        /* unquoted, not a block: may be null, a number, a boolean */
+	bool plain;	   /* unquoted, not a block: may be null, a number, a boolean */
 	/*
 	 * Where a scalar's text stands in the file, so that an error inside it can be placed:
 	 * block: text's first line is at source.line0, each line indented by source.indent.
@@ -33,7 +33,8 @@ struct yaml_node {
 	 * A sequence's or mapping's source is the byte it begins with.
 	 */
 	struct source source;
-	/* sequence: children; mapping: keys and values alternate, keys are scalars, in file order */
+	/* sequence: children; mapping: keys and values alternate, keys are scalars, in file order
+	 */
 	struct yaml_node **items;
 	size_t n;
 	/* Of the tree from here down, an alias counted as what it stands for. */
@@ -57,8 +58,7 @@ bool yaml_is_null(const struct yaml_node *node);
 
 /* A diagnostic at a node. */
 void yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
-	       const char *hint, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+	       const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 #include "base/bind.h"
 

@@ -1,5 +1,6 @@
 /*
- * An alert's change of state: what the engine tells the rest of the world, and what the journal holds.
+ * An alert's change of state: what the engine tells the rest of the world, and what the journal
+ * holds.
  *
  * Self-contained: labels as blobs, the rule by name; usable on any thread.
  */
@@ -26,7 +27,7 @@ const char *alert_state_text(enum alert_state state);
 enum alert_reason {
 	ALERT_REASON_NONE,
 	ALERT_REASON_RULE_REMOVED,
-	ALERT_REASON_LIMIT,    /* the group's limit was exceeded: all alerts of the rule are dropped */
+	ALERT_REASON_LIMIT, /* the group's limit was exceeded: all alerts of the rule are dropped */
 	ALERT_REASON_RESTORED, /* known from before a restart, told again so that all agree */
 	ALERT_REASON_REFRESH,  /* no change: value and annotations as they are now */
 };
@@ -35,23 +36,27 @@ const char *alert_reason_text(enum alert_reason reason);
 struct alert_event {
 	struct queue_item item;
 	/*
-	 * INACTIVE after FIRING is a resolution; so is PENDING after FIRING for who was told (`for` was raised by a reload).
-	 * An alert without `for` goes from PENDING to FIRING in one event. Equal: nothing changed (REFRESH, RESTORED).
+	 * INACTIVE after FIRING is a resolution; so is PENDING after FIRING for who was told (`for`
+	 * was raised by a reload). An alert without `for` goes from PENDING to FIRING in one event.
+	 * Equal: nothing changed (REFRESH, RESTORED).
 	 */
 	enum alert_state from, state;
 	enum alert_reason reason;
-	struct labels *labels;      /* the alert's identity, alertname included */
-	struct labels *expr_labels; /* of the expression's result, metric name included: templates and targets */
+	struct labels *labels;	    /* the alert's identity, alertname included */
+	struct labels *expr_labels; /* of the expression's result, metric name included: templates
+				       and targets */
 	double value;
-	int64_t at_ms;          /* evaluation time of the change */
-	int64_t active_at_ms;   /* pending since */
-	int64_t fired_at_ms;    /* TIME_NONE while pending */
-	int64_t resolved_at_ms; /* TIME_NONE while active */
-	int64_t keep_since_ms;  /* keep_firing_for runs since; TIME_NONE */
+	int64_t at_ms;		   /* evaluation time of the change */
+	int64_t active_at_ms;	   /* pending since */
+	int64_t fired_at_ms;	   /* TIME_NONE while pending */
+	int64_t resolved_at_ms;	   /* TIME_NONE while active */
+	int64_t keep_since_ms;	   /* keep_firing_for runs since; TIME_NONE */
 	char *file, *group, *rule; /* the rule by name */
-	struct rule_set *rules;    /* a reference, with the rule's id; NULL when read back from the journal */
+	struct rule_set
+		*rules; /* a reference, with the rule's id; NULL when read back from the journal */
 	uint32_t rule_id;
-	bool settled; /* the rule has run warm for max(for, 2 intervals) since load or start: runbooks may act */
+	bool settled; /* the rule has run warm for max(for, 2 intervals) since load or start:
+			 runbooks may act */
 	bool held;    /* kept because its sender is silent */
 };
 

@@ -1,18 +1,22 @@
 /*
- * The engine: takes batches into the windows, evaluates rules when they are due, runs the alert state machines.
+ * The engine: takes batches into the windows, evaluates rules when they are due, runs the alert
+ * state machines.
  *
- * One thread owns it. It has no clock, no sockets and no threads: it is told the time (engine_time), and everything it wants done
- * goes through its sink. Live, a loop tells it; in a test or a replay, the file does.
+ * One thread owns it. It has no clock, no sockets and no threads: it is told the time
+ * (engine_time), and everything it wants done goes through its sink. Live, a loop tells it; in a
+ * test or a replay, the file does.
  *
- * A pass is the evaluation of all groups due at one time T, in the set's order, rule after rule. It is cut
- * into quanta: engine_step() works for about the units given and says whether more waits. Between quanta batches are taken: samples
- * newer than T at once (they cannot change the result at T), others wait aside until the pass ends. A pass that overruns an
- * interval makes the group skip ticks, which are counted. So does a jump of the told time by more than an interval (and a
- * second); the time jumped over counts for no timer: active_at of pending alerts moves forward by it, and rules settle anew.
+ * A pass is the evaluation of all groups due at one time T, in the set's order, rule after rule. It
+ * is cut into quanta: engine_step() works for about the units given and says whether more waits.
+ * Between quanta batches are taken: samples newer than T at once (they cannot change the result at
+ * T), others wait aside until the pass ends. A pass that overruns an interval makes the group skip
+ * ticks, which are counted. So does a jump of the told time by more than an interval (and a
+ * second); the time jumped over counts for no timer: active_at of pending alerts moves forward by
+ * it, and rules settle anew.
  *
- * A rule runs when its inputs were fed as far back as it reads (warmth.c), and an alert whose input ended without a
- * stale marker while its sender is silent, or overdue by its habits, is held as it is (senders.c): not with `warm`, nor for groups that
- * switch it off.
+ * A rule runs when its inputs were fed as far back as it reads (warmth.c), and an alert whose input
+ * ended without a stale marker while its sender is silent, or overdue by its habits, is held as it
+ * is (senders.c): not with `warm`, nor for groups that switch it off.
  */
 #ifndef TOCSIN_ENGINE_ENGINE_H
 #define TOCSIN_ENGINE_ENGINE_H
@@ -34,12 +38,14 @@ struct engine_options {
 	bool resolve_on_silence; /* on_sender_silence: resolve */
 	const struct labels *external_labels;
 	const char *external_url;
-	bool warm;           /* tests and replays: windows count as covered from the beginning, no silent senders */
-	bool journal;        /* emit records */
+	bool warm;    /* tests and replays: windows count as covered from the beginning, no silent
+			 senders */
+	bool journal; /* emit records */
 	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
 };
 
-/* What the engine wants done. Called on its thread; records and events in the order in which they must be made durable. */
+/* What the engine wants done. Called on its thread; records and events in the order in which they
+ * must be made durable. */
 struct engine_sink {
 	void *ctx;
 	/* A record for the journal; the payload is borrowed. */
@@ -50,13 +56,16 @@ struct engine_sink {
 	void (*batch)(void *ctx, struct batch *batch);
 	/* A query is answered. Takes the query. */
 	void (*query)(void *ctx, struct engine_query *query);
-	/* A rule set given to engine_load() is in force (code 0), or was refused. The old one is still referenced until after this. */
+	/* A rule set given to engine_load() is in force (code 0), or was refused. The old one is
+	 * still referenced until after this. */
 	void (*loaded)(void *ctx, struct rule_set *set, int code);
-	/* For the log: "first samples" (its first request is applied), "sender silent", "sender back". */
+	/* For the log: "first samples" (its first request is applied), "sender silent", "sender
+	 * back". */
 	void (*sender)(void *ctx, const struct sender *sender, const char *what);
 };
 
-int engine_new(const struct engine_options *options, const struct engine_sink *sink, struct engine **out);
+int engine_new(const struct engine_options *options, const struct engine_sink *sink,
+	       struct engine **out);
 void engine_free(struct engine *engine);
 struct store *engine_store(struct engine *engine);
 /* What templates of rule labels see from now on. ERR_NOMEM. */
@@ -69,23 +78,27 @@ const char *engine_external_url(const struct engine *engine);
 
 /* Tells the time: never goes back (an earlier time is taken as the last one). */
 void engine_time(struct engine *engine, int64_t now_ms);
-/* Works off what is due or pending, for about so many units (a unit: a row of a node; some 10 ns). True: more waits. */
+/* Works off what is due or pending, for about so many units (a unit: a row of a node; some 10 ns).
+ * True: more waits. */
 bool engine_step(struct engine *engine, int64_t units);
 /* When the engine wants to be told the time again; TIME_NONE: no need. */
 int64_t engine_next_ms(const struct engine *engine);
 
 /* ---- samples ---- */
 
-/* Takes a batch: applies its rows now, or those not newer than the running pass after it. The answer comes by sink.batch. */
+/* Takes a batch: applies its rows now, or those not newer than the running pass after it. The
+ * answer comes by sink.batch. */
 void engine_batch(struct engine *engine, struct batch *batch);
-/* So many batches wait aside that further ones should stay in their queue for now (which then refuses: 503 with Retry-After). */
+/* So many batches wait aside that further ones should stay in their queue for now (which then
+ * refuses: 503 with Retry-After). */
 bool engine_is_full(const struct engine *engine);
 
 /* ---- rules ---- */
 
 /*
- * Takes a rule set into force: bound beside the old one in quanta, swapped between passes. Takes a reference. Rules known by file, group,
- * name and labels go on with their states (adopt.c). One that waits when a newer comes is told as refused: ERR_CONFLICT.
+ * Takes a rule set into force: bound beside the old one in quanta, swapped between passes. Takes a
+ * reference. Rules known by file, group, name and labels go on with their states (adopt.c). One
+ * that waits when a newer comes is told as refused: ERR_CONFLICT.
  */
 void engine_load(struct engine *engine, struct rule_set *set);
 /* The set in force, borrowed; NULL before the first. */
@@ -102,14 +115,14 @@ struct engine_query_row {
 struct engine_query {
 	struct queue_item item;
 	/* in: */
-	struct plan *plan; /* owned */
+	struct plan *plan;  /* owned */
 	struct arena arena; /* of the expression */
 	struct expr *expr;  /* in the arena */
 	uint32_t root;
 	int64_t t_ms;
 	int64_t deadline_ms; /* told time at which it is given up; 0: never */
 	/* out: */
-	int code;      /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT */
+	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT */
 	char error[512];
 	enum value_type type;
 	double scalar;
@@ -125,9 +138,11 @@ struct engine_query {
 	int64_t units_used;
 };
 /* Parses and plans on the caller's thread. ERR_INVALID with diagnostics. */
-int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags, struct engine_query **out);
+int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
+		     struct engine_query **out);
 void engine_query_free(struct engine_query *query);
-/* Takes the query; answered by sink.query from engine_step(). At most QUERIES_MAX wait (ERR_FULL). */
+/* Takes the query; answered by sink.query from engine_step(). At most QUERIES_MAX wait (ERR_FULL).
+ */
 #define QUERIES_MAX 256
 int engine_query(struct engine *engine, struct engine_query *query);
 
@@ -143,19 +158,20 @@ struct sender {
 	uint64_t series; /* kept series whose newest sample is its */
 };
 /* Calls fn for each. */
-void engine_senders_each(const struct engine *engine, void (*fn)(void *ctx, const struct sender *sender), void *ctx);
+void engine_senders_each(const struct engine *engine,
+			 void (*fn)(void *ctx, const struct sender *sender), void *ctx);
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERROR, RULE_WARMING };
 const char *rule_health_text(enum rule_health health);
 struct rule_status {
 	enum rule_health health;
 	const char *error;
-	int64_t last_ms;      /* newest evaluation time, TIME_NONE */
-	uint32_t results;     /* rows of the newest result */
-	double value;         /* of its first row; NaN when none */
-	int64_t newest_ms;    /* newest sample among its inputs, TIME_NONE */
-	uint32_t series;      /* series its selectors hold */
-	int64_t warm_at_ms;   /* when it will be warm, while warming */
+	int64_t last_ms;	/* newest evaluation time, TIME_NONE */
+	uint32_t results;	/* rows of the newest result */
+	double value;		/* of its first row; NaN when none */
+	int64_t newest_ms;	/* newest sample among its inputs, TIME_NONE */
+	uint32_t series;	/* series its selectors hold */
+	int64_t warm_at_ms;	/* when it will be warm, while warming */
 	enum alert_state state; /* the highest of its alerts */
 	uint32_t pending, firing, held;
 	uint64_t evaluations, failures;
@@ -176,10 +192,12 @@ struct alert_view {
 	bool held;
 };
 /* Active alerts, rule by rule; rule_id UINT32_MAX: of all rules. */
-void engine_alerts_each(const struct engine *engine, uint32_t rule_id, void (*fn)(void *ctx, const struct alert_view *alert), void *ctx);
+void engine_alerts_each(const struct engine *engine, uint32_t rule_id,
+			void (*fn)(void *ctx, const struct alert_view *alert), void *ctx);
 
 struct engine_stats {
-	uint64_t batches, samples, evaluations, failures, iterations, missed, queries, events, parked_batches;
+	uint64_t batches, samples, evaluations, failures, iterations, missed, queries, events,
+		parked_batches;
 	uint64_t reloads, senders, senders_silent;
 	uint32_t rules, groups, nodes, alerts_pending, alerts_firing;
 };
@@ -188,15 +206,18 @@ void engine_stats_get(const struct engine *engine, struct engine_stats *out);
 /* ---- restart and checkpoint ---- */
 
 /*
- * One record read back, before the first engine_time(), after engine_load() of the rules is done (samples of what no rule in force demands
- * are not kept). Other types are ignored, as is what does not decode.
+ * One record read back, before the first engine_time(), after engine_load() of the rules is done
+ * (samples of what no rule in force demands are not kept). Other types are ignored, as is what does
+ * not decode.
  */
 void engine_restore(struct engine *engine, enum record_type type, struct slice payload);
-/* All records have been read: restored alerts without a rule are resolved (rule removed), the others are told as RESTORED at the first step. */
+/* All records have been read: restored alerts without a rule are resolved (rule removed), the
+ * others are told as RESTORED at the first step. */
 void engine_restore_done(struct engine *engine);
 /* Emits the whole state as records in quanta, RECORD_CHECKPOINT_PART last, from engine_step(). */
 void engine_checkpoint(struct engine *engine);
-/* Emits the samples that wait in the current block. The loop calls it at the latest every 250 ms. */
+/* Emits the samples that wait in the current block. The loop calls it at the latest every 250 ms.
+ */
 void engine_flush(struct engine *engine);
 
 #endif

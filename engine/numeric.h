@@ -101,8 +101,8 @@ static inline double max_of(double a, double b)
 }
 
 /*
- * The quantile of n values, NaN counting as the least; moves them about. NaN when n is 0; ±Inf for q
- * outside of [0, 1].
+ * The quantile of n values, NaN counting as the least; moves them about. NaN when n is 0; ±Inf for
+ * q outside of [0, 1].
  */
 double quantile_of(double q, double *values, size_t n);
 

@@ -256,7 +256,8 @@ bool query_step(struct engine *engine, int64_t *units)
 		query->units_used += before - *units;
 		bool too_much = engine->options.query_rows_max &&
 				(uint64_t)query->units_used > engine->options.query_rows_max;
-		bool too_late = query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
+		bool too_late =
+			query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
 		if (code == ERR_AGAIN && !too_much && !too_late)
 			break;
 		if (code == ERR_AGAIN && too_late) {

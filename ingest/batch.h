@@ -37,7 +37,7 @@ struct batch_birth {
 /* Who sent it: (user, or address and user agent). */
 struct batch_sender {
 	char name[160]; /* "127.0.0.1 Prometheus/3.5.0"; NUL-terminated, cut to fit */
-	uint64_t hash;  /* of the whole identity */
+	uint64_t hash;	/* of the whole identity */
 };
 
 enum batch_protocol { BATCH_REMOTE_WRITE_1, BATCH_REMOTE_WRITE_2 };
@@ -46,7 +46,7 @@ enum batch_protocol { BATCH_REMOTE_WRITE_1, BATCH_REMOTE_WRITE_2 };
 struct batch_outcome {
 	uint32_t stored;    /* appended or inserted */
 	uint32_t identical; /* the same sample was there */
-	uint32_t late;      /* older than any reader may ask for */
+	uint32_t late;	    /* older than any reader may ask for */
 	uint32_t ignored;   /* demanded by nobody */
 	uint32_t conflict;  /* same time, other value: rejected */
 	uint32_t future;    /* more than FUTURE_MAX_MS ahead: rejected */
@@ -54,7 +54,7 @@ struct batch_outcome {
 	uint32_t invalid;   /* bad labels: rejected by the decoder, not among the rows */
 	uint32_t histograms, exemplars, metadata; /* well-formed ones, counted by the decoder */
 	uint32_t bad_histograms, bad_exemplars;
-	char error[512];    /* the first few complaints, for the reply; "" when none */
+	char error[512]; /* the first few complaints, for the reply; "" when none */
 };
 
 #define BATCH_COMPLAINT_MAX 200 /* bytes of one complaint; what is longer is cut */
@@ -64,8 +64,8 @@ struct batch {
 	enum batch_protocol protocol;
 	struct batch_sender sender;
 	/*
-	 * Tocsin's own numbers: nobody sent them, so nobody can fall silent; kept whether demanded or
-	 * not. Every row has a birth; keys do not count.
+	 * Tocsin's own numbers: nobody sent them, so nobody can fall silent; kept whether demanded
+	 * or not. Every row has a birth; keys do not count.
 	 */
 	bool own;
 
@@ -93,16 +93,19 @@ struct batch {
 
 struct batch *batch_new(void);
 void batch_free(struct batch *batch); /* NULL is fine */
-/* Empties it for another request; arrays, body and the decoder's data stay as memory to fill again. */
+/* Empties it for another request; arrays, body and the decoder's data stay as memory to fill again.
+ */
 void batch_clear(struct batch *batch);
 /* Room for n more rows. ERR_NOMEM. */
 int batch_reserve(struct batch *batch, uint32_t nrows);
 /* Adds a birth for a row, in the order of rows. Takes the reference, unless it fails: ERR_NOMEM. */
 int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
-/* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set. */
+/* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set.
+ */
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);
 /* Adds a complaint to outcome.error as long as there is room ("a; b; …"). */
-void batch_complain(struct batch *batch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void batch_complain(struct batch *batch, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Would the longest complaint still fit? Asked before one is made at some cost. */
 bool batch_has_room_to_complain(const struct batch *batch);
 /* Rows that were valid and taken: what the 2.0 Written header says of samples. */

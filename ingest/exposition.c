@@ -82,7 +82,8 @@ static int value_take(struct line *line, struct slice *value)
 		char c = take(line, 1).ptr[0];
 
 		if (c == '"') {
-			*value = (struct slice){ line->values.ptr + start, line->values.len - start };
+			*value = (struct slice){ line->values.ptr + start,
+						 line->values.len - start };
 			return 0;
 		}
 		if (c == '\\') {

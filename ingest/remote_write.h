@@ -21,7 +21,8 @@
 
 struct rw_shared {
 	struct hash_key key; /* random secret of the process, the same for all threads */
-	/* The engine raises it when keys that it knew as ignored may be wanted now; caches start anew. */
+	/* The engine raises it when keys that it knew as ignored may be wanted now; caches start
+	 * anew. */
 	_Atomic uint64_t *epoch;
 	/*
 	 * For tests: when set, replaces the hash that names a series: over the raw labels for 1.0,

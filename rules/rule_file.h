@@ -1,8 +1,9 @@
 /*
- * Rule files: YAML → groups of rules, and all files of a configuration → one rule set with its plan.
+ * Rule files: YAML → groups of rules, and all files of a configuration → one rule set with its
+ * plan.
  *
- * A rule set is immutable after loading and reference-counted across threads: the engine evaluates it,
- * the action and web threads render its templates.
+ * A rule set is immutable after loading and reference-counted across threads: the engine evaluates
+ * it, the action and web threads render its templates.
  */
 #ifndef TOCSIN_RULES_RULE_FILE_H
 #define TOCSIN_RULES_RULE_FILE_H
@@ -20,19 +21,19 @@ enum rule_warmup { WARMUP_AUTO, WARMUP_OFF };
 
 struct rule_text {
 	struct slice name;
-	struct slice text;               /* as written */
+	struct slice text;		 /* as written */
 	const struct template *template; /* NULL for a record's labels: literal */
 };
 
 struct rule {
 	enum rule_kind kind;
-	struct slice name;       /* record's metric name or alert's name */
-	struct slice expr_text;  /* as written */
-	char *query;             /* canonical form */
+	struct slice name;	/* record's metric name or alert's name */
+	struct slice expr_text; /* as written */
+	char *query;		/* canonical form */
 	struct source source;
 	struct expr *expr;
-	uint32_t root;           /* node in the set's plan */
-	uint32_t *order;         /* plan_order() of root */
+	uint32_t root;	 /* node in the set's plan */
+	uint32_t *order; /* plan_order() of root */
 	uint32_t norder;
 	int64_t for_ms, keep_firing_for_ms;
 	struct rule_text *labels; /* own and the group's, sorted by name; own win */
@@ -44,7 +45,7 @@ struct rule {
 	const struct yaml_node *name_node; /* where its name is written: for warnings about it */
 	uint32_t line;
 	uint32_t group, index; /* its place: set->groups[group].rules[index] */
-	uint32_t id;           /* 0… over the whole set */
+	uint32_t id;	       /* 0… over the whole set */
 };
 
 struct rule_group {
@@ -61,7 +62,8 @@ struct rule_group {
 };
 
 struct rule_set {
-	struct rule_group *groups; /* in the order of evaluation at equal times: files and groups as given, writers before readers */
+	struct rule_group *groups; /* in the order of evaluation at equal times: files and groups as
+				      given, writers before readers */
 	uint32_t ngroups, nrules;
 	struct plan *plan;
 	struct arena arena;
@@ -69,7 +71,7 @@ struct rule_set {
 };
 
 struct rule_set_options {
-	int64_t interval_ms;     /* of groups that name none */
+	int64_t interval_ms;	 /* of groups that name none */
 	int64_t query_offset_ms; /* likewise */
 	size_t rules_max;
 	const struct slice *runbooks; /* names that `run` may use; NULL: not checked */
@@ -78,21 +80,23 @@ struct rule_set_options {
 
 /*
  * Loads all files: every error of every file goes to diags. On any error ERR_INVALID and no set.
- * A rule set of no files is fine. Groups are ordered so that writers run before readers (a cycle falls back to
- * file order with a note in diags).
+ * A rule set of no files is fine. Groups are ordered so that writers run before readers (a cycle
+ * falls back to file order with a note in diags).
  */
-int rule_set_load(const char *const *paths, size_t n, const struct rule_set_options *options, struct diag_list *diags,
-		  struct rule_set **out);
+int rule_set_load(const char *const *paths, size_t n, const struct rule_set_options *options,
+		  struct diag_list *diags, struct rule_set **out);
 /* The same from one text in memory, named `file` in diagnostics. */
-int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options, struct diag_list *diags,
-		       struct rule_set **out);
+int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
+		       struct diag_list *diags, struct rule_set **out);
 struct rule_set *rule_set_ref(struct rule_set *set);
 void rule_set_unref(struct rule_set *set);
 /*
- * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}. A text that fails is
- * its error, bytes that are no UTF-8 become U+FFFD; what does not fit into one set is said in its place. ERR_NOMEM.
+ * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}. A text that
+ * fails is its error, bytes that are no UTF-8 become U+FFFD; what does not fit into one set is said
+ * in its place. ERR_NOMEM.
  */
-int rule_annotations_render(const struct rule *rule, const struct template_data *data, struct labels **out);
+int rule_annotations_render(const struct rule *rule, const struct template_data *data,
+			    struct labels **out);
 
 /* The keys of rule files, groups and rules as Markdown, from the tables that read them. */
 void rule_file_reference(struct buf *out);

@@ -61,9 +61,11 @@ void template_lexer_skip_action(struct template_lexer *lexer);
 /* An error at a place of the template; counted. */
 void template_error(struct template_lexer *lexer, size_t offset, size_t span, const char *hint,
 		    const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* The value of a string or raw string literal (quotes included in text). ERR_INVALID: a bad escape; ERR_NOMEM. */
+/* The value of a string or raw string literal (quotes included in text). ERR_INVALID: a bad escape;
+ * ERR_NOMEM. */
 int template_unquote(struct slice text, struct arena *arena, struct slice *out);
-/* The value of a character literal, an int. ERR_INVALID: a bad escape, or not one character; ERR_NOMEM. */
+/* The value of a character literal, an int. ERR_INVALID: a bad escape, or not one character;
+ * ERR_NOMEM. */
 int template_char(struct slice text, struct arena *arena, struct template_value *out);
 /* The value of a number literal, as Go types it: int or float. */
 bool template_number(struct slice text, struct template_value *out);

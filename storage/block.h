@@ -1,10 +1,12 @@
 /*
  * The one block format: typed, checksummed records, the same for every back end.
  *
- *   u32 length of the payload | u16 type | u16 format version | u64 XXH3 of type, version and payload | payload
+ *   u32 length of the payload | u16 type | u16 format version | u64 XXH3 of type, version and
+ * payload | payload
  *
- * All numbers little-endian. A record is an upsert or a tombstone of something with a key of its own, or
- * samples, whose insertion is idempotent: so a log may be replayed over a state that has seen part of it.
+ * All numbers little-endian. A record is an upsert or a tombstone of something with a key of its
+ * own, or samples, whose insertion is idempotent: so a log may be replayed over a state that has
+ * seen part of it.
  */
 #ifndef TOCSIN_STORAGE_BLOCK_H
 #define TOCSIN_STORAGE_BLOCK_H
@@ -42,8 +44,8 @@ const char *record_type_text(enum record_type type);
 
 void record_encode(enum record_type type, struct slice payload, struct buf *out);
 /*
- * Reads the record at the start of bytes. 0 with *used; ERR_AGAIN: the bytes end inside it (a torn write);
- * ERR_CORRUPT: checksum or length wrong; ERR_UNSUPPORTED: written by a newer version.
+ * Reads the record at the start of bytes. 0 with *used; ERR_AGAIN: the bytes end inside it (a torn
+ * write); ERR_CORRUPT: checksum or length wrong; ERR_UNSUPPORTED: written by a newer version.
  */
 int record_decode(struct slice bytes, enum record_type *type, struct slice *payload, size_t *used);
 
@@ -67,11 +69,15 @@ void samples_block_init(struct samples_block *block);
 bool samples_block_add(struct samples_block *block, uint32_t uid, int64_t ts_ms, uint64_t bits);
 void samples_block_encode(const struct samples_block *block, struct buf *out);
 /* Calls fn for each sample; ERR_CORRUPT. */
-int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx);
+int samples_record_each(struct slice payload,
+			void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits),
+			void *ctx);
 
 /* RECORD_TILE: all samples of one series, as RECORD_SAMPLES of one uid but 12 bytes a sample. */
-void tile_record_encode(uint32_t uid, int64_t base_ms, const uint32_t *offsets, const double *values, size_t n, struct buf *out);
-int tile_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx);
+void tile_record_encode(uint32_t uid, int64_t base_ms, const uint32_t *offsets,
+			const double *values, size_t n, struct buf *out);
+int tile_record_each(struct slice payload,
+		     void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx);
 
 /* RECORD_COVERAGE */
 void coverage_record_encode(struct slice selector, int64_t since_ms, struct buf *out);

@@ -2,8 +2,9 @@
  * Interned strings (symbols) and label sets (lsets): what labels are inside the engine thread.
  *
  * A label set is a sorted array of (name symbol, value symbol), hash-consed: equal sets have equal
- * ids, so that joins, groups and duplicate checks compare integers. Ids are reused when the last reference goes.
- * Owned by the engine thread alone; nothing here is locked, and no id ever leaves that thread.
+ * ids, so that joins, groups and duplicate checks compare integers. Ids are reused when the last
+ * reference goes. Owned by the engine thread alone; nothing here is locked, and no id ever leaves
+ * that thread.
  *
  * Order of the pairs inside a set is by symbol id, not by name; lset_to_labels() sorts.
  */
@@ -17,7 +18,8 @@
 
 #define SYMBOL_NONE 0u /* the empty string; never a label's value */
 #define LSET_EMPTY 0u  /* {}; needs no reference */
-#define LSET_NONE UINT32_MAX /* returned when out of memory, or for more than LABELS_COUNT_MAX labels */
+#define LSET_NONE                                                                                  \
+	UINT32_MAX /* returned when out of memory, or for more than LABELS_COUNT_MAX labels */
 
 struct lset_pair {
 	uint32_t name, value;
@@ -33,7 +35,8 @@ size_t lset_table_bytes(const struct lset_table *table);
 /* Live symbols. */
 size_t lset_table_symbols(const struct lset_table *table);
 /* For tests, while the table is empty: replaces the hash of canonical pairs. */
-void lset_table_hash_hook(struct lset_table *table, struct hash128 (*hook)(const void *bytes, size_t n));
+void lset_table_hash_hook(struct lset_table *table,
+			  struct hash128 (*hook)(const void *bytes, size_t n));
 /* Walks all invariants; for tests. */
 void lset_table_check(const struct lset_table *table);
 
@@ -58,7 +61,8 @@ uint32_t lset_only(struct lset_table *table, uint32_t lset, const uint32_t *name
 /* With one label set, replaced or (value SYMBOL_NONE) removed. */
 uint32_t lset_with(struct lset_table *table, uint32_t lset, uint32_t name, uint32_t value);
 /* `many` with the given labels as they are in `one` (removed where absent there): group_left(…). */
-uint32_t lset_take_from(struct lset_table *table, uint32_t many, uint32_t one, const uint32_t *names, size_t n);
+uint32_t lset_take_from(struct lset_table *table, uint32_t many, uint32_t one,
+			const uint32_t *names, size_t n);
 void lset_ref(struct lset_table *table, uint32_t lset);
 void lset_unref(struct lset_table *table, uint32_t lset);
 

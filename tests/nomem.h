@@ -3,8 +3,8 @@
  * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc (NOMEM_WRAP) and tests/nomem.c; what is in shared
  * libraries allocates as ever.
  *
- * One thread. Between nomem_arm() and nomem_disarm() nothing of Check may be called, which allocates
- * too.
+ * One thread. Between nomem_arm() and nomem_disarm() nothing of Check may be called, which
+ * allocates too.
  */
 #ifndef TOCSIN_TESTS_NOMEM_H
 #define TOCSIN_TESTS_NOMEM_H
@@ -19,9 +19,10 @@ void nomem_arm(unsigned n);
 bool nomem_disarm(void);
 
 /*
- * Runs `scenario` with the 0th, 1st, 2nd… allocation failing until none fails any more. It is to call
- * nomem_disarm() before it judges its outcome, to free what it made and to return an error code; the
- * last run must give 0, each one before it 0 or ERR_NOMEM. Returns how many gave ERR_NOMEM.
+ * Runs `scenario` with the 0th, 1st, 2nd… allocation failing until none fails any more. It is to
+ * call nomem_disarm() before it judges its outcome, to free what it made and to return an error
+ * code; the last run must give 0, each one before it 0 or ERR_NOMEM. Returns how many gave
+ * ERR_NOMEM.
  */
 unsigned nomem_sweep(int (*scenario)(void));
 

@@ -48,7 +48,8 @@ int web_new(const struct web_host *host, const struct web_options *options, stru
 int web_configure(struct web *web, const struct web_options *options);
 void web_free(struct web *web);
 /*
- * For the paths that are not web's: does the request come from no browser, or from a page of ours? Else it is answered with 403.
+ * For the paths that are not web's: does the request come from no browser, or from a page of ours?
+ * Else it is answered with 403.
  */
 bool web_origin_pass(struct web *web, struct http_request *request);
 /* Answers, or defers and sends a call. */

@@ -15,11 +15,15 @@ static void on_hook(void *ctx, struct http_request *request)
 	struct http_header retry = { "Retry-After", h->retry_after };
 
 	ck_assert_uint_lt(h->nhooks, HARNESS_HOOKS_MAX);
-	snprintf(hook->id, sizeof(hook->id), SLICE_FMT, SLICE_ARG(http_request_header(request, "webhook-id")));
-	snprintf(hook->attempt, sizeof(hook->attempt), SLICE_FMT, SLICE_ARG(http_request_header(request, "X-Tocsin-Attempt")));
+	snprintf(hook->id, sizeof(hook->id), SLICE_FMT,
+		 SLICE_ARG(http_request_header(request, "webhook-id")));
+	snprintf(hook->attempt, sizeof(hook->attempt), SLICE_FMT,
+		 SLICE_ARG(http_request_header(request, "X-Tocsin-Attempt")));
 	hook->text = slice_dup(body);
 	hook->body = json_loadb(body.ptr, body.len, 0, NULL);
-	http_reply(request, &(struct http_reply){ .status = h->answer, .headers = &retry, .nheaders = h->retry_after != NULL });
+	http_reply(request, &(struct http_reply){ .status = h->answer,
+						  .headers = &retry,
+						  .nheaders = h->retry_after != NULL });
 }
 
 static void on_record(void *ctx, enum record_type type, struct slice payload, uint64_t token)
@@ -90,7 +94,9 @@ void harness_settle(struct harness *h)
 		}
 		loop_timer_set(timer, 15);
 		loop_run(h->loop);
-		quiet = hooks == h->nhooks && records == h->nrecords && (h->hold || h->nheld == 0) ? quiet + 1 : 0;
+		quiet = hooks == h->nhooks && records == h->nrecords && (h->hold || h->nheld == 0)
+				? quiet + 1
+				: 0;
 	}
 	loop_timer_free(timer);
 }
@@ -111,14 +117,16 @@ void harness_configure(struct harness *h, const char *text)
 
 	arena_init(&arena, 0);
 	diag_list_init(&diags);
-	snprintf(h->config, sizeof(h->config), text, http_server_port(h->server), http_server_port(h->server), http_server_port(h->server));
+	snprintf(h->config, sizeof(h->config), text, http_server_port(h->server),
+		 http_server_port(h->server), http_server_port(h->server));
 	ck_assert_int_eq(yaml_parse(slice_from(h->config), "test.yml", &arena, &diags, &root), 0);
 	struct actions_config_nodes nodes = { .route = yaml_get(root, "route"),
 					      .receivers = yaml_get(root, "receivers"),
 					      .runbooks = yaml_get(root, "runbooks"),
 					      .actions = yaml_get(root, "actions"),
 					      .base_dir = getenv("TOCSIN_SRCDIR") };
-	int code = actions_config_bind(&nodes, SLICE("http://tocsin.example"), NULL, &diags, &config);
+	int code =
+		actions_config_bind(&nodes, SLICE("http://tocsin.example"), NULL, &diags, &config);
 
 	buf_init(&buf);
 	diag_list_format(&diags, false, &buf);
@@ -132,24 +140,37 @@ void harness_configure(struct harness *h, const char *text)
 
 static void make_actions(struct harness *h)
 {
-	struct actions_options options = { .host = { .loop = h->loop, .http = h->http, .runner = h->runner, .version = "test" }, .instance = "abcd" };
-	struct actions_sink sink = { .ctx = h, .record = on_record, .now_ms = on_now_ms, .wake = on_wake };
+	struct actions_options options = { .host = { .loop = h->loop,
+						     .http = h->http,
+						     .runner = h->runner,
+						     .version = "test" },
+					   .instance = "abcd" };
+	struct actions_sink sink = {
+		.ctx = h, .record = on_record, .now_ms = on_now_ms, .wake = on_wake
+	};
 
 	ck_assert_int_eq(actions_new(&options, &sink, &h->actions), 0);
 }
 
 void harness_init(struct harness *h, const char *config, const char *runner_dir)
 {
-	struct http_server_options options = { .address = "127.0.0.1", .body_max = 1 << 24, .timeout_ms = 10000, .connections_max = 100 };
+	struct http_server_options options = { .address = "127.0.0.1",
+					       .body_max = 1 << 24,
+					       .timeout_ms = 10000,
+					       .connections_max = 100 };
 	char *why = NULL, program[4096];
 
 	*h = (struct harness){ .now_ms = HARNESS_START_MS, .answer = 200, .value = 42 };
 	h->loop = loop_new();
 	h->http = http_client_new(h->loop);
-	ck_assert_msg(http_server_new(h->loop, &options, on_hook, h, &h->server, &why) == 0, "%s", why);
+	ck_assert_msg(http_server_new(h->loop, &options, on_hook, h, &h->server, &why) == 0, "%s",
+		      why);
 	if (runner_dir) {
-		snprintf(program, sizeof(program), "%s/tests/actions/runner", getenv("TOCSIN_BUILDDIR"));
-		ck_assert_msg(runner_client_new(h->loop, program, runner_dir, &h->runner, &why) == 0, "%s", why);
+		snprintf(program, sizeof(program), "%s/tests/actions/runner",
+			 getenv("TOCSIN_BUILDDIR"));
+		ck_assert_msg(runner_client_new(h->loop, program, runner_dir, &h->runner, &why) ==
+				      0,
+			      "%s", why);
 	}
 	make_actions(h);
 	harness_configure(h, config);
@@ -185,7 +206,8 @@ void harness_restart(struct harness *h, size_t n)
 	make_actions(h);
 	harness_configure(h, config);
 	for (size_t i = 0; i < n; i++)
-		actions_restore(h->actions, h->records[i].type, (struct slice){ h->records[i].bytes, h->records[i].len });
+		actions_restore(h->actions, h->records[i].type,
+				(struct slice){ h->records[i].bytes, h->records[i].len });
 	actions_restore_done(h->actions, h->now_ms);
 }
 
@@ -217,7 +239,8 @@ static int64_t *fired_ms(struct harness *h, const char *labels)
 		i++;
 	ck_assert_uint_lt(i, HARNESS_EPISODES_MAX);
 	if (i == h->nepisodes)
-		snprintf(h->episodes[h->nepisodes++].labels, sizeof(h->episodes[0].labels), "%s", labels);
+		snprintf(h->episodes[h->nepisodes++].labels, sizeof(h->episodes[0].labels), "%s",
+			 labels);
 	return &h->episodes[i].fired_ms;
 }
 
@@ -236,7 +259,8 @@ static void name_rule(const struct harness *h, struct alert_event *event)
 }
 
 /* As the engine does it: the record first, if it is a change, then the event. */
-static void tell(struct harness *h, const char *text, enum alert_state from, enum alert_state state, enum alert_reason reason)
+static void tell(struct harness *h, const char *text, enum alert_state from, enum alert_state state,
+		 enum alert_reason reason)
 {
 	struct alert_event *event = alert_event_new();
 	struct buf record;
@@ -263,7 +287,8 @@ static void tell(struct harness *h, const char *text, enum alert_state from, enu
 	harness_settle(h);
 }
 
-static void change(struct harness *h, const char *text, enum alert_state from, enum alert_state state)
+static void change(struct harness *h, const char *text, enum alert_state from,
+		   enum alert_state state)
 {
 	if (state == ALERT_FIRING)
 		*fired_ms(h, text) = h->now_ms;
@@ -314,13 +339,20 @@ void harness_unfire(struct harness *h, const char *labels)
 	change(h, labels, ALERT_FIRING, ALERT_PENDING);
 }
 
-void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40])
+void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms,
+		     char id[40])
 {
-	struct silence silence = { .starts_ms = HARNESS_START_MS + starts_ms, .ends_ms = HARNESS_START_MS + ends_ms, .created_by = "me", .comment = "test" };
+	struct silence silence = { .starts_ms = HARNESS_START_MS + starts_ms,
+				   .ends_ms = HARNESS_START_MS + ends_ms,
+				   .created_by = "me",
+				   .comment = "test" };
 	char why[256] = "", *bad = NULL;
 
-	ck_assert_int_eq(matchers_parse(slice_from(matcher), &silence.matchers, &silence.nmatchers, &bad), 0);
-	ck_assert_msg(actions_silence_set(h->actions, &silence, h->now_ms, id, why) == 0, "%s", why);
+	ck_assert_int_eq(
+		matchers_parse(slice_from(matcher), &silence.matchers, &silence.nmatchers, &bad),
+		0);
+	ck_assert_msg(actions_silence_set(h->actions, &silence, h->now_ms, id, why) == 0, "%s",
+		      why);
 	matchers_free(silence.matchers, silence.nmatchers);
 }
 
@@ -336,10 +368,11 @@ const char *hook_alerts(const struct hook *hook)
 	const json_t *alert;
 
 	text[0] = '\0';
-	json_array_foreach(json_object_get(hook->body, "alerts"), i, alert) {
+	json_array_foreach (json_object_get(hook->body, "alerts"), i, alert) {
 		const json_t *labels = json_object_get(alert, "labels");
 
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", i ? ", " : "", json_string_value(json_object_get(alert, "status")),
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s", i ? ", " : "",
+					json_string_value(json_object_get(alert, "status")),
 					json_string_value(json_object_get(labels, "instance")));
 	}
 	return text;

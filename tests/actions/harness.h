@@ -1,6 +1,7 @@
 /*
- * The action side on a manual clock, with a real webhook receiver: a loop, an HTTP server on a free port that answers as told and remembers what
- * came, and the journal as a list of records, made durable at once or when the test says so.
+ * The action side on a manual clock, with a real webhook receiver: a loop, an HTTP server on a free
+ * port that answers as told and remembers what came, and the journal as a list of records, made
+ * durable at once or when the test says so.
  */
 #ifndef TOCSIN_TESTS_ACTIONS_HARNESS_H
 #define TOCSIN_TESTS_ACTIONS_HARNESS_H
@@ -28,10 +29,10 @@ struct harness {
 	struct runner_client *runner;
 	struct actions *actions;
 	int64_t now_ms;
-	int answer;             /* status of the receiver's next answers */
+	int answer;		 /* status of the receiver's next answers */
 	const char *retry_after; /* NULL: none */
-	bool woken;             /* actions_step() was asked for */
-	bool hold;              /* records are not acknowledged until harness_release() */
+	bool woken;		 /* actions_step() was asked for */
+	bool hold;		 /* records are not acknowledged until harness_release() */
 	struct {
 		uint64_t token;
 		size_t record;
@@ -58,10 +59,12 @@ struct harness {
 	size_t nepisodes;
 };
 
-/* config: tocsin.yml's route, receivers, runbooks…; every %d in it becomes the receiver's port. runner_dir NULL: no scripts. */
+/* config: tocsin.yml's route, receivers, runbooks…; every %d in it becomes the receiver's port.
+ * runner_dir NULL: no scripts. */
 void harness_init(struct harness *h, const char *config, const char *runner_dir);
 void harness_fini(struct harness *h);
-/* A new actions object that has read the first n records of this one's journal, as after a crash there. */
+/* A new actions object that has read the first n records of this one's journal, as after a crash
+ * there. */
 void harness_restart(struct harness *h, size_t n);
 void harness_configure(struct harness *h, const char *config);
 /* Moves the clock, works off what is due, and lets the network settle. */
@@ -80,7 +83,8 @@ void harness_refresh(struct harness *h, const char *labels);
 /* Events are of the rules of this file's text, by alertname. */
 void harness_rules(struct harness *h, const char *text);
 /* Adds a silence with one matcher; its id stays in id. */
-void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms, char id[40]);
+void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms,
+		     char id[40]);
 /* "firing A[x] A[y]; resolved A[z]" of a hook: status of each alert with its instance. */
 const char *hook_alerts(const struct hook *hook);
 const char *hook_field(const struct hook *hook, const char *key);

@@ -6,10 +6,11 @@
 
 #include "tests/check_main.h"
 
-#define CONFIG                                                                                                                  \
-	"route: {receiver: a, group_by: [alertname], group_wait: 10s, group_interval: 60s, repeat_interval: 1h,\n"               \
-	"  routes: [{receiver: b, matchers: ['team=\"x\"'], group_wait: 0s}]}\n"                                               \
-	"receivers:\n- {name: a, webhook_configs: [{url: 'http://127.0.0.1:%d/a'}]}\n"                                           \
+#define CONFIG                                                                                     \
+	"route: {receiver: a, group_by: [alertname], group_wait: 10s, group_interval: 60s, "       \
+	"repeat_interval: 1h,\n"                                                                   \
+	"  routes: [{receiver: b, matchers: ['team=\"x\"'], group_wait: 0s}]}\n"                   \
+	"receivers:\n- {name: a, webhook_configs: [{url: 'http://127.0.0.1:%d/a'}]}\n"             \
 	"- {name: b, webhook_configs: [{url: 'http://127.0.0.1:%d/b', send_resolved: false}]}\n"
 
 static struct harness h;
@@ -152,7 +153,8 @@ END_TEST
 
 START_TEST(dispatch_end_is_told_after_an_outage_that_swallowed_the_beginning)
 {
-	/* Alertmanager tells nothing at all here: the webhook failed while the alert fired, and it was over when it recovered. */
+	/* Alertmanager tells nothing at all here: the webhook failed while the alert fired, and it
+	 * was over when it recovered. */
 	h.answer = 500;
 	harness_fire(&h, "alertname=A,instance=x");
 	harness_at(&h, 10000);
@@ -218,8 +220,11 @@ END_TEST
 static bool was_sent(size_t n, const char *id)
 {
 	for (size_t i = 0; i < n; i++) {
-		json_t *object = h.records[i].type == RECORD_DELIVERY ? json_loadb(h.records[i].bytes, h.records[i].len, 0, NULL) : NULL;
-		const char *of = json_string_value(json_object_get(object, "id")), *state = json_string_value(json_object_get(object, "state"));
+		json_t *object = h.records[i].type == RECORD_DELIVERY
+					 ? json_loadb(h.records[i].bytes, h.records[i].len, 0, NULL)
+					 : NULL;
+		const char *of = json_string_value(json_object_get(object, "id")),
+			   *state = json_string_value(json_object_get(object, "state"));
 		bool sent = of && strcmp(of, id) == 0 && strcmp(state, "sending") == 0;
 
 		json_decref(object);
@@ -229,7 +234,8 @@ static bool was_sent(size_t n, const char *id)
 	return false;
 }
 
-/* Killed after any record: every notification arrives at least once, under one id; the end is heard by whoever heard the beginning. */
+/* Killed after any record: every notification arrives at least once, under one id; the end is heard
+ * by whoever heard the beginning. */
 START_TEST(dispatch_survives_a_crash_at_each_record)
 {
 	harness_fire(&h, "alertname=A,instance=x");
@@ -253,7 +259,8 @@ START_TEST(dispatch_survives_a_crash_at_each_record)
 		bool resolved_known = false;
 
 		for (size_t i = 0; i < cut; i++)
-			resolved_known = resolved_known || (h.records[i].type == RECORD_ALERT && i > 0);
+			resolved_known =
+				resolved_known || (h.records[i].type == RECORD_ALERT && i > 0);
 		harness_restart(&h, cut);
 		/* The engine finds the same out again. */
 		if (!resolved_known)
@@ -263,10 +270,16 @@ START_TEST(dispatch_survives_a_crash_at_each_record)
 		/* A second telling carries the id of the first. */
 		for (size_t i = before; i < h.nhooks; i++)
 			for (size_t k = 0; k < before; k++)
-				if (was_sent(cut, h.hooks[k].id) && strcmp(h.hooks[i].text, h.hooks[k].text) == 0)
-					ck_assert_msg(strcmp(h.hooks[i].id, h.hooks[k].id) == 0, "cut after record %zu: told again under another id", cut);
-		ck_assert_msg(strcmp(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x") == 0, "cut after record %zu of %zu (%s): last told %s", cut, total,
-			      record_type_text(h.records[cut - 1].type), hook_alerts(&h.hooks[h.nhooks - 1]));
+				if (was_sent(cut, h.hooks[k].id) &&
+				    strcmp(h.hooks[i].text, h.hooks[k].text) == 0)
+					ck_assert_msg(
+						strcmp(h.hooks[i].id, h.hooks[k].id) == 0,
+						"cut after record %zu: told again under another id",
+						cut);
+		ck_assert_msg(strcmp(hook_alerts(&h.hooks[h.nhooks - 1]), "resolved x") == 0,
+			      "cut after record %zu of %zu (%s): last told %s", cut, total,
+			      record_type_text(h.records[cut - 1].type),
+			      hook_alerts(&h.hooks[h.nhooks - 1]));
 		if (cut < total)
 			teardown();
 	}

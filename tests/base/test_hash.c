@@ -13,7 +13,8 @@ static bool read_collision(const char *name, char bytes[COLLISION_BYTES])
 	const char *srcdir = getenv("TOCSIN_SRCDIR");
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/../shared/conformance/xxh3/%s", srcdir ? srcdir : ".", name);
+	snprintf(path, sizeof(path), "%s/../shared/conformance/xxh3/%s", srcdir ? srcdir : ".",
+		 name);
 	FILE *file = fopen(path, "rb");
 
 	if (!file) {
@@ -42,7 +43,8 @@ START_TEST(hash_keyed_tells_known_collisions_apart)
 		ck_assert_int_eq(hash_key_init(&key), 0);
 		ck_assert(!hash128_is_equal(hash_keyed128(&key, a, sizeof(a)),
 					    hash_keyed128(&key, b, sizeof(b))));
-		ck_assert_uint_ne(hash_keyed64(&key, a, sizeof(a)), hash_keyed64(&key, b, sizeof(b)));
+		ck_assert_uint_ne(hash_keyed64(&key, a, sizeof(a)),
+				  hash_keyed64(&key, b, sizeof(b)));
 	}
 }
 END_TEST
@@ -57,8 +59,10 @@ START_TEST(hash_keys_differ)
 	for (size_t n = 0; n < 300; n++) {
 		char text[300] = "text";
 
-		ck_assert(!hash128_is_equal(hash_keyed128(&one, text, n), hash_keyed128(&two, text, n)));
-		ck_assert(hash128_is_equal(hash_keyed128(&one, text, n), hash_keyed128(&one, text, n)));
+		ck_assert(!hash128_is_equal(hash_keyed128(&one, text, n),
+					    hash_keyed128(&two, text, n)));
+		ck_assert(hash128_is_equal(hash_keyed128(&one, text, n),
+					   hash_keyed128(&one, text, n)));
 		ck_assert_uint_ne(hash_keyed64(&one, text, n), hash_keyed64(&two, text, n));
 	}
 }

@@ -48,8 +48,7 @@ END_TEST
 START_TEST(json_escapes_strings)
 {
 	json_str(&w, SLICE("a\"\\/\n\r\t\b\x01\x7F\0é€😀"));
-	ck_assert_str_eq(out.ptr,
-			 "\"a\\\"\\\\/\\n\\r\\t\\u0008\\u0001\\u007f\\u0000é€😀\"");
+	ck_assert_str_eq(out.ptr, "\"a\\\"\\\\/\\n\\r\\t\\u0008\\u0001\\u007f\\u0000é€😀\"");
 	buf_clear(&out);
 	json_str(&w, SLICE("a\xFFz\xE2\x82"));
 	ck_assert_str_eq(out.ptr, "\"a\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\"");
@@ -98,7 +97,8 @@ START_TEST(json_is_read_by_jansson)
 		}
 		buf_clear(&out);
 		json_str(&w, (struct slice){ bytes, sizeof(bytes) });
-		json_t *value = json_loadb(out.ptr, out.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+		json_t *value =
+			json_loadb(out.ptr, out.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 
 		ck_assert_msg(value != NULL, "%s: %s", error.text, out.ptr);
 		json_decref(value);

@@ -19,11 +19,15 @@ static struct labels *make(const struct label *pairs, size_t n)
 #define MAKE(...)                                                                                  \
 	make((const struct label[]){ __VA_ARGS__ },                                                \
 	     sizeof((const struct label[]){ __VA_ARGS__ }) / sizeof(struct label))
-#define L(name, value) { SLICE(name), SLICE(value) }
+#define L(name, value)                                                                             \
+	{                                                                                          \
+		SLICE(name), SLICE(value)                                                          \
+	}
 
 START_TEST(labels_are_sorted_and_found)
 {
-	struct labels *labels = MAKE(L("job", "x"), L("a", "1"), L("empty", ""), L("__name__", "up"));
+	struct labels *labels =
+		MAKE(L("job", "x"), L("a", "1"), L("empty", ""), L("__name__", "up"));
 
 	ck_assert_uint_eq(labels_count(labels), 3);
 	ck_assert(slice_is(labels_at(labels, 0).name, "__name__"));
@@ -67,7 +71,8 @@ START_TEST(labels_refuse_bad_sets)
 	       "label name twice");
 	refuse((const struct label[]){ L("", "1") }, 1, ERR_INVALID, "empty label name");
 	refuse((const struct label[]){ L("a", "\xFF") }, 1, ERR_INVALID, "label value is no UTF-8");
-	refuse((const struct label[]){ L("\xC0\x80", "1") }, 1, ERR_INVALID, "label name is no UTF-8");
+	refuse((const struct label[]){ L("\xC0\x80", "1") }, 1, ERR_INVALID,
+	       "label name is no UTF-8");
 }
 END_TEST
 
@@ -103,7 +108,8 @@ END_TEST
 START_TEST(labels_compare_by_pairs)
 {
 	struct labels *a = MAKE(L("a", "1"), L("b", "1")), *same = MAKE(L("b", "1"), L("a", "1"));
-	struct labels *value = MAKE(L("a", "1"), L("b", "2")), *name = MAKE(L("a", "1"), L("c", "1"));
+	struct labels *value = MAKE(L("a", "1"), L("b", "2")),
+		      *name = MAKE(L("a", "1"), L("c", "1"));
 	struct labels *shorter = MAKE(L("a", "1")), *shifted = MAKE(L("a", "1b"), L("b", "1"));
 	struct labels *none = make(NULL, 0);
 
@@ -147,7 +153,8 @@ START_TEST(labels_print_as_series)
 	check_format(MAKE(L("__name__", "up")), "up");
 	check_format(MAKE(L("__name__", "a:b"), L("job", "x\"y\n")), "a:b{job=\"x\\\"y\\n\"}");
 	check_format(MAKE(L("b", "2"), L("a", "1")), "{a=\"1\", b=\"2\"}");
-	check_format(MAKE(L("__name__", "my.metric"), L("a.b", "1")), "{\"my.metric\", \"a.b\"=\"1\"}");
+	check_format(MAKE(L("__name__", "my.metric"), L("a.b", "1")),
+		     "{\"my.metric\", \"a.b\"=\"1\"}");
 	check_format(MAKE(L("__name__", "my.metric")), "{\"my.metric\"}");
 }
 END_TEST

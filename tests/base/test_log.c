@@ -9,8 +9,8 @@
 #include "tests/check_main.h"
 
 /*
- * Standard error becomes one end of a datagram pair: each write(2) arrives as one message, so that a
- * line written in pieces would be seen.
+ * Standard error becomes one end of a datagram pair: each write(2) arrives as one message, so that
+ * a line written in pieces would be seen.
  */
 static int log_end, saved_stderr;
 
@@ -79,8 +79,7 @@ END_TEST
 START_TEST(log_keeps_controls_out)
 {
 	log_info("x", "m\n", "v=%s", "a\nlevel=error\033[2J");
-	ck_assert_str_eq(take_line(),
-			 "level=info component=x msg=\"m\\n\" v=a?level=error?[2J\n");
+	ck_assert_str_eq(take_line(), "level=info component=x msg=\"m\\n\" v=a?level=error?[2J\n");
 	ck_assert_str_eq(take_line(), "");
 }
 END_TEST

@@ -10,7 +10,8 @@ static struct matcher make(enum match_type type, const char *name, const char *v
 	struct matcher matcher;
 	char *why;
 
-	ck_assert_int_eq(matcher_init(&matcher, type, slice_from(name), slice_from(value), &why), 0);
+	ck_assert_int_eq(matcher_init(&matcher, type, slice_from(name), slice_from(value), &why),
+			 0);
 	return matcher;
 }
 
@@ -19,11 +20,12 @@ static const struct match_case {
 	const char *value, *subject;
 	bool expect;
 } match_cases[] = {
-	{ MATCH_EQ, "x", "x", true },   { MATCH_EQ, "x", "y", false },  { MATCH_EQ, "", "", true },
-	{ MATCH_NE, "x", "x", false },  { MATCH_NE, "x", "", true },    { MATCH_NE, "", "", false },
-	{ MATCH_RE, "x|y", "y", true }, { MATCH_RE, "x", "xx", false }, { MATCH_RE, "x*", "", true },
-	{ MATCH_NRE, "x.*", "xy", false }, { MATCH_NRE, "x", "xx", true },
-	{ MATCH_NRE, ".+", "", true },
+	{ MATCH_EQ, "x", "x", true },	{ MATCH_EQ, "x", "y", false },
+	{ MATCH_EQ, "", "", true },	{ MATCH_NE, "x", "x", false },
+	{ MATCH_NE, "x", "", true },	{ MATCH_NE, "", "", false },
+	{ MATCH_RE, "x|y", "y", true }, { MATCH_RE, "x", "xx", false },
+	{ MATCH_RE, "x*", "", true },	{ MATCH_NRE, "x.*", "xy", false },
+	{ MATCH_NRE, "x", "xx", true }, { MATCH_NRE, ".+", "", true },
 };
 
 START_TEST(matcher_matches_values)
@@ -45,7 +47,8 @@ START_TEST(matcher_refuses_bad_patterns)
 	struct matcher matcher = { .name = "untouched" };
 	char *why = NULL;
 
-	ck_assert_int_eq(matcher_init(&matcher, MATCH_RE, SLICE("a"), SLICE("("), &why), ERR_INVALID);
+	ck_assert_int_eq(matcher_init(&matcher, MATCH_RE, SLICE("a"), SLICE("("), &why),
+			 ERR_INVALID);
 	ck_assert_str_eq(why, "missing closing \")\"");
 	ck_assert_str_eq(matcher.name, "untouched");
 	free(why);
@@ -56,8 +59,8 @@ END_TEST
 START_TEST(matcher_compare_orders)
 {
 	struct matcher sorted[] = {
-		make(MATCH_EQ, "a", "1"),  make(MATCH_EQ, "a", "2"),  make(MATCH_NE, "a", "1"),
-		make(MATCH_RE, "a", "1"),  make(MATCH_NRE, "a", "1"), make(MATCH_EQ, "aa", "0"),
+		make(MATCH_EQ, "a", "1"), make(MATCH_EQ, "a", "2"),  make(MATCH_NE, "a", "1"),
+		make(MATCH_RE, "a", "1"), make(MATCH_NRE, "a", "1"), make(MATCH_EQ, "aa", "0"),
 		make(MATCH_EQ, "b", "0"),
 	};
 
@@ -89,8 +92,8 @@ static const struct parse_case {
 	{ SLICE("{}"), "", NULL },
 	{ SLICE(""), "", NULL },
 	{ SLICE("a=\"\""), " a=\"\"", NULL },
-	{ SLICE("a="), " a=\"\"", NULL },                        /* classic only */
-	{ SLICE("a=b c"), " a=\"b c\"", NULL },                  /* classic only */
+	{ SLICE("a="), " a=\"\"", NULL },	/* classic only */
+	{ SLICE("a=b c"), " a=\"b c\"", NULL }, /* classic only */
 	{ SLICE("a:b=c"), " \"a:b\"=\"c\"", NULL },
 	{ SLICE("a=\"b,c\",d=e"), " a=\"b,c\" d=\"e\"", NULL },
 	{ SLICE("a=\"b\\\"c\\\\d\\ne\\qf\""), " a=\"b\\\"c\\\\d\\ne\\\\qf\"", NULL },
@@ -179,7 +182,8 @@ START_TEST(matchers_all_must_match)
 	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
 	ck_assert(matchers_is_match(NULL, 0, labels));
 	/* A label that is missing is an empty one. */
-	ck_assert_int_eq(matchers_parse(SLICE("a=1,b=~\"2|3\",c=\"\",c!~\".+\""), &list, &n, &why), 0);
+	ck_assert_int_eq(matchers_parse(SLICE("a=1,b=~\"2|3\",c=\"\",c!~\".+\""), &list, &n, &why),
+			 0);
 	ck_assert(matchers_is_match(list, n, labels));
 	ck_assert_int_eq(matchers_parse(SLICE("c!=\"\""), &list, &n, &why), 0);
 	ck_assert(!matchers_is_match(list, n, labels));

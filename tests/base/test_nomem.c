@@ -1,6 +1,6 @@
 /*
- * The lower modules of base/ when memory is short: each allocation in turn fails, and the outcome is
- * ERR_NOMEM (or a slower way to the right result), never a crash, a leak or half an output.
+ * The lower modules of base/ when memory is short: each allocation in turn fails, and the outcome
+ * is ERR_NOMEM (or a slower way to the right result), never a crash, a leak or half an output.
  */
 #include "tests/nomem.h"
 
@@ -52,7 +52,8 @@ static int make_regex(void)
 	nomem_disarm();
 	free(why);
 	ck_assert((regex != NULL) == !err);
-	/* The first match of a thread needs memory; without it there is no match, and then there is. */
+	/* The first match of a thread needs memory; without it there is no match, and then there
+	 * is. */
 	if (!err && !matched)
 		ck_assert(regex_is_match(regex, SLICE("prefix-1")));
 	regex_free(regex);
@@ -64,9 +65,11 @@ static int expand_regex(void)
 	struct buf out;
 
 	buf_init(&out);
-	int err = regex_replace_all(SLICE("(b+)\xC3\xA9?"), SLICE("a\xFF" "bb"),
-				    SLICE("a long template for $1, to make the buffer grow: $0 $0 $0"),
-				    &out);
+	int err = regex_replace_all(
+		SLICE("(b+)\xC3\xA9?"),
+		SLICE("a\xFF"
+		      "bb"),
+		SLICE("a long template for $1, to make the buffer grow: $0 $0 $0"), &out);
 
 	nomem_disarm();
 	if (!err)
@@ -77,7 +80,8 @@ static int expand_regex(void)
 
 static int search_regex(void)
 {
-	int found = regex_search(SLICE("b+"), SLICE("a\xFF" "bb"));
+	int found = regex_search(SLICE("b+"), SLICE("a\xFF"
+						    "bb"));
 
 	nomem_disarm();
 	return found == 1 ? 0 : found;
@@ -185,7 +189,10 @@ static int make_queue(void)
 }
 
 static const char *const patterns[] = {
-	"prefix-(?P<digit>\\d)", "prefix-1|b|c", "prefix-.*", "[^a]+-1",
+	"prefix-(?P<digit>\\d)",
+	"prefix-1|b|c",
+	"prefix-.*",
+	"[^a]+-1",
 };
 
 START_TEST(patterns_survive)

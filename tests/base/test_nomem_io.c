@@ -1,6 +1,6 @@
 /*
- * YAML, binding, loop, HTTP server and client when memory is short. What libyaml, libevent and libcurl
- * allocate is not swept: they are shared libraries.
+ * YAML, binding, loop, HTTP server and client when memory is short. What libyaml, libevent and
+ * libcurl allocate is not swept: they are shared libraries.
  */
 #include "tests/nomem.h"
 
@@ -34,8 +34,9 @@ static const struct bind_table thing_table = {
 
 static int read_yaml(void)
 {
-	struct slice text = SLICE("name: &a >\n  folded\n  text\npath: \"\\x41\\n\"\ncolor: green\n"
-				  "labels: &l {a: b}\nthings: [{name: *a, labels: {<<: *l, c: d}}]\n");
+	struct slice text =
+		SLICE("name: &a >\n  folded\n  text\npath: \"\\x41\\n\"\ncolor: green\n"
+		      "labels: &l {a: b}\nthings: [{name: *a, labels: {<<: *l, c: d}}]\n");
 	struct arena arena;
 	struct diag_list diags;
 	struct yaml_node *root = NULL;
@@ -88,7 +89,8 @@ static int serve(void)
 	struct http_server *server = NULL;
 	char *why = NULL;
 	struct loop *loop = loop_new();
-	int rc = loop ? http_server_new(loop, &options, on_request, NULL, &server, &why) : ERR_NOMEM;
+	int rc =
+		loop ? http_server_new(loop, &options, on_request, NULL, &server, &why) : ERR_NOMEM;
 
 	nomem_disarm();
 	http_server_free(server);
@@ -105,7 +107,9 @@ static void on_done(void *ctx, const struct http_result *result)
 static int send_something(void)
 {
 	struct http_header headers[] = { { "X-Thing", "a" } };
-	struct http_send send = { .method = "POST", .url = "http://127.0.0.1:9/", .timeout_ms = 1000 };
+	struct http_send send = { .method = "POST",
+				  .url = "http://127.0.0.1:9/",
+				  .timeout_ms = 1000 };
 	struct loop *loop = loop_new();
 	struct http_client *client = loop ? http_client_new(loop) : NULL;
 	send.headers = headers;

@@ -16,11 +16,11 @@ static const struct quote_case {
 	{ SLICE("\0\x01\x1F\x7F"), "\"\\x00\\x01\\x1f\\x7f\"" },
 	{ SLICE("é€😀"), "\"é€😀\"" },
 	{ SLICE("\xFF\xE2\x82"), "\"\\xff\\xe2\\x82\"" },
-	{ SLICE("\xEF\xBF\xBD"), "\"\xEF\xBF\xBD\"" },       /* U+FFFD itself prints */
-	{ SLICE("\xC2\xA0"), "\"\\u00a0\"" },                 /* a blank other than the space */
-	{ SLICE("\xE2\x80\x8B"), "\"\\u200b\"" },             /* zero width */
-	{ SLICE("\xF3\xA0\x80\x81"), "\"\\U000e0001\"" },     /* a tag */
-	{ SLICE("\xEE\x80\x80"), "\"\\ue000\"" },             /* private use */
+	{ SLICE("\xEF\xBF\xBD"), "\"\xEF\xBF\xBD\"" },	  /* U+FFFD itself prints */
+	{ SLICE("\xC2\xA0"), "\"\\u00a0\"" },		  /* a blank other than the space */
+	{ SLICE("\xE2\x80\x8B"), "\"\\u200b\"" },	  /* zero width */
+	{ SLICE("\xF3\xA0\x80\x81"), "\"\\U000e0001\"" }, /* a tag */
+	{ SLICE("\xEE\x80\x80"), "\"\\ue000\"" },	  /* private use */
 };
 
 START_TEST(text_quote_is_gos)
@@ -33,7 +33,8 @@ START_TEST(text_quote_is_gos)
 	buf_init(&back);
 	text_quote(c->text, &buf);
 	ck_assert_str_eq(buf.ptr, c->quoted);
-	ck_assert_int_eq(text_unquote((struct slice){ buf.ptr + 1, buf.len - 2 }, '"', &back, &at), 0);
+	ck_assert_int_eq(text_unquote((struct slice){ buf.ptr + 1, buf.len - 2 }, '"', &back, &at),
+			 0);
 	ck_assert(slice_is_equal(buf_slice(&back), c->text));
 	buf_fini(&buf);
 	buf_fini(&back);
@@ -71,10 +72,10 @@ static const struct unquote_fault {
 	struct slice inside;
 	size_t at;
 } unquote_faults[] = {
-	{ SLICE("ab\""), 2 },      { SLICE("ab\n"), 2 },       { SLICE("a\\"), 1 },
-	{ SLICE("a\\q"), 1 },      { SLICE("a\\'"), 1 },       { SLICE("\\x4"), 0 },
-	{ SLICE("\\x4g"), 0 },     { SLICE("\\400"), 0 },      { SLICE("\\18"), 0 },
-	{ SLICE("\\9"), 0 },       { SLICE("\\ud800"), 0 },    { SLICE("\\u12"), 0 },
+	{ SLICE("ab\""), 2 },	     { SLICE("ab\n"), 2 },	  { SLICE("a\\"), 1 },
+	{ SLICE("a\\q"), 1 },	     { SLICE("a\\'"), 1 },	  { SLICE("\\x4"), 0 },
+	{ SLICE("\\x4g"), 0 },	     { SLICE("\\400"), 0 },	  { SLICE("\\18"), 0 },
+	{ SLICE("\\9"), 0 },	     { SLICE("\\ud800"), 0 },	  { SLICE("\\u12"), 0 },
 	{ SLICE("\\U00110000"), 0 }, { SLICE("\\UFFFFFFFF"), 0 }, { SLICE("\\\0"), 0 },
 };
 

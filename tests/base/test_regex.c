@@ -305,9 +305,11 @@ START_TEST(regex_takes_any_bytes)
 {
 	struct regex *regex = compile(SLICE("a.b"));
 
-	ck_assert(regex_is_match(regex, SLICE("a\xFF" "b")));
+	ck_assert(regex_is_match(regex, SLICE("a\xFF"
+					      "b")));
 	ck_assert(regex_is_match(regex, SLICE("a\0b")));
-	ck_assert(!regex_is_match(regex, SLICE("a\xFF\xFE" "b")));
+	ck_assert(!regex_is_match(regex, SLICE("a\xFF\xFE"
+					       "b")));
 	ck_assert(!regex_is_match(regex, (struct slice){ NULL, 0 }));
 	regex_free(regex);
 	regex = compile(SLICE("(a?)*"));
@@ -381,7 +383,8 @@ START_TEST(regex_replace_all_is_gos)
 
 	buf_init(&out);
 	ck_assert_int_eq(regex_replace_all(slice_from(c->pattern), slice_from(c->subject),
-					   slice_from(c->template), &out), 0);
+					   slice_from(c->template), &out),
+			 0);
 	ck_assert(slice_is(buf_slice(&out), c->expect));
 	buf_fini(&out);
 }
@@ -398,19 +401,23 @@ START_TEST(regex_output_is_bounded)
 	buf_init(&out);
 	/* Each "a" becomes a thousand. */
 	ck_assert_int_eq(regex_replace_all(SLICE("a"), (struct slice){ subject, 1000 },
-					   slice_from(template), &out), 0);
+					   slice_from(template), &out),
+			 0);
 	ck_assert_uint_eq(out.len, 1000 * 1000);
 	buf_clear(&out);
 	ck_assert_int_eq(regex_replace_all(SLICE("a"), (struct slice){ subject, 1100 },
-					   slice_from(template), &out), ERR_LIMIT);
+					   slice_from(template), &out),
+			 ERR_LIMIT);
 	struct regex *regex = compile(SLICE("(a*)"));
 
 	buf_clear(&out);
-	ck_assert_int_eq(regex_expand(regex, (struct slice){ subject, 1000 }, slice_from(template),
-				      &out), 1);
+	ck_assert_int_eq(
+		regex_expand(regex, (struct slice){ subject, 1000 }, slice_from(template), &out),
+		1);
 	buf_clear(&out);
-	ck_assert_int_eq(regex_expand(regex, (struct slice){ subject, 1100 }, slice_from(template),
-				      &out), ERR_LIMIT);
+	ck_assert_int_eq(
+		regex_expand(regex, (struct slice){ subject, 1100 }, slice_from(template), &out),
+		ERR_LIMIT);
 	ck_assert_uint_lt(out.len, REGEX_OUTPUT_MAX + sizeof(subject));
 	regex_free(regex);
 	buf_fini(&out);
@@ -427,7 +434,8 @@ START_TEST(regex_search_is_not_anchored)
 	ck_assert_int_eq(regex_search(SLICE("a|b"), SLICE("xbx")), 1);
 	ck_assert_int_eq(regex_search(SLICE("("), SLICE("abbc")), ERR_INVALID);
 	buf_init(&out);
-	ck_assert_int_eq(regex_replace_all(SLICE("(?=a)"), SLICE("a"), SLICE("b"), &out), ERR_INVALID);
+	ck_assert_int_eq(regex_replace_all(SLICE("(?=a)"), SLICE("a"), SLICE("b"), &out),
+			 ERR_INVALID);
 	ck_assert_uint_eq(out.len, 0);
 	buf_fini(&out);
 }

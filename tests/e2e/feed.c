@@ -4,8 +4,9 @@
  *   feed URL FILE             sends the samples of FILE once
  *   feed URL FILE EVERY_MS    sends them every so often, read anew each time, until SIGTERM
  *
- * A line of FILE is `name{label="value",…} VALUE [OFFSET_MS]`, the timestamp being now plus the offset; all lines make one request.
- * No connection, 429 and 5xx: the same request again, as a sender does. At its end it prints `sent=REQUESTS samples=N retried=N refused=N`.
+ * A line of FILE is `name{label="value",…} VALUE [OFFSET_MS]`, the timestamp being now plus the
+ * offset; all lines make one request. No connection, 429 and 5xx: the same request again, as a
+ * sender does. At its end it prints `sent=REQUESTS samples=N retried=N refused=N`.
  */
 #include <curl/curl.h>
 #include <signal.h>
@@ -135,7 +136,9 @@ static size_t drop(char *bytes, size_t size, size_t n, void *ctx)
 
 int main(int argc, char **argv)
 {
-	struct feed feed = { .url = argv[1], .path = argc > 2 ? argv[2] : NULL, .curl = curl_easy_init() };
+	struct feed feed = { .url = argv[1],
+			     .path = argc > 2 ? argv[2] : NULL,
+			     .curl = curl_easy_init() };
 	unsigned long every_ms = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
 
 	if (argc < 3 || !feed.curl)
@@ -154,7 +157,8 @@ int main(int argc, char **argv)
 		if (every_ms && !stopped)
 			usleep((useconds_t)every_ms * 1000);
 	} while (every_ms && !stopped);
-	printf("sent=%lu samples=%lu retried=%lu refused=%lu\n", feed.sent, feed.samples, feed.retried, feed.refused);
+	printf("sent=%lu samples=%lu retried=%lu refused=%lu\n", feed.sent, feed.samples,
+	       feed.retried, feed.refused);
 	curl_slist_free_all(feed.headers);
 	curl_easy_cleanup(feed.curl);
 	curl_global_cleanup();

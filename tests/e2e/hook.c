@@ -1,10 +1,12 @@
 /*
  * A webhook receiver for the end-to-end tests: hook LOG [PORT]
  *
- * Prints the port it listens on. Appends each POST to LOG as one line of JSON: {"at", "path", "id", "attempt", "status", "body"}
- * (at: milliseconds; body: as it came, as a text), written before the answer.
+ * Prints the port it listens on. Appends each POST to LOG as one line of JSON: {"at", "path", "id",
+ * "attempt", "status", "body"} (at: milliseconds; body: as it came, as a text), written before the
+ * answer.
  *
- *   POST /control?status=503&times=3&delay_ms=100&retry_after=1    how the next ones are answered; times -1: all of them
+ *   POST /control?status=503&times=3&delay_ms=100&retry_after=1    how the next ones are answered;
+ * times -1: all of them
  */
 #include <signal.h>
 #include <stdio.h>
@@ -63,7 +65,8 @@ static long parameter(struct http_request *request, const char *name, long other
 	return value;
 }
 
-static struct http_reply reply_of(const struct hook *hook, int status, struct http_header *header, char text[24])
+static struct http_reply reply_of(const struct hook *hook, int status, struct http_header *header,
+				  char text[24])
 {
 	struct http_reply reply = { .status = status };
 
@@ -136,14 +139,19 @@ static void on_signal(void *ctx, int signo)
 
 int main(int argc, char **argv)
 {
-	struct hook hook = { .loop = loop_new(), .log = argc > 1 ? fopen(argv[1], "a") : NULL, .retry_after_s = -1 };
-	struct http_server_options options = { .address = "127.0.0.1",
-					       .port = argc > 2 ? (uint16_t)strtoul(argv[2], NULL, 10) : 0,
-					       .body_max = BODY_MAX,
-					       .timeout_ms = 300000 };
+	struct hook hook = { .loop = loop_new(),
+			     .log = argc > 1 ? fopen(argv[1], "a") : NULL,
+			     .retry_after_s = -1 };
+	struct http_server_options options = {
+		.address = "127.0.0.1",
+		.port = argc > 2 ? (uint16_t)strtoul(argv[2], NULL, 10) : 0,
+		.body_max = BODY_MAX,
+		.timeout_ms = 300000
+	};
 	char *why = NULL;
 
-	if (!hook.loop || !hook.log || http_server_new(hook.loop, &options, on_request, &hook, &hook.server, &why)) {
+	if (!hook.loop || !hook.log ||
+	    http_server_new(hook.loop, &options, on_request, &hook, &hook.server, &why)) {
 		fprintf(stderr, "hook: %s\n", why ? why : "usage: hook LOG [PORT]");
 		return 1;
 	}

@@ -196,7 +196,8 @@ START_TEST(alert_label_that_is_no_text_says_so)
 	harness_load(&h, "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n"
 			 "    labels: {a: '{{ slice $labels.i 0 1 }}'}\n");
 	harness_run(&h, 0, 0, "x{i=\"ä\"} 1");
-	harness_expect(&h, "0 A{a=\"<error expanding template: the result is not valid UTF-8>\", i=\"ä\"} pending>firing "
+	harness_expect(&h, "0 A{a=\"<error expanding template: the result is not valid UTF-8>\", "
+			   "i=\"ä\"} pending>firing "
 			   "value=1 active=0 fired=0 settled\n");
 }
 END_TEST

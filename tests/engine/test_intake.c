@@ -32,9 +32,11 @@ START_TEST(rows_are_counted_by_what_became_of_them)
 	ck_assert_uint_eq(h.outcome.ignored, 1);
 	ck_assert_uint_eq(batch_written(&h.outcome), 3);
 	ck_assert(batch_is_rejected(&h.outcome));
-	ck_assert_str_eq(h.outcome.error,
-			 "duplicate sample for timestamp, with another value: x at 1970-01-01T00:16:40.000Z; "
-			 "sample more than 10 minutes in the future: x at 1970-01-01T00:26:41.000Z");
+	ck_assert_str_eq(
+		h.outcome.error,
+		"duplicate sample for timestamp, with another value: x at "
+		"1970-01-01T00:16:40.000Z; "
+		"sample more than 10 minutes in the future: x at 1970-01-01T00:26:41.000Z");
 }
 END_TEST
 
@@ -64,7 +66,8 @@ END_TEST
 START_TEST(two_series_with_one_key_stay_two)
 {
 	/* As if the hash of the second series' labels were that of the first. */
-	struct batch *first = harness_batch("a", 1000, "x{s=\"1\"} 1"), *second = harness_batch("a", 1001, "x{s=\"2\"} 2");
+	struct batch *first = harness_batch("a", 1000, "x{s=\"1\"} 1"),
+		     *second = harness_batch("a", 1001, "x{s=\"2\"} 2");
 	struct hash128 key = first->rows[0].key;
 	second->rows[0].key = key;
 	engine_batch(h.engine, first);

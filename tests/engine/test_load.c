@@ -19,27 +19,32 @@ static void stop(void)
 
 START_TEST(reload_keeps_alerts_of_unchanged_rules)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 1m}, {alert: B, expr: x > 5}]}]");
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 1m}, {alert: B, "
+			 "expr: x > 5}]}]");
 	harness_run(&h, 0, 30, "x 6");
 	harness_expect(&h, "0 A inactive>pending value=6 active=0 settled\n"
 			   "0 B pending>firing value=6 active=0 fired=0 settled\n");
 	/* Others before and behind, another order. */
 	harness_load(&h, "groups:\n- {name: new, rules: [{alert: N, expr: x > 100}]}\n"
-			 "- {name: g, rules: [{record: r, expr: x}, {alert: B, expr: x > 5}, {alert: A, expr: x > 5, for: 1m}]}\n");
+			 "- {name: g, rules: [{record: r, expr: x}, {alert: B, expr: x > 5}, "
+			 "{alert: A, expr: x > 5, for: 1m}]}\n");
 	harness_run(&h, 45, 60, "x 7");
 	harness_expect(&h, "60 B firing value=7 active=0 fired=0 reason=refresh settled\n"
 			   "60 A pending>firing value=7 active=0 fired=60 settled\n");
-	harness_expect_query(&h, "ALERTS_FOR_STATE", 60, "ALERTS_FOR_STATE{alertname=\"A\"} 0\n"
-							 "ALERTS_FOR_STATE{alertname=\"B\"} 0\n");
+	harness_expect_query(&h, "ALERTS_FOR_STATE", 60,
+			     "ALERTS_FOR_STATE{alertname=\"A\"} 0\n"
+			     "ALERTS_FOR_STATE{alertname=\"B\"} 0\n");
 	ck_assert_str_eq(h.loads.ptr, "2 rules: success\n4 rules: success\n");
 }
 END_TEST
 
 START_TEST(reload_keeps_windows)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(x[1m])'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(x[1m])'}]}]");
 	harness_run(&h, 0, 60, "x 1");
-	harness_load(&h, "groups: [{name: g, rules: [{record: s, expr: 'count_over_time(x[1m])'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{record: s, expr: 'count_over_time(x[1m])'}]}]");
 	harness_run(&h, 75, 75, "x 1");
 	harness_expect_query(&h, "s", 75, "s 4\n");
 	harness_expect_query(&h, "r", 75, ""); /* it ended */
@@ -49,13 +54,15 @@ END_TEST
 
 START_TEST(reload_resolves_alerts_of_removed_rules)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 1m}, {alert: B, expr: x > 5}]}]");
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 1m}, {alert: B, "
+			 "expr: x > 5}]}]");
 	harness_run(&h, 0, 0, "x 6");
 	buf_clear(&h.events);
 	harness_time(&h, 7);
 	harness_load(&h, "groups: [{name: g, rules: [{alert: C, expr: x > 5}]}]");
 	harness_expect(&h, "7 A pending>inactive value=6 active=0 reason=rule removed settled\n"
-			   "7 B firing>inactive value=6 active=0 fired=0 resolved=7 reason=rule removed settled\n");
+			   "7 B firing>inactive value=6 active=0 fired=0 resolved=7 reason=rule "
+			   "removed settled\n");
 	harness_expect_query(&h, "ALERTS", 7, "");
 	struct engine_stats stats;
 	engine_stats_get(h.engine, &stats);
@@ -72,7 +79,8 @@ START_TEST(reload_with_other_labels_makes_another_alert)
 	buf_clear(&h.events);
 	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, labels: {s: b}}]}]");
 	harness_run(&h, 15, 15, "x 6");
-	harness_expect(&h, "0 A{s=\"a\"} firing>inactive value=6 active=0 fired=0 resolved=0 reason=rule removed settled\n"
+	harness_expect(&h, "0 A{s=\"a\"} firing>inactive value=6 active=0 fired=0 resolved=0 "
+			   "reason=rule removed settled\n"
 			   "15 A{s=\"b\"} pending>firing value=6 active=15 fired=15 settled\n");
 }
 END_TEST
@@ -84,7 +92,8 @@ START_TEST(reload_with_another_threshold_keeps_the_alert)
 	buf_clear(&h.events);
 	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 7}]}]");
 	harness_run(&h, 15, 15, "x{i=\"1\"} 6; x{i=\"2\"} 8");
-	harness_expect(&h, "15 A{i=\"1\"} firing>inactive value=6 active=0 fired=0 resolved=15 settled\n");
+	harness_expect(
+		&h, "15 A{i=\"1\"} firing>inactive value=6 active=0 fired=0 resolved=15 settled\n");
 	ck_assert_uint_eq(harness_rule(&h, 0).firing, 1);
 }
 END_TEST
@@ -98,16 +107,21 @@ START_TEST(reload_that_raises_for_makes_pending_again)
 	harness_run(&h, 30, 45, "x 6");
 	harness_expect(&h, "30 A firing>pending value=6 active=0 resolved=30 settled\n"
 			   "45 A pending>firing value=6 active=0 fired=45 settled\n");
-	harness_expect_query(&h, "ALERTS", 45, "ALERTS{alertname=\"A\", alertstate=\"firing\"} 1\n");
+	harness_expect_query(&h, "ALERTS", 45,
+			     "ALERTS{alertname=\"A\", alertstate=\"firing\"} 1\n");
 }
 END_TEST
 
 START_TEST(reload_matches_equal_rules_in_order)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5}, {alert: A, expr: y > 5}]}]");
+	harness_load(
+		&h,
+		"groups: [{name: g, rules: [{alert: A, expr: x > 5}, {alert: A, expr: y > 5}]}]");
 	harness_run(&h, 0, 0, "x{i=\"1\"} 6; y{i=\"2\"} 7");
 	buf_clear(&h.events);
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: y > 5}, {alert: A, expr: x > 5}]}]");
+	harness_load(
+		&h,
+		"groups: [{name: g, rules: [{alert: A, expr: y > 5}, {alert: A, expr: x > 5}]}]");
 	harness_run(&h, 15, 15, "x{i=\"1\"} 6; y{i=\"2\"} 7");
 	harness_expect(&h, "");
 }
@@ -115,9 +129,11 @@ END_TEST
 
 START_TEST(reload_keeps_due_times_and_counts)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}, {name: i, interval: 1m, rules: [{record: s, expr: x}]}]");
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}, {name: i, interval: "
+			 "1m, rules: [{record: s, expr: x}]}]");
 	harness_run(&h, 0, 60, "x 1");
-	harness_load(&h, "groups: [{name: i, interval: 40s, rules: [{record: s, expr: x}]}, {name: g, rules: [{record: t, expr: x}]}]");
+	harness_load(&h, "groups: [{name: i, interval: 40s, rules: [{record: s, expr: x}]}, {name: "
+			 "g, rules: [{record: t, expr: x}]}]");
 	struct group_status status;
 	engine_group_status(h.engine, 1, &status);
 	ck_assert_int_eq(status.due_ms, 75000);
@@ -133,7 +149,8 @@ START_TEST(reload_while_passes_run_takes_force_between_two)
 {
 	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 30s}]}]");
 	harness_run(&h, 0, 0, "x 6");
-	struct rule_set *set = harness_rules("groups: [{name: g, rules: [{alert: A, expr: x > 5, for: 30s}, {record: r, expr: y}]}]");
+	struct rule_set *set = harness_rules("groups: [{name: g, rules: [{alert: A, expr: x > 5, "
+					     "for: 30s}, {record: r, expr: y}]}]");
 	struct rule_set *before = engine_rules(h.engine);
 	engine_load(h.engine, set);
 	rule_set_unref(set);
@@ -151,14 +168,16 @@ START_TEST(reload_while_passes_run_takes_force_between_two)
 	binding_check(engine_binding(h.engine));
 	ck_assert_ptr_nonnull(strstr(h.events.ptr, "A pending>firing value=6 active=0"));
 	harness_run(&h, 60, 60, "x 6");
-	ck_assert_uint_eq(harness_rule(&h, 1).results, 58); /* the first came before anybody wanted it */
+	ck_assert_uint_eq(harness_rule(&h, 1).results,
+			  58); /* the first came before anybody wanted it */
 }
 END_TEST
 
 START_TEST(load_overtaken_by_a_newer_one_is_refused)
 {
 	struct rule_set *a = harness_rules("groups: [{name: a, rules: [{record: r, expr: x}]}]");
-	struct rule_set *b = harness_rules("groups: [{name: b, rules: [{record: r, expr: x}, {record: s, expr: x}]}]");
+	struct rule_set *b = harness_rules(
+		"groups: [{name: b, rules: [{record: r, expr: x}, {record: s, expr: x}]}]");
 	engine_load(h.engine, a);
 	engine_load(h.engine, b);
 	harness_settle(&h);

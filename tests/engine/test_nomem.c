@@ -1,6 +1,7 @@
 /*
- * Each allocation of a small life failed in turn: load, births, evaluation, alerts, records, a query, a reload, a checkpoint. The
- * engine must neither crash nor leak, and go on when there is memory again.
+ * Each allocation of a small life failed in turn: load, births, evaluation, alerts, records, a
+ * query, a reload, a checkpoint. The engine must neither crash nor leak, and go on when there is
+ * memory again.
  */
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
@@ -61,7 +62,8 @@ static void prepare(void)
 	struct diag_list diags;
 	diag_list_init(&diags);
 	for (int i = 0; i < 4; i++)
-		batches[i] = harness_batch("a", 15 * (i + 1), "x{i=\"1\"} 6; x{i=\"2\"} 7; z 1; y 2");
+		batches[i] =
+			harness_batch("a", 15 * (i + 1), "x{i=\"1\"} 6; x{i=\"2\"} 7; z 1; y 2");
 	ck_assert_int_eq(engine_query_new(SLICE("sum by (i) (x) > 1"), 30000, &diags, &query), 0);
 	diag_list_fini(&diags);
 }
@@ -93,12 +95,17 @@ static int live(struct engine *engine)
 
 static int scenario(unsigned n)
 {
-	const struct engine_options options = { .store = { .lookback_ms = 300000, .ignored_max = 100 },
+	const struct engine_options options = { .store = { .lookback_ms = 300000,
+							   .ignored_max = 100 },
 						.sender_timeout_ms = 90000,
 						.journal = true,
 						.warm = true };
-	const struct engine_sink sink = { .record = on_record, .event = on_event, .batch = on_batch,
-					  .query = on_query, .loaded = on_loaded, .sender = on_sender };
+	const struct engine_sink sink = { .record = on_record,
+					  .event = on_event,
+					  .batch = on_batch,
+					  .query = on_query,
+					  .loaded = on_loaded,
+					  .sender = on_sender };
 	struct engine *engine;
 	prepare();
 	nomem_arm(n);
@@ -119,9 +126,11 @@ static int scenario(unsigned n)
 
 START_TEST(engine_lives_on_after_each_failed_allocation)
 {
-	first = harness_rules("groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, expr: x > 5, for: 15s, "
+	first = harness_rules("groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, "
+			      "expr: x > 5, for: 15s, "
 			      "labels: {v: '{{ $labels.i }}'}}, {alert: B, expr: 'absent(y)'}]}]");
-	second = harness_rules("groups: [{name: g, rules: [{record: s, expr: 'rate(x[1m])'}, {alert: A, expr: x > 5, for: 15s, "
+	second = harness_rules("groups: [{name: g, rules: [{record: s, expr: 'rate(x[1m])'}, "
+			       "{alert: A, expr: x > 5, for: 15s, "
 			       "labels: {v: '{{ $labels.i }}'}}]}]");
 	while (scenario(runs) == ERR_NOMEM)
 		ck_assert_uint_lt(++runs, NOMEM_SWEEP_MAX);

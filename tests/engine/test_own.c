@@ -6,7 +6,8 @@
 
 static struct harness h, other;
 
-static const char *const rules = "groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5}]}]";
+static const char *const rules =
+	"groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5}]}]";
 
 static void begin(struct harness *to)
 {
@@ -74,12 +75,13 @@ START_TEST(own_numbers_fire_and_are_never_held)
 	harness_time(&h, 15);
 	feed_own(&h, 15, "x 6");
 	harness_run(&h, 30, 330, NULL);
-	harness_expect(&h, "30 A pending>firing value=6 active=30 fired=30 settled\n"
-			   "90 A firing value=6 active=30 fired=30 reason=refresh settled\n"
-			   "150 A firing value=6 active=30 fired=30 reason=refresh settled\n"
-			   "210 A firing value=6 active=30 fired=30 reason=refresh settled\n"
-			   "270 A firing value=6 active=30 fired=30 reason=refresh settled\n"
-			   "315 A firing>inactive value=6 active=30 fired=30 resolved=315 settled\n");
+	harness_expect(&h,
+		       "30 A pending>firing value=6 active=30 fired=30 settled\n"
+		       "90 A firing value=6 active=30 fired=30 reason=refresh settled\n"
+		       "150 A firing value=6 active=30 fired=30 reason=refresh settled\n"
+		       "210 A firing value=6 active=30 fired=30 reason=refresh settled\n"
+		       "270 A firing value=6 active=30 fired=30 reason=refresh settled\n"
+		       "315 A firing>inactive value=6 active=30 fired=30 resolved=315 settled\n");
 }
 END_TEST
 

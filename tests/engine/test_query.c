@@ -12,7 +12,8 @@ static void start(void)
 	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'rate(x[1m])'}]}]");
 	for (int i = 0; i <= 4; i++) {
 		char text[128];
-		snprintf(text, sizeof(text), "x{i=\"1\"} %d; x{i=\"2\"} %d; x{i=\"3\"} %d", i * 15, i * 30, 7);
+		snprintf(text, sizeof(text), "x{i=\"1\"} %d; x{i=\"2\"} %d; x{i=\"3\"} %d", i * 15,
+			 i * 30, 7);
 		harness_run(&h, i * 15, i * 15, text);
 	}
 }
@@ -34,7 +35,8 @@ END_TEST
 START_TEST(query_keeps_an_order_that_was_asked_for)
 {
 	harness_expect_query(&h, "sort(x)", 60, "x{i=\"3\"} 7\nx{i=\"1\"} 60\nx{i=\"2\"} 120\n");
-	harness_expect_query(&h, "sort_desc(x)", 60, "x{i=\"2\"} 120\nx{i=\"1\"} 60\nx{i=\"3\"} 7\n");
+	harness_expect_query(&h, "sort_desc(x)", 60,
+			     "x{i=\"2\"} 120\nx{i=\"1\"} 60\nx{i=\"3\"} 7\n");
 	harness_expect_query(&h, "topk(2, x)", 60, "x{i=\"2\"} 120\nx{i=\"1\"} 60\n");
 	harness_expect_query(&h, "bottomk(2, x)", 60, "x{i=\"3\"} 7\nx{i=\"1\"} 60\n");
 	harness_expect_query(&h, "sort(x / (x - 7) - x / (x - 7))", 60,
@@ -61,8 +63,10 @@ END_TEST
 START_TEST(query_error_is_told)
 {
 	harness_expect_query(&h, "x * on () group_left () x", 60,
-			     "error: found duplicate series for the match group {} on the right hand-side of the "
-			     "operation: [{__name__=\"x\", i=\"1\"}, {__name__=\"x\", i=\"2\"}];many-to-many matching "
+			     "error: found duplicate series for the match group {} on the right "
+			     "hand-side of the "
+			     "operation: [{__name__=\"x\", i=\"1\"}, {__name__=\"x\", "
+			     "i=\"2\"}];many-to-many matching "
 			     "not allowed: matching labels must be unique on one side\n");
 }
 END_TEST
@@ -94,7 +98,8 @@ START_TEST(query_that_touches_too_much_is_stopped)
 	for (int i = 0; i < 200; i++)
 		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
 	harness_run(&h, 0, 0, text.ptr);
-	ck_assert_ptr_nonnull(strstr(harness_query(&h, "x", 0), "error: query processing would load too many samples"));
+	ck_assert_ptr_nonnull(strstr(harness_query(&h, "x", 0),
+				     "error: query processing would load too many samples"));
 	harness_expect_query(&h, "vector(1)", 0, "{} 1\n");
 	buf_fini(&text);
 }

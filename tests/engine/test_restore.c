@@ -37,7 +37,9 @@ static void stop(void)
 static void live(double from_s, double to_s)
 {
 	for (double t = from_s; t <= to_s; t += 15) {
-		harness_run(&h, t, t, t < 400 ? "x{i=\"1\"} 6; x{i=\"2\"} 7; y 6" : "x{i=\"1\"} 6; x{i=\"2\"} 7; y 1");
+		harness_run(&h, t, t,
+			    t < 400 ? "x{i=\"1\"} 6; x{i=\"2\"} 7; y 6"
+				    : "x{i=\"1\"} 6; x{i=\"2\"} 7; y 1");
 		engine_flush(h.engine);
 	}
 }
@@ -50,7 +52,8 @@ static void compare(struct harness *other, double time_s)
 	free(ours);
 	free(theirs);
 	static const char *const queries[] = {
-		"count_over_time(x[1m])", "x", "y", "r", "ALERTS", "ALERTS_FOR_STATE", "last_over_time(r[1m])",
+		"count_over_time(x[1m])", "x", "y", "r", "ALERTS", "ALERTS_FOR_STATE",
+		"last_over_time(r[1m])",
 	};
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
 		char *expected = strdup(harness_query(&h, queries[i], time_s));
@@ -95,10 +98,15 @@ START_TEST(restart_cut_anywhere_gives_the_state_as_it_was_then)
 			if (h.records[i].type != RECORD_ALERT)
 				continue;
 			struct alert_event *event;
-			ck_assert_int_eq(alert_event_decode((struct slice){ h.records[i].bytes, h.records[i].len }, &event), 0);
+			ck_assert_int_eq(alert_event_decode((struct slice){ h.records[i].bytes,
+									    h.records[i].len },
+							    &event),
+					 0);
 			if (event->state == ALERT_INACTIVE)
 				active--;
-			else if (event->from == ALERT_INACTIVE || (event->from == ALERT_PENDING && event->active_at_ms == event->fired_at_ms))
+			else if (event->from == ALERT_INACTIVE ||
+				 (event->from == ALERT_PENDING &&
+				  event->active_at_ms == event->fired_at_ms))
 				active++;
 			alert_event_free(event);
 		}
@@ -133,7 +141,8 @@ START_TEST(restart_from_a_checkpoint_is_the_same)
 	harness_replay(&tail, h.nrecords - before, &other);
 	harness_time(&other, 421);
 	compare(&other, 421);
-	ck_assert_int_eq(harness_rule(&other, 2).health, RULE_UNKNOWN); /* warm: coverage is in it */
+	ck_assert_int_eq(harness_rule(&other, 2).health,
+			 RULE_UNKNOWN); /* warm: coverage is in it */
 	harness_stop(&other);
 }
 END_TEST
@@ -147,7 +156,8 @@ START_TEST(restart_after_a_short_gap_is_warm)
 	harness_run(&other, 700, 700, NULL);
 	harness_run(&other, 705, 705, "x{i=\"1\"} 6; x{i=\"2\"} 7; y 1");
 	ck_assert_int_eq(harness_rule(&other, 2).health, RULE_OK);
-	ck_assert_ptr_nonnull(strstr(other.events.ptr, "700 Pending{i=\"1\", v=\"1\"} pending value=6 active=315"));
+	ck_assert_ptr_nonnull(strstr(other.events.ptr,
+				     "700 Pending{i=\"1\", v=\"1\"} pending value=6 active=315"));
 	harness_stop(&other);
 }
 END_TEST
@@ -159,12 +169,13 @@ START_TEST(restart_after_a_long_gap_warms_up_and_moves_pending_timers)
 	begin(&other, false);
 	harness_replay(&h, h.nrecords, &other);
 	harness_time(&other, 1420);
-	harness_expect(&other,
-		       "1420 Pending{i=\"1\", v=\"1\"} pending value=6 active=1315 reason=restored\n"
-		       "1420 Pending{i=\"2\", v=\"2\"} pending value=7 active=1315 reason=restored\n"
-		       "1420 Firing{i=\"1\"} firing value=6 active=315 fired=345 reason=restored\n"
-		       "1420 Firing{i=\"2\"} firing value=7 active=315 fired=345 reason=restored\n"
-		       "1420 Kept firing value=6 active=315 fired=315 keep=1405 reason=restored\n");
+	harness_expect(
+		&other,
+		"1420 Pending{i=\"1\", v=\"1\"} pending value=6 active=1315 reason=restored\n"
+		"1420 Pending{i=\"2\", v=\"2\"} pending value=7 active=1315 reason=restored\n"
+		"1420 Firing{i=\"1\"} firing value=6 active=315 fired=345 reason=restored\n"
+		"1420 Firing{i=\"2\"} firing value=7 active=315 fired=345 reason=restored\n"
+		"1420 Kept firing value=6 active=315 fired=315 keep=1405 reason=restored\n");
 	harness_run(&other, 1425, 1425, "y 1");
 	ck_assert_int_eq(harness_rule(&other, 2).health, RULE_WARMING);
 	ck_assert_int_eq(harness_rule(&other, 2).warm_at_ms, 1720000);
@@ -204,10 +215,14 @@ START_TEST(restart_without_the_rule_resolves_its_alerts)
 	harness_expect(&other,
 		       "391 Firing{i=\"1\"} firing value=6 active=315 fired=345 reason=restored\n"
 		       "391 Firing{i=\"2\"} firing value=7 active=315 fired=345 reason=restored\n"
-		       "391 Pending{i=\"1\", v=\"1\"} pending>inactive value=6 active=315 reason=rule removed\n"
-		       "391 Pending{i=\"2\", v=\"2\"} pending>inactive value=7 active=315 reason=rule removed\n"
-		       "391 Kept firing>inactive value=6 active=315 fired=315 resolved=391 reason=rule removed\n"
-		       "391 Over firing>inactive value=6 active=315 fired=315 resolved=391 reason=rule removed\n");
+		       "391 Pending{i=\"1\", v=\"1\"} pending>inactive value=6 active=315 "
+		       "reason=rule removed\n"
+		       "391 Pending{i=\"2\", v=\"2\"} pending>inactive value=7 active=315 "
+		       "reason=rule removed\n"
+		       "391 Kept firing>inactive value=6 active=315 fired=315 resolved=391 "
+		       "reason=rule removed\n"
+		       "391 Over firing>inactive value=6 active=315 fired=315 resolved=391 "
+		       "reason=rule removed\n");
 	/* The journal knows it, too: a third engine has nothing to tell of them. */
 	struct harness third;
 	harness_start(&third, &options);
@@ -218,8 +233,10 @@ START_TEST(restart_without_the_rule_resolves_its_alerts)
 	struct harness joined = { .records = all };
 	harness_replay(&joined, h.nrecords + other.nrecords, &third);
 	harness_time(&third, 400);
-	harness_expect(&third, "400 Firing{i=\"1\"} firing>inactive value=6 active=315 fired=345 resolved=400 reason=rule removed\n"
-			       "400 Firing{i=\"2\"} firing>inactive value=7 active=315 fired=345 resolved=400 reason=rule removed\n");
+	harness_expect(&third, "400 Firing{i=\"1\"} firing>inactive value=6 active=315 fired=345 "
+			       "resolved=400 reason=rule removed\n"
+			       "400 Firing{i=\"2\"} firing>inactive value=7 active=315 fired=345 "
+			       "resolved=400 reason=rule removed\n");
 	free(all);
 	harness_stop(&third);
 	harness_stop(&other);
@@ -247,7 +264,8 @@ END_TEST
 START_TEST(restart_does_not_believe_in_what_was_given_up_before)
 {
 	live(15, 420);
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(y[1m])'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(y[1m])'}]}]");
 	harness_run(&h, 435, 450, "y 1");
 	engine_flush(h.engine);
 	/* x was given up at 420: its window has a hole from there. */
@@ -269,7 +287,8 @@ START_TEST(records_that_make_no_sense_are_left_out)
 	begin(&other, false);
 	for (size_t i = 0; i < h.nrecords; i++)
 		for (size_t len = 0; len < h.records[i].len; len++)
-			engine_restore(other.engine, h.records[i].type, (struct slice){ h.records[i].bytes, len });
+			engine_restore(other.engine, h.records[i].type,
+				       (struct slice){ h.records[i].bytes, len });
 	for (int type = 0; type < 20; type++)
 		engine_restore(other.engine, type, SLICE("nonsense"));
 	engine_restore_done(other.engine);
@@ -296,7 +315,9 @@ START_TEST(event_is_the_same_after_encoding)
 		ck_assert(slice_is_equal(buf_slice(&again), bytes));
 		buf_fini(&again);
 		alert_event_free(event);
-		ck_assert_int_eq(alert_event_decode((struct slice){ bytes.ptr, bytes.len - 1 }, &event), ERR_CORRUPT);
+		ck_assert_int_eq(
+			alert_event_decode((struct slice){ bytes.ptr, bytes.len - 1 }, &event),
+			ERR_CORRUPT);
 	}
 	ck_assert_uint_eq(n, 8);
 }

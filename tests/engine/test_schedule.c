@@ -82,8 +82,10 @@ END_TEST
 
 START_TEST(rule_that_reads_a_later_one_sees_the_previous_value)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: before, expr: x + y}, {record: y, expr: x}, "
-			 "{record: after, expr: x + y}]}]");
+	harness_load(
+		&h,
+		"groups: [{name: g, rules: [{record: before, expr: x + y}, {record: y, expr: x}, "
+		"{record: after, expr: x + y}]}]");
 	harness_run(&h, 0, 0, "x 1");
 	harness_run(&h, 15, 15, "x 10");
 	harness_expect_query(&h, "before", 15, "before 11\n");
@@ -108,7 +110,8 @@ END_TEST
 
 START_TEST(jump_of_time_skips_ticks_and_moves_pending_timers)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 1, for: 1m}, {alert: B, expr: y > 1, "
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 1, for: 1m}, {alert: B, "
+			 "expr: y > 1, "
 			 "keep_firing_for: 1m}]}]");
 	harness_run(&h, 0, 0, "x 2; y 2");
 	harness_run(&h, 15, 15, "x 2; y 0");
@@ -118,12 +121,16 @@ START_TEST(jump_of_time_skips_ticks_and_moves_pending_timers)
 	ck_assert_uint_eq(group(0).missed, 12);
 	ck_assert_int_eq(group(0).last_ms, 210000);
 	char *alerts = harness_alerts(&h);
-	ck_assert_str_eq(alerts, "A pending value=2 active=180\nB firing value=2 active=0 fired=0 keep=195\n");
+	ck_assert_str_eq(
+		alerts,
+		"A pending value=2 active=180\nB firing value=2 active=0 fired=0 keep=195\n");
 	free(alerts);
 	buf_clear(&h.events);
 	harness_run(&h, 225, 255, "x 2; y 0");
-	harness_expect(&h, "240 A pending>firing value=2 active=180 fired=240 settled\n"
-			   "255 B firing>inactive value=2 active=0 fired=0 resolved=255 keep=195 settled\n");
+	harness_expect(
+		&h,
+		"240 A pending>firing value=2 active=180 fired=240 settled\n"
+		"255 B firing>inactive value=2 active=0 fired=0 resolved=255 keep=195 settled\n");
 }
 END_TEST
 
@@ -155,7 +162,8 @@ END_TEST
 
 START_TEST(query_offset_looks_back_but_alerts_tell_the_due_time)
 {
-	harness_load(&h, "groups: [{name: g, query_offset: 30s, rules: [{record: r, expr: x}, {alert: A, expr: x == 1}]}]");
+	harness_load(&h, "groups: [{name: g, query_offset: 30s, rules: [{record: r, expr: x}, "
+			 "{alert: A, expr: x == 1}]}]");
 	harness_run(&h, 0, 0, "x 1");
 	harness_run(&h, 15, 15, "x 2");
 	harness_expect(&h, "");
@@ -182,7 +190,9 @@ END_TEST
 
 START_TEST(recorded_series_that_vanish_get_a_stale_marker)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x > 1, labels: {l: v, j: ''}}]}]");
+	harness_load(
+		&h,
+		"groups: [{name: g, rules: [{record: r, expr: x > 1, labels: {l: v, j: ''}}]}]");
 	harness_run(&h, 0, 0, "x{i=\"1\",j=\"k\"} 2; x{i=\"2\"} 2");
 	harness_expect_query(&h, "r", 0, "r{i=\"1\", l=\"v\"} 2\nr{i=\"2\", l=\"v\"} 2\n");
 	harness_run(&h, 15, 15, "x{i=\"1\",j=\"k\"} 2; x{i=\"2\"} 0");
@@ -198,8 +208,9 @@ START_TEST(recording_that_fails_writes_nothing)
 			 "- {name: h, limit: 1, rules: [{record: s, expr: x}]}\n");
 	harness_run(&h, 0, 0, "x{i=\"1\"} 2");
 	harness_run(&h, 15, 15, "x{i=\"1\"} 3; x{i=\"2\"} 4");
-	ck_assert_str_eq(harness_rule(&h, 0).error,
-			 "vector contains metrics with the same labelset after applying rule labels");
+	ck_assert_str_eq(
+		harness_rule(&h, 0).error,
+		"vector contains metrics with the same labelset after applying rule labels");
 	ck_assert_str_eq(harness_rule(&h, 1).error, "exceeded limit of 1 with 2 series");
 	harness_expect_query(&h, "r", 15, "r{i=\"same\"} 2\n");
 	harness_expect_query(&h, "s", 15, "s{i=\"1\"} 2\n");
@@ -208,7 +219,9 @@ END_TEST
 
 START_TEST(step_stops_after_about_its_units)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, expr: x > 0}]}]");
+	harness_load(
+		&h,
+		"groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, expr: x > 0}]}]");
 	struct buf text = { 0 };
 	for (int i = 0; i < 1000; i++)
 		buf_printf(&text, "x{i=\"%d\"} 1; ", i);

@@ -58,7 +58,8 @@ START_TEST(senders_are_told_first_silent_and_back)
 }
 END_TEST
 
-static const char *const rules = "groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5}]}]";
+static const char *const rules =
+	"groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5}]}]";
 
 START_TEST(alert_of_a_silent_sender_is_held)
 {
@@ -78,14 +79,16 @@ START_TEST(alert_of_a_silent_sender_is_held)
 	store_stats_get(engine_store(h.engine), &stats);
 	ck_assert_uint_eq(stats.forgotten, 1);
 	ck_assert_uint_eq(harness_rule(&h, 0).held, 1);
-	harness_expect_query(&h, "ALERTS", 3000, "ALERTS{alertname=\"A\", alertstate=\"firing\"} 1\n");
+	harness_expect_query(&h, "ALERTS", 3000,
+			     "ALERTS{alertname=\"A\", alertstate=\"firing\"} 1\n");
 	/* Back, with a series that does not come again: it ends when each had its turn. */
 	buf_clear(&h.events);
 	harness_run(&h, 3015, 3090, "z 1");
 	ck_assert_uint_eq(harness_rule(&h, 0).held, 1);
 	buf_clear(&h.events);
 	harness_run(&h, 3105, 3105, "z 1");
-	harness_expect(&h, "3105 A firing>inactive value=6 active=15 fired=15 resolved=3105 settled\n");
+	harness_expect(&h,
+		       "3105 A firing>inactive value=6 active=15 fired=15 resolved=3105 settled\n");
 }
 END_TEST
 
@@ -98,13 +101,15 @@ START_TEST(alert_held_goes_on_when_its_series_is_back)
 	harness_run(&h, 615, 615, "x 8");
 	harness_expect(&h, "615 A firing value=8 active=15 fired=15 reason=refresh settled\n");
 	harness_run(&h, 630, 630, "x 1");
-	harness_expect(&h, "630 A firing>inactive value=8 active=15 fired=15 resolved=630 settled\n");
+	harness_expect(&h,
+		       "630 A firing>inactive value=8 active=15 fired=15 resolved=630 settled\n");
 }
 END_TEST
 
 START_TEST(alert_pending_is_held_without_firing)
 {
-	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5, for: 6m}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, warmup: off, rules: [{alert: A, expr: x > 5, for: 6m}]}]");
 	harness_run(&h, 15, 15, "x 6");
 	run_b(30, 900, "y 1");
 	harness_expect(&h, "15 A inactive>pending value=6 active=15 settled\n"
@@ -114,10 +119,12 @@ END_TEST
 
 START_TEST(alert_over_a_short_range_is_held_before_the_sender_is_called_silent)
 {
-	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 5'}]}]");
+	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: "
+			 "'max_over_time(x[1m]) > 5'}]}]");
 	harness_run(&h, 15, 120, "x 6");
 	buf_clear(&h.events);
-	/* Heard each 15 s so far: overdue after 30 s; the range is empty after 60 s, the timeout 90 s. */
+	/* Heard each 15 s so far: overdue after 30 s; the range is empty after 60 s, the timeout 90
+	 * s. */
 	run_b(135, 180, "y 1");
 	harness_expect(&h, "135 A firing value=6 active=15 fired=15 reason=refresh settled\n"
 			   "180 A firing value=6 active=15 fired=15 reason=refresh settled held\n");
@@ -127,14 +134,16 @@ START_TEST(alert_over_a_short_range_is_held_before_the_sender_is_called_silent)
 	ck_assert_uint_eq(harness_rule(&h, 0).held, 1);
 	buf_clear(&h.events);
 	harness_run(&h, 270, 270, "z 1");
-	harness_expect(&h, "270 A firing>inactive value=6 active=15 fired=15 resolved=270 settled\n");
+	harness_expect(&h,
+		       "270 A firing>inactive value=6 active=15 fired=15 resolved=270 settled\n");
 	harness_expect_senders(&h, "sender silent b\n");
 }
 END_TEST
 
 START_TEST(sender_that_comes_in_bursts_is_not_overdue_between_them)
 {
-	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: 'max_over_time(x[30s]) > 5'}]}]");
+	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: "
+			 "'max_over_time(x[30s]) > 5'}]}]");
 	for (int t = 15; t <= 600; t += 15) {
 		engine_time(h.engine, t * 1000);
 		harness_feed(&h, t, t <= 300 ? "x 6" : "y 6");
@@ -184,7 +193,8 @@ END_TEST
 
 START_TEST(alert_of_a_silent_sender_resolves_in_prometheus_dialect)
 {
-	harness_load(&h, "groups: [{name: g, dialect: prometheus, rules: [{alert: A, expr: x > 5}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, dialect: prometheus, rules: [{alert: A, expr: x > 5}]}]");
 	harness_run(&h, 15, 15, "x 6");
 	run_b(30, 315, "y 1");
 	ck_assert_ptr_nonnull(strstr(h.events.ptr, "315 A firing>inactive"));
@@ -193,9 +203,11 @@ END_TEST
 
 static void look(void *ctx, const struct sender *sender)
 {
-	buf_printf(ctx, "%s series=%lu stored=%lu identical=%lu ignored=%lu rejected=%lu requests=%lu\n", sender->name,
-		   (unsigned long)sender->series, (unsigned long)sender->stored, (unsigned long)sender->identical,
-		   (unsigned long)sender->ignored, (unsigned long)sender->rejected, (unsigned long)sender->requests);
+	buf_printf(ctx,
+		   "%s series=%lu stored=%lu identical=%lu ignored=%lu rejected=%lu requests=%lu\n",
+		   sender->name, (unsigned long)sender->series, (unsigned long)sender->stored,
+		   (unsigned long)sender->identical, (unsigned long)sender->ignored,
+		   (unsigned long)sender->rejected, (unsigned long)sender->requests);
 }
 
 START_TEST(senders_are_counted)
@@ -207,8 +219,9 @@ START_TEST(senders_are_counted)
 		harness_time(&h, t);
 	struct buf text = { 0 };
 	engine_senders_each(h.engine, look, &text);
-	ck_assert_str_eq(text.ptr, "a series=1 stored=2 identical=0 ignored=1 rejected=0 requests=1\n"
-				   "b series=1 stored=1 identical=1 ignored=0 rejected=1 requests=1\n");
+	ck_assert_str_eq(text.ptr,
+			 "a series=1 stored=2 identical=0 ignored=1 rejected=0 requests=1\n"
+			 "b series=1 stored=1 identical=1 ignored=0 rejected=1 requests=1\n");
 	buf_fini(&text);
 }
 END_TEST

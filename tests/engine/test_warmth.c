@@ -21,7 +21,8 @@ static void stop(void)
 
 START_TEST(rule_waits_until_its_range_is_fed)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: 'count_over_time(x[1m]) < 4'}]}]");
+	harness_load(
+		&h, "groups: [{name: g, rules: [{alert: A, expr: 'count_over_time(x[1m]) < 4'}]}]");
 	ck_assert_int_eq(harness_rule(&h, 0).health, RULE_WARMING);
 	harness_run(&h, 15, 60, "x 1");
 	harness_expect(&h, "");
@@ -39,7 +40,8 @@ END_TEST
 
 START_TEST(rule_on_instants_waits_for_the_lookback_and_its_offset)
 {
-	harness_load(&h, "groups: [{name: g, query_offset: 30s, rules: [{alert: A, expr: absent(x offset 1m)}]}]");
+	harness_load(&h, "groups: [{name: g, query_offset: 30s, rules: [{alert: A, expr: absent(x "
+			 "offset 1m)}]}]");
 	harness_run(&h, 15, 390, "y 1");
 	ck_assert_int_eq(harness_rule(&h, 0).warm_at_ms, 397000);
 	harness_expect(&h, "");
@@ -50,9 +52,11 @@ END_TEST
 
 START_TEST(rule_without_warmup_runs_at_once)
 {
-	harness_load(&h, "groups:\n- {name: a, warmup: off, rules: [{alert: A, expr: absent(x)}]}\n"
-			 "- {name: b, dialect: prometheus, rules: [{alert: B, expr: absent(x)}]}\n"
-			 "- {name: c, rules: [{alert: C, expr: vector(1)}, {alert: D, expr: absent(x)}]}\n");
+	harness_load(
+		&h,
+		"groups:\n- {name: a, warmup: off, rules: [{alert: A, expr: absent(x)}]}\n"
+		"- {name: b, dialect: prometheus, rules: [{alert: B, expr: absent(x)}]}\n"
+		"- {name: c, rules: [{alert: C, expr: vector(1)}, {alert: D, expr: absent(x)}]}\n");
 	harness_run(&h, 15, 15, "y 1");
 	harness_expect(&h, "15 A pending>firing value=1 active=15 fired=15 settled\n"
 			   "15 B pending>firing value=1 active=15 fired=15 settled\n"
@@ -62,11 +66,13 @@ END_TEST
 
 START_TEST(rule_on_what_is_fed_already_is_warm_at_once)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(x[1m])'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(x[1m])'}]}]");
 	harness_run(&h, 15, 90, "x{i=\"1\"} 1; x{i=\"2\"} 2");
 	/* The same selector, and one that is narrower. */
 	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'count_over_time(x[1m])'}, "
-			 "{record: s, expr: 'count_over_time(x{i=\"1\"}[1m])'}, {record: t, expr: 'count_over_time(x[2m])'}]}]");
+			 "{record: s, expr: 'count_over_time(x{i=\"1\"}[1m])'}, {record: t, expr: "
+			 "'count_over_time(x[2m])'}]}]");
 	harness_run(&h, 105, 105, "x{i=\"1\"} 1; x{i=\"2\"} 2");
 	harness_expect_query(&h, "r", 105, "r{i=\"1\"} 4\nr{i=\"2\"} 4\n");
 	harness_expect_query(&h, "s", 105, "s{i=\"1\"} 4\n");
@@ -76,9 +82,11 @@ END_TEST
 
 START_TEST(rule_on_a_recorded_series_waits_for_who_records_it)
 {
-	harness_load(&h, "groups:\n- name: g\n  rules:\n  - {record: r, expr: 'count_over_time(x[1m])'}\n"
-			 "  - {alert: A, expr: 'count_over_time(r[1m]) < 4'}\n"
-			 "  - {alert: B, expr: 'count_over_time(ALERTS{alertname=\"A\"}[1m]) > 0'}\n");
+	harness_load(
+		&h,
+		"groups:\n- name: g\n  rules:\n  - {record: r, expr: 'count_over_time(x[1m])'}\n"
+		"  - {alert: A, expr: 'count_over_time(r[1m]) < 4'}\n"
+		"  - {alert: B, expr: 'count_over_time(ALERTS{alertname=\"A\"}[1m]) > 0'}\n");
 	harness_run(&h, 15, 120, "x 1");
 	ck_assert_int_eq(harness_rule(&h, 0).health, RULE_OK);
 	ck_assert_int_eq(harness_rule(&h, 1).warm_at_ms, 127000);
@@ -91,7 +99,8 @@ END_TEST
 
 START_TEST(rule_that_reads_itself_does_not_wait_for_itself)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{record: n, expr: 'count_over_time(n[1m]) or vector(0)'}]}]");
+	harness_load(&h, "groups: [{name: g, rules: [{record: n, expr: 'count_over_time(n[1m]) or "
+			 "vector(0)'}]}]");
 	harness_run(&h, 15, 75, NULL);
 	ck_assert_int_eq(harness_rule(&h, 0).health, RULE_OK);
 }
@@ -99,11 +108,13 @@ END_TEST
 
 START_TEST(warming_rule_leaves_its_alerts_as_they_are)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 5'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 5'}]}]");
 	harness_run(&h, 15, 75, "x 6");
 	harness_expect(&h, "75 A pending>firing value=6 active=75 fired=75\n");
 	/* Another input: the alert goes on until that is warm, and says then whether it holds. */
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(y[1m]) > 5'}]}]");
+	harness_load(&h,
+		     "groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(y[1m]) > 5'}]}]");
 	harness_run(&h, 90, 120, "x 1; y 1");
 	ck_assert_int_eq(harness_rule(&h, 0).health, RULE_WARMING);
 	ck_assert_uint_eq(harness_rule(&h, 0).firing, 1);
@@ -115,19 +126,21 @@ END_TEST
 
 START_TEST(rule_settles_after_for_or_two_intervals)
 {
-	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 0}, {alert: B, expr: x > 0, for: 1m}]}]");
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 0}, {alert: B, expr: x > "
+			 "0, for: 1m}]}]");
 	harness_run(&h, 15, 300, "x 0");
 	harness_run(&h, 315, 330, "x 1");
 	harness_expect(&h, "315 A pending>firing value=1 active=315 fired=315\n"
 			   "315 B inactive>pending value=1 active=315\n");
 	harness_run(&h, 345, 345, "x 0");
 	harness_run(&h, 360, 420, "x 1");
-	harness_expect(&h, "345 A firing>inactive value=1 active=315 fired=315 resolved=345 settled\n"
-			   "345 B pending>inactive value=1 active=315\n"
-			   "360 A pending>firing value=1 active=360 fired=360 settled\n"
-			   "360 B inactive>pending value=1 active=360\n"
-			   "420 A firing value=1 active=360 fired=360 reason=refresh settled\n"
-			   "420 B pending>firing value=1 active=360 fired=420 settled\n");
+	harness_expect(&h,
+		       "345 A firing>inactive value=1 active=315 fired=315 resolved=345 settled\n"
+		       "345 B pending>inactive value=1 active=315\n"
+		       "360 A pending>firing value=1 active=360 fired=360 settled\n"
+		       "360 B inactive>pending value=1 active=360\n"
+		       "420 A firing value=1 active=360 fired=360 reason=refresh settled\n"
+		       "420 B pending>firing value=1 active=360 fired=420 settled\n");
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /*
- * Rule files from YAML to the plan: either a set, or errors; and a set of the same text is the same.
+ * Rule files from YAML to the plan: either a set, or errors; and a set of the same text is the
+ * same.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
- * Templates, as they stand in rule files, and rendered: whatever parses must end, within its limits.
+ * Templates, as they stand in rule files, and rendered: whatever parses must end, within its
+ * limits.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -61,32 +61,37 @@ static void refuse(const char *text, uint32_t line, const char *why)
 START_TEST(exposition_takes_samples_with_labels_and_times)
 {
 	expect("", "");
-	expect("# HELP up Is it?\n# TYPE up gauge\nup 1\n\n \t\nup{} 2", "up{instance=\"h:1\", job=\"tocsin\"} 1 0\n"
-									 "up{instance=\"h:1\", job=\"tocsin\"} 2 0\n");
+	expect("# HELP up Is it?\n# TYPE up gauge\nup 1\n\n \t\nup{} 2",
+	       "up{instance=\"h:1\", job=\"tocsin\"} 1 0\n"
+	       "up{instance=\"h:1\", job=\"tocsin\"} 2 0\n");
 	expect("  a:b_9\t{ x = \"1\" , _y=\"\" ,}3 1700000000000\t\n",
 	       "a:b_9{instance=\"h:1\", job=\"tocsin\", x=\"1\"} 3 -123\n");
-	expect("a{x=\"1\"}-4e3 -5", "a{instance=\"h:1\", job=\"tocsin\", x=\"1\"} -4000 -1700000000128\n");
+	expect("a{x=\"1\"}-4e3 -5",
+	       "a{instance=\"h:1\", job=\"tocsin\", x=\"1\"} -4000 -1700000000128\n");
 }
 END_TEST
 
 START_TEST(exposition_puts_its_own_labels_in_place_of_those_of_the_text)
 {
-	expect("a{job=\"x\",instance=\"y\",z=\"1\"} 1", "a{instance=\"h:1\", job=\"tocsin\", z=\"1\"} 1 0\n");
+	expect("a{job=\"x\",instance=\"y\",z=\"1\"} 1",
+	       "a{instance=\"h:1\", job=\"tocsin\", z=\"1\"} 1 0\n");
 }
 END_TEST
 
 START_TEST(exposition_unescapes_values)
 {
-	expect("a{x=\"\\\\n\\\"\\n,}#\"} 1", "a{instance=\"h:1\", job=\"tocsin\", x=\"\\\\n\\\"\\n,}#\"} 1 0\n");
+	expect("a{x=\"\\\\n\\\"\\n,}#\"} 1",
+	       "a{instance=\"h:1\", job=\"tocsin\", x=\"\\\\n\\\"\\n,}#\"} 1 0\n");
 }
 END_TEST
 
 START_TEST(exposition_reads_numbers_as_go_does)
 {
-	expect("a +Inf\na -Inf\na 0x1p-2\na 1e-400\n", "a{instance=\"h:1\", job=\"tocsin\"} +Inf 0\n"
-						       "a{instance=\"h:1\", job=\"tocsin\"} -Inf 0\n"
-						       "a{instance=\"h:1\", job=\"tocsin\"} 0.25 0\n"
-						       "a{instance=\"h:1\", job=\"tocsin\"} 0 0\n");
+	expect("a +Inf\na -Inf\na 0x1p-2\na 1e-400\n",
+	       "a{instance=\"h:1\", job=\"tocsin\"} +Inf 0\n"
+	       "a{instance=\"h:1\", job=\"tocsin\"} -Inf 0\n"
+	       "a{instance=\"h:1\", job=\"tocsin\"} 0.25 0\n"
+	       "a{instance=\"h:1\", job=\"tocsin\"} 0 0\n");
 	/* Never the stale marker. */
 	ck_assert_int_eq(read_text("a NaN"), 0);
 	ck_assert_uint_eq(batch->rows[0].bits, NORMAL_NAN_BITS);

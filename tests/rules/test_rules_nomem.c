@@ -1,6 +1,7 @@
 /*
- * Rule files and templates when memory is short: each allocation in turn fails, and the outcome is ERR_NOMEM or,
- * for one rendering, its error text; never a crash, a leak, a wrong complaint or half a set.
+ * Rule files and templates when memory is short: each allocation in turn fails, and the outcome is
+ * ERR_NOMEM or, for one rendering, its error text; never a crash, a leak, a wrong complaint or half
+ * a set.
  */
 #include "tests/nomem.h"
 
@@ -18,7 +19,8 @@ static const char file[] =
 	"    for: 5m\n"
 	"    labels: {severity: '{{ if gt $value 1.0 }}page{{ else }}info{{ end }}'}\n"
 	"    annotations:\n"
-	"      summary: '{{ range $k, $v := $labels }}{{ $k }}={{ printf \"%s\" $v | toUpper }}{{ end }}'\n"
+	"      summary: '{{ range $k, $v := $labels }}{{ $k }}={{ printf \"%s\" $v | toUpper }}{{ "
+	"end }}'\n"
 	"      value: \"{{ $value | humanize }} \\u00e9 {{ 'x' }} {{ `raw` }}\"\n"
 	"    run: [restart]\n"
 	"  - {alert: A, expr: y}\n"

@@ -389,7 +389,8 @@ START_TEST(template_functions_are_documented)
 	buf_init(&out);
 	template_reference(&out);
 	ck_assert_ptr_nonnull(strstr(out.ptr, "| `printf text any …` | "));
-	ck_assert_ptr_nonnull(strstr(out.ptr, "| `query` | The result of an expression. Not there yet. |"));
+	ck_assert_ptr_nonnull(
+		strstr(out.ptr, "| `query` | The result of an expression. Not there yet. |"));
 	buf_fini(&out);
 	for (size_t i = 0; i < template_nfunctions; i++) {
 		const char *doc = template_functions[i].doc;
