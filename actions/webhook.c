@@ -85,6 +85,26 @@ static enum action_outcome outcome_of(int status)
 	return ACTION_FAILED;
 }
 
+/* "HTTP 400: no such room": what a receiver that refused says for it, its first line in plain
+ * characters. */
+static void explain(const struct http_result *http, char *message, size_t size)
+{
+	struct slice said = slice_trim(http->body);
+	size_t n = (size_t)snprintf(message, size, "HTTP %d", http->status);
+
+	if (outcome_of(http->status) == ACTION_OK || said.len == 0)
+		return;
+	n += (size_t)snprintf(message + n, size - n, ": ");
+	for (size_t i = 0; i < said.len && n + 1 < size; i++) {
+		char c = said.ptr[i];
+
+		if (c == '\n' || c == '\r')
+			break;
+		message[n++] = c < ' ' || c > '~' ? '?' : c;
+	}
+	message[n] = '\0';
+}
+
 static void on_answer(void *ctx, const struct http_result *http)
 {
 	struct action_attempt *attempt = ctx;
@@ -97,7 +117,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 					.duration_ms = http->duration_us / 1000 };
 
 	if (http->status)
-		snprintf(message, sizeof(message), "HTTP %d", http->status);
+		explain(http, message, sizeof(message));
 	else
 		snprintf(message, sizeof(message), "%s", http->error);
 	attempt->done(attempt->ctx, &result);

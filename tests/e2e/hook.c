@@ -70,6 +70,8 @@ static struct http_reply reply_of(const struct hook *hook, int status, struct ht
 {
 	struct http_reply reply = { .status = status };
 
+	if (status / 100 != 2)
+		reply.body = SLICE("not \033 now\nand more");
 	if (status / 100 != 2 && hook->retry_after_s >= 0) {
 		snprintf(text, 24, "%ld", hook->retry_after_s);
 		*header = (struct http_header){ "Retry-After", text };
