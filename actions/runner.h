@@ -59,7 +59,8 @@ struct runner_job {
 };
 struct runner_call;
 /*
- * done exactly once, never from inside. With recover_only and an id never begun: result
+ * done exactly once, never from inside, whatever becomes of the helper: ACTION_UNKNOWN where it
+ * cannot be known how the job ended. With recover_only and an id never begun: result
  * ACTION_UNKNOWN with code 0 and message "never started". Codes, without done: ERR_INVALID (an id
  * the runner does not take, texts that are no UTF-8), ERR_LIMIT (more than RUNNER_LINE_MAX in all),
  * ERR_NOMEM.

@@ -30,9 +30,9 @@
 #include "base/loop.h"
 #include "base/text.h"
 
-#define ARGS_MAX 256
-#define ENV_MAX 64
-#define FILES_MAX 1024
+#define ARGS_MAX 256   /* of a script, its path included */
+#define ENV_MAX 64     /* variables beyond the fixed ones */
+#define FILES_MAX 1024 /* descriptors that a script may have open */
 #define LINGER_MS 200
 #define CHUNK_BYTES 16384
 #define CHUNKS_MAX                                                                                 \

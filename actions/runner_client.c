@@ -22,7 +22,9 @@
 #define CONNECT_RETRY_MS 50
 #define CONNECT_TRIES_MAX 200 /* then whoever waits is told */
 #define TRIES_PER_HELPER 20   /* a helper gets so many before another is started */
-#define HELPERS_MAX 16
+#define HELPERS_MAX 16	      /* started and not yet seen to end */
+#define LATE_MS 20000 /* a helper that hangs is waited for so much longer than the job may take */
+#define JOB_MS_MAX (26ll * 3600 * 1000) /* a job's longest timeout and kill_after, and an hour */
 #define READ_BYTES 65536
 
 extern char **environ;
@@ -34,6 +36,7 @@ struct runner_call {
 	char *line; /* the request, to be sent again should the helper be another */
 	bool recover_only;
 	bool sent; /* a helper may have begun it */
+	struct loop_timer *late;
 	void (*done)(void *ctx, const struct action_result *result);
 	void *ctx;
 };
@@ -104,6 +107,13 @@ static int spawn_helper(struct runner_client *client, int fd)
 
 /* ---- answers ---- */
 
+static void call_free(struct runner_call *call)
+{
+	loop_timer_free(call->late);
+	free(call->line);
+	free(call);
+}
+
 static void answer(struct runner_call *call, const struct action_result *result)
 {
 	struct runner_call **at = &call->client->calls;
@@ -112,8 +122,7 @@ static void answer(struct runner_call *call, const struct action_result *result)
 		at = &(*at)->next;
 	*at = call->next;
 	call->done(call->ctx, result);
-	free(call->line);
-	free(call);
+	call_free(call);
 }
 
 static void send_line(struct runner_client *client, const char *line)
@@ -441,6 +450,23 @@ static int job_line(const struct runner_job *job, char **out)
 	return 0;
 }
 
+static void on_late(void *ctx)
+{
+	struct runner_call *call = ctx;
+	const struct action_result result = { .outcome = ACTION_UNKNOWN,
+					      .message = "the runner does not answer",
+					      .retry_after_ms = -1 };
+
+	log_error("action", "the runner does not answer", "id=%s", call->id);
+	answer(call, &result);
+}
+
+/* Who asks for what was begun before knows only what the timeouts are now, not what they were. */
+static int64_t patience_ms(const struct runner_job *job)
+{
+	return LATE_MS + (job->recover_only ? JOB_MS_MAX : job->timeout_ms + job->kill_after_ms);
+}
+
 int runner_start(struct runner_client *client, const struct runner_job *job,
 		 void (*done)(void *ctx, const struct action_result *result), void *ctx,
 		 struct runner_call **out)
@@ -466,6 +492,12 @@ int runner_start(struct runner_client *client, const struct runner_job *job,
 				      .done = done,
 				      .ctx = ctx };
 	snprintf(call->id, sizeof(call->id), "%s", job->id);
+	call->late = loop_timer_new(client->loop, on_late, call);
+	if (!call->late) {
+		call_free(call);
+		return ERR_NOMEM;
+	}
+	loop_timer_set(call->late, patience_ms(job));
 	struct runner_call **end = &client->calls;
 
 	while (*end)
@@ -486,6 +518,5 @@ void runner_call_cancel(struct runner_call *call)
 	while (*at != call)
 		at = &(*at)->next;
 	*at = call->next;
-	free(call->line);
-	free(call);
+	call_free(call);
 }

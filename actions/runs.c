@@ -9,10 +9,9 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#define RUNBOOKS_OF_ALERT_MAX 16
-#define RUNS_WAITING_MAX 1000
+#define RUNS_WAITING_MAX 1000		    /* one more is refused */
 #define OUTPUT_BYTES_MAX (32 * 1024 * 1024) /* of all runs; then the oldest lose theirs */
-#define PRIORITY_MAX 9
+#define PRIORITY_MAX 9			    /* of a runbook, the first in the queue */
 
 int runs_new(struct actions *actions, struct runs **out)
 {
@@ -242,9 +241,9 @@ static bool has_run_for(const struct runs *runs, const struct active_alert *aler
 
 static char **names_of(const struct rule *rule, uint32_t *n)
 {
-	char **names = calloc(RUNBOOKS_OF_ALERT_MAX, sizeof(*names));
+	char **names = calloc(rule->nrun, sizeof(*names));
 
-	for (uint32_t i = 0; names && i < rule->nrun && *n < RUNBOOKS_OF_ALERT_MAX; i++)
+	for (uint32_t i = 0; names && i < rule->nrun; i++)
 		if ((names[*n] = slice_dup(rule->run[i])))
 			++*n;
 	return names;

@@ -16,7 +16,7 @@
 #include "actions/runner.h"
 #include "base/error.h"
 
-#define LINKS_MAX 40
+#define LINKS_MAX 40 /* on the way to a script */
 
 struct walk {
 	char at[PATH_MAX];   /* checked, without a link; "" is the root */

@@ -281,9 +281,12 @@ static int read_run(struct rule_loader *loader, const struct rule_yaml *yaml, co
 	const struct rule_set_options *options = loader->options;
 	rule->run = yaml->run.items;
 	rule->nrun = (uint32_t)yaml->run.n;
+	const struct yaml_node *list = yaml_get(yaml->node, "run");
+	if (yaml->run.n > RULE_RUN_MAX)
+		yaml_diag(loader->diags, DIAG_ERROR, list, NULL,
+			  "\"run\" in %s names more than %d runbooks", what, RULE_RUN_MAX);
 	if (!options->runbooks || yaml->run.n == 0)
 		return 0;
-	const struct yaml_node *list = yaml_get(yaml->node, "run");
 	const char **names = ARENA_ARRAY(loader->arena, const char *, options->nrunbooks + 1);
 	for (size_t i = 0; names && i < options->nrunbooks; i++) {
 		names[i] = arena_strdup(loader->arena, options->runbooks[i]);

@@ -14,6 +14,7 @@
 #include "rules/template.h"
 
 #define RULES_MAX 200000 /* default of limits.rules */
+#define RULE_RUN_MAX 16	 /* runbooks that one rule may name */
 
 enum rule_kind { RULE_RECORD, RULE_ALERT };
 enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS };

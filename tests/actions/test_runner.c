@@ -872,6 +872,27 @@ START_TEST(runner_cannot_be_started)
 }
 END_TEST
 
+START_TEST(runner_that_hangs_is_not_waited_for)
+{
+	struct got got = run("#!/bin/sh\n", 0, 0);
+	pid_t pid = runner_pid();
+	const char *argv[] = { script("#!/bin/sh\n"), NULL };
+	struct runner_job job = job_of("hangs", argv);
+
+	got_fini(&got);
+	kill(pid, SIGSTOP);
+	job.timeout_ms = job.kill_after_ms = 100;
+	ask(&job, &got);
+	turn(19000);
+	ck_assert_uint_eq(got.n, 0);
+	wait_for(&got);
+	ck_assert_int_eq(got.outcome, ACTION_UNKNOWN);
+	ck_assert_str_eq(got.message, "the runner does not answer");
+	got_fini(&got);
+	kill(pid, SIGCONT);
+}
+END_TEST
+
 START_TEST(runner_sweeps_what_is_old)
 {
 	const struct timespec old[2] = { { .tv_sec = time(NULL) - 31 * 24 * 3600 },
@@ -1035,6 +1056,7 @@ static Suite *runner_suite(void)
 	tcase_add_test(tcase, runner_ends_when_nobody_needs_it);
 	tcase_add_test(tcase, runner_asked_to_end_does_with_its_last_child);
 	tcase_add_test(tcase, runner_cannot_be_started);
+	tcase_add_test(tcase, runner_that_hangs_is_not_waited_for);
 	tcase_add_test(tcase, runner_sweeps_what_is_old);
 	tcase_add_test(tcase, runner_survives_nonsense);
 	tcase_add_test(tcase, pair_runs_and_ends_with_its_client);
