@@ -13,6 +13,15 @@
 #include "base/slice.h"
 
 #define TIME_NONE INT64_MIN
+/*
+ * The end of the year 9999. What is read back from disk has no time beyond it, or before its like
+ * in the past: so that times may be subtracted without a thought. What is sent to us may.
+ */
+#define TIME_MAX_MS 253402300799999
+static inline bool time_is_sane(int64_t ms)
+{
+	return ms >= -TIME_MAX_MS && ms <= TIME_MAX_MS;
+}
 
 /* Prometheus' durations: 1d12h, 5m, 50ms, 0; descending units, each once. ERR_INVALID. */
 int duration_parse(struct slice text, int64_t *ms);

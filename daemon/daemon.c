@@ -1,6 +1,7 @@
 #include "daemon/threads.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -181,44 +183,76 @@ static void on_replayed(void *ctx, enum record_type type, struct slice payload)
 	actions_restore(daemon->action.actions, type, payload);
 }
 
-/* The identity of this data_dir, in ids of deliveries and runs: made once, kept beside the journal. */
-static int instance_init(struct daemon *daemon)
-{
-	struct hash_key key;
-	int code = hash_key_init(&key);
+#define INSTANCE_DIGITS 8
 
-	if (code)
+/* As it was kept. ERR_NOT_FOUND: there is none; ERR_IO with *why. */
+static int instance_read(struct daemon *daemon, const char *path, char **why)
+{
+	FILE *file = fopen(path, "r");
+	char text[INSTANCE_DIGITS + 2] = "";
+
+	if (!file && errno == ENOENT)
+		return ERR_NOT_FOUND;
+	bool read = file && (fgets(text, sizeof(text), file) || !ferror(file));
+
+	if (!read && asprintf(why, "cannot read \"%s\": %s", path, strerror(errno)) < 0)
+		*why = NULL;
+	if (file)
+		fclose(file);
+	if (!read)
+		return ERR_IO;
+	if (strspn(text, "0123456789abcdef") != INSTANCE_DIGITS || (text[INSTANCE_DIGITS] && text[INSTANCE_DIGITS] != '\n')) {
+		log_warn("daemon", "the name of this data_dir cannot be read: another one is made", "file=%s", log_quote(slice_from(path)));
+		return ERR_NOT_FOUND;
+	}
+	snprintf(daemon->instance, sizeof(daemon->instance), "%.*s", INSTANCE_DIGITS, text);
+	return 0;
+}
+
+/* The identity of this data_dir, in ids of deliveries and runs: made once, kept beside the journal. */
+static int instance_init(struct daemon *daemon, char **why)
+{
+	char path[FILE_PATH_MAX], text[sizeof(daemon->instance) + 1];
+	struct hash_key key;
+	int code = ERR_NOT_FOUND;
+
+	if (daemon->config->data_dir) {
+		snprintf(path, sizeof(path), "%s/instance", daemon->config->data_dir);
+		code = instance_read(daemon, path, why);
+	}
+	if (code != ERR_NOT_FOUND)
 		return code;
-	snprintf(daemon->instance, sizeof(daemon->instance), "%08llx",
+	if ((code = hash_key_init(&key)))
+		return code;
+	snprintf(daemon->instance, sizeof(daemon->instance), "%0*llx", INSTANCE_DIGITS,
 		 (unsigned long long)hash_checksum(key.secret, sizeof(key.secret)) & 0xffffffff);
 	if (!daemon->config->data_dir)
 		return 0;
-	char path[4096];
+	snprintf(text, sizeof(text), "%s\n", daemon->instance);
+	return file_replace(path, slice_from(text), why);
+}
 
-	snprintf(path, sizeof(path), "%s/instance", daemon->config->data_dir);
-	FILE *file = fopen(path, "r");
-
-	if (file) {
-		char text[20] = "";
-
-		if (fgets(text, sizeof(text), file) && strspn(text, "0123456789abcdef") == 8)
-			snprintf(daemon->instance, sizeof(daemon->instance), "%.8s", text);
-		fclose(file);
-		return 0;
-	}
-	file = fopen(path, "w");
-	if (!file)
-		return ERR_IO;
-	fprintf(file, "%s\n", daemon->instance);
-	return fclose(file) ? ERR_IO : 0;
+/* What was read, and what of it could not be. */
+static void tell_replayed(const struct journal_replay_stats *stats, int64_t took_us)
+{
+	if (stats->records || stats->torn_bytes || stats->skipped)
+		log_info("store", "journal replayed", "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
+			 (unsigned long long)stats->records, (unsigned long long)stats->bytes, (unsigned long long)stats->torn_bytes,
+			 (unsigned long long)stats->skipped, (long long)took_us / 1000);
+	if (stats->skipped)
+		log_error("store", "the journal is damaged: what follows in its segment is lost", "file=%s offset=%llu bytes_lost=%llu",
+			  log_quote(slice_from(stats->damaged)), (unsigned long long)stats->damaged_at,
+			  (unsigned long long)stats->skipped);
+	if (stats->missing)
+		log_error("store", "segments of the journal are missing: what they held is lost", "gaps=%llu",
+			  (unsigned long long)stats->missing);
 }
 
 /* Rules first, then what the journal remembers, then the time: so that nothing is judged before it is known. */
-static int restore(struct daemon *daemon, struct rule_set *rules)
+static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 {
 	struct engine *engine = daemon->engine.engine;
 	struct actions *actions = daemon->action.actions;
-	int code = 0;
 
 	engine_load(engine, rules);
 	while (!daemon->loaded)
@@ -229,23 +263,22 @@ static int restore(struct daemon *daemon, struct rule_set *rules)
 		struct journal_replay_stats stats;
 		int64_t begun_us = clock_monotonic_us();
 
-		code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats);
-		if (stats.records || stats.torn_bytes || stats.skipped)
-			log_info("store", "journal replayed", "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
-				 (unsigned long long)stats.records, (unsigned long long)stats.bytes,
-				 (unsigned long long)stats.torn_bytes, (unsigned long long)stats.skipped,
-				 (long long)(clock_monotonic_us() - begun_us) / 1000);
+		int code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats, why);
+
+		if (code)
+			return code;
+		tell_replayed(&stats, clock_monotonic_us() - begun_us);
 	}
 	engine_restore_done(engine);
 	actions_restore_done(actions, clock_wall_ms());
-	return code;
+	return 0;
 }
 
 static int init_threads(struct daemon *daemon, char **why)
 {
 	int code = store_thread_init(&daemon->store, daemon, why);
 
-	if (code || (code = instance_init(daemon)) || (code = engine_thread_init(&daemon->engine, daemon)) ||
+	if (code || (code = instance_init(daemon, why)) || (code = engine_thread_init(&daemon->engine, daemon)) ||
 	    (code = action_thread_init(&daemon->action, daemon, why)))
 		return code;
 	uint16_t port = daemon->config->listen_port;
@@ -332,9 +365,10 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 		free(why);
 		return EXIT_FAILURE;
 	}
-	code = restore(daemon, rules);
+	code = restore(daemon, rules, &why);
 	if (code) {
-		log_error("daemon", "cannot read the journal", "error=%s", log_quote(slice_from(error_text(code))));
+		log_error("daemon", "cannot read the journal", "error=%s", log_quote(slice_from(why ? why : error_text(code))));
+		free(why);
 		return EXIT_FAILURE;
 	}
 	atomic_store(&daemon->ready, true);

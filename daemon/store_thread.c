@@ -11,6 +11,8 @@
 
 /* Both owners write their part of a checkpoint. */
 #define CHECKPOINT_PARTS 2
+#define COMMIT_TRIES_LOGGED 10 /* one in so many */
+#define STOPPING_TRIES_MAX 3
 
 static void *must(void *memory)
 {
@@ -88,8 +90,11 @@ static void append(struct store_thread *thread, enum record_type type, struct sl
 		return;
 	int code = journal_append(thread->journal, type, payload);
 
-	if (code)
-		log_error("store", "cannot take a record", "type=%s error=%s", record_type_text(type), log_quote(slice_from(error_text(code))));
+	if (code == ERR_NOMEM)
+		must(NULL); /* what follows would be told without it */
+	if (code == ERR_LIMIT)
+		log_error("store", "a record is too large and is not kept", "type=%s bytes=%zu",
+			  log_quote(slice_from(record_type_text(type))), payload.len);
 	if (type == RECORD_CHECKPOINT_PART && thread->checkpoint_parts > 0)
 		thread->checkpoint_parts--;
 	if (thread->appended_bytes == 0)
@@ -142,25 +147,37 @@ static void take(struct store_thread *thread, struct queue_item *item)
 	}
 }
 
-/* Until the disk takes it: nothing that depends on it goes out before, and the way in closes meanwhile. */
-static void commit(struct store_thread *thread)
+/* The journal takes it in the end, or the daemon is told to stop meanwhile: then what is left is lost, but nobody was told of it. */
+static bool write_journal(struct store_thread *thread)
 {
-	int tries = 0;
+	int tries = 0, stopping_tries = 0;
 
-	while (thread->journal) {
-		int code = journal_commit(thread->journal);
-
-		if (code == 0)
-			break;
+	while (thread->journal && journal_commit(thread->journal)) {
 		atomic_fetch_add(&thread->commit_failures, 1);
-		if (tries++ % 10 == 0)
-			log_error("store", "cannot write the journal, trying again", "error=%s retry_ms=%d",
-				  log_quote(slice_from(error_text(code))), COMMIT_RETRY_MS);
-		if (thread->stopping && tries > 3)
-			return;
+		if (tries++ % COMMIT_TRIES_LOGGED == 0)
+			log_error("store", "cannot write the journal, trying again: nothing is told and no script started before",
+				  "error=%s retry_ms=%d", log_quote(slice_from(journal_error(thread->journal))), COMMIT_RETRY_MS);
+		if (atomic_load(&thread->daemon->draining) && stopping_tries++ >= STOPPING_TRIES_MAX) {
+			log_error("store", "stopping without the end of the journal", "bytes_lost=%zu error=%s",
+				  journal_waiting(thread->journal), log_quote(slice_from(journal_error(thread->journal))));
+			return false;
+		}
 		usleep(COMMIT_RETRY_MS * 1000);
 	}
+	if (tries)
+		log_info("store", "the journal can be written again", "tries=%d", tries);
 	thread->appended_bytes = 0;
+	return true;
+}
+
+/*
+ * Nothing that depends on what was appended goes out before the disk has it; the way in closes
+ * meanwhile.
+ */
+static void commit(struct store_thread *thread)
+{
+	if (!write_journal(thread))
+		return;
 	while (thread->waiting) {
 		struct queue_item *item = thread->waiting;
 
@@ -187,10 +204,9 @@ static void checkpoint_step(struct store_thread *thread, bool *under_way)
 	struct daemon *daemon = thread->daemon;
 
 	if (*under_way && thread->checkpoint_parts == 0) {
-		int code = journal_checkpoint_end(thread->journal);
-
-		if (code) {
-			log_error("store", "cannot finish a checkpoint, trying again", "error=%s", log_quote(slice_from(error_text(code))));
+		if (journal_checkpoint_end(thread->journal)) {
+			log_error("store", "cannot finish a checkpoint, trying again", "error=%s",
+				  log_quote(slice_from(journal_error(thread->journal))));
 			return;
 		}
 		*under_way = false;
@@ -199,7 +215,8 @@ static void checkpoint_step(struct store_thread *thread, bool *under_way)
 		int code = journal_checkpoint_begin(thread->journal);
 
 		if (code) {
-			log_error("store", "cannot begin a checkpoint", "error=%s", log_quote(slice_from(error_text(code))));
+			log_error("store", "cannot begin a checkpoint", "error=%s",
+				  log_quote(slice_from(code == ERR_IO ? journal_error(thread->journal) : error_text(code))));
 			return;
 		}
 		*under_way = true;

@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 #define FORMAT_LINE "tocsin journal "
 #define SEGMENTS_MAX 100000
-#define PATH_BYTES 4096
+#define PATH_BYTES JOURNAL_PATH_MAX
 #define BUFFER_KEEP (4u * 1024 * 1024) /* a larger buffer is given back after a commit */
 
 struct journal {
@@ -27,10 +28,12 @@ struct journal {
 	uint64_t *segments;      /* numbers of those on disk, ascending, the one being written included */
 	size_t nsegments;
 	uint64_t next_segment;
-	struct buf buffer;   /* appended, not yet written */
+	struct buf buffer;   /* appended, not yet committed */
 	size_t written;      /* of the buffer, by an interrupted commit */
-	bool unsynced;
 	size_t checkpoint_at; /* while a checkpoint is under way: index of its segment; else SIZE_MAX */
+	bool checkpoint_ended; /* its end is appended */
+	bool dir_unsynced;     /* the newest segment's name may not be on disk */
+	char error[PATH_BYTES + 128];
 	int64_t state_bytes;  /* the newest checkpoint's size: the next one waits until the log is twice that */
 	struct journal_stats stats;
 };
@@ -103,12 +106,12 @@ static int check_format(struct journal *journal, char **why)
 			BLOCK_FORMAT_VERSION);
 		return ERR_UNSUPPORTED;
 	}
-	file = fopen(path, "w");
-	if (!file || fprintf(file, FORMAT_LINE "%d\n", BLOCK_FORMAT_VERSION) < 0 || fclose(file)) {
-		explain(why, "cannot write \"%s\": %s", path, strerror(errno));
+	if (errno != ENOENT) {
+		explain(why, "cannot read \"%s\": %s", path, strerror(errno));
 		return ERR_IO;
 	}
-	return 0;
+	snprintf(line, sizeof(line), FORMAT_LINE "%d\n", BLOCK_FORMAT_VERSION);
+	return file_replace(path, slice_from(line), why);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -154,6 +157,8 @@ static int find_segments(struct journal *journal, char **why)
 		if (end == entry->d_name || strcmp(end, ".log") != 0)
 			continue;
 		code = journal->nsegments < SEGMENTS_MAX ? add_segment(journal, number) : ERR_LIMIT;
+		if (code == ERR_LIMIT)
+			explain(why, "\"%s\" holds more than %d segments", path, SEGMENTS_MAX);
 	}
 	closedir(dir);
 	if (journal->nsegments)
@@ -208,7 +213,7 @@ struct mapped {
 	size_t len;
 };
 
-static int map_segment(const struct journal *journal, uint64_t number, struct mapped *out)
+static int map_segment(const struct journal *journal, uint64_t number, struct mapped *out, char **why)
 {
 	char path[PATH_BYTES];
 	struct stat st;
@@ -216,20 +221,32 @@ static int map_segment(const struct journal *journal, uint64_t number, struct ma
 	segment_path(journal, number, path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &st)) {
-		if (fd >= 0)
-			close(fd);
-		return ERR_IO;
+	*out = (struct mapped){ 0 };
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		out->len = (size_t)st.st_size;
+		if (out->len > 0)
+			out->ptr = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE, fd, 0);
 	}
-	*out = (struct mapped){ NULL, (size_t)st.st_size };
-	if (st.st_size > 0) {
-		out->ptr = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (out->ptr == MAP_FAILED)
-			out->ptr = NULL;
-	}
-	close(fd);
-	return st.st_size > 0 && !out->ptr ? ERR_IO : 0;
+	bool failed = fd < 0 || out->ptr == MAP_FAILED;
+
+	if (failed)
+		explain(why, "cannot read \"%s\": %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return failed ? ERR_IO : 0;
 }
+
+static void unmap(const struct mapped *segment)
+{
+	if (segment->ptr)
+		munmap(segment->ptr, segment->len);
+}
+
+/* Where the log begins that tells the whole state: index of a segment, and whether that has a checkpoint. */
+struct beginning {
+	size_t at;
+	bool is_checkpoint;
+};
 
 /* Has this segment a checkpoint that was completed? */
 static bool has_checkpoint(const struct mapped *segment)
@@ -250,26 +267,43 @@ static bool has_checkpoint(const struct mapped *segment)
 	return false;
 }
 
-/* The index of the segment from which the log tells the whole state. */
-static size_t first_needed(const struct journal *journal)
+static int find_beginning(const struct journal *journal, struct beginning *found, char **why)
 {
-	for (size_t i = journal->nsegments; i-- > 0;) {
+	*found = (struct beginning){ 0 };
+	for (size_t i = journal->nsegments; i-- > 0 && !found->is_checkpoint;) {
 		struct mapped segment;
+		int code = map_segment(journal, journal->segments[i], &segment, why);
 
-		if (map_segment(journal, journal->segments[i], &segment))
-			continue;
-		bool found = has_checkpoint(&segment);
-
-		if (segment.ptr)
-			munmap(segment.ptr, segment.len);
-		if (found)
-			return i;
+		if (code)
+			return code;
+		if (has_checkpoint(&segment))
+			*found = (struct beginning){ i, true };
+		unmap(&segment);
 	}
 	return 0;
 }
 
-static int replay_segment(const struct mapped *segment, void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
-			  struct journal_replay_stats *stats)
+static uint64_t count_missing(const struct journal *journal, const struct beginning *beginning)
+{
+	uint64_t missing = journal->nsegments > 0 && !beginning->is_checkpoint && journal->segments[0] != 1;
+
+	for (size_t i = beginning->at + 1; i < journal->nsegments; i++)
+		missing += journal->segments[i] != journal->segments[i - 1] + 1;
+	return missing;
+}
+
+static void note_damage(const struct journal *journal, uint64_t number, size_t at, size_t bytes, struct journal_replay_stats *stats)
+{
+	stats->skipped += bytes;
+	if (stats->damaged[0])
+		return;
+	segment_path(journal, number, stats->damaged);
+	stats->damaged_at = at;
+}
+
+static int replay_segment(const struct journal *journal, uint64_t number, const struct mapped *segment,
+			  void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
+			  struct journal_replay_stats *stats, char **why)
 {
 	struct slice rest = { segment->ptr, segment->len };
 
@@ -279,14 +313,16 @@ static int replay_segment(const struct mapped *segment, void (*fn)(void *ctx, en
 		size_t used;
 		int code = record_decode(rest, &type, &payload, &used);
 
-		if (code == ERR_UNSUPPORTED)
+		if (code == ERR_UNSUPPORTED) {
+			explain(why, "\"%s\" was written by a newer Tocsin: use that one", journal->dir);
 			return code;
+		}
 		if (code) {
 			/* Each start begins a segment, so any of them may end in a write that a crash tore. */
 			if (code == ERR_AGAIN)
 				stats->torn_bytes += rest.len;
 			else
-				stats->skipped += rest.len;
+				note_damage(journal, number, segment->len - rest.len, rest.len, stats);
 			return 0;
 		}
 		fn(ctx, type, payload);
@@ -299,27 +335,53 @@ static int replay_segment(const struct mapped *segment, void (*fn)(void *ctx, en
 }
 
 int journal_replay(struct journal *journal, void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
-		   struct journal_replay_stats *stats)
+		   struct journal_replay_stats *stats, char **why)
 {
-	int code = 0;
+	struct beginning beginning;
 
 	*stats = (struct journal_replay_stats){ 0 };
-	for (size_t i = first_needed(journal); i < journal->nsegments && code == 0; i++) {
+	int code = find_beginning(journal, &beginning, why);
+
+	if (code)
+		return code;
+	stats->missing = count_missing(journal, &beginning);
+	for (size_t i = beginning.at; i < journal->nsegments && code == 0; i++) {
 		struct mapped segment;
 
-		code = map_segment(journal, journal->segments[i], &segment);
+		code = map_segment(journal, journal->segments[i], &segment, why);
 		if (code)
-			break;
-		code = replay_segment(&segment, fn, ctx, stats);
-		if (segment.ptr)
-			munmap(segment.ptr, segment.len);
+			return code;
+		code = replay_segment(journal, journal->segments[i], &segment, fn, ctx, stats, why);
+		unmap(&segment);
 	}
-	if (code == 0 && stats->records == 0 && stats->skipped > 0)
+	if (code == 0 && stats->records == 0 && stats->skipped > 0) {
+		explain(why, "nothing in \"%s/journal\" can be read; to start anew, move it away", journal->dir);
 		code = ERR_CORRUPT;
+	}
 	return code;
 }
 
 /* ---- writing ---- */
+
+static int fail(struct journal *journal, const char *what, uint64_t number)
+{
+	int error = errno;
+	char path[PATH_BYTES];
+
+	segment_path(journal, number, path);
+	snprintf(journal->error, sizeof(journal->error), "cannot %s \"%s\": %s", what, path, strerror(error));
+	return ERR_IO;
+}
+
+const char *journal_error(const struct journal *journal)
+{
+	return journal->error;
+}
+
+size_t journal_waiting(const struct journal *journal)
+{
+	return journal->buffer.len;
+}
 
 /* A segment is never appended to after a restart: its end may be torn. */
 static int open_segment(struct journal *journal)
@@ -330,7 +392,7 @@ static int open_segment(struct journal *journal)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return ERR_IO;
+		return fail(journal, "make", journal->next_segment);
 	if (add_segment(journal, journal->next_segment)) {
 		close(fd);
 		unlink(path);
@@ -341,28 +403,30 @@ static int open_segment(struct journal *journal)
 	journal->fd = fd;
 	journal->stats.segment = journal->next_segment++;
 	journal->stats.segment_bytes = 0;
-	if (journal->sync != JOURNAL_SYNC_NONE)
-		fsync(journal->dir_fd);
+	journal->dir_unsynced = true;
 	return 0;
 }
 
 int journal_append(struct journal *journal, enum record_type type, struct slice payload)
 {
-	size_t before = journal->buffer.len;
+	struct buf *buffer = &journal->buffer;
 
 	if (payload.len > BLOCK_PAYLOAD_MAX)
 		return ERR_LIMIT;
-	record_encode(type, payload, &journal->buffer);
-	if (!buf_ok(&journal->buffer))
+	/* At once: half a record would take all behind it along. */
+	if (!buf_reserve(buffer, BLOCK_HEADER_BYTES + payload.len)) {
+		buffer->failed = false;
 		return ERR_NOMEM;
+	}
+	record_encode(type, payload, buffer);
 	journal->stats.records++;
-	journal->stats.bytes += journal->buffer.len - before;
+	journal->stats.bytes += BLOCK_HEADER_BYTES + payload.len;
 	return journal->sync == JOURNAL_SYNC_EACH ? journal_commit(journal) : 0;
 }
 
 static int write_buffer(struct journal *journal)
 {
-	struct buf *buffer = &journal->buffer;
+	const struct buf *buffer = &journal->buffer;
 
 	while (journal->written < buffer->len) {
 		ssize_t n = write(journal->fd, buffer->ptr + journal->written, buffer->len - journal->written);
@@ -370,10 +434,53 @@ static int write_buffer(struct journal *journal)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return ERR_IO;
+			return fail(journal, "write", journal->stats.segment);
 		journal->written += (size_t)n;
 		journal->stats.segment_bytes += n;
-		journal->unsynced = true;
+	}
+	return 0;
+}
+
+/*
+ * A sync that failed may have dropped what was written, and the next one will not say so: all that it was for is still in the
+ * buffer, and is written anew.
+ */
+static int sync_segment(struct journal *journal)
+{
+	if (journal->sync == JOURNAL_SYNC_NONE)
+		return 0;
+	if (journal->dir_unsynced && fsync(journal->dir_fd))
+		return fail(journal, "sync the directory of", journal->stats.segment);
+	journal->dir_unsynced = false;
+	if (fdatasync(journal->fd) == 0) {
+		journal->stats.syncs++;
+		return 0;
+	}
+	int code = fail(journal, "sync", journal->stats.segment);
+
+	if (lseek(journal->fd, -(off_t)journal->written, SEEK_CUR) >= 0) {
+		journal->stats.segment_bytes -= (int64_t)journal->written;
+		journal->written = 0;
+	}
+	return code;
+}
+
+int journal_commit(struct journal *journal)
+{
+	struct buf *buffer = &journal->buffer;
+	int code = 0;
+
+	if (buffer->len == 0)
+		return 0;
+	if (journal->fd < 0)
+		code = open_segment(journal);
+	if (code == 0)
+		code = write_buffer(journal);
+	if (code == 0)
+		code = sync_segment(journal);
+	if (code) {
+		journal->stats.errors++;
+		return code;
 	}
 	if (buffer->cap > BUFFER_KEEP) {
 		buf_fini(buffer);
@@ -381,30 +488,6 @@ static int write_buffer(struct journal *journal)
 	}
 	buf_clear(buffer);
 	journal->written = 0;
-	return 0;
-}
-
-int journal_commit(struct journal *journal)
-{
-	int code = 0;
-
-	if (journal->buffer.len == 0 && !journal->unsynced)
-		return 0;
-	if (journal->fd < 0)
-		code = open_segment(journal);
-	if (code == 0)
-		code = write_buffer(journal);
-	if (code == 0 && journal->unsynced && journal->sync != JOURNAL_SYNC_NONE) {
-		if (fdatasync(journal->fd))
-			code = ERR_IO;
-		else
-			journal->stats.syncs++;
-	}
-	if (code) {
-		journal->stats.errors++;
-		return code;
-	}
-	journal->unsynced = false;
 	journal->stats.commits++;
 	return 0;
 }
@@ -424,15 +507,23 @@ int journal_checkpoint_begin(struct journal *journal)
 	if (code || (code = open_segment(journal)))
 		return code;
 	journal->checkpoint_at = journal->nsegments - 1;
-	return journal_append(journal, RECORD_CHECKPOINT_BEGIN, (struct slice){ 0 });
+	journal->checkpoint_ended = false;
+	code = journal_append(journal, RECORD_CHECKPOINT_BEGIN, (struct slice){ 0 });
+	if (code == 0 || code == ERR_IO)
+		return 0; /* taken */
+	journal->checkpoint_at = SIZE_MAX;
+	return code;
 }
 
 int journal_checkpoint_end(struct journal *journal)
 {
 	assert(journal->checkpoint_at != SIZE_MAX);
-	int code = journal_append(journal, RECORD_CHECKPOINT_END, (struct slice){ 0 });
+	int code = journal->checkpoint_ended ? 0 : journal_append(journal, RECORD_CHECKPOINT_END, (struct slice){ 0 });
 
-	if (code || (code = journal_commit(journal)))
+	if (code && code != ERR_IO)
+		return code;
+	journal->checkpoint_ended = true;
+	if ((code = journal_commit(journal)))
 		return code;
 	size_t needless = journal->checkpoint_at;
 

@@ -3,7 +3,7 @@
  *
  *   data_dir/LOCK                 one daemon at a time (flock)
  *   data_dir/FORMAT               "tocsin journal 1": the version before is read, a newer one refused by name
- *   data_dir/journal/00000007.log segments; a checkpoint begins a new one, and its end deletes those before
+ *   data_dir/journal/00000007.log segments, numbered without gaps; a checkpoint begins a new one, and its end deletes those before
  *
  * Written by one thread (the store thread); sync: none, group (one fdatasync for all that waits), each.
  * A torn record at the end of the last segment is cut off and counted: what was not synced was not promised.
@@ -15,6 +15,8 @@
 
 #define JOURNAL_SEGMENT_MAX (64ll * 1024 * 1024) /* larger: a checkpoint is due, if the state itself is smaller than half of it */
 
+#define JOURNAL_PATH_MAX 4096
+
 enum journal_sync { JOURNAL_SYNC_NONE, JOURNAL_SYNC_GROUP, JOURNAL_SYNC_EACH };
 
 struct journal;
@@ -25,23 +27,35 @@ void journal_close(struct journal *journal);
 
 struct journal_replay_stats {
 	uint64_t records, bytes, torn_bytes, skipped;
+	/* The first place from which bytes were skipped: path of the segment, offset. "": none. */
+	char damaged[JOURNAL_PATH_MAX];
+	uint64_t damaged_at;
+	uint64_t missing; /* gaps in the row of segments, one before its first included: somebody took files away */
 };
 /*
  * All records from the newest complete checkpoint on, in order. Call once, before the first append.
  * A corrupt record in the middle: the rest of that segment is left out and counted; ERR_CORRUPT only when nothing could be read at all.
+ * ERR_IO, ERR_CORRUPT and ERR_UNSUPPORTED with *why, a text to free().
  */
 int journal_replay(struct journal *journal, void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
-		   struct journal_replay_stats *stats);
+		   struct journal_replay_stats *stats, char **why);
 
-/* Buffers a record. ERR_IO, ERR_NOMEM. */
+/* Buffers a record. ERR_NOMEM, ERR_LIMIT: it was not taken; ERR_IO (sync each): taken, but not yet written. */
 int journal_append(struct journal *journal, enum record_type type, struct slice payload);
-/* Writes what is buffered and syncs as configured: after it, all appended records have what `sync` promises. ERR_IO: kept, to be tried again. */
+/*
+ * Writes what is buffered and syncs as configured: after it, all appended records have what `sync` promises. ERR_IO: kept, to be tried
+ * again; after a sync that failed all of it, for nobody knows what of it is on disk.
+ */
 int journal_commit(struct journal *journal);
+/* What the last ERR_IO was about: file and cause. "" before the first. */
+const char *journal_error(const struct journal *journal);
+/* Bytes appended and not yet committed. */
+size_t journal_waiting(const struct journal *journal);
 /* Is a checkpoint due? */
 bool journal_wants_checkpoint(const struct journal *journal);
 /* Starts a new segment with RECORD_CHECKPOINT_BEGIN; records go there from now on. */
 int journal_checkpoint_begin(struct journal *journal);
-/* All parts of the state have been appended: writes RECORD_CHECKPOINT_END, syncs, deletes the segments before. */
+/* All parts of the state have been appended: writes RECORD_CHECKPOINT_END, syncs, deletes the segments before. After ERR_IO call it again. */
 int journal_checkpoint_end(struct journal *journal);
 
 struct journal_stats {

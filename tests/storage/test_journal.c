@@ -49,7 +49,7 @@ static int replay(struct journal *journal, struct buf *out, struct journal_repla
 {
 	buf_init(out);
 	buf_add_str(out, "");
-	return journal_replay(journal, on_record, out, stats);
+	return journal_replay(journal, on_record, out, stats, NULL);
 }
 
 static void expect(const char *texts, struct journal_replay_stats *stats)
