@@ -116,6 +116,19 @@ static int labels_decode(struct reader *reader, struct labels **out)
 	return code == ERR_NOMEM ? code : code ? ERR_CORRUPT : 0;
 }
 
+/* Those that its state needs are there. */
+static bool times_are_sane(const struct alert_event *event)
+{
+	const int64_t times[] = { event->active_at_ms, event->fired_at_ms, event->resolved_at_ms,
+				  event->keep_since_ms };
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i] != TIME_NONE && !time_is_sane(times[i]))
+			return false;
+	return time_is_sane(event->at_ms) &&
+	       (event->state == ALERT_INACTIVE || event->active_at_ms != TIME_NONE) &&
+	       (event->state != ALERT_FIRING || event->fired_at_ms != TIME_NONE);
+}
+
 static int fields_decode(struct reader *reader, struct alert_event *event)
 {
 	uint8_t from = reader_u8(reader), state = reader_u8(reader), reason = reader_u8(reader);
@@ -139,7 +152,7 @@ static int fields_decode(struct reader *reader, struct alert_event *event)
 	event->reason = reason;
 	event->settled = flags & FLAG_SETTLED;
 	event->held = flags & FLAG_HELD;
-	return 0;
+	return times_are_sane(event) ? 0 : ERR_CORRUPT;
 }
 
 int alert_event_decode(struct slice bytes, struct alert_event **out)

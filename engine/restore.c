@@ -93,7 +93,7 @@ static void restore_series(struct engine *engine, struct slice payload)
 static void restore_sample(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits)
 {
 	struct engine *engine = ctx;
-	if (!engine->restore.series)
+	if (!engine->restore.series || !time_is_sane(ts_ms))
 		return;
 	const struct restored_series *place = series_place(&engine->restore, uid);
 	if (place->uid)
@@ -241,7 +241,8 @@ void engine_restore(struct engine *engine, enum record_type type, struct slice p
 	case RECORD_TICK:
 		reader_init(&reader, payload);
 		int64_t tick_ms = (int64_t)reader_u64(&reader);
-		if (!reader.failed && tick_ms > engine->restore.tick_ms)
+		if (!reader.failed && time_is_sane(tick_ms) &&
+		    tick_ms > engine->restore.tick_ms)
 			engine->restore.tick_ms = tick_ms;
 		break;
 	default:

@@ -147,6 +147,12 @@ static uint64_t load_u64(const char *column, uint32_t i)
 	return v;
 }
 
+/* No offset leads past the end of time. */
+static bool base_is_sane(int64_t base_ms)
+{
+	return base_ms <= INT64_MAX - UINT32_MAX;
+}
+
 int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx)
 {
 	struct reader reader;
@@ -155,7 +161,7 @@ int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid
 	int64_t base_ms = (int64_t)reader_u64(&reader);
 	uint32_t n = reader_u32(&reader);
 
-	if (reader.failed || n > SAMPLES_BLOCK_MAX || reader.len != 16 * (size_t)n)
+	if (reader.failed || n > SAMPLES_BLOCK_MAX || reader.len != 16 * (size_t)n || !base_is_sane(base_ms))
 		return ERR_CORRUPT;
 	const char *uids = reader_bytes(&reader, 4 * (size_t)n).ptr, *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr,
 		   *bits = reader_bytes(&reader, 8 * (size_t)n).ptr;
@@ -185,7 +191,7 @@ int tile_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, i
 	int64_t base_ms = (int64_t)reader_u64(&reader);
 	uint32_t n = reader_u32(&reader);
 
-	if (reader.failed || reader.len != 12 * (size_t)n)
+	if (reader.failed || reader.len != 12 * (size_t)n || !base_is_sane(base_ms))
 		return ERR_CORRUPT;
 	const char *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr, *bits = reader_bytes(&reader, 8 * (size_t)n).ptr;
 
