@@ -2,8 +2,8 @@
  * Tocsin's own numbers enter the store: every 15 s the text of /metrics, made and read as a scrape
  * of ourselves would be, becomes a batch with job="tocsin" and instance="<listen address>".
  *
- * It goes the way of samples, but as the engine's own (struct batch): always kept, and by nobody who
- * could fall silent. One is under way at a time, so that both of its messages may pass a full
+ * It goes the way of samples, but as the engine's own (struct batch): always kept, and by nobody
+ * who could fall silent. One is under way at a time, so that both of its messages may pass a full
  * queue: that is when these numbers are wanted most.
  */
 #include "daemon/threads.h"
@@ -19,7 +19,8 @@
 static void complain(struct own_metrics *own, const char *why)
 {
 	if (!own->failed)
-		log_warn("daemon", "own metrics are not stored", "error=%s", log_quote(slice_from(why)));
+		log_warn("daemon", "own metrics are not stored", "error=%s",
+			 log_quote(slice_from(why)));
 	own->failed = true;
 }
 
@@ -61,10 +62,14 @@ static struct batch *batch_of(struct own_metrics *own, const struct call *call)
 {
 	const struct label extra[] = { { SLICE("job"), SLICE("tocsin") },
 				       { SLICE("instance"), slice_from(own->instance) } };
-	const struct exposition_options options = { .now_ms = call->now_ms, .extra = extra, .nextra = 2 };
+	const struct exposition_options options = { .now_ms = call->now_ms,
+						    .extra = extra,
+						    .nextra = 2 };
 	struct exposition_fault fault;
 	struct batch *batch = batch_new();
-	int code = !batch || !buf_ok(&call->out) ? ERR_NOMEM : exposition_read(buf_slice(&call->out), &options, batch, &fault);
+	int code = !batch || !buf_ok(&call->out)
+			   ? ERR_NOMEM
+			   : exposition_read(buf_slice(&call->out), &options, batch, &fault);
 
 	if (code == 0)
 		return batch;
@@ -115,7 +120,8 @@ int own_metrics_init(struct ingest_thread *thread)
 	struct own_metrics *own = &thread->own;
 	const char *host = thread->daemon->config->listen_host;
 
-	snprintf(own->instance, sizeof(own->instance), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, http_server_port(thread->server));
+	snprintf(own->instance, sizeof(own->instance), strchr(host, ':') ? "[%s]:%u" : "%s:%u",
+		 host, http_server_port(thread->server));
 	own->timer = loop_timer_new(thread->loop, on_timer, thread);
 	if (!own->timer)
 		return ERR_NOMEM;

@@ -25,16 +25,19 @@ struct journal {
 	char dir[PATH_BYTES - 64];
 	enum journal_sync sync;
 	int lock_fd, dir_fd, fd; /* fd: the newest segment, -1 before the first append */
-	uint64_t *segments;      /* numbers of those on disk, ascending, the one being written included */
+	uint64_t
+		*segments; /* numbers of those on disk, ascending, the one being written included */
 	size_t nsegments;
 	uint64_t next_segment;
-	struct buf buffer;   /* appended, not yet committed */
-	size_t written;      /* of the buffer, by an interrupted commit */
-	size_t checkpoint_at; /* while a checkpoint is under way: index of its segment; else SIZE_MAX */
+	struct buf buffer;     /* appended, not yet committed */
+	size_t written;	       /* of the buffer, by an interrupted commit */
+	size_t checkpoint_at;  /* while a checkpoint is under way: index of its segment; else
+				  SIZE_MAX */
 	bool checkpoint_ended; /* its end is appended */
 	bool dir_unsynced;     /* the newest segment's name may not be on disk */
 	char error[PATH_BYTES + 128];
-	int64_t state_bytes;  /* the newest checkpoint's size: the next one waits until the log is twice that */
+	int64_t state_bytes; /* the newest checkpoint's size: the next one waits until the log is
+				twice that */
 	struct journal_stats stats;
 };
 
@@ -54,7 +57,8 @@ static void explain(char **why, const char *format, ...)
 
 static void segment_path(const struct journal *journal, uint64_t number, char path[PATH_BYTES])
 {
-	snprintf(path, PATH_BYTES, "%s/journal/%08llu.log", journal->dir, (unsigned long long)number);
+	snprintf(path, PATH_BYTES, "%s/journal/%08llu.log", journal->dir,
+		 (unsigned long long)number);
 }
 
 static int make_dir(const char *path, char **why)
@@ -95,15 +99,20 @@ static int check_format(struct journal *journal, char **why)
 
 		fclose(file);
 		if (!read || strncmp(line, FORMAT_LINE, strlen(FORMAT_LINE)) != 0) {
-			explain(why, "\"%s\" is not what a journal's FORMAT says; is \"%s\" a data_dir of Tocsin?", path, journal->dir);
+			explain(why,
+				"\"%s\" is not what a journal's FORMAT says; is \"%s\" a data_dir "
+				"of Tocsin?",
+				path, journal->dir);
 			return ERR_CORRUPT;
 		}
 		unsigned long version = strtoul(line + strlen(FORMAT_LINE), NULL, 10);
 
 		if (version <= BLOCK_FORMAT_VERSION)
 			return 0;
-		explain(why, "data_dir \"%s\" has format %lu; this Tocsin reads up to %d: use a newer one", journal->dir, version,
-			BLOCK_FORMAT_VERSION);
+		explain(why,
+			"data_dir \"%s\" has format %lu; this Tocsin reads up to %d: use a newer "
+			"one",
+			journal->dir, version, BLOCK_FORMAT_VERSION);
 		return ERR_UNSUPPORTED;
 	}
 	if (errno != ENOENT) {
@@ -162,8 +171,10 @@ static int find_segments(struct journal *journal, char **why)
 	}
 	closedir(dir);
 	if (journal->nsegments)
-		qsort(journal->segments, journal->nsegments, sizeof(*journal->segments), compare_numbers);
-	journal->next_segment = journal->nsegments ? journal->segments[journal->nsegments - 1] + 1 : 1;
+		qsort(journal->segments, journal->nsegments, sizeof(*journal->segments),
+		      compare_numbers);
+	journal->next_segment =
+		journal->nsegments ? journal->segments[journal->nsegments - 1] + 1 : 1;
 	return code;
 }
 
@@ -184,8 +195,8 @@ int journal_open(const char *data_dir, enum journal_sync sync, struct journal **
 	} else {
 		strcpy(journal->dir, data_dir);
 	}
-	if (code || (code = make_dir(data_dir, why)) || (code = lock(journal, why)) || (code = check_format(journal, why)) ||
-	    (code = find_segments(journal, why))) {
+	if (code || (code = make_dir(data_dir, why)) || (code = lock(journal, why)) ||
+	    (code = check_format(journal, why)) || (code = find_segments(journal, why))) {
 		journal_close(journal);
 		return code;
 	}
@@ -213,7 +224,8 @@ struct mapped {
 	size_t len;
 };
 
-static int map_segment(const struct journal *journal, uint64_t number, struct mapped *out, char **why)
+static int map_segment(const struct journal *journal, uint64_t number, struct mapped *out,
+		       char **why)
 {
 	char path[PATH_BYTES];
 	struct stat st;
@@ -242,7 +254,8 @@ static void unmap(const struct mapped *segment)
 		munmap(segment->ptr, segment->len);
 }
 
-/* Where the log begins that tells the whole state: index of a segment, and whether that has a checkpoint. */
+/* Where the log begins that tells the whole state: index of a segment, and whether that has a
+ * checkpoint. */
 struct beginning {
 	size_t at;
 	bool is_checkpoint;
@@ -285,14 +298,16 @@ static int find_beginning(const struct journal *journal, struct beginning *found
 
 static uint64_t count_missing(const struct journal *journal, const struct beginning *beginning)
 {
-	uint64_t missing = journal->nsegments > 0 && !beginning->is_checkpoint && journal->segments[0] != 1;
+	uint64_t missing =
+		journal->nsegments > 0 && !beginning->is_checkpoint && journal->segments[0] != 1;
 
 	for (size_t i = beginning->at + 1; i < journal->nsegments; i++)
 		missing += journal->segments[i] != journal->segments[i - 1] + 1;
 	return missing;
 }
 
-static void note_damage(const struct journal *journal, uint64_t number, size_t at, size_t bytes, struct journal_replay_stats *stats)
+static void note_damage(const struct journal *journal, uint64_t number, size_t at, size_t bytes,
+			struct journal_replay_stats *stats)
 {
 	stats->skipped += bytes;
 	if (stats->damaged[0])
@@ -301,9 +316,10 @@ static void note_damage(const struct journal *journal, uint64_t number, size_t a
 	stats->damaged_at = at;
 }
 
-static int replay_segment(const struct journal *journal, uint64_t number, const struct mapped *segment,
-			  void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
-			  struct journal_replay_stats *stats, char **why)
+static int replay_segment(const struct journal *journal, uint64_t number,
+			  const struct mapped *segment,
+			  void (*fn)(void *ctx, enum record_type type, struct slice payload),
+			  void *ctx, struct journal_replay_stats *stats, char **why)
 {
 	struct slice rest = { segment->ptr, segment->len };
 
@@ -314,15 +330,18 @@ static int replay_segment(const struct journal *journal, uint64_t number, const 
 		int code = record_decode(rest, &type, &payload, &used);
 
 		if (code == ERR_UNSUPPORTED) {
-			explain(why, "\"%s\" was written by a newer Tocsin: use that one", journal->dir);
+			explain(why, "\"%s\" was written by a newer Tocsin: use that one",
+				journal->dir);
 			return code;
 		}
 		if (code) {
-			/* Each start begins a segment, so any of them may end in a write that a crash tore. */
+			/* Each start begins a segment, so any of them may end in a write that a
+			 * crash tore. */
 			if (code == ERR_AGAIN)
 				stats->torn_bytes += rest.len;
 			else
-				note_damage(journal, number, segment->len - rest.len, rest.len, stats);
+				note_damage(journal, number, segment->len - rest.len, rest.len,
+					    stats);
 			return 0;
 		}
 		fn(ctx, type, payload);
@@ -334,7 +353,8 @@ static int replay_segment(const struct journal *journal, uint64_t number, const 
 	return 0;
 }
 
-int journal_replay(struct journal *journal, void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
+int journal_replay(struct journal *journal,
+		   void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
 		   struct journal_replay_stats *stats, char **why)
 {
 	struct beginning beginning;
@@ -355,7 +375,8 @@ int journal_replay(struct journal *journal, void (*fn)(void *ctx, enum record_ty
 		unmap(&segment);
 	}
 	if (code == 0 && stats->records == 0 && stats->skipped > 0) {
-		explain(why, "nothing in \"%s/journal\" can be read; to start anew, move it away", journal->dir);
+		explain(why, "nothing in \"%s/journal\" can be read; to start anew, move it away",
+			journal->dir);
 		code = ERR_CORRUPT;
 	}
 	return code;
@@ -369,7 +390,8 @@ static int fail(struct journal *journal, const char *what, uint64_t number)
 	char path[PATH_BYTES];
 
 	segment_path(journal, number, path);
-	snprintf(journal->error, sizeof(journal->error), "cannot %s \"%s\": %s", what, path, strerror(error));
+	snprintf(journal->error, sizeof(journal->error), "cannot %s \"%s\": %s", what, path,
+		 strerror(error));
 	return ERR_IO;
 }
 
@@ -429,7 +451,8 @@ static int write_buffer(struct journal *journal)
 	const struct buf *buffer = &journal->buffer;
 
 	while (journal->written < buffer->len) {
-		ssize_t n = write(journal->fd, buffer->ptr + journal->written, buffer->len - journal->written);
+		ssize_t n = write(journal->fd, buffer->ptr + journal->written,
+				  buffer->len - journal->written);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -442,8 +465,8 @@ static int write_buffer(struct journal *journal)
 }
 
 /*
- * A sync that failed may have dropped what was written, and the next one will not say so: all that it was for is still in the
- * buffer, and is written anew.
+ * A sync that failed may have dropped what was written, and the next one will not say so: all that
+ * it was for is still in the buffer, and is written anew.
  */
 static int sync_segment(struct journal *journal)
 {
@@ -496,7 +519,8 @@ int journal_commit(struct journal *journal)
 
 bool journal_wants_checkpoint(const struct journal *journal)
 {
-	return journal->checkpoint_at == SIZE_MAX && journal->stats.segment_bytes > JOURNAL_SEGMENT_MAX &&
+	return journal->checkpoint_at == SIZE_MAX &&
+	       journal->stats.segment_bytes > JOURNAL_SEGMENT_MAX &&
 	       journal->stats.segment_bytes > 2 * journal->state_bytes;
 }
 
@@ -518,7 +542,9 @@ int journal_checkpoint_begin(struct journal *journal)
 int journal_checkpoint_end(struct journal *journal)
 {
 	assert(journal->checkpoint_at != SIZE_MAX);
-	int code = journal->checkpoint_ended ? 0 : journal_append(journal, RECORD_CHECKPOINT_END, (struct slice){ 0 });
+	int code = journal->checkpoint_ended
+			   ? 0
+			   : journal_append(journal, RECORD_CHECKPOINT_END, (struct slice){ 0 });
 
 	if (code && code != ERR_IO)
 		return code;
@@ -533,7 +559,8 @@ int journal_checkpoint_end(struct journal *journal)
 		segment_path(journal, journal->segments[i], path);
 		unlink(path);
 	}
-	memmove(journal->segments, journal->segments + needless, (journal->nsegments - needless) * sizeof(*journal->segments));
+	memmove(journal->segments, journal->segments + needless,
+		(journal->nsegments - needless) * sizeof(*journal->segments));
 	journal->nsegments -= needless;
 	journal->checkpoint_at = SIZE_MAX;
 	journal->state_bytes = journal->stats.segment_bytes;

@@ -26,7 +26,8 @@ static const char rules_text[] =
 	"  interval: 1s\n"
 	"  warmup: off\n"
 	"  rules:\n"
-	"  - {alert: Toggle, expr: load > 5, run: [repair], annotations: {summary: '{{ $value }}'}}\n"
+	"  - {alert: Toggle, expr: load > 5, run: [repair], annotations: {summary: '{{ $value "
+	"}}'}}\n"
 	"  - {alert: Firing, expr: 'steady{instance=\"a\"} == 1', keep_firing_for: 1m}\n"
 	"  - {alert: Pending, expr: 'steady{instance=\"a\"} == 1', for: 1h}\n"
 	"  - {record: seen, expr: 'count_over_time(steady[30s])'}\n"
@@ -36,10 +37,12 @@ static const char rules_text[] =
 
 static const char config_text[] =
 	"route:\n"
-	"  {receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"
+	"  {receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s, "
+	"repeat_interval: 1h}\n"
 	"receivers: [{name: hook, webhook_configs: [{url: 'http://127.0.0.1:9/'}]}]\n"
 	"runbooks:\n"
-	"- {name: repair, mode: auto, target: [instance], steps: [{id: act, exec: [/bin/true]}, {id: second, exec: [/bin/true]}]}\n";
+	"- {name: repair, mode: auto, target: [instance], steps: [{id: act, exec: [/bin/true]}, "
+	"{id: second, exec: [/bin/true]}]}\n";
 
 /* One daemon's state. */
 struct side {
@@ -92,7 +95,8 @@ static void load_once(void)
 		return;
 	log_level_set(LOG_LEVEL_ERROR + 1);
 	diag_list_init(&diags);
-	must(rule_set_load_text(slice_from(rules_text), "rules.yml", &options, &diags, &rules) == 0);
+	must(rule_set_load_text(slice_from(rules_text), "rules.yml", &options, &diags, &rules) ==
+	     0);
 	diag_list_fini(&diags);
 	config_load();
 	loop = loop_new();
@@ -167,12 +171,12 @@ static void side_begin(struct side *side)
 					   .batch = on_batch,
 					   .query = on_query,
 					   .loaded = on_loaded };
-	struct actions_options options = { .host = { .loop = loop, .http = http, .version = "fuzz" },
-					   .instance = "f0f0f0f0" };
-	struct actions_sink sink = { .ctx = side,
-				     .record = on_action_record,
-				     .now_ms = on_now_ms,
-				     .wake = on_wake };
+	struct actions_options options = {
+		.host = { .loop = loop, .http = http, .version = "fuzz" }, .instance = "f0f0f0f0"
+	};
+	struct actions_sink sink = {
+		.ctx = side, .record = on_action_record, .now_ms = on_now_ms, .wake = on_wake
+	};
 
 	*side = (struct side){ 0 };
 	buf_init(&side->journal);
@@ -254,7 +258,8 @@ static void read_unchecked(struct slice bytes, struct side *side)
 		uint32_t len = reader_u32(&reader), kind = reader_u32(&reader);
 
 		reader_u64(&reader);
-		take(side, (enum record_type)(kind & 0xffff), reader_bytes(&reader, len < reader.len ? len : reader.len));
+		take(side, (enum record_type)(kind & 0xffff),
+		     reader_bytes(&reader, len < reader.len ? len : reader.len));
 	}
 }
 
