@@ -119,7 +119,16 @@ json_t *time_to_json(int64_t ms)
 
 int64_t time_from_json(const json_t *value)
 {
-	return json_is_integer(value) ? json_integer_value(value) : TIME_NONE;
+	json_int_t ms = json_integer_value(value);
+
+	return json_is_integer(value) && time_is_sane(ms) ? ms : TIME_NONE;
+}
+
+int64_t integer_from_json(const json_t *value, int64_t min, int64_t max)
+{
+	json_int_t v = json_integer_value(value);
+
+	return v < min ? min : v > max ? max : v;
 }
 
 /* ---- life ---- */

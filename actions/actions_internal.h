@@ -243,7 +243,10 @@ int fingerprints_from_json(const json_t *array, struct fingerprints *set);
 void text_fit(char *to, size_t size, const char *from);
 /* TIME_NONE is null. */
 json_t *time_to_json(int64_t ms);
+/* TIME_NONE also for what no clock ever showed. */
 int64_t time_from_json(const json_t *value);
+/* Within the bounds; what is no integer counts as 0. */
+int64_t integer_from_json(const json_t *value, int64_t min, int64_t max);
 const char *json_text(const json_t *object, const char *key);
 
 #endif

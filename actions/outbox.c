@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define ATTEMPTS_MAX 1000000     /* read back from the journal */
+#define INTEGRATIONS_MAX 1000000 /* of a receiver, likewise */
 #define BODY_KEPT_MAX (64 * 1024) /* of finished deliveries, for looking in */
 
 static const char *const state_texts[] = {
@@ -129,7 +131,7 @@ static void finish(struct delivery *delivery, enum delivery_state state, const c
 	delivery->finished_ms = actions->now_ms;
 	delivery->next_ms = TIME_NONE;
 	if (message)
-		snprintf(delivery->message, sizeof(delivery->message), "%s", message);
+		text_fit(delivery->message, sizeof(delivery->message), message);
 	save(delivery, false, false);
 	delivery->told = NULL;
 	actions->nfinished++;
@@ -187,7 +189,7 @@ static struct delivery *delivery_new(struct actions *actions, const struct deliv
 	delivery->integration_name = strdup(spec->integration->plugin->name);
 	delivery->integration = spec->integration;
 	delivery->integration_index = spec->integration->index;
-	snprintf(delivery->reason, sizeof(delivery->reason), "%s", spec->reason);
+	text_fit(delivery->reason, sizeof(delivery->reason), spec->reason);
 	delivery->repeat_ms = spec->repeat_ms;
 	delivery->created_ms = actions->now_ms;
 	delivery->last_attempt_ms = delivery->finished_ms = delivery->next_ms = TIME_NONE;
@@ -299,8 +301,7 @@ static void take_result(struct delivery *delivery, const struct action_result *r
 	actions_config_unref(delivery->config);
 	delivery->config = NULL;
 	delivery->code = result->code;
-	snprintf(delivery->message, sizeof(delivery->message), "%s",
-		 result->message ? result->message : "");
+	text_fit(delivery->message, sizeof(delivery->message), result->message);
 	if (result->outcome == ACTION_OK) {
 		succeed(delivery);
 		finish(delivery, DELIVERY_DONE, NULL);
@@ -462,22 +463,26 @@ static struct delivery *restore_whole(struct actions *actions, const char *id, c
 		return NULL;
 	delivery->actions = actions;
 	link_newest(actions, delivery);
-	snprintf(delivery->id, sizeof(delivery->id), "%s", id);
+	strcpy(delivery->id, id);
 	delivery->told_key = strdup(json_text(object, "told") ?: "");
 	delivery->group_key = strdup(json_text(object, "group") ?: "");
 	delivery->receiver = strdup(json_text(object, "receiver") ?: "");
 	delivery->integration_name = strdup(json_text(object, "integration") ?: "");
-	delivery->integration_index =
-		(uint32_t)json_integer_value(json_object_get(object, "index"));
-	snprintf(delivery->reason, sizeof(delivery->reason), "%s",
-		 json_text(object, "reason") ?: "");
-	if (json_is_string(body)) {
-		delivery->body = strdup(json_string_value(body));
-		delivery->body_len = json_string_length(body);
+	delivery->integration_index = (uint32_t)integer_from_json(json_object_get(object, "index"),
+								  0, INTEGRATIONS_MAX);
+	text_fit(delivery->reason, sizeof(delivery->reason), json_text(object, "reason"));
+	delivery->body = slice_dup(
+		(struct slice){ json_string_value(body), json_string_length(body) });
+	delivery->body_len = json_string_length(body);
+	if (!delivery->told_key || !delivery->group_key || !delivery->receiver ||
+	    !delivery->integration_name || !delivery->body) {
+		delivery_free(delivery);
+		return NULL;
 	}
 	fingerprints_from_json(json_object_get(object, "firing"), &delivery->firing);
 	fingerprints_from_json(json_object_get(object, "resolved"), &delivery->resolved);
-	delivery->repeat_ms = json_integer_value(json_object_get(object, "repeat"));
+	delivery->repeat_ms =
+		integer_from_json(json_object_get(object, "repeat"), 0, TIME_MAX_MS);
 	if (dash && sscanf(dash + 1, "%llu", &number) == 1 && number >= actions->next_delivery)
 		actions->next_delivery = number + 1;
 	return delivery;
@@ -489,21 +494,23 @@ void outbox_restore(struct actions *actions, struct slice payload)
 	const char *id = json_text(object, "id");
 	struct delivery *delivery = id ? find_id(actions, id) : NULL;
 
-	if (id && !delivery && json_object_get(object, "told"))
+	if (id && !delivery && strlen(id) < sizeof(delivery->id) && json_object_get(object, "told"))
 		delivery = restore_whole(actions, id, object);
 	if (delivery) {
 		bool was_finished = is_finished(delivery);
 
 		delivery->state = state_parse(json_text(object, "state"));
-		delivery->attempts =
-			(unsigned)json_integer_value(json_object_get(object, "attempts"));
-		delivery->code = (int)json_integer_value(json_object_get(object, "code"));
-		snprintf(delivery->message, sizeof(delivery->message), "%s",
-			 json_text(object, "message") ?: "");
-		delivery->last_attempt_ms = json_integer_value(json_object_get(object, "last"));
-		delivery->next_ms = json_integer_value(json_object_get(object, "next"));
-		delivery->finished_ms = json_integer_value(json_object_get(object, "finished"));
-		delivery->created_ms = json_integer_value(json_object_get(object, "created"));
+		delivery->attempts = (unsigned)integer_from_json(
+			json_object_get(object, "attempts"), 0, ATTEMPTS_MAX);
+		delivery->code = (int)integer_from_json(json_object_get(object, "code"), INT32_MIN,
+							INT32_MAX);
+		text_fit(delivery->message, sizeof(delivery->message),
+			 json_text(object, "message"));
+		delivery->last_attempt_ms = time_from_json(json_object_get(object, "last"));
+		delivery->next_ms = time_from_json(json_object_get(object, "next"));
+		delivery->finished_ms = time_from_json(json_object_get(object, "finished"));
+		delivery->created_ms =
+			integer_from_json(json_object_get(object, "created"), 0, TIME_MAX_MS);
 		actions->nfinished += is_finished(delivery) && !was_finished;
 		forget_old(actions);
 	}

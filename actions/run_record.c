@@ -97,7 +97,8 @@ static void step_restore(struct run *run, struct run_step *step, const json_t *o
 {
 	text_fit(step->id, sizeof(step->id), json_text(object, "id"));
 	step->state = step_state_parse(json_text(object, "state"));
-	step->exit = (int)json_integer_value(json_object_get(object, "exit"));
+	step->exit =
+		(int)integer_from_json(json_object_get(object, "exit"), INT32_MIN, INT32_MAX);
 	text_fit(step->message, sizeof(step->message), json_text(object, "message"));
 	step->started_ms = time_from_json(json_object_get(object, "started"));
 	step->finished_ms = time_from_json(json_object_get(object, "finished"));

@@ -308,17 +308,20 @@ void silences_restore(struct actions *actions, struct slice payload)
 	    matchers_restore(&restored, json_object_get(object, "matchers")) == 0) {
 		struct silence *silence = find(actions, id);
 
-		snprintf(restored.id, sizeof(restored.id), "%s", id);
+		strcpy(restored.id, id);
 		restored.starts_ms = time_from_json(json_object_get(object, "starts"));
 		restored.ends_ms = time_from_json(json_object_get(object, "ends"));
 		restored.updated_ms = time_from_json(json_object_get(object, "updated"));
 		restored.created_by = strdup(json_text(object, "created_by") ?: "");
 		restored.comment = strdup(json_text(object, "comment") ?: "");
-		if (silence)
+		bool is_whole = restored.starts_ms != TIME_NONE && restored.ends_ms != TIME_NONE &&
+				restored.created_by && restored.comment;
+
+		if (is_whole && silence)
 			silence_fini(silence);
-		else
+		else if (is_whole)
 			silence = add(actions);
-		if (silence)
+		if (is_whole && silence)
 			*silence = restored;
 		else
 			silence_fini(&restored);
