@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/bind.h"
@@ -39,7 +40,8 @@ struct file {
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
 	struct bind_map external_labels;
 	int on_sender_silence;
-	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals, *mute_time_intervals, *templates, *global, *runbooks, *actions;
+	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
+		*mute_time_intervals, *templates, *global, *runbooks, *actions;
 	const struct yaml_node *later[8];
 	const struct yaml_node *root; /* NULL: no file */
 };
@@ -53,69 +55,96 @@ struct file {
 	static const struct bind_table name = { .what = title,                                     \
 						.size = sizeof(struct s),                          \
 						.fields = name##_fields,                           \
-						.n = sizeof(name##_fields) / sizeof(name##_fields[0]), \
+						.n = sizeof(name##_fields) /                       \
+						     sizeof(name##_fields[0]),                     \
 						.node_offset = SIZE_MAX,                           \
 						.given_offset = SIZE_MAX }
 
 TABLE(web_table, web_part, "web",
-      FIELD(web_part, listen_address, "listen_address", BIND_STRING, .default_text = "127.0.0.1:9797",
+      FIELD(web_part, listen_address, "listen_address", BIND_STRING,
+	    .default_text = "127.0.0.1:9797",
 	    .doc = "Where everything is served: ingest, API, page."),
       FIELD(web_part, external_url, "external_url", BIND_STRING, .default_text = "",
-	    .doc = "The address under which people reach the page; links in notifications begin with it."),
+	    .doc = "The address under which people reach the page; links in notifications begin "
+		   "with it. Unless given: where it listens."),
       FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
 	    .doc = "Further host names under which page and APIs may be asked for."));
 
 TABLE(storage_table, storage_part, "storage",
-      FIELD(storage_part, url, "url", BIND_STRING, .default_text = "memory", .doc = "Where windows live beside the journal: memory."),
-      FIELD(storage_part, durability, "durability", BIND_ENUM, .values = "async", .default_text = "async",
+      FIELD(storage_part, url, "url", BIND_STRING, .default_text = "memory",
+	    .doc = "Where windows live beside the journal: memory."),
+      FIELD(storage_part, durability, "durability", BIND_ENUM, .values = "async",
+	    .default_text = "async",
 	    .doc = "When a sender is answered: async as soon as its samples are in the windows."),
-      FIELD(storage_part, journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each", .default_text = "group",
-	    .doc = "When the journal is synced to disk: never, once for all that waits, after each record."));
+      FIELD(storage_part, journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each",
+	    .default_text = "group",
+	    .doc = "When the journal is synced to disk: never, once for all that waits, after each "
+		   "record."));
 
 TABLE(limits_table, limits_part, "limits",
-      FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20, .max = INT64_MAX, .unit = "bytes",
+      FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20,
+	    .max = INT64_MAX, .unit = "bytes",
 	    .doc = "Memory for series and windows; beyond it no new series is taken."),
-      FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1, .max = 100000000,
-	    .doc = "Series kept; samples of further ones are rejected."),
-      FIELD(limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000", .min = 1, .max = 100000000,
-	    .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least used are forgotten beyond it."),
-      FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1, .max = 10000000, .doc = "Rules in all files."),
-      FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000", .min = 1, .max = INT64_MAX,
+      FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1,
+	    .max = 100000000, .doc = "Series kept; samples of further ones are rejected."),
+      FIELD(limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000",
+	    .min = 1, .max = 100000000,
+	    .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least "
+		   "used are forgotten beyond it."),
+      FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1,
+	    .max = 10000000, .doc = "Rules in all files."),
+      FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
+	    .min = 1, .max = INT64_MAX,
 	    .doc = "Samples an ad-hoc query may touch; more is answered 422."),
-      FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION, .default_text = "30s", .min = 1, .max = DAY_MS,
-	    .doc = "Time an ad-hoc query may take; more is answered 503."),
-      FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB", .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
-	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it senders are answered 503 with Retry-After."));
+      FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION, .default_text = "30s",
+	    .min = 1, .max = DAY_MS, .doc = "Time an ad-hoc query may take; more is answered 503."),
+      FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
+	    .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
+	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it "
+		   "senders are answered 503 with Retry-After."));
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
-static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting", "ingest", "redact", "watchdog" };
+static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
+					  "ingest",  "redact",	"watchdog" };
 
 TABLE(file_table, file, "configuration",
       FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
       FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
-	    .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a restart."),
-      FIELD(file, rule_files, "rule_files", BIND_STRINGS, .doc = "Rule files, with wildcards; relative to this file."),
-      FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION, .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
+	    .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "
+		   "restart."),
+      FIELD(file, rule_files, "rule_files", BIND_STRINGS,
+	    .doc = "Rule files, with wildcards; relative to this file."),
+      FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
+	    .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
 	    .doc = "Of groups that name no interval."),
-      FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION, .default_text = "0s", .min = 0, .max = DAY_MS,
-	    .doc = "How far back rules look, for late senders."),
-      FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m", .min = 1, .max = 365 * DAY_MS,
+      FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION, .default_text = "0s",
+	    .min = 0, .max = DAY_MS, .doc = "How far back rules look, for late senders."),
+      FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
+	    .min = 1, .max = 365 * DAY_MS,
 	    .doc = "How old the newest sample of a series may be for an instant selector."),
-      FIELD(file, external_labels, "external_labels", BIND_MAP, .doc = "Labels added to alerts when they are sent."),
-      FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve", .default_text = "hold",
+      FIELD(file, external_labels, "external_labels", BIND_MAP,
+	    .doc = "Labels added to alerts when they are sent."),
+      FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
+	    .default_text = "hold",
 	    .doc = "What becomes of alerts whose series end because their sender is silent."),
-      FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s", .min = 1000, .max = DAY_MS,
+      FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s",
+	    .min = 1000, .max = DAY_MS,
 	    .doc = "After so long without a request a sender is silent."),
-      FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table, .doc = "Where state is kept."),
-      FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table, .doc = "What bounds each resource."),
+      FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table,
+	    .doc = "Where state is kept."),
+      FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table,
+	    .doc = "What bounds each resource."),
       FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
       FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
       FIELD(file, receivers, "receivers", BIND_NODE, .doc = "Alertmanager's receivers; see below."),
       FIELD(file, runbooks, "runbooks", BIND_NODE, .doc = "Runbooks; see below."),
       FIELD(file, global, "global", BIND_NODE, .doc = "Alertmanager's defaults."),
-      FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, time_intervals, "time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE,
+	    .doc = "Not there yet: must be empty."),
+      FIELD(file, time_intervals, "time_intervals", BIND_NODE,
+	    .doc = "Not there yet: must be empty."),
+      FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE,
+	    .doc = "Not there yet: must be empty."),
       FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
@@ -134,14 +163,16 @@ static void refuse_later(const struct file *file, struct diag_list *diags)
 {
 	for (size_t i = 0; i < sizeof(later_keys) / sizeof(later_keys[0]); i++)
 		if (!is_empty(file->later[i]))
-			yaml_diag(diags, DIAG_ERROR, file->later[i], "take it out for now", "\"%s\" is not supported yet", later_keys[i]);
+			yaml_diag(diags, DIAG_ERROR, file->later[i], "take it out for now",
+				  "\"%s\" is not supported yet", later_keys[i]);
 }
 
 /* An error at the value of section.key; about the whole file when that is not there. */
-static int complain(const struct file *file, const char *section, const char *key, const char *path, struct diag_list *diags, const char *hint,
-		    const char *text, struct slice value)
+static int complain(const struct file *file, const char *section, const char *key, const char *path,
+		    struct diag_list *diags, const char *hint, const char *text, struct slice value)
 {
-	const struct yaml_node *mapping = file->root ? yaml_get(file->root, section) : NULL, *node = mapping ? yaml_get(mapping, key) : NULL;
+	const struct yaml_node *mapping = file->root ? yaml_get(file->root, section) : NULL,
+			       *node = mapping ? yaml_get(mapping, key) : NULL;
 
 	if (node)
 		yaml_diag(diags, DIAG_ERROR, node, hint, text, SLICE_ARG(value));
@@ -166,7 +197,8 @@ static int bind_address(struct slice text, struct config *config)
 		if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
 			host = (struct slice){ host.ptr + 1, host.len - 2 };
 		if (good) {
-			config->listen_host = arena_strdup(&config->arena, host.len ? host : SLICE("0.0.0.0"));
+			config->listen_host =
+				arena_strdup(&config->arena, host.len ? host : SLICE("0.0.0.0"));
 			config->listen_port = (uint16_t)number;
 			return config->listen_host ? 0 : ERR_NOMEM;
 		}
@@ -188,13 +220,15 @@ static int add_rule_file(struct config *config, const char *path)
 	return 0;
 }
 
-/* A wildcard that matches nothing warns; a plain name that is not there is an error when it is read. */
+/* A wildcard that matches nothing warns; a plain name that is not there is an error when it is
+ * read. */
 static int add_glob(struct config *config, const char *base_dir, struct slice pattern,
 		    const struct yaml_node *node, struct diag_list *diags)
 {
 	char *path = pattern.len && pattern.ptr[0] == '/'
 			     ? arena_strdup(&config->arena, pattern)
-			     : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir, SLICE_ARG(pattern));
+			     : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir,
+					    SLICE_ARG(pattern));
 	glob_t found;
 	int code = 0;
 
@@ -213,7 +247,8 @@ static int add_glob(struct config *config, const char *base_dir, struct slice pa
 	return code;
 }
 
-static int bind_external_labels(struct config *config, const struct bind_map *map, struct diag_list *diags)
+static int bind_external_labels(struct config *config, const struct bind_map *map,
+				struct diag_list *diags)
 {
 	struct label *pairs = arena_alloc(&config->arena, (map->n + 1) * sizeof(*pairs));
 	const char *why = NULL;
@@ -225,20 +260,50 @@ static int bind_external_labels(struct config *config, const struct bind_map *ma
 	int code = labels_new(pairs, map->n, &config->external_labels, &why);
 
 	if (code == ERR_INVALID || code == ERR_LIMIT)
-		diag_add(diags, DIAG_ERROR, config->path, 0, 0, NULL, NULL, "external_labels: %s", why);
+		diag_add(diags, DIAG_ERROR, config->path, 0, 0, NULL, NULL, "external_labels: %s",
+			 why);
 	return code;
 }
 
-static int bind_file(struct config *config, const struct file *file, const struct config_overrides *overrides, const char *base_dir,
+/*
+ * Unless it is given, links lead to where we listen: on all addresses to this host by its name, on
+ * a port that the system chooses nowhere.
+ */
+static int bind_external_url(struct config *config, struct slice given)
+{
+	char name[256] = "localhost";
+	const char *host = config->listen_host;
+
+	if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0) {
+		gethostname(name, sizeof(name) - 1);
+		host = name;
+	}
+	char *url = given.len || config->listen_port == 0
+			    ? arena_strdup(&config->arena, given)
+			    : arena_printf(&config->arena,
+					   strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u",
+					   host, config->listen_port);
+
+	if (!url)
+		return ERR_NOMEM;
+	config->external_url = slice_from(url);
+	return 0;
+}
+
+static int bind_file(struct config *config, const struct file *file,
+		     const struct config_overrides *overrides, const char *base_dir,
 		     struct diag_list *diags)
 {
-	struct slice data_dir = overrides->data_dir ? slice_from(overrides->data_dir) : file->data_dir;
-	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address) : file->web.listen_address;
+	struct slice data_dir =
+		overrides->data_dir ? slice_from(overrides->data_dir) : file->data_dir;
+	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address)
+							 : file->web.listen_address;
 	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
 	int code = 0, one;
 
-	config->external_url = overrides->external_url ? slice_from(overrides->external_url) : file->web.external_url;
-	config->external_url = slice_from(arena_strdup(&config->arena, config->external_url));
+	struct slice external_url = overrides->external_url ? slice_from(overrides->external_url)
+							    : file->web.external_url;
+
 	config->allowed_hosts = file->web.allowed_hosts;
 	config->journal_sync = (enum journal_sync)file->storage.journal_sync;
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
@@ -254,18 +319,23 @@ static int bind_file(struct config *config, const struct file *file, const struc
 	config->query_timeout_ms = file->limits.query_timeout_ms;
 	config->queue_bytes_max = file->limits.queue_bytes;
 	if (!slice_is(file->storage.url, "memory"))
-		code = complain(file, "storage", "url", config->path, diags, "write memory, or leave it out",
-				"storage.url \"" SLICE_FMT "\" is not supported yet", file->storage.url);
+		code = complain(file, "storage", "url", config->path, diags,
+				"write memory, or leave it out",
+				"storage.url \"" SLICE_FMT "\" is not supported yet",
+				file->storage.url);
 	if ((one = bind_address(address, config)) == ERR_INVALID)
-		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web", "listen_address", config->path, diags,
-			 "write it as HOST:PORT, for example 127.0.0.1:9797", "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
-	if (one)
+		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web",
+			 "listen_address", config->path, diags,
+			 "write it as HOST:PORT, for example 127.0.0.1:9797",
+			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
+	if (one || (one = bind_external_url(config, external_url)))
 		code = one;
 	if (!slice_is(data_dir, "none")) {
 		bool as_given = overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
 
 		config->data_dir = as_given ? arena_strdup(&config->arena, data_dir)
-					    : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir, SLICE_ARG(data_dir));
+					    : arena_printf(&config->arena, "%s/" SLICE_FMT,
+							   base_dir, SLICE_ARG(data_dir));
 	}
 	for (size_t i = 0; i < file->rule_files.n; i++)
 		if ((one = add_glob(config, base_dir, file->rule_files.items[i], names->items[i],
@@ -277,12 +347,19 @@ static int bind_file(struct config *config, const struct file *file, const struc
 	if ((one = bind_external_labels(config, &file->external_labels, diags)))
 		code = one;
 	refuse_later(file, diags);
-	struct actions_config_nodes nodes = { .route = file->route, .receivers = file->receivers, .inhibit_rules = file->inhibit_rules,
-					      .time_intervals = file->time_intervals, .mute_time_intervals = file->mute_time_intervals,
-					      .templates = file->templates, .global = file->global, .runbooks = file->runbooks,
-					      .actions = file->actions, .base_dir = base_dir };
+	struct actions_config_nodes nodes = { .route = file->route,
+					      .receivers = file->receivers,
+					      .inhibit_rules = file->inhibit_rules,
+					      .time_intervals = file->time_intervals,
+					      .mute_time_intervals = file->mute_time_intervals,
+					      .templates = file->templates,
+					      .global = file->global,
+					      .runbooks = file->runbooks,
+					      .actions = file->actions,
+					      .base_dir = base_dir };
 
-	if ((one = actions_config_bind(&nodes, config->external_url, config->external_labels, diags, &config->actions)))
+	if ((one = actions_config_bind(&nodes, config->external_url, config->external_labels, diags,
+				       &config->actions)))
 		code = one;
 	return diags->errors && !code ? ERR_INVALID : code;
 }
@@ -365,7 +442,9 @@ void config_unref(struct config *config)
 
 void config_reference(struct buf *out)
 {
-	static const struct bind_table *const tables[] = { &file_table, &route_table, &receiver_table, &runbook_table, &actions_table };
+	static const struct bind_table *const tables[] = { &file_table, &route_table,
+							   &receiver_table, &runbook_table,
+							   &actions_table };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		if (i)
@@ -373,7 +452,8 @@ void config_reference(struct buf *out)
 		bind_reference(tables[i], out);
 	}
 	for (size_t i = 0; i < action_plugins_count; i++) {
-		const struct bind_table *const of_plugin[] = { action_plugins[i]->integration, action_plugins[i]->step };
+		const struct bind_table *const of_plugin[] = { action_plugins[i]->integration,
+							       action_plugins[i]->step };
 
 		for (size_t k = 0; k < 2; k++) {
 			if (!of_plugin[k])
