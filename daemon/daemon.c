@@ -1,7 +1,6 @@
 #include "daemon/threads.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -183,55 +181,6 @@ static void on_replayed(void *ctx, enum record_type type, struct slice payload)
 	actions_restore(daemon->action.actions, type, payload);
 }
 
-#define INSTANCE_DIGITS 8
-
-/* As it was kept. ERR_NOT_FOUND: there is none; ERR_IO with *why. */
-static int instance_read(struct daemon *daemon, const char *path, char **why)
-{
-	FILE *file = fopen(path, "r");
-	char text[INSTANCE_DIGITS + 2] = "";
-
-	if (!file && errno == ENOENT)
-		return ERR_NOT_FOUND;
-	bool read = file && (fgets(text, sizeof(text), file) || !ferror(file));
-
-	if (!read && asprintf(why, "cannot read \"%s\": %s", path, strerror(errno)) < 0)
-		*why = NULL;
-	if (file)
-		fclose(file);
-	if (!read)
-		return ERR_IO;
-	if (strspn(text, "0123456789abcdef") != INSTANCE_DIGITS || (text[INSTANCE_DIGITS] && text[INSTANCE_DIGITS] != '\n')) {
-		log_warn("daemon", "the name of this data_dir cannot be read: another one is made", "file=%s", log_quote(slice_from(path)));
-		return ERR_NOT_FOUND;
-	}
-	snprintf(daemon->instance, sizeof(daemon->instance), "%.*s", INSTANCE_DIGITS, text);
-	return 0;
-}
-
-/* The identity of this data_dir, in ids of deliveries and runs: made once, kept beside the journal. */
-static int instance_init(struct daemon *daemon, char **why)
-{
-	char path[FILE_PATH_MAX], text[sizeof(daemon->instance) + 1];
-	struct hash_key key;
-	int code = ERR_NOT_FOUND;
-
-	if (daemon->config->data_dir) {
-		snprintf(path, sizeof(path), "%s/instance", daemon->config->data_dir);
-		code = instance_read(daemon, path, why);
-	}
-	if (code != ERR_NOT_FOUND)
-		return code;
-	if ((code = hash_key_init(&key)))
-		return code;
-	snprintf(daemon->instance, sizeof(daemon->instance), "%0*llx", INSTANCE_DIGITS,
-		 (unsigned long long)hash_checksum(key.secret, sizeof(key.secret)) & 0xffffffff);
-	if (!daemon->config->data_dir)
-		return 0;
-	snprintf(text, sizeof(text), "%s\n", daemon->instance);
-	return file_replace(path, slice_from(text), why);
-}
-
 /* What was read, and what of it could not be. */
 static void tell_replayed(const struct journal_replay_stats *stats, int64_t took_us)
 {
@@ -248,7 +197,26 @@ static void tell_replayed(const struct journal_replay_stats *stats, int64_t took
 			  (unsigned long long)stats->missing);
 }
 
-/* Rules first, then what the journal remembers, then the time: so that nothing is judged before it is known. */
+/* What the journal remembers, and the name of this data_dir, which depends on that. */
+static int replay(struct daemon *daemon, char **why)
+{
+	struct journal_replay_stats stats;
+	int64_t begun_us = clock_monotonic_us();
+
+	if (!daemon->store.journal)
+		return instance_init(daemon, NULL, why);
+	int code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats, why);
+
+	if (code)
+		return code;
+	tell_replayed(&stats, clock_monotonic_us() - begun_us);
+	return instance_init(daemon, &stats, why);
+}
+
+/*
+ * Rules first, then what the journal remembers, then the time: so that nothing is judged before it
+ * is known.
+ */
 static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 {
 	struct engine *engine = daemon->engine.engine;
@@ -259,16 +227,10 @@ static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 		engine_step(engine, START_UNITS);
 	actions_configure(actions, daemon->config->actions);
 	actions_rules(actions, rules);
-	if (daemon->store.journal) {
-		struct journal_replay_stats stats;
-		int64_t begun_us = clock_monotonic_us();
+	int code = replay(daemon, why);
 
-		int code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats, why);
-
-		if (code)
-			return code;
-		tell_replayed(&stats, clock_monotonic_us() - begun_us);
-	}
+	if (code)
+		return code;
 	engine_restore_done(engine);
 	actions_restore_done(actions, clock_wall_ms());
 	return 0;
@@ -278,7 +240,7 @@ static int init_threads(struct daemon *daemon, char **why)
 {
 	int code = store_thread_init(&daemon->store, daemon, why);
 
-	if (code || (code = instance_init(daemon, why)) || (code = engine_thread_init(&daemon->engine, daemon)) ||
+	if (code || (code = engine_thread_init(&daemon->engine, daemon)) ||
 	    (code = action_thread_init(&daemon->action, daemon, why)))
 		return code;
 	uint16_t port = daemon->config->listen_port;
@@ -360,14 +322,11 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 	char *why = NULL;
 	int code = init_threads(daemon, &why);
 
+	if (code == 0)
+		code = restore(daemon, rules, &why);
 	if (code) {
-		log_error("daemon", "cannot start", "error=%s", log_quote(slice_from(why ? why : error_text(code))));
-		free(why);
-		return EXIT_FAILURE;
-	}
-	code = restore(daemon, rules, &why);
-	if (code) {
-		log_error("daemon", "cannot read the journal", "error=%s", log_quote(slice_from(why ? why : error_text(code))));
+		log_error("daemon", "cannot start", "error=%s",
+			  log_quote(slice_from(why ? why : error_text(code))));
 		free(why);
 		return EXIT_FAILURE;
 	}

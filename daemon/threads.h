@@ -188,6 +188,12 @@ int ingest_thread_start(struct ingest_thread *thread);
 void ingest_thread_stop(struct ingest_thread *thread);
 void ingest_thread_fini(struct ingest_thread *thread);
 
+/*
+ * Sets daemon->instance, after the journal was read (stats NULL: there is none) and before
+ * anything is done. ERR_IO with *why.
+ */
+int instance_init(struct daemon *daemon, const struct journal_replay_stats *stats, char **why);
+
 /* On a thread whose server listens. ERR_NOMEM. */
 int own_metrics_init(struct ingest_thread *thread);
 void own_metrics_fini(struct ingest_thread *thread);
