@@ -181,6 +181,7 @@ void actions_configure(struct actions *actions, struct actions_config *config)
 	actions_enter(actions);
 	actions->config = actions_config_ref(config);
 	outbox_configure(actions);
+	alerts_relabel(actions);
 	groups_rebuild(actions);
 	runs_configure(actions->runs);
 	actions_config_unref(old);

@@ -26,6 +26,7 @@
 struct active_alert {
 	struct table_entry entry; /* by labels */
 	struct labels *labels, *expr_labels, *annotations;
+	struct labels *own; /* without the external ones: the engine's */
 	uint64_t fingerprint;
 	int64_t starts_ms, ends_ms, updated_ms;
 	double value;
@@ -43,6 +44,11 @@ struct active_alert *alert_find(struct actions *actions, const struct labels *la
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event);
 /* Forgets the alert when it has ended and no group holds it. */
 void alert_release(struct actions *actions, struct active_alert *alert);
+/*
+ * The external labels have changed: what fires ends under its old labels and begins under the new
+ * ones.
+ */
+void alerts_relabel(struct actions *actions);
 void alerts_restore(struct actions *actions, struct slice payload);
 void alerts_checkpoint(struct actions *actions);
 void alerts_fini(struct actions *actions);

@@ -23,6 +23,7 @@ struct active_alert *alert_find(struct actions *actions, const struct labels *la
 static void alert_free(struct active_alert *alert)
 {
 	labels_unref(alert->labels);
+	labels_unref(alert->own);
 	labels_unref(alert->expr_labels);
 	labels_unref(alert->annotations);
 	free(alert->generator_url);
@@ -117,6 +118,7 @@ static struct active_alert *alert_new(struct actions *actions, struct labels *la
 	if (!alert)
 		return NULL;
 	alert->labels = labels_ref(labels);
+	alert->own = labels_ref(event->labels);
 	alert->expr_labels = labels_ref(event->expr_labels);
 	alert->fingerprint = alert->entry.hash = labels_fingerprint(labels);
 	alert->ends_ms = TIME_NONE;
@@ -178,6 +180,64 @@ struct active_alert *alert_update(struct actions *actions, const struct alert_ev
 	return alert;
 }
 
+/* As an event of the engine would tell it. */
+static struct alert_event event_of(const struct active_alert *alert)
+{
+	bool fires = alert->ends_ms == TIME_NONE;
+
+	return (struct alert_event){ .from = ALERT_FIRING,
+				     .state = fires ? ALERT_FIRING : ALERT_INACTIVE,
+				     .labels = alert->own,
+				     .expr_labels = alert->expr_labels,
+				     .value = alert->value,
+				     .at_ms = alert->updated_ms,
+				     .active_at_ms = alert->starts_ms,
+				     .fired_at_ms = alert->starts_ms,
+				     .resolved_at_ms = alert->ends_ms,
+				     .keep_since_ms = TIME_NONE,
+				     .file = alert->file,
+				     .group = alert->group,
+				     .rule = alert->rule };
+}
+
+struct collected {
+	struct active_alert **items;
+	size_t n;
+};
+
+static void collect_one(void *ctx, struct table_entry *entry)
+{
+	struct collected *all = ctx;
+
+	all->items[all->n++] = (struct active_alert *)entry;
+}
+
+void alerts_relabel(struct actions *actions)
+{
+	struct collected all = { .items = malloc((actions->alerts.n + 1) * sizeof(*all.items)) };
+
+	if (!all.items) {
+		log_error("action", "out of memory: alerts keep their external labels", NULL);
+		return;
+	}
+	table_each(&actions->alerts, collect_one, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		struct active_alert *old = all.items[i];
+		struct labels *labels = with_external(actions, old->own);
+		struct alert_event event = event_of(old);
+
+		if (old->ends_ms == TIME_NONE && !labels_is_equal(labels, old->labels) &&
+		    alert_update(actions, &event)) {
+			old->ends_ms = actions->now_ms;
+			/* It is found by all its labels from now on. */
+			labels_unref(old->own);
+			old->own = labels_ref(old->labels);
+		}
+		labels_unref(labels);
+	}
+	free(all.items);
+}
+
 void alert_release(struct actions *actions, struct active_alert *alert)
 {
 	if (alert->groups || alert->ends_ms == TIME_NONE)
@@ -210,20 +270,7 @@ static void save_one(void *ctx, struct table_entry *entry)
 {
 	struct actions *actions = ctx;
 	struct active_alert *alert = (struct active_alert *)entry;
-	struct alert_event event = { .from = ALERT_FIRING,
-				     .state = alert->ends_ms == TIME_NONE ? ALERT_FIRING
-									  : ALERT_INACTIVE,
-				     .labels = alert->labels,
-				     .expr_labels = alert->expr_labels,
-				     .value = alert->value,
-				     .at_ms = alert->updated_ms,
-				     .active_at_ms = alert->starts_ms,
-				     .fired_at_ms = alert->starts_ms,
-				     .resolved_at_ms = alert->ends_ms,
-				     .keep_since_ms = TIME_NONE,
-				     .file = alert->file,
-				     .group = alert->group,
-				     .rule = alert->rule };
+	struct alert_event event = event_of(alert);
 	struct buf out;
 
 	/* An ended alert is only found again under a firing one: so it is told in two steps. */
