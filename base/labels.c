@@ -202,6 +202,15 @@ int labels_compare(const struct labels *a, const struct labels *b)
 	return (a->n > b->n) - (a->n < b->n);
 }
 
+/* The block is canonical but for its count of references: entries and bytes follow from the set. */
+struct hash128 labels_hash(const struct labels *labels, const struct hash_key *key)
+{
+	const struct entry *last = labels->n ? &labels->entries[labels->n - 1] : NULL;
+	size_t bytes = last ? last->at + last->name_len + last->value_len : 0;
+
+	return hash_keyed128(key, labels->entries, labels->n * sizeof(*labels->entries) + bytes);
+}
+
 uint64_t labels_fingerprint(const struct labels *labels)
 {
 	uint64_t state = FNV1A64_INIT;

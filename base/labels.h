@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/slice.h"
 
 #define LABELS_COUNT_MAX 256	     /* labels in one set */
@@ -39,6 +40,8 @@ struct slice labels_get(const struct labels *labels, struct slice name);
 bool labels_is_equal(const struct labels *a, const struct labels *b);
 /* By names and values pairwise, as Prometheus' labels.Compare: for stable output. */
 int labels_compare(const struct labels *a, const struct labels *b);
+/* Equal sets have equal hashes under one key. */
+struct hash128 labels_hash(const struct labels *labels, const struct hash_key *key);
 /* Alertmanager's and Prometheus' fingerprint: FNV-1a over name 0xFF value 0xFF. */
 uint64_t labels_fingerprint(const struct labels *labels);
 /*

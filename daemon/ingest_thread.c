@@ -10,68 +10,25 @@
 
 #define IDLE_TIMEOUT_MS (5 * 60 * 1000)
 #define CONNECTIONS_MAX 10000
-#define RETRY_AFTER_S "1"
 
-/* Has the store thread fallen so far behind that nothing more may come in? */
-static bool is_store_behind(struct daemon *daemon)
-{
-	return queue_bytes(daemon->store.inbox) > (size_t)atomic_load(&daemon->queue_bytes_max);
-}
-
-static void reply_write(struct http_request *request, const struct rw_reply *reply)
-{
-	struct http_reply http = { .status = reply->status,
-				   .content_type = reply->body[0] ? "text/plain; charset=utf-8" : NULL,
-				   .headers = reply->headers,
-				   .nheaders = reply->nheaders,
-				   .body = slice_from(reply->body) };
-
-	http_reply(request, &http);
-}
-
-/* 503 keeps the data at the sender; 429 would make Prometheus drop it. */
-struct full_reply {
-	struct rw_reply reply;
-	struct http_header headers[5];
-	struct http_reply http;
+/* Protocols that bring data. All other paths are the API's. */
+static const struct ingest_route {
+	const char *path;
+	void (*request)(struct ingest_thread *thread, struct http_request *request);
+} routes[] = {
+	{ "/api/v1/write", remote_write_request },
+	{ "/api/v1/push", remote_write_request },
 };
 
-static void full_reply_make(struct ingest_thread *thread, bool version2, struct full_reply *full)
+bool ingest_is_open(struct ingest_thread *thread)
 {
-	size_t n = 0;
+	struct daemon *daemon = thread->daemon;
 
-	atomic_fetch_add_explicit(&thread->refused_full, 1, memory_order_relaxed);
-	rw_reply_refused(503, "too busy, try again", version2, &full->reply);
-	full->headers[n++] = (struct http_header){ "Retry-After", RETRY_AFTER_S };
-	for (size_t i = 0; i < full->reply.nheaders; i++)
-		full->headers[n++] = full->reply.headers[i];
-	full->http = (struct http_reply){ .status = 503,
-					  .content_type = "text/plain; charset=utf-8",
-					  .headers = full->headers,
-					  .nheaders = n,
-					  .body = slice_from(full->reply.body) };
+	return !atomic_load_explicit(&daemon->draining, memory_order_relaxed) &&
+	       queue_bytes(daemon->store.inbox) <= (size_t)atomic_load(&daemon->queue_bytes_max);
 }
 
-static void reply_full(struct ingest_thread *thread, struct http_request *request, bool version2)
-{
-	struct full_reply full;
-
-	full_reply_make(thread, version2, &full);
-	http_reply(request, &full.http);
-}
-
-/* It would never fit into the queue: to ask for another try would be to be asked for ever. */
-static void reply_too_large(struct ingest_thread *thread, struct http_request *request, bool version2)
-{
-	struct rw_reply reply;
-
-	atomic_fetch_add_explicit(&thread->refused_bad, 1, memory_order_relaxed);
-	rw_reply_refused(413, "the request takes more memory than limits.queue_bytes", version2, &reply);
-	reply_write(request, &reply);
-}
-
-/* (user, or address and user agent) */
-static void sender_name(struct http_request *request, struct batch_sender *sender)
+void ingest_sender(struct http_request *request, struct batch_sender *sender)
 {
 	struct slice peer = http_request_peer(request), agent = http_request_header(request, "User-Agent");
 
@@ -79,109 +36,35 @@ static void sender_name(struct http_request *request, struct batch_sender *sende
 	sender->hash = hash_fnv1a64(FNV1A64_INIT, sender->name, strlen(sender->name));
 }
 
-static void on_write(struct ingest_thread *thread, struct http_request *request)
+int ingest_push(struct ingest_thread *thread, struct batch *batch, void (*done)(void *thread, struct batch *batch))
 {
-	struct daemon *daemon = thread->daemon;
-	struct rw_request body = { .content_type = http_request_header(request, "Content-Type"),
-				   .content_encoding = http_request_header(request, "Content-Encoding"),
-				   .body = http_request_body(request) };
-	bool version2 = rw_is_version2(body.content_type);
-	struct batch *batch;
-	char *why = NULL;
-
-	if (atomic_load_explicit(&daemon->draining, memory_order_relaxed) || is_store_behind(daemon)) {
-		reply_full(thread, request, version2);
-		return;
-	}
-	int status = rw_decode(thread->decoder, &body, &batch, &why);
-
-	if (status) {
-		struct rw_reply reply;
-
-		atomic_fetch_add_explicit(&thread->refused_bad, 1, memory_order_relaxed);
-		rw_reply_refused(status, why ? why : "", version2, &reply);
-		free(why);
-		reply_write(request, &reply);
-		return;
-	}
-	struct http_token token;
-
-	if (batch->item.cost > thread->batch_bytes_max) {
-		reply_too_large(thread, request, version2);
-		rw_decoder_recycle(thread->decoder, batch);
-		return;
-	}
-	sender_name(request, &batch->sender);
-	if (http_defer(request, &token)) {
-		rw_decoder_recycle(thread->decoder, batch);
-		reply_full(thread, request, version2);
-		return;
-	}
 	batch->thread = thread->number;
-	batch->slot = token.slot;
-	batch->generation = token.generation;
 	batch->arrived_us = clock_monotonic_us();
 	batch->item.kind = MSG_BATCH;
-	if (queue_push(daemon->engine.inbox, &batch->item, false)) {
-		struct full_reply full;
-
-		full_reply_make(thread, version2, &full);
-		http_reply_to(thread->server, token, &full.http);
-		rw_decoder_recycle(thread->decoder, batch);
-	}
+	batch->done = done;
+	return queue_push(thread->daemon->engine.inbox, &batch->item, false);
 }
 
-static bool is_write_path(struct slice path)
+void ingest_reply_post_only(struct http_request *request, const char *why)
 {
-	return slice_is(path, "/api/v1/write") || slice_is(path, "/api/v1/push");
+	struct http_header allow = { "Allow", "POST" };
+
+	http_reply(request, &(struct http_reply){ .status = 405, .headers = &allow, .nheaders = 1,
+						  .content_type = "text/plain; charset=utf-8", .body = slice_from(why) });
 }
 
 static void on_request(void *ctx, struct http_request *request)
 {
 	struct ingest_thread *thread = ctx;
-	enum http_method method = http_request_method(request);
 
 	atomic_fetch_add_explicit(&thread->requests, 1, memory_order_relaxed);
-	if (!is_write_path(http_request_path(request))) {
-		web_request(thread->web, request);
-		return;
-	}
-	if (!web_origin_pass(thread->web, request))
-		return;
-	if (method == HTTP_POST) {
-		on_write(thread, request);
-		return;
-	}
-	if (method == HTTP_GET || method == HTTP_HEAD) {
-		/* vmagent asks which protocol may be spoken: 1 means zstd is welcome. */
-		char *probe = http_request_param(request, "get_vm_proto_version", 0);
-
-		if (probe) {
-			free(probe);
-			http_reply(request, &(struct http_reply){ .status = 200, .content_type = "text/plain; charset=utf-8", .body = SLICE("1") });
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
+		if (slice_is(http_request_path(request), routes[i].path)) {
+			if (web_origin_pass(thread->web, request))
+				routes[i].request(thread, request);
 			return;
 		}
-	}
-	struct http_header allow = { "Allow", "POST" };
-
-	http_reply(request, &(struct http_reply){ .status = 405, .headers = &allow, .nheaders = 1,
-						  .content_type = "text/plain; charset=utf-8", .body = SLICE("remote-write is a POST\n") });
-}
-
-/* An applied batch: answer, and remember its keys. */
-static void on_batch_done(struct ingest_thread *thread, struct batch *batch)
-{
-	struct rw_reply reply;
-
-	rw_decoder_learn(thread->decoder, batch);
-	rw_reply_make(batch, &reply);
-	http_reply_to(thread->server, (struct http_token){ batch->slot, batch->generation },
-		      &(struct http_reply){ .status = reply.status,
-					    .content_type = reply.body[0] ? "text/plain; charset=utf-8" : NULL,
-					    .headers = reply.headers,
-					    .nheaders = reply.nheaders,
-					    .body = slice_from(reply.body) });
-	batch_free(batch);
+	web_request(thread->web, request);
 }
 
 /* The listen address stays what it was at the start, whatever a reloaded configuration says. */
@@ -214,10 +97,7 @@ static void on_message(void *ctx, struct queue_item *item)
 
 	switch ((enum message_kind)item->kind) {
 	case MSG_BATCH:
-		if (((struct batch *)item)->own)
-			own_metrics_batch_done(thread, (struct batch *)item);
-		else
-			on_batch_done(thread, (struct batch *)item);
+		((struct batch *)item)->done(thread, (struct batch *)item);
 		return;
 	case MSG_QUERY:
 		web_query_done(thread->web, thread->server, (struct engine_query *)item);

@@ -78,6 +78,19 @@ static struct batch *batch_of(struct own_metrics *own, const struct call *call)
 	return NULL;
 }
 
+static void on_done(void *ctx, struct batch *batch)
+{
+	struct ingest_thread *thread = ctx;
+	struct own_metrics *own = &thread->own;
+
+	own->busy = false;
+	if (batch->outcome.limited)
+		complain(own, "no room for their series");
+	else
+		own->failed = false;
+	batch_free(batch);
+}
+
 bool own_metrics_call_done(struct ingest_thread *thread, struct call *call)
 {
 	struct own_metrics *own = &thread->own;
@@ -92,6 +105,7 @@ bool own_metrics_call_done(struct ingest_thread *thread, struct call *call)
 	if (!batch)
 		return true;
 	batch->own = true;
+	batch->done = on_done;
 	batch->thread = thread->number;
 	batch->arrived_us = clock_monotonic_us();
 	batch->item.kind = MSG_BATCH;
@@ -101,18 +115,6 @@ bool own_metrics_call_done(struct ingest_thread *thread, struct call *call)
 		failed(own, error_text(ERR_FULL));
 	}
 	return true;
-}
-
-void own_metrics_batch_done(struct ingest_thread *thread, struct batch *batch)
-{
-	struct own_metrics *own = &thread->own;
-
-	own->busy = false;
-	if (batch->outcome.limited)
-		complain(own, "no room for their series");
-	else
-		own->failed = false;
-	batch_free(batch);
 }
 
 int own_metrics_init(struct ingest_thread *thread)

@@ -188,6 +188,21 @@ int ingest_thread_start(struct ingest_thread *thread);
 void ingest_thread_stop(struct ingest_thread *thread);
 void ingest_thread_fini(struct ingest_thread *thread);
 
+/* ---- for what brings data over HTTP or otherwise, on its ingest thread ---- */
+
+/* False while stopping, or while the store thread is so far behind that nothing more may come in: answer 503 with Retry-After. */
+bool ingest_is_open(struct ingest_thread *thread);
+/* Who sent the request: (user, or address and user agent). */
+void ingest_sender(struct http_request *request, struct batch_sender *sender);
+/*
+ * Gives the batch, whose sender and answer's address stand, to the engine. When it is applied, `done` is called on this thread, which frees it.
+ * ERR_FULL: the queue is; the caller keeps the batch.
+ */
+int ingest_push(struct ingest_thread *thread, struct batch *batch, void (*done)(void *thread, struct batch *batch));
+void ingest_reply_post_only(struct http_request *request, const char *why);
+
+void remote_write_request(struct ingest_thread *thread, struct http_request *request);
+
 /*
  * Sets daemon->instance, after the journal was read (stats NULL: there is none) and before
  * anything is done. ERR_IO with *why.
@@ -199,8 +214,6 @@ int own_metrics_init(struct ingest_thread *thread);
 void own_metrics_fini(struct ingest_thread *thread);
 /* A call came home: true (and freed) if it was for this. */
 bool own_metrics_call_done(struct ingest_thread *thread, struct call *call);
-/* Frees the batch. */
-void own_metrics_batch_done(struct ingest_thread *thread, struct batch *batch);
 
 /* The daemon's own metrics as text; any thread. */
 void daemon_metrics(struct daemon *daemon, struct buf *out);

@@ -100,6 +100,20 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels)
 	return 0;
 }
 
+int batch_sample_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		     int64_t ts_ms, uint64_t bits)
+{
+	if (batch_reserve(batch, 1))
+		return ERR_NOMEM;
+	batch->rows[batch->nrows++] = (struct batch_row){ labels_hash(labels, key), ts_ms, bits };
+	int code = batch_birth_add(batch, batch->nrows - 1, labels);
+	if (code)
+		batch->nrows--;
+	else
+		labels_ref(labels);
+	return code;
+}
+
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)
 {
 	assert(row < batch->nrows);

@@ -84,8 +84,9 @@ struct batch {
 
 	struct batch_outcome outcome;
 
-	/* Where the answer goes: ingest thread, slot, generation. */
+	/* Where the answer goes: ingest thread, slot, generation; and who sees to it there. */
 	uint32_t thread, slot, generation;
+	void (*done)(void *thread, struct batch *batch);
 	/* The engine's: how far it has come when it must wait for the end of a pass. */
 	uint32_t next_row, next_birth;
 	int64_t arrived_us; /* monotonic, for latency metrics */
@@ -100,6 +101,12 @@ void batch_clear(struct batch *batch);
 int batch_reserve(struct batch *batch, uint32_t nrows);
 /* Adds a birth for a row, in the order of rows. Takes the reference, unless it fails: ERR_NOMEM. */
 int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
+/*
+ * Adds a row whose labels are at hand, with its birth; takes no reference of the caller's. The key
+ * is the labels' own: the same whoever sends the series. ERR_NOMEM.
+ */
+int batch_sample_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		     int64_t ts_ms, uint64_t bits);
 /* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set.
  */
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);
