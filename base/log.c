@@ -98,7 +98,7 @@ const char *log_quote(struct slice value)
 
 /* A line under construction in a fixed buffer: logging must work when memory is short. */
 struct line {
-	char text[LOG_LINE_MAX];
+	char text[LOG_RECORD_MAX];
 	size_t len;
 };
 

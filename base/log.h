@@ -12,7 +12,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 void log_level_set(enum log_level level);
-#define LOG_LINE_MAX 8192 /* a longer line is cut */
+#define LOG_RECORD_MAX 8192 /* a longer line is cut */
 #define LOG_QUOTE_MAX 512 /* so is a longer value */
 #define LOG_QUOTES 8      /* values alive at a time in a thread */
 

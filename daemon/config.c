@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/bind.h"
 #include "base/text.h"
+#include "daemon/address.h"
 
 #define DAY_MS (24ll * 3600 * 1000)
 
@@ -30,11 +31,16 @@ struct limits_part {
 	int64_t memory, series, ignored_series, rules, query_samples, query_timeout_ms, queue_bytes;
 };
 
+struct ingest_part {
+	struct bind_structs logs;
+};
+
 /* The file as it is written; struct config is what the daemon makes of it. */
 struct file {
 	struct web_part web;
 	struct storage_part storage;
 	struct limits_part limits;
+	struct ingest_part ingest;
 	struct slice data_dir;
 	struct bind_strings rule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
@@ -103,9 +109,13 @@ TABLE(limits_table, limits_part, "limits",
 	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it "
 		   "senders are answered 503 with Retry-After."));
 
+TABLE(ingest_table, ingest_part, "ingest",
+      FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
+	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."));
+
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
 static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
-					  "ingest",  "redact",	"watchdog" };
+					  "redact",  "watchdog" };
 
 TABLE(file_table, file, "configuration",
       FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
@@ -134,6 +144,8 @@ TABLE(file_table, file, "configuration",
 	    .doc = "Where state is kept."),
       FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table,
 	    .doc = "What bounds each resource."),
+      FIELD(file, ingest, "ingest", BIND_STRUCT, .table = &ingest_table,
+	    .doc = "What comes in, besides remote-write."),
       FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
       FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
       FIELD(file, receivers, "receivers", BIND_NODE, .doc = "Alertmanager's receivers; see below."),
@@ -150,9 +162,8 @@ TABLE(file_table, file, "configuration",
       FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[4], "ingest", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[5], "redact", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[6], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+      FIELD(file, later[4], "redact", BIND_NODE, .doc = "Not there yet: must be empty."),
+      FIELD(file, later[5], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
 
 static bool is_empty(const struct yaml_node *node)
 {
@@ -178,31 +189,6 @@ static int complain(const struct file *file, const char *section, const char *ke
 		yaml_diag(diags, DIAG_ERROR, node, hint, text, SLICE_ARG(value));
 	else
 		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, hint, text, SLICE_ARG(value));
-	return ERR_INVALID;
-}
-
-/* host:port, [v6]:port or :port. */
-static int bind_address(struct slice text, struct config *config)
-{
-	const char *colon = memrchr(text.ptr ? text.ptr : "", ':', text.len);
-	char *end;
-
-	if (colon) {
-		struct slice host = { text.ptr, (size_t)(colon - text.ptr) };
-		char *port = slice_dup((struct slice){ colon + 1, text.len - host.len - 1 });
-		unsigned long number = port ? strtoul(port, &end, 10) : 0;
-		bool good = port && *port && *end == '\0' && number <= 65535;
-
-		free(port);
-		if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-			host = (struct slice){ host.ptr + 1, host.len - 2 };
-		if (good) {
-			config->listen_host =
-				arena_strdup(&config->arena, host.len ? host : SLICE("0.0.0.0"));
-			config->listen_port = (uint16_t)number;
-			return config->listen_host ? 0 : ERR_NOMEM;
-		}
-	}
 	return ERR_INVALID;
 }
 
@@ -323,7 +309,8 @@ static int bind_file(struct config *config, const struct file *file,
 				"write memory, or leave it out",
 				"storage.url \"" SLICE_FMT "\" is not supported yet",
 				file->storage.url);
-	if ((one = bind_address(address, config)) == ERR_INVALID)
+	if ((one = address_parse(address, &config->arena, &config->listen_host,
+				 &config->listen_port)) == ERR_INVALID)
 		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web",
 			 "listen_address", config->path, diags,
 			 "write it as HOST:PORT, for example 127.0.0.1:9797",
@@ -346,6 +333,12 @@ static int bind_file(struct config *config, const struct file *file,
 			code = one;
 	if ((one = bind_external_labels(config, &file->external_labels, diags)))
 		code = one;
+	if ((one = log_sources_config_bind(&file->ingest.logs, base_dir, &config->arena, diags,
+					   &config->logs)))
+		code = one;
+	if (config->logs.n)
+		complain(file, "ingest", "logs", config->path, diags, "take it out for now",
+			 "\"logs\" is not supported yet" SLICE_FMT, SLICE(""));
 	refuse_later(file, diags);
 	struct actions_config_nodes nodes = { .route = file->route,
 					      .receivers = file->receivers,
@@ -436,6 +429,7 @@ void config_unref(struct config *config)
 	if (config->actions)
 		actions_config_unref(config->actions);
 	labels_unref(config->external_labels);
+	log_sources_config_fini(&config->logs);
 	arena_fini(&config->arena);
 	free(config);
 }

@@ -9,6 +9,7 @@
 
 #include "actions/config.h"
 #include "base/yaml.h"
+#include "daemon/config_logs.h"
 #include "storage/journal.h"
 
 struct config {
@@ -29,6 +30,8 @@ struct config {
 	int64_t sender_timeout_ms;
 	/* limits */
 	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
+	/* what comes in */
+	struct log_sources_config logs;
 	/* Alertmanager's part and runbooks */
 	struct actions_config *actions;
 	char *path; /* of the file; NULL without */

@@ -37,7 +37,7 @@ static void teardown(void)
 /* What one write brought, without the time; "" when there was none. */
 static const char *take_line(void)
 {
-	static char line[LOG_LINE_MAX + 100];
+	static char line[LOG_RECORD_MAX + 100];
 	ssize_t n = recv(log_end, line, sizeof(line) - 1, MSG_DONTWAIT);
 
 	line[n > 0 ? n : 0] = '\0';
@@ -86,13 +86,13 @@ END_TEST
 
 START_TEST(log_cuts_long_lines)
 {
-	static char value[LOG_LINE_MAX * 2];
+	static char value[LOG_RECORD_MAX * 2];
 
 	memset(value, 'v', sizeof(value) - 1);
 	log_info("x", "long", "v=%s", value);
 	const char *line = take_line();
 
-	ck_assert_uint_eq(strlen(line) + 30, LOG_LINE_MAX);
+	ck_assert_uint_eq(strlen(line) + 30, LOG_RECORD_MAX);
 	ck_assert_int_eq(line[strlen(line) - 1], '\n');
 	log_info("x", value, "v=1");
 	line = take_line();
