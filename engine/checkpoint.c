@@ -5,6 +5,9 @@
  * checkpoint that holds the same thing: records are upserts, insertion of samples is idempotent. A
  * sample of a series whose dictionary entry has not come yet in this checkpoint cannot be read
  * back, but its window, which comes with the entry, has it.
+ *
+ * What lines came to must not be told without how far their sources were read: before each part of
+ * the checkpoint, the record of both that is under way is emitted.
  */
 #include "engine/engine_internal.h"
 
@@ -48,6 +51,18 @@ static bool series_step(struct engine *engine, int64_t *units)
 	return false;
 }
 
+static bool positions_step(struct engine *engine, int64_t *units)
+{
+	const struct positions *positions = &engine->positions;
+	for (; *units > 0 && engine->checkpoint.at < positions->n; engine->checkpoint.at++) {
+		const struct position *position = &positions->items[engine->checkpoint.at];
+		emit_position(engine, (struct slice){ position->key, position->key_len },
+			      (struct slice){ position->payload, position->payload_len });
+		*units -= UNITS_READER;
+	}
+	return engine->checkpoint.at >= positions->n;
+}
+
 static bool alerts_step(struct engine *engine, int64_t *units)
 {
 	const struct generation *active = engine->active;
@@ -80,10 +95,13 @@ bool checkpoint_step(struct engine *engine, int64_t *units)
 	static bool (*const steps[])(struct engine * engine, int64_t * units) = {
 		[CHECKPOINT_SELECTORS] = selectors_step,
 		[CHECKPOINT_SERIES] = series_step,
+		[CHECKPOINT_POSITIONS] = positions_step,
 		[CHECKPOINT_ALERTS] = alerts_step,
 		[CHECKPOINT_END] = end_step,
 	};
 	struct checkpoint *checkpoint = &engine->checkpoint;
+	if (checkpoint->stage != CHECKPOINT_NONE)
+		emit_derived(engine);
 	while (checkpoint->stage != CHECKPOINT_NONE && *units > 0) {
 		if (!steps[checkpoint->stage](engine, units))
 			break;

@@ -24,7 +24,8 @@ void emit_series(struct engine *engine, struct series *series)
 	if (!labels)
 		return;
 	buf_clear(&engine->buf);
-	series_record_encode(series->uid, series->local, labels, &engine->buf);
+	const struct series_entry entry = { series->uid, series->local, series->kind, labels };
+	series_record_encode(&entry, &engine->buf);
 	labels_unref(labels);
 	emit(engine, RECORD_SERIES);
 	series->in_dictionary = true;
@@ -62,6 +63,53 @@ void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, ui
 	bool added = samples_block_add(&engine->block, series->uid, ts_ms, bits);
 	assert(added);
 	(void)added;
+}
+
+void emit_derived(struct engine *engine)
+{
+	const struct derived_block *block = &engine->derived;
+	if (block->n == 0 && block->npositions == 0)
+		return;
+	buf_clear(&engine->buf);
+	derived_block_encode(block, &engine->buf);
+	derived_block_clear(&engine->derived);
+	emit(engine, RECORD_DERIVED);
+}
+
+/* An event that was added is the last one of its time. */
+static int derived_add(struct engine *engine, const struct series *series, int64_t ts_ms,
+		       uint64_t bits)
+{
+	const struct window *window = &series->window;
+	if (series->kind == WINDOW_EVENTS) {
+		uint32_t ordinal = window_count_at(window, ts_ms) - 1;
+		const struct derived_sample event = { series->uid, ordinal, ts_ms, bits };
+		return derived_block_add_event(&engine->derived, &event);
+	}
+	window_get(window, ts_ms, &bits); /* the total */
+	return derived_block_add_total(&engine->derived, series->uid, ts_ms, bits);
+}
+
+void emit_derived_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	if (!engine->options.journal)
+		return;
+	if (!series->in_dictionary)
+		emit_series(engine, series);
+	/* No batch is so large that the record would not hold it but one that nobody should make. */
+	if (derived_add(engine, series, ts_ms, bits) == ERR_LIMIT) {
+		emit_derived(engine);
+		derived_add(engine, series, ts_ms, bits);
+	}
+}
+
+void emit_position(struct engine *engine, struct slice key, struct slice payload)
+{
+	if (!engine->options.journal)
+		return;
+	buf_clear(&engine->buf);
+	position_record_encode(key, payload, &engine->buf);
+	emit(engine, RECORD_POSITION);
 }
 
 void emit_coverage(struct engine *engine, const struct selector *selector, int64_t since_ms)

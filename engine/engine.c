@@ -78,6 +78,8 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	engine->parked.end = &engine->parked.first;
 	engine->queries_end = &engine->queries;
 	samples_block_init(&engine->block);
+	derived_block_init(&engine->derived);
+	positions_init(&engine->positions);
 	buf_init(&engine->buf);
 	restore_init(&engine->restore);
 	int code = init(engine);
@@ -108,6 +110,8 @@ void engine_free(struct engine *engine)
 	store_free(engine->store);
 	labels_unref(engine->external_labels);
 	free(engine->external_url);
+	derived_block_fini(&engine->derived);
+	positions_fini(&engine->positions);
 	buf_fini(&engine->buf);
 	free(engine);
 }
@@ -197,6 +201,7 @@ void engine_flush(struct engine *engine)
 		return;
 	if (engine->block.n > 0)
 		emit_block(engine);
+	emit_derived(engine);
 	if (engine->now_ms != TIME_NONE &&
 	    (engine->tick_recorded_ms == TIME_NONE ||
 	     engine->now_ms >= engine->tick_recorded_ms + TICK_RECORD_MS))

@@ -93,6 +93,15 @@ void engine_batch(struct engine *engine, struct batch *batch);
  * refuses: 503 with Retry-After). */
 bool engine_is_full(const struct engine *engine);
 
+/*
+ * How far sources of log lines were read, by all batches applied so far or, after a restart, by
+ * those that the journal knew (batch_position_add()). Calls fn for each, in the order of keys; both
+ * slices are borrowed. On the engine's thread, or before it runs, after engine_restore_done().
+ */
+void engine_positions_each(const struct engine *engine,
+			   void (*fn)(void *ctx, struct slice key, struct slice payload),
+			   void *ctx);
+
 /* ---- rules ---- */
 
 /*

@@ -5,6 +5,7 @@
  *   senders.c       who feeds us, and who has fallen silent
  *   intake.c        batches → store, judged
  *   emit.c          records for the journal
+ *   positions.c     how far sources of log lines were read
  *   schedule.c      groups, due times, passes
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results
@@ -201,12 +202,14 @@ struct pass {
 struct parked {
 	struct queue_item *first, **end; /* of batches */
 	uint32_t n;
+	uint32_t with_positions; /* of them: theirs must not overtake each other */
 };
 
 enum checkpoint_stage {
 	CHECKPOINT_NONE,
 	CHECKPOINT_SELECTORS,
 	CHECKPOINT_SERIES,
+	CHECKPOINT_POSITIONS,
 	CHECKPOINT_ALERTS,
 	CHECKPOINT_END
 };
@@ -237,6 +240,16 @@ struct restore {
 	bool done, adopted, rebased, told;
 };
 
+/* How far sources were read: sorted by key. */
+#define POSITIONS_MAX 65536 /* sources; further ones are not remembered */
+struct positions {
+	struct position {
+		char *key, *payload; /* key_len and payload_len bytes, in one allocation */
+		uint32_t key_len, payload_len;
+	} * items;
+	uint32_t n, cap;
+};
+
 struct engine {
 	struct engine_options options;
 	struct engine_sink sink;
@@ -260,6 +273,8 @@ struct engine {
 	uint32_t nqueries;
 
 	struct samples_block block;
+	struct derived_block derived; /* of whole batches only, if they have positions */
+	struct positions positions;
 	struct buf buf; /* for payloads */
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
@@ -273,6 +288,12 @@ struct engine {
 void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
 /* The block under way. */
 void emit_block(struct engine *engine);
+/* What was stored in a window that is not of samples. */
+void emit_derived_sample(struct engine *engine, struct series *series, int64_t ts_ms,
+			 uint64_t bits);
+/* The derived block under way, with its positions. */
+void emit_derived(struct engine *engine);
+void emit_position(struct engine *engine, struct slice key, struct slice payload);
 void emit_series(struct engine *engine, struct series *series);
 void emit_tile(struct engine *engine, const struct series *series);
 void emit_coverage(struct engine *engine, const struct selector *selector, int64_t since_ms);
@@ -291,6 +312,15 @@ void local_series_end(struct engine *engine, struct series **series, int64_t ts_
 /* Goes on with the batches that wait. True: some still do, though no pass holds them back. */
 bool intake_step(struct engine *engine, int64_t *units);
 void intake_fini(struct engine *engine);
+
+/* ---- positions.c ---- */
+
+void positions_init(struct positions *positions);
+void positions_fini(struct positions *positions);
+/* The newest payload of a key; an empty one removes it. ERR_LIMIT, ERR_NOMEM: it stays as it was. */
+int positions_set(struct positions *positions, struct slice key, struct slice payload);
+/* Those of a batch that was applied: kept, and journaled with its samples. */
+void positions_apply(struct engine *engine, const struct batch *batch);
 
 /* ---- schedule.c ---- */
 

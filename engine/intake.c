@@ -4,6 +4,9 @@
  * While a pass for T runs, a row not newer than T would change what the pass reads: its batch waits
  * aside (with all that follows in it) until the pass ends. So does what a large batch leaves over
  * after INTAKE_UNITS of work.
+ *
+ * A batch that says how far its source was read (batch_position_add()) is applied in one piece, and
+ * after those before it: its samples and its position are one record of the journal.
  */
 #include "engine/engine_internal.h"
 
@@ -94,11 +97,19 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 	if (engine->now_ms != TIME_NONE && row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
 		return APPEND_FUTURE;
 	struct labels *labels = NULL;
-	if (has_birth(batch, at))
+	enum window_kind kind = WINDOW_SAMPLES;
+	if (has_birth(batch, at)) {
 		labels = labels_ref(batch->births[batch->next_birth].labels);
-	else if (batch_labels(batch, at, &labels))
+		kind = batch->births[batch->next_birth].kind;
+	} else if (batch_labels(batch, at, &labels)) {
 		return APPEND_LIMITED;
-	int code = store_birth(engine->store, row->key, labels, series);
+	}
+	/* That a series of lines has no sample says that no line came, not that nobody sends. */
+	if (kind != WINDOW_SAMPLES)
+		sender = SENDER_SELF;
+	int code = kind == WINDOW_SAMPLES
+			   ? store_birth(engine->store, row->key, labels, series)
+			   : store_birth_derived(engine->store, row->key, labels, kind, series);
 	labels_unref(labels);
 	if (code)
 		return APPEND_LIMITED;
@@ -148,11 +159,38 @@ static bool is_held_back(const struct engine *engine, const struct batch_row *ro
 	return engine->pass.running && row->ts_ms <= engine->pass.t_ms;
 }
 
+static bool is_any_held_back(const struct engine *engine, const struct batch *batch)
+{
+	for (uint32_t at = 0; engine->pass.running && at < batch->nrows; at++)
+		if (is_held_back(engine, &batch->rows[at]))
+			return true;
+	return false;
+}
+
+static void stored(struct engine *engine, struct series *series, const struct batch_row *row)
+{
+	if (series->kind == WINDOW_SAMPLES)
+		emit_sample(engine, series, row->ts_ms, row->bits);
+	else
+		emit_derived_sample(engine, series, row->ts_ms, row->bits);
+}
+
+/* All rows are applied. */
+static void finish(struct engine *engine, const struct batch *batch)
+{
+	positions_apply(engine, batch);
+	if (derived_block_is_full(&engine->derived))
+		emit_derived(engine);
+}
+
 /* True when all rows are applied. */
 static bool apply(struct engine *engine, struct batch *batch, struct sender *sender, int64_t *units)
 {
 	uint32_t at = batch->next_row;
-	for (; *units > 0 && at < batch->nrows; at++) {
+	bool is_whole = batch->npositions > 0;
+	if (is_whole && is_any_held_back(engine, batch))
+		return false;
+	for (; (*units > 0 || is_whole) && at < batch->nrows; at++) {
 		const struct batch_row *row = &batch->rows[at];
 		if (is_held_back(engine, row))
 			break;
@@ -162,13 +200,16 @@ static bool apply(struct engine *engine, struct batch *batch, struct sender *sen
 		enum append_result result =
 			append(engine, batch, sender->id, at, &series, units);
 		if (result == APPEND_STORED && series)
-			emit_sample(engine, series, row->ts_ms, row->bits);
+			stored(engine, series, row);
 		count(batch, sender, at, result);
 	}
 	if (!batch->own)
 		engine->stats.samples += at - batch->next_row;
 	batch->next_row = at;
-	return at == batch->nrows;
+	if (at < batch->nrows)
+		return false;
+	finish(engine, batch);
+	return true;
 }
 
 static void park(struct engine *engine, struct batch *batch)
@@ -177,6 +218,7 @@ static void park(struct engine *engine, struct batch *batch)
 	*engine->parked.end = &batch->item;
 	engine->parked.end = &batch->item.next;
 	engine->parked.n++;
+	engine->parked.with_positions += batch->npositions > 0;
 }
 
 static struct batch *unpark(struct engine *engine)
@@ -185,9 +227,11 @@ static struct batch *unpark(struct engine *engine)
 	engine->parked.first = item->next;
 	if (!engine->parked.first)
 		engine->parked.end = &engine->parked.first;
+	struct batch *batch = (struct batch *)item;
 	engine->parked.n--;
+	engine->parked.with_positions -= batch->npositions > 0;
 	item->next = NULL;
-	return (struct batch *)item;
+	return batch;
 }
 
 bool engine_is_full(const struct engine *engine)
@@ -211,7 +255,9 @@ void engine_batch(struct engine *engine, struct batch *batch)
 		engine->stats.batches++;
 	int64_t units = INTAKE_UNITS;
 	/* Behind others that wait for their turn, but not behind those that a pass holds back. */
-	bool must_wait = engine->parked.n > 0 && !engine->pass.running;
+	bool must_wait = engine->parked.n > 0 &&
+			 (!engine->pass.running ||
+			  (batch->npositions > 0 && engine->parked.with_positions > 0));
 	if (!must_wait && apply(engine, batch, &sender->seen, &units)) {
 		answer(engine, sender, batch);
 		return;

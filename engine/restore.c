@@ -69,36 +69,73 @@ static int series_grow(struct restore *restore)
 static void restore_series(struct engine *engine, struct slice payload)
 {
 	struct restore *restore = &engine->restore;
-	uint32_t uid;
-	bool local;
+	struct series_entry entry;
 	struct labels *labels;
 	struct series *series = NULL;
-	if (series_record_decode(payload, &uid, &local, &labels))
+	if (series_record_decode(payload, &entry, &labels))
 		return;
+	uint32_t uid = entry.uid;
 	bool full = !restore->series || (restore->nseries + 1) * 2 > restore->series_mask + 1;
 	int code = uid == 0 || (full && series_grow(restore)) ? ERR_NOMEM : 0;
 	if (!code)
-		code = store_restore_series(engine->store, uid, labels, local, &series);
+		code = store_restore_series(engine->store, uid, labels, entry.local, entry.kind,
+					    &series);
 	labels_unref(labels);
 	if (code || !series)
 		return; /* nobody wants it now, or there is no room */
 	series->in_dictionary = true;
-	series->sender = local ? SENDER_SELF : SENDER_RESTORED;
+	/* No line is a zero, not a silence. */
+	bool fed = !entry.local && entry.kind == WINDOW_SAMPLES;
+	series->sender = fed ? SENDER_RESTORED : SENDER_SELF;
 	struct restored_series *place = series_place(restore, uid);
 	restore->nseries += place->uid == 0;
-	restore->has_fed |= !local;
+	restore->has_fed |= fed;
 	*place = (struct restored_series){ uid, series };
+}
+
+static void restore_derived(void *ctx, const struct derived_sample *sample)
+{
+	struct engine *engine = ctx;
+	if (!engine->restore.series || !time_is_sane(sample->ts_ms))
+		return;
+	const struct restored_series *place = series_place(&engine->restore, sample->uid);
+	if (place->uid)
+		store_restore_sample(engine->store, place->series, sample->ts_ms, sample->ordinal,
+				     sample->bits);
 }
 
 static void restore_sample(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits)
 {
+	restore_derived(ctx, &(struct derived_sample){ uid, 0, ts_ms, bits });
+}
+
+/* A tile tells events by their order alone. */
+struct tile {
+	struct engine *engine;
+	int64_t ts_ms;
+	uint32_t ordinal;
+};
+
+static void restore_tile_sample(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits)
+{
+	struct tile *tile = ctx;
+	tile->ordinal = ts_ms == tile->ts_ms ? tile->ordinal + 1 : 0;
+	tile->ts_ms = ts_ms;
+	restore_derived(tile->engine,
+			&(struct derived_sample){ uid, tile->ordinal, ts_ms, bits });
+}
+
+static void restore_tile(struct engine *engine, struct slice payload)
+{
+	struct tile tile = { engine, TIME_NONE, 0 };
+	tile_record_each(payload, restore_tile_sample, &tile);
+}
+
+static void restore_position(void *ctx, struct slice key, struct slice payload)
+{
 	struct engine *engine = ctx;
-	if (!engine->restore.series || !time_is_sane(ts_ms))
-		return;
-	const struct restored_series *place = series_place(&engine->restore, uid);
-	if (place->uid)
-		store_append_series(engine->store, place->series, place->series->sender, ts_ms,
-				    bits);
+	if (key.len > 0)
+		positions_set(&engine->positions, key, payload);
 }
 
 /* ---- coverage ---- */
@@ -222,6 +259,7 @@ static void restore_alert(struct engine *engine, struct slice payload)
 void engine_restore(struct engine *engine, enum record_type type, struct slice payload)
 {
 	struct reader reader;
+	struct slice key, value;
 	switch (type) {
 	case RECORD_SERIES:
 		restore_series(engine, payload);
@@ -230,7 +268,15 @@ void engine_restore(struct engine *engine, enum record_type type, struct slice p
 		samples_record_each(payload, restore_sample, engine);
 		break;
 	case RECORD_TILE:
-		tile_record_each(payload, restore_sample, engine);
+		restore_tile(engine, payload);
+		break;
+	case RECORD_DERIVED:
+		derived_record_each(payload, &(struct derived_visitor){ restore_derived,
+									restore_position, engine });
+		break;
+	case RECORD_POSITION:
+		if (position_record_decode(payload, &key, &value) == 0)
+			restore_position(engine, key, value);
 		break;
 	case RECORD_COVERAGE:
 		restore_coverage(engine, payload);

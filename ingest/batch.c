@@ -10,6 +10,7 @@
 
 #define ROWS_MIN 256u
 #define BIRTHS_MIN 16u
+#define EXAMPLES_MIN 16u
 
 struct batch *batch_new(void)
 {
@@ -28,6 +29,9 @@ void batch_clear(struct batch *batch)
 	births_drop(batch);
 	struct batch_row *rows = batch->rows;
 	uint32_t rows_cap = batch->rows_cap, births_cap = batch->births_cap;
+	free(batch->examples);
+	buf_fini(&batch->texts);
+	buf_fini(&batch->positions);
 	*batch = (struct batch){
 		.rows = rows,
 		.rows_cap = rows_cap,
@@ -49,6 +53,9 @@ void batch_free(struct batch *batch)
 	if (batch->free_data)
 		batch->free_data(batch->decoder_data);
 	free(batch->births);
+	free(batch->examples);
+	buf_fini(&batch->texts);
+	buf_fini(&batch->positions);
 	free(batch->rows);
 	free(batch->label_at);
 	free(batch->body);
@@ -96,7 +103,7 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels)
 		batch->births = births;
 		batch->births_cap = cap;
 	}
-	batch->births[batch->nbirths++] = (struct batch_birth){ row, labels };
+	batch->births[batch->nbirths++] = (struct batch_birth){ row, labels, WINDOW_SAMPLES };
 	return 0;
 }
 
@@ -112,6 +119,74 @@ int batch_sample_add(struct batch *batch, const struct hash_key *key, struct lab
 	else
 		labels_ref(labels);
 	return code;
+}
+
+int batch_derived_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		      enum window_kind kind, int64_t ts_ms, uint64_t bits)
+{
+	int code = batch_sample_add(batch, key, labels, ts_ms, bits);
+	if (code == 0)
+		batch->births[batch->nbirths - 1].kind = kind;
+	return code;
+}
+
+int batch_position_add(struct batch *batch, struct slice key, struct slice payload)
+{
+	if (key.len == 0 || key.len + payload.len > BATCH_POSITION_BYTES_MAX)
+		return ERR_LIMIT;
+	/* At once: half an entry would make the others unreadable. */
+	if (!buf_reserve(&batch->positions, 2 * sizeof(uint32_t) + key.len + payload.len)) {
+		batch->positions.failed = false;
+		return ERR_NOMEM;
+	}
+	buf_add_sized(&batch->positions, key);
+	buf_add_sized(&batch->positions, payload);
+	batch->npositions++;
+	return 0;
+}
+
+static bool examples_reserve(struct batch *batch)
+{
+	if (batch->nexamples < batch->examples_cap)
+		return true;
+	uint32_t cap = grown(batch->examples_cap, batch->nexamples + 1, EXAMPLES_MIN);
+	struct batch_example *examples = reallocarray(batch->examples, cap, sizeof(*examples));
+	if (!examples)
+		return false;
+	batch->examples = examples;
+	batch->examples_cap = cap;
+	return true;
+}
+
+/* The line, or as much of it as an example may have, whole characters. */
+static struct slice example_of(struct slice line)
+{
+	if (line.len <= BATCH_EXAMPLE_BYTES_MAX)
+		return line;
+	size_t len = BATCH_EXAMPLE_BYTES_MAX;
+	while (len > 0 && ((unsigned char)line.ptr[len] & 0xc0) == 0x80)
+		len--;
+	return (struct slice){ line.ptr, len };
+}
+
+void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct slice line)
+{
+	assert(row < batch->nrows);
+	line = example_of(line);
+	if (batch->nexamples == BATCH_EXAMPLES_MAX || !examples_reserve(batch) ||
+	    !buf_reserve(&batch->texts, line.len)) {
+		batch->texts.failed = false;
+		return;
+	}
+	batch->examples[batch->nexamples++] = (struct batch_example){
+		row, ts_ms, (uint32_t)batch->texts.len, (uint32_t)line.len
+	};
+	buf_add_slice(&batch->texts, line);
+}
+
+struct slice batch_example_line(const struct batch *batch, const struct batch_example *example)
+{
+	return (struct slice){ batch->texts.ptr + example->at, example->len };
 }
 
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)

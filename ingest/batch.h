@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/labels.h"
 #include "base/queue.h"
+#include "storage/window.h"
 
 #define STALE_NAN_BITS 0x7ff0000000000002ull
 #define NORMAL_NAN_BITS 0x7ff8000000000001ull
@@ -32,7 +33,20 @@ struct batch_row {
 struct batch_birth {
 	uint32_t row;
 	struct labels *labels; /* a reference */
+	enum window_kind kind; /* WINDOW_SAMPLES but for series made of log lines */
 };
+
+/*
+ * A line that a row was made of, redacted, for people to look at should an alert fire: the engine
+ * keeps the newest few of each series.
+ */
+struct batch_example {
+	uint32_t row;
+	int64_t ts_ms; /* the line's own */
+	uint32_t at, len; /* in batch->texts */
+};
+#define BATCH_EXAMPLES_MAX 4096
+#define BATCH_EXAMPLE_BYTES_MAX 1024 /* what is longer is cut, at a character */
 
 /* Who sent it: (user, or address and user agent). */
 struct batch_sender {
@@ -74,6 +88,13 @@ struct batch {
 	struct batch_birth *births;
 	uint32_t nbirths, births_cap;
 
+	/* Of batches made of log lines; both cleared with the batch. */
+	struct batch_example *examples;
+	uint32_t nexamples, examples_cap;
+	struct buf texts;     /* of the examples */
+	struct buf positions; /* (sized key, sized payload) of each: see batch_position_add() */
+	uint32_t npositions;
+
 	/* For batch_labels(): the decoded body and, per row, where its series' labels stand. */
 	char *body;
 	size_t body_len;
@@ -107,6 +128,32 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
  */
 int batch_sample_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		     int64_t ts_ms, uint64_t bits);
+/*
+ * As batch_sample_add(), for a series made of log lines. WINDOW_SUM, _MIN, _MAX: the part of a
+ * bucket (kB, (k+1)B] that is new with this batch, stamped (k+1)B; WINDOW_EVENTS: one event, with
+ * the line's own time. A series has one kind for ever.
+ */
+int batch_derived_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		      enum window_kind kind, int64_t ts_ms, uint64_t bits);
+/*
+ * Says how far a source of lines was read when all rows of this batch had been made of it. The key
+ * names the source (a file's identity, say), the payload (an offset) is its reader's alone; an empty
+ * payload forgets the source. Journaled in one record with the samples of the batch, so that after
+ * kill -9 either both are known or neither is; kept in checkpoints; read back by
+ * engine_positions_each(), which gives the newest payload of each key. So a reader that goes on
+ * from there counts each line exactly once, if it pushes the batches of one source in order. Such a
+ * batch is applied in one piece: keep it at some 10,000 rows. It may have no rows at all.
+ *
+ * ERR_LIMIT: longer than BATCH_POSITION_BYTES_MAX together, or the key is empty; ERR_NOMEM.
+ */
+#define BATCH_POSITION_BYTES_MAX 8192
+int batch_position_add(struct batch *batch, struct slice key, struct slice payload);
+/*
+ * Adds an example for a row. Beyond BATCH_EXAMPLES_MAX, or without memory, it is left out in
+ * silence.
+ */
+void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct slice line);
+struct slice batch_example_line(const struct batch *batch, const struct batch_example *example);
 /* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set.
  */
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);

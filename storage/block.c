@@ -1,10 +1,12 @@
 #include "storage/block.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "storage/array.h"
 
 const char *record_type_text(enum record_type type)
 {
@@ -63,10 +65,16 @@ int record_decode(struct slice bytes, enum record_type *type, struct slice *payl
 
 /* ---- dictionary ---- */
 
-void series_record_encode(uint32_t uid, bool local, const struct labels *labels, struct buf *out)
+#define SERIES_LOCAL 1u
+#define SERIES_KIND_SHIFT 8
+
+void series_record_encode(const struct series_entry *entry, struct buf *out)
 {
-	buf_add_u32(out, uid);
-	buf_add_u32(out, local);
+	const struct labels *labels = entry->labels;
+
+	buf_add_u32(out, entry->uid);
+	buf_add_u32(out, (entry->local ? SERIES_LOCAL : 0) |
+				 (uint32_t)entry->kind << SERIES_KIND_SHIFT);
 	buf_add_u32(out, (uint32_t)labels_count(labels));
 	for (size_t i = 0; i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);
@@ -76,15 +84,16 @@ void series_record_encode(uint32_t uid, bool local, const struct labels *labels,
 	}
 }
 
-int series_record_decode(struct slice payload, uint32_t *uid, bool *local, struct labels **labels)
+int series_record_decode(struct slice payload, struct series_entry *entry, struct labels **labels)
 {
 	struct label pairs[LABELS_COUNT_MAX];
 	struct reader reader;
 
 	reader_init(&reader, payload);
 	uint32_t id = reader_u32(&reader), flags = reader_u32(&reader), n = reader_u32(&reader);
+	uint32_t kind = flags >> SERIES_KIND_SHIFT & 0xff;
 
-	if (reader.failed || n > LABELS_COUNT_MAX)
+	if (reader.failed || n > LABELS_COUNT_MAX || kind >= WINDOW_KINDS)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < n; i++) {
 		pairs[i].name = reader_sized(&reader);
@@ -96,8 +105,7 @@ int series_record_decode(struct slice payload, uint32_t *uid, bool *local, struc
 
 	if (code)
 		return code == ERR_NOMEM ? code : ERR_CORRUPT;
-	*uid = id;
-	*local = flags & 1;
+	*entry = (struct series_entry){ id, flags & SERIES_LOCAL, (enum window_kind)kind, *labels };
 	return 0;
 }
 
@@ -197,6 +205,163 @@ int tile_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, i
 
 	for (uint32_t i = 0; i < n; i++)
 		fn(ctx, uid, base_ms + load_u32(offsets, i), load_u64(bits, i));
+	return 0;
+}
+
+/* ---- what lines came to ---- */
+
+#define DERIVED_SAMPLE_BYTES 24
+#define POSITIONS_BYTES_FULL (1024 * 1024)
+
+void derived_block_init(struct derived_block *block)
+{
+	*block = (struct derived_block){ .n = 0 };
+	buf_init(&block->positions);
+}
+
+void derived_block_fini(struct derived_block *block)
+{
+	free(block->samples);
+	buf_fini(&block->positions);
+	derived_block_init(block);
+}
+
+/* What is remembered of recent totals need not be cleared: a place is looked at before it counts. */
+void derived_block_clear(struct derived_block *block)
+{
+	if (block->cap > DERIVED_BLOCK_FULL) {
+		free(block->samples);
+		block->samples = NULL;
+		block->cap = 0;
+	}
+	block->n = 0;
+	block->npositions = 0;
+	if (!buf_ok(&block->positions) || block->positions.cap > POSITIONS_BYTES_FULL)
+		buf_fini(&block->positions);
+	buf_clear(&block->positions);
+}
+
+int derived_block_add_event(struct derived_block *block, const struct derived_sample *sample)
+{
+	if (block->n == DERIVED_BLOCK_MAX)
+		return ERR_LIMIT;
+	if (!array_reserve(&block->samples, block->n, &block->cap, sizeof(*block->samples)))
+		return ERR_NOMEM;
+	block->samples[block->n++] = *sample;
+	return 0;
+}
+
+int derived_block_add_total(struct derived_block *block, uint32_t uid, int64_t ts_ms, uint64_t bits)
+{
+	uint64_t hash = ((uint64_t)ts_ms + uid) * UINT64_C(0x9e3779b97f4a7c15);
+	uint32_t *recent = &block->recent[hash >> 52];
+	struct derived_sample *there = *recent < block->n ? &block->samples[*recent] : NULL;
+
+	if (there && there->uid == uid && there->ts_ms == ts_ms) {
+		there->bits = bits;
+		return 0;
+	}
+	const struct derived_sample sample = { uid, 0, ts_ms, bits };
+	int code = derived_block_add_event(block, &sample);
+
+	if (code == 0)
+		*recent = block->n - 1;
+	return code;
+}
+
+int derived_block_add_position(struct derived_block *block, struct slice key, struct slice payload)
+{
+	if (!buf_reserve(&block->positions, 8 + key.len + payload.len)) {
+		block->positions.failed = false;
+		return ERR_NOMEM;
+	}
+	buf_add_sized(&block->positions, key);
+	buf_add_sized(&block->positions, payload);
+	block->npositions++;
+	return 0;
+}
+
+bool derived_block_is_full(const struct derived_block *block)
+{
+	return block->n >= DERIVED_BLOCK_FULL || block->positions.len >= POSITIONS_BYTES_FULL;
+}
+
+void derived_block_encode(const struct derived_block *block, struct buf *out)
+{
+	buf_add_u32(out, block->n);
+	buf_add_u32(out, block->npositions);
+	for (uint32_t i = 0; i < block->n; i++) {
+		const struct derived_sample *sample = &block->samples[i];
+
+		buf_add_u32(out, sample->uid);
+		buf_add_u32(out, sample->ordinal);
+		buf_add_u64(out, (uint64_t)sample->ts_ms);
+		buf_add_u64(out, sample->bits);
+	}
+	buf_add_slice(out, buf_slice(&block->positions));
+}
+
+static void visit_samples(struct slice bytes, uint32_t n, const struct derived_visitor *visitor)
+{
+	struct reader reader;
+
+	reader_init(&reader, bytes);
+	for (uint32_t i = 0; i < n; i++) {
+		struct derived_sample sample = { .uid = reader_u32(&reader) };
+
+		sample.ordinal = reader_u32(&reader);
+		sample.ts_ms = (int64_t)reader_u64(&reader);
+		sample.bits = reader_u64(&reader);
+		visitor->sample(visitor->ctx, &sample);
+	}
+}
+
+/* Once without a visitor, to see whether all of it is there. */
+static int visit_positions(struct reader reader, uint32_t n, const struct derived_visitor *visitor)
+{
+	for (uint32_t i = 0; i < n && !reader.failed; i++) {
+		struct slice key = reader_sized(&reader), payload = reader_sized(&reader);
+
+		if (visitor)
+			visitor->position(visitor->ctx, key, payload);
+	}
+	return reader.failed || reader.len > 0 ? ERR_CORRUPT : 0;
+}
+
+int derived_record_each(struct slice payload, const struct derived_visitor *visitor)
+{
+	struct reader reader;
+
+	reader_init(&reader, payload);
+	uint32_t n = reader_u32(&reader), npositions = reader_u32(&reader);
+
+	if (reader.failed || n > DERIVED_BLOCK_MAX)
+		return ERR_CORRUPT;
+	struct slice samples = reader_bytes(&reader, n * (size_t)DERIVED_SAMPLE_BYTES);
+
+	if (reader.failed || visit_positions(reader, npositions, NULL))
+		return ERR_CORRUPT;
+	visit_samples(samples, n, visitor);
+	return visit_positions(reader, npositions, visitor);
+}
+
+void position_record_encode(struct slice key, struct slice payload, struct buf *out)
+{
+	buf_add_sized(out, key);
+	buf_add_sized(out, payload);
+}
+
+int position_record_decode(struct slice payload, struct slice *key, struct slice *value)
+{
+	struct reader reader;
+
+	reader_init(&reader, payload);
+	struct slice first = reader_sized(&reader), second = reader_sized(&reader);
+
+	if (reader.failed || reader.len > 0)
+		return ERR_CORRUPT;
+	*key = first;
+	*value = second;
 	return 0;
 }
 

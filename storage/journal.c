@@ -107,15 +107,16 @@ static int check_format(struct journal *journal, char **why)
 		}
 		unsigned long version = strtoul(line + strlen(FORMAT_LINE), NULL, 10);
 
-		if (version <= BLOCK_FORMAT_VERSION)
+		if (version == BLOCK_FORMAT_VERSION)
 			return 0;
-		explain(why,
-			"data_dir \"%s\" has format %lu; this Tocsin reads up to %d: use a newer "
-			"one",
-			journal->dir, version, BLOCK_FORMAT_VERSION);
-		return ERR_UNSUPPORTED;
-	}
-	if (errno != ENOENT) {
+		if (version > BLOCK_FORMAT_VERSION) {
+			explain(why,
+				"data_dir \"%s\" has format %lu; this Tocsin reads up to %d: use a "
+				"newer one",
+				journal->dir, version, BLOCK_FORMAT_VERSION);
+			return ERR_UNSUPPORTED;
+		}
+	} else if (errno != ENOENT) {
 		explain(why, "cannot read \"%s\": %s", path, strerror(errno));
 		return ERR_IO;
 	}

@@ -2,8 +2,8 @@
  * The file journal: a log of records in segments under data_dir, and its replay.
  *
  *   data_dir/LOCK                 one daemon at a time (flock)
- *   data_dir/FORMAT               "tocsin journal 1": the version before is read, a newer one
- *                                 refused by name
+ *   data_dir/FORMAT               "tocsin journal 2": an older version is read, and the file
+ *                                 rewritten; a newer one is refused by name
  *   data_dir/journal/00000007.log segments, numbered without gaps; a checkpoint begins a new one,
  *                                 and its end deletes those before
  *

@@ -151,18 +151,37 @@ static enum append_result result_of(enum window_result result)
 	return APPEND_LIMITED;
 }
 
+/* How a sample goes into a window that has no room for it at its end. */
+struct entry {
+	int64_t ts_ms;
+	uint64_t bits;
+	bool restored;
+	uint32_t ordinal; /* of a restored event among those of its time */
+};
+
+static enum window_result enter(struct series *series, const struct entry *entry,
+				int64_t horizon_ms)
+{
+	enum window_kind kind = series->kind;
+	if (entry->restored)
+		return window_restore(&series->window, kind, entry->ts_ms, entry->ordinal,
+				      entry->bits, horizon_ms);
+	return window_merge(&series->window, kind, entry->ts_ms, entry->bits, horizon_ms);
+}
+
 /* What is late, old or finds no room: here the horizon must be known. */
-static enum append_result take_slowly(struct store *store, struct series *series, int64_t ts_ms,
-				      uint64_t bits)
+static enum append_result take_slowly(struct store *store, struct series *series,
+				      const struct entry *entry)
 {
 	struct window *window = &series->window;
+	int64_t ts_ms = entry->ts_ms;
 	bool exact = ts_ms <= window_newest_ms(window) || ts_ms <= store->floor_ms;
 	int64_t horizon_ms = series_drop_horizon_ms(store, series, exact);
 	if (ts_ms <= too_old_ms(store, horizon_ms))
 		return APPEND_LATE;
 	size_t bytes = window_bytes(window);
 	uint32_t early = window->early;
-	enum append_result result = result_of(window_add(window, ts_ms, bits, horizon_ms));
+	enum append_result result = result_of(enter(series, entry, horizon_ms));
 	store->series.window_bytes += window_bytes(window) - bytes;
 	store->stats.left_early += (uint32_t)(window->early - early);
 	return result;
@@ -174,7 +193,7 @@ static inline enum append_result take(struct store *store, struct series *series
 	struct window *window = &series->window;
 	if (ts_ms > store->floor_ms && window_append(window, ts_ms, bits))
 		return APPEND_STORED;
-	return take_slowly(store, series, ts_ms, bits);
+	return take_slowly(store, series, &(struct entry){ .ts_ms = ts_ms, .bits = bits });
 }
 
 enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender,
@@ -329,7 +348,8 @@ static int born(struct store *store, const struct labels *labels, uint32_t uid, 
 }
 
 /* The series of these labels: found, or made if a selector wants it, or NULL. */
-static int find_or_make(struct store *store, const struct labels *labels, struct kept **out)
+static int find_or_make(struct store *store, const struct labels *labels, enum window_kind kind,
+			struct kept **out)
 {
 	struct subject subject;
 	subject_from_labels(store->lsets, labels, &subject);
@@ -340,7 +360,24 @@ static int find_or_make(struct store *store, const struct labels *labels, struct
 	if (code == 0 && store->found.n > 0)
 		code = born(store, labels, 0, false, out);
 	regex_memo_settle(&store->memo);
+	if (*out)
+		(*out)->series.kind = kind;
 	return code;
+}
+
+/* The series begins anew, with a window of another kind: what it holds means something else. */
+static void kind_change(struct store *store, struct kept *kept, enum window_kind kind)
+{
+	struct series *series = &kept->series;
+	while (kept->nkeys > 0) {
+		struct hash128 key = series_key_at(kept, 0);
+		series_key_drop(kept, key);
+		key_table_remove(&store->keys, key);
+	}
+	store->series.window_bytes -= window_bytes(&series->window);
+	window_fini(&series->window);
+	series->kind = kind;
+	series->in_dictionary = false;
 }
 
 /* Two label sets came with one key: from now on the labels are asked for. */
@@ -377,15 +414,23 @@ static void learn_key(struct store *store, struct hash128 key, struct kept *kept
 	}
 }
 
-int store_birth(struct store *store, struct hash128 key, const struct labels *labels,
-		struct series **out)
+static int birth(struct store *store, struct hash128 key, const struct labels *labels,
+		 enum window_kind kind, struct series **out)
 {
 	struct kept *kept;
-	int code = find_or_make(store, labels, &kept);
+	int code = find_or_make(store, labels, kind, &kept);
 	if (code < 0) {
 		if (code == ERR_LIMIT)
 			store->stats.limited++;
 		return code;
+	}
+	if (kept && kept->series.kind != kind) {
+		if (kind == WINDOW_SAMPLES || kept->series.local) {
+			*out = NULL;
+			store->stats.dropped_ignored++;
+			return 0;
+		}
+		kind_change(store, kept, kind);
 	}
 	if (!is_demanded(kept))
 		coverage_break(store);
@@ -396,8 +441,20 @@ int store_birth(struct store *store, struct hash128 key, const struct labels *la
 	return 0;
 }
 
+int store_birth(struct store *store, struct hash128 key, const struct labels *labels,
+		struct series **out)
+{
+	return birth(store, key, labels, WINDOW_SAMPLES, out);
+}
+
+int store_birth_derived(struct store *store, struct hash128 key, const struct labels *labels,
+			enum window_kind kind, struct series **out)
+{
+	return birth(store, key, labels, kind, out);
+}
+
 int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local,
-			 struct series **out)
+			 enum window_kind kind, struct series **out)
 {
 	struct series_table *table = &store->series;
 	struct subject subject;
@@ -418,11 +475,24 @@ int store_restore_series(struct store *store, uint32_t uid, const struct labels 
 		return code;
 	*out = kept ? &kept->series : NULL;
 	if (kept) {
+		if (kept->series.kind != kind)
+			kind_change(store, kept, kind);
 		kept->series.uid = uid;
 		kept->series.local |= local;
 		kept->series.in_dictionary = true;
 	}
 	return 0;
+}
+
+enum append_result store_restore_sample(struct store *store, struct series *series, int64_t ts_ms,
+					uint32_t ordinal, uint64_t bits)
+{
+	const struct entry entry = { ts_ms, bits, true, ordinal };
+	if (ts_ms > store->future_ms)
+		return count(store, APPEND_FUTURE);
+	if (ts_ms > store->floor_ms && window_append(&series->window, ts_ms, bits))
+		return count(store, APPEND_STORED);
+	return count(store, take_slowly(store, series, &entry));
 }
 
 int store_local(struct store *store, uint32_t lset, struct series **out)

@@ -47,6 +47,7 @@ struct series {
 	uint32_t sender;   /* who fed it last (engine/senders.h) */
 	bool local;        /* written by a rule: demanded always */
 	bool in_dictionary; /* its dictionary entry was journaled */
+	uint8_t kind;      /* enum window_kind: of the window */
 	struct window window;
 	/* Selectors that hold it, with the member row it has there. */
 	struct membership {
@@ -130,6 +131,12 @@ enum append_result store_append(struct store *store, struct hash128 key, uint32_
  * ERR_LIMIT, ERR_NOMEM: nothing is remembered.
  */
 int store_birth(struct store *store, struct hash128 key, const struct labels *labels, struct series **out);
+/*
+ * As store_birth() for a series made of log lines, whose window is of this kind. What a sender has given the same name before is
+ * forgotten; from now on it is refused: ignored, as if nobody demanded it.
+ */
+int store_birth_derived(struct store *store, struct hash128 key, const struct labels *labels, enum window_kind kind,
+			struct series **out);
 /* As store_append() for a series in hand. */
 enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender, int64_t ts_ms, uint64_t bits);
 /* The series that a rule writes, found or made (ERR_LIMIT, ERR_NOMEM): always demanded while it has samples within its readers' reach, at least the lookback. */
@@ -188,7 +195,10 @@ struct series *store_next(struct store *store, uint32_t *cursor);
  * A dictionary entry read back: *out NULL when nobody wants it now. A series known by another uid takes the later one.
  * ERR_INVALID (uid), ERR_LIMIT, ERR_NOMEM.
  */
-int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local, struct series **out);
+int store_restore_series(struct store *store, uint32_t uid, const struct labels *labels, bool local, enum window_kind kind,
+			 struct series **out);
+/* A sample read back: see window_restore(). */
+enum append_result store_restore_sample(struct store *store, struct series *series, int64_t ts_ms, uint32_t ordinal, uint64_t bits);
 
 struct store_stats {
 	uint64_t series, ignored, born, forgotten, symbols, selectors; /* ignored: keys, of this epoch */

@@ -49,7 +49,7 @@ static size_t check_series(const struct store *store, const struct kept *kept, u
 	}
 	for (uint32_t i = 0; i < series->nmemberships; i++)
 		check_membership(store, series, &series->memberships[i]);
-	window_check(&series->window);
+	window_check(&series->window, series->kind);
 	return window_bytes(&series->window);
 }
 

@@ -1,6 +1,7 @@
 #include "storage/window.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,16 +232,38 @@ static bool insert(struct window *w, uint32_t at, int64_t ts_ms, uint64_t bits)
 	return true;
 }
 
-static enum window_result add_late(struct window *w, int64_t ts_ms, uint64_t bits,
-				   int64_t horizon_ms)
+/* What becomes of sample i when another one of its time comes; events do not meet. */
+static enum window_result meet(struct window *w, uint32_t i, enum window_kind kind, uint64_t bits)
+{
+	double *there = &w->values[w->start + i], value;
+	memcpy(&value, &bits, sizeof(value));
+	switch (kind) {
+	case WINDOW_SUM:
+		*there += value;
+		return WINDOW_STORED;
+	case WINDOW_MIN:
+		if (value < *there || isnan(*there))
+			*there = value;
+		return WINDOW_STORED;
+	case WINDOW_MAX:
+		if (value > *there || isnan(*there))
+			*there = value;
+		return WINDOW_STORED;
+	default:
+		return value_bits(w, i) == bits ? WINDOW_IDENTICAL : WINDOW_CONFLICT;
+	}
+}
+
+static enum window_result add_late(struct window *w, enum window_kind kind, int64_t ts_ms,
+				   uint64_t bits, int64_t horizon_ms)
 {
 	uint32_t at = count_until(w, ts_ms), until = count_until(w, horizon_ms), n = w->n;
 	/* A newer one at or before H is there. First, so that the answer never rests on what was
 	 * dropped yet. */
 	if (at < until)
 		return WINDOW_LATE;
-	if (at > 0 && sample_ms(w, at - 1) == ts_ms)
-		return value_bits(w, at - 1) == bits ? WINDOW_IDENTICAL : WINDOW_CONFLICT;
+	if (kind != WINDOW_EVENTS && at > 0 && sample_ms(w, at - 1) == ts_ms)
+		return meet(w, at - 1, kind, bits);
 	drop_oldest(w, until ? until - 1 : 0);
 	if (w->n == WINDOW_SAMPLES_MAX && at == 0)
 		return WINDOW_LATE; /* it would be the first to leave */
@@ -265,13 +288,47 @@ static enum window_result add_slowly(struct window *w, int64_t ts_ms, uint64_t b
 	return WINDOW_STORED;
 }
 
-enum window_result window_add(struct window *w, int64_t ts_ms, uint64_t bits, int64_t horizon_ms)
+enum window_result window_merge(struct window *w, enum window_kind kind, int64_t ts_ms,
+				uint64_t bits, int64_t horizon_ms)
 {
 	if (window_append(w, ts_ms, bits))
 		return WINDOW_STORED;
 	if (ts_ms <= window_newest_ms(w))
-		return add_late(w, ts_ms, bits, horizon_ms);
+		return add_late(w, kind, ts_ms, bits, horizon_ms);
 	return add_slowly(w, ts_ms, bits, horizon_ms);
+}
+
+enum window_result window_add(struct window *w, int64_t ts_ms, uint64_t bits, int64_t horizon_ms)
+{
+	return window_merge(w, WINDOW_SAMPLES, ts_ms, bits, horizon_ms);
+}
+
+enum window_result window_restore(struct window *w, enum window_kind kind, int64_t ts_ms,
+				  uint32_t ordinal, uint64_t bits, int64_t horizon_ms)
+{
+	bool is_event = kind == WINDOW_EVENTS;
+	uint32_t n = kind == WINDOW_SAMPLES ? 0 : window_count_at(w, ts_ms);
+	if (n == 0 || (is_event && ordinal >= n))
+		return window_merge(w, kind, ts_ms, bits, horizon_ms);
+	if (is_event)
+		return WINDOW_IDENTICAL;
+	memcpy(&w->values[w->start + count_until(w, ts_ms) - 1], &bits, sizeof(bits));
+	return WINDOW_STORED;
+}
+
+uint32_t window_count_at(const struct window *w, int64_t ts_ms)
+{
+	uint32_t until = count_until(w, ts_ms);
+	return ts_ms == INT64_MIN ? until : until - count_until(w, ts_ms - 1);
+}
+
+bool window_get(const struct window *w, int64_t ts_ms, uint64_t *bits)
+{
+	uint32_t n = count_until(w, ts_ms);
+	if (n == 0 || sample_ms(w, n - 1) != ts_ms)
+		return false;
+	*bits = value_bits(w, n - 1);
+	return true;
 }
 
 bool window_has_room(const struct window *w)
@@ -319,14 +376,15 @@ size_t window_bytes(const struct window *w)
 	return w->cap * SAMPLE_BYTES;
 }
 
-void window_check(const struct window *w)
+void window_check(const struct window *w, enum window_kind kind)
 {
 	assert(w->n <= WINDOW_SAMPLES_MAX && w->cap <= CAP_MAX);
 	assert((uint64_t)w->start + w->n <= w->cap);
 	assert((w->values != NULL) == (w->cap > 0));
 	assert(w->cap == 0 || w->offsets == (const uint32_t *)(w->values + w->cap));
 	for (uint32_t i = 1; i < w->n; i++)
-		assert(w->offsets[w->start + i - 1] < w->offsets[w->start + i]);
+		assert(w->offsets[w->start + i - 1] + (kind != WINDOW_EVENTS) <=
+		       w->offsets[w->start + i]);
 	/* No sample's time overflows. */
 	assert(w->n == 0 || w->base_ms <= INT64_MAX - w->offsets[w->start + w->n - 1]);
 }

@@ -5,6 +5,10 @@
  * base time in milliseconds, and values. New ones are appended, late ones inserted; old ones leave
  * by the horizon only, when room is needed.
  *
+ * What happens to a sample that meets another one of its time is told by the window's kind, which
+ * its series has from birth: of samples the first stays; those made of log lines are added up in
+ * the sample of their bucket (kB, (k+1)B], at its end, or kept one beside the other.
+ *
  * Two limits make the oldest leave before their time, counted in `early`: WINDOW_SAMPLES_MAX, and
  * the 2^32 ms (49.7 days) that offsets can span.
  *
@@ -12,7 +16,8 @@
  *      ▼                           ▼
  *   [ . . s s s s s s s s s s s s s . . . . ]    capacity `cap`
  *
- * Invariants: offsets strictly ascending; n ≤ cap; one allocation holds both columns.
+ * Invariants: offsets ascending, strictly but for events; n ≤ cap; one allocation holds both
+ * columns.
  */
 #ifndef TOCSIN_STORAGE_WINDOW_H
 #define TOCSIN_STORAGE_WINDOW_H
@@ -24,6 +29,16 @@
 
 #define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted  \
 				       */
+
+/* Written into the journal: numbers stay. */
+enum window_kind {
+	WINDOW_SAMPLES = 0, /* one a time: another value is a conflict */
+	WINDOW_SUM = 1,	    /* the sum of all that came for a time: counts, bytes, sums */
+	WINDOW_MIN = 2,
+	WINDOW_MAX = 3,	   /* a number beats NaN, as in min_over_time() */
+	WINDOW_EVENTS = 4, /* all that came for a time, in the order of arrival */
+	WINDOW_KINDS,
+};
 
 struct window {
 	int64_t base_ms;
@@ -58,6 +73,20 @@ void window_fini(struct window *window);
  */
 enum window_result window_add(struct window *window, int64_t ts_ms, uint64_t bits,
 			      int64_t horizon_ms);
+/* The same for a window of any kind: WINDOW_STORED also when it was added to what was there. */
+enum window_result window_merge(struct window *window, enum window_kind kind, int64_t ts_ms,
+				uint64_t bits, int64_t horizon_ms);
+/*
+ * As read back from the journal, where a sample may be told any number of times, in order: the
+ * total of a time takes the place of the one that is there; an event is the ordinal-th of its time
+ * (from 0) and known if there are more than that.
+ */
+enum window_result window_restore(struct window *window, enum window_kind kind, int64_t ts_ms,
+				  uint32_t ordinal, uint64_t bits, int64_t horizon_ms);
+/* How many samples have this time. */
+uint32_t window_count_at(const struct window *window, int64_t ts_ms);
+/* The newest of that time; false when there is none. */
+bool window_get(const struct window *window, int64_t ts_ms, uint64_t *bits);
 /*
  * Appends a sample that is newer than all others if there is room for it: the fast path of
  * window_add(). False, with nothing done, when window_add() must see to it.
@@ -87,6 +116,6 @@ void window_range(const struct window *window, int64_t from_ms, int64_t to_ms,
 bool window_last(const struct window *window, int64_t to_ms, int64_t *ts_ms, double *value);
 int64_t window_newest_ms(const struct window *window); /* TIME_NONE when empty */
 size_t window_bytes(const struct window *window);
-void window_check(const struct window *window);
+void window_check(const struct window *window, enum window_kind kind);
 
 #endif

@@ -218,6 +218,25 @@ START_TEST(journal_refuses_a_newer_format_by_name)
 }
 END_TEST
 
+START_TEST(journal_of_an_older_format_is_read_and_marked_as_ours)
+{
+	char path[256], line[64];
+	struct journal *journal = open_journal(JOURNAL_SYNC_GROUP);
+
+	journal_close(journal);
+	snprintf(path, sizeof(path), "%s/FORMAT", dir);
+	FILE *file = fopen(path, "w");
+
+	fputs("tocsin journal 1\n", file);
+	fclose(file);
+	journal_close(open_journal(JOURNAL_SYNC_GROUP));
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
+	ck_assert_str_eq(line, "tocsin journal 2\n");
+	fclose(file);
+}
+END_TEST
+
 START_TEST(journal_keeps_what_a_full_disk_refused)
 {
 	/* /dev/full cannot hold a directory: the segment's place is taken by a link to it instead. */
@@ -308,7 +327,8 @@ END_TEST
 
 START_TEST(block_tile_series_and_coverage_come_back)
 {
-	uint32_t offsets[] = { 0, 5000 }, uid;
+	uint32_t offsets[] = { 0, 5000 };
+	struct series_entry entry;
 	double values[] = { 1.5, -2 };
 	struct seen seen = { 0 };
 	struct labels *labels, *again;
@@ -316,7 +336,6 @@ START_TEST(block_tile_series_and_coverage_come_back)
 	struct slice text;
 	struct buf buf;
 	int64_t since;
-	bool local;
 
 	buf_init(&buf);
 	tile_record_encode(3, 1000, offsets, values, 2, &buf);
@@ -327,15 +346,16 @@ START_TEST(block_tile_series_and_coverage_come_back)
 		ck_assert_int_eq(tile_record_each((struct slice){ buf.ptr, cut }, on_sample, &seen), ERR_CORRUPT);
 	buf_clear(&buf);
 	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
-	series_record_encode(9, true, labels, &buf);
-	ck_assert_int_eq(series_record_decode(buf_slice(&buf), &uid, &local, &again), 0);
-	ck_assert_uint_eq(uid, 9);
-	ck_assert(local);
+	series_record_encode(&(struct series_entry){ 9, true, WINDOW_EVENTS, labels }, &buf);
+	ck_assert_int_eq(series_record_decode(buf_slice(&buf), &entry, &again), 0);
+	ck_assert_uint_eq(entry.uid, 9);
+	ck_assert(entry.local);
+	ck_assert_int_eq(entry.kind, WINDOW_EVENTS);
 	ck_assert(labels_is_equal(labels, again));
 	for (size_t cut = 0; cut < buf.len; cut++) {
 		struct labels *none;
 
-		ck_assert_int_eq(series_record_decode((struct slice){ buf.ptr, cut }, &uid, &local, &none), ERR_CORRUPT);
+		ck_assert_int_eq(series_record_decode((struct slice){ buf.ptr, cut }, &entry, &none), ERR_CORRUPT);
 	}
 	buf_clear(&buf);
 	coverage_record_encode(SLICE("{__name__=\"up\"}"), 77, &buf);
@@ -344,6 +364,81 @@ START_TEST(block_tile_series_and_coverage_come_back)
 	ck_assert_int_eq(since, 77);
 	labels_unref(labels);
 	labels_unref(again);
+	buf_fini(&buf);
+}
+END_TEST
+
+struct derived_seen {
+	struct derived_sample samples[8];
+	char positions[256];
+	size_t n;
+};
+
+static void on_derived(void *ctx, const struct derived_sample *sample)
+{
+	struct derived_seen *seen = ctx;
+
+	seen->samples[seen->n++] = *sample;
+}
+
+static void on_position(void *ctx, struct slice key, struct slice payload)
+{
+	struct derived_seen *seen = ctx;
+	size_t len = strlen(seen->positions);
+
+	snprintf(seen->positions + len, sizeof(seen->positions) - len, SLICE_FMT "=" SLICE_FMT " ",
+		 SLICE_ARG(key), SLICE_ARG(payload));
+}
+
+START_TEST(block_of_lines_and_positions_comes_back_whole)
+{
+	static struct derived_block block;
+	struct derived_seen seen = { .n = 0 };
+	const struct derived_visitor visitor = { on_derived, on_position, &seen };
+	struct buf buf;
+
+	derived_block_init(&block);
+	ck_assert_int_eq(derived_block_add_total(&block, 7, 60000, 41), 0);
+	ck_assert_int_eq(derived_block_add_event(&block, &(struct derived_sample){ 8, 3, -5, 9 }), 0);
+	/* The newest total takes the place of the one before. */
+	ck_assert_int_eq(derived_block_add_total(&block, 7, 60000, 42), 0);
+	ck_assert_int_eq(derived_block_add_total(&block, 7, 120000, 1), 0);
+	ck_assert_int_eq(derived_block_add_position(&block, SLICE("file 1"), SLICE("100")), 0);
+	ck_assert_int_eq(derived_block_add_position(&block, SLICE("file 2"), SLICE("")), 0);
+	buf_init(&buf);
+	derived_block_encode(&block, &buf);
+	for (size_t cut = 0; cut < buf.len; cut++)
+		ck_assert_int_eq(derived_record_each((struct slice){ buf.ptr, cut }, &visitor), ERR_CORRUPT);
+	ck_assert_uint_eq(seen.n, 0);
+	ck_assert_int_eq(derived_record_each(buf_slice(&buf), &visitor), 0);
+	ck_assert_uint_eq(seen.n, 3);
+	ck_assert_uint_eq(seen.samples[0].uid, 7);
+	ck_assert_uint_eq(seen.samples[0].bits, 42);
+	ck_assert_uint_eq(seen.samples[1].ordinal, 3);
+	ck_assert_int_eq(seen.samples[1].ts_ms, -5);
+	ck_assert_int_eq(seen.samples[2].ts_ms, 120000);
+	ck_assert_str_eq(seen.positions, "file 1=100 file 2= ");
+	/* Cleared, it remembers no total of before. */
+	derived_block_clear(&block);
+	ck_assert_int_eq(derived_block_add_total(&block, 7, 60000, 1), 0);
+	ck_assert_uint_eq(block.n, 1);
+	ck_assert_uint_eq(block.npositions, 0);
+	derived_block_fini(&block);
+	buf_fini(&buf);
+}
+END_TEST
+
+START_TEST(block_of_positions_comes_back)
+{
+	struct slice key, payload;
+	struct buf buf;
+
+	buf_init(&buf);
+	position_record_encode(SLICE("k"), SLICE("v"), &buf);
+	ck_assert_int_eq(position_record_decode(buf_slice(&buf), &key, &payload), 0);
+	ck_assert(slice_is(key, "k") && slice_is(payload, "v"));
+	for (size_t cut = 0; cut < buf.len; cut++)
+		ck_assert_int_eq(position_record_decode((struct slice){ buf.ptr, cut }, &key, &payload), ERR_CORRUPT);
 	buf_fini(&buf);
 }
 END_TEST
@@ -380,11 +475,14 @@ static Suite *journal_suite(void)
 	tcase_add_test(files, journal_unfinished_checkpoint_is_a_continuation);
 	tcase_add_test(files, journal_belongs_to_one_daemon);
 	tcase_add_test(files, journal_refuses_a_newer_format_by_name);
+	tcase_add_test(files, journal_of_an_older_format_is_read_and_marked_as_ours);
 	tcase_add_test(files, journal_keeps_what_a_full_disk_refused);
 	tcase_add_test(files, journal_limits_hold);
 	suite_add_tcase(suite, files);
 	tcase_add_test(blocks, block_samples_come_back);
 	tcase_add_test(blocks, block_tile_series_and_coverage_come_back);
+	tcase_add_test(blocks, block_of_lines_and_positions_comes_back_whole);
+	tcase_add_test(blocks, block_of_positions_comes_back);
 	tcase_add_test(blocks, block_of_a_newer_version_is_refused);
 	suite_add_tcase(suite, blocks);
 	return suite;

@@ -609,12 +609,90 @@ START_TEST(store_limits_memory)
 }
 END_TEST
 
+/* ---- series made of log lines ---- */
+
+#define LOGS "{__name__=\"logs{}\"}"
+
+static struct series *derived(const char *key, enum window_kind kind)
+{
+	struct labels *labels = labels_of(LOGS);
+	struct series *series;
+	ck_assert_int_eq(store_birth_derived(store, key_of(key), labels, kind, &series), 0);
+	labels_unref(labels);
+	store_check(store);
+	return series;
+}
+
+START_TEST(store_adds_up_what_lines_came_to)
+{
+	struct selector *selector = selector_of(store, LOGS);
+	store_time_set(store, T0);
+	struct series *series = derived("k", WINDOW_SUM);
+	ck_assert_ptr_nonnull(series);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(store_append_series(store, series, 1, T0 + 60000, bits_of(2)),
+				 APPEND_STORED);
+	uint64_t bits;
+	ck_assert(window_get(&series->window, T0 + 60000, &bits));
+	ck_assert_uint_eq(bits, bits_of(6));
+	store_selector_unref(store, selector);
+}
+END_TEST
+
+START_TEST(store_keeps_senders_away_from_series_made_of_lines)
+{
+	struct selector *selector = selector_of(store, LOGS);
+	struct labels *labels = labels_of(LOGS);
+	struct series *theirs, *again;
+	store_time_set(store, T0);
+	/* A sender was first; nothing of what it sent counts among the lines. */
+	ck_assert_int_eq(store_birth(store, key_of("sent"), labels, &theirs), 0);
+	ck_assert_int_eq(store_append_series(store, theirs, 1, T0, bits_of(100)), APPEND_STORED);
+	struct series *series = derived("k", WINDOW_SUM);
+	ck_assert_uint_eq(series->window.n, 0);
+	ck_assert_int_eq(store_append(store, key_of("sent"), 1, T0, bits_of(100), &again),
+			 APPEND_UNKNOWN);
+	ck_assert_int_eq(store_birth(store, key_of("sent"), labels, &again), 0);
+	ck_assert_ptr_null(again);
+	ck_assert_int_eq(series->kind, WINDOW_SUM);
+	store_check(store);
+	labels_unref(labels);
+	store_selector_unref(store, selector);
+}
+END_TEST
+
+START_TEST(store_restores_what_lines_came_to_by_upserts)
+{
+	struct selector *selector = selector_of(store, LOGS);
+	struct labels *labels = labels_of(LOGS);
+	struct series *series;
+	uint64_t bits;
+	ck_assert_int_eq(store_restore_series(store, 7, labels, false, WINDOW_SUM, &series), 0);
+	for (int total = 1; total <= 3; total++)
+		store_restore_sample(store, series, T0, 0, bits_of(total));
+	store_restore_sample(store, series, T0 - 1, 0, bits_of(9));
+	store_restore_sample(store, series, T0, 0, bits_of(3));
+	ck_assert(window_get(&series->window, T0, &bits));
+	ck_assert_uint_eq(bits, bits_of(3));
+	/* Told again with another kind, it begins anew. */
+	ck_assert_int_eq(store_restore_series(store, 7, labels, false, WINDOW_EVENTS, &series), 0);
+	ck_assert_uint_eq(series->window.n, 0);
+	for (uint32_t pass = 0; pass < 2; pass++)
+		for (uint32_t i = 0; i < 3; i++)
+			store_restore_sample(store, series, T0, i, bits_of(i));
+	ck_assert_uint_eq(window_count_at(&series->window, T0), 3);
+	store_check(store);
+	labels_unref(labels);
+	store_selector_unref(store, selector);
+}
+END_TEST
+
 /* ---- restart ---- */
 
 static int restore(uint32_t uid, const char *text, bool local, struct series **out)
 {
 	struct labels *labels = labels_of(text);
-	int code = store_restore_series(store, uid, labels, local, out);
+	int code = store_restore_series(store, uid, labels, local, WINDOW_SAMPLES, out);
 	labels_unref(labels);
 	store_check(store);
 	return code;
@@ -750,6 +828,9 @@ static Suite *store_suite(void)
 	tcase_add_test(tcase, store_takes_no_foreign_samples_into_unread_local_series);
 	tcase_add_test(tcase, store_limits_series);
 	tcase_add_test(tcase, store_limits_memory);
+	tcase_add_test(tcase, store_adds_up_what_lines_came_to);
+	tcase_add_test(tcase, store_keeps_senders_away_from_series_made_of_lines);
+	tcase_add_test(tcase, store_restores_what_lines_came_to_by_upserts);
 	tcase_add_test(tcase, store_restores_series);
 	tcase_add_loop_test(tcase, store_survives_churn, 0, 5);
 	suite_add_tcase(suite, tcase);

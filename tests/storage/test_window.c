@@ -1,5 +1,6 @@
 #include "storage/window.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ static void compare_range(const struct window *window, const struct model *model
 
 static void compare(const struct window *window, const struct model *model)
 {
-	window_check(window);
+	window_check(window, WINDOW_SAMPLES);
 	if (model->n == 0) {
 		ck_assert_int_eq(window_newest_ms(window), TIME_NONE);
 		return;
@@ -180,7 +181,7 @@ START_TEST(window_keeps_newest_at_horizon)
 	window_range(&window, TIME_NONE, INT64_MAX, &view);
 	ck_assert_uint_eq(view.n, 1);
 	ck_assert_int_eq(window_newest_ms(&window), 9000);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	window_fini(&window);
 }
 END_TEST
@@ -199,7 +200,7 @@ START_TEST(window_judges_samples)
 	ck_assert_int_eq(window_add(&window, 2500, bits_of(1), 3000), WINDOW_LATE);
 	/* The newest at or before H: needed. */
 	ck_assert_int_eq(window_add(&window, 3500, bits_of(1), 3700), WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	window_fini(&window);
 }
 END_TEST
@@ -234,12 +235,12 @@ START_TEST(window_survives_gap_beyond_offsets)
 	window_add(&window, t0, bits_of(1), TIME_NONE);
 	window_add(&window, t0 + 30 * DAY_MS, bits_of(2), TIME_NONE);
 	window_add(&window, t0 + 40 * DAY_MS, bits_of(3), TIME_NONE);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	ck_assert_uint_eq(window.early, 0);
 	/* 60 days after the first: that one cannot be said any more. */
 	ck_assert_int_eq(window_add(&window, t0 + 60 * DAY_MS, bits_of(4), TIME_NONE),
 			 WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	ck_assert_uint_eq(window.early, 1);
 	window_range(&window, t0, t0 + 60 * DAY_MS, &view);
 	ck_assert_uint_eq(view.n, 3);
@@ -248,11 +249,11 @@ START_TEST(window_survives_gap_beyond_offsets)
 	ck_assert_int_eq(window_add(&window, t0, bits_of(1), TIME_NONE), WINDOW_LATE);
 	ck_assert_int_eq(window_add(&window, t0 + 12 * DAY_MS, bits_of(1), TIME_NONE),
 			 WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	/* A gap of years leaves the new one alone. */
 	ck_assert_int_eq(window_add(&window, t0 + 3650 * DAY_MS, bits_of(5), TIME_NONE),
 			 WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	window_range(&window, TIME_NONE, INT64_MAX, &view);
 	ck_assert_uint_eq(view.n, 1);
 	ck_assert_uint_eq(window.early, 5);
@@ -265,12 +266,12 @@ START_TEST(window_takes_extreme_times)
 	struct window window;
 	window_init(&window);
 	ck_assert_int_eq(window_add(&window, INT64_MIN + 1, bits_of(1), TIME_NONE), WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	ck_assert_int_eq(window_add(&window, INT64_MAX, bits_of(2), TIME_NONE), WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	ck_assert_int_eq(window_newest_ms(&window), INT64_MAX);
 	ck_assert_int_eq(window_add(&window, INT64_MAX - 1, bits_of(3), TIME_NONE), WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	int64_t ts_ms;
 	double value;
 	ck_assert(window_last(&window, INT64_MAX - 1, &ts_ms, &value));
@@ -292,7 +293,7 @@ START_TEST(window_memory_follows_demand)
 		window_add(&window, t, bits_of(1), TIME_NONE);
 	ck_assert_uint_ge(window.cap, 5000);
 	window_trim(&window, 3600000 + 5000);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	ck_assert_uint_le(window.cap, 8);
 	ck_assert_uint_le(window_bytes(&window), 100);
 	window_fini(&window);
@@ -313,7 +314,7 @@ START_TEST(window_limits_samples)
 	for (int64_t t = WINDOW_SAMPLES_MAX; t < WINDOW_SAMPLES_MAX + 1000; t++)
 		ck_assert_int_eq(window_add(&window, 2 * t, bits_of(1), TIME_NONE), WINDOW_STORED);
 	ck_assert_uint_eq(window.early, 1001);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	window_fini(&window);
 }
 END_TEST
@@ -325,11 +326,158 @@ START_TEST(window_takes_samples_backwards)
 	for (int64_t t = 20000; t > 0; t--)
 		ck_assert_int_eq(window_add(&window, t * 1000, bits_of((double)t), TIME_NONE),
 				 WINDOW_STORED);
-	window_check(&window);
+	window_check(&window, WINDOW_SAMPLES);
 	struct window_view view;
 	window_range(&window, 0, INT64_MAX, &view);
 	ck_assert_uint_eq(view.n, 20000);
 	window_fini(&window);
+}
+END_TEST
+
+/* ---- the other kinds ---- */
+
+/* All that ever came, in the order of arrival. */
+struct arrivals {
+	struct model_sample items[3000];
+	size_t n;
+};
+
+/* What the kind makes of all that came for this time; how many samples that is. */
+static size_t expected_at(const struct arrivals *arrivals, enum window_kind kind, int64_t ts_ms,
+			  double *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < arrivals->n; i++) {
+		double value;
+		memcpy(&value, &arrivals->items[i].bits, sizeof(value));
+		if (arrivals->items[i].ts_ms != ts_ms)
+			continue;
+		if (kind == WINDOW_EVENTS || n == 0)
+			out[n++] = value;
+		else if (kind == WINDOW_SUM)
+			out[0] += value;
+		else if (kind == WINDOW_MIN ? value < out[0] : value > out[0])
+			out[0] = value;
+	}
+	return n;
+}
+
+static void compare_kind(const struct window *window, const struct arrivals *arrivals,
+			 enum window_kind kind)
+{
+	static double values[3000];
+	window_check(window, kind);
+	size_t seen = 0;
+	for (int64_t t = 0; t < 100; t++) {
+		size_t n = expected_at(arrivals, kind, t, values);
+		struct window_view view;
+		window_range(window, t - 1, t, &view);
+		ck_assert_uint_eq(view.n, n);
+		ck_assert_uint_eq(window_count_at(window, t), n);
+		for (size_t i = 0; i < n; i++)
+			ck_assert_uint_eq(bits_of(view.values[i]), bits_of(values[i]));
+		uint64_t bits;
+		ck_assert(window_get(window, t, &bits) == (n > 0));
+		if (n)
+			ck_assert_uint_eq(bits, bits_of(values[n - 1]));
+		seen += n;
+	}
+	ck_assert_uint_eq(seen, window->n);
+}
+
+static const enum window_kind merging_kinds[] = { WINDOW_SUM, WINDOW_MIN, WINDOW_MAX,
+						  WINDOW_EVENTS };
+
+START_TEST(window_of_each_kind_agrees_with_all_that_came)
+{
+	enum window_kind kind = merging_kinds[_i % 4];
+	static struct arrivals arrivals;
+	struct window window;
+	random_state = 77 + (uint64_t)_i;
+	arrivals.n = 0;
+	window_init(&window);
+	for (int64_t now = 0; arrivals.n < 3000; now++) {
+		/* Mostly new, some late by up to 40. */
+		int64_t t = now * 90 / 3000 + (int64_t)random_below(10);
+		if (random_below(4) == 0)
+			t = t < 40 ? t : t - (int64_t)random_below(40);
+		uint64_t bits = bits_of((double)random_below(1000) - 500);
+		ck_assert_int_eq(window_merge(&window, kind, t, bits, TIME_NONE), WINDOW_STORED);
+		arrivals.items[arrivals.n++] = (struct model_sample){ t, bits };
+		if (arrivals.n % 300 == 0)
+			compare_kind(&window, &arrivals, kind);
+	}
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_judges_late_lines_by_the_horizon)
+{
+	struct window window;
+	window_init(&window);
+	for (int64_t t = 1; t <= 10; t++)
+		window_merge(&window, WINDOW_SUM, t, bits_of(1), TIME_NONE);
+	/* Into its bucket while that may still be read; then not. */
+	ck_assert_int_eq(window_merge(&window, WINDOW_SUM, 7, bits_of(5), 5), WINDOW_STORED);
+	ck_assert_int_eq(window_merge(&window, WINDOW_SUM, 4, bits_of(5), 5), WINDOW_LATE);
+	uint64_t bits;
+	ck_assert(window_get(&window, 7, &bits));
+	ck_assert_uint_eq(bits, bits_of(6));
+	window_fini(&window);
+}
+END_TEST
+
+START_TEST(window_minimum_prefers_numbers_to_nan)
+{
+	struct window window;
+	uint64_t bits;
+	window_init(&window);
+	window_merge(&window, WINDOW_MIN, 1, bits_of(NAN), TIME_NONE);
+	window_merge(&window, WINDOW_MIN, 1, bits_of(3), TIME_NONE);
+	window_merge(&window, WINDOW_MIN, 1, bits_of(NAN), TIME_NONE);
+	ck_assert(window_get(&window, 1, &bits));
+	ck_assert_uint_eq(bits, bits_of(3));
+	window_fini(&window);
+}
+END_TEST
+
+/* A log of what a window went through, read over any state that has seen part of it. */
+START_TEST(window_restored_twice_is_the_same)
+{
+	enum window_kind kind = merging_kinds[_i % 4];
+	struct log_entry {
+		int64_t ts_ms;
+		uint32_t ordinal;
+		uint64_t bits;
+	} log[300];
+	struct window window, again;
+	random_state = 5 + (uint64_t)_i;
+	window_init(&window);
+	for (size_t i = 0; i < 300; i++) {
+		log[i].ts_ms = (int64_t)(i / 10 + random_below(10));
+		window_merge(&window, kind, log[i].ts_ms, bits_of((double)random_below(100)),
+			     TIME_NONE);
+		window_get(&window, log[i].ts_ms, &log[i].bits);
+		log[i].ordinal = kind == WINDOW_EVENTS
+					 ? window_count_at(&window, log[i].ts_ms) - 1
+					 : 0;
+	}
+	window_init(&again);
+	size_t seen = random_below(300);
+	for (size_t i = 0; i < seen; i++)
+		window_restore(&again, kind, log[i].ts_ms, log[i].ordinal, log[i].bits, TIME_NONE);
+	for (size_t i = 0; i < 300; i++)
+		window_restore(&again, kind, log[i].ts_ms, log[i].ordinal, log[i].bits, TIME_NONE);
+	window_check(&again, kind);
+	ck_assert_uint_eq(again.n, window.n);
+	for (uint32_t i = 0; i < window.n; i++) {
+		ck_assert_int_eq(again.base_ms + again.offsets[again.start + i],
+				 window.base_ms + window.offsets[window.start + i]);
+		ck_assert_uint_eq(bits_of(again.values[again.start + i]),
+				  bits_of(window.values[window.start + i]));
+	}
+	window_fini(&window);
+	window_fini(&again);
 }
 END_TEST
 
@@ -348,6 +496,10 @@ static Suite *window_suite(void)
 	tcase_add_test(tcase, window_memory_follows_demand);
 	tcase_add_test(tcase, window_limits_samples);
 	tcase_add_test(tcase, window_takes_samples_backwards);
+	tcase_add_loop_test(tcase, window_of_each_kind_agrees_with_all_that_came, 0, 12);
+	tcase_add_test(tcase, window_judges_late_lines_by_the_horizon);
+	tcase_add_test(tcase, window_minimum_prefers_numbers_to_nan);
+	tcase_add_loop_test(tcase, window_restored_twice_is_the_same, 0, 40);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
