@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 const struct command *const commands[] = {
-	&run_command,	    &check_command,   &explain_command,	   &query_command, &alerts_command,
+	&run_command,	    &check_command,	&test_command,	   &explain_command, &query_command, &alerts_command,
 	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command,
 	&reference_command, &runner_command,  &version_command,	   &help_command,  NULL,
 };

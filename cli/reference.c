@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "engine/unit_test.h"
 #include "rules/functions.h"
 #include "rules/rule_file.h"
 #include "rules/template.h"
@@ -83,7 +84,7 @@ static const struct {
 } parts[] = {
 	{ "commands", commands_reference },  { "configuration", config_reference },
 	{ "rules", rule_file_reference },    { "functions", functions_reference },
-	{ "templates", template_reference }, { "metrics", all_metrics_reference },
+	{ "templates", template_reference }, { "tests", unit_test_reference }, { "metrics", all_metrics_reference },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))
 

@@ -209,7 +209,7 @@ static void group_move(struct engine *engine, const struct group_state *from,
 	if (from->def->interval_ms == to->def->interval_ms) {
 		to->due_ms = from->due_ms;
 	} else if (engine->now_ms != TIME_NONE) {
-		to->due_ms = due_after(to->def->interval_ms, engine->now_ms);
+		to->due_ms = due_after(engine, to->def->interval_ms, engine->now_ms);
 		if (to->last_ms != TIME_NONE && to->due_ms <= to->last_ms)
 			to->due_ms += to->def->interval_ms;
 	}

@@ -50,6 +50,23 @@ const char *engine_external_url(const struct engine *engine)
 	return engine->external_url ? engine->external_url : "";
 }
 
+/* Keeps what no rule demands: as a reader of all series would. */
+static int retention_init(struct engine *engine)
+{
+	struct matcher any;
+	char *why; /* no pattern, nothing to say */
+	int code = matcher_init(&any, MATCH_NE, SLICE(METRIC_NAME), SLICE(""), &why);
+	if (code)
+		return code;
+	engine->retained_due_ms = DUE_UNKNOWN;
+	code = store_selector_ref(engine->store, &any, 1, &engine->retained);
+	matcher_fini(&any);
+	if (!code)
+		code = selector_reader_add(engine->retained, &engine->retained_due_ms,
+					   engine->options.retention_ms);
+	return code;
+}
+
 static int init(struct engine *engine)
 {
 	engine->store = store_new(&engine->options.store);
@@ -62,6 +79,8 @@ static int init(struct engine *engine)
 	if (!code)
 		code = engine_external_set(engine, engine->options.external_labels,
 					   engine->options.external_url);
+	if (!code && engine->options.retention_ms)
+		code = retention_init(engine);
 	return code;
 }
 
@@ -107,6 +126,11 @@ void engine_free(struct engine *engine)
 	rule_set_unref(engine->load_next);
 	restore_fini(&engine->restore);
 	senders_fini(&engine->senders);
+	if (engine->retained) {
+		selector_reader_remove(engine->retained, &engine->retained_due_ms,
+				       engine->options.retention_ms);
+		store_selector_unref(engine->store, engine->retained);
+	}
 	store_free(engine->store);
 	labels_unref(engine->external_labels);
 	free(engine->external_url);
@@ -136,7 +160,7 @@ void engine_time(struct engine *engine, int64_t now_ms)
 	int64_t before_ms = engine->now_ms;
 	if (before_ms != TIME_NONE && now_ms <= before_ms)
 		return;
-	engine->now_ms = now_ms;
+	engine->now_ms = engine->retained_due_ms = now_ms;
 	store_time_set(engine->store, now_ms);
 	if (before_ms == TIME_NONE)
 		restore_time(engine);

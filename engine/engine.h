@@ -42,6 +42,9 @@ struct engine_options {
 			 senders */
 	bool journal; /* emit records */
 	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
+	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
+				    it; 0: from the epoch */
+	int64_t retention_ms;	 /* keep series that no rule demands, so long; 0: not at all */
 };
 
 /* What the engine wants done. Called on its thread; records and events in the order in which they

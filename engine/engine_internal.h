@@ -268,6 +268,8 @@ struct engine {
 	struct rule_set *load_next;
 	struct pass pass;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */
+	struct selector *retained; /* all series, read as far back as retention_ms; NULL: none */
+	int64_t retained_due_ms;   /* the told time */
 
 	struct queue_item *queries, **queries_end;
 	uint32_t nqueries;
@@ -324,7 +326,7 @@ void positions_apply(struct engine *engine, const struct batch *batch);
 
 /* ---- schedule.c ---- */
 
-int64_t due_after(int64_t interval_ms, int64_t time_ms); /* the first multiple at or after */
+int64_t due_after(const struct engine *engine, int64_t interval_ms, int64_t time_ms); /* the first multiple at or after */
 /* The time went on from `before`. */
 void schedule_time(struct engine *engine, int64_t before_ms);
 /* Begins or goes on with a pass. */

@@ -24,7 +24,7 @@ static void group_init(struct engine *engine, struct generation *generation, uin
 	group->may_hold = !engine->options.warm && !plain && !engine->options.resolve_on_silence;
 	generation->has_offsets |= def->query_offset_ms != 0;
 	if (engine->now_ms != TIME_NONE)
-		group->due_ms = due_after(def->interval_ms, engine->now_ms);
+		group->due_ms = due_after(engine, def->interval_ms, engine->now_ms);
 	for (uint32_t i = 0; i < def->nrules; i++) {
 		struct rule_state *rule = &rules[i];
 		rule->set = generation->set;
@@ -265,7 +265,7 @@ static void swap(struct engine *engine)
 	for (uint32_t i = 0; i < young->set->ngroups; i++)
 		if (young->groups[i].due_ms == DUE_UNKNOWN && engine->now_ms != TIME_NONE)
 			young->groups[i].due_ms =
-				due_after(young->groups[i].def->interval_ms, engine->now_ms);
+				due_after(engine, young->groups[i].def->interval_ms, engine->now_ms);
 	generation_warm(engine, young);
 	restore_adopt(engine);
 	schedule_due_update(engine);

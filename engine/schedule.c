@@ -23,15 +23,15 @@
 #define JUMP_MIN_MS 1000 /* less is a busy engine, whatever the interval */
 #define PASS_WAIT_MS 1000 /* so long a pass lets batches go first that arrived before it */
 
-static int64_t due_before(int64_t interval_ms, int64_t time_ms)
+static int64_t due_before(const struct engine *engine, int64_t interval_ms, int64_t time_ms)
 {
-	int64_t rest = time_ms % interval_ms;
+	int64_t rest = (time_ms - engine->options.due_phase_ms) % interval_ms;
 	return time_ms - (rest < 0 ? rest + interval_ms : rest);
 }
 
-int64_t due_after(int64_t interval_ms, int64_t time_ms)
+int64_t due_after(const struct engine *engine, int64_t interval_ms, int64_t time_ms)
 {
-	int64_t before_ms = due_before(interval_ms, time_ms);
+	int64_t before_ms = due_before(engine, interval_ms, time_ms);
 	return before_ms == time_ms ? time_ms : before_ms + interval_ms;
 }
 
@@ -67,7 +67,7 @@ static void jump(struct engine *engine, struct group_state *group, int64_t by_ms
 		return;
 	bool in_pass = engine->pass.running && group->due_ms == engine->pass.t_ms;
 	int64_t next_ms = in_pass ? group->due_ms + interval_ms : group->due_ms;
-	int64_t latest_ms = due_before(interval_ms, engine->now_ms);
+	int64_t latest_ms = due_before(engine, interval_ms, engine->now_ms);
 	if (latest_ms <= next_ms)
 		return;
 	miss(engine, group, latest_ms - next_ms);
@@ -84,7 +84,7 @@ void schedule_time(struct engine *engine, int64_t before_ms)
 	for (uint32_t i = 0; active && i < active->set->ngroups; i++) {
 		struct group_state *group = &active->groups[i];
 		if (group->due_ms == DUE_UNKNOWN)
-			group->due_ms = due_after(group->def->interval_ms, engine->now_ms);
+			group->due_ms = due_after(engine, group->def->interval_ms, engine->now_ms);
 		else
 			jump(engine, group, engine->now_ms - before_ms);
 	}
@@ -275,7 +275,7 @@ static void pass_begin(struct engine *engine)
 		struct group_state *group = &active->groups[i];
 		if (group->due_ms > engine->now_ms)
 			continue;
-		int64_t latest_ms = due_before(group->def->interval_ms, engine->now_ms);
+		int64_t latest_ms = due_before(engine, group->def->interval_ms, engine->now_ms);
 		if (latest_ms > group->due_ms) {
 			miss(engine, group, latest_ms - group->due_ms);
 			group->due_ms = latest_ms;

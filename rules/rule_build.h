@@ -29,5 +29,7 @@ int rule_group_hash(struct rule_group *group);
  * groups that read one another and so stay in file order. ERR_NOMEM.
  */
 int rule_order_groups(struct rule_group *groups, size_t n, struct diag_list *diags);
+/* Puts the groups that the options name first, in that order; the others stay behind them. */
+int rule_order_as_told(struct rule_group *groups, size_t n, const struct rule_set_options *options);
 
 #endif

@@ -440,7 +440,9 @@ static int read_group(struct rule_loader *loader, const struct yaml_node *node)
 	*group = (struct rule_group){
 		.name = yaml.name,
 		.file = slice_from(node->source.file ? node->source.file : ""),
-		.interval_ms = yaml.interval_ms > 0 ? yaml.interval_ms : options->interval_ms,
+		.interval_ms = options->interval_fixed_ms ? options->interval_fixed_ms
+			       : yaml.interval_ms > 0	  ? yaml.interval_ms
+							  : options->interval_ms,
 		.query_offset_ms = has_offset ? yaml.query_offset_ms : options->query_offset_ms,
 		.limit = yaml.limit,
 		.dialect = (enum rule_dialect)yaml.dialect,

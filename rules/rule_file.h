@@ -77,6 +77,11 @@ struct rule_set_options {
 	size_t rules_max;
 	const struct slice *runbooks; /* names that `run` may use; NULL: not checked */
 	size_t nrunbooks;
+	/* For unit tests, which run all groups at one interval, and in an order of their own. */
+	int64_t interval_fixed_ms;	 /* of all groups, whatever they say; 0: theirs */
+	bool in_file_order;		 /* not writers before readers */
+	const struct slice *groups_first; /* by name; the others follow in file order */
+	size_t ngroups_first;
 };
 
 /*

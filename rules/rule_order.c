@@ -382,3 +382,26 @@ int rule_order_groups(struct rule_group *groups, size_t n, struct diag_list *dia
 	free(graph.edges);
 	return error;
 }
+
+int rule_order_as_told(struct rule_group *groups, size_t n, const struct rule_set_options *options)
+{
+	struct rule_group *ordered = malloc((n + 1) * sizeof(*ordered));
+	bool *placed = calloc(n + 1, sizeof(*placed));
+	int error = ordered && placed ? 0 : ERR_NOMEM;
+	size_t at = 0;
+	for (size_t f = 0; f < options->ngroups_first && !error; f++)
+		for (size_t g = 0; g < n; g++)
+			if (!placed[g] &&
+			    slice_is_equal(groups[g].name, options->groups_first[f])) {
+				ordered[at++] = groups[g];
+				placed[g] = true;
+			}
+	for (size_t g = 0; g < n && !error; g++)
+		if (!placed[g])
+			ordered[at++] = groups[g];
+	if (!error && n > 0)
+		memcpy(groups, ordered, n * sizeof(*groups));
+	free(placed);
+	free(ordered);
+	return error;
+}

@@ -180,9 +180,12 @@ static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *
 }
 
 /* All groups are read and free of errors: order, numbers, hashes, plan. */
-static int finish(struct rule_set *set, struct diag_list *diags)
+static int finish(struct rule_set *set, const struct rule_set_options *options,
+		  struct diag_list *diags)
 {
-	int error = rule_order_groups(set->groups, set->ngroups, diags);
+	int error = options->in_file_order
+			    ? rule_order_as_told(set->groups, set->ngroups, options)
+			    : rule_order_groups(set->groups, set->ngroups, diags);
 	number_rules(set);
 	for (uint32_t g = 0; g < set->ngroups && !error; g++) {
 		struct rule_group *group = &set->groups[g];
@@ -204,7 +207,7 @@ static int conclude(struct rule_set *set, struct rule_loader *loader, size_t err
 	if (!error)
 		error = warn_duplicates(set, loader->diags);
 	if (!error && good)
-		error = finish(set, loader->diags);
+		error = finish(set, loader->options, loader->diags);
 	if (!error && !good)
 		error = ERR_INVALID;
 	if (error)

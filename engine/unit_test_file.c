@@ -1,0 +1,98 @@
+/* The keys of files of unit tests. */
+#include "engine/unit_test_file.h"
+
+#include "engine/unit_test.h"
+
+#define DAY_MS (24ll * 3600 * 1000)
+#define TIME_SPAN_MS (300ll * 365 * DAY_MS)
+
+#define FIELD(s, member, name, kind, ...)                                                          \
+	{                                                                                          \
+		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
+	}
+#define TABLE(table, s, title, ...)                                                                \
+	static const struct bind_field table##_fields[] = { __VA_ARGS__ };                         \
+	static const struct bind_table table = { .what = title,                                    \
+						 .size = sizeof(struct s),                         \
+						 .fields = table##_fields,                         \
+						 .n = sizeof(table##_fields) /                     \
+						      sizeof(table##_fields[0]),                   \
+						 .node_offset = offsetof(struct s, node),          \
+						 .given_offset = SIZE_MAX }
+
+TABLE(series_keys, test_series, "input series",
+      FIELD(test_series, series, "series", BIND_STRING, .required = true,
+	    .doc = "The series: `metric{label=\"value\"}`."),
+      FIELD(test_series, values, "values", BIND_STRING, .required = true,
+	    .doc = "Its samples, an interval apart: `1 2 _ 3x2 0+10x5 stale`."));
+
+TABLE(expected_alert_keys, test_expected_alert, "expected alert",
+      FIELD(test_expected_alert, labels, "exp_labels", BIND_MAP,
+	    .doc = "All its labels; alertname need not be said."),
+      FIELD(test_expected_alert, annotations, "exp_annotations", BIND_MAP,
+	    .doc = "All its annotations, rendered."));
+
+TABLE(alert_keys, test_alert, "alert test",
+      FIELD(test_alert, eval_ms, "eval_time", BIND_DURATION, .default_text = "0s", .min = 0,
+	    .max = TIME_SPAN_MS, .doc = "When, from the start; the last evaluation until then counts."),
+      FIELD(test_alert, name, "alertname", BIND_STRING, .required = true, .doc = "The alerts' name."),
+      FIELD(test_alert, expected, "exp_alerts", BIND_STRUCTS, .table = &expected_alert_keys,
+	    .doc = "Those that fire then, and no others; none: nothing of that name fires."));
+
+TABLE(sample_keys, test_sample, "expected sample",
+      FIELD(test_sample, labels, "labels", BIND_STRING,
+	    .doc = "The element: `metric{label=\"value\"}`."),
+      FIELD(test_sample, value, "value", BIND_NUMBER, .doc = "Its value."),
+      FIELD(test_sample, histogram, "histogram", BIND_STRING,
+	    .doc = "Not there yet: must be empty."));
+
+TABLE(expr_keys, test_expr, "expression test",
+      FIELD(test_expr, expr, "expr", BIND_STRING, .required = true, .doc = "The expression."),
+      FIELD(test_expr, eval_ms, "eval_time", BIND_DURATION, .default_text = "0s", .min = 0,
+	    .max = TIME_SPAN_MS, .doc = "When it is evaluated, from the start."),
+      FIELD(test_expr, expected, "exp_samples", BIND_STRUCTS, .table = &sample_keys,
+	    .doc = "The elements of its result, in any order."));
+
+TABLE(case_keys, test_case, "test",
+      FIELD(test_case, name, "name", BIND_STRING, .doc = "What it is called in messages."),
+      FIELD(test_case, interval_ms, "interval", BIND_DURATION, .min = 1, .max = TIME_SPAN_MS,
+	    .doc = "Between the samples of a series; default: evaluation_interval."),
+      FIELD(test_case, start, "start_timestamp", BIND_STRING, .default_text = "0",
+	    .doc = "Its first moment: seconds since the epoch, or RFC 3339."),
+      FIELD(test_case, external_labels, "external_labels", BIND_MAP,
+	    .doc = "What templates see as $externalLabels."),
+      FIELD(test_case, external_url, "external_url", BIND_STRING,
+	    .doc = "What templates see as $externalURL."),
+      FIELD(test_case, series, "input_series", BIND_STRUCTS, .table = &series_keys,
+	    .doc = "The series that arrive."),
+      FIELD(test_case, alerts, "alert_rule_test", BIND_STRUCTS, .table = &alert_keys,
+	    .doc = "Alerts that are expected."),
+      FIELD(test_case, exprs, "promql_expr_test", BIND_STRUCTS, .table = &expr_keys,
+	    .doc = "Expressions whose results are expected."));
+
+static const struct bind_field file_fields[] = {
+	FIELD(test_file, rule_files, "rule_files", BIND_STRINGS,
+	      .doc = "The rules under test, with wildcards; relative to this file."),
+	FIELD(test_file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
+	      .default_text = "1m", .min = 1, .max = TIME_SPAN_MS,
+	      .doc = "How often all groups run, whatever interval they name."),
+	FIELD(test_file, group_eval_order, "group_eval_order", BIND_STRINGS,
+	      .doc = "Groups that run first, in this order; the others follow as they stand."),
+	FIELD(test_file, fuzzy_compare, "fuzzy_compare", BIND_BOOL,
+	      .doc = "Values may differ in the last bit."),
+	FIELD(test_file, tests, "tests", BIND_STRUCTS, .table = &case_keys, .doc = "The tests."),
+};
+
+const struct bind_table test_file_keys = {
+	.what = "file of unit tests",
+	.size = sizeof(struct test_file),
+	.fields = file_fields,
+	.n = sizeof(file_fields) / sizeof(*file_fields),
+	.node_offset = offsetof(struct test_file, root),
+	.given_offset = SIZE_MAX,
+};
+
+void unit_test_reference(struct buf *out)
+{
+	bind_reference(&test_file_keys, out);
+}
