@@ -8,7 +8,7 @@
 
 static struct web_harness w;
 static unsigned fail_at;
-static bool failed;
+static bool failed_once;
 
 static void arm(struct web_harness *harness)
 {
@@ -17,7 +17,7 @@ static void arm(struct web_harness *harness)
 
 static void disarm(struct web_harness *harness)
 {
-	failed = nomem_disarm();
+	failed_once = nomem_disarm();
 }
 
 static void start(void)
@@ -76,7 +76,7 @@ START_TEST(request_survives_every_failing_allocation)
 
 	for (fail_at = 0; fail_at < NOMEM_SWEEP_MAX; fail_at++) {
 		web_ask(&w, requests[_i].method, requests[_i].target, json, requests[_i].body);
-		if (!failed)
+		if (!failed_once)
 			break;
 		/* A parameter that could not be read counts as absent. */
 		ck_assert_msg(w.status == wanted || w.status == 200 || w.status == 400 ||
