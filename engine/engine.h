@@ -101,6 +101,7 @@ bool engine_is_full(const struct engine *engine);
  * those that the journal knew (batch_position_add()). Calls fn for each, in the order of keys; both
  * slices are borrowed. On the engine's thread, or before it runs, after engine_restore_done().
  */
+#define POSITIONS_MAX 65536 /* sources; further ones are not remembered */
 void engine_positions_each(const struct engine *engine,
 			   void (*fn)(void *ctx, struct slice key, struct slice payload),
 			   void *ctx);

@@ -241,7 +241,6 @@ struct restore {
 };
 
 /* How far sources were read: sorted by key. */
-#define POSITIONS_MAX 65536 /* sources; further ones are not remembered */
 struct positions {
 	struct position {
 		char *key, *payload; /* key_len and payload_len bytes, in one allocation */
