@@ -28,8 +28,9 @@ struct active_alert {
 	struct labels *labels, *expr_labels, *annotations;
 	struct labels *own; /* without the external ones: the engine's */
 	uint64_t fingerprint;
-	int64_t starts_ms, ends_ms, updated_ms;
+	int64_t active_at_ms, starts_ms, ends_ms, updated_ms;
 	double value;
+	struct evidence *evidence; /* NULL: none */
 	char *generator_url;
 	char *file, *group, *rule;
 	uint32_t groups;   /* aggregation groups that hold it */

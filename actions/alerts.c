@@ -26,6 +26,7 @@ static void alert_free(struct active_alert *alert)
 	labels_unref(alert->own);
 	labels_unref(alert->expr_labels);
 	labels_unref(alert->annotations);
+	evidence_unref(alert->evidence);
 	free(alert->generator_url);
 	free(alert->file);
 	free(alert->group);
@@ -95,7 +96,9 @@ static void describe(struct actions *actions, struct active_alert *alert, const 
 	struct template_data data = { .labels = alert->expr_labels,
 				      .value = alert->value,
 				      .external_labels = actions->config->external_labels,
-				      .external_url = url };
+				      .external_url = url,
+				      .active_at_ms = alert->active_at_ms,
+				      .evidence = alert->evidence };
 
 	if (rule_annotations_render(rule, &data, &annotations) == 0) {
 		labels_unref(alert->annotations);
@@ -147,6 +150,13 @@ static void take_over(struct active_alert *alert, const struct alert_event *even
 	alert->expr_labels = labels_ref(event->expr_labels);
 	alert->value = event->value;
 	alert->updated_ms = event->at_ms;
+	if (event->active_at_ms != TIME_NONE)
+		alert->active_at_ms = event->active_at_ms;
+	/* What an alert's end brings, or a refresh, is what its beginning brought. */
+	if (event->evidence) {
+		evidence_unref(alert->evidence);
+		alert->evidence = evidence_ref(event->evidence);
+	}
 	if (event->fired_at_ms != TIME_NONE)
 		alert->starts_ms = event->fired_at_ms;
 	alert->ends_ms = TIME_NONE;
@@ -191,10 +201,11 @@ static struct alert_event event_of(const struct active_alert *alert)
 				     .expr_labels = alert->expr_labels,
 				     .value = alert->value,
 				     .at_ms = alert->updated_ms,
-				     .active_at_ms = alert->starts_ms,
+				     .active_at_ms = alert->active_at_ms,
 				     .fired_at_ms = alert->starts_ms,
 				     .resolved_at_ms = alert->ends_ms,
 				     .keep_since_ms = TIME_NONE,
+				     .evidence = alert->evidence,
 				     .file = alert->file,
 				     .group = alert->group,
 				     .rule = alert->rule };

@@ -128,6 +128,7 @@ void run_free(struct run *run)
 	run_ladder_drop(run);
 	labels_unref(run->trigger.alert);
 	labels_unref(run->trigger.expr);
+	evidence_unref(run->trigger.evidence);
 	labels_unref(run->target);
 	actions_config_unref(run->config);
 	free(run->target_text);

@@ -68,6 +68,20 @@ static json_t *alert_to_json(const struct run *run)
 		time_text(run->trigger.starts_ms));
 }
 
+static json_t *evidence_to_json(const struct evidence *evidence)
+{
+	struct json_writer w;
+	struct buf text;
+
+	buf_init(&text);
+	json_writer_init(&w, &text);
+	evidence_json(evidence, &w);
+	json_t *object = json_loadb(text.ptr ? text.ptr : "", text.len, 0, NULL);
+
+	buf_fini(&text);
+	return object;
+}
+
 char *run_input_make(const struct run *run, const struct runbook *runbook, const char *key)
 {
 	const struct step_options *options = runbook->steps[run->step].options;
@@ -77,7 +91,8 @@ char *run_input_make(const struct run *run, const struct runbook *runbook, const
 		run->id, "runbook", run->runbook, "step", run->steps[run->step].id, "attempt", 1,
 		"deadline", time_text(deadline_ms), "mode", "auto", "alert", alert_to_json(run),
 		"rule", run->trigger.rule, "target", labels_to_json(run->target), "parameters",
-		json_object(), "steps", steps_to_json(run), "evidence", json_object());
+		json_object(), "steps", steps_to_json(run), "evidence",
+		evidence_to_json(run->trigger.evidence));
 	char *out = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);

@@ -132,13 +132,17 @@ static void ladder_restore(struct run *run, const json_t *ladder)
 	}
 }
 
-/* The alert need not be looked at again: what it gave rise to is known. */
-static void mark_alert(const struct run *run)
+/* The alert need not be looked at again: what it gave rise to is known. Its record has the evidence.
+ */
+static void mark_alert(struct run *run)
 {
 	struct active_alert *alert = alert_find(run->runs->actions, run->trigger.alert);
 
-	if (alert && alert->starts_ms == run->trigger.starts_ms)
-		alert->is_fresh = false;
+	if (!alert || alert->starts_ms != run->trigger.starts_ms)
+		return;
+	alert->is_fresh = false;
+	if (alert->evidence && !run->trigger.evidence)
+		run->trigger.evidence = evidence_ref(alert->evidence);
 }
 
 /* The ladder that led to this run has gone on. */

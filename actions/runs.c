@@ -186,6 +186,8 @@ static int trigger_copy(struct trigger *to, const struct trigger *from)
 	to->rule = strdup(from->rule);
 	labels_ref(to->alert);
 	labels_ref(to->expr);
+	if (to->evidence)
+		evidence_ref(to->evidence);
 	return to->rule ? 0 : ERR_NOMEM;
 }
 
@@ -266,7 +268,8 @@ void runs_on_firing(struct runs *runs, const struct active_alert *alert,
 					 .starts_ms = alert->starts_ms,
 					 .value = alert->value,
 					 .settled = event->settled,
-					 .held = event->held };
+					 .held = event->held,
+					 .evidence = alert->evidence };
 
 	uint32_t n = 0;
 	char **names = names_of(rule, &n);

@@ -53,6 +53,7 @@ struct trigger {
 	int64_t starts_ms; /* of the episode */
 	double value;
 	bool settled, held;
+	struct evidence *evidence; /* a reference; NULL: none */
 };
 
 struct run {

@@ -233,6 +233,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 		.external_labels = config->external_labels,
 		.external_url = config->external_url.ptr,
 		.journal = config->data_dir != NULL,
+		.evidence = true,
 		.query_rows_max = (uint64_t)config->query_samples_max,
 	};
 	struct engine_sink sink = { .ctx = thread,

@@ -47,6 +47,7 @@ void alert_event_free(struct alert_event *event)
 	free(event->group);
 	free(event->rule);
 	rule_set_unref(event->rules);
+	evidence_unref(event->evidence);
 	free(event);
 }
 
@@ -98,6 +99,7 @@ void alert_event_encode(const struct alert_event *event, struct buf *out)
 	buf_add_sized(out, slice_from(event->rule));
 	labels_encode(event->labels, out);
 	labels_encode(event->expr_labels, out);
+	evidence_encode(event->evidence, out);
 }
 
 static int labels_decode(struct reader *reader, struct labels **out)
@@ -167,6 +169,8 @@ int alert_event_decode(struct slice bytes, struct alert_event **out)
 		code = labels_decode(&reader, &event->labels);
 	if (!code)
 		code = labels_decode(&reader, &event->expr_labels);
+	if (!code && reader.len > 0)
+		code = evidence_decode(&reader, &event->evidence);
 	if (!code && reader.len > 0)
 		code = ERR_CORRUPT;
 	if (code) {

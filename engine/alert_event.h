@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/labels.h"
 #include "base/queue.h"
+#include "engine/evidence.h"
 #include "rules/rule_file.h"
 
 #define ALERT_STATE_LIST(X)                                                                        \
@@ -58,12 +59,14 @@ struct alert_event {
 	bool settled; /* the rule has run warm for max(for, 2 intervals) since load or start:
 			 runbooks may act */
 	bool held;    /* kept because its sender is silent */
+	struct evidence *evidence; /* a reference, of when it began to fire; NULL: none */
 };
 
 struct alert_event *alert_event_new(void);
 void alert_event_free(struct alert_event *event);
 /* The rule in the event's set, or NULL. */
 const struct rule *alert_event_rule(const struct alert_event *event);
+/* What an older version wrote, without evidence, is read too. */
 void alert_event_encode(const struct alert_event *event, struct buf *out);
 /* ERR_CORRUPT, ERR_NOMEM. `rules` is NULL then. */
 int alert_event_decode(struct slice bytes, struct alert_event **out);

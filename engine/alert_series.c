@@ -77,6 +77,7 @@ struct alert_event *alert_event_make(struct engine *engine, struct rule_state *r
 	event->rule_id = rule->def->id;
 	event->settled = is_settled(rule, at_ms);
 	event->held = alert->held;
+	event->evidence = alert->evidence ? evidence_ref(alert->evidence) : NULL;
 	if (!event->file || !event->group || !event->rule) {
 		alert_event_free(event);
 		return NULL;
@@ -177,5 +178,6 @@ void alert_clear(struct engine *engine, struct alert *alert)
 		series_unpin(engine->store, alert->for_series);
 	labels_unref(alert->labels);
 	labels_unref(alert->expr_labels);
+	evidence_unref(alert->evidence);
 	*alert = (struct alert){ .state = ALERT_INACTIVE };
 }

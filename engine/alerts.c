@@ -185,6 +185,8 @@ static void report(struct engine *engine, struct rule_state *rule, uint32_t slot
 		/* With no `for` an alert passes through pending at once: it is told as going from
 		 * there. */
 		bool skipped = from == ALERT_INACTIVE && alert->state == ALERT_FIRING;
+		if (alert->state == ALERT_FIRING)
+			alert_evidence_take(engine, rule, slot);
 		alert_tell(engine, rule, slot, skipped ? ALERT_PENDING : from, ALERT_REASON_NONE,
 			   t_ms);
 		return;

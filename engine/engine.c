@@ -76,6 +76,8 @@ static int init(struct engine *engine)
 	int code = symbols_init(engine);
 	if (!code)
 		code = senders_init(&engine->senders);
+	if (!code && engine->options.evidence)
+		code = evidence_sources_init(engine);
 	if (!code)
 		code = engine_external_set(engine, engine->options.external_labels,
 					   engine->options.external_url);
@@ -93,6 +95,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	engine->options = *options;
 	engine->sink = *sink;
 	engine->now_ms = engine->due_ms = TIME_NONE;
+	engine->asked_ms = DUE_UNKNOWN;
 	engine->tick_recorded_ms = engine->sweep_ms = TIME_NONE;
 	engine->parked.end = &engine->parked.first;
 	engine->queries_end = &engine->queries;
@@ -131,6 +134,7 @@ void engine_free(struct engine *engine)
 				       engine->options.retention_ms);
 		store_selector_unref(engine->store, engine->retained);
 	}
+	evidence_sources_fini(engine);
 	store_free(engine->store);
 	labels_unref(engine->external_labels);
 	free(engine->external_url);
@@ -160,7 +164,7 @@ void engine_time(struct engine *engine, int64_t now_ms)
 	int64_t before_ms = engine->now_ms;
 	if (before_ms != TIME_NONE && now_ms <= before_ms)
 		return;
-	engine->now_ms = engine->retained_due_ms = now_ms;
+	engine->now_ms = engine->retained_due_ms = engine->asked_ms = now_ms;
 	store_time_set(engine->store, now_ms);
 	if (before_ms == TIME_NONE)
 		restore_time(engine);

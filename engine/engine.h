@@ -41,6 +41,7 @@ struct engine_options {
 	bool warm;    /* tests and replays: windows count as covered from the beginning, no silent
 			 senders */
 	bool journal; /* emit records */
+	bool evidence; /* gather it for alerts, and demand what that needs */
 	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
 	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
 				    it; 0: from the epoch */

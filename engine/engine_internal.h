@@ -97,6 +97,7 @@ struct alert {
 	double value;
 	int64_t active_at_ms, fired_at_ms, keep_since_ms;
 	int64_t held_since_ms, refreshed_ms;
+	struct evidence *evidence; /* of when it began to fire; NULL: none */
 	struct labels *labels, *expr_labels;
 	uint32_t expr_labels_of; /* the label set that expr_labels was made of */
 	enum alert_state series_state;
@@ -249,6 +250,14 @@ struct positions {
 	uint32_t n, cap;
 };
 
+/* Where evidence comes from (alert_evidence.c). */
+struct evidence_sources {
+	struct selector *functions[2]; /* self and total ratios; NULL: no evidence is wanted */
+	uint32_t names[6];	       /* symbols */
+	int64_t second;		       /* of the told time, in which so many were looked at: */
+	uint32_t scanned;
+};
+
 struct engine {
 	struct engine_options options;
 	struct engine_sink sink;
@@ -257,6 +266,8 @@ struct engine {
 	struct store *store;
 	struct lset_table *lsets;
 	int64_t now_ms; /* TIME_NONE: not told yet */
+	int64_t asked_ms; /* the same, or DUE_UNKNOWN: when who may ask at any time reads */
+	struct evidence_sources evidence;
 	struct {
 		uint32_t name, alertname, alerts, alerts_for_state, alertstate, pending, firing;
 	} symbol;
@@ -394,6 +405,13 @@ void alert_series_write(struct engine *engine, struct rule_state *rule, uint32_t
 			int64_t query_ms);
 void alert_series_end(struct engine *engine, struct alert *alert, int64_t query_ms);
 void alert_clear(struct engine *engine, struct alert *alert);
+
+/* ---- alert_evidence.c ---- */
+
+int evidence_sources_init(struct engine *engine);
+void evidence_sources_fini(struct engine *engine);
+/* Gathers the evidence of an alert that begins to fire. */
+void alert_evidence_take(struct engine *engine, struct rule_state *rule, uint32_t slot);
 
 /* ---- record_rules.c ---- */
 

@@ -94,9 +94,16 @@ static int parse_template(struct rule_loader *loader, const struct bind_pair *pa
 	return error == ERR_NOMEM ? error : 0;
 }
 
-/* A map's pairs, with templates when they are to be rendered; sorted by name. */
+#define EPISODE_IN_LABEL "a label is what tells alerts apart: it cannot use $activeAt or $evidence"
+#define EPISODE_NOT_PROMETHEUS                                                                     \
+	"$activeAt and $evidence are additions of Tocsin's: not under dialect: prometheus"
+
+/*
+ * A map's pairs, with templates when they are to be rendered; sorted by name. no_episode: why a
+ * template may not use what only a firing alert has; NULL: it may.
+ */
 static int read_texts(struct rule_loader *loader, const struct bind_map *map, bool templates,
-		      struct rule_text **out, uint32_t *n)
+		      const char *no_episode, struct rule_text **out, uint32_t *n)
 {
 	struct rule_text *texts = ARENA_ARRAY(loader->arena, struct rule_text, map->n + 1);
 	if (!texts)
@@ -109,6 +116,9 @@ static int read_texts(struct rule_loader *loader, const struct bind_map *map, bo
 			error = parse_template(loader, pair, &texts[i]);
 		if (error)
 			return error;
+		if (no_episode && texts[i].template && template_uses_episode(texts[i].template))
+			yaml_diag(loader->diags, DIAG_ERROR, pair->value_node, NULL, "%s",
+				  no_episode);
 	}
 	qsort(texts, map->n, sizeof(*texts), compare_texts);
 	*out = texts;
@@ -338,13 +348,15 @@ static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
 	if (!error)
 		error = read_run(loader, &yaml, what, rule);
 	if (!error)
-		error = read_texts(loader, &yaml.labels, rule->kind == RULE_ALERT, &rule->labels,
-				   &rule->nlabels);
+		error = read_texts(loader, &yaml.labels, rule->kind == RULE_ALERT, EPISODE_IN_LABEL,
+				   &rule->labels, &rule->nlabels);
 	if (!error)
 		error = merge_labels(loader, group->labels[rule->kind], group->nlabels, rule);
 	if (!error && rule->kind == RULE_ALERT)
-		error = read_texts(loader, &yaml.annotations, true, &rule->annotations,
-				   &rule->nannotations);
+		error = read_texts(
+			loader, &yaml.annotations, true,
+			group->dialect == DIALECT_PROMETHEUS ? EPISODE_NOT_PROMETHEUS : NULL,
+			&rule->annotations, &rule->nannotations);
 	return error;
 }
 
@@ -382,11 +394,11 @@ static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml,
 {
 	struct group_context context = { .dialect = group->dialect };
 	size_t n = list_items(loader, yaml->rules, "rules", what);
-	int error = read_texts(loader, &yaml->labels, false, &context.labels[RULE_RECORD],
+	int error = read_texts(loader, &yaml->labels, false, NULL, &context.labels[RULE_RECORD],
 			       &context.nlabels);
 	if (!error && has_alerts(yaml->rules, n))
-		error = read_texts(loader, &yaml->labels, true, &context.labels[RULE_ALERT],
-				   &context.nlabels);
+		error = read_texts(loader, &yaml->labels, true, EPISODE_IN_LABEL,
+				   &context.labels[RULE_ALERT], &context.nlabels);
 	if (loader->nrules + n > loader->options->rules_max) {
 		yaml_diag(loader->diags, DIAG_ERROR, yaml->rules, "raise limits.rules",
 			  "more than %zu rules", loader->options->rules_max);

@@ -2,7 +2,8 @@
  * Templates of annotations and rule labels: the part of Go's text/template that Prometheus' rule
  * files use.
  *
- * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; if/else if/else, range, with,
+ * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; ours: $activeAt (.Unix,
+ * .UnixMilli), $evidence.lines, $evidence.functions; if/else if/else, range, with,
  * end; variables; pipelines; trim markers; literals; Prometheus' functions but `query` and what
  * goes with it (refused by name as not there yet). What data holds is never itself read as a
  * template. Output, steps and nesting are limited.
@@ -13,6 +14,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/labels.h"
+#include "rules/evidence.h"
 
 #define TEMPLATE_BYTES_MAX (64 * 1024)
 #define TEMPLATE_DEPTH_MAX 64
@@ -27,6 +29,8 @@ struct template_data {
 	double value;
 	const struct labels *external_labels; /* NULL: none */
 	const char *external_url;	      /* NULL: "" */
+	int64_t active_at_ms;		      /* 0: not known, and $activeAt is nil */
+	const struct evidence *evidence;      /* NULL: none */
 };
 
 /*
@@ -40,6 +44,8 @@ int template_parse(const struct source *source, struct arena *arena, struct diag
 bool template_is_constant(const struct template *template);
 /* May its result depend on the value (not only on labels)? */
 bool template_uses_value(const struct template *template);
+/* Does it name $activeAt or $evidence: what only an alert that fires has? */
+bool template_uses_episode(const struct template *template);
 /* Appends the text. On failure appends what Prometheus shows: <error expanding template: …>, and
  * returns ERR_EVAL. */
 int template_render(const struct template *template, const struct template_data *data,

@@ -16,7 +16,7 @@ int fn_not(struct template_call *call, struct template_value *out)
 
 static bool is_comparable(enum template_type type)
 {
-	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type != TEMPLATE_ROOT;
+	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type < TEMPLATE_ROOT;
 }
 
 static int is_equal(struct template_call *call, const struct template_value *a,
@@ -136,6 +136,8 @@ int fn_len(struct template_call *call, struct template_value *out)
 		n = value->labels ? labels_count(value->labels) : 0;
 	else if (value->type == TEMPLATE_ARGS)
 		n = value->n;
+	else if (template_value_is_list(value))
+		n = template_list_count(value);
 	else
 		return template_fail(call, "%s has no length", template_type_name(value->type));
 	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (int64_t)n };
@@ -153,13 +155,19 @@ static int index_one(struct template_call *call, const struct template_value *fr
 		*out = template_value_field(from, key->string, &found);
 		return 0;
 	}
-	if (from->type != TEMPLATE_STRING)
+	bool is_list = template_value_is_list(from);
+	if (from->type != TEMPLATE_STRING && !is_list)
 		return template_fail(call, "cannot index %s", template_type_name(from->type));
 	if (key->type != TEMPLATE_INT)
-		return template_fail(call, "a text is indexed by a whole number, not by %s",
-				     template_type_name(key->type));
-	if (key->integer < 0 || (uint64_t)key->integer >= from->string.len)
+		return template_fail(call, "a %s is indexed by a whole number, not by %s",
+				     is_list ? "list" : "text", template_type_name(key->type));
+	size_t len = is_list ? template_list_count(from) : from->string.len;
+	if (key->integer < 0 || (uint64_t)key->integer >= len)
 		return template_fail(call, "index out of range: %lld", (long long)key->integer);
+	if (is_list) {
+		*out = template_list_item(from, (size_t)key->integer);
+		return 0;
+	}
 	*out = (struct template_value){ .type = TEMPLATE_INT,
 					.integer = (unsigned char)from->string.ptr[key->integer] };
 	return 0;

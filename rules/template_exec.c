@@ -266,6 +266,9 @@ static int64_t count_turns(const struct template_value *value)
 		return value->labels ? (int64_t)labels_count(value->labels) : 0;
 	case TEMPLATE_ARGS:
 		return value->n;
+	case TEMPLATE_LINES:
+	case TEMPLATE_FUNCTIONS:
+		return (int64_t)template_list_count(value);
 	case TEMPLATE_INT:
 		return value->integer < 0 ? 0 : value->integer;
 	default:
@@ -284,6 +287,9 @@ static void turn_values(const struct template_value *over, int64_t i, char *name
 		snprintf(name, size, "arg%d", (int)i);
 		*key = template_string(slice_from(name));
 		*value = over->args[i];
+	} else if (template_value_is_list(over)) {
+		*key = (struct template_value){ .type = TEMPLATE_INT, .integer = i };
+		*value = template_list_item(over, (size_t)i);
 	} else {
 		*key = *value = (struct template_value){ .type = TEMPLATE_INT, .integer = i };
 	}
@@ -384,6 +390,12 @@ static int render(struct rendering *r)
 		template_value_field(&root, SLICE("ExternalLabels"), &found);
 	r->slots[SLOT_EXTERNAL_URL] = template_value_field(&root, SLICE("ExternalURL"), &found);
 	r->slots[SLOT_VALUE] = template_value_field(&root, SLICE("Value"), &found);
+	if (r->data->active_at_ms)
+		r->slots[SLOT_ACTIVE_AT] = (struct template_value){
+			.type = TEMPLATE_TIME, .integer = r->data->active_at_ms
+		};
+	r->slots[SLOT_EVIDENCE] = (struct template_value){ .type = TEMPLATE_EVIDENCE,
+							   .evidence = r->data->evidence };
 	return render_list(r, &root, r->template->nodes);
 }
 

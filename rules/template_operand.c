@@ -181,6 +181,27 @@ static void check_root_field(struct template_parser *p, const struct template_op
 		      (int)(name.len < 80 ? name.len : 80), name.ptr);
 }
 
+/* The fields of $evidence and $activeAt are known. */
+static void check_episode_field(struct template_parser *p, const struct template_operand *operand)
+{
+	static const char *const fields[][2] = { { "Unix", "UnixMilli" },
+						 { "lines", "functions" } };
+	char hint[128];
+	if (operand->nfields == 0)
+		return;
+	bool is_evidence = operand->slot == SLOT_EVIDENCE;
+	const char *const *names = fields[is_evidence];
+	struct slice name = operand->fields[0];
+	if (slice_is(name, names[0]) || slice_is(name, names[1]))
+		return;
+	template_complain(p, operand->offset, operand->span,
+			  template_did_you_mean(hint, sizeof(hint), ".",
+						nearest_name(name, names, 2)),
+			  "%s has no field \"%.*s\": it has %s and %s",
+			  is_evidence ? "$evidence" : "$activeAt",
+			  (int)(name.len < 80 ? name.len : 80), name.ptr, names[0], names[1]);
+}
+
 static bool ends_in_time(const struct template_pipe *pipe)
 {
 	const struct template_command *last = pipe ? pipe->commands : NULL;
@@ -209,6 +230,10 @@ static void check_operand(struct template_parser *p, const struct template_opera
 			check_root_field(p, operand);
 	} else if (operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_VALUE) {
 		p->uses_value = true;
+	} else if (operand->kind == OPERAND_VARIABLE &&
+		   (operand->slot == SLOT_ACTIVE_AT || operand->slot == SLOT_EVIDENCE)) {
+		p->uses_episode = true;
+		check_episode_field(p, operand);
 	} else if (operand->kind == OPERAND_VARIABLE &&
 		   (operand->slot == SLOT_LABELS || operand->slot == SLOT_EXTERNAL_LABELS)) {
 		check_label_chain(p, operand, 0);

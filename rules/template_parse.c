@@ -328,7 +328,7 @@ int template_parse(const struct source *source, struct arena *arena, struct diag
 		   const struct template **out)
 {
 	static const char *const prelude[] = { "$", "$labels", "$externalLabels", "$externalURL",
-					       "$value" };
+					       "$value", "$activeAt", "$evidence" };
 	struct template_parser p = {
 		.arena = arena, .dot_is_root = true, .nnames = N(prelude), .nslots = N(prelude)
 	};
@@ -350,6 +350,7 @@ int template_parse(const struct source *source, struct arena *arena, struct diag
 	template->nslots = p.nslots;
 	template->is_constant = !p.has_action;
 	template->uses_value = p.uses_value;
+	template->uses_episode = p.uses_episode;
 	*out = template;
 	return 0;
 }
@@ -362,4 +363,9 @@ bool template_is_constant(const struct template *template)
 bool template_uses_value(const struct template *template)
 {
 	return template->uses_value;
+}
+
+bool template_uses_episode(const struct template *template)
+{
+	return template->uses_episode;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "rules/evidence.h"
 #include "rules/template.h"
 
 struct spec {
@@ -343,6 +344,32 @@ static void format_args(struct buf *out, const struct spec *spec,
 	buf_add_char(out, ']');
 }
 
+static void format_list(struct buf *out, const struct spec *spec,
+			const struct template_value *value, char verb)
+{
+	buf_add_char(out, '[');
+	for (size_t i = 0; i < template_list_count(value); i++) {
+		struct template_value item = template_list_item(value, i);
+		if (i > 0)
+			buf_add_char(out, ' ');
+		format_value(out, spec, &item, verb);
+	}
+	buf_add_char(out, ']');
+}
+
+static void format_evidence(struct buf *out, const struct spec *spec,
+			    const struct template_value *value, char verb)
+{
+	struct template_value list = *value;
+	buf_add_str(out, "{");
+	list.type = TEMPLATE_LINES;
+	format_list(out, spec, &list, verb);
+	buf_add_char(out, ' ');
+	list.type = TEMPLATE_FUNCTIONS;
+	format_list(out, spec, &list, verb);
+	buf_add_char(out, '}');
+}
+
 static void format_root(struct buf *out, const struct spec *spec,
 			const struct template_value *value, char verb)
 {
@@ -397,6 +424,16 @@ static void format_value(struct buf *out, const struct spec *spec,
 		break;
 	case TEMPLATE_ROOT:
 		format_root(out, spec, value, verb);
+		break;
+	case TEMPLATE_LINES:
+	case TEMPLATE_FUNCTIONS:
+		format_list(out, spec, value, verb);
+		break;
+	case TEMPLATE_EVIDENCE:
+		format_evidence(out, spec, value, verb);
+		break;
+	case TEMPLATE_FUNCTION_ITEM:
+		format_text(out, spec, value, slice_from(value->function->name), verb);
 		break;
 	}
 }

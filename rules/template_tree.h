@@ -3,7 +3,7 @@
  * template_exec.c and template_functions.c. Users of templates need template.h only.
  *
  * A template is a list of nodes; variables are resolved to slots of a frame when parsed, so that
- * rendering looks nothing up by name. Slots 0 to 4 hold what every template begins with.
+ * rendering looks nothing up by name. The first slots hold what every template begins with.
  */
 #ifndef TOCSIN_RULES_TEMPLATE_TREE_H
 #define TOCSIN_RULES_TEMPLATE_TREE_H
@@ -77,6 +77,8 @@ enum template_slot {
 	SLOT_EXTERNAL_LABELS,
 	SLOT_EXTERNAL_URL,
 	SLOT_VALUE,
+	SLOT_ACTIVE_AT,
+	SLOT_EVIDENCE,
 	SLOT_FIRST_OWN
 };
 #define TEMPLATE_VARIABLES_MAX 200 /* in scope at once */
@@ -145,7 +147,7 @@ struct template
 	struct template_node *nodes;
 	const struct source *source;
 	uint32_t nslots;
-	bool is_constant, uses_value;
+	bool is_constant, uses_value, uses_episode;
 };
 
 /* Functions, from template_functions.def. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "rules/evidence.h"
 #include "rules/template.h"
 
 struct template_value template_string(struct slice text)
@@ -24,6 +25,10 @@ const char *template_type_name(enum template_type type)
 		[TEMPLATE_TIME] = "*time.Time",
 		[TEMPLATE_DURATION] = "*time.Duration",
 		[TEMPLATE_ROOT] = "struct",
+		[TEMPLATE_EVIDENCE] = "evidence",
+		[TEMPLATE_LINES] = "[]string",
+		[TEMPLATE_FUNCTIONS] = "[]function",
+		[TEMPLATE_FUNCTION_ITEM] = "function",
 	};
 	return names[type];
 }
@@ -45,6 +50,11 @@ bool template_value_is_true(const struct template_value *value)
 		return value->labels && labels_count(value->labels) > 0;
 	case TEMPLATE_ARGS:
 		return value->n > 0;
+	case TEMPLATE_EVIDENCE:
+		return !evidence_is_empty(value->evidence);
+	case TEMPLATE_LINES:
+	case TEMPLATE_FUNCTIONS:
+		return template_list_count(value) > 0;
 	default:
 		return true;
 	}
@@ -71,6 +81,65 @@ static struct template_value root_field(const struct template_data *data, struct
 	return (struct template_value){ .type = TEMPLATE_NONE };
 }
 
+static struct template_value evidence_field(const struct evidence *evidence, struct slice name,
+					    bool *found)
+{
+	bool is_lines = slice_is(name, "lines");
+	*found = is_lines || slice_is(name, "functions");
+	return (struct template_value){ .type = is_lines ? TEMPLATE_LINES
+					: *found	 ? TEMPLATE_FUNCTIONS
+							 : TEMPLATE_NONE,
+					.evidence = evidence };
+}
+
+static struct template_value function_field(const struct evidence_function *function,
+					    struct slice name, bool *found)
+{
+	*found = true;
+	if (slice_is(name, "name"))
+		return template_string(slice_from(function->name));
+	if (slice_is(name, "profile_type"))
+		return template_string(slice_from(function->profile_type));
+	*found = slice_is(name, "self_ratio") || slice_is(name, "total_ratio");
+	if (!*found)
+		return (struct template_value){ .type = TEMPLATE_NONE };
+	return (struct template_value){ .type = TEMPLATE_FLOAT,
+					.number = slice_is(name, "self_ratio")
+							  ? function->self_ratio
+							  : function->total_ratio };
+}
+
+/* Of Go's methods of times: for links, which take Unix times. */
+static struct template_value time_field(int64_t ms, struct slice name, bool *found)
+{
+	bool is_ms = slice_is(name, "UnixMilli");
+	*found = is_ms || slice_is(name, "Unix");
+	/* Whole seconds, rounded down also before 1970. */
+	int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+	return (struct template_value){ .type = *found ? TEMPLATE_INT : TEMPLATE_NONE,
+					.integer = is_ms ? ms : seconds };
+}
+
+bool template_value_is_list(const struct template_value *value)
+{
+	return value->type == TEMPLATE_LINES || value->type == TEMPLATE_FUNCTIONS;
+}
+
+size_t template_list_count(const struct template_value *list)
+{
+	if (!list->evidence)
+		return 0;
+	return list->type == TEMPLATE_LINES ? list->evidence->nlines : list->evidence->nfunctions;
+}
+
+struct template_value template_list_item(const struct template_value *list, size_t i)
+{
+	if (list->type == TEMPLATE_LINES)
+		return template_string(slice_from(list->evidence->lines[i]));
+	return (struct template_value){ .type = TEMPLATE_FUNCTION_ITEM,
+					.function = &list->evidence->functions[i] };
+}
+
 struct template_value template_value_field(const struct template_value *value, struct slice name,
 					   bool *found)
 {
@@ -80,6 +149,12 @@ struct template_value template_value_field(const struct template_value *value, s
 	if (value->type == TEMPLATE_LABELS)
 		return template_string(value->labels ? labels_get(value->labels, name)
 						     : (struct slice){ "", 0 });
+	if (value->type == TEMPLATE_EVIDENCE)
+		return evidence_field(value->evidence, name, found);
+	if (value->type == TEMPLATE_FUNCTION_ITEM)
+		return function_field(value->function, name, found);
+	if (value->type == TEMPLATE_TIME)
+		return time_field(value->integer, name, found);
 	*found = value->type == TEMPLATE_ARGS;
 	for (uint32_t i = 0; *found && i < value->n; i++) {
 		char key[16];

@@ -13,6 +13,8 @@
 #include "base/labels.h"
 
 struct template_data;
+struct evidence;
+struct evidence_function;
 
 enum template_type {
 	TEMPLATE_NONE, /* nil, and what is not there */
@@ -25,6 +27,10 @@ enum template_type {
 	TEMPLATE_TIME,	   /* ms since the epoch */
 	TEMPLATE_DURATION, /* ns */
 	TEMPLATE_ROOT,	   /* the data: .Labels, .ExternalLabels, .ExternalURL, .Value */
+	TEMPLATE_EVIDENCE, /* .lines, .functions */
+	TEMPLATE_LINES,	   /* the evidence's lines */
+	TEMPLATE_FUNCTIONS,
+	TEMPLATE_FUNCTION_ITEM, /* .name, .profile_type, .self_ratio, .total_ratio */
 };
 
 struct template_value {
@@ -38,6 +44,8 @@ struct template_value {
 		const struct labels *labels; /* NULL: empty */
 		const struct template_value *args;
 		const struct template_data *root;
+		const struct evidence *evidence; /* NULL: none; also of lines and functions */
+		const struct evidence_function *function;
 	};
 };
 
@@ -60,6 +68,10 @@ void template_sprintln(const struct template_value *values, size_t n, struct buf
  */
 int template_sprintf(struct slice format, const struct template_value *values, size_t n,
 		     struct buf *out);
+/* Is it a list (lines, functions)? How many items it has, and one of them. */
+bool template_value_is_list(const struct template_value *value);
+size_t template_list_count(const struct template_value *list);
+struct template_value template_list_item(const struct template_value *list, size_t i);
 /* A field of a value: *found tells whether the type has fields at all and, for the data, one of
  * that name. */
 struct template_value template_value_field(const struct template_value *value, struct slice name,

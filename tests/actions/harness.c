@@ -277,6 +277,10 @@ static void tell(struct harness *h, const char *text, enum alert_state from, enu
 	event->keep_since_ms = TIME_NONE;
 	event->settled = !h->unsettled;
 	event->held = h->sender_silent;
+	if (h->evidence) {
+		event->evidence = evidence_new();
+		ck_assert_int_eq(evidence_line_add(event->evidence, slice_from(h->evidence)), 0);
+	}
 	name_rule(h, event);
 	buf_init(&record);
 	alert_event_encode(event, &record);

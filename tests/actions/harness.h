@@ -52,6 +52,7 @@ struct harness {
 	struct rule_set *rules; /* NULL: events know no rule */
 	bool unsettled, sender_silent;
 	double value;
+	const char *evidence; /* a line of it; NULL: there is none */
 	struct {
 		char labels[128];
 		int64_t fired_ms;

@@ -70,6 +70,33 @@ START_TEST(dispatch_waits_groups_and_tells_the_end)
 }
 END_TEST
 
+/* Receivers see it, annotations may use it; a refresh without it takes nothing away. */
+START_TEST(dispatch_tells_the_evidence)
+{
+	harness_rules(&h, "groups:\n- {name: g, rules: [{alert: A, expr: x, annotations: {a: "
+			  "'{{ range $evidence.lines }}{{ . }}{{ end }} {{ $activeAt }}'}}]}\n");
+	h.evidence = "no {{ $value }}";
+	harness_fire(&h, "alertname=A,instance=x");
+	h.evidence = NULL;
+	harness_fire(&h, "alertname=A,instance=y");
+	harness_refresh(&h, "alertname=A,instance=x");
+	harness_restart(&h, h.nrecords);
+	harness_restored(&h, "alertname=A,instance=x");
+	harness_restored(&h, "alertname=A,instance=y");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	const json_t *alerts = json_object_get(h.hooks[0].body, "alerts");
+	const json_t *x = json_array_get(alerts, 0), *y = json_array_get(alerts, 1);
+	const json_t *lines = json_object_get(json_object_get(x, "evidence"), "lines");
+
+	ck_assert_str_eq(json_string_value(json_array_get(lines, 0)), "no {{ $value }}");
+	ck_assert_str_eq(
+		json_string_value(json_object_get(json_object_get(x, "annotations"), "a")),
+		"no {{ $value }} 2023-11-14 22:13:20 +0000 UTC");
+	ck_assert_ptr_null(json_object_get(y, "evidence"));
+}
+END_TEST
+
 START_TEST(dispatch_repeats_unchanged_after_repeat_interval)
 {
 	harness_fire(&h, "alertname=A,instance=x");
@@ -374,6 +401,7 @@ static Suite *dispatch_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, dispatch_waits_groups_and_tells_the_end);
+	tcase_add_test(tcase, dispatch_tells_the_evidence);
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);

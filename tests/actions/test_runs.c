@@ -264,6 +264,7 @@ static const char *at(const json_t *object, const char *path)
 START_TEST(runs_carry_out_the_steps_and_tell_them_of_the_alert)
 {
 	h.value = (double)INFINITY;
+	h.evidence = "timeout \"db\"";
 	fire("alertname=L,instance=i1,job=\303\244");
 	expect(1, "two", "failed", "exit code 3");
 	ck_assert_str_eq(runs[1].steps, "look=ok act=failed");
@@ -285,6 +286,9 @@ START_TEST(runs_carry_out_the_steps_and_tell_them_of_the_alert)
 	ck_assert_str_eq(at(first, "target.instance"), "i1");
 	ck_assert_uint_eq(json_object_size(json_object_get(first, "target")), 1);
 	ck_assert_uint_eq(json_object_size(json_object_get(first, "steps")), 0);
+	const json_t *lines = json_object_get(json_object_get(first, "evidence"), "lines");
+
+	ck_assert_str_eq(json_string_value(json_array_get(lines, 0)), "timeout \"db\"");
 	const json_t *look_step = json_object_get(json_object_get(second, "steps"), "look");
 
 	ck_assert_str_eq(at(look_step, "state"), "ok");

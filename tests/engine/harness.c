@@ -64,7 +64,14 @@ static void on_event(void *ctx, struct alert_event *event)
 	text_add_time(out, "keep", event->keep_since_ms);
 	buf_printf(out, "%s%s", *alert_reason_text(event->reason) ? " reason=" : "",
 		   alert_reason_text(event->reason));
-	buf_printf(out, "%s%s\n", event->settled ? " settled" : "", event->held ? " held" : "");
+	buf_printf(out, "%s%s", event->settled ? " settled" : "", event->held ? " held" : "");
+	if (event->evidence) {
+		struct json_writer w;
+		buf_add_str(out, " evidence=");
+		json_writer_init(&w, out);
+		evidence_json(event->evidence, &w);
+	}
+	buf_add_char(out, '\n');
 	const struct rule *rule = alert_event_rule(event);
 	if (rule)
 		ck_assert(slice_is(rule->name, event->rule));

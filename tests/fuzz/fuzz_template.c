@@ -35,16 +35,24 @@ static void render(const struct template *template)
 {
 	static const double values[] = { 0, 1234567.25, -1e300 };
 	struct labels *labels = some_labels();
+	struct evidence *evidence = evidence_new();
 	struct buf out;
+	must(evidence && evidence_line_add(evidence, SLICE("a {{ line }}")) == 0);
+	must(evidence_function_add(evidence, SLICE("f"), SLICE("cpu"), 0.5, 0.75) == 0);
 	buf_init(&out);
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		struct template_data data = { labels, values[i], NULL, "http://h.example/p" };
+		struct template_data data = { .labels = labels,
+					      .value = values[i],
+					      .external_url = "http://h.example/p",
+					      .active_at_ms = 1700000000500,
+					      .evidence = evidence };
 		buf_clear(&out);
 		int error = template_render(template, &data, &out);
 		must(error == 0 || error == ERR_EVAL);
 		must(out.len <= (error ? FAILURE_BYTES_MAX : TEMPLATE_OUTPUT_MAX));
 	}
 	buf_fini(&out);
+	evidence_unref(evidence);
 	labels_unref(labels);
 }
 

@@ -150,7 +150,8 @@ static const struct {
 	{ "{{ query \"up\" | first | value }}",
 	  "1:4+5 error: function \"query\" is not there yet\n" },
 	{ "{{ now }}", "1:4+3 error: function \"now\" is not there yet\n" },
-	{ "{{ $activeAt }}", "1:4+9 error: variable \"$activeAt\" is not there yet\n" },
+	{ "{{ $evidence.line }}", "1:4+14 error: $evidence has no field \"line\": it has lines and "
+				 "functions; did you mean \".lines\"?\n" },
 	{ "{{ (toTime 5).Year }}",
 	  "1:4+15 error: the methods of times and durations are not there yet\n" },
 	{ "{{ define \"x\" }}", "1:4+6 error: \"define\" is not there yet\n" },
