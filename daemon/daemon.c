@@ -383,6 +383,7 @@ int daemon_run(const struct daemon_options *options)
 	daemon.loop = loop_new();
 	daemon.inbox = queue_new(QUEUE_ITEMS_MAX, SIZE_MAX);
 	daemon.rw.epoch = &daemon.epoch;
+	log_counters_list_init(&daemon.log_counters);
 	atomic_store(&daemon.queue_bytes_max, daemon.config->queue_bytes_max);
 	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
 	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
@@ -393,6 +394,7 @@ int daemon_run(const struct daemon_options *options)
 	}
 	status = serve(&daemon, rules);
 	fini_threads(&daemon);
+	log_counters_list_fini(&daemon.log_counters);
 	loop_free(daemon.loop);
 	queue_discard(daemon.inbox);
 	rule_set_unref(rules);

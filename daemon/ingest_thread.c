@@ -18,6 +18,7 @@ static const struct ingest_route {
 } routes[] = {
 	{ "/api/v1/write", remote_write_request },
 	{ "/api/v1/push", remote_write_request },
+	{ "/loki/api/v1/push", loki_request },
 };
 
 bool ingest_is_open(struct ingest_thread *thread)
@@ -213,7 +214,10 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	thread->loop = loop_new();
 	thread->inbox = queue_new(SIZE_MAX, SIZE_MAX);
 	thread->decoder = rw_decoder_new(&daemon->rw);
-	if (!thread->loop || !thread->inbox || !thread->decoder)
+	thread->feed = log_feed_new(&daemon->rw.key);
+	thread->loki = loki_decoder_new();
+	thread->loki_counters = log_counters_get(&daemon->log_counters, "loki");
+	if (!thread->loop || !thread->inbox || !thread->decoder || !thread->feed || !thread->loki)
 		return ERR_NOMEM;
 	struct web_options web = web_options(thread, config);
 	int code = web_new(&host, &web, &thread->web);
@@ -257,6 +261,8 @@ void ingest_thread_fini(struct ingest_thread *thread)
 		web_free(thread->web);
 	if (thread->decoder)
 		rw_decoder_free(thread->decoder);
+	loki_decoder_free(thread->loki);
+	log_feed_free(thread->feed);
 	if (thread->loop)
 		loop_free(thread->loop);
 	queue_discard(thread->inbox);

@@ -87,16 +87,22 @@ void daemon_metrics(struct daemon *daemon, struct buf *out)
 	sample_take(daemon, s);
 #define METRIC(name, type, help) add_metric(out, current = (name), type, help);
 #define VALUE(labels, value) add_value(out, current, labels, (double)(value));
+#define SOURCES(member)                                                                            \
+	log_counters_format(&daemon->log_counters, current,                                        \
+			    offsetof(struct log_counters, member), out);
 #include "daemon/metrics.def"
 #undef METRIC
 #undef VALUE
+#undef SOURCES
 }
 
 void daemon_metrics_reference(struct buf *out)
 {
 #define METRIC(name, type, help) buf_add_str(out, "| `" name "` | " type " | " help " |\n");
 #define VALUE(labels, value)
+#define SOURCES(member)
 #include "daemon/metrics.def"
 #undef METRIC
 #undef VALUE
+#undef SOURCES
 }

@@ -15,7 +15,9 @@
 #include "base/loop.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/log_counters.h"
 #include "engine/engine.h"
+#include "ingest/loki_push.h"
 #include "ingest/remote_write.h"
 #include "web/web.h"
 
@@ -131,6 +133,11 @@ struct ingest_thread {
 	struct queue *inbox;
 	struct http_server *server;
 	struct rw_decoder *decoder;
+	struct log_feed *feed;	   /* of all log lines that come in on this thread */
+	struct log_stream *stream; /* of the line that comes next; borrowed from the feed */
+	struct batch *gathered;	   /* out of a feed that was full; NULL: nothing */
+	struct loki_decoder *loki;
+	struct log_counters *loki_counters;
 	struct web *web;
 	struct own_metrics own;
 	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
@@ -147,6 +154,7 @@ struct daemon {
 	struct ingest_thread *ingest;
 	uint32_t ningest;
 	struct rw_shared rw;
+	struct log_counters_list log_counters;
 	_Atomic uint64_t epoch;
 	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
 	_Atomic bool ready;
@@ -201,7 +209,16 @@ void ingest_sender(struct http_request *request, struct batch_sender *sender);
 int ingest_push(struct ingest_thread *thread, struct batch *batch, void (*done)(void *thread, struct batch *batch));
 void ingest_reply_post_only(struct http_request *request, const char *why);
 
+/* Puts lines into the thread's feed. What came of them must be taken before the handler returns. */
+struct log_sink ingest_log_sink(struct ingest_thread *thread);
+/*
+ * What came of the lines since the last call, to be pushed or freed. NULL: there was no memory; part
+ * of it is lost, so whoever sent the lines is to send them again.
+ */
+struct batch *ingest_log_batch(struct ingest_thread *thread);
+
 void remote_write_request(struct ingest_thread *thread, struct http_request *request);
+void loki_request(struct ingest_thread *thread, struct http_request *request);
 
 /*
  * Sets daemon->instance, after the journal was read (stats NULL: there is none) and before

@@ -64,7 +64,10 @@ void decompressor_fini(struct decompressor *decompressor)
 	ZSTD_freeDCtx(decompressor->zstd);
 	if (decompressor->gzip)
 		inflateEnd(decompressor->gzip);
+	if (decompressor->deflate)
+		inflateEnd(decompressor->deflate);
 	free(decompressor->gzip);
+	free(decompressor->deflate);
 	decompressor_init(decompressor);
 }
 
@@ -183,18 +186,21 @@ static int zstd_unpack(struct decompressor *decompressor, struct slice body, siz
 	return 0;
 }
 
-static int gzip_prepare(struct decompressor *decompressor, const char **why)
+#define WINDOW_GZIP (MAX_WBITS + 16) /* gzip and nothing else */
+#define WINDOW_DEFLATE (-MAX_WBITS)  /* no header, no trailer */
+
+static int inflate_prepare(z_stream **stream, int window, const char **why)
 {
-	if (decompressor->gzip)
-		return inflateReset(decompressor->gzip) == Z_OK ? 0 : ERR_CORRUPT;
-	z_stream *stream = calloc(1, sizeof(*stream));
-	if (!stream)
+	if (*stream)
+		return inflateReset(*stream) == Z_OK ? 0 : ERR_CORRUPT;
+	z_stream *made = calloc(1, sizeof(*made));
+	if (!made)
 		return no_memory(why);
-	if (inflateInit2(stream, MAX_WBITS + 16) != Z_OK) { /* + 16: gzip and nothing else */
-		free(stream);
+	if (inflateInit2(made, window) != Z_OK) {
+		free(made);
 		return no_memory(why);
 	}
-	decompressor->gzip = stream;
+	*stream = made;
 	return 0;
 }
 
@@ -214,17 +220,12 @@ static size_t gzip_guess(struct slice body, size_t max)
 	return guess < most ? guess : most;
 }
 
-static int gzip_unpack(struct decompressor *decompressor, struct slice body, size_t max,
-		       struct buf *out, const char **why)
+static int inflate_unpack(z_stream *stream, struct slice body, size_t guess, size_t max,
+			  struct buf *out, const char **why)
 {
-	int rc = gzip_prepare(decompressor, why);
-	if (rc < 0)
-		return rc;
-	*why = "corrupt gzip data";
-	z_stream *stream = decompressor->gzip;
 	stream->next_in = (unsigned char *)(uintptr_t)body.ptr;
 	stream->avail_in = (uInt)body.len;
-	if (!buf_reserve(out, gzip_guess(body, max) + 1))
+	if (!buf_reserve(out, guess + 1))
 		return no_memory(why);
 	for (;;) {
 		size_t room;
@@ -250,8 +251,28 @@ static int gzip_unpack(struct decompressor *decompressor, struct slice body, siz
 	}
 }
 
-int decompress(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
-	       const char **why)
+static int gzip_unpack(struct decompressor *decompressor, struct slice body, size_t max,
+		       struct buf *out, const char **why)
+{
+	int rc = inflate_prepare(&decompressor->gzip, WINDOW_GZIP, why);
+	if (rc < 0)
+		return rc;
+	*why = "corrupt gzip data";
+	return inflate_unpack(decompressor->gzip, body, gzip_guess(body, max), max, out, why);
+}
+
+static int deflate_unpack(struct decompressor *decompressor, struct slice body, size_t max,
+			  struct buf *out, const char **why)
+{
+	int rc = inflate_prepare(&decompressor->deflate, WINDOW_DEFLATE, why);
+	if (rc < 0)
+		return rc;
+	*why = "corrupt deflate data";
+	return inflate_unpack(decompressor->deflate, body, 0, max, out, why);
+}
+
+int decompress_as(struct decompressor *decompressor, enum encoding encoding, struct slice body,
+		  size_t max, struct buf *out, const char **why)
 {
 	int rc = ERR_CORRUPT;
 	buf_clear(out);
@@ -259,7 +280,7 @@ int decompress(struct decompressor *decompressor, struct slice body, size_t max,
 		*why = "the body is larger than the limit";
 		return ERR_LIMIT;
 	}
-	switch (encoding_sniff(body)) {
+	switch (encoding) {
 	case ENCODING_SNAPPY:
 		rc = snappy_unpack(body, max, out, why);
 		break;
@@ -269,10 +290,19 @@ int decompress(struct decompressor *decompressor, struct slice body, size_t max,
 	case ENCODING_GZIP:
 		rc = gzip_unpack(decompressor, body, max, out, why);
 		break;
+	case ENCODING_DEFLATE:
+		rc = deflate_unpack(decompressor, body, max, out, why);
+		break;
 	}
 	if (rc < 0)
 		buf_clear(out);
 	else if (out->ptr)
 		out->ptr[out->len] = '\0';
 	return rc;
+}
+
+int decompress(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
+	       const char **why)
+{
+	return decompress_as(decompressor, encoding_sniff(body), body, max, out, why);
 }

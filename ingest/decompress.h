@@ -17,6 +17,7 @@ enum encoding {
 	ENCODING_SNAPPY, /* the block format, not the framed one */
 	ENCODING_ZSTD,
 	ENCODING_GZIP,
+	ENCODING_DEFLATE, /* raw, without a header: only where a sender names it */
 };
 
 /* The value of Content-Encoding: ERR_UNSUPPORTED when it is none of ours. Absent means snappy. */
@@ -32,7 +33,7 @@ enum encoding encoding_sniff(struct slice body);
 /* Contexts of the libraries, made at first use and kept; for one thread at a time. */
 struct decompressor {
 	struct ZSTD_DCtx_s *zstd;
-	struct z_stream_s *gzip;
+	struct z_stream_s *gzip, *deflate;
 };
 
 void decompressor_init(struct decompressor *decompressor);
@@ -45,5 +46,8 @@ void decompressor_fini(struct decompressor *decompressor);
  */
 int decompress(struct decompressor *decompressor, struct slice body, size_t max, struct buf *out,
 	       const char **why);
+/* The same for a body whose encoding is known. */
+int decompress_as(struct decompressor *decompressor, enum encoding encoding, struct slice body,
+		  size_t max, struct buf *out, const char **why);
 
 #endif

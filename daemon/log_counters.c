@@ -1,0 +1,58 @@
+#include "daemon/log_counters.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/quote.h"
+
+/* Where there is no room for others. */
+static struct log_counters rest = { .name = "others" };
+
+void log_counters_list_init(struct log_counters_list *list)
+{
+	*list = (struct log_counters_list){ .first = NULL };
+	pthread_mutex_init(&list->lock, NULL);
+}
+
+void log_counters_list_fini(struct log_counters_list *list)
+{
+	while (list->first) {
+		struct log_counters *gone = list->first;
+
+		list->first = gone->next;
+		free(gone);
+	}
+	pthread_mutex_destroy(&list->lock);
+}
+
+struct log_counters *log_counters_get(struct log_counters_list *list, const char *name)
+{
+	struct log_counters *found, *made = NULL;
+
+	pthread_mutex_lock(&list->lock);
+	for (found = list->first; found && strcmp(found->name, name) != 0;)
+		found = found->next;
+	if (!found && list->n < LOG_COUNTERS_MAX && (made = calloc(1, sizeof(*made)))) {
+		snprintf(made->name, sizeof(made->name), "%s", name);
+		made->next = list->first;
+		list->first = found = made;
+		list->n++;
+	}
+	pthread_mutex_unlock(&list->lock);
+	return found ? found : &rest;
+}
+
+void log_counters_format(struct log_counters_list *list, const char *name, size_t member,
+			 struct buf *out)
+{
+	pthread_mutex_lock(&list->lock);
+	for (struct log_counters *each = list->first; each; each = each->next) {
+		_Atomic uint64_t *counter = (_Atomic uint64_t *)((char *)each + member);
+
+		buf_printf(out, "%s{source=", name);
+		text_quote(slice_from(each->name), out);
+		buf_printf(out, "} %" PRIu64 "\n", atomic_load(counter));
+	}
+	pthread_mutex_unlock(&list->lock);
+}
