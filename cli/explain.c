@@ -51,7 +51,7 @@ static void add_node(struct json_writer *w, const struct plan *plan, const struc
 	for (uint32_t i = 0; i < node->nchildren; i++)
 		json_int(w, node->children[i]);
 	json_end_array(w);
-	if (node->op == PLAN_SELECT || node->op == PLAN_RANGE) {
+	if (plan_node_is_leaf(node)) {
 		json_field_string(w, "selector", slice_from(plan->selectors[node->selector].text));
 		json_field_int(w, "range_ms", node->range_ms);
 		json_field_int(w, "offset_ms", node->offset_ms);

@@ -48,7 +48,7 @@ static bool has_sample(const struct window *window, int64_t start_ms, int64_t en
 static int eval_absent_over_time(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 				 int64_t *units)
 {
-	int64_t end_ms = b->t_ms - node->plan->offset_ms, start_ms = end_ms - node->plan->range_ms;
+	int64_t end_ms = node_end_ms(b, node->plan), start_ms = end_ms - node->plan->range_ms;
 	uint32_t n, row = 0;
 	struct series **members = source_members(node->source, &n);
 	/* The first that has one ends the search: with anything alive this looks at a few rows. */

@@ -20,6 +20,14 @@ static const struct node_kind *kind_of_call(const struct plan *plan, const struc
 	switch (p->function->id) {
 	case FN_TIME:
 		return &node_time;
+	case FN_START:
+	case FN_END:
+	case FN_STEP:
+	case FN_RANGE:
+		return &node_bounds;
+	case FN_MIN_OF:
+	case FN_MAX_OF:
+		return &node_scalar_function;
 	case FN_SCALAR:
 		return &node_scalar;
 	case FN_VECTOR:
@@ -52,6 +60,14 @@ static const struct node_kind *kind_of_binary(const struct plan *plan, const str
 	return binary_op_is_set(p->binary) ? &node_set : &node_join;
 }
 
+static const struct node_kind *kind_of_range(const struct plan_node *p)
+{
+	bool is_absent = p->function->id == FN_ABSENT_OVER_TIME;
+	if (p->selector == PLAN_NONE)
+		return is_absent ? &node_subquery_absent : &node_subquery_range;
+	return is_absent ? &node_absent_over_time : &node_range;
+}
+
 static const struct node_kind *kind_of(const struct plan *plan, const struct plan_node *p)
 {
 	switch (p->op) {
@@ -63,9 +79,10 @@ static const struct node_kind *kind_of(const struct plan *plan, const struct pla
 		return &node_time;
 	case PLAN_SELECT:
 		return &node_select;
+	case PLAN_SUBQUERY:
+		return &node_subquery;
 	case PLAN_RANGE:
-		return p->function->id == FN_ABSENT_OVER_TIME ? &node_absent_over_time
-							      : &node_range;
+		return kind_of_range(p);
 	case PLAN_CALL:
 		return kind_of_call(plan, p);
 	case PLAN_NEGATE:
@@ -130,11 +147,6 @@ static void source_fini(struct binding *b, struct series_source *source)
 	id_list_fini(&source->leaves);
 }
 
-static bool is_leaf(const struct plan_node *p)
-{
-	return p->op == PLAN_SELECT || p->op == PLAN_RANGE;
-}
-
 static int node_init(struct binding *b, uint32_t id)
 {
 	struct node *node = &b->nodes[id];
@@ -153,10 +165,10 @@ static int node_init(struct binding *b, uint32_t id)
 	 */
 	const struct plan_node *reads =
 		node->kind == &node_timestamp ? b->plan->nodes[p->children[0]] : p;
-	if (!is_leaf(reads))
+	if (!plan_node_is_leaf(reads))
 		return 0;
 	node->source = &b->sources[reads->selector];
-	return is_leaf(p) && !id_list_add(&node->source->leaves, id) ? ERR_NOMEM : 0;
+	return plan_node_is_leaf(p) && !id_list_add(&node->source->leaves, id) ? ERR_NOMEM : 0;
 }
 
 static int binding_init(struct binding *b)
@@ -260,7 +272,7 @@ void binding_free(struct binding *b)
 /* The rows of a child or, of a leaf, the members of its selector: which are there? */
 static bool child_has(const struct node *node, uint32_t child, uint32_t row)
 {
-	if (!is_leaf(node->plan))
+	if (!plan_node_is_leaf(node->plan))
 		return rows_has(node->children[child]->rows, row);
 	uint32_t n;
 	return source_members(node->source, &n)[row] != NULL;
@@ -268,7 +280,7 @@ static bool child_has(const struct node *node, uint32_t child, uint32_t row)
 
 static uint32_t child_rows(const struct node *node, uint32_t child)
 {
-	if (!is_leaf(node->plan))
+	if (!plan_node_is_leaf(node->plan))
 		return node->children[child]->rows->n;
 	uint32_t n;
 	source_members(node->source, &n);
@@ -281,7 +293,7 @@ static int shape_rows(struct binding *b, struct node *node, int64_t *units)
 	 * A leaf takes its selector as child 0; the scalars that a range function takes have no
 	 * rows.
 	 */
-	uint32_t children = is_leaf(node->plan) ? 1 : node->nchildren;
+	uint32_t children = plan_node_is_leaf(node->plan) ? 1 : node->nchildren;
 	for (; node->shape_child < children; node->shape_child++, node->shape_row = 0) {
 		uint32_t child = node->shape_child;
 		while (node->shape_row < child_rows(node, child)) {
@@ -384,7 +396,7 @@ static int extend_node(struct binding *b, uint32_t id)
 		bit_set(b->touched, b->parents[i]);
 	if (!node->kind->extend)
 		return 0;
-	return is_leaf(node->plan) ? extend_leaf(b, node) : extend_inner(b, node);
+	return plan_node_is_leaf(node->plan) ? extend_leaf(b, node) : extend_inner(b, node);
 }
 
 static void forget_changes(struct binding *b)
@@ -448,7 +460,10 @@ static int columns_reserve(struct node *node)
 
 static uint64_t fed_below(const struct node *node)
 {
-	uint64_t fed = node->source && node->source->selector ? node->source->selector->fed : 0;
+	if (node->plan->op == PLAN_SUBQUERY)
+		return subquery_fed(node);
+	const struct selector *selector = node->source ? node->source->selector : NULL;
+	uint64_t fed = selector ? selector->fed + selector->late.count : 0;
 	for (uint32_t c = 0; c < node->nchildren; c++)
 		fed += node->children[c]->fed;
 	return fed;
@@ -503,7 +518,8 @@ static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_
 
 static bool is_current(const struct binding *b, const struct node *node, uint64_t fed)
 {
-	return node->valid && node->t_ms == b->t_ms && node->fed == fed;
+	return node->valid && node->t_ms == b->t_ms && node->fed == fed &&
+	       (!node->plan->depends_on_bounds || node->asked_ms == b->bounds.end_ms);
 }
 
 /* Evaluates one node from *row on, unless its columns are those of this time already. */
@@ -532,6 +548,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 	node->valid = true;
 	node->failed = err != 0;
 	node->t_ms = b->t_ms;
+	node->asked_ms = b->bounds.end_ms;
 	node->fed = fed;
 	node->evals++;
 	node->rows_evaluated += node->n;
@@ -545,6 +562,25 @@ static void note_failure(struct node *root, const struct node *node)
 	free(root->error);
 	root->error = node->error ? strdup(node->error) : NULL;
 	root->valid = false;
+}
+
+int binding_eval_grid(struct binding *b, const uint32_t *order, uint32_t norder,
+		      struct eval_cursor *cursor, int64_t *units, struct node **failed)
+{
+	uint32_t grid = b->plan->nodes[order[norder - 1]]->grid;
+	for (; cursor->node < norder; cursor->node++, cursor->row = 0) {
+		struct node *node = &b->nodes[order[cursor->node]];
+		if (node->plan->grid != grid)
+			continue; /* a subquery will see to it */
+		if (*units <= 0)
+			return ERR_AGAIN;
+		int err = eval_node(b, node, &cursor->row, units);
+		if (err == ERR_EVAL)
+			*failed = node;
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int64_t t_ms,
@@ -561,18 +597,13 @@ int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int6
 		*cursor = (struct eval_cursor){ 0, 0 };
 	b->eval_extends = b->extends;
 	b->t_ms = t_ms;
+	b->bounds = b->options.bounds ? *b->options.bounds : (struct query_bounds){ t_ms, t_ms, 0 };
 	b->silent = b->options.any_silent && *b->options.any_silent;
-	for (; cursor->node < norder; cursor->node++, cursor->row = 0) {
-		if (*units <= 0)
-			return ERR_AGAIN;
-		struct node *node = &b->nodes[order[cursor->node]];
-		int err = eval_node(b, node, &cursor->row, units);
-		if (err == ERR_EVAL)
-			note_failure(&b->nodes[order[norder - 1]], node);
-		if (err)
-			return err;
-	}
-	return 0;
+	struct node *failed;
+	int err = binding_eval_grid(b, order, norder, cursor, units, &failed);
+	if (err == ERR_EVAL)
+		note_failure(&b->nodes[order[norder - 1]], failed);
+	return err;
 }
 
 void binding_invalidate(struct binding *b)
@@ -618,7 +649,13 @@ struct selector *binding_selector(const struct binding *b, uint32_t plan_selecto
 int64_t binding_reach_ms(const struct binding *b, uint32_t id)
 {
 	const struct plan_node *p = b->plan->nodes[id];
-	return (p->op == PLAN_RANGE ? p->range_ms : b->options.lookback_ms) + p->offset_ms;
+	if (p->at == AT_TIME)
+		return PLAN_REACH_ALL;
+	int64_t back_ms = p->op == PLAN_RANGE ? p->range_ms : 0;
+	/* What is at the edges may come from before them. */
+	if (p->op == PLAN_SELECT || p->edges != EDGES_PLAIN)
+		back_ms += b->options.lookback_ms;
+	return back_ms + p->offset_ms;
 }
 
 void binding_node_stats_get(const struct binding *b, uint32_t id, struct binding_node_stats *out)
@@ -650,7 +687,7 @@ static void check_node(struct binding *b, const struct node *node)
 	}
 	assert(live == rows->live);
 	assert(node->own_changes.removed.n == 0 && node->own_changes.added.n == 0);
-	if (node->source && is_leaf(node->plan) && node->kind->extend) {
+	if (node->source && plan_node_is_leaf(node->plan) && node->kind->extend) {
 		uint32_t n;
 		struct series **members = source_members(node->source, &n);
 		for (uint32_t row = 0; row < n; row++)

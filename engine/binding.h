@@ -17,6 +17,9 @@
  * A node's columns are kept with their T and evaluated once for it, whoever asks, unless a rule
  * wrote a sample of the same T that it reads (selector->fed).
  *
+ * A subquery keeps what its steps gave, as windows of samples, and computes only new ones, as long
+ * as no sample comes that an old one would have read (selector->late).
+ *
  * Values follow Prometheus bit for bit where the order of computation allows: Kahan–Neumaier sums,
  * left-open ranges, its extrapolation, its NaN and stale rules. A column may hold anything where
  * the presence bit is 0.
@@ -52,6 +55,8 @@ struct binding_options {
 	/* By series->sender: 1 when silent; *any_silent spares the look. May be NULL. */
 	uint8_t *const *sender_silent;
 	const bool *any_silent;
+	/* Of a range query, or NULL: start and end are the time of each evaluation, the step is 0. */
+	const struct query_bounds *bounds;
 };
 
 struct binding;

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
-#include "engine/range_functions.h"
+#include "engine/range_rows.h"
 
 /*
  * How many rows ahead the series is asked for, and then, with its window known, the samples: far
@@ -176,7 +176,7 @@ static inline bool newest_sample(const struct window *w, int64_t start_ms, int64
 static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 			bool times)
 {
-	int64_t end_ms = b->t_ms - (times ? node->children[0] : node)->plan->offset_ms;
+	int64_t end_ms = node_end_ms(b, (times ? node->children[0] : node)->plan);
 	int64_t start_ms = end_ms - b->options.lookback_ms;
 	struct series *const *members = leaf_members(node, &to);
 	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
@@ -200,7 +200,7 @@ static int eval_select(struct binding *b, struct node *node, uint32_t from, uint
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
 	eval_newest(b, node, from, to, false);
-	mark_silent(b, node, b->t_ms - node->plan->offset_ms, from, to);
+	mark_silent(b, node, node_end_ms(b, node->plan), from, to);
 	*units -= to - from;
 	return 0;
 }
@@ -223,16 +223,7 @@ static int eval_timestamp(struct binding *b, struct node *node, uint32_t from, u
 
 /* ---- ranges ---- */
 
-struct range_state {
-	const struct range_function *function;
-	/*
-	 * Of the row before: samples within its range, and newer ones. The next is likely to have
-	 * as many.
-	 */
-	uint32_t within, newer;
-};
-
-static int shape_range(struct binding *b, struct node *node)
+int range_state_new(struct node *node)
 {
 	struct range_state *state = node->state = calloc(1, sizeof(*state));
 	if (!state)
@@ -240,7 +231,13 @@ static int shape_range(struct binding *b, struct node *node)
 	state->function = range_function_get(node->plan->function->id);
 	assert(state->function);
 	state->within = PREFETCH_SAMPLES_MAX;
-	return shape_leaf(b, node);
+	return 0;
+}
+
+static int shape_range(struct binding *b, struct node *node)
+{
+	int err = range_state_new(node);
+	return err ? err : shape_leaf(b, node);
 }
 
 static void fini_range(struct binding *b, struct node *node)
@@ -310,8 +307,8 @@ static bool without_stale(struct binding *b, struct range *range)
 	return true;
 }
 
-static int eval_range_row(struct binding *b, const struct node *node, const struct window *window,
-			  struct range *range, double *out, bool *is_present)
+int range_row_eval(struct binding *b, const struct node *node, const struct window *window,
+		   struct range *range, double *out, bool *is_present)
 {
 	struct range_state *state = node->state;
 	*is_present = false;
@@ -345,7 +342,7 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
 	uint32_t end = to;
-	int64_t end_ms = b->t_ms - node->plan->offset_ms, samples = 0;
+	int64_t end_ms = node_end_ms(b, node->plan), samples = 0;
 	struct range range = {
 		.start_ms = end_ms - node->plan->range_ms,
 		.end_ms = end_ms,
@@ -362,7 +359,7 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		if (!members[row] || lsets[row] == LSET_NONE)
 			continue;
 		bool is_present;
-		int err = eval_range_row(b, node, &members[row]->window, &range,
+		int err = range_row_eval(b, node, &members[row]->window, &range,
 					 &node->own_values[row], &is_present);
 		if (err)
 			return err;

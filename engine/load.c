@@ -141,23 +141,36 @@ static int demand_add(struct generation *generation, uint32_t selector, uint32_t
 	return 0;
 }
 
+/* How far back a leaf may read, from the time of the rule: never less than 0 (offset -5m). */
+static int64_t reach_of(const struct generation *generation, const struct plan_node *leaf,
+			int64_t back_ms)
+{
+	int64_t reach_ms = binding_reach_ms(generation->binding, leaf->id) + back_ms;
+	return reach_ms < 0 ? 0 : reach_ms < PLAN_REACH_ALL ? reach_ms : PLAN_REACH_ALL;
+}
+
 static int leaves_find(struct generation *generation, struct rule_state *rule)
 {
 	const struct plan *plan = generation->set->plan;
 	const struct rule *def = rule->def;
+	int64_t *back_ms = calloc(def->norder, sizeof(*back_ms));
 	rule->leaves = calloc(def->norder, sizeof(*rule->leaves));
-	if (!rule->leaves)
-		return ERR_NOMEM;
-	int code = 0;
+	int code = rule->leaves && back_ms ? 0 : ERR_NOMEM;
+	if (!code)
+		plan_order_back(plan, def->order, def->norder, back_ms);
 	for (uint32_t i = 0; i < def->norder && !code; i++) {
 		const struct plan_node *node = plan->nodes[def->order[i]];
-		if (node->op != PLAN_SELECT && node->op != PLAN_RANGE)
+		if (!plan_node_is_leaf(node))
 			continue;
-		int64_t reach_ms = binding_reach_ms(generation->binding, node->id);
-		rule->leaves[rule->nleaves++] = (struct rule_leaf){ node->selector, reach_ms };
+		int64_t reach_ms = reach_of(generation, node, back_ms[i]);
+		/* What is at a fixed time no waiting will bring. */
+		rule->leaves[rule->nleaves++] = (struct rule_leaf){
+			node->selector, reach_ms < PLAN_REACH_ALL ? reach_ms : 0
+		};
 		code = demand_add(generation, node->selector, def->group,
 				  reach_ms + rule->group->def->query_offset_ms);
 	}
+	free(back_ms);
 	return code;
 }
 

@@ -108,7 +108,8 @@ struct node {
 
 	bool valid, failed;
 	int64_t t_ms;
-	uint64_t fed; /* the sum of `fed` of the selectors below, at t_ms */
+	int64_t asked_ms; /* the time that the whole evaluation was asked for */
+	uint64_t fed; /* the sum of what came for t_ms afterwards, of the selectors below */
 	char *error; /* of the last evaluation; owned */
 	char *fault; /* what is wrong with the node itself, whatever the data; owned */
 	uint64_t evals, rows_evaluated, cached;
@@ -127,7 +128,12 @@ struct binding {
 	uint32_t shaped; /* nodes before this are */
 	uint32_t nodes_gone, sources_gone; /* freed: those before these */
 	uint32_t name; /* the symbol of the metric name's label */
-	int64_t t_ms; /* of the evaluation that runs */
+	/*
+	 * Of the evaluation that runs; within a subquery, of its step. And what was asked for: in a
+	 * rule start and end are the time of the evaluation.
+	 */
+	int64_t t_ms;
+	struct query_bounds bounds;
 	uint64_t extends,
 		eval_extends; /* an extend between two quanta begins the evaluation anew */
 	bool broken; /* out of memory within an extend: rows are missing */
@@ -138,6 +144,8 @@ struct binding {
 
 extern const struct node_kind node_number, node_string, node_time, node_negative, node_scalar,
 	node_vector;
+extern const struct node_kind node_bounds, node_scalar_function;
+extern const struct node_kind node_subquery, node_subquery_range, node_subquery_absent;
 extern const struct node_kind node_select, node_range, node_timestamp;
 extern const struct node_kind node_absent, node_absent_over_time;
 extern const struct node_kind node_element, node_identity;
@@ -191,6 +199,26 @@ void bits_clear(uint64_t *bits, uint32_t rows);
 
 /* The node's own silent bits, cleared, as its column; NULL when no sender is silent. */
 uint64_t *node_silent_begin(struct binding *binding, struct node *node);
+
+/* ---- times ---- */
+
+/* The end of what a selector or subquery looks at. */
+static inline int64_t node_end_ms(const struct binding *binding, const struct plan_node *plan)
+{
+	int64_t t_ms = plan->at == AT_NONE	? binding->t_ms
+		       : plan->at == AT_TIME	? plan->at_ms
+		       : plan->at == AT_START ? binding->bounds.start_ms
+						: binding->bounds.end_ms;
+	return t_ms - plan->offset_ms;
+}
+/*
+ * Evaluates those nodes of the order that are on the grid of its last one, at binding->t_ms. As
+ * binding_eval(); *failed is the node that failed.
+ */
+int binding_eval_grid(struct binding *binding, const uint32_t *order, uint32_t norder,
+		      struct eval_cursor *cursor, int64_t *units, struct node **failed);
+/* node->fed of a subquery: the nodes below it are not evaluated each time. */
+uint64_t subquery_fed(const struct node *node);
 
 /* Room for n doubles that lives until the next call; NULL when out of memory. */
 double *binding_scratch(struct binding *binding, size_t n);

@@ -7,6 +7,7 @@
 
 #include "base/regex.h"
 #include "engine/oracle_internal.h"
+#include "rules/plan.h"
 
 #define STALE_BITS UINT64_C(0x7ff0000000000002)
 
@@ -151,11 +152,28 @@ static struct tags series_tags(struct oracle *o, const struct series *series)
 	return tags;
 }
 
-/* All samples of the matching series in (t − offset − back, t − offset], stale markers included. */
+/* The end of what a selector or subquery looks at. */
+static int64_t end_of(const struct oracle *o, const struct expr *expr)
+{
+	int64_t offset_ms = expr->kind == EXPR_SELECTOR ? expr->selector.offset_ms
+							: expr->subquery.offset_ms;
+	switch (expr->at) {
+	case AT_TIME:
+		return expr->at_ms - offset_ms;
+	case AT_START:
+		return o->bounds.start_ms - offset_ms;
+	case AT_END:
+		return o->bounds.end_ms - offset_ms;
+	default:
+		return o->t_ms - offset_ms;
+	}
+}
+
+/* All samples of the matching series in (end − back, end], stale markers included. */
 static struct samples *select_samples(struct oracle *o, const struct expr *selector,
 				      int64_t back_ms, size_t *count)
 {
-	int64_t end_ms = o->t_ms - selector->selector.offset_ms;
+	int64_t end_ms = end_of(o, selector);
 	struct series **series;
 	o->code = store_select(o->store, selector->selector.matchers, selector->selector.nmatchers,
 			       &series, count);
@@ -261,6 +279,72 @@ static struct vector absent(struct oracle *o, const struct expr *arg, bool is_em
 	return out;
 }
 
+/* ---- subqueries ---- */
+
+static void sample_add(struct oracle *o, struct samples *samples, int64_t t_ms, double value,
+		       size_t room)
+{
+	if (!samples->values) {
+		samples->times_ms = oracle_alloc(o, room * sizeof(*samples->times_ms));
+		samples->values = oracle_alloc(o, room * sizeof(*samples->values));
+	}
+	samples->times_ms[samples->n] = t_ms;
+	samples->values[samples->n++] = value;
+}
+
+/* Evaluates the expression at each multiple of the step in (end − range, end]. */
+static struct samples *subquery_samples(struct oracle *o, const struct expr *expr, size_t *count)
+{
+	int64_t step_ms = expr->subquery.step_ms ? expr->subquery.step_ms : PLAN_SUBQUERY_STEP_MS;
+	int64_t end_ms = end_of(o, expr), start_ms = end_ms - expr->subquery.range_ms;
+	int64_t outer_ms = o->t_ms, at_ms = start_ms / step_ms * step_ms;
+	size_t room = (size_t)(expr->subquery.range_ms / step_ms) + 2, cap = 0, n = 0;
+	struct samples *all = NULL;
+	while (at_ms > start_ms)
+		at_ms -= step_ms;
+	while (at_ms <= start_ms)
+		at_ms += step_ms;
+	for (; at_ms <= end_ms; at_ms += step_ms) {
+		o->t_ms = at_ms;
+		struct vector vector = oracle_vector(o, expr->subquery.operand);
+		if (n + vector.n > cap) {
+			struct samples *grown =
+				oracle_alloc(o, (cap = 2 * (n + vector.n)) * sizeof(*grown));
+			if (n)
+				memcpy(grown, all, n * sizeof(*grown));
+			all = grown;
+		}
+		for (size_t i = 0; i < vector.n; i++) {
+			size_t k = 0;
+			while (k < n && tags_compare(all[k].tags, vector.items[i].tags) != 0)
+				k++;
+			if (k == n)
+				all[n++] = (struct samples){ .tags = vector.items[i].tags };
+			sample_add(o, &all[k], at_ms, vector.items[i].value, room);
+		}
+	}
+	o->t_ms = outer_ms;
+	*count = n;
+	return all;
+}
+
+static struct samples *range_samples(struct oracle *o, const struct expr *range, size_t *n)
+{
+	return range->kind == EXPR_SUBQUERY
+		       ? subquery_samples(o, range, n)
+		       : select_samples(o, range, range->selector.range_ms, n);
+}
+
+int64_t oracle_range_ms(const struct expr *range)
+{
+	return range->kind == EXPR_SUBQUERY ? range->subquery.range_ms : range->selector.range_ms;
+}
+
+int64_t oracle_range_end(const struct oracle *o, const struct expr *range)
+{
+	return end_of(o, range);
+}
+
 /* A function of a range: of each series' samples. */
 static struct vector call_range(struct oracle *o, const struct expr *expr,
 				const struct expr *selector)
@@ -271,7 +355,7 @@ static struct vector call_range(struct oracle *o, const struct expr *expr,
 	for (uint32_t i = 0; i < expr->call.nargs; i++)
 		if (expr->call.args[i]->type == VALUE_SCALAR)
 			argument = oracle_scalar(o, expr->call.args[i]);
-	struct samples *samples = select_samples(o, selector, selector->selector.range_ms, &n);
+	struct samples *samples = range_samples(o, selector, &n);
 	for (size_t i = 0; i < n; i++) {
 		drop_stale(&samples[i]);
 		present += samples[i].n > 0;
@@ -331,6 +415,32 @@ static double scalar_of_vector(struct oracle *o, const struct expr *expr)
 	return vector.n == 1 ? vector.items[0].value : NAN;
 }
 
+static double scalar_call(struct oracle *o, const struct expr *expr)
+{
+	double a, b;
+	switch (expr->call.function->id) {
+	case FN_TIME:
+		return (double)o->t_ms / 1000;
+	case FN_SCALAR:
+		return scalar_of_vector(o, expr->call.args[0]);
+	case FN_START:
+		return (double)o->bounds.start_ms / 1000;
+	case FN_END:
+		return (double)o->bounds.end_ms / 1000;
+	case FN_STEP:
+		return (double)o->bounds.step_ms / 1000;
+	case FN_RANGE:
+		return (double)(o->bounds.end_ms - o->bounds.start_ms) / 1000;
+	case FN_MIN_OF:
+	case FN_MAX_OF:
+		a = oracle_scalar(o, expr->call.args[0]);
+		b = oracle_scalar(o, expr->call.args[1]);
+		return expr->call.function->id == FN_MIN_OF ? oracle_min(a, b) : oracle_max(a, b);
+	default:
+		oracle_fail(o, "unknown function");
+	}
+}
+
 double oracle_scalar(struct oracle *o, const struct expr *expr)
 {
 	switch (expr->kind) {
@@ -345,11 +455,7 @@ double oracle_scalar(struct oracle *o, const struct expr *expr)
 		return oracle_operator(expr->binary.op, left, oracle_scalar(o, expr->binary.right));
 	}
 	case EXPR_CALL:
-		if (expr->call.function->id == FN_TIME)
-			return (double)o->t_ms / 1000;
-		if (expr->call.function->id == FN_SCALAR)
-			return scalar_of_vector(o, expr->call.args[0]);
-		break;
+		return scalar_call(o, expr);
 	default:
 		break;
 	}
@@ -421,7 +527,15 @@ static int run(struct oracle *o, const struct expr *expr, struct oracle_result *
 int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
 		struct oracle_result *out)
 {
+	return oracle_eval_within(store, expr, t_ms, lookback_ms, NULL, out);
+}
+
+int oracle_eval_within(struct store *store, const struct expr *expr, int64_t t_ms,
+		       int64_t lookback_ms, const struct query_bounds *bounds,
+		       struct oracle_result *out)
+{
 	struct oracle oracle = { .store = store, .t_ms = t_ms, .lookback_ms = lookback_ms };
+	oracle.bounds = bounds ? *bounds : (struct query_bounds){ t_ms, t_ms, 0 };
 	struct oracle_result result = { .type = expr->type };
 	arena_init(&oracle.arena, 0);
 	int err = run(&oracle, expr, &result);

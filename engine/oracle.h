@@ -26,6 +26,10 @@ struct oracle_result {
  * given back with oracle_result_fini(). Its time grows with the square of the series; the order of
  * elements within an aggregation is that of their labels.
  */
+/* bounds: of a range query, or NULL. */
+int oracle_eval_within(struct store *store, const struct expr *expr, int64_t t_ms,
+		       int64_t lookback_ms, const struct query_bounds *bounds,
+		       struct oracle_result *out);
 int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
 		struct oracle_result *out);
 void oracle_result_fini(struct oracle_result *result);

@@ -74,8 +74,8 @@ static double rate_like(struct oracle *o, const struct expr *call, const struct 
 			const struct samples *s)
 {
 	bool is_delta = call->call.function->id == FN_DELTA;
-	int64_t end_ms = o->t_ms - selector->selector.offset_ms;
-	int64_t start_ms = end_ms - selector->selector.range_ms;
+	int64_t end_ms = oracle_range_end(o, selector);
+	int64_t start_ms = end_ms - oracle_range_ms(selector);
 	size_t last = s->n - 1;
 	double result = s->values[last] - s->values[0];
 	for (size_t i = 1; i < s->n && !is_delta; i++)
@@ -92,7 +92,7 @@ static double rate_like(struct oracle *o, const struct expr *call, const struct 
 		after = step / 2;
 	double factor = (covered + before + after) / covered;
 	if (call->call.function->id == FN_RATE)
-		factor /= seconds(selector->selector.range_ms);
+		factor /= seconds(oracle_range_ms(selector));
 	return result * factor;
 }
 
@@ -237,7 +237,7 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 /* ---- elements ---- */
 
 /* Go's math.Min and math.Max by their table of special cases. */
-static double go_min(double a, double b)
+double oracle_min(double a, double b)
 {
 	if (a == -INFINITY || b == -INFINITY)
 		return -INFINITY;
@@ -248,9 +248,9 @@ static double go_min(double a, double b)
 	return a < b ? a : b;
 }
 
-static double go_max(double a, double b)
+double oracle_max(double a, double b)
 {
-	return -go_min(-a, -b);
+	return -oracle_min(-a, -b);
 }
 
 static double element_function(struct oracle *o, enum function_id id, double v, const double *args)
@@ -277,11 +277,11 @@ static double element_function(struct oracle *o, enum function_id id, double v, 
 	case FN_ROUND:
 		return floor(v * (1.0 / args[0]) + 0.5) / (1.0 / args[0]);
 	case FN_CLAMP:
-		return go_max(args[0], go_min(args[1], v));
+		return oracle_max(args[0], oracle_min(args[1], v));
 	case FN_CLAMP_MIN:
-		return go_max(args[0], go_min(INFINITY, v));
+		return oracle_max(args[0], oracle_min(INFINITY, v));
 	case FN_CLAMP_MAX:
-		return go_max(-INFINITY, go_min(args[0], v));
+		return oracle_max(-INFINITY, oracle_min(args[0], v));
 	default:
 		oracle_fail(o, "unknown function");
 	}

@@ -15,7 +15,8 @@
 
 struct oracle {
 	struct store *store;
-	int64_t t_ms, lookback_ms;
+	int64_t t_ms, lookback_ms; /* t_ms: within a subquery, of its step */
+	struct query_bounds bounds;
 	struct arena arena;
 	struct regex *regex; /* of the label_replace() that runs */
 	jmp_buf failure;
@@ -80,6 +81,11 @@ struct vector oracle_call(struct oracle *oracle, const struct expr *expr);
 /* A function of the samples of one series; false: no value. `argument` is its further scalar. */
 bool oracle_range(struct oracle *oracle, const struct expr *call, const struct expr *selector,
 		  const struct samples *samples, double argument, double *out);
+/* The end of what a range looks at, and Go's math.Min and math.Max. */
+int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
+int64_t oracle_range_ms(const struct expr *range);
+double oracle_min(double a, double b);
+double oracle_max(double a, double b);
 /* A quantile of values in any order. */
 double oracle_quantile(struct oracle *oracle, double q, const double *values, size_t n);
 /* A sum as Kahan, Babuška and Neumaier have it: the sum and what rounding lost. */

@@ -34,6 +34,9 @@ int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 		code = ERR_INVALID;
 	}
 	if (!code)
+		code = expr_resolve(query->expr, &(struct query_bounds){ t_ms, t_ms, 0 }, source,
+				    diags);
+	if (!code)
 		code = plan_add(query->plan, query->expr, &query->root);
 	if (!code)
 		code = plan_order(query->plan, query->root, &query->order, &query->norder);
@@ -183,11 +186,14 @@ static bool is_cut(const struct engine *engine, const struct series *series, int
 static bool is_partial(struct engine *engine, const struct engine_query *query)
 {
 	bool partial = false;
-	for (uint32_t i = 0; i < query->norder && !partial; i++) {
+	int64_t *back_ms = calloc(query->norder, sizeof(*back_ms));
+	if (back_ms)
+		plan_order_back(query->plan, query->order, query->norder, back_ms);
+	for (uint32_t i = 0; back_ms && i < query->norder && !partial; i++) {
 		const struct plan_node *node = query->plan->nodes[query->order[i]];
-		if (node->op != PLAN_SELECT && node->op != PLAN_RANGE)
+		if (!plan_node_is_leaf(node))
 			continue;
-		int64_t from_ms = query->t_ms - node->offset_ms - node->range_ms;
+		int64_t from_ms = query->t_ms - node->offset_ms - node->range_ms - back_ms[i];
 		const struct plan_selector *selector = &query->plan->selectors[node->selector];
 		struct series **series;
 		size_t n;
@@ -198,6 +204,7 @@ static bool is_partial(struct engine *engine, const struct engine_query *query)
 			partial = is_cut(engine, series[k], from_ms);
 		free(series);
 	}
+	free(back_ms);
 	return partial;
 }
 

@@ -3,6 +3,7 @@
  * a vector.
  */
 #include "engine/node.h"
+#include "engine/numeric.h"
 #include "engine/operators.h"
 
 static int eval_number(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -22,6 +23,28 @@ static int eval_time(struct binding *b, struct node *node, uint32_t from, uint32
 		     int64_t *units)
 {
 	node->scalar = (double)b->t_ms / 1000;
+	return 0;
+}
+
+static int eval_bounds(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
+{
+	const struct query_bounds *bounds = &b->bounds;
+	int64_t ms = node->plan->function->id == FN_START ? bounds->start_ms
+		     : node->plan->function->id == FN_END ? bounds->end_ms
+		     : node->plan->function->id == FN_STEP
+			     ? bounds->step_ms
+			     : bounds->end_ms - bounds->start_ms;
+	node->scalar = (double)ms / 1000;
+	return 0;
+}
+
+static int eval_scalar_function(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+				int64_t *units)
+{
+	double left = node->children[0]->scalar, right = node->children[1]->scalar;
+	bool is_min = node->plan->function->id == FN_MIN_OF;
+	node->scalar = is_min ? min_of(left, right) : max_of(left, right);
 	return 0;
 }
 
@@ -79,6 +102,9 @@ static int eval_vector(struct binding *b, struct node *node, uint32_t from, uint
 const struct node_kind node_number = { .name = "number", .eval = eval_number };
 const struct node_kind node_string = { .name = "string", .eval = eval_nothing };
 const struct node_kind node_time = { .name = "time", .eval = eval_time };
+const struct node_kind node_bounds = { .name = "bounds", .eval = eval_bounds };
+const struct node_kind node_scalar_function = { .name = "scalar function",
+						.eval = eval_scalar_function };
 const struct node_kind node_negative = { .name = "negative", .eval = eval_negative };
 const struct node_kind node_scalar = { .name = "scalar", .eval = eval_scalar };
 const struct node_kind node_binary_scalar = { .name = "binary scalar", .eval = eval_binary };

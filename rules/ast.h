@@ -27,6 +27,7 @@ enum expr_kind {
 	EXPR_NUMBER,
 	EXPR_STRING,
 	EXPR_SELECTOR, /* instant, or range when range_ms > 0 */
+	EXPR_SUBQUERY, /* an expression over a range: e[1h:1m] */
 	EXPR_CALL,
 	EXPR_UNARY, /* minus; a unary plus leaves no node */
 	EXPR_BINARY,
@@ -58,6 +59,20 @@ bool aggregate_op_has_param(enum aggregate_op op);
 /* "instant vector", "range vector", "scalar", "string", "none" */
 const char *value_type_text(enum value_type type);
 
+/* What the end of a selector's or subquery's time is: the evaluation's own, or as "@" says. */
+enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
+
+/*
+ * How a range begins and ends: at its samples; at the last sample before its start (anchored); or
+ * between the samples around each edge (smoothed).
+ */
+enum edge_kind { EDGES_PLAIN, EDGES_ANCHORED, EDGES_SMOOTHED };
+
+/* The grid of times that a query is evaluated for; an instant query has start = end and step 0. */
+struct query_bounds {
+	int64_t start_ms, end_ms, step_ms;
+};
+
 enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
 
 /* Label names: in a tree as written, for the printer; in a plan sorted and unique. */
@@ -71,6 +86,14 @@ struct expr {
 	enum value_type type;  /* written by the checker */
 	uint32_t offset, span; /* in the source */
 	uint32_t height;       /* 1 of a leaf, else one more than that of the highest child */
+	/*
+	 * Of a selector or subquery. Its times as they are written, where that is more than a
+	 * literal: expr_resolve() works out the milliseconds; NULL else.
+	 */
+	struct expr *range_expr, *offset_expr, *step_expr;
+	enum at_kind at;
+	int64_t at_ms;
+	enum edge_kind edges; /* of a selector */
 	union {
 		struct {
 			double number;
@@ -88,6 +111,11 @@ struct expr {
 			int64_t range_ms; /* 0: instant */
 			int64_t offset_ms;
 		} selector;
+		struct {
+			struct expr *operand;
+			int64_t range_ms, offset_ms;
+			int64_t step_ms; /* 0: as the configuration says */
+		} subquery;
 		struct {
 			const struct function *function;
 			struct expr **args;

@@ -85,6 +85,17 @@ static enum value_type check_selector(struct checker *checker, const struct expr
 	return expr->selector.range_ms > 0 ? VALUE_MATRIX : VALUE_VECTOR;
 }
 
+static enum value_type check_subquery(struct checker *checker, const struct expr *expr)
+{
+	enum value_type type = check_node(checker, expr->subquery.operand);
+
+	if (type != VALUE_VECTOR && type != VALUE_NONE)
+		COMPLAIN(checker, expr, type == VALUE_SCALAR ? "vector() makes one of a scalar" : NULL,
+			 "subquery is only allowed on instant vector, got %s instead",
+			 value_type_text(type));
+	return VALUE_MATRIX;
+}
+
 /* Calls */
 
 static enum value_type type_of_letter(char letter)
@@ -266,6 +277,8 @@ static enum value_type check_kind(struct checker *checker, struct expr *expr)
 		return VALUE_STRING;
 	case EXPR_SELECTOR:
 		return check_selector(checker, expr);
+	case EXPR_SUBQUERY:
+		return check_subquery(checker, expr);
 	case EXPR_CALL:
 		return check_call(checker, expr);
 	case EXPR_UNARY:

@@ -44,6 +44,7 @@ static uint32_t child_count(const struct expr *expr)
 		return expr->call.nargs;
 	case EXPR_UNARY:
 	case EXPR_PAREN:
+	case EXPR_SUBQUERY:
 		return 1;
 	case EXPR_BINARY:
 		return 2;
@@ -68,6 +69,8 @@ static const struct expr *child_at(const struct expr *expr, uint32_t i)
 	case EXPR_AGGREGATE:
 		return i == 0 && expr->aggregate.param ? expr->aggregate.param
 						       : expr->aggregate.operand;
+	case EXPR_SUBQUERY:
+		return expr->subquery.operand;
 	default:
 		return expr->unary.operand;
 	}

@@ -21,6 +21,14 @@ int expr_parse(const struct source *source, struct arena *arena, struct diag_lis
 	       struct expr **out);
 int expr_parse_dialect(const struct source *source, enum expr_dialect dialect, struct arena *arena,
 		       struct diag_list *diags, struct expr **out);
+/*
+ * Works out the times that depend on the query: ranges, offsets and steps with step() or range().
+ * To be called, with the same tree, once for each query before it is planned; a tree without such
+ * expressions is left as it is. ERR_INVALID, with the message in diags and in Prometheus' words,
+ * for a range or step that is not positive, and for a division by zero.
+ */
+int expr_resolve(struct expr *expr, const struct query_bounds *bounds, const struct source *source,
+		 struct diag_list *diags);
 void expr_fini(struct expr *expr); /* NULL is fine */
 /* The canonical form, as Prometheus prints it; but a unary plus leaves no trace. */
 void expr_format(const struct expr *expr, struct buf *out);

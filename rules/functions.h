@@ -11,7 +11,14 @@ enum function_id {
 	FUNCTION_COUNT
 };
 
-enum function_flags { PLAIN = 0, KEEPS_NAME = 1, COUNTER = 2, ROWWISE = 4, VARIADIC = 8 };
+enum function_flags {
+	PLAIN = 0,
+	KEEPS_NAME = 1,
+	COUNTER = 2,
+	ROWWISE = 4,
+	VARIADIC = 8,
+	OF_QUERY = 16,
+};
 
 struct function {
 	enum function_id id;

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "rules/parser.h"
 
-/* Go's time.Duration counts nanoseconds: what it cannot hold is out of range there, and so here. */
-#define DURATION_S_MAX 9223372036.0
+/* Prometheus counts milliseconds in 64 bits. */
+#define TIMESTAMP_S_MAX 9223372036854775.0
 
 /* Labels of by, without, on, ignoring, group_left, group_right */
 
@@ -236,240 +236,183 @@ struct expr *parse_log_selector(struct parser *parser)
 	return parser_refused(parser, offset, NULL, NULL);
 }
 
-/* Durations */
+/* Ranges, subqueries: [5m], [1h:1m], [1h:] */
 
-static void skip_to(struct parser *parser, enum token_kind kind)
+static struct expr *subquery_of(struct parser *parser, struct expr *operand,
+				const struct duration *range, const struct duration *step)
 {
-	while (!parser_is(parser, kind) && !parser_is(parser, TOKEN_END) &&
-	       !parser_is(parser, TOKEN_ERROR))
-		parser_advance(parser);
-}
+	struct expr *expr = parser_node(parser, EXPR_SUBQUERY, operand->offset);
 
-/* [sign] literal. False, with nothing said, when something else stands here. */
-static bool parse_signed(struct parser *parser, double *seconds)
-{
-	double sign = 1;
-
-	while (parser_is(parser, TOKEN_SUB) || parser_is(parser, TOKEN_ADD)) {
-		sign = parser_is(parser, TOKEN_SUB) ? -sign : sign;
-		parser_advance(parser);
-	}
-	if (!parser_is(parser, TOKEN_NUMBER) && !parser_is(parser, TOKEN_DURATION))
-		return false;
-	*seconds = sign * parser_number(parser);
-	parser_advance(parser);
-	return true;
-}
-
-/* Milliseconds; what is wrong is told at [offset, last_end). */
-static int64_t milliseconds_of(struct parser *parser, double seconds, uint32_t offset,
-			       bool must_be_positive)
-{
-	uint32_t span = parser->last_end - offset;
-
-	if (!(fabs(seconds) <= DURATION_S_MAX)) {
-		parser_complain(parser, offset, span, NULL, "duration out of range");
-		return 1;
-	}
-	if (must_be_positive && seconds <= 0) {
-		parser_complain(parser, offset, span, NULL, "duration must be greater than 0");
-		return 1;
-	}
-	int64_t ms = llround(seconds * 1000);
-
-	if (must_be_positive && ms == 0) {
-		parser_complain(parser, offset, span, NULL, "duration must be at least 1ms");
-		return 1;
-	}
-	return ms;
-}
-
-static bool is_duration_operator(const struct parser *parser)
-{
-	return parser->token.kind >= TOKEN_ADD && parser->token.kind <= TOKEN_POW;
-}
-
-/*
- * step(), range(), min_of(…), max_of(…), (…): where a duration is wanted, the start of an
- * expression of them.
- */
-static bool is_duration_expression(const struct parser *parser)
-{
-	return parser_is(parser, TOKEN_PAREN_LEFT) ||
-	       (parser_is(parser, TOKEN_IDENTIFIER) && parser_peek(parser) == TOKEN_PAREN_LEFT);
-}
-
-/* [5m] and [1h:1m] */
-
-struct range {
-	int64_t ms;
-	bool is_subquery;
-	bool is_refused; /* a duration expression: told */
-};
-
-static bool parse_range_duration(struct parser *parser, uint32_t bracket, struct range *range,
-				 int64_t *ms)
-{
-	uint32_t offset = parser->token.offset;
-	double seconds;
-	bool is_literal = parse_signed(parser, &seconds);
-
-	if (is_literal ? is_duration_operator(parser) : is_duration_expression(parser)) {
-		skip_to(parser, TOKEN_BRACKET_RIGHT);
-		range->is_refused = true;
-		parser_refuse(parser, bracket, parser->token.offset + parser->token.span - bracket,
-			      "duration expression", NULL);
-		return true;
-	}
-	if (!is_literal) {
-		parser_unexpected(parser, "subquery or range selector", "number or duration");
-		return false;
-	}
-	*ms = milliseconds_of(parser, seconds, offset, true);
-	return true;
-}
-
-static bool parse_range_brackets(struct parser *parser, struct range *range)
-{
-	uint32_t offset = parser->token.offset;
-	struct bracket bracket;
-	int64_t step_ms;
-
-	*range = (struct range){ 0 };
-	if (!parser_open(parser, &bracket) ||
-	    !parse_range_duration(parser, offset, range, &range->ms))
-		return false;
-	range->is_subquery = parser_is(parser, TOKEN_COLON);
-	if (range->is_subquery) {
-		parser_advance(parser);
-		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) &&
-		    !parse_range_duration(parser, offset, range, &step_ms))
-			return false;
-	}
-	return parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range selector",
-			    NULL);
-}
-
-static struct expr *parse_range(struct parser *parser, struct expr *expr)
-{
-	uint32_t offset = parser->token.offset;
-	struct range range;
-
-	if (!parse_range_brackets(parser, &range))
+	if (!expr || !parser_adopt(parser, expr, operand))
 		return NULL;
+	expr->subquery.operand = operand;
+	expr->subquery.range_ms = range->ms;
+	expr->subquery.step_ms = step->ms;
+	expr->range_expr = range->expr;
+	expr->step_expr = step->expr;
+	return parser_finish(parser, expr);
+}
+
+static struct expr *range_of(struct parser *parser, struct expr *expr, uint32_t offset,
+			     const struct duration *range)
+{
 	uint32_t span = parser->last_end - offset;
 
-	if (range.is_subquery && !range.is_refused)
-		parser_refuse(parser, offset, span, "subquery",
-			      "record the inner expression by a rule of its own, and select what "
-			      "that records");
-	if (range.is_subquery || range.is_refused || expr->kind == EXPR_REFUSED)
-		return parser_refused(parser, expr->offset, expr, NULL);
 	if (expr->kind != EXPR_SELECTOR || expr->selector.range_ms > 0) {
 		parser_complain(parser, offset, span, NULL,
 				"ranges only allowed for vector selectors");
 		return parser_refused(parser, expr->offset, expr, NULL);
 	}
-	if (expr->selector.offset_ms != 0)
+	if (expr->selector.offset_ms != 0 || expr->offset_expr)
 		parser_complain(parser, offset, span,
 				"write the offset after the range: x[5m] offset 1h",
 				"no offset modifiers allowed before range");
-	expr->selector.range_ms = range.ms;
+	else if (expr->at != AT_NONE)
+		parser_complain(parser, offset, span, "write \"@\" after the range: x[5m] @ 100",
+				"no @ modifiers allowed before range");
+	else if (expr->edges != EDGES_PLAIN)
+		parser_complain(parser, offset, span,
+				"write it after the range: x[5m] anchored",
+				"no anchored or smoothed modifiers allowed before range");
+	expr->selector.range_ms = range->ms;
+	expr->range_expr = range->expr;
 	return parser_finish(parser, expr);
+}
+
+static struct expr *parse_range(struct parser *parser, struct expr *expr)
+{
+	uint32_t offset = parser->token.offset;
+	struct duration range, step = { 0 };
+	struct bracket bracket;
+	bool is_subquery;
+
+	if (!parser_open(parser, &bracket) || !parse_duration(parser, &range))
+		return NULL;
+	is_subquery = parser_is(parser, TOKEN_COLON);
+	if (is_subquery) {
+		parser_advance(parser);
+		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) && !parse_duration(parser, &step))
+			return NULL;
+	}
+	if (!parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range selector",
+			  NULL))
+		return NULL;
+	if (expr->kind == EXPR_REFUSED)
+		return parser_refused(parser, expr->offset, expr, NULL);
+	return is_subquery ? subquery_of(parser, expr, &range, &step)
+			   : range_of(parser, expr, offset, &range);
 }
 
 /* Modifiers */
 
-/* Over '(' … ')', whatever is in it. */
-static bool skip_parentheses(struct parser *parser)
+static bool takes_time(const struct expr *expr)
 {
-	struct bracket bracket;
-	unsigned inner = 0;
-
-	if (!parser_open(parser, &bracket))
-		return false;
-	while (inner > 0 || !parser_is(parser, TOKEN_PAREN_RIGHT)) {
-		inner += parser_is(parser, TOKEN_PAREN_LEFT);
-		inner -= parser_is(parser, TOKEN_PAREN_RIGHT);
-		if (parser_is(parser, TOKEN_END) || parser_is(parser, TOKEN_ERROR)) {
-			parser_unexpected(parser, "duration", "\")\"");
-			return false;
-		}
-		parser_advance(parser);
-	}
-	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "duration", NULL);
+	return expr->kind == EXPR_SELECTOR || expr->kind == EXPR_SUBQUERY;
 }
 
-static struct expr *refuse_offset(struct parser *parser, struct expr *expr, uint32_t offset)
+static struct expr *complain_misplaced(struct parser *parser, struct expr *expr, uint32_t keyword,
+				       const char *what)
 {
-	if (parser_is(parser, TOKEN_IDENTIFIER))
-		parser_advance(parser);
-	if (!skip_parentheses(parser))
-		return NULL;
-	parser_refuse(parser, offset, parser->last_end - offset, "duration expression", NULL);
+	parser_complain(parser, keyword, parser->last_end - keyword, NULL,
+			"%s modifier must be preceded by an instant vector selector or range "
+			"vector selector or a subquery",
+			what);
 	return parser_refused(parser, expr->offset, expr, NULL);
 }
 
 static struct expr *parse_offset(struct parser *parser, struct expr *expr)
 {
 	uint32_t keyword = parser->token.offset;
-	double seconds;
+	struct duration offset;
 
 	parser_advance(parser);
-	uint32_t offset = parser->token.offset;
-
-	if (!parse_signed(parser, &seconds)) {
-		if (is_duration_expression(parser))
-			return refuse_offset(parser, expr, offset);
-		parser_unexpected(parser, "offset", "number or duration");
+	if (!parse_offset_duration(parser, &offset))
 		return NULL;
-	}
-	int64_t ms = milliseconds_of(parser, seconds, offset, false);
-
 	if (expr->kind == EXPR_REFUSED)
 		return parser_finish(parser, expr);
-	if (expr->kind != EXPR_SELECTOR) {
-		parser_complain(parser, keyword, parser->last_end - keyword, NULL,
-				"offset modifier must be preceded by an instant vector selector or "
-				"range vector selector or a subquery");
-		return parser_refused(parser, expr->offset, expr, NULL);
-	}
-	if (expr->selector.offset_ms != 0)
+	if (!takes_time(expr))
+		return complain_misplaced(parser, expr, keyword, "offset");
+	int64_t *ms = expr->kind == EXPR_SELECTOR ? &expr->selector.offset_ms
+						  : &expr->subquery.offset_ms;
+
+	if (*ms != 0 || expr->offset_expr)
 		parser_complain(parser, keyword, parser->last_end - keyword, NULL,
 				"offset may not be set multiple times");
-	expr->selector.offset_ms = ms;
+	*ms = offset.ms;
+	expr->offset_expr = offset.expr;
 	return parser_finish(parser, expr);
 }
 
 /* '@' ([sign] number | 'start' '(' ')' | 'end' '(' ')') */
-static struct expr *parse_at(struct parser *parser, struct expr *expr)
+static bool parse_timestamp(struct parser *parser, enum at_kind *at, int64_t *ms)
 {
+	struct slice word = token_text(&parser->lexer, parser->token);
 	uint32_t offset = parser->token.offset;
 	double seconds;
 
-	parser_advance(parser);
-	struct slice word = token_text(&parser->lexer, parser->token);
-
-	if (!parse_signed(parser, &seconds)) {
-		if (!slice_is(word, "start") && !slice_is(word, "end")) {
-			parser_unexpected(parser, "@", "timestamp");
-			return NULL;
-		}
-		parser_advance(parser);
-		if (!parser_expect(parser, TOKEN_PAREN_LEFT, "@") ||
-		    !parser_expect(parser, TOKEN_PAREN_RIGHT, "@"))
-			return NULL;
+	if (parser_signed(parser, &seconds)) {
+		*at = AT_TIME;
+		if (fabs(seconds) < TIMESTAMP_S_MAX)
+			*ms = llround(seconds * 1000);
+		else
+			parser_complain(parser, offset, parser->last_end - offset, NULL,
+					"timestamp out of bounds for @ modifier: %f", seconds);
+		return true;
 	}
-	parser_refuse(parser, offset, parser->last_end - offset, "@", NULL);
-	return parser_refused(parser, expr->offset, expr, NULL);
+	*at = slice_is_word(word, "start") ? AT_START : AT_END;
+	if (*at == AT_END && !slice_is_word(word, "end")) {
+		parser_unexpected(parser, "@", "timestamp");
+		return false;
+	}
+	parser_advance(parser);
+	return parser_expect(parser, TOKEN_PAREN_LEFT, "@") &&
+	       parser_expect(parser, TOKEN_PAREN_RIGHT, "@");
 }
 
-static struct expr *refuse_modifier(struct parser *parser, struct expr *expr)
+static struct expr *parse_at(struct parser *parser, struct expr *expr)
 {
-	parser_refuse(parser, parser->token.offset, parser->token.span,
-		      token_kind_text(parser->token.kind), NULL);
+	uint32_t offset = parser->token.offset;
+	enum at_kind at;
+	int64_t ms = 0;
+
 	parser_advance(parser);
-	return parser_refused(parser, expr->offset, expr, NULL);
+	if (!parse_timestamp(parser, &at, &ms))
+		return NULL;
+	if (expr->kind == EXPR_REFUSED)
+		return parser_finish(parser, expr);
+	if (!takes_time(expr))
+		return complain_misplaced(parser, expr, offset, "@");
+	if (expr->at != AT_NONE)
+		parser_complain(parser, offset, parser->last_end - offset, NULL,
+				"@ <timestamp> may not be set multiple times");
+	expr->at = at;
+	expr->at_ms = ms;
+	return parser_finish(parser, expr);
+}
+
+static struct expr *parse_edges(struct parser *parser, struct expr *expr)
+{
+	uint32_t offset = parser->token.offset;
+	bool anchored = parser_is(parser, TOKEN_ANCHORED);
+	const char *what = anchored ? "anchored" : "smoothed";
+
+	parser_advance(parser);
+	parser_refuse(parser, offset, parser->last_end - offset, what, NULL);
+	if (expr->kind == EXPR_REFUSED)
+		return parser_finish(parser, expr);
+	if (expr->kind != EXPR_SELECTOR) {
+		parser_complain(parser, offset, parser->last_end - offset, NULL,
+				expr->kind == EXPR_SUBQUERY
+					? "%s modifier is not supported for subqueries"
+					: "%s modifier not implemented",
+				what);
+		return parser_refused(parser, expr->offset, expr, NULL);
+	}
+	if (expr->edges != EDGES_PLAIN)
+		parser_complain(parser, offset, parser->last_end - offset, NULL,
+				"anchored and smoothed modifiers cannot be used together");
+	expr->edges = anchored ? EDGES_ANCHORED : EDGES_SMOOTHED;
+	return parser_finish(parser, expr);
 }
 
 struct expr *parse_postfix(struct parser *parser, struct expr *expr)
@@ -487,7 +430,7 @@ struct expr *parse_postfix(struct parser *parser, struct expr *expr)
 			break;
 		case TOKEN_ANCHORED:
 		case TOKEN_SMOOTHED:
-			expr = refuse_modifier(parser, expr);
+			expr = parse_edges(parser, expr);
 			break;
 		default:
 			return expr;

@@ -89,6 +89,20 @@ struct expr *parse_selector(struct parser *parser);
 struct expr *parse_log_selector(struct parser *parser);
 /* What may follow an operand: [5m], offset, @, anchored, smoothed. */
 struct expr *parse_postfix(struct parser *parser, struct expr *expr);
+
+/* parse_duration.c */
+struct duration {
+	int64_t ms;	   /* of a literal; of an expression a place holder, not 0 */
+	struct expr *expr; /* NULL: a literal */
+};
+/* What stands in brackets: positive, as far as it is a literal. */
+bool parse_duration(struct parser *parser, struct duration *out);
+/* What follows "offset": one operand, with or without a sign. */
+bool parse_offset_duration(struct parser *parser, struct duration *out);
+/* {sign} literal. False, with nothing said, when something else stands here. */
+bool parser_signed(struct parser *parser, double *seconds);
+/* Is it the keyword, in whatever case? */
+bool slice_is_word(struct slice word, const char *keyword);
 /* (a, "b.c", …) */
 bool parse_labels(struct parser *parser, struct names *out);
 

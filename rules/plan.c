@@ -15,6 +15,7 @@
 
 struct builder {
 	struct plan *plan;
+	uint32_t grid; /* of the nodes that are built */
 	struct arena scratch;
 };
 
@@ -39,8 +40,11 @@ struct plan *plan_new(void)
 		return NULL;
 	arena_init(&plan->arena, 0);
 	plan->nodes_max = PLAN_NODES_MAX;
+	plan->subquery_step_ms = PLAN_SUBQUERY_STEP_MS;
 	plan->index = plan_index_new();
-	if (!plan->index) {
+	plan->grids = calloc(1, sizeof(*plan->grids));
+	plan->ngrids = plan->grids_cap = 1;
+	if (!plan->index || !plan->grids) {
 		plan_free(plan);
 		return NULL;
 	}
@@ -57,6 +61,7 @@ void plan_free(struct plan *plan)
 	}
 	free(plan->selectors);
 	free(plan->nodes);
+	free(plan->grids);
 	plan_index_free(plan->index);
 	arena_fini(&plan->arena);
 	free(plan);
@@ -146,11 +151,23 @@ static struct plan_node *keep_node(struct plan *plan, const struct plan_node *fr
 	return node;
 }
 
+static bool depends_on_bounds(const struct plan *plan, const struct plan_node *node)
+{
+	bool depends = node->at == AT_START || node->at == AT_END ||
+		       (node->function && node->function->flags & OF_QUERY);
+
+	for (uint32_t i = 0; i < node->nchildren; i++)
+		depends = depends || plan->nodes[node->children[i]]->depends_on_bounds;
+	return depends;
+}
+
 /* The node equal to this one: found, or added. */
 static int intern(struct builder *builder, struct plan_node *node, uint32_t *out)
 {
 	struct plan *plan = builder->plan;
 
+	node->grid = builder->grid;
+	node->depends_on_bounds = depends_on_bounds(plan, node);
 	node->hash = plan_node_hash(node);
 	uint32_t id = plan_index_find_node(plan, node);
 
@@ -261,6 +278,9 @@ static int put_selector(struct builder *builder, const struct expr *expr, struct
 {
 	node->range_ms = expr->selector.range_ms;
 	node->offset_ms = expr->selector.offset_ms;
+	node->at = expr->at;
+	node->at_ms = expr->at_ms;
+	node->edges = expr->edges;
 	return add_selector(builder, expr, &node->selector);
 }
 
@@ -270,6 +290,56 @@ static int build_selector(struct builder *builder, const struct expr *expr, uint
 	int error = put_selector(builder, expr, &node);
 
 	assert(expr->selector.range_ms == 0);
+	return error ? error : intern(builder, &node, out);
+}
+
+/* Subqueries */
+
+/* The grid of a step below the one that is built on: found, or added. */
+static int find_grid(struct builder *builder, int64_t step_ms, uint32_t *out)
+{
+	struct plan *plan = builder->plan;
+
+	for (*out = 1; *out < plan->ngrids; ++*out)
+		if (plan->grids[*out].outer == builder->grid &&
+		    plan->grids[*out].step_ms == step_ms)
+			return 0;
+	if (plan->ngrids == PLAN_GRIDS_MAX)
+		return ERR_LIMIT;
+	if (plan->ngrids == plan->grids_cap) {
+		uint32_t cap = 2 * plan->grids_cap;
+		struct plan_grid *grids = realloc(plan->grids, cap * sizeof(*grids));
+
+		if (!grids)
+			return ERR_NOMEM;
+		plan->grids = grids;
+		plan->grids_cap = cap;
+	}
+	plan->grids[plan->ngrids++] = (struct plan_grid){ builder->grid, step_ms };
+	return 0;
+}
+
+static int build_subquery(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = {
+		.op = PLAN_SUBQUERY,
+		.type = VALUE_VECTOR,
+		.range_ms = expr->subquery.range_ms,
+		.offset_ms = expr->subquery.offset_ms,
+		.step_ms = expr->subquery.step_ms ? expr->subquery.step_ms
+						  : builder->plan->subquery_step_ms,
+		.at = expr->at,
+		.at_ms = expr->at_ms,
+		.nchildren = 1,
+	};
+	uint32_t outer = builder->grid, grid = 0, child;
+	int error = find_grid(builder, node.step_ms, &grid);
+
+	builder->grid = grid;
+	if (!error)
+		error = build(builder, expr->subquery.operand, &child);
+	builder->grid = outer;
+	node.children = &child;
 	return error ? error : intern(builder, &node, out);
 }
 
@@ -331,29 +401,49 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 	return 0;
 }
 
-/* A range argument is fused into the node; the others become children. */
+/* A subquery goes before the other arguments; a selector is fused into the node. */
+static int put_range(struct builder *builder, const struct expr *range, struct plan_node *node,
+		     uint32_t *children)
+{
+	node->op = PLAN_RANGE;
+	if (range->kind == EXPR_SELECTOR)
+		return put_selector(builder, range, node);
+	node->selector = PLAN_NONE;
+	node->nchildren = 1;
+	return build_subquery(builder, range, &children[0]);
+}
+
+static const struct expr *range_argument(const struct expr *call)
+{
+	for (uint32_t i = 0; i < call->call.nargs; i++)
+		if (call->call.args[i]->type == VALUE_MATRIX)
+			return without_parens(call->call.args[i]);
+	return NULL;
+}
+
 static int build_call(struct builder *builder, const struct expr *expr, uint32_t *out)
 {
 	const struct function *function = expr->call.function;
 	struct plan_node node = { .op = PLAN_CALL, .type = expr->type, .function = function };
 	uint32_t *children = ARENA_ARRAY(&builder->scratch, uint32_t, expr->call.nargs + 1);
 
+	const struct expr *range = range_argument(expr);
+
 	if (!children)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < expr->call.nargs; i++) {
-		const struct expr *arg = without_parens(expr->call.args[i]);
-		bool is_range = arg->type == VALUE_MATRIX;
-		int error = is_range ? put_selector(builder, arg, &node)
-				     : build(builder, arg, &children[node.nchildren++]);
+	int error = range ? put_range(builder, range, &node, children) : 0;
 
+	for (uint32_t i = 0; i < expr->call.nargs && !error; i++) {
+		const struct expr *arg = without_parens(expr->call.args[i]);
+
+		if (arg->type != VALUE_MATRIX)
+			error = build(builder, arg, &children[node.nchildren++]);
 		if (!error && arg->kind == EXPR_SELECTOR &&
 		    (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
 			error = put_absent_labels(builder, arg, &node);
-		if (error)
-			return error;
-		if (is_range)
-			node.op = PLAN_RANGE;
 	}
+	if (error)
+		return error;
 	if (function->id == FN_TIME)
 		node = (struct plan_node){ .op = PLAN_TIME, .type = VALUE_SCALAR };
 	node.children = children;
@@ -485,6 +575,8 @@ static int build_value(struct builder *builder, const struct expr *expr, struct 
 		return build_string(builder, expr, &out->id);
 	case EXPR_SELECTOR:
 		return build_selector(builder, expr, &out->id);
+	case EXPR_SUBQUERY:
+		return build_subquery(builder, expr, &out->id);
 	case EXPR_CALL:
 		return build_call(builder, expr, &out->id);
 	case EXPR_UNARY:

@@ -8,6 +8,10 @@
  *
  * Constants are folded (1 + 2, -(3)); parentheses leave no node; selectors are in canonical order,
  * so that {a="1",b="2"} and {b="2",a="1"} are one.
+ *
+ * A subquery evaluates what is below it at the multiples of its step. Such nodes are on another
+ * grid of times than the rules' own: a node has one grid, so that its columns have one time at any
+ * moment, and equal expressions on the same grid are one node still.
  */
 #ifndef TOCSIN_RULES_PLAN_H
 #define TOCSIN_RULES_PLAN_H
@@ -16,6 +20,10 @@
 
 #define PLAN_NODES_MAX 4000000
 #define PLAN_NONE UINT32_MAX
+#define PLAN_GRIDS_MAX 4096
+#define PLAN_SUBQUERY_STEP_MS 60000
+/* The reach of what is read at a fixed time (x @ 100): as far back as there is anything. */
+#define PLAN_REACH_ALL (INT64_MAX / 4)
 
 struct plan_index;
 
@@ -24,7 +32,12 @@ enum plan_op {
 	PLAN_STRING, /* only as a parameter */
 	PLAN_TIME,   /* time(): the evaluation time in seconds */
 	PLAN_SELECT, /* instant selector: newest sample within the lookback, not stale */
-	PLAN_RANGE,  /* a range function fused with its selector; children: other arguments */
+	PLAN_SUBQUERY, /* children: an expression on a grid of its own */
+	/*
+	 * A range function: of a selector, fused with it, children: the other arguments; or, with
+	 * no selector, of a subquery, which is the first child then.
+	 */
+	PLAN_RANGE,
 	PLAN_CALL,   /* any other function of vectors and scalars */
 	PLAN_NEGATE,
 	PLAN_BINARY,	/* operands vector or scalar in any mix */
@@ -38,6 +51,15 @@ struct plan_selector {
 	char *text; /* {__name__="up"}: its identity */
 };
 
+/*
+ * When a node is evaluated. 0: at the time that is asked for; else at multiples of step_ms, as the
+ * subqueries on the grid `outer` ask for.
+ */
+struct plan_grid {
+	uint32_t outer;
+	int64_t step_ms;
+};
+
 struct plan_node {
 	enum plan_op op;
 	enum value_type type; /* VALUE_SCALAR, VALUE_VECTOR, VALUE_STRING */
@@ -46,8 +68,16 @@ struct plan_node {
 	const uint32_t *children;	 /* ids, all smaller than id */
 	uint32_t nparents;		 /* how many edges lead here: rules' roots not counted */
 	const struct function *function; /* PLAN_RANGE, PLAN_CALL */
-	uint32_t selector;		 /* PLAN_SELECT, PLAN_RANGE: index into plan->selectors */
-	int64_t range_ms, offset_ms;	 /* of the selector */
+	uint32_t selector;		 /* PLAN_SELECT, PLAN_RANGE: index into plan->selectors, or
+					    PLAN_NONE */
+	int64_t range_ms, offset_ms;	 /* of the selector or subquery */
+	int64_t step_ms;		 /* of the subquery */
+	enum at_kind at;		 /* of the selector or subquery */
+	int64_t at_ms;
+	enum edge_kind edges;		 /* of the selector */
+	uint32_t grid;			 /* index into plan->grids */
+	/* Depends on start, end, step of the query, here or below: not identity, but what follows. */
+	bool depends_on_bounds;
 	double number;
 	struct slice string;
 	enum binary_op binary;
@@ -72,7 +102,10 @@ struct plan {
 	uint32_t nnodes, nodes_cap;
 	struct plan_selector *selectors;
 	uint32_t nselectors, selectors_cap;
-	uint32_t nodes_max; /* PLAN_NODES_MAX unless a test says less */
+	struct plan_grid *grids; /* the first is the rules' own */
+	uint32_t ngrids, grids_cap;
+	uint32_t nodes_max;	 /* PLAN_NODES_MAX unless a test says less */
+	int64_t subquery_step_ms; /* of subqueries without a step; PLAN_SUBQUERY_STEP_MS at first */
 	struct arena arena;
 	struct plan_index *index; /* the hash-consing tables */
 };
@@ -89,6 +122,17 @@ int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root);
  * *out to free().
  */
 int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t *n);
+/*
+ * How much further back than at the time of the evaluation the nodes of an order (in parallel to it)
+ * are evaluated: what the subqueries above them add, at most; PLAN_REACH_ALL below one at a fixed
+ * time. back_ms has room for n.
+ */
+void plan_order_back(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t *back_ms);
+/* Has the node a selector of its own? (PLAN_SELECT, and PLAN_RANGE of no subquery.) */
+static inline bool plan_node_is_leaf(const struct plan_node *node)
+{
+	return node->op == PLAN_SELECT || (node->op == PLAN_RANGE && node->selector != PLAN_NONE);
+}
 /*
  * One node as a line of text, without what is below it: "sum by (job)", "rate
  * {__name__=\"x\"}[5m]".

@@ -11,8 +11,18 @@ static void format_range(const struct plan_node *node, struct buf *out)
 	if (node->range_ms > 0) {
 		buf_add_char(out, '[');
 		duration_format(node->range_ms, out);
+		if (node->step_ms) {
+			buf_add_char(out, ':');
+			duration_format(node->step_ms, out);
+		}
 		buf_add_char(out, ']');
 	}
+	if (node->edges != EDGES_PLAIN)
+		buf_add_str(out, node->edges == EDGES_ANCHORED ? " anchored" : " smoothed");
+	if (node->at == AT_TIME)
+		buf_printf(out, " @ %.3f", (double)node->at_ms / 1000);
+	else if (node->at != AT_NONE)
+		buf_add_str(out, node->at == AT_START ? " @ start()" : " @ end()");
 	if (node->offset_ms != 0) {
 		buf_add_str(out, node->offset_ms < 0 ? " offset -" : " offset ");
 		duration_format(llabs(node->offset_ms), out);
@@ -61,7 +71,12 @@ void plan_node_format(const struct plan *plan, const struct plan_node *node, str
 		break;
 	case PLAN_RANGE:
 		buf_printf(out, "%s %s", node->function->name,
-			   plan->selectors[node->selector].text);
+			   node->selector == PLAN_NONE ? "of a subquery"
+						       : plan->selectors[node->selector].text);
+		format_range(node, out);
+		break;
+	case PLAN_SUBQUERY:
+		buf_add_str(out, "subquery ");
 		format_range(node, out);
 		break;
 	case PLAN_CALL:

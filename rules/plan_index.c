@@ -47,6 +47,10 @@ uint64_t plan_node_hash(const struct plan_node *node)
 	state = hash_number(state, node->selector);
 	state = hash_number(state, (uint64_t)node->range_ms);
 	state = hash_number(state, (uint64_t)node->offset_ms);
+	state = hash_number(state, (uint64_t)node->step_ms);
+	state = hash_number(state, (uint64_t)node->at_ms);
+	state = hash_number(state, (uint64_t)node->at << 40 | (uint64_t)node->edges << 32 |
+					   (uint64_t)node->grid);
 	state = hash_number(state, number_bits(node->number));
 	state = hash_text(state, node->string);
 	state = hash_number(state, (uint64_t)node->binary << 8 | (uint64_t)node->card << 4 |
@@ -75,7 +79,9 @@ bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 {
 	return a->op == b->op && a->type == b->type && a->function == b->function &&
 	       a->selector == b->selector && a->range_ms == b->range_ms &&
-	       a->offset_ms == b->offset_ms && number_bits(a->number) == number_bits(b->number) &&
+	       a->offset_ms == b->offset_ms && a->step_ms == b->step_ms && a->at == b->at &&
+	       a->at_ms == b->at_ms && a->edges == b->edges && a->grid == b->grid &&
+	       number_bits(a->number) == number_bits(b->number) &&
 	       slice_is_equal(a->string, b->string) && a->binary == b->binary &&
 	       a->is_bool == b->is_bool && a->on == b->on && a->card == b->card &&
 	       a->aggregate == b->aggregate && a->without == b->without &&

@@ -99,6 +99,40 @@ int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t 
 	return 0;
 }
 
+static void put_back(const uint32_t *order, uint32_t n, int64_t *back_ms, uint32_t id, int64_t ms)
+{
+	uint32_t from = 0, to = n;
+
+	while (to - from > 1) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (order[middle] <= id)
+			from = middle;
+		else
+			to = middle;
+	}
+	if (ms > back_ms[from])
+		back_ms[from] = ms;
+}
+
+void plan_order_back(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t *back_ms)
+{
+	for (uint32_t i = 0; i < n; i++)
+		back_ms[i] = i + 1 < n ? INT64_MIN : 0;
+	/* Parents come after their children in the order: all that lead to a node are done. */
+	for (uint32_t i = n; i-- > 0;) {
+		const struct plan_node *node = plan->nodes[order[i]];
+		int64_t ms = back_ms[i];
+
+		if (node->op == PLAN_SUBQUERY)
+			ms += node->range_ms + node->offset_ms;
+		if (ms > PLAN_REACH_ALL || (node->op == PLAN_SUBQUERY && node->at == AT_TIME))
+			ms = PLAN_REACH_ALL;
+		for (uint32_t c = 0; c < node->nchildren; c++)
+			put_back(order, n, back_ms, node->children[c], ms);
+	}
+}
+
 static void check_names(const struct names *names)
 {
 	for (uint32_t i = 1; i < names->n; i++)
@@ -107,15 +141,26 @@ static void check_names(const struct names *names)
 
 static void check_node(const struct plan *plan, const struct plan_node *node)
 {
-	bool has_selector = node->op == PLAN_SELECT || node->op == PLAN_RANGE;
+	bool has_selector = plan_node_is_leaf(node), is_range = node->op == PLAN_RANGE;
 	bool has_function = node->op == PLAN_CALL || node->op == PLAN_RANGE;
 
 	assert(node->type != VALUE_NONE && node->type != VALUE_MATRIX);
 	assert(has_function == (node->function != NULL));
-	assert((node->op == PLAN_RANGE) == (node->range_ms > 0));
+	assert(((is_range && has_selector) || node->op == PLAN_SUBQUERY) == (node->range_ms > 0));
+	assert((node->op == PLAN_SUBQUERY) == (node->step_ms > 0));
+	assert(!is_range || has_selector ||
+	       plan->nodes[node->children[0]]->op == PLAN_SUBQUERY);
+	assert(node->grid < plan->ngrids);
 	assert(!has_selector || node->selector < plan->nselectors);
-	for (uint32_t i = 0; i < node->nchildren; i++)
+	for (uint32_t i = 0; i < node->nchildren; i++) {
+		const struct plan_node *child = plan->nodes[node->children[i]];
+
 		assert(node->children[i] < node->id);
+		/* Only a subquery changes the grid. */
+		assert(node->op == PLAN_SUBQUERY
+			       ? plan->grids[child->grid].outer == node->grid
+			       : child->grid == node->grid);
+	}
 	assert(node->hash == plan_node_hash(node));
 	assert(plan_index_find_node(plan, node) == node->id);
 	check_names(&node->labels);

@@ -70,6 +70,37 @@ static void format_matchers(const struct matcher *matchers, uint32_t n, struct b
 	buf_fini(&buf);
 }
 
+static void format_duration(int64_t ms, const struct expr *written, struct buf *out)
+{
+	if (written)
+		expr_format(written, out);
+	else
+		duration_format(ms, out);
+}
+
+static void format_offset(int64_t ms, const struct expr *written, struct buf *out)
+{
+	if (!written && ms == 0)
+		return;
+	buf_add_str(out, !written && ms < 0 ? " offset -" : " offset ");
+	format_duration(llabs(ms), written, out);
+}
+
+static void format_at(const struct expr *expr, struct buf *out)
+{
+	if (expr->at == AT_TIME)
+		buf_printf(out, " @ %s%lld.%03lld", expr->at_ms < 0 ? "-" : "",
+			   llabs(expr->at_ms) / 1000, llabs(expr->at_ms) % 1000);
+	else if (expr->at != AT_NONE)
+		buf_add_str(out, expr->at == AT_START ? " @ start()" : " @ end()");
+}
+
+static void format_edges(const struct expr *expr, struct buf *out)
+{
+	if (expr->edges != EDGES_PLAIN)
+		buf_add_str(out, expr->edges == EDGES_ANCHORED ? " anchored" : " smoothed");
+}
+
 static void format_selector(const struct expr *expr, struct buf *out)
 {
 	uint32_t n = expr->selector.nmatchers;
@@ -82,13 +113,28 @@ static void format_selector(const struct expr *expr, struct buf *out)
 	format_matchers(expr->selector.matchers, n, out);
 	if (expr->selector.range_ms > 0) {
 		buf_add_char(out, '[');
-		duration_format(expr->selector.range_ms, out);
+		format_duration(expr->selector.range_ms, expr->range_expr, out);
 		buf_add_char(out, ']');
+		format_edges(expr, out);
+		format_at(expr, out);
+	} else {
+		format_at(expr, out);
+		format_edges(expr, out);
 	}
-	if (expr->selector.offset_ms != 0) {
-		buf_add_str(out, expr->selector.offset_ms < 0 ? " offset -" : " offset ");
-		duration_format(llabs(expr->selector.offset_ms), out);
-	}
+	format_offset(expr->selector.offset_ms, expr->offset_expr, out);
+}
+
+static void format_subquery(const struct expr *expr, struct buf *out)
+{
+	expr_format(expr->subquery.operand, out);
+	buf_add_char(out, '[');
+	format_duration(expr->subquery.range_ms, expr->range_expr, out);
+	buf_add_char(out, ':');
+	if (expr->subquery.step_ms || expr->step_expr)
+		format_duration(expr->subquery.step_ms, expr->step_expr, out);
+	buf_add_char(out, ']');
+	format_at(expr, out);
+	format_offset(expr->subquery.offset_ms, expr->offset_expr, out);
 }
 
 static void format_matching(const struct expr *expr, struct buf *out)
@@ -148,6 +194,9 @@ void expr_format(const struct expr *expr, struct buf *out)
 		break;
 	case EXPR_SELECTOR:
 		format_selector(expr, out);
+		break;
+	case EXPR_SUBQUERY:
+		format_subquery(expr, out);
 		break;
 	case EXPR_CALL:
 		format_call(expr, out);

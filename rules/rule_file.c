@@ -266,6 +266,11 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	int error = expr_parse_dialect(
 		&node->source, dialect == DIALECT_PROMETHEUS ? EXPR_PROMETHEUS : EXPR_TOCSIN,
 		loader->arena, loader->diags, &rule->expr);
+	if (!error)
+		error = expr_resolve(rule->expr, &(struct query_bounds){ 0, 0, 0 }, &node->source,
+				     loader->diags);
+	if (error && rule->expr)
+		expr_fini(rule->expr);
 	if (error == ERR_NOMEM)
 		return error;
 	if (error) {

@@ -17,6 +17,7 @@ static int store_init(struct store *store, const struct store_options *options)
 	store->options.key = NULL; /* copied below, not kept */
 	store->now_ms = TIME_NONE;
 	store->future_ms = INT64_MAX;
+	store->settled_ms = TIME_NONE;
 	store->floor_ms = TIME_NONE;
 	store->clock = 1;
 	if (options->key)
@@ -191,9 +192,13 @@ static inline enum append_result take(struct store *store, struct series *series
 				      uint64_t bits)
 {
 	struct window *window = &series->window;
-	if (ts_ms > store->floor_ms && window_append(window, ts_ms, bits))
-		return APPEND_STORED;
-	return take_slowly(store, series, &(struct entry){ .ts_ms = ts_ms, .bits = bits });
+	enum append_result result = APPEND_STORED;
+	if (ts_ms <= store->floor_ms || !window_append(window, ts_ms, bits))
+		result = take_slowly(store, series,
+				     &(struct entry){ .ts_ms = ts_ms, .bits = bits });
+	if (ts_ms <= store->settled_ms && result == APPEND_STORED)
+		series_note_late(series, ts_ms);
+	return result;
 }
 
 enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender,

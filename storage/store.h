@@ -69,6 +69,22 @@ struct selector_change {
 };
 
 /*
+ * Samples of a selector's members that came when what was computed of their time was kept already (see
+ * store_settle()): marks with rising numbers and rising times, so that for each number the least time of all
+ * later ones is at hand. When there is no room two neighbours become one, which tells too early a time, never too
+ * late a one.
+ */
+#define LATE_MARKS_MAX 8
+struct late_log {
+	uint64_t count; /* of late samples; goes on */
+	struct late_mark {
+		uint64_t number;
+		int64_t ts_ms;
+	} marks[LATE_MARKS_MAX];
+	uint32_t n;
+};
+
+/*
  * A standing selector. Members have stable rows: members[row] is NULL for a row whose series went; a row is reused
  * only after its removal stands in the log. The log holds changes since selector_log_clear(), in order.
  */
@@ -84,6 +100,7 @@ struct selector {
 	uint32_t nlog;
 	int64_t covered_since_ms; /* since when it was fed in full */
 	uint64_t fed;             /* raised by each sample that a rule wrote to a member: cached results of the same time are void */
+	struct late_log late;
 	struct selector_reader *readers;
 	size_t nreaders;
 	void *binding; /* the engine's */
@@ -143,6 +160,14 @@ enum append_result store_append_series(struct store *store, struct series *serie
 int store_local(struct store *store, uint32_t lset, struct series **out);
 /* Appends what a rule computed: raises `fed` of the selectors that hold the series. A conflict overwrites nothing. */
 enum append_result store_append_local(struct store *store, struct series *series, int64_t ts_ms, uint64_t bits);
+
+/*
+ * Something computed from samples up to ts_ms is kept: from now on samples at or before the greatest such time are
+ * noted in the late logs of the selectors that hold them.
+ */
+void store_settle(struct store *store, int64_t ts_ms);
+/* The least time of the late samples after the first `seen`; INT64_MAX when there is none. */
+int64_t late_log_since(const struct late_log *log, uint64_t seen);
 
 int64_t series_horizon_ms(const struct store *store, const struct series *series);
 

@@ -119,6 +119,7 @@ struct store {
 	/* By the told time: what is later is from the future; what is not later than the floor may
 	 * be too old. */
 	int64_t future_ms, floor_ms;
+	int64_t settled_ms; /* something is kept that was computed from samples up to then */
 	uint64_t clock; /* raised when the told time moves */
 	struct store_stats stats;
 	struct lset_table *lsets;
@@ -150,6 +151,9 @@ static inline struct kept *kept_of(struct series *series)
 {
 	return (struct kept *)series; /* its first member */
 }
+
+/* A sample of the series came at or before settled_ms. */
+void series_note_late(struct series *series, int64_t ts_ms);
 
 /* a − b for b ≥ 0; TIME_NONE stays, and is what lies before all time. */
 int64_t time_minus(int64_t a, int64_t b);

@@ -345,6 +345,11 @@ void window_trim(struct window *w, int64_t horizon_ms)
 		resize(w, wanted, 0);
 }
 
+void window_cut(struct window *w, int64_t from_ms)
+{
+	w->n = from_ms == INT64_MIN ? 0 : count_until(w, from_ms - 1);
+}
+
 void window_range(const struct window *w, int64_t from_ms, int64_t to_ms, struct window_view *view)
 {
 	uint32_t from = count_until(w, from_ms), to = count_until(w, to_ms);

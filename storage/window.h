@@ -109,6 +109,8 @@ static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t 
 bool window_has_room(const struct window *window);
 /* Drops what the horizon allows; gives back memory when much is free. */
 void window_trim(struct window *window, int64_t horizon_ms);
+/* Drops all samples at or after from_ms. */
+void window_cut(struct window *window, int64_t from_ms);
 /* Samples with from_ms < ts ≤ to_ms, stale markers included. */
 void window_range(const struct window *window, int64_t from_ms, int64_t to_ms,
 		  struct window_view *view);

@@ -100,7 +100,9 @@ static inline bool query_init(struct query *query, const char *text, size_t len)
 	query->expr = NULL;
 	arena_init(&query->arena, 0);
 	diag_list_init(&query->diags);
-	return expr_parse(&query->source, &query->arena, &query->diags, &query->expr) == 0;
+	static const struct query_bounds bounds; /* of an instant query: lengths of 0 */
+	return expr_parse(&query->source, &query->arena, &query->diags, &query->expr) == 0 &&
+	       expr_resolve(query->expr, &bounds, &query->source, &query->diags) == 0;
 }
 
 static inline void query_fini(struct query *query)

@@ -131,7 +131,41 @@ static void put_selector(struct text *text, const char *name)
 static void put_offset(struct text *text)
 {
 	if (chance(15))
-		put(text, " offset %s", PICK("30s", "1m", "2m"));
+		put(text, " offset %s", PICK("30s", "1m", "2m", "-20s"));
+	if (chance(5))
+		put(text, " @ %s", PICK("start()", "end()"));
+}
+
+static void put_subquery(struct text *text)
+{
+	switch (below(5)) {
+	case 0:
+		put(text, "rate(");
+		put_selector(text, NULL);
+		put(text, "[%s])", PICK("1m", "2m"));
+		break;
+	case 1:
+		put(text, "max by (a) (");
+		put_selector(text, NULL);
+		put(text, ")");
+		break;
+	case 2:
+		put(text, "(2 * ");
+		put_selector(text, NULL);
+		put_offset(text);
+		put(text, " > %s)", PICK("0", "time() - 1699999999", "scalar(n)"));
+		break;
+	case 3:
+		put(text, "max_over_time(");
+		put_selector(text, "n");
+		put(text, "[%s])", PICK("1m:30s", "2m:", "1m:1m", "90s:20s"));
+		break;
+	default:
+		put_selector(text, NULL);
+		break;
+	}
+	put(text, "[%s:%s]", PICK("1m", "90s", "5m", "2m", "4m"),
+	    PICK("", "30s", "20s", "1m", "7s"));
 }
 
 static struct kind put_range(struct text *text)
@@ -165,8 +199,13 @@ static struct kind put_range(struct text *text)
 	};
 	uint32_t f = below(sizeof(choices) / sizeof(*choices));
 	put(text, "%s", choices[f].name);
-	put_selector(text, NULL);
-	put(text, "[%s]", PICK("1m", "90s", "5m", "2m", "10m"));
+	if (chance(25)) {
+		/* Of what is exact: a step that came out otherwise would count as a change. */
+		put_subquery(text);
+	} else {
+		put_selector(text, NULL);
+		put(text, "[%s]", PICK("1m", "90s", "5m", "2m", "10m"));
+	}
 	put_offset(text);
 	put(text, strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)" : ")");
 	return (struct kind){ true, choices[f].exact };

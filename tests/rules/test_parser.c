@@ -183,12 +183,12 @@ END_TEST
 
 static void note_kind(void *ctx, const struct expr *expr)
 {
-	buf_add_char(ctx, "nsvcubap"[expr->kind]);
+	buf_add_char(ctx, "nsvqcubap"[expr->kind]);
 }
 
 START_TEST(walk_visits_parents_first)
 {
-	static const char text[] = "topk(2, -(a)) + on (b) rate(c[5m])";
+	static const char text[] = "topk(2, -(a)) + on (b) rate(c[5m:1m])";
 	struct parse parse;
 	struct buf kinds;
 
@@ -197,7 +197,7 @@ START_TEST(walk_visits_parents_first)
 	ck_assert_int_eq(parse.error, 0);
 	ck_assert_uint_eq(parse.expr->height, 5);
 	expr_walk(parse.expr, note_kind, &kinds);
-	ck_assert_str_eq(kinds.ptr, "banupvcv");
+	ck_assert_str_eq(kinds.ptr, "banupvcqv");
 	parse_fini(&parse);
 	buf_fini(&kinds);
 }

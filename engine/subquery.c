@@ -1,0 +1,346 @@
+/*
+ * Subqueries: an expression evaluated at the multiples of a step, and the range functions of that.
+ *
+ * What a step gave is kept, as a window of samples for each row, so that an evaluation computes
+ * only the steps that are new since the one before; a range function then reads the windows as a
+ * leaf reads those of series. What is kept is exact: a sample that comes late, at or before a step
+ * that would have read it, voids that step and those after it. Kept is nothing when the steps
+ * depend on more than their own time: start() and end(), "@", samples from after them.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "engine/numeric.h"
+#include "engine/range_rows.h"
+
+#define SUBQUERY_STEPS_MAX 1000000 /* of one subquery */
+
+struct subquery {
+	uint32_t *order, norder; /* of the child, to be evaluated at each step */
+	struct window *windows;	 /* by row */
+	uint32_t nwindows;
+	int64_t first_ms, last_ms; /* the steps that are there; none if last is before first */
+	bool keeps;
+	int64_t lead_ms; /* how far after a step it may read: less than 0 with an offset */
+	struct feed {
+		struct selector *selector;
+		uint64_t seen; /* late samples */
+	} *feeds; /* all selectors below, of a standing binding */
+	uint32_t nfeeds;
+	/* The step under way. */
+	struct eval_cursor cursor;
+	int64_t step_ms;
+	uint64_t extends;
+	/* The evaluation under way: what was computed for it stays until it is done. */
+	bool running;
+	int64_t t_ms;
+};
+
+/* ---- shape ---- */
+
+static void look_below(struct binding *b, struct subquery *s, uint32_t id, int64_t offset_ms)
+{
+	const struct plan_node *p = b->plan->nodes[id];
+	offset_ms += p->offset_ms;
+	if (p->at != AT_NONE || p->edges == EDGES_SMOOTHED)
+		s->keeps = false;
+	if (plan_node_is_leaf(p) && -offset_ms > s->lead_ms)
+		s->lead_ms = -offset_ms;
+	/* Offsets add up along each way from the subquery down. */
+	for (uint32_t c = 0; c < p->nchildren && s->keeps; c++)
+		look_below(b, s, p->children[c], offset_ms);
+}
+
+static int find_feeds(struct binding *b, struct subquery *s)
+{
+	s->feeds = calloc(s->norder, sizeof(*s->feeds));
+	if (!s->feeds)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < s->norder; i++) {
+		const struct plan_node *p = b->plan->nodes[s->order[i]];
+		struct selector *selector =
+			plan_node_is_leaf(p) ? b->sources[p->selector].selector : NULL;
+		if (selector)
+			s->feeds[s->nfeeds++] = (struct feed){ selector, selector->late.count };
+	}
+	return 0;
+}
+
+static int shape_subquery(struct binding *b, struct node *node)
+{
+	struct subquery *s = node->state = calloc(1, sizeof(*s));
+	if (!s)
+		return ERR_NOMEM;
+	uint32_t child = node->plan->children[0];
+	s->keeps = !b->plan->nodes[child]->depends_on_bounds;
+	s->lead_ms = INT64_MIN;
+	s->first_ms = INT64_MAX;
+	s->last_ms = INT64_MIN;
+	node_base_set(node, node->children[0], false);
+	int err = plan_order(b->plan, child, &s->order, &s->norder);
+	if (err)
+		return err;
+	look_below(b, s, child, 0);
+	return find_feeds(b, s);
+}
+
+static int extend_subquery(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			   bool added)
+{
+	struct subquery *s = node->state;
+	if (!added && row < s->nwindows)
+		window_fini(&s->windows[row]);
+	return 0;
+}
+
+static void fini_subquery(struct binding *b, struct node *node)
+{
+	struct subquery *s = node->state;
+	for (uint32_t row = 0; s && row < s->nwindows; row++)
+		window_fini(&s->windows[row]);
+	if (s) {
+		free(s->windows);
+		free(s->feeds);
+		free(s->order);
+	}
+	free(s);
+}
+
+uint64_t subquery_fed(const struct node *node)
+{
+	const struct subquery *s = node->state;
+	uint64_t fed = 0;
+	for (uint32_t i = 0; i < s->nfeeds; i++)
+		fed += s->feeds[i].selector->fed + s->feeds[i].selector->late.count;
+	return fed;
+}
+
+/* ---- which steps are there ---- */
+
+static int64_t multiple_at_or_before(int64_t step_ms, int64_t t_ms)
+{
+	int64_t rest = t_ms % step_ms;
+	return t_ms - (rest < 0 ? rest + step_ms : rest);
+}
+
+static void cut(struct subquery *s, int64_t step_ms, int64_t from_ms)
+{
+	if (from_ms > s->last_ms)
+		return;
+	for (uint32_t row = 0; row < s->nwindows; row++)
+		window_cut(&s->windows[row], from_ms);
+	s->last_ms = multiple_at_or_before(step_ms, from_ms - 1);
+}
+
+/* Voids the steps that would have read what came late. */
+static void cut_late(struct subquery *s, int64_t step_ms)
+{
+	int64_t least_ms = INT64_MAX;
+	for (uint32_t i = 0; i < s->nfeeds; i++) {
+		const struct late_log *late = &s->feeds[i].selector->late;
+		int64_t ms = late_log_since(late, s->feeds[i].seen);
+		least_ms = ms < least_ms ? ms : least_ms;
+		s->feeds[i].seen = late->count;
+	}
+	if (least_ms != INT64_MAX)
+		cut(s, step_ms, least_ms - s->lead_ms);
+}
+
+static void begin(struct binding *b, struct node *node, int64_t first_ms)
+{
+	struct subquery *s = node->state;
+	int64_t step_ms = node->plan->step_ms;
+	bool goes_on = s->running && s->t_ms == b->t_ms;
+	s->running = true;
+	s->t_ms = b->t_ms;
+	cut_late(s, step_ms);
+	/* The steps that are there must be without a gap, and begin where they are needed. */
+	if ((s->keeps || goes_on) && first_ms >= s->first_ms && first_ms <= s->last_ms + step_ms)
+		return;
+	cut(s, step_ms, INT64_MIN + step_ms);
+	s->first_ms = first_ms;
+	s->last_ms = first_ms - step_ms;
+}
+
+/* ---- steps ---- */
+
+static bool windows_reserve(struct subquery *s, uint32_t n)
+{
+	if (n <= s->nwindows)
+		return true;
+	uint32_t cap = n + n / 4;
+	struct window *windows = realloc(s->windows, cap * sizeof(*windows));
+	if (!windows)
+		return false;
+	s->windows = windows;
+	for (; s->nwindows < cap; s->nwindows++)
+		window_init(&windows[s->nwindows]);
+	return true;
+}
+
+/* The columns of the child, at this step, go into the windows. */
+static int take_columns(struct subquery *s, const struct node *child, int64_t t_ms,
+			int64_t horizon_ms)
+{
+	if (!windows_reserve(s, child->n))
+		return ERR_NOMEM;
+	FOR_BITS (row, child->present, 0, child->n) {
+		uint64_t bits;
+		memcpy(&bits, &child->values[row], sizeof(bits));
+		if (window_add(&s->windows[row], t_ms, bits, horizon_ms) == WINDOW_NOMEM)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+static int eval_step(struct binding *b, struct node *node, int64_t t_ms, int64_t horizon_ms,
+		     int64_t *units)
+{
+	struct subquery *s = node->state;
+	const struct node *child = node->children[0];
+	if (s->step_ms != t_ms || s->extends != b->extends)
+		s->cursor = (struct eval_cursor){ 0, 0 };
+	s->step_ms = t_ms;
+	s->extends = b->extends;
+	int64_t outer_ms = b->t_ms;
+	struct node *failed;
+	b->t_ms = t_ms;
+	int err = binding_eval_grid(b, s->order, s->norder, &s->cursor, units, &failed);
+	b->t_ms = outer_ms;
+	if (err == ERR_EVAL)
+		return node_fail(node, "%s", failed->error ? failed->error : "");
+	if (err)
+		return err;
+	s->cursor = (struct eval_cursor){ 0, 0 };
+	*units -= 1 + child->n / 8;
+	return take_columns(s, child, t_ms, horizon_ms);
+}
+
+/* Rows that the newest step lacks are silent as there, if anyone is. */
+static void take_silence(struct binding *b, struct node *node)
+{
+	const struct node *child = node->children[0];
+	uint64_t *silent = node_silent_begin(b, node);
+	if (!silent)
+		node->silent = NULL;
+	else if (child->valid && child->silent)
+		memcpy(silent, child->silent,
+		       words_of(child->n < node->n ? child->n : node->n) * sizeof(*silent));
+}
+
+static int eval_subquery(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			 int64_t *units)
+{
+	struct subquery *s = node->state;
+	const struct plan_node *p = node->plan;
+	int64_t end_ms = node_end_ms(b, p), start_ms = end_ms - p->range_ms;
+	int64_t first_ms = multiple_at_or_before(p->step_ms, start_ms) + p->step_ms;
+	bits_clear(node->own_present, node->n);
+	if (p->range_ms / p->step_ms >= SUBQUERY_STEPS_MAX)
+		return node_fail(node, "subquery has more than %d steps", SUBQUERY_STEPS_MAX);
+	begin(b, node, first_ms);
+	while (s->last_ms + p->step_ms <= end_ms) {
+		int err = eval_step(b, node, s->last_ms + p->step_ms, start_ms, units);
+		if (err)
+			return err;
+		s->last_ms += p->step_ms;
+	}
+	if (!windows_reserve(s, node->n))
+		return ERR_NOMEM;
+	/* What is newer than asked for stays: times may go back. Older steps leave by themselves. */
+	if (s->keeps && b->options.standing)
+		store_settle(b->store, s->last_ms + s->lead_ms);
+	s->running = false;
+	take_silence(b, node);
+	return 0;
+}
+
+const struct node_kind node_subquery = {
+	.name = "subquery",
+	.shape = shape_subquery,
+	.extend = extend_subquery,
+	.eval = eval_subquery,
+	.fini = fini_subquery,
+};
+
+/* ---- range functions of a subquery ---- */
+
+static int shape_range(struct binding *b, struct node *node)
+{
+	node_base_set(node, node->children[0], !(node->plan->function->flags & KEEPS_NAME));
+	return range_state_new(node);
+}
+
+static void fini_range(struct binding *b, struct node *node)
+{
+	free(node->state);
+}
+
+static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      int64_t *units)
+{
+	const struct subquery *s = node->base->state;
+	const struct plan_node *p = node->base->plan;
+	int64_t end_ms = node_end_ms(b, p), samples = 0;
+	struct range range = {
+		.start_ms = end_ms - p->range_ms,
+		.end_ms = end_ms,
+		.range_s = (double)p->range_ms / 1000,
+		.t_ms = b->t_ms,
+		.argument = node->nchildren > 1 ? node->children[1]->scalar : 0,
+	};
+	if (from == 0)
+		bits_clear(node->own_present, node->n);
+	for (uint32_t row = from; row < to; row++) {
+		bool is_present;
+		if (!rows_has(node->rows, row))
+			continue;
+		int err = range_row_eval(b, node, &s->windows[row], &range, &node->own_values[row],
+					 &is_present);
+		if (err)
+			return err;
+		samples += (int64_t)range.n;
+		if (is_present)
+			bit_set(node->own_present, row);
+	}
+	*units -= to - from + samples / 8;
+	return 0;
+}
+
+const struct node_kind node_subquery_range = {
+	.name = "range of a subquery",
+	.by_rows = true,
+	.shape = shape_range,
+	.extend = node_extend_base,
+	.eval = eval_range,
+	.fini = fini_range,
+};
+
+static int shape_absent(struct binding *b, struct node *node)
+{
+	uint32_t row;
+	node->nameless = node->one_name = true;
+	return node_row_new(b, node, LSET_EMPTY, &row);
+}
+
+static int eval_absent(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
+{
+	const struct node *below = node->children[0];
+	const struct subquery *s = below->state;
+	int64_t end_ms = node_end_ms(b, below->plan), start_ms = end_ms - below->plan->range_ms;
+	uint32_t row = 0;
+	struct window_view view = { .n = 0 };
+	for (; row < s->nwindows && view.n == 0; row++)
+		window_range(&s->windows[row], start_ms, end_ms, &view);
+	node->own_values[0] = 1;
+	node->own_present[0] = view.n == 0;
+	*units -= row;
+	return 0;
+}
+
+const struct node_kind node_subquery_absent = {
+	.name = "absent_over_time of a subquery",
+	.shape = shape_absent,
+	.eval = eval_absent,
+};
