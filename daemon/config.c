@@ -31,7 +31,13 @@ struct limits_part {
 	int64_t memory, series, ignored_series, rules, query_samples, query_timeout_ms, queue_bytes;
 };
 
+/* Of what comes over HTTP. */
+struct pushed_part {
+	struct bind_structs relabel_configs;
+};
+
 struct ingest_part {
+	struct pushed_part remote_write, otlp;
 	struct bind_structs logs;
 };
 
@@ -109,7 +115,15 @@ TABLE(limits_table, limits_part, "limits",
 	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it "
 		   "senders are answered 503 with Retry-After."));
 
+TABLE(pushed_table, pushed_part, "pushed data",
+      FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS, .table = &relabel_table,
+	    .doc = "What becomes of the labels: rules, one after the other."));
+
 TABLE(ingest_table, ingest_part, "ingest",
+      FIELD(ingest_part, remote_write, "remote_write", BIND_STRUCT, .table = &pushed_table,
+	    .doc = "Series that come by remote-write."),
+      FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
+	    .doc = "Series, lines and profiles that come by OTLP."),
       FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
 	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."));
 
@@ -336,6 +350,10 @@ static int bind_file(struct config *config, const struct file *file,
 	if ((one = log_sources_config_bind(&file->ingest.logs, base_dir, &config->arena, diags,
 					   &config->logs)))
 		code = one;
+	if ((one = relabel_new(&file->ingest.remote_write.relabel_configs, diags,
+			       &config->remote_write_relabel)) ||
+	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)))
+		code = one;
 	if (config->logs.n)
 		complain(file, "ingest", "logs", config->path, diags, "take it out for now",
 			 "\"logs\" is not supported yet" SLICE_FMT, SLICE(""));
@@ -430,6 +448,8 @@ void config_unref(struct config *config)
 		actions_config_unref(config->actions);
 	labels_unref(config->external_labels);
 	log_sources_config_fini(&config->logs);
+	relabel_unref(config->remote_write_relabel);
+	relabel_unref(config->otlp_relabel);
 	arena_fini(&config->arena);
 	free(config);
 }

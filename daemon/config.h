@@ -10,6 +10,7 @@
 #include "actions/config.h"
 #include "base/yaml.h"
 #include "daemon/config_logs.h"
+#include "ingest/relabel.h"
 #include "storage/journal.h"
 
 struct config {
@@ -32,6 +33,7 @@ struct config {
 	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
 	/* what comes in */
 	struct log_sources_config logs;
+	struct relabel *remote_write_relabel, *otlp_relabel; /* NULL: none */
 	/* Alertmanager's part and runbooks */
 	struct actions_config *actions;
 	char *path; /* of the file; NULL without */

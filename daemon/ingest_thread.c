@@ -86,6 +86,7 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	struct web_options web = web_options(thread, msg->config);
 	int code = web_configure(thread->web, &web);
 
+	rw_decoder_relabel(thread->decoder, msg->config->remote_write_relabel);
 	if (code)
 		log_error("web", "the old hosts and limits stay in force", "error=%s",
 			  log_quote(slice_from(error_text(code))));
@@ -219,6 +220,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	thread->loki_counters = log_counters_get(&daemon->log_counters, "loki");
 	if (!thread->loop || !thread->inbox || !thread->decoder || !thread->feed || !thread->loki)
 		return ERR_NOMEM;
+	rw_decoder_relabel(thread->decoder, config->remote_write_relabel);
 	struct web_options web = web_options(thread, config);
 	int code = web_new(&host, &web, &thread->web);
 

@@ -33,10 +33,19 @@ void rw_decoder_free(struct rw_decoder *decoder)
 	while (decoder->nspares > 0)
 		batch_free(decoder->spares[--decoder->nspares]);
 	key_cache_fini(&decoder->known);
+	relabel_unref(decoder->relabel);
 	decompressor_fini(&decoder->decompressor);
 	buf_fini(&decoder->scattered);
 	free(decoder->newborns);
 	free(decoder);
+}
+
+void rw_decoder_relabel(struct rw_decoder *decoder, struct relabel *relabel)
+{
+	relabel_ref(relabel);
+	relabel_unref(decoder->relabel);
+	decoder->relabel = relabel;
+	decoder->key_salt = relabel_hash(relabel);
 }
 
 /* The engine may have forgotten what it knew as ignored: then so do we. */
@@ -86,6 +95,7 @@ static void request_end(struct rw_decoder *decoder)
 static void data_free(void *ptr)
 {
 	struct rw_data *data = ptr;
+	relabel_unref(data->relabel);
 	free(data->birth_raw_len);
 	free(data->symbols);
 	free(data);
@@ -98,8 +108,16 @@ static int labels_parse(const struct batch *batch, uint32_t row, struct labels *
 	const char *why;
 	if (data->schema->pairs(batch, batch->label_at[row], &pairs) < 0)
 		return ERR_INVALID;
-	int rc = rw_labels_check(&pairs, true, out, &why);
-	return rc == ERR_LIMIT ? ERR_INVALID : rc;
+	struct labels *labels;
+	int rc = rw_labels_check(&pairs, true, &labels, &why);
+	if (rc)
+		return rc == ERR_LIMIT ? ERR_INVALID : rc;
+	rc = rw_relabel(data->relabel, &labels, &why);
+	if (rc)
+		labels_unref(labels);
+	else
+		*out = labels;
+	return rc;
 }
 
 static struct batch *batch_take(struct rw_decoder *decoder)
@@ -271,6 +289,10 @@ static int request_decode(struct rw_decoder *decoder, const struct rw_request *r
 	decoder->data = decoder->batch->decoder_data;
 	decoder->data->schema = schema;
 	decoder->data->epoch = decoder->epoch;
+	if (decoder->data->relabel != decoder->relabel) {
+		relabel_unref(decoder->data->relabel);
+		decoder->data->relabel = relabel_ref(decoder->relabel);
+	}
 	decoder->batch->protocol = schema->protocol;
 	status = body_unpack(decoder, request);
 	return status ? status : schema->walk(decoder);

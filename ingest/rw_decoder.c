@@ -38,7 +38,30 @@ struct hash128 rw_key(const struct rw_decoder *decoder, const void *bytes, size_
 {
 	if (__builtin_expect(decoder->shared->hash_hook != NULL, 0))
 		return decoder->shared->hash_hook(bytes, n);
-	return rw_hash(decoder, bytes, n);
+	struct hash128 key = rw_hash(decoder, bytes, n);
+	key.lo ^= decoder->key_salt;
+	return key;
+}
+
+int rw_relabel(const struct relabel *relabel, struct labels **labels, const char **why)
+{
+	struct labels *after;
+	if (!relabel)
+		return 0;
+	int rc = relabel_apply(relabel, *labels, &after);
+	if (rc == 0 && after && labels_get(after, SLICE(METRIC_NAME)).len == 0) {
+		labels_unref(after);
+		after = NULL;
+	}
+	if (rc == 0 && !after)
+		rc = labels_new(NULL, 0, &after, NULL);
+	if (rc) {
+		*why = "relabel_configs make no set of labels of it";
+		return rc == ERR_NOMEM ? rc : ERR_INVALID;
+	}
+	labels_unref(*labels);
+	*labels = after;
+	return 0;
 }
 
 int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels **out,
@@ -328,6 +351,8 @@ static int series_meet(struct rw_decoder *decoder, const struct rw_series *serie
 	if (decoder->data->schema->pairs(decoder->batch, series->at, &pairs) < 0)
 		return rw_corrupt(decoder, "label");
 	int rc = rw_labels_check(&pairs, true, &labels, &why);
+	if (rc == 0 && (rc = rw_relabel(decoder->relabel, &labels, &why)) < 0)
+		labels_unref(labels);
 	if (rc == ERR_NOMEM)
 		return rw_no_memory(decoder);
 	if (rc < 0) {

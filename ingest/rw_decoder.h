@@ -18,6 +18,7 @@
 #include "ingest/decompress.h"
 #include "ingest/key_cache.h"
 #include "ingest/protobuf.h"
+#include "ingest/relabel.h"
 #include "ingest/remote_write.h"
 
 #define RW_GROUP_SERIES 64
@@ -59,6 +60,7 @@ struct rw_data {
 	uint32_t birth_cap;
 	struct rw_symbol *symbols;
 	uint32_t nsymbols, symbols_cap;
+	struct relabel *relabel; /* the decoder's, when it was decoded; a reference */
 };
 
 /* A series of the current group. */
@@ -79,6 +81,8 @@ struct rw_newborn {
 
 struct rw_decoder {
 	const struct rw_shared *shared;
+	struct relabel *relabel; /* NULL: none */
+	uint64_t key_salt;	 /* other rules, other keys: the engine knows series by these */
 	uint64_t epoch;
 	struct key_cache known;
 	struct decompressor decompressor;
@@ -112,6 +116,11 @@ struct hash128 rw_key(const struct rw_decoder *decoder, const void *bytes, size_
 
 /* Looks up the group's series; a schema's walk ends with it. */
 int rw_group_settle(struct rw_decoder *decoder);
+/*
+ * The labels under which a series is known inside: as the rules leave them, without any when they
+ * drop it, for no selector matches those. Takes the reference, gives one. ERR_INVALID, ERR_NOMEM.
+ */
+int rw_relabel(const struct relabel *relabel, struct labels **labels, const char **why);
 /*
  * Is this set of labels one that a series (needs_name) or an exemplar may have? ERR_INVALID,
  * ERR_LIMIT, ERR_NOMEM.

@@ -380,6 +380,61 @@ START_TEST(request_numbers_may_come_round)
 }
 END_TEST
 
+/* keep only job="a", and give it a label: as a configuration says it. */
+static struct relabel *keep_a(void)
+{
+	static const char *const text =
+		"- {source_labels: [job], regex: a, action: keep}\n- {target_label: site, replacement: s}";
+	struct arena arena;
+	struct diag_list diags;
+	struct yaml_node *root;
+	struct bind_structs list;
+	struct relabel *relabel;
+	const struct bind_field field = { .key = "r", .type = BIND_STRUCTS, .table = &relabel_table };
+	const struct bind_table table = { .what = "test", .size = sizeof(list), .fields = &field,
+					  .n = 1, .node_offset = SIZE_MAX, .given_offset = SIZE_MAX };
+	struct buf yaml;
+
+	buf_init(&yaml);
+	buf_printf(&yaml, "r:\n%s", text);
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	ck_assert_int_eq(yaml_parse(buf_slice(&yaml), NULL, &arena, &diags, &root), 0);
+	ck_assert_int_eq(bind_struct(&table, root, &arena, &diags, &list), 0);
+	ck_assert_int_eq(relabel_new(&list, &diags, &relabel), 0);
+	buf_fini(&yaml);
+	diag_list_fini(&diags);
+	arena_fini(&arena);
+	return relabel;
+}
+
+START_TEST(relabelled_series_are_born_under_their_new_labels_and_new_keys)
+{
+	struct hash128 before = key_v1("up", "a");
+	struct relabel *relabel = keep_a();
+	struct labels *labels;
+	struct buf text;
+
+	rw_decoder_relabel(h.decoder, relabel);
+	relabel_unref(relabel);
+	ck_assert(!hash128_is_equal(key_v1("up", "a"), before));
+	ck_assert_uint_eq(BIRTHS_OF("a", "b"), 2);
+	buf_init(&text);
+	labels_format(h.batch->births[0].labels, &text);
+	ck_assert_str_eq(text.ptr, "up{job=\"a\", site=\"s\"}");
+	/* Dropped: without labels it is known to nobody. */
+	ck_assert_uint_eq(labels_count(h.batch->births[1].labels), 0);
+	ck_assert_uint_eq(h.batch->outcome.invalid, 0);
+	/* Asked for later they are the same, also when the rules have changed meanwhile. */
+	rw_decoder_relabel(h.decoder, NULL);
+	ck_assert_int_eq(batch_labels(h.batch, 0, &labels), 0);
+	ck_assert(labels_is_equal(labels, h.batch->births[0].labels));
+	labels_unref(labels);
+	buf_fini(&text);
+	ck_assert(hash128_is_equal(key_v1("up", "a"), before));
+}
+END_TEST
+
 static Suite *rw_keys_suite(void)
 {
 	Suite *suite = suite_create("rw_keys");
@@ -414,6 +469,7 @@ static Suite *rw_keys_suite(void)
 	tcase_add_test(tcase, recycled_batches_are_as_new);
 	tcase_add_test(tcase, spare_batches_have_a_limit);
 	tcase_add_test(tcase, request_numbers_may_come_round);
+	tcase_add_test(tcase, relabelled_series_are_born_under_their_new_labels_and_new_keys);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
