@@ -102,6 +102,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	samples_block_init(&engine->block);
 	derived_block_init(&engine->derived);
 	positions_init(&engine->positions);
+	examples_init(&engine->examples);
 	buf_init(&engine->buf);
 	restore_init(&engine->restore);
 	int code = init(engine);
@@ -140,6 +141,7 @@ void engine_free(struct engine *engine)
 	free(engine->external_url);
 	derived_block_fini(&engine->derived);
 	positions_fini(&engine->positions);
+	examples_fini(&engine->examples);
 	buf_fini(&engine->buf);
 	free(engine);
 }

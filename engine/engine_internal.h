@@ -6,6 +6,7 @@
  *   intake.c        batches → store, judged
  *   emit.c          records for the journal
  *   positions.c     how far sources of log lines were read
+ *   examples.c      the newest few lines of each series made of log lines
  *   schedule.c      groups, due times, passes
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results
@@ -22,6 +23,7 @@
 #define TOCSIN_ENGINE_ENGINE_INTERNAL_H
 
 #include "engine/engine.h"
+#include "engine/id_map.h"
 #include "engine/instances.h"
 
 #define SENDERS_MAX 4096	/* further ones share the last place */
@@ -258,6 +260,18 @@ struct evidence_sources {
 	uint32_t scanned;
 };
 
+#define EXAMPLES_PER_SERIES_MAX 5
+#define EXAMPLES_SERIES_MAX 65536
+#define EXAMPLES_BYTES_MAX (8u * 1024 * 1024) /* of all lines */
+#define EXAMPLES_SCAN_MAX 20000u	      /* series looked at for one selector of an alert */
+struct examples {
+	struct example_entry *entries; /* examples.c knows them */
+	uint32_t n, cap;
+	uint32_t oldest, free;
+	struct id_map by_uid;
+	size_t bytes;
+};
+
 struct engine {
 	struct engine_options options;
 	struct engine_sink sink;
@@ -287,6 +301,7 @@ struct engine {
 	struct samples_block block;
 	struct derived_block derived; /* of whole batches only, if they have positions */
 	struct positions positions;
+	struct examples examples;
 	struct buf buf; /* for payloads */
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
@@ -333,6 +348,29 @@ void positions_fini(struct positions *positions);
 int positions_set(struct positions *positions, struct slice key, struct slice payload);
 /* Those of a batch that was applied: kept, and journaled with its samples. */
 void positions_apply(struct engine *engine, const struct batch *batch);
+
+/* ---- examples.c ---- */
+
+void examples_init(struct examples *examples);
+void examples_fini(struct examples *examples);
+/* A line that became a sample of the series: among its newest, or forgotten. */
+void example_add(struct examples *examples, uint32_t uid, int64_t ts_ms, struct slice line);
+struct example {
+	int64_t ts_ms;
+	struct slice line; /* borrowed until a batch is applied */
+};
+/* Which lines are asked for: in (from, to], of series that agree with the result's labels. */
+struct example_query {
+	uint32_t expr_lset;
+	int64_t from_ms, to_ms;
+	uint32_t max;
+};
+/*
+ * The newest lines within reach of the rule at t_ms, newest first, at most `max`; of series whose
+ * labels do not differ from those of the expression's result. How many there are.
+ */
+uint32_t examples_find(const struct engine *engine, const struct rule_state *rule,
+		       uint32_t expr_lset, int64_t t_ms, struct example *out, uint32_t max);
 
 /* ---- schedule.c ---- */
 

@@ -167,12 +167,31 @@ static bool is_any_held_back(const struct engine *engine, const struct batch *ba
 	return false;
 }
 
-static void stored(struct engine *engine, struct series *series, const struct batch_row *row)
+/* Examples stand in the order of rows, as they are taken. */
+static void take_examples(struct engine *engine, struct batch *batch, uint32_t row,
+			  const struct series *series)
 {
-	if (series->kind == WINDOW_SAMPLES)
+	const struct batch_example *example;
+	for (; batch->next_example < batch->nexamples; batch->next_example++) {
+		example = &batch->examples[batch->next_example];
+		if (example->row > row)
+			return;
+		if (example->row == row)
+			example_add(&engine->examples, series->uid, example->ts_ms,
+				    batch_example_line(batch, example));
+	}
+}
+
+static void stored(struct engine *engine, struct batch *batch, uint32_t at, struct series *series)
+{
+	const struct batch_row *row = &batch->rows[at];
+	if (series->kind == WINDOW_SAMPLES) {
 		emit_sample(engine, series, row->ts_ms, row->bits);
-	else
-		emit_derived_sample(engine, series, row->ts_ms, row->bits);
+		return;
+	}
+	emit_derived_sample(engine, series, row->ts_ms, row->bits);
+	if (batch->nexamples > 0)
+		take_examples(engine, batch, at, series);
 }
 
 /* All rows are applied. */
@@ -200,7 +219,7 @@ static bool apply(struct engine *engine, struct batch *batch, struct sender *sen
 		enum append_result result =
 			append(engine, batch, sender->id, at, &series, units);
 		if (result == APPEND_STORED && series)
-			stored(engine, series, row);
+			stored(engine, batch, at, series);
 		count(batch, sender, at, result);
 	}
 	if (!batch->own)

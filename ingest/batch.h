@@ -109,7 +109,7 @@ struct batch {
 	uint32_t thread, slot, generation;
 	void (*done)(void *thread, struct batch *batch);
 	/* The engine's: how far it has come when it must wait for the end of a pass. */
-	uint32_t next_row, next_birth;
+	uint32_t next_row, next_birth, next_example;
 	int64_t arrived_us; /* monotonic, for latency metrics */
 };
 
@@ -149,7 +149,7 @@ int batch_derived_add(struct batch *batch, const struct hash_key *key, struct la
 #define BATCH_POSITION_BYTES_MAX 8192
 int batch_position_add(struct batch *batch, struct slice key, struct slice payload);
 /*
- * Adds an example for a row. Beyond BATCH_EXAMPLES_MAX, or without memory, it is left out in
+ * Adds an example for a row, in the order of rows. Beyond BATCH_EXAMPLES_MAX, or without memory, it is left out in
  * silence.
  */
 void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct slice line);

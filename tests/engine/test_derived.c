@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/engine_internal.h"
 
 static struct harness h;
 
@@ -334,6 +335,101 @@ START_TEST(positions_are_limited)
 }
 END_TEST
 
+/* ---- examples ---- */
+
+static void feed_example(const char *row, double time_s, const char *line)
+{
+	struct batch *batch = batch_of(row);
+	batch_example_add(batch, 0, llround(time_s * 1000), slice_from(line));
+	engine_batch(h.engine, batch);
+	harness_settle(&h);
+}
+
+/* The lines that alert 4 (of rules[]) would show. "" without an alert that fires. */
+static const char *examples_of(const char *labels, double time_s, uint32_t max)
+{
+	static char text[4096];
+	struct example found[16];
+	struct label pairs[4];
+	size_t npairs = 0;
+	if (*labels)
+		pairs[npairs++] = (struct label){ SLICE("i"), slice_from(labels) };
+	struct labels *set;
+	ck_assert_int_eq(labels_new(pairs, npairs, &set, NULL), 0);
+	uint32_t lset = lset_intern(h.engine->lsets, set);
+	labels_unref(set);
+	uint32_t n = examples_find(h.engine, h.engine->active->by_id[4], lset,
+				   llround(time_s * 1000), found, max);
+	lset_unref(h.engine->lsets, lset);
+	text[0] = '\0';
+	for (uint32_t i = 0; i < n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), SLICE_FMT " ",
+			 SLICE_ARG(found[i].line));
+	return text;
+}
+
+START_TEST(examples_are_the_newest_lines_that_agree)
+{
+	harness_time(&h, 1000);
+	feed_example("s{i=\"1\"} 1 @ 1020", 1001, "one");
+	feed_example("s{i=\"2\"} 1 @ 1020", 1002, "two");
+	feed_example("s{i=\"1\"} 1 @ 1020", 1003, "three");
+	feed_example("s{i=\"1\"} 1 @ 1020", 1002.5, "late");
+	feed_example("x{i=\"1\"} 1 @ 1020", 1003, "of nobody's");
+	ck_assert_str_eq(examples_of("", 1020, 10), "three late two one ");
+	ck_assert_str_eq(examples_of("1", 1020, 10), "three late one ");
+	ck_assert_str_eq(examples_of("2", 1020, 10), "two ");
+	ck_assert_str_eq(examples_of("3", 1020, 10), "");
+	ck_assert_str_eq(examples_of("", 1020, 2), "three late ");
+	/* Only what the alert's range holds. */
+	ck_assert_str_eq(examples_of("", 1002, 10), "two one ");
+	ck_assert_str_eq(examples_of("", 1062.2, 10), "three late ");
+}
+END_TEST
+
+START_TEST(examples_are_bounded_by_series)
+{
+	char line[16];
+	harness_time(&h, 1000);
+	for (int i = 1; i <= 8; i++) {
+		snprintf(line, sizeof(line), "%d", i);
+		feed_example("s 1 @ 1020", 1000 + i, line);
+	}
+	feed_example("s 1 @ 1020", 1001, "older");
+	ck_assert_str_eq(examples_of("", 1020, 10), "8 7 6 5 4 ");
+}
+END_TEST
+
+START_TEST(examples_are_bounded_by_bytes)
+{
+	struct examples *examples = &h.engine->examples;
+	static char line[1024];
+	memset(line, 'x', sizeof(line));
+	for (uint32_t uid = 1; uid <= 20000; uid++) {
+		example_add(examples, uid, uid, (struct slice){ line, sizeof(line) });
+		/* The first one is in use all the time. */
+		example_add(examples, 1, uid, SLICE("y"));
+		ck_assert_uint_le(examples->bytes, EXAMPLES_BYTES_MAX);
+	}
+	ck_assert_uint_gt(examples->bytes, EXAMPLES_BYTES_MAX - 2048);
+	ck_assert_uint_ne(id_map_find(&examples->by_uid, 1), ID_MAP_NONE);
+	ck_assert_uint_eq(id_map_find(&examples->by_uid, 2), ID_MAP_NONE);
+	ck_assert_uint_ne(id_map_find(&examples->by_uid, 20000), ID_MAP_NONE);
+}
+END_TEST
+
+START_TEST(examples_are_bounded_by_number_of_series)
+{
+	struct examples *examples = &h.engine->examples;
+	for (uint32_t uid = 1; uid <= EXAMPLES_SERIES_MAX + 100; uid++)
+		example_add(examples, uid, uid, SLICE("x"));
+	ck_assert_uint_eq(examples->n, EXAMPLES_SERIES_MAX);
+	ck_assert_uint_eq(examples->by_uid.n, EXAMPLES_SERIES_MAX);
+	ck_assert_uint_eq(id_map_find(&examples->by_uid, 100), ID_MAP_NONE);
+	ck_assert_uint_ne(id_map_find(&examples->by_uid, 101), ID_MAP_NONE);
+}
+END_TEST
+
 static Suite *derived_suite(void)
 {
 	Suite *suite = suite_create("derived");
@@ -347,6 +443,10 @@ static Suite *derived_suite(void)
 	tcase_add_test(tcase, totals_are_written_once_a_flush);
 	tcase_add_test(tcase, positions_are_kept_and_forgotten);
 	tcase_add_test(tcase, positions_are_limited);
+	tcase_add_test(tcase, examples_are_the_newest_lines_that_agree);
+	tcase_add_test(tcase, examples_are_bounded_by_series);
+	tcase_add_test(tcase, examples_are_bounded_by_bytes);
+	tcase_add_test(tcase, examples_are_bounded_by_number_of_series);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
