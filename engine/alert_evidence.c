@@ -7,8 +7,10 @@
  * `profile_type`), and at least one of job, instance and service_name is common. Of each profile
  * type the functions with the largest self ratio are taken; of several instances the largest.
  *
+ * Lines: the newest examples (examples.c) of the series made of log lines that the rule reads.
+ *
  * A storm of alerts must not stop the engine: so many series are looked at in a second of told
- * time, then alerts go without functions until the next.
+ * time, then alerts go without functions and lines until the next.
  */
 #include "engine/engine_internal.h"
 
@@ -83,8 +85,7 @@ void evidence_sources_fini(struct engine *engine)
 	}
 }
 
-/* Series that may be looked at now. */
-static bool is_within_budget(struct engine *engine)
+bool evidence_is_within_budget(struct engine *engine)
 {
 	struct evidence_sources *sources = &engine->evidence;
 	int64_t second = engine->now_ms / 1000;
@@ -141,7 +142,7 @@ static void candidates_scan(struct engine *engine, size_t which, uint32_t expr_l
 			    struct candidates *all)
 {
 	const struct selector *selector = engine->evidence.functions[which];
-	for (uint32_t row = 0; row < selector->nmembers && is_within_budget(engine); row++) {
+	for (uint32_t row = 0; row < selector->nmembers && evidence_is_within_budget(engine); row++) {
 		const struct series *series = selector->members[row];
 		uint32_t function, type;
 		int64_t ts_ms;
@@ -186,6 +187,18 @@ static void functions_add(struct engine *engine, uint32_t expr_lset, struct evid
 	}
 }
 
+/* ---- lines ---- */
+
+static void lines_add(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		      struct evidence *evidence)
+{
+	struct example examples[EVIDENCE_LINES_MAX];
+	uint32_t n = examples_find(engine, rule, expr_lset, engine->pass.query_ms, examples,
+				   EVIDENCE_LINES_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		evidence_line_add(evidence, examples[i].line);
+}
+
 /* ---- the whole ---- */
 
 void alert_evidence_take(struct engine *engine, struct rule_state *rule, uint32_t slot)
@@ -196,7 +209,9 @@ void alert_evidence_take(struct engine *engine, struct rule_state *rule, uint32_
 	alert->evidence = NULL;
 	if (!evidence)
 		return;
-	functions_add(engine, rule->instances.items[slot].expr_lset, evidence);
+	uint32_t expr_lset = rule->instances.items[slot].expr_lset;
+	functions_add(engine, expr_lset, evidence);
+	lines_add(engine, rule, expr_lset, evidence);
 	if (evidence_is_empty(evidence))
 		evidence_unref(evidence);
 	else

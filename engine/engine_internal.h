@@ -263,7 +263,6 @@ struct evidence_sources {
 #define EXAMPLES_PER_SERIES_MAX 5
 #define EXAMPLES_SERIES_MAX 65536
 #define EXAMPLES_BYTES_MAX (8u * 1024 * 1024) /* of all lines */
-#define EXAMPLES_SCAN_MAX 20000u	      /* series looked at for one selector of an alert */
 struct examples {
 	struct example_entry *entries; /* examples.c knows them */
 	uint32_t n, cap;
@@ -369,7 +368,7 @@ struct example_query {
  * The newest lines within reach of the rule at t_ms, newest first, at most `max`; of series whose
  * labels do not differ from those of the expression's result. How many there are.
  */
-uint32_t examples_find(const struct engine *engine, const struct rule_state *rule,
+uint32_t examples_find(struct engine *engine, const struct rule_state *rule,
 		       uint32_t expr_lset, int64_t t_ms, struct example *out, uint32_t max);
 
 /* ---- schedule.c ---- */
@@ -448,6 +447,8 @@ void alert_clear(struct engine *engine, struct alert *alert);
 
 int evidence_sources_init(struct engine *engine);
 void evidence_sources_fini(struct engine *engine);
+/* Series that may be looked at now; whoever looks counts them in evidence.scanned. */
+bool evidence_is_within_budget(struct engine *engine);
 /* Gathers the evidence of an alert that begins to fire. */
 void alert_evidence_take(struct engine *engine, struct rule_state *rule, uint32_t slot);
 

@@ -191,18 +191,18 @@ static void take_newest(struct example *out, uint32_t *n, uint32_t max,
 	out[place] = (struct example){ line->ts_ms, { line->text, line->len } };
 }
 
-static void find_in(const struct engine *engine, const struct selector *selector,
+static void find_in(struct engine *engine, const struct selector *selector,
 		    const struct example_query *query, struct example *out, uint32_t *n)
 {
 	const struct examples *examples = &engine->examples;
-	uint32_t looked_at = 0;
-	for (uint32_t row = 0; row < selector->nmembers && looked_at < EXAMPLES_SCAN_MAX; row++) {
+	for (uint32_t row = 0; row < selector->nmembers && evidence_is_within_budget(engine);
+	     row++) {
 		const struct series *series = selector->members[row];
 		if (!series)
 			continue;
 		if (series->kind == WINDOW_SAMPLES)
 			return; /* a selector of metrics */
-		looked_at++;
+		engine->evidence.scanned++;
 		uint32_t at = id_map_find(&examples->by_uid, series->uid);
 		if (at == ID_MAP_NONE || !labels_agree(engine, series->lset, query->expr_lset))
 			continue;
@@ -214,7 +214,7 @@ static void find_in(const struct engine *engine, const struct selector *selector
 	}
 }
 
-uint32_t examples_find(const struct engine *engine, const struct rule_state *rule,
+uint32_t examples_find(struct engine *engine, const struct rule_state *rule,
 		       uint32_t expr_lset, int64_t t_ms, struct example *out, uint32_t max)
 {
 	uint32_t n = 0;

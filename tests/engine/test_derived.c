@@ -387,6 +387,23 @@ START_TEST(examples_are_the_newest_lines_that_agree)
 }
 END_TEST
 
+START_TEST(alert_that_begins_to_fire_shows_lines)
+{
+	struct engine_options options;
+	harness_stop(&h);
+	harness_options(&options);
+	options.warm = options.evidence = true;
+	harness_start(&h, &options);
+	harness_load(&h, rules);
+	harness_time(&h, 1000);
+	feed_example("s{i=\"1\"} 6 @ 1020", 1001, "broken <redacted>");
+	feed_example("s{i=\"2\"} 1 @ 1020", 1002, "of another series");
+	harness_time(&h, 1020);
+	harness_expect(&h, "1020 Many{i=\"1\"} pending>firing value=6 active=1020 fired=1020 settled "
+			   "evidence={\"lines\":[\"broken <redacted>\"],\"functions\":[]}\n");
+}
+END_TEST
+
 START_TEST(examples_are_bounded_by_series)
 {
 	char line[16];
@@ -444,6 +461,7 @@ static Suite *derived_suite(void)
 	tcase_add_test(tcase, positions_are_kept_and_forgotten);
 	tcase_add_test(tcase, positions_are_limited);
 	tcase_add_test(tcase, examples_are_the_newest_lines_that_agree);
+	tcase_add_test(tcase, alert_that_begins_to_fire_shows_lines);
 	tcase_add_test(tcase, examples_are_bounded_by_series);
 	tcase_add_test(tcase, examples_are_bounded_by_bytes);
 	tcase_add_test(tcase, examples_are_bounded_by_number_of_series);
