@@ -16,6 +16,8 @@ static const char *kind_of(char letter)
 	return letter == 'v'   ? "vector"
 	       : letter == 'm' ? "range"
 	       : letter == 's' ? "scalar"
+	       : letter == 'l' ? "log range"
+	       : letter == 'u' ? "unwrapped range"
 			       : "text";
 }
 

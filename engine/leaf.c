@@ -47,7 +47,8 @@ static int shape_leaf(struct binding *b, struct node *node)
 {
 	const struct plan_node *p = node->plan;
 	node->one_name = has_one_name(b, p);
-	node->nameless = p->op == PLAN_RANGE && !(p->function->flags & KEEPS_NAME);
+	/* What a series derived from log lines is called is nobody's business. */
+	node->nameless = p->op == PLAN_RANGE && (!(p->function->flags & KEEPS_NAME) || p->log);
 	node->may_repeat = node->nameless && !node->one_name;
 	return 0;
 }

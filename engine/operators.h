@@ -18,6 +18,8 @@ static inline double operator_compute(enum binary_op op, double a, double b)
 		return a * b;
 	case OP_DIV:
 		return a / b;
+	case OP_DIV_OR_NAN:
+		return b == 0 ? NAN : a / b;
 	case OP_MOD:
 		return fmod(a, b);
 	case OP_POW:

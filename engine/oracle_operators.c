@@ -18,6 +18,8 @@ double oracle_operator(enum binary_op op, double left, double right)
 		return left * right;
 	case OP_DIV:
 		return left / right;
+	case OP_DIV_OR_NAN:
+		return right == 0 ? NAN : left / right;
 	case OP_MOD:
 		return fmod(left, right);
 	case OP_POW:

@@ -243,6 +243,15 @@ static bool eval_predict_linear(const struct range *r, double *out)
 	return true;
 }
 
+/* Of sums that each sample brings, as bytes of lines are, per second of the range. */
+static bool eval_rate_of_sum(const struct range *r, double *out)
+{
+	if (!eval_sum(r, out))
+		return false;
+	*out /= r->range_s;
+	return true;
+}
+
 static const struct range_function range_functions[FUNCTION_COUNT] = {
 	[FN_RATE] = { eval_rate },
 	[FN_INCREASE] = { eval_increase },
@@ -264,6 +273,9 @@ static const struct range_function range_functions[FUNCTION_COUNT] = {
 	[FN_PRESENT_OVER_TIME] = { eval_present },
 	[FN_DERIV] = { eval_deriv },
 	[FN_PREDICT_LINEAR] = { eval_predict_linear },
+	[FN_BYTES_OVER_TIME] = { eval_sum },
+	[FN_BYTES_RATE] = { eval_rate_of_sum },
+	[FN_RATE_COUNTER] = { eval_rate },
 };
 
 const struct range_function *range_function_get(enum function_id id)

@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "base/matcher.h"
 #include "rules/functions.h"
+#include "rules/log_ast.h"
 
 #define EXPR_BYTES_MAX (256 * 1024)
 #define EXPR_DEPTH_MAX 200   /* parentheses, calls, signs and powers inside each other */
@@ -21,7 +22,15 @@
 #define EXPR_NODES_MAX 100000
 #define EXPR_MATCHERS_MAX 64 /* of one selector: as many as the store takes */
 
-enum value_type { VALUE_NONE, VALUE_SCALAR, VALUE_STRING, VALUE_VECTOR, VALUE_MATRIX };
+enum value_type {
+	VALUE_NONE,
+	VALUE_SCALAR,
+	VALUE_STRING,
+	VALUE_VECTOR,
+	VALUE_MATRIX,
+	VALUE_LOG_RANGE,       /* logs{…}[5m]: lines; only as an argument */
+	VALUE_UNWRAPPED_RANGE, /* logs{…} | unwrap x [5m]: values taken out of lines; likewise */
+};
 
 enum expr_kind {
 	EXPR_NUMBER,
@@ -38,7 +47,9 @@ enum expr_kind {
 
 enum binary_op {
 #define OPERATOR(id, text, token, precedence, kind) id,
+#define OPERATOR_OF_LOGQL(id, text, precedence, kind) id,
 #include "rules/operators.def"
+#undef OPERATOR_OF_LOGQL
 #undef OPERATOR
 	BINARY_OP_COUNT
 };
@@ -56,7 +67,7 @@ bool binary_op_is_set(enum binary_op op);
 const char *aggregate_op_text(enum aggregate_op op);
 /* Does it take a scalar before the vector, as topk(3, x)? */
 bool aggregate_op_has_param(enum aggregate_op op);
-/* "instant vector", "range vector", "scalar", "string", "none" */
+/* "instant vector", "range vector", "scalar", "string", "log range", "unwrapped range", "none" */
 const char *value_type_text(enum value_type type);
 
 /* What the end of a selector's or subquery's time is: the evaluation's own, or as "@" says. */
@@ -110,6 +121,7 @@ struct expr {
 			bool is_named;	  /* the last matcher is the name before the braces */
 			int64_t range_ms; /* 0: instant */
 			int64_t offset_ms;
+			struct log_selector *log; /* selects log lines; NULL: samples */
 		} selector;
 		struct {
 			struct expr *operand;
@@ -120,6 +132,10 @@ struct expr {
 			const struct function *function;
 			struct expr **args;
 			uint32_t nargs;
+			/* avg_over_time(logs{…} | unwrap x [5m]) by (a): only of unwrapped ranges
+			 */
+			bool is_grouped, without;
+			struct names labels;
 		} call;
 		struct {
 			struct expr *operand;

@@ -1,31 +1,14 @@
-#include "rules/check.h"
+#include "rules/checker.h"
 
 #include <stdio.h>
 
-#include "base/error.h"
-
-struct checker {
-	const struct source *source;
-	struct diag_list *diags;
-	int error;
-};
-
 static enum value_type check_node(struct checker *checker, struct expr *expr);
 
-#define COMPLAIN_AT(checker, offset, span, hint, ...)                                              \
-	do {                                                                                       \
-		diag_add_at((checker)->diags, DIAG_ERROR, (checker)->source, (offset), (span),     \
-			    (hint), __VA_ARGS__);                                                  \
-		(checker)->error = ERR_INVALID;                                                    \
-	} while (0)
-#define COMPLAIN(checker, expr, hint, ...)                                                         \
-	COMPLAIN_AT(checker, (expr)->offset, (expr)->span, hint, __VA_ARGS__)
-
 /* What was refused is of no type, and fits everywhere: it has been told already. */
-static void expect_type(struct checker *checker, struct expr *expr, enum value_type wanted,
-			const char *context)
+static void judge_type(struct checker *checker, const struct expr *expr, enum value_type wanted,
+		       const char *context)
 {
-	enum value_type type = check_node(checker, expr);
+	enum value_type type = expr->type;
 	const char *hint = NULL;
 
 	if (type == wanted || type == VALUE_NONE)
@@ -34,8 +17,17 @@ static void expect_type(struct checker *checker, struct expr *expr, enum value_t
 		hint = "a range follows the selector: x[5m]";
 	else if (wanted == VALUE_VECTOR && type == VALUE_MATRIX)
 		hint = "a function makes one value of a range: rate(x[5m]), avg_over_time(x[5m])";
+	else if (value_is_log_range(type))
+		hint = "a function makes one value of a range: count_over_time(logs{…}[5m])";
 	COMPLAIN(checker, expr, hint, "expected type %s in %s, got %s", value_type_text(wanted),
 		 context, value_type_text(type));
+}
+
+static void expect_type(struct checker *checker, struct expr *expr, enum value_type wanted,
+			const char *context)
+{
+	check_node(checker, expr);
+	judge_type(checker, expr, wanted, context);
 }
 
 /* Selectors */
@@ -76,6 +68,8 @@ static enum value_type check_selector(struct checker *checker, const struct expr
 {
 	bool is_selective = expr->selector.is_named;
 
+	if (expr->selector.log)
+		return check_log_selector(checker, expr);
 	check_name_once(checker, expr);
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !is_selective; i++)
 		is_selective = !matcher_is_match(&expr->selector.matchers[i], SLICE(""));
@@ -107,9 +101,26 @@ static enum value_type type_of_letter(char letter)
 		return VALUE_MATRIX;
 	case 's':
 		return VALUE_SCALAR;
+	case 'l':
+		return VALUE_LOG_RANGE;
+	case 'u':
+		return VALUE_UNWRAPPED_RANGE;
 	default:
 		return VALUE_STRING;
 	}
+}
+
+static void check_argument(struct checker *checker, const struct expr *call, struct expr *arg,
+			   char letter)
+{
+	char context[96];
+
+	check_node(checker, arg);
+	snprintf(context, sizeof(context), "call to function \"%s\"", call->call.function->name);
+	if (value_is_log_range(arg->type))
+		check_log_argument(checker, call, arg, letter);
+	else
+		judge_type(checker, arg, type_of_letter(letter), context);
 }
 
 static void check_argument_count(struct checker *checker, const struct expr *expr)
@@ -138,20 +149,18 @@ static enum value_type check_call(struct checker *checker, const struct expr *ex
 {
 	const struct function *function = expr->call.function;
 	size_t n = strlen(function->arguments);
-	char context[96];
 
 	check_argument_count(checker, expr);
-	snprintf(context, sizeof(context), "call to function \"%s\"", function->name);
 	for (uint32_t i = 0; i < expr->call.nargs; i++) {
 		if (i < n)
-			expect_type(checker, expr->call.args[i],
-				    type_of_letter(function->arguments[i]), context);
+			check_argument(checker, expr, expr->call.args[i], function->arguments[i]);
 		else if (function->flags & VARIADIC)
-			expect_type(checker, expr->call.args[i],
-				    type_of_letter(function->arguments[n - 1]), context);
+			check_argument(checker, expr, expr->call.args[i],
+				       function->arguments[n - 1]);
 		else
 			check_node(checker, expr->call.args[i]);
 	}
+	check_log_call(checker, expr);
 	return type_of_letter(function->returns);
 }
 
@@ -161,7 +170,7 @@ static enum value_type check_unary(struct checker *checker, const struct expr *e
 {
 	enum value_type type = check_node(checker, expr->unary.operand);
 
-	if (type != VALUE_STRING && type != VALUE_MATRIX)
+	if (type == VALUE_NONE || type == VALUE_SCALAR || type == VALUE_VECTOR)
 		return type;
 	COMPLAIN(checker, expr, NULL,
 		 "unary expression only allowed on expressions of type scalar or instant vector, "
@@ -209,11 +218,14 @@ static void check_matching(struct checker *checker, struct expr *expr, bool are_
 
 static void check_operand(struct checker *checker, const struct expr *operand, enum value_type type)
 {
-	if (type == VALUE_STRING || type == VALUE_MATRIX)
-		COMPLAIN(checker, operand,
-			 type == VALUE_MATRIX ? "a function makes one value of a range: "
-						"rate(x[5m]), avg_over_time(x[5m])"
-					      : NULL,
+	const char *hint = NULL;
+
+	if (type == VALUE_MATRIX)
+		hint = "a function makes one value of a range: rate(x[5m]), avg_over_time(x[5m])";
+	else if (value_is_log_range(type))
+		hint = "a function makes one value of a range: count_over_time(logs{…}[5m])";
+	if (type == VALUE_STRING || hint)
+		COMPLAIN(checker, operand, hint,
 			 "binary expression must contain only scalar and instant vector types");
 }
 
@@ -244,6 +256,9 @@ static enum value_type check_binary(struct checker *checker, struct expr *expr)
 	enum value_type right = check_node(checker, expr->binary.right);
 	bool are_scalars = left == VALUE_SCALAR && right == VALUE_SCALAR;
 
+	/* LogQL compares numbers without being asked for a number. */
+	if (checker->is_logql && are_scalars && binary_op_is_comparison(expr->binary.op))
+		expr->binary.is_bool = true;
 	check_operator(checker, expr, are_scalars, left == VALUE_SCALAR || right == VALUE_SCALAR);
 	check_labels_disjoint(checker, expr);
 	check_operand(checker, expr->binary.left, left);
@@ -253,11 +268,22 @@ static enum value_type check_binary(struct checker *checker, struct expr *expr)
 	return are_scalars ? VALUE_SCALAR : VALUE_VECTOR;
 }
 
+/* Those that choose elements leave them their labels. */
+static bool bounds_labels(const struct expr *expr)
+{
+	return !expr->aggregate.without && expr->aggregate.op != AGG_TOPK &&
+	       expr->aggregate.op != AGG_BOTTOMK;
+}
+
 static enum value_type check_aggregate(struct checker *checker, const struct expr *expr)
 {
+	uint32_t bounded = checker->bounded;
+
 	if (expr->aggregate.param)
 		expect_type(checker, expr->aggregate.param, VALUE_SCALAR, "aggregation parameter");
+	checker->bounded += bounds_labels(expr);
 	expect_type(checker, expr->aggregate.operand, VALUE_VECTOR, "aggregation expression");
+	checker->bounded = bounded;
 	return VALUE_VECTOR;
 }
 
@@ -302,10 +328,14 @@ static enum value_type check_node(struct checker *checker, struct expr *expr)
 	return expr->type;
 }
 
-int check_expr(const struct source *source, struct diag_list *diags, struct expr *expr)
+int check_expr(const struct source *source, enum expr_dialect dialect, struct diag_list *diags,
+	       struct expr *expr)
 {
-	struct checker checker = { .source = source, .diags = diags };
+	struct checker checker = { .source = source,
+				   .diags = diags,
+				   .is_logql = dialect == EXPR_LOGQL };
 
 	check_node(&checker, expr);
+	check_log_root(&checker, expr);
 	return checker.error;
 }

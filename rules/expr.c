@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "rules/check.h"
+#include "rules/log_selector.h"
 #include "rules/parser.h"
 
 int expr_parse_dialect(const struct source *source, enum expr_dialect dialect, struct arena *arena,
@@ -16,9 +17,10 @@ int expr_parse_dialect(const struct source *source, enum expr_dialect dialect, s
 		return ERR_LIMIT;
 	}
 	parser_init(&parser, source, arena, diags);
-	parser.has_additions = dialect == EXPR_TOCSIN;
+	parser.has_additions = dialect != EXPR_PROMETHEUS;
+	parser.is_logql = dialect == EXPR_LOGQL;
 	expr = parser_run(&parser);
-	int error = expr ? check_expr(source, diags, expr) : 0;
+	int error = expr ? check_expr(source, dialect, diags, expr) : 0;
 
 	if (parser.error)
 		error = parser.error;
@@ -92,6 +94,7 @@ static void free_matchers(void *ctx, const struct expr *expr)
 		return;
 	for (uint32_t i = 0; i < expr->selector.nmatchers; i++)
 		matcher_fini(&expr->selector.matchers[i]);
+	log_selector_fini(expr->selector.log);
 }
 
 void expr_fini(struct expr *expr)

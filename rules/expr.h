@@ -1,16 +1,19 @@
 /*
  * Text → syntax tree → checked tree → text: the front half of the expression compiler.
  *
- * lexer.c, parser.c (precedence climbing after the PromQL grammar), check.c (types; PromQL's own
- * messages), printer.c (Prometheus' canonical form, which is exported in APIs and generator URLs).
+ * lexer.c, parser.c (precedence climbing after the PromQL grammar; parse_log.c: log selectors),
+ * check.c (types; PromQL's own messages; check_log.c), printer.c (Prometheus' canonical form, which is exported in APIs and generator URLs).
  */
 #ifndef TOCSIN_RULES_EXPR_H
 #define TOCSIN_RULES_EXPR_H
 
 #include "rules/ast.h"
 
-/* Tocsin adds to PromQL: log selectors, their pipelines, and functions. A group may do without. */
-enum expr_dialect { EXPR_TOCSIN, EXPR_PROMETHEUS };
+/*
+ * Tocsin adds to PromQL: log selectors, their pipelines, and functions. A group may do without
+ * (prometheus), or have bare braces select logs, as in rules written for Loki (logql).
+ */
+enum expr_dialect { EXPR_TOCSIN, EXPR_PROMETHEUS, EXPR_LOGQL };
 
 /*
  * Parses and checks. All that is wrong is added to diags (at its place in the source, with hints);

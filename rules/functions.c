@@ -20,11 +20,12 @@ static const struct {
 #undef FUNCTION
 };
 
-const struct function *function_find(struct slice name)
+const struct function *function_find(struct slice name, bool with_additions)
 {
 	for (size_t i = 0; i < FUNCTION_COUNT; i++)
 		if (slice_is(name, functions[i].name))
-			return &functions[i];
+			return with_additions || !(functions[i].flags & ADDITION) ? &functions[i]
+										  : NULL;
 	return NULL;
 }
 

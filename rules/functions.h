@@ -18,6 +18,10 @@ enum function_flags {
 	ROWWISE = 4,
 	VARIADIC = 8,
 	OF_QUERY = 16,
+	OF_LINES = 1 << 8,
+	OF_UNWRAPPED = 1 << 9,
+	GROUPED = 1 << 10,
+	ADDITION = 1 << 11,
 };
 
 struct function {
@@ -32,7 +36,7 @@ struct function {
 
 extern const struct function functions[FUNCTION_COUNT];
 /* NULL when there is none of that name. Names are case-sensitive. */
-const struct function *function_find(struct slice name);
+const struct function *function_find(struct slice name, bool with_additions);
 /*
  * Known to PromQL, or one of Tocsin's additions to it, but not here yet: so that it is refused by
  * name.

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "rules/log_selector.h"
 
 enum { METRIC = 1, LABEL = 2, CALLED = 4 };
 
@@ -71,7 +72,7 @@ const char *token_kind_text(enum token_kind kind)
 		[TOKEN_END] = "end of input",	   [TOKEN_ERROR] = "error",
 		[TOKEN_IDENTIFIER] = "identifier", [TOKEN_METRIC_IDENTIFIER] = "metric name",
 		[TOKEN_NUMBER] = "number",	   [TOKEN_DURATION] = "duration",
-		[TOKEN_STRING] = "string",
+		[TOKEN_BYTES] = "size",		   [TOKEN_STRING] = "string",
 	};
 	if (kind < LENGTH(classes))
 		return classes[kind];
@@ -193,6 +194,30 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 	return token;
 }
 
+/* As above: 5xx is one wrong token. */
+static struct token lex_literal(struct lexer *lexer, struct token token)
+{
+	uint32_t at = token.offset;
+	enum log_filter_kind kind;
+	double value;
+
+	for (int c; is_word(c = byte_at(lexer, at)) || c == '.'; at++) {
+		int next = byte_at(lexer, at + 1), before = at > 0 ? byte_at(lexer, at - 1) : -1;
+
+		if ((c | 0x20) == 'e' && (next == '+' || next == '-') && is_digit(before))
+			at++;
+	}
+	token.span = at - token.offset;
+	if (log_literal_parse(token_text(lexer, token), &kind, &value) < 0)
+		return token_fail(lexer, token, at, "bad number, duration or size syntax",
+				  "a log filter compares with numbers, durations and sizes: 500, "
+				  "1.5s, 10MB; texts stand in quotes");
+	token.kind = kind == FILTER_DURATION ? TOKEN_DURATION
+		     : kind == FILTER_BYTES  ? TOKEN_BYTES
+					     : TOKEN_NUMBER;
+	return token;
+}
+
 static bool is_called(const struct lexer *lexer, uint32_t at)
 {
 	return byte_at(lexer, skip_blank(lexer, at)) == '(';
@@ -200,7 +225,7 @@ static bool is_called(const struct lexer *lexer, uint32_t at)
 
 static enum token_kind word_kind(const struct lexer *lexer, struct slice word, uint32_t end)
 {
-	if (lexer->in_braces)
+	if (lexer->in_braces || lexer->in_pipeline)
 		return TOKEN_IDENTIFIER;
 	for (size_t i = 0; i < LENGTH(keywords); i++) {
 		const struct keyword *keyword = &keywords[i];
@@ -218,7 +243,7 @@ static enum token_kind word_kind(const struct lexer *lexer, struct slice word, u
 
 static struct token lex_word(struct lexer *lexer, struct token token)
 {
-	bool takes_colon = !lexer->in_braces && !lexer->in_brackets;
+	bool takes_colon = !lexer->in_braces && !lexer->in_brackets && !lexer->in_pipeline;
 	bool has_colon = false;
 	uint32_t at = token.offset;
 
@@ -238,12 +263,16 @@ static struct token lex_unknown(struct lexer *lexer, struct token token)
 
 	if (c == '&')
 		hint = "write \"and\"";
+	else if (c == '|' && lexer->in_pipeline)
+		hint = "one of several texts: |= \"a\" or \"b\"";
 	else if (c == '|')
 		hint = "write \"or\"";
 	else if (c == '!')
 		hint = "write \"!=\", or \"unless\" for what must not be there";
 	else if (c == '$')
 		hint = "variables of dashboards mean nothing here";
+	else if (c == '.' && lexer->in_pipeline)
+		hint = "a name with dots stands in quotes: | \"http.status\" >= 500";
 	else if (c == '.')
 		hint = "a name with dots stands in quotes and braces: {\"http.requests\"}";
 	while (end < lexer->text.len && (byte_at(lexer, end) & 0xc0) == 0x80)
@@ -289,7 +318,7 @@ struct token lexer_next(struct lexer *lexer)
 	else if (c == '"' || c == '\'' || c == '`')
 		token = lex_string(lexer, token, (char)c);
 	else if (is_digit(c) || (c == '.' && is_digit(byte_at(lexer, token.offset + 1))))
-		token = lex_number(lexer, token);
+		token = lexer->in_pipeline ? lex_literal(lexer, token) : lex_number(lexer, token);
 	else if (is_word(c) || (c == ':' && !lexer->in_braces && !lexer->in_brackets))
 		token = lex_word(lexer, token);
 	else

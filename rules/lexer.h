@@ -1,9 +1,12 @@
 /*
- * Text → tokens: PromQL's, and those of Tocsin's log pipelines, so that these can be refused by
- * name.
+ * Text → tokens: PromQL's, and those of Tocsin's log pipelines.
  *
  * A token is a place in the source; what it stands for is found out by the parser. Keywords are
  * known in any case. The lexer is a plain value: a copy of it looks ahead.
+ *
+ * In a log pipeline (the parser says so) every word is a name, and numbers are decimal, durations
+ * may have fractions, and sizes have a token of their own. What ends a pipeline, "[" and ")", is
+ * the same token inside and outside of it.
  */
 #ifndef TOCSIN_RULES_LEXER_H
 #define TOCSIN_RULES_LEXER_H
@@ -19,6 +22,7 @@ enum token_kind {
 	TOKEN_METRIC_IDENTIFIER, /* one with a colon */
 	TOKEN_NUMBER,
 	TOKEN_DURATION,
+	TOKEN_BYTES,  /* 10MB: in a log pipeline */
 	TOKEN_STRING, /* with its quotes */
 #define PUNCTUATION(id, text) id,
 #define KEYWORD(id, text, flags) id,
@@ -37,6 +41,7 @@ struct lexer {
 	uint32_t at;
 	bool in_braces;	  /* there every word is a label's name */
 	bool in_brackets; /* there a colon stands for itself */
+	bool in_pipeline; /* set by the parser */
 	const char *error;
 	const char *hint;
 };

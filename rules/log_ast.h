@@ -3,8 +3,9 @@
  *
  *   logs{job="api"} |= "ERROR" | logfmt | status >= 500 | unwrap duration(took) [5m]
  *
- * Made by the parser (parse_log.c), judged by the checker, compiled by log_pipeline.h. Lives in the
- * arena of its expression; regexes are freed by expr_fini(). Stages stand in the order written.
+ * Made by the parser (parse_log.c), judged by the checker (check_log.c), compiled by log_pipeline.h.
+ * Texts and stages live in the arena of their expression, or of the plan; the compiled matchers are
+ * freed by log_selector_fini(). Stages stand in the order written.
  */
 #ifndef TOCSIN_RULES_LOG_AST_H
 #define TOCSIN_RULES_LOG_AST_H
@@ -30,7 +31,14 @@ enum log_stage_kind {
 	LOG_UNWRAP, /* only label filters may follow */
 };
 
-enum log_line_op { LINE_CONTAINS, LINE_NOT_CONTAINS, LINE_MATCHES, LINE_NOT_MATCHES, LINE_PATTERN, LINE_NOT_PATTERN };
+enum log_line_op {
+	LINE_CONTAINS,
+	LINE_NOT_CONTAINS,
+	LINE_MATCHES,
+	LINE_NOT_MATCHES,
+	LINE_PATTERN,
+	LINE_NOT_PATTERN,
+};
 
 /* One of the texts that `or` joins: any of them is enough (for the negated: any of them drops). */
 struct log_line_arg {
@@ -53,7 +61,16 @@ struct log_item {
 	const struct matcher *matcher; /* NULL: whatever the value */
 };
 
-enum log_filter_kind { FILTER_AND, FILTER_OR, FILTER_STRING, FILTER_NUMBER, FILTER_DURATION, FILTER_BYTES, FILTER_IP };
+enum log_filter_kind {
+	FILTER_AND,
+	FILTER_OR,
+	FILTER_STRING,
+	FILTER_NUMBER,
+	FILTER_DURATION,
+	FILTER_BYTES,
+	FILTER_IP,
+};
+
 enum log_compare { COMPARE_EQ, COMPARE_NE, COMPARE_GT, COMPARE_GE, COMPARE_LT, COMPARE_LE };
 
 struct log_filter {
@@ -63,8 +80,9 @@ struct log_filter {
 	const struct matcher *matcher;	       /* STRING: = != =~ !~ */
 	enum log_compare compare;	       /* NUMBER, DURATION, BYTES; IP: EQ or NE */
 	double number;			       /* in seconds of DURATION, in bytes of BYTES */
-	struct slice literal;		       /* as written, for the printer; IP: the address, range or prefix */
-	uint32_t height;		       /* bounds recursion: at most EXPR_DEPTH_MAX */
+	/* As written, for the printer; IP: the address, range or prefix. */
+	struct slice literal;
+	uint32_t height; /* bounds recursion: at most LOG_STAGE_ITEMS_MAX */
 };
 
 enum log_unwrap { UNWRAP_NUMBER, UNWRAP_BYTES, UNWRAP_DURATION };
@@ -102,10 +120,18 @@ struct log_stage {
 	};
 };
 
+/* A matcher of a stage; the list of them is what log_selector_fini() frees. */
+struct log_matcher {
+	struct matcher matcher;
+	struct log_matcher *next;
+};
+
 /* Beside the matchers of its EXPR_SELECTOR, which see stream labels only. */
 struct log_selector {
 	struct log_stage *stages;
 	uint32_t nstages;
+	uint32_t nbefore_range; /* of the stages: those written before [5m] */
+	struct log_matcher *matchers;
 	bool is_marked; /* written with `logs`: else a stage says that braces are logs, or the dialect */
 };
 

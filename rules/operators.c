@@ -8,7 +8,9 @@ static const struct {
 	enum operator_kind kind;
 } operators[BINARY_OP_COUNT] = {
 #define OPERATOR(id, text, token, precedence, kind) [id] = { text, precedence, kind },
+#define OPERATOR_OF_LOGQL(id, text, precedence, kind) [id] = { text, precedence, kind },
 #include "rules/operators.def"
+#undef OPERATOR_OF_LOGQL
 #undef OPERATOR
 };
 
@@ -96,6 +98,10 @@ const char *value_type_text(enum value_type type)
 		return "instant vector";
 	case VALUE_MATRIX:
 		return "range vector";
+	case VALUE_LOG_RANGE:
+		return "log range";
+	case VALUE_UNWRAPPED_RANGE:
+		return "unwrapped range";
 	case VALUE_NONE:
 		break;
 	}

@@ -93,26 +93,7 @@ static void complain_unknown(struct parser *parser, struct token name)
 			"unknown function with name \"" SLICE_FMT "\"", SLICE_ARG(text));
 }
 
-static struct expr *parse_call(struct parser *parser)
-{
-	struct token name = parser->token;
-	struct slice text = token_text(&parser->lexer, name);
-	const struct function *function = function_find(text);
-	struct expr *expr = parser_node(parser, function ? EXPR_CALL : EXPR_REFUSED, name.offset);
-
-	if (!expr)
-		return NULL;
-	if (!function && function_is_planned(text, parser->has_additions))
-		parser_complain(parser, name.offset, name.span, NULL,
-				"\"" SLICE_FMT "\" is not supported yet", SLICE_ARG(text));
-	else if (!function)
-		complain_unknown(parser, name);
-	expr->call.function = function;
-	parser_advance(parser);
-	return parse_arguments(parser, expr, "function call") ? parser_finish(parser, expr) : NULL;
-}
-
-/* Aggregations */
+/* by (…), without (…) */
 
 static bool is_grouping(const struct parser *parser)
 {
@@ -125,6 +106,33 @@ static bool parse_grouping(struct parser *parser, bool *without, struct names *l
 	parser_advance(parser);
 	return parse_labels(parser, labels);
 }
+
+static struct expr *parse_call(struct parser *parser)
+{
+	struct token name = parser->token;
+	struct slice text = token_text(&parser->lexer, name);
+	const struct function *function = function_find(text, parser->has_additions);
+	struct expr *expr = parser_node(parser, function ? EXPR_CALL : EXPR_REFUSED, name.offset);
+
+	if (!expr)
+		return NULL;
+	if (!function && function_is_planned(text, parser->has_additions))
+		parser_complain(parser, name.offset, name.span, NULL,
+				"\"" SLICE_FMT "\" is not supported yet", SLICE_ARG(text));
+	else if (!function)
+		complain_unknown(parser, name);
+	expr->call.function = function;
+	parser_advance(parser);
+	if (!parse_arguments(parser, expr, "function call"))
+		return NULL;
+	expr->call.is_grouped = parser->has_additions && is_grouping(parser);
+	if (expr->call.is_grouped &&
+	    !parse_grouping(parser, &expr->call.without, &expr->call.labels))
+		return NULL;
+	return parser_finish(parser, expr);
+}
+
+/* Aggregations */
 
 static bool check_argument_count(struct parser *parser, const struct expr *call, uint32_t wanted)
 {
@@ -213,13 +221,6 @@ static struct expr *parse_paren(struct parser *parser)
 	return parser_finish(parser, expr);
 }
 
-static bool is_log_selector(const struct parser *parser)
-{
-	return parser->has_additions &&
-	       slice_is(token_text(&parser->lexer, parser->token), "logs") &&
-	       parser_peek(parser) == TOKEN_BRACE_LEFT;
-}
-
 static struct expr *parse_primary(struct parser *parser)
 {
 	enum token_kind kind = parser->token.kind;
@@ -235,7 +236,7 @@ static struct expr *parse_primary(struct parser *parser)
 	if (kind == TOKEN_IDENTIFIER || (kind >= TOKEN_FILL && kind <= TOKEN_FILL_RIGHT)) {
 		if (parser_peek(parser) == TOKEN_PAREN_LEFT)
 			return parse_call(parser);
-		if (is_log_selector(parser))
+		if (parser_is_log_selector(parser))
 			return parse_log_selector(parser);
 	}
 	if (kind == TOKEN_BRACE_LEFT || token_is_metric(kind))
@@ -245,6 +246,28 @@ static struct expr *parse_primary(struct parser *parser)
 	else
 		parser_unexpected(parser, NULL, "an expression");
 	return NULL;
+}
+
+/*
+ * LogQL has signs only as a part of numbers: -2^2 is (-2)^2 there. The parentheses keep it that for
+ * all who read the canonical form.
+ */
+static struct expr *sign_number(struct parser *parser, bool minus, uint32_t offset)
+{
+	struct expr *number = parse_number(parser), *paren;
+
+	if (!number)
+		return NULL;
+	number->number = minus ? -number->number : number->number;
+	number->offset = offset;
+	parser_finish(parser, number);
+	if (!parser_is(parser, TOKEN_POW))
+		return number;
+	paren = parser_node(parser, EXPR_PAREN, offset);
+	if (!paren || !parser_adopt(parser, paren, number))
+		return NULL;
+	paren->unary.operand = number;
+	return parser_finish(parser, paren);
 }
 
 /*
@@ -259,6 +282,11 @@ static struct expr *parse_sign(struct parser *parser)
 	if (!parser_nest(parser))
 		return NULL;
 	parser_advance(parser);
+	if (parser->is_logql &&
+	    (parser_is(parser, TOKEN_NUMBER) || parser_is(parser, TOKEN_DURATION))) {
+		parser->depth--;
+		return sign_number(parser, minus, offset);
+	}
 	struct expr *operand = parse_binary(parser, PRECEDENCE_POW);
 
 	if (!operand)
@@ -304,6 +332,8 @@ static bool operator_of(const struct parser *parser, struct operator* out)
 
 	*out = (struct operator){ 0 };
 	if (binary_op_from_token(kind, &out->op)) {
+		if (parser->is_logql && out->op == OP_DIV)
+			out->op = OP_DIV_OR_NAN;
 		out->precedence = binary_op_precedence(out->op);
 		return true;
 	}
@@ -404,32 +434,12 @@ static struct expr *parse_operation(struct parser *parser, struct expr *left,
 				 : parser_finish(parser, expr);
 }
 
-/* Does a log pipeline begin here? "!=" with a string compares nothing that PromQL knows. */
-static bool is_pipeline(const struct parser *parser, const struct expr *left)
-{
-	enum token_kind kind = parser->token.kind;
-
-	if (!parser->has_additions)
-		return false;
-	if ((kind >= TOKEN_LINE_CONTAINS && kind <= TOKEN_PIPE) || kind == TOKEN_LINE_NOT_PATTERN)
-		return true;
-	if (left->kind != EXPR_REFUSED && (left->kind != EXPR_SELECTOR || left->selector.is_named))
-		return false;
-	return (kind == TOKEN_NEQ || kind == TOKEN_NEQ_RE) && parser_peek(parser) == TOKEN_STRING;
-}
-
 static struct expr *parse_binary(struct parser *parser, unsigned precedence)
 {
 	struct expr *left = parse_operand(parser);
 	struct operator operator;
 
 	while (left) {
-		if (is_pipeline(parser, left)) {
-			/* What follows has a grammar of its own. */
-			parser_refuse(parser, parser->token.offset, parser->token.span,
-				      "log pipeline", NULL);
-			return NULL;
-		}
 		if (!operator_of(parser, &operator) || operator.precedence<precedence)
 			return left;
 		left = parse_operation(parser, left, &operator);

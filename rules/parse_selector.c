@@ -76,9 +76,9 @@ bool parse_labels(struct parser *parser, struct names *out)
 
 /* Matchers */
 
-static struct expr *selector_new(struct parser *parser)
+struct expr *parser_selector(struct parser *parser, uint32_t offset)
 {
-	struct expr *expr = parser_node(parser, EXPR_SELECTOR, parser->token.offset);
+	struct expr *expr = parser_node(parser, EXPR_SELECTOR, offset);
 	struct selector_link *link = parser_alloc(parser, sizeof(*link));
 
 	if (!expr || !link)
@@ -185,7 +185,7 @@ static bool parse_matcher(struct parser *parser, struct expr *expr)
 	return selector_add(parser, expr, type, name, value, place);
 }
 
-static bool parse_matchers(struct parser *parser, struct expr *expr)
+bool parse_matchers(struct parser *parser, struct expr *expr)
 {
 	struct bracket bracket;
 
@@ -204,7 +204,7 @@ static bool parse_matchers(struct parser *parser, struct expr *expr)
 
 struct expr *parse_selector(struct parser *parser)
 {
-	struct expr *expr = selector_new(parser);
+	struct expr *expr = parser_selector(parser, parser->token.offset);
 	struct token name = parser->token;
 
 	if (!expr)
@@ -219,21 +219,7 @@ struct expr *parse_selector(struct parser *parser)
 			return NULL;
 		expr->selector.is_named = true;
 	}
-	return parser_finish(parser, expr);
-}
-
-struct expr *parse_log_selector(struct parser *parser)
-{
-	uint32_t offset = parser->token.offset;
-	struct expr *selector;
-
-	parser_advance(parser);
-	selector = selector_new(parser);
-	if (!selector || !parse_matchers(parser, selector))
-		return NULL;
-	parser_refuse(parser, offset, parser->last_end - offset, "log selector",
-		      "a metric of that name is selected by {__name__=\"logs\"}");
-	return parser_refused(parser, offset, NULL, NULL);
+	return parser_adapt_selector(parser, expr) ? parser_finish(parser, expr) : NULL;
 }
 
 /* Ranges, subqueries: [5m], [1h:1m], [1h:] */
@@ -417,7 +403,7 @@ static struct expr *parse_edges(struct parser *parser, struct expr *expr)
 
 struct expr *parse_postfix(struct parser *parser, struct expr *expr)
 {
-	while (expr) {
+	while (expr && (expr = parser_judge_postfix(parser, expr))) {
 		switch (parser->token.kind) {
 		case TOKEN_BRACKET_LEFT:
 			expr = parse_range(parser, expr);
@@ -433,7 +419,9 @@ struct expr *parse_postfix(struct parser *parser, struct expr *expr)
 			expr = parse_edges(parser, expr);
 			break;
 		default:
-			return expr;
+			if (!parser_is_stage(parser, expr))
+				return expr;
+			expr = parse_pipeline(parser, expr);
 		}
 	}
 	return NULL;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/quote.h"
 #include "base/text.h"
+#include "rules/log_selector.h"
 
 void parser_init(struct parser *parser, const struct source *source, struct arena *arena,
 		 struct diag_list *diags)
@@ -16,9 +17,11 @@ void parser_init(struct parser *parser, const struct source *source, struct aren
 
 void parser_discard(struct parser *parser)
 {
-	for (struct selector_link *link = parser->selectors; link; link = link->next)
+	for (struct selector_link *link = parser->selectors; link; link = link->next) {
 		for (uint32_t i = 0; i < link->selector->selector.nmatchers; i++)
 			matcher_fini(&link->selector->selector.matchers[i]);
+		log_selector_fini(link->selector->selector.log);
+	}
 	parser->selectors = NULL;
 }
 

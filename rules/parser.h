@@ -2,8 +2,8 @@
  * Tokens → syntax tree. Inside of rules/: the outside calls expr_parse().
  *
  * parser.c has what all parts share: tokens, messages, nodes; parse_expr.c has operators, calls and
- * aggregations, by precedence climbing; parse_selector.c what stands in braces and brackets. A
- * syntax error ends the parse; what is understood but wrong in itself (an unknown function, a bad
+ * aggregations, by precedence climbing; parse_selector.c what stands in braces and brackets;
+ * parse_log.c log selectors and their pipelines. A syntax error ends the parse; what is understood but wrong in itself (an unknown function, a bad
  * pattern) or not supported yet is told, and the parse goes on.
  */
 #ifndef TOCSIN_RULES_PARSER_H
@@ -28,6 +28,7 @@ struct parser {
 	struct arena *arena;
 	struct diag_list *diags;
 	bool has_additions; /* knows what Tocsin adds to PromQL */
+	bool is_logql;	    /* bare braces select logs */
 	struct lexer lexer;
 	struct token token; /* the current one */
 	uint32_t last_end;  /* where the token before it ended */
@@ -86,8 +87,11 @@ bool parser_string(struct parser *parser, struct slice *out);
 
 /* parse_selector.c */
 struct expr *parse_selector(struct parser *parser);
-struct expr *parse_log_selector(struct parser *parser);
-/* What may follow an operand: [5m], offset, @, anchored, smoothed. */
+/* An EXPR_SELECTOR without matchers, known to parser_discard(). */
+struct expr *parser_selector(struct parser *parser, uint32_t offset);
+/* {a="b",…} into it. */
+bool parse_matchers(struct parser *parser, struct expr *expr);
+/* What may follow an operand: [5m], offset, @, anchored, smoothed, a log pipeline. */
 struct expr *parse_postfix(struct parser *parser, struct expr *expr);
 
 /* parse_duration.c */
@@ -105,5 +109,21 @@ bool parser_signed(struct parser *parser, double *seconds);
 bool slice_is_word(struct slice word, const char *keyword);
 /* (a, "b.c", …) */
 bool parse_labels(struct parser *parser, struct names *out);
+
+/* parse_log.c */
+/* At `logs` before a brace? */
+bool parser_is_log_selector(const struct parser *parser);
+struct expr *parse_log_selector(struct parser *parser);
+/* Under dialect: logql: braces without a metric's name select logs. */
+bool parser_adapt_selector(struct parser *parser, struct expr *selector);
+/* Does a stage of a log pipeline begin here, after that operand? */
+bool parser_is_stage(const struct parser *parser, const struct expr *operand);
+/* One stage or more: gives the selector itself, out of the parentheses around it. */
+struct expr *parse_pipeline(struct parser *parser, struct expr *operand);
+/*
+ * Judges a range or modifier that is about to follow: a log selector takes one range, and modifiers
+ * only after it. Gives the operand to go on with; of a log selector in parentheses that selector.
+ */
+struct expr *parser_judge_postfix(struct parser *parser, struct expr *operand);
 
 #endif

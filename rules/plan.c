@@ -12,11 +12,13 @@
 #include "rules/fold.h"
 #include "rules/names.h"
 #include "rules/plan_index.h"
+#include "rules/plan_log.h"
 
 struct builder {
 	struct plan *plan;
 	uint32_t grid; /* of the nodes that are built */
 	struct arena scratch;
+	const struct expr *aggregate; /* that takes the call about to be built as it is, or NULL */
 };
 
 /*
@@ -60,6 +62,7 @@ void plan_free(struct plan *plan)
 		free(plan->selectors[i].text);
 	}
 	free(plan->selectors);
+	plan_logs_free(plan);
 	free(plan->nodes);
 	free(plan->grids);
 	plan_index_free(plan->index);
@@ -217,23 +220,18 @@ static const struct matcher **canonical_matchers(struct builder *builder, const 
 	return list;
 }
 
-static int selector_init(struct plan_selector *selector, const struct matcher *const *list,
-			 uint32_t n, char *text)
+/* Copies to matchers_free(); NULL: out of memory. */
+static struct matcher *dup_matchers(const struct matcher *const *list, uint32_t n)
 {
-	*selector = (struct plan_selector){ .text = text,
-					    .matchers = calloc(n, sizeof(struct matcher)) };
-	if (!selector->matchers)
-		return ERR_NOMEM;
-	for (; selector->nmatchers < n; selector->nmatchers++) {
-		int error = matcher_dup(list[selector->nmatchers],
-					&selector->matchers[selector->nmatchers]);
+	struct matcher *matchers = calloc(n, sizeof(*matchers));
 
-		if (error) {
-			matchers_free(selector->matchers, selector->nmatchers);
-			return error;
+	for (uint32_t i = 0; matchers && i < n; i++) {
+		if (matcher_dup(list[i], &matchers[i]) < 0) {
+			matchers_free(matchers, i);
+			return NULL;
 		}
 	}
-	return 0;
+	return matchers;
 }
 
 static char *selector_text(const struct matcher *const *list, uint32_t n)
@@ -249,39 +247,108 @@ static char *selector_text(const struct matcher *const *list, uint32_t n)
 	return buf_take(&text);
 }
 
-static int add_selector(struct builder *builder, const struct expr *expr, uint32_t *out)
+static int add_selector(struct builder *builder, const struct matcher *const *list, uint32_t n,
+			uint32_t *out)
 {
 	struct plan *plan = builder->plan;
-	uint32_t n = 0;
-	const struct matcher **list = canonical_matchers(builder, expr, &n);
-	char *text = list ? selector_text(list, n) : NULL;
+	char *text = selector_text(list, n);
 
 	if (!text || reserve(plan) < 0) {
 		free(text);
 		return ERR_NOMEM;
 	}
 	*out = plan_index_find_selector(plan, text);
-	int error = 0;
+	struct matcher *matchers = *out == PLAN_NONE ? dup_matchers(list, n) : NULL;
 
-	if (*out == PLAN_NONE)
-		error = selector_init(&plan->selectors[plan->nselectors], list, n, text);
-	if (*out != PLAN_NONE || error) {
+	if (!matchers) {
 		free(text);
-		return error;
+		return *out == PLAN_NONE ? ERR_NOMEM : 0;
 	}
 	*out = plan->nselectors++;
+	plan->selectors[*out] =
+		(struct plan_selector){ .text = text, .matchers = matchers, .nmatchers = n };
 	plan_index_add_selector(plan, *out);
 	return 0;
 }
 
-static int put_selector(struct builder *builder, const struct expr *expr, struct plan_node *node)
+static void put_times(const struct expr *expr, struct plan_node *node)
 {
 	node->range_ms = expr->selector.range_ms;
 	node->offset_ms = expr->selector.offset_ms;
 	node->at = expr->at;
 	node->at_ms = expr->at_ms;
 	node->edges = expr->edges;
-	return add_selector(builder, expr, &node->selector);
+}
+
+static int put_selector(struct builder *builder, const struct expr *expr, struct plan_node *node)
+{
+	uint32_t n = 0;
+	const struct matcher **list = canonical_matchers(builder, expr, &n);
+
+	put_times(expr, node);
+	return list ? add_selector(builder, list, n, &node->selector) : ERR_NOMEM;
+}
+
+/* The derived series of that name: as a selector, which is found or added. */
+static int add_log_selector(struct builder *builder, const char *name, uint32_t *out)
+{
+	struct matcher matcher;
+	const struct matcher *list[] = { &matcher };
+	char *why; /* an equality has no pattern to be wrong */
+	int error = matcher_init(&matcher, MATCH_EQ, SLICE(METRIC_NAME), slice_from(name), &why);
+
+	if (error)
+		return error;
+	error = add_selector(builder, list, 1, out);
+	matcher_fini(&matcher);
+	return error;
+}
+
+static int put_log(struct builder *builder, const struct expr *expr,
+		   const struct matcher *const *list, uint32_t n, struct plan_log *log,
+		   uint32_t *out)
+{
+	struct plan *plan = builder->plan;
+	int error = add_log_selector(builder, log->name, &log->selector);
+
+	if (error)
+		return error;
+	*out = plan->selectors[log->selector].log;
+	if (*out != 0) {
+		free(log->name);
+		return 0;
+	}
+	log->matchers = dup_matchers(list, n);
+	log->nmatchers = n;
+	error = log->matchers ? plan_log_add(plan, log, expr->selector.log, out) : ERR_NOMEM;
+	if (error && log->matchers)
+		matchers_free(log->matchers, n);
+	if (!error)
+		plan->selectors[log->selector].log = *out;
+	return error;
+}
+
+/* A log range: the node reads the series that is derived for the call. */
+static int put_log_range(struct builder *builder, const struct expr *call, const struct expr *expr,
+			 const struct expr *aggregate, struct plan_node *node)
+{
+	uint32_t n = 0;
+	const struct matcher **list = canonical_matchers(builder, expr, &n);
+	struct plan_log log;
+	int error = list ? plan_log_describe(call, expr, aggregate, &builder->scratch, &log)
+			 : ERR_NOMEM;
+
+	if (error)
+		return error;
+	log.name = plan_log_name(&log, list, n, expr->selector.log);
+	if (!log.name)
+		return ERR_NOMEM;
+	put_times(expr, node);
+	error = put_log(builder, expr, list, n, &log, &node->log);
+	node->selector = log.selector;
+	if (error)
+		free(log.name);
+	return error;
 }
 
 static int build_selector(struct builder *builder, const struct expr *expr, uint32_t *out)
@@ -402,10 +469,17 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 }
 
 /* A subquery goes before the other arguments; a selector is fused into the node. */
-static int put_range(struct builder *builder, const struct expr *range, struct plan_node *node,
-		     uint32_t *children)
+static int put_range(struct builder *builder, const struct expr *call, const struct expr *range,
+		     struct plan_node *node, uint32_t *children)
 {
+	const struct expr *aggregate = builder->aggregate;
+
+	builder->aggregate = NULL; /* not for calls among the arguments */
+	if (!range)
+		return 0;
 	node->op = PLAN_RANGE;
+	if (range->kind == EXPR_SELECTOR && range->selector.log)
+		return put_log_range(builder, call, range, aggregate, node);
 	if (range->kind == EXPR_SELECTOR)
 		return put_selector(builder, range, node);
 	node->selector = PLAN_NONE;
@@ -413,10 +487,15 @@ static int put_range(struct builder *builder, const struct expr *range, struct p
 	return build_subquery(builder, range, &children[0]);
 }
 
+static bool is_range(enum value_type type)
+{
+	return type == VALUE_MATRIX || type == VALUE_LOG_RANGE || type == VALUE_UNWRAPPED_RANGE;
+}
+
 static const struct expr *range_argument(const struct expr *call)
 {
 	for (uint32_t i = 0; i < call->call.nargs; i++)
-		if (call->call.args[i]->type == VALUE_MATRIX)
+		if (is_range(call->call.args[i]->type))
 			return without_parens(call->call.args[i]);
 	return NULL;
 }
@@ -426,17 +505,16 @@ static int build_call(struct builder *builder, const struct expr *expr, uint32_t
 	const struct function *function = expr->call.function;
 	struct plan_node node = { .op = PLAN_CALL, .type = expr->type, .function = function };
 	uint32_t *children = ARENA_ARRAY(&builder->scratch, uint32_t, expr->call.nargs + 1);
-
 	const struct expr *range = range_argument(expr);
 
 	if (!children)
 		return ERR_NOMEM;
-	int error = range ? put_range(builder, range, &node, children) : 0;
+	int error = put_range(builder, expr, range, &node, children);
 
 	for (uint32_t i = 0; i < expr->call.nargs && !error; i++) {
 		const struct expr *arg = without_parens(expr->call.args[i]);
 
-		if (arg->type != VALUE_MATRIX)
+		if (!is_range(arg->type))
 			error = build(builder, arg, &children[node.nchildren++]);
 		if (!error && arg->kind == EXPR_SELECTOR &&
 		    (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
@@ -553,7 +631,10 @@ static int build_aggregate(struct builder *builder, const struct expr *expr, uin
 		.nchildren = expr->aggregate.param ? 2 : 1,
 	};
 	uint32_t children[2];
-	int error = build(builder, expr->aggregate.operand, &children[0]);
+	const struct expr *operand = without_parens(expr->aggregate.operand);
+
+	builder->aggregate = operand->kind == EXPR_CALL ? expr : NULL;
+	int error = build(builder, operand, &children[0]);
 
 	if (!error && expr->aggregate.param)
 		error = build(builder, expr->aggregate.param, &children[1]);

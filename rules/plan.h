@@ -48,7 +48,8 @@ enum plan_op {
 struct plan_selector {
 	struct matcher *matchers; /* canonical order */
 	uint32_t nmatchers;
-	char *text; /* {__name__="up"}: its identity */
+	char *text;   /* {__name__="up"}: its identity */
+	uint32_t log; /* 1 + index of the derived series in plan->logs that it reads; 0: none */
 };
 
 /*
@@ -60,6 +61,46 @@ struct plan_grid {
 	int64_t step_ms;
 };
 
+/* What a derived series counts of a line that passes its pipeline. */
+enum plan_log_value {
+	PLAN_LOG_LINES,	    /* 1 */
+	PLAN_LOG_BYTES,	    /* the length of the line as the pipeline leaves it */
+	PLAN_LOG_UNWRAPPED, /* the value of the label that "unwrap" names */
+};
+
+/* How the values of a bucket become one sample; or each stays a sample of its own. */
+enum plan_log_window { PLAN_LOG_SUM, PLAN_LOG_MIN, PLAN_LOG_MAX, PLAN_LOG_EVENTS };
+
+/* Which labels of a line its derived series has: lines that differ in others fall together. */
+enum plan_log_keep {
+	PLAN_LOG_ALL,	  /* but the unwrapped one */
+	PLAN_LOG_BY,	  /* those named */
+	PLAN_LOG_WITHOUT, /* all but those named, and the unwrapped one */
+};
+
+/*
+ * A kind of series that is extracted from log lines. Nodes read it like any other series, by its
+ * name. Functions that need the same of the same lines share one.
+ */
+struct plan_log {
+	/*
+	 * The name of the series, and the identity: the canonical log selector with its pipeline,
+	 * then what it keeps: `logs{job="api"} |= "x" as lines by (job)`. No longer than
+	 * PLAN_LOG_NAME_MAX; a longer text is cut and ends in a checksum.
+	 */
+	char *name;
+	struct matcher *matchers; /* of stream labels, canonical order */
+	uint32_t nmatchers;
+	struct log_selector *log; /* the stages */
+	enum plan_log_value value;
+	enum plan_log_window window;
+	enum plan_log_keep keep;
+	struct names labels; /* sorted, unique */
+	uint32_t selector;   /* index into plan->selectors: {__name__="…"} */
+};
+
+#define PLAN_LOG_NAME_MAX 4096
+
 struct plan_node {
 	enum plan_op op;
 	enum value_type type; /* VALUE_SCALAR, VALUE_VECTOR, VALUE_STRING */
@@ -70,6 +111,11 @@ struct plan_node {
 	const struct function *function; /* PLAN_RANGE, PLAN_CALL */
 	uint32_t selector;		 /* PLAN_SELECT, PLAN_RANGE: index into plan->selectors, or
 					    PLAN_NONE */
+	/*
+	 * PLAN_RANGE of log lines: 1 + index into plan->logs; 0: of samples. The function then means
+	 * what it does in LogQL: rate() is per second of the range, without extrapolation.
+	 */
+	uint32_t log;
 	int64_t range_ms, offset_ms;	 /* of the selector or subquery */
 	int64_t step_ms;		 /* of the subquery */
 	enum at_kind at;		 /* of the selector or subquery */
@@ -102,6 +148,8 @@ struct plan {
 	uint32_t nnodes, nodes_cap;
 	struct plan_selector *selectors;
 	uint32_t nselectors, selectors_cap;
+	struct plan_log *logs;
+	uint32_t nlogs, logs_cap;
 	struct plan_grid *grids; /* the first is the rules' own */
 	uint32_t ngrids, grids_cap;
 	uint32_t nodes_max;	 /* PLAN_NODES_MAX unless a test says less */

@@ -71,8 +71,12 @@ void plan_node_format(const struct plan *plan, const struct plan_node *node, str
 		break;
 	case PLAN_RANGE:
 		buf_printf(out, "%s %s", node->function->name,
-			   node->selector == PLAN_NONE ? "of a subquery"
-						       : plan->selectors[node->selector].text);
+			   node->log ? plan->logs[node->log - 1].name
+			   : node->selector == PLAN_NONE
+				   ? "of a subquery"
+				   : plan->selectors[node->selector].text);
+		if (node->log)
+			buf_add_char(out, ' ');
 		format_range(node, out);
 		break;
 	case PLAN_SUBQUERY:

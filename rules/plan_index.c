@@ -45,6 +45,7 @@ uint64_t plan_node_hash(const struct plan_node *node)
 	state = hash_number(state, (uint64_t)node->op << 32 | (uint64_t)node->type);
 	state = hash_number(state, node->function ? (uint64_t)node->function->id + 1 : 0);
 	state = hash_number(state, node->selector);
+	state = hash_number(state, node->log);
 	state = hash_number(state, (uint64_t)node->range_ms);
 	state = hash_number(state, (uint64_t)node->offset_ms);
 	state = hash_number(state, (uint64_t)node->step_ms);
@@ -78,7 +79,7 @@ static bool absent_labels_are_equal(const struct plan_node *a, const struct plan
 bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 {
 	return a->op == b->op && a->type == b->type && a->function == b->function &&
-	       a->selector == b->selector && a->range_ms == b->range_ms &&
+	       a->selector == b->selector && a->log == b->log && a->range_ms == b->range_ms &&
 	       a->offset_ms == b->offset_ms && a->step_ms == b->step_ms && a->at == b->at &&
 	       a->at_ms == b->at_ms && a->edges == b->edges && a->grid == b->grid &&
 	       number_bits(a->number) == number_bits(b->number) &&

@@ -152,6 +152,8 @@ static void check_node(const struct plan *plan, const struct plan_node *node)
 	       plan->nodes[node->children[0]]->op == PLAN_SUBQUERY);
 	assert(node->grid < plan->ngrids);
 	assert(!has_selector || node->selector < plan->nselectors);
+	assert(node->log == 0 || (node->op == PLAN_RANGE &&
+				  plan->selectors[node->selector].log == node->log));
 	for (uint32_t i = 0; i < node->nchildren; i++) {
 		const struct plan_node *child = plan->nodes[node->children[i]];
 
@@ -175,6 +177,23 @@ static void check_selector(const struct plan *plan, uint32_t id)
 	for (uint32_t i = 1; i < selector->nmatchers; i++)
 		assert(matcher_compare(&selector->matchers[i - 1], &selector->matchers[i]) < 0);
 	assert(plan_index_find_selector(plan, selector->text) == id);
+	assert(selector->log <= plan->nlogs);
+	assert(selector->log == 0 || plan->logs[selector->log - 1].selector == id);
+}
+
+static void check_log(const struct plan *plan, uint32_t id)
+{
+	const struct plan_log *log = &plan->logs[id];
+	const struct plan_selector *selector = &plan->selectors[log->selector];
+
+	assert(selector->log == id + 1);
+	assert(selector->nmatchers == 1 && strcmp(selector->matchers[0].value, log->name) == 0);
+	assert(strlen(log->name) <= PLAN_LOG_NAME_MAX);
+	assert(log->nmatchers > 0);
+	for (uint32_t i = 1; i < log->nmatchers; i++)
+		assert(matcher_compare(&log->matchers[i - 1], &log->matchers[i]) < 0);
+	assert(log->keep != PLAN_LOG_ALL || log->labels.n == 0);
+	check_names(&log->labels);
 }
 
 void plan_check(const struct plan *plan)
@@ -190,4 +209,6 @@ void plan_check(const struct plan *plan)
 	assert(parents == children);
 	for (uint32_t i = 0; i < plan->nselectors; i++)
 		check_selector(plan, i);
+	for (uint32_t i = 0; i < plan->nlogs; i++)
+		check_log(plan, i);
 }

@@ -9,6 +9,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "rules/expr.h"
+#include "rules/log_selector.h"
 #include "rules/names.h"
 
 static void format_call(const struct expr *expr, struct buf *out)
@@ -21,6 +22,11 @@ static void format_call(const struct expr *expr, struct buf *out)
 		expr_format(expr->call.args[i], out);
 	}
 	buf_add_char(out, ')');
+	if (expr->call.is_grouped) {
+		buf_add_str(out, expr->call.without ? " without (" : " by (");
+		names_format(&expr->call.labels, out);
+		buf_add_char(out, ')');
+	}
 }
 
 static void format_number(const struct expr *expr, struct buf *out)
@@ -110,8 +116,14 @@ static void format_selector(const struct expr *expr, struct buf *out)
 
 		buf_add(out, name->value, name->value_len);
 	}
+	if (expr->selector.log)
+		buf_add_str(out, "logs");
 	format_matchers(expr->selector.matchers, n, out);
+	if (expr->selector.log)
+		log_stages_format(expr->selector.log, out);
 	if (expr->selector.range_ms > 0) {
+		if (expr->selector.log && expr->selector.log->nstages > 0)
+			buf_add_char(out, ' ');
 		buf_add_char(out, '[');
 		format_duration(expr->selector.range_ms, expr->range_expr, out);
 		buf_add_char(out, ']');

@@ -5,7 +5,7 @@
  * A group writes the names that its rules record, and ALERTS and ALERTS_FOR_STATE with the alert's
  * name; the labels that stand literally in the rule are known. It reads what its selectors may
  * match: a matcher that a known name or label fails rules the writer out. A selector into the past
- * (offset) does not see what is written now.
+ * (offset) does not see what is written now, and log lines no rule writes.
  *
  * Groups that read one another, directly or around a circle, are a strongly connected component:
  * they keep their file order. Tarjan's algorithm, started in file order along the edges reader →
@@ -189,7 +189,7 @@ static size_t first_candidate(const struct graph *graph, const struct expr *sele
 static void on_expr(void *ctx, const struct expr *expr)
 {
 	struct graph *graph = ctx;
-	if (expr->kind != EXPR_SELECTOR || expr->selector.offset_ms > 0)
+	if (expr->kind != EXPR_SELECTOR || expr->selector.offset_ms > 0 || expr->selector.log)
 		return;
 	bool only;
 	for (size_t i = first_candidate(graph, expr, &only), end; i < graph->nwrites; i = end) {

@@ -97,5 +97,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_dialect(EXPR_TOCSIN, text);
 	check_dialect(EXPR_PROMETHEUS, text);
+	check_dialect(EXPR_LOGQL, text);
 	return 0;
 }
