@@ -25,10 +25,24 @@ static bool has_metric_name(const struct expr *selector)
 	return false;
 }
 
+/* The selector without its range and modifiers, for a message. */
+static struct expr bare_selector(const struct expr *selector)
+{
+	struct expr copy = *selector;
+
+	copy.selector.range_ms = 0;
+	copy.selector.offset_ms = 0;
+	copy.range_expr = NULL;
+	copy.offset_expr = NULL;
+	copy.at = AT_NONE;
+	copy.edges = EDGES_PLAIN;
+	return copy;
+}
+
 /* logs{job="a"} |= "x": as it would be right. */
 static void complain_name(struct checker *checker, const struct expr *selector)
 {
-	struct expr copy = *selector;
+	struct expr copy = bare_selector(selector);
 	struct matcher matchers[EXPR_MATCHERS_MAX];
 	struct buf text;
 	uint32_t n = 0;
@@ -39,8 +53,6 @@ static void complain_name(struct checker *checker, const struct expr *selector)
 	copy.selector.matchers = matchers;
 	copy.selector.nmatchers = n;
 	copy.selector.is_named = false;
-	copy.selector.range_ms = 0;
-	copy.selector.offset_ms = 0;
 	buf_init(&text);
 	if (n > 0) {
 		expr_format(&copy, &text);
@@ -184,14 +196,13 @@ void check_log_call(struct checker *checker, const struct expr *call)
 static void check_ambiguous(void *ctx, const struct expr *expr)
 {
 	struct checker *checker = ctx;
-	struct expr copy = *expr;
+	struct expr copy;
 	struct buf text;
 
 	if (expr->kind != EXPR_SELECTOR || expr->selector.log || has_metric_name(expr) ||
 	    expr->selector.nmatchers == 0)
 		return;
-	copy.selector.range_ms = 0;
-	copy.selector.offset_ms = 0;
+	copy = bare_selector(expr);
 	buf_init(&text);
 	expr_format(&copy, &text);
 	if (buf_ok(&text))

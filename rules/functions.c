@@ -37,13 +37,15 @@ bool function_is_planned(struct slice name, bool with_additions)
 	return false;
 }
 
-const char *function_nearest(struct slice name)
+const char *function_nearest(struct slice name, bool with_additions)
 {
 	const char *names[FUNCTION_COUNT + AGGREGATE_OP_COUNT];
+	size_t n = 0;
 
 	for (size_t i = 0; i < FUNCTION_COUNT; i++)
-		names[i] = functions[i].name;
+		if (with_additions || !(functions[i].flags & ADDITION))
+			names[n++] = functions[i].name;
 	for (size_t i = 0; i < AGGREGATE_OP_COUNT; i++)
-		names[FUNCTION_COUNT + i] = aggregate_op_text((enum aggregate_op)i);
-	return nearest_name(name, names, FUNCTION_COUNT + AGGREGATE_OP_COUNT);
+		names[n++] = aggregate_op_text((enum aggregate_op)i);
+	return nearest_name(name, names, n);
 }

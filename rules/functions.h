@@ -43,6 +43,6 @@ const struct function *function_find(struct slice name, bool with_additions);
  */
 bool function_is_planned(struct slice name, bool with_additions);
 /* The function or aggregation whose name is nearest to a misspelt one, or NULL. */
-const char *function_nearest(struct slice name);
+const char *function_nearest(struct slice name, bool with_additions);
 
 #endif

@@ -241,13 +241,19 @@ static enum token_kind word_kind(const struct lexer *lexer, struct slice word, u
 	return TOKEN_IDENTIFIER;
 }
 
+/* May a colon be part of a word here? */
+static bool takes_colon(const struct lexer *lexer)
+{
+	return !lexer->in_braces && !lexer->in_brackets && !lexer->in_pipeline;
+}
+
 static struct token lex_word(struct lexer *lexer, struct token token)
 {
-	bool takes_colon = !lexer->in_braces && !lexer->in_brackets && !lexer->in_pipeline;
+	bool with_colon = takes_colon(lexer);
 	bool has_colon = false;
 	uint32_t at = token.offset;
 
-	for (int c; is_word(c = byte_at(lexer, at)) || (c == ':' && takes_colon); at++)
+	for (int c; is_word(c = byte_at(lexer, at)) || (c == ':' && with_colon); at++)
 		has_colon = has_colon || c == ':';
 	token.span = at - token.offset;
 	token.kind = has_colon ? TOKEN_METRIC_IDENTIFIER
@@ -319,7 +325,7 @@ struct token lexer_next(struct lexer *lexer)
 		token = lex_string(lexer, token, (char)c);
 	else if (is_digit(c) || (c == '.' && is_digit(byte_at(lexer, token.offset + 1))))
 		token = lexer->in_pipeline ? lex_literal(lexer, token) : lex_number(lexer, token);
-	else if (is_word(c) || (c == ':' && !lexer->in_braces && !lexer->in_brackets))
+	else if (is_word(c) || (c == ':' && takes_colon(lexer)))
 		token = lex_word(lexer, token);
 	else
 		token = lex_punctuation(lexer, token);

@@ -85,7 +85,7 @@ static bool parse_arguments(struct parser *parser, struct expr *call, const char
 static void complain_unknown(struct parser *parser, struct token name)
 {
 	struct slice text = token_text(&parser->lexer, name);
-	const char *nearest = function_nearest(text);
+	const char *nearest = function_nearest(text, parser->has_additions);
 	char hint[128];
 
 	snprintf(hint, sizeof(hint), "did you mean \"%s\"?", nearest ? nearest : "");

@@ -112,7 +112,7 @@ static const char *range_fault(const struct parser *parser, const struct expr *s
 		       "function first";
 	if (selector->selector.range_ms > 0)
 		return "a log selector takes one range";
-	if (selector->selector.offset_ms != 0)
+	if (selector->selector.offset_ms != 0 || selector->offset_expr)
 		return "offset stands after the range of a log selector: [5m] offset 1h";
 	return NULL;
 }

@@ -250,6 +250,12 @@ static void check_result(struct rule_loader *loader, const struct rule *rule, co
 		    value_type_text(expr->type));
 }
 
+static const enum expr_dialect expr_dialects[] = {
+	[DIALECT_TOCSIN] = EXPR_TOCSIN,
+	[DIALECT_PROMETHEUS] = EXPR_PROMETHEUS,
+	[DIALECT_LOGQL] = EXPR_LOGQL,
+};
+
 static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 		     enum rule_dialect dialect, const char *what, struct rule *rule)
 {
@@ -263,9 +269,8 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	rule->expr_text = yaml->expr;
 	rule->source = node->source;
 	size_t errors = loader->diags->errors;
-	int error = expr_parse_dialect(
-		&node->source, dialect == DIALECT_PROMETHEUS ? EXPR_PROMETHEUS : EXPR_TOCSIN,
-		loader->arena, loader->diags, &rule->expr);
+	int error = expr_parse_dialect(&node->source, expr_dialects[dialect], loader->arena,
+				       loader->diags, &rule->expr);
 	if (!error)
 		error = expr_resolve(rule->expr, &(struct query_bounds){ 0, 0, 0 }, &node->source,
 				     loader->diags);
@@ -376,9 +381,6 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 		yaml->warmup = WARMUP_OFF;
 	}
 	refuse_keys(loader, &group_keys, node, given & GROUP_LATER, NOT_YET, what);
-	if (yaml->dialect == DIALECT_LOGQL)
-		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "dialect"), NULL,
-			  "\"dialect: logql\" in %s is not there yet", what);
 	if (yaml->evaluate == EVALUATE_ARRIVAL && (given & KEY_BIT(GROUP_EVALUATE)))
 		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "evaluate"), NULL,
 			  "\"evaluate: arrival\" in %s is not there yet", what);

@@ -17,7 +17,7 @@
 #define RULE_RUN_MAX 16	 /* runbooks that one rule may name */
 
 enum rule_kind { RULE_RECORD, RULE_ALERT };
-enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS };
+enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS, DIALECT_LOGQL };
 enum rule_warmup { WARMUP_AUTO, WARMUP_OFF };
 
 struct rule_text {

@@ -97,8 +97,8 @@ static const struct bind_field group_fields[] = {
 			    .offset = offsetof(struct group_yaml, dialect),
 			    .values = "tocsin,prometheus,logql",
 			    .default_text = "tocsin",
-			    .doc = "prometheus: without any addition of Tocsin's. logql: not there "
-				   "yet." },
+			    .doc = "prometheus: without any addition of Tocsin's. logql: bare "
+				   "braces select logs." },
 	[GROUP_WARMUP] = { .key = "warmup",
 			   .type = BIND_ENUM,
 			   .offset = offsetof(struct group_yaml, warmup),

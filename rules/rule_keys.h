@@ -55,7 +55,6 @@ enum group_key {
 };
 
 /* Values that are refused as not there yet, behind those that rule_file.h knows. */
-enum { DIALECT_LOGQL = DIALECT_PROMETHEUS + 1 };
 enum { EVALUATE_TICK, EVALUATE_ARRIVAL };
 
 struct group_yaml {

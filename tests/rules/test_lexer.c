@@ -6,7 +6,7 @@
 #include "tests/check_main.h"
 
 /* All tokens, one letter for its class or its own text, with spaces between. */
-static char *tokens_of(const char *text)
+static char *tokens_of(const char *text, bool in_pipeline)
 {
 	struct lexer lexer;
 	struct buf out;
@@ -14,12 +14,13 @@ static char *tokens_of(const char *text)
 
 	buf_init(&out);
 	lexer_init(&lexer, slice_from(text));
+	lexer.in_pipeline = in_pipeline;
 	do {
 		token = lexer_next(&lexer);
 		if (out.len)
 			buf_add_char(&out, ' ');
 		if (token.kind <= TOKEN_STRING)
-			buf_add_char(&out, ".?imndt"[token.kind]);
+			buf_add_char(&out, ".?imndbt"[token.kind]);
 		else
 			buf_add_str(&out, token_kind_text(token.kind));
 	} while (token.kind != TOKEN_END && token.kind != TOKEN_ERROR);
@@ -28,7 +29,15 @@ static char *tokens_of(const char *text)
 
 static void check_tokens(const char *text, const char *wanted)
 {
-	char *got = tokens_of(text);
+	char *got = tokens_of(text, false);
+
+	ck_assert_msg(strcmp(got, wanted) == 0, "%s: wanted %s, got %s", text, wanted, got);
+	free(got);
+}
+
+static void check_pipeline(const char *text, const char *wanted)
+{
+	char *got = tokens_of(text, true);
 
 	ck_assert_msg(strcmp(got, wanted) == 0, "%s: wanted %s, got %s", text, wanted, got);
 	free(got);
@@ -147,6 +156,26 @@ START_TEST(tokens_say_what_else_they_may_be)
 }
 END_TEST
 
+START_TEST(lexer_reads_pipelines)
+{
+	check_pipeline("|= `x` # no word\n != \"y\" or ip(", "|= t != t i i ( .");
+	check_pipeline("|sum by and or nan inf OFFSET fill(", "| i i i i i i i i ( .");
+	check_pipeline("a:b", "i : i .");
+	check_pipeline("5 5.5 .5 5. 1e3 1E-3 1e+3 010 -5", "n n n n n n n n - n .");
+	check_pipeline("5s 1.5s 1h30m 100us 2ns 3ms 1d 1w 1y", "d d d d d d d d d .");
+	check_pipeline("1B 1kB 1KB 1KiB 1MB 1MiB 1.5GB 1GiB 1TB 1TiB 1PB 1PiB",
+		       "b b b b b b b b b b b b .");
+	check_pipeline("0x10", "?");
+	check_pipeline("1_000", "?");
+	check_pipeline("1mb", "?");
+	check_pipeline("1MB5", "?");
+	check_pipeline("1MB1s", "?");
+	check_pipeline("5x", "?");
+	check_pipeline("1e400", "?");
+	check_pipeline("5m[5m] )", "d [ d ] ) .");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("lexer");
@@ -159,6 +188,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, lexer_knows_where_it_stands);
 	tcase_add_test(tcase, lexer_says_why_it_fails);
 	tcase_add_test(tcase, tokens_say_what_else_they_may_be);
+	tcase_add_test(tcase, lexer_reads_pipelines);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

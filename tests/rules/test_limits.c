@@ -154,6 +154,68 @@ START_TEST(matchers_are_limited)
 }
 END_TEST
 
+/* count_over_time(logs{a="b"} head (part × n) tail [5m]) */
+static char *pipeline(const char *head, const char *part, int n, const char *tail)
+{
+	struct buf out;
+
+	buf_init(&out);
+	buf_printf(&out, "count_over_time(logs{a=\"b\"} %s", head);
+	repeat(&out, part, n);
+	buf_printf(&out, "%s [5m])", tail);
+	return buf_take(&out);
+}
+
+START_TEST(log_stages_are_limited)
+{
+	static const char message[] = "log pipeline has more than 64 stages";
+
+	check_right(pipeline("", "|= \"x\"", LOG_STAGES_MAX, ""));
+	check_limit(pipeline("", "|= \"x\"", LOG_STAGES_MAX + 1, ""), message);
+	check_limit(pipeline("", "| decolorize", 10000, ""), message);
+}
+END_TEST
+
+START_TEST(parts_of_log_stages_are_limited)
+{
+	static const char message[] = "stage has more than 256 parts";
+	static const struct {
+		const char *head, *part, *tail;
+	} stages[] = {
+		{ "|= `x`", " or `x`", "" },
+		{ "| json x", ", x", "" },
+		{ "| logfmt x", ", x=`y`", "" },
+		{ "| keep x", ", x", "" },
+		{ "| drop x", ", x!=`y`", "" },
+		{ "| x > 1", " or x = `y`", "" },
+		{ "| x > 1", " and x > 1", "" },
+		{ "| x > 1", ", (x > 1)", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		check_right(pipeline(stages[i].head, stages[i].part, LOG_STAGE_ITEMS_MAX - 1,
+				     stages[i].tail));
+		check_limit(pipeline(stages[i].head, stages[i].part, LOG_STAGE_ITEMS_MAX,
+				     stages[i].tail),
+			    message);
+	}
+}
+END_TEST
+
+START_TEST(depth_of_label_filters_is_limited)
+{
+	static const char message[] = "expression is nested deeper than 200 levels";
+	char *filter = nested("(", "x > 1", ")", EXPR_DEPTH_MAX - 1);
+
+	check_right(pipeline("| ", filter, 1, "")); /* and the call's parenthesis */
+	free(filter);
+	filter = nested("(", "x > 1", ")", EXPR_DEPTH_MAX);
+	check_limit(pipeline("| ", filter, 1, ""), message);
+	free(filter);
+	check_limit(pipeline("| ", "(", 100000, ""), message);
+}
+END_TEST
+
 START_TEST(plan_nodes_are_limited)
 {
 	static const char text[] = "a + b + c";
@@ -219,6 +281,9 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, height_is_limited);
 	tcase_add_test(tcase, nodes_are_limited);
 	tcase_add_test(tcase, matchers_are_limited);
+	tcase_add_test(tcase, log_stages_are_limited);
+	tcase_add_test(tcase, parts_of_log_stages_are_limited);
+	tcase_add_test(tcase, depth_of_label_filters_is_limited);
 	tcase_add_test(tcase, plan_nodes_are_limited);
 	tcase_add_test(tcase, arena_limit_is_no_memory);
 	suite_add_tcase(suite, tcase);

@@ -16,6 +16,14 @@ static const char right[] = "sum by (b, a, \"l.x\") (rate(x{c=~\"d.*\",e=\"\\n\"
 			    "topk(2, -z) and label_join(absent(w{j=\"k\",l=\"m\"}), \"n\", `o`, "
 			    "\"p\") unless 1 + 2 < v";
 
+static const char logs[] = "sum by (b) (rate(logs{c=~\"d.*\"} |= \"e\\n\" or ip(\"::1\") | json | "
+			   "logfmt f, g=\"h\" | i =~ \"j\" or k > -5 and l = \"m\" | label_format "
+			   "n=o | keep p=\"q\", b [5m])) + stddev_over_time(logs{c=\"d\"} | regexp "
+			   "\"(?P<r>.)\" | line_format \"s\" | unwrap r [5m]) by (t, u) + "
+			   "absent_over_time({c=\"d\"}[5m] != \"v\")";
+
+static const char *planned; /* by plan_expression() */
+
 static int plan_expression(void)
 {
 	struct parse parse;
@@ -24,7 +32,7 @@ static int plan_expression(void)
 	struct buf text;
 
 	buf_init(&text);
-	parse_init(&parse, right, sizeof(right) - 1);
+	parse_init(&parse, planned, strlen(planned));
 	int error = parse.error;
 
 	if (!error)
@@ -53,6 +61,9 @@ static int plan_expression(void)
 
 START_TEST(expression_or_no_memory)
 {
+	planned = right;
+	ck_assert_uint_gt(nomem_sweep(plan_expression), 50);
+	planned = logs;
 	ck_assert_uint_gt(nomem_sweep(plan_expression), 50);
 }
 END_TEST

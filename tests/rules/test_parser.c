@@ -203,17 +203,27 @@ START_TEST(walk_visits_parents_first)
 }
 END_TEST
 
-static void check_prometheus(const char *text, const char *wanted)
+static void check_dialect(enum expr_dialect dialect, const char *text, const char *wanted)
 {
 	struct parse parse;
 	struct buf got;
 
 	buf_init(&got);
-	parse_init_dialect(&parse, EXPR_PROMETHEUS, text, strlen(text));
+	parse_init_dialect(&parse, dialect, text, strlen(text));
 	describe(&parse, text, &got);
 	ck_assert_str_eq(got.ptr, wanted);
 	parse_fini(&parse);
 	buf_fini(&got);
+}
+
+static void check_prometheus(const char *text, const char *wanted)
+{
+	check_dialect(EXPR_PROMETHEUS, text, wanted);
+}
+
+static void check_logql(const char *text, const char *wanted)
+{
+	check_dialect(EXPR_LOGQL, text, wanted);
 }
 
 /* A group may switch off all that Tocsin adds. */
@@ -225,8 +235,53 @@ START_TEST(prometheus_dialect_has_no_additions)
 	check_prometheus(
 		"{a=\"b\"} != \"x\"",
 		"! 12+3 binary expression must contain only scalar and instant vector types\n");
+	check_prometheus("count_over_time({a=\"b\"} |= \"x\" [5m])",
+			 "! 25+2 unexpected \"|=\" in function call, expected \",\" or \")\"\n");
+	check_prometheus("avg_over_time(x[5m]) by (a)", "! 22+2 unexpected \"by\"\n");
+	check_prometheus("bytes_rate({a=\"b\"}[5m])",
+			 "! 1+10 unknown function with name \"bytes_rate\"\n");
+	check_prometheus("rate_counter(x[5m])",
+			 "! 1+12 unknown function with name \"rate_counter\"\n");
+	check_prometheus("x / 0", "=\n");
+	check_prometheus("1 > 2", "! 3+1 comparisons between scalars must use BOOL modifier\n"
+				  "? write \"> bool\"\n");
+	check_prometheus("-2 ^ 2", "=\n: scalar\n");
 	check_prometheus("anomaly(x)", "! 1+7 unknown function with name \"anomaly\"\n");
 	check_prometheus("sin(x)", "! 1+3 \"sin\" is not supported yet\n");
+}
+END_TEST
+
+/* What makes rules for Loki work; their canonical form is written as everybody reads it. */
+START_TEST(logql_dialect_selects_logs)
+{
+	check_logql("rate({a=\"b\"}[5m])", "= rate(logs{a=\"b\"}[5m])\n");
+	check_logql("count_over_time({a=\"b\"}[5m]) / count_over_time({a=\"b\"} |= \"x\" [5m])",
+		    "= count_over_time(logs{a=\"b\"}[5m]) / count_over_time(logs{a=\"b\"} |= \"x\" "
+		    "[5m])\n");
+	check_logql("sum by (c) (rate(({a=\"b\"})[5m])) > 0",
+		    "= sum by (c) (rate(logs{a=\"b\"}[5m])) > 0\n");
+	check_logql("rate(logs{a=\"b\"}[5m])", "=\n");
+	check_logql("{a=\"b\"}", "! 1+7 a log selector needs a range and a function\n"
+				 "? count_over_time(logs{job=\"api\"} |= \"error\" [5m])\n");
+	/* Metrics have a name. */
+	check_logql("rate(x{a=\"b\"}[5m]) + {__name__=\"y\",a=\"b\"}",
+		    "=\n");
+}
+END_TEST
+
+START_TEST(logql_dialect_calculates_differently)
+{
+	check_logql("1 > 2", "= 1 > bool 2\n: scalar\n");
+	check_logql("time() >= 1 == 1", "= time() >= bool 1 == bool 1\n: scalar\n");
+	check_logql("x > 2", "=\n");
+	check_logql("-2 ^ 2", "= (-2) ^ 2\n: scalar\n");
+	check_logql("-2^2 * x", "= (-2) ^ 2 * x\n");
+	check_logql("+2 ^ 2", "= (2) ^ 2\n: scalar\n");
+	check_logql("--2 ^ 2", "= -(-2) ^ 2\n: scalar\n");
+	check_logql("-x ^ 2", "=\n");
+	check_logql("-2", "=\n: scalar\n");
+	check_logql("x / 0", "=\n");
+	check_logql("rate(x[10m / 2])", "=\n");
 }
 END_TEST
 
@@ -240,6 +295,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, parser_reads_white_space_and_comments);
 	tcase_add_test(tcase, parser_points_into_later_lines);
 	tcase_add_test(tcase, prometheus_dialect_has_no_additions);
+	tcase_add_test(tcase, logql_dialect_selects_logs);
+	tcase_add_test(tcase, logql_dialect_calculates_differently);
 	tcase_add_test(tcase, walk_visits_parents_first);
 	suite_add_tcase(suite, tcase);
 	return suite;

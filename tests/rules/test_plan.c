@@ -343,6 +343,186 @@ START_TEST(plan_keeps_apart_a_thousand_nodes)
 }
 END_TEST
 
+/* The derived series that a rule reads; the last node but the root's is the function of it. */
+static const struct plan_log *add_log(const char *text)
+{
+	const struct plan_node *node = add_node(text);
+
+	while (node->log == 0 && node->nchildren > 0)
+		node = plan->nodes[node->children[0]];
+	ck_assert_uint_gt(node->log, 0);
+	ck_assert_uint_eq(node->selector, plan->logs[node->log - 1].selector);
+	return &plan->logs[node->log - 1];
+}
+
+static void check_log_name(const char *text, const char *wanted)
+{
+	ck_assert_str_eq(add_log(text)->name, wanted);
+}
+
+START_TEST(plan_derives_series_from_logs)
+{
+	const struct plan_log *log = add_log("quantile_over_time(0.9, logs{b=\"2\",a=~\"1\"} |= "
+					     "\"x\" | json | unwrap bytes(n) [5m]) by (d, c, d)");
+
+	ck_assert_str_eq(log->name, "logs{a=~\"1\",b=\"2\"} |= \"x\" | json | unwrap bytes(n) as "
+				    "events by (c, d)");
+	ck_assert_uint_eq(log->nmatchers, 2);
+	ck_assert_str_eq(log->matchers[0].name, "a");
+	ck_assert(matcher_is_match(&log->matchers[0], SLICE("1")));
+	ck_assert_uint_eq(log->log->nstages, 3);
+	ck_assert_int_eq(log->log->stages[0].line.op, LINE_CONTAINS);
+	ck_assert(slice_is(log->log->stages[0].line.args[0].text, "x"));
+	ck_assert_int_eq(log->log->stages[2].unwrap.how, UNWRAP_BYTES);
+	ck_assert_int_eq(log->value, PLAN_LOG_UNWRAPPED);
+	ck_assert_int_eq(log->window, PLAN_LOG_EVENTS);
+	ck_assert_int_eq(log->keep, PLAN_LOG_BY);
+	ck_assert_uint_eq(log->labels.n, 2);
+	/* It is an ordinary selector, of a name. */
+	const struct plan_selector *selector = &plan->selectors[log->selector];
+
+	ck_assert_uint_eq(selector->nmatchers, 1);
+	ck_assert_str_eq(selector->matchers[0].name, METRIC_NAME);
+	ck_assert_str_eq(selector->matchers[0].value, log->name);
+	ck_assert_uint_eq(selector->log, 1);
+	add("up");
+	ck_assert_uint_eq(plan->selectors[1].log, 0);
+}
+END_TEST
+
+/* A copy of the tree: every kind of stage outlives it. */
+START_TEST(plan_keeps_stages_of_its_own)
+{
+	check_log_name(
+		"count_over_time(logs{a=\"b\"} != \"x\" or ip(\"::1\") | json p, q=\"r\" | logfmt "
+		"--strict s | regexp \"(?P<t>.)\" | x > -1.5s or y = ip(\"10.0.0.0/8\") and z =~ "
+		"\"1|2\" | line_format \"{{.p}}\" | label_format u=v, w=\"x\" | decolorize | drop "
+		"q=~\"5\", r | keep p [5m])",
+		"logs{a=\"b\"} != \"x\" or ip(\"::1\") | json p, q=\"r\" | logfmt --strict s | "
+		"regexp \"(?P<t>.)\" | x > -1.5s or y = ip(\"10.0.0.0/8\") and z =~ \"1|2\" | "
+		"line_format \"{{.p}}\" | label_format u=v, w=\"x\" | decolorize | drop q=~\"5\", r "
+		"| keep p as lines");
+	const struct log_selector *log = plan->logs[0].log;
+	const struct log_filter *filter = log->stages[4].filter;
+
+	ck_assert_uint_eq(log->nstages, 10);
+	ck_assert_int_eq(filter->kind, FILTER_OR);
+	ck_assert(filter->left->number == -1.5 && slice_is(filter->left->literal, "-1.5s"));
+	ck_assert_uint_eq(filter->height, 3);
+	ck_assert(matcher_is_match(filter->right->right->matcher, SLICE("2")));
+	ck_assert(matcher_is_match(log->stages[8].labels.items[0].matcher, SLICE("5")));
+	ck_assert(slice_is(log->stages[9].labels.items[0].name, "p"));
+}
+END_TEST
+
+START_TEST(plan_derives_what_functions_need)
+{
+#define S "logs{a=\"b\"} | logfmt n | unwrap n"
+	static const char *const sums[] = { "sum", "rate" };
+	static const char *const events[] = { "avg", "stddev", "stdvar", "first", "last" };
+	char text[128];
+
+	check_log_name("count_over_time(logs{a=\"b\"}[5m])", "logs{a=\"b\"} as lines");
+	check_log_name("rate(logs{a=\"b\"}[1m])", "logs{a=\"b\"} as lines");
+	check_log_name("bytes_over_time(logs{a=\"b\"}[1m])", "logs{a=\"b\"} as bytes");
+	check_log_name("bytes_rate(logs{a=\"b\"}[1m])", "logs{a=\"b\"} as bytes");
+	check_log_name("absent_over_time(logs{a=\"b\"}[1m])", "logs{a=\"b\"} as lines by ()");
+	check_log_name("absent_over_time(" S " [1m])", S " as sum by ()");
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "%s%s(" S " [1m])", sums[i], i ? "" : "_over_time");
+		check_log_name(text, S " as sum");
+	}
+	check_log_name("min_over_time(" S " [1m])", S " as min");
+	check_log_name("max_over_time(" S " [1m])", S " as max");
+	for (int i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "%s_over_time(" S " [1m])", events[i]);
+		check_log_name(text, S " as events");
+	}
+	check_log_name("quantile_over_time(0.5, " S " [1m])", S " as events");
+	check_log_name("rate_counter(" S " [1m])", S " as events");
+	ck_assert_uint_eq(plan->nlogs, 8);
+}
+END_TEST
+
+/* Labels that the aggregation drops are dropped at the door, where nothing changes by it. */
+START_TEST(plan_pushes_labels_down_where_that_is_exact)
+{
+	check_log_name("sum by (c) (count_over_time(logs{a=\"b\"}[5m]))",
+		       "logs{a=\"b\"} as lines by (c)");
+	check_log_name("sum without (d, c) ((rate(logs{a=\"b\"}[5m])))",
+		       "logs{a=\"b\"} as lines without (c, d)");
+	check_log_name("sum(bytes_rate(logs{a=\"b\"}[5m]))", "logs{a=\"b\"} as bytes by ()");
+	check_log_name("group by (c) (rate(logs{a=\"b\"}[5m]))", "logs{a=\"b\"} as lines by (c)");
+	check_log_name("max by (c) (max_over_time(" S " [5m]))", S " as max by (c)");
+	check_log_name("min by (c) (min_over_time(" S " [5m]))", S " as min by (c)");
+	check_log_name("group by (c) (avg_over_time(" S " [5m]))", S " as events by (c)");
+	/* … and kept where it would. */
+	check_log_name("max by (c) (count_over_time(logs{a=\"b\"}[5m]))", "logs{a=\"b\"} as lines");
+	check_log_name("count(count_over_time(logs{a=\"b\"}[5m]))", "logs{a=\"b\"} as lines");
+	check_log_name("sum by (c) (max_over_time(" S " [5m]))", S " as max");
+	check_log_name("sum by (c) (avg_over_time(" S " [5m]))", S " as events");
+	check_log_name("sum by (c) (abs(rate(logs{a=\"b\"}[5m])))", "logs{a=\"b\"} as lines");
+	check_log_name("sum by (c) (rate(logs{a=\"b\"}[5m]) / 2)", "logs{a=\"b\"} as lines");
+	check_log_name("sum by (c) (avg_over_time(" S " [5m]) by (d))", S " as events by (d)");
+	check_log_name("max_over_time(sum(rate(logs{a=\"b\"}[5m]))[1h:1m])",
+		       "logs{a=\"b\"} as lines by ()");
+}
+END_TEST
+
+START_TEST(plan_shares_derived_series)
+{
+	check_same("rate({b=\"1\",a=\"2\"}[5m] |= 'x')", "rate(logs{a=\"2\",b=\"1\"} |= `x` [5m])");
+	check_different("rate(logs{a=\"2\"}[5m])", "rate(logs{a=\"2\"}[1m])");
+	check_different("rate(logs{a=\"2\"}[5m])", "rate(logs{a=\"2\"}[5m] offset 1m)");
+	uint32_t n = plan->nlogs;
+
+	add("sum(rate(logs{a=\"2\"}[5m]))");
+	ck_assert_uint_eq(plan->nlogs, n + 1);
+	add("sum(count_over_time(logs{a=\"2\"}[1h])) + sum(rate(logs{a=\"2\"}[5m] offset 1d))");
+	ck_assert_uint_eq(plan->nlogs, n + 1);
+	/* Who selects that series by its name reads samples, not lines. */
+	check_different("rate(logs{a=\"2\"}[5m])",
+			"rate({__name__=\"logs{a=\\\"2\\\"} as lines\"}[5m])");
+	ck_assert_uint_eq(plan->nlogs, n + 1);
+}
+END_TEST
+
+START_TEST(plan_shows_derived_series)
+{
+	check_format("sum by (c) (rate(logs{a=\"b\"} |= \"x\" [5m] offset 1m)) > 2",
+		     "#3 >\n"
+		     "  #1 sum by (c)\n"
+		     "    #0 rate logs{a=\"b\"} |= \"x\" as lines by (c) [5m] offset 1m\n"
+		     "  #2 2\n");
+}
+END_TEST
+
+/* A label's value has a limit, and so have the names of series. */
+START_TEST(plan_shortens_long_names)
+{
+	struct buf text;
+	const struct plan_log *a, *b;
+
+	buf_init(&text);
+	buf_add_str(&text, "rate(logs{a=\"b\"} |= \"");
+	for (int i = 0; i < PLAN_LOG_NAME_MAX; i++)
+		buf_add_str(&text, "\xc3\xa4");
+	buf_add_str(&text, "1\" [5m])");
+	a = add_log(text.ptr);
+	ck_assert_uint_le(strlen(a->name), PLAN_LOG_NAME_MAX);
+	ck_assert_uint_gt(strlen(a->name), PLAN_LOG_NAME_MAX - 4);
+	ck_assert(slice_is_utf8(slice_from(a->name)));
+	char *name = slice_dup(slice_from(a->name));
+
+	text.ptr[text.len - 8] = '2';
+	b = add_log(text.ptr);
+	ck_assert_uint_eq(plan->nlogs, 2);
+	ck_assert_str_ne(name, b->name);
+	free(name);
+	buf_fini(&text);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("plan");
@@ -361,6 +541,13 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, plan_orders_children_before_parents);
 	tcase_add_test(tcase, plan_order_is_linear_in_nodes);
 	tcase_add_test(tcase, plan_keeps_apart_a_thousand_nodes);
+	tcase_add_test(tcase, plan_derives_series_from_logs);
+	tcase_add_test(tcase, plan_keeps_stages_of_its_own);
+	tcase_add_test(tcase, plan_derives_what_functions_need);
+	tcase_add_test(tcase, plan_pushes_labels_down_where_that_is_exact);
+	tcase_add_test(tcase, plan_shares_derived_series);
+	tcase_add_test(tcase, plan_shows_derived_series);
+	tcase_add_test(tcase, plan_shortens_long_names);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

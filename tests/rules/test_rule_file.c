@@ -156,6 +156,18 @@ START_TEST(rule_file_reads_expressions_in_the_groups_dialect)
 }
 END_TEST
 
+START_TEST(rule_file_reads_rules_for_loki)
+{
+	load_good("groups: [{name: g, dialect: logql,"
+		  " rules: [{record: a, expr: 'rate({b=\"c\"}[5m]) / 0'}]}]");
+	ck_assert_str_eq(set->groups[0].rules[0].query, "rate(logs{b=\"c\"}[5m]) / 0");
+	ck_assert_int_eq(set->groups[0].dialect, DIALECT_LOGQL);
+	ck_assert_uint_eq(set->plan->nlogs, 1);
+	const struct plan_node *root = set->plan->nodes[set->groups[0].rules[0].root];
+	ck_assert_int_eq(root->binary, OP_DIV_OR_NAN);
+}
+END_TEST
+
 START_TEST(rule_file_takes_defaults)
 {
 	load_good(full_file);
