@@ -117,7 +117,9 @@ void emit_coverage(struct engine *engine, const struct selector *selector, int64
 	if (!engine->options.journal)
 		return;
 	buf_clear(&engine->buf);
-	coverage_record_encode(slice_from(selector->text), since_ms, &engine->buf);
+	const struct coverage_entry entry = { slice_from(selector->text), since_ms,
+					      selector->bucket_ms };
+	coverage_record_encode(&entry, &engine->buf);
 	emit(engine, RECORD_COVERAGE);
 }
 

@@ -231,7 +231,7 @@ struct restore {
 	bool has_fed; /* some series was a sender's */
 	struct coverage {
 		char *text;
-		int64_t since_ms;
+		int64_t since_ms, bucket_ms;
 		size_t order; /* the later one counts */
 	} * coverage;
 	size_t ncoverage, coverage_cap;
@@ -467,6 +467,11 @@ int rule_data_reserve(struct rule_state *rule);
 int shape_priced(struct binding *binding, int64_t *units);
 /* Goes on with loading and with letting go of old generations. True: more to do. */
 bool load_step(struct engine *engine, int64_t *units);
+/* Can windows whose edges are multiples of `wanted` be told from buckets that were `there`? */
+static inline bool buckets_serve(int64_t there_ms, int64_t wanted_ms)
+{
+	return there_ms == 0 || wanted_ms % there_ms == 0;
+}
 /* Works out anew since when all is covered, and journals it. */
 void generation_warm(struct engine *engine, struct generation *generation);
 void generation_free(struct engine *engine, struct generation *generation);

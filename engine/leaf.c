@@ -229,7 +229,8 @@ int range_state_new(struct node *node)
 	struct range_state *state = node->state = calloc(1, sizeof(*state));
 	if (!state)
 		return ERR_NOMEM;
-	state->function = range_function_get(node->plan->function->id);
+	enum function_id id = node->plan->function->id;
+	state->function = node->plan->log ? log_function_get(id) : range_function_get(id);
 	assert(state->function);
 	state->within = PREFETCH_SAMPLES_MAX;
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "rules/log_bucket.h"
 
 /* ---- life ---- */
 
@@ -243,6 +244,29 @@ static int (*const stages[])(struct engine *engine, struct generation *young, in
 
 /* ---- into force ---- */
 
+/*
+ * The widths of the buckets that lines are counted in from now on. What was counted in wider ones,
+ * or others, does not tell what the rules ask for: then it counts as not there.
+ */
+static void buckets_set(struct engine *engine, const struct generation *generation)
+{
+	const struct plan *plan = generation->set->plan;
+	int64_t *widths_ms = plan->nlogs ? malloc(plan->nlogs * sizeof(*widths_ms)) : NULL;
+	if (widths_ms)
+		log_bucket_widths(generation->set, widths_ms);
+	for (uint32_t i = 0; i < plan->nlogs; i++) {
+		struct selector *selector =
+			binding_selector(generation->binding, plan->logs[i].selector);
+		/* Without memory to tell, nothing is known of it. */
+		int64_t width_ms = widths_ms ? widths_ms[i] : 1;
+		if (!buckets_serve(selector->bucket_ms, width_ms) &&
+		    engine->now_ms > selector->covered_since_ms)
+			selector->covered_since_ms = engine->now_ms;
+		selector->bucket_ms = width_ms;
+	}
+	free(widths_ms);
+}
+
 /* Before the first time is told nothing is covered yet: restore_time() comes here then. */
 void generation_warm(struct engine *engine, struct generation *generation)
 {
@@ -275,6 +299,7 @@ static void swap(struct engine *engine)
 		adopt_states(engine, old, young);
 	engine->active = young;
 	engine->loading = NULL;
+	buckets_set(engine, young);
 	for (uint32_t i = 0; i < young->set->ngroups; i++)
 		if (young->groups[i].due_ms == DUE_UNKNOWN && engine->now_ms != TIME_NONE)
 			young->groups[i].due_ms =

@@ -243,15 +243,6 @@ static bool eval_predict_linear(const struct range *r, double *out)
 	return true;
 }
 
-/* Of sums that each sample brings, as bytes of lines are, per second of the range. */
-static bool eval_rate_of_sum(const struct range *r, double *out)
-{
-	if (!eval_sum(r, out))
-		return false;
-	*out /= r->range_s;
-	return true;
-}
-
 static const struct range_function range_functions[FUNCTION_COUNT] = {
 	[FN_RATE] = { eval_rate },
 	[FN_INCREASE] = { eval_increase },
@@ -273,10 +264,52 @@ static const struct range_function range_functions[FUNCTION_COUNT] = {
 	[FN_PRESENT_OVER_TIME] = { eval_present },
 	[FN_DERIV] = { eval_deriv },
 	[FN_PREDICT_LINEAR] = { eval_predict_linear },
+};
+
+/* ---- of log lines ---- */
+
+/* What each sample brings, per second of the range. */
+static bool eval_rate_of_sum(const struct range *r, double *out)
+{
+	eval_sum(r, out);
+	*out /= r->range_s;
+	return true;
+}
+
+/*
+ * A counter that lines tell: as rate(), but a single value is no increase rather than nothing, and
+ * so are several of one millisecond.
+ */
+static bool eval_rate_counter(const struct range *r, double *out)
+{
+	if (r->offsets[r->n - 1] == r->offsets[0])
+		*out = 0;
+	else
+		eval_rate(r, out);
+	return true;
+}
+
+static const struct range_function log_functions[FUNCTION_COUNT] = {
+	[FN_COUNT_OVER_TIME] = { eval_sum },
+	[FN_RATE] = { eval_rate_of_sum },
 	[FN_BYTES_OVER_TIME] = { eval_sum },
 	[FN_BYTES_RATE] = { eval_rate_of_sum },
-	[FN_RATE_COUNTER] = { eval_rate },
+	[FN_SUM_OVER_TIME] = { eval_sum },
+	[FN_MIN_OVER_TIME] = { eval_min },
+	[FN_MAX_OVER_TIME] = { eval_max },
+	[FN_AVG_OVER_TIME] = { eval_avg },
+	[FN_STDDEV_OVER_TIME] = { eval_stddev },
+	[FN_STDVAR_OVER_TIME] = { eval_stdvar },
+	[FN_QUANTILE_OVER_TIME] = { eval_quantile },
+	[FN_FIRST_OVER_TIME] = { eval_first },
+	[FN_LAST_OVER_TIME] = { eval_last },
+	[FN_RATE_COUNTER] = { eval_rate_counter },
 };
+
+const struct range_function *log_function_get(enum function_id id)
+{
+	return log_functions[id].eval ? &log_functions[id] : NULL;
+}
 
 const struct range_function *range_function_get(enum function_id id)
 {

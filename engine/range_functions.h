@@ -31,6 +31,12 @@ struct range_function {
 	bool (*eval)(const struct range *range, double *out);
 };
 
+/*
+ * The function over a log range. Its samples are what log lines came to in buckets, or single values
+ * (plan_log.window), and there are none of lines that did not come: so a count is a sum, and a rate
+ * is that per second of the range, as LogQL has it. NULL for one that takes no log range.
+ */
+const struct range_function *log_function_get(enum function_id id);
 /* NULL for a function that is none of one series' samples. */
 const struct range_function *range_function_get(enum function_id id);
 

@@ -143,9 +143,8 @@ static void restore_position(void *ctx, struct slice key, struct slice payload)
 static void restore_coverage(struct engine *engine, struct slice payload)
 {
 	struct restore *restore = &engine->restore;
-	struct slice text;
-	int64_t since_ms;
-	if (coverage_record_decode(payload, &text, &since_ms))
+	struct coverage_entry entry;
+	if (coverage_record_decode(payload, &entry))
 		return;
 	if (restore->ncoverage == restore->coverage_cap) {
 		size_t cap = restore->coverage_cap ? restore->coverage_cap * 2 : 64;
@@ -155,11 +154,11 @@ static void restore_coverage(struct engine *engine, struct slice payload)
 		restore->coverage = grown;
 		restore->coverage_cap = cap;
 	}
-	char *copy = slice_dup(text);
+	char *copy = slice_dup(entry.selector);
 	if (!copy)
 		return;
 	struct coverage *coverage = &restore->coverage[restore->ncoverage];
-	*coverage = (struct coverage){ copy, since_ms, restore->ncoverage };
+	*coverage = (struct coverage){ copy, entry.since_ms, entry.bucket_ms, restore->ncoverage };
 	restore->ncoverage++;
 }
 
@@ -196,7 +195,7 @@ static void coverage_apply(struct engine *engine)
 	struct selector **selectors = store_selectors(engine->store, &n);
 	for (size_t i = 0; i < n; i++) {
 		const struct coverage *coverage = coverage_find(restore, selectors[i]->text);
-		if (coverage)
+		if (coverage && buckets_serve(coverage->bucket_ms, selectors[i]->bucket_ms))
 			store_coverage_restore(engine->store, slice_from(selectors[i]->text),
 					       coverage->since_ms);
 	}

@@ -367,23 +367,25 @@ int position_record_decode(struct slice payload, struct slice *key, struct slice
 
 /* ---- coverage ---- */
 
-void coverage_record_encode(struct slice selector, int64_t since_ms, struct buf *out)
+void coverage_record_encode(const struct coverage_entry *entry, struct buf *out)
 {
-	buf_add_u64(out, (uint64_t)since_ms);
-	buf_add_sized(out, selector);
+	buf_add_u64(out, (uint64_t)entry->since_ms);
+	buf_add_sized(out, entry->selector);
+	buf_add_u64(out, (uint64_t)entry->bucket_ms);
 }
 
-int coverage_record_decode(struct slice payload, struct slice *selector, int64_t *since_ms)
+int coverage_record_decode(struct slice payload, struct coverage_entry *entry)
 {
+	struct coverage_entry read = { .bucket_ms = 0 };
 	struct reader reader;
 
 	reader_init(&reader, payload);
-	int64_t since = (int64_t)reader_u64(&reader);
-	struct slice text = reader_sized(&reader);
-
-	if (reader.failed)
+	read.since_ms = (int64_t)reader_u64(&reader);
+	read.selector = reader_sized(&reader);
+	if (!reader.failed && reader.len > 0)
+		read.bucket_ms = (int64_t)reader_u64(&reader);
+	if (reader.failed || reader.len > 0 || read.bucket_ms < 0)
 		return ERR_CORRUPT;
-	*selector = text;
-	*since_ms = since;
+	*entry = read;
 	return 0;
 }

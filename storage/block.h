@@ -149,8 +149,16 @@ int derived_record_each(struct slice payload, const struct derived_visitor *visi
 void position_record_encode(struct slice key, struct slice payload, struct buf *out);
 int position_record_decode(struct slice payload, struct slice *key, struct slice *value);
 
-/* RECORD_COVERAGE */
-void coverage_record_encode(struct slice selector, int64_t since_ms, struct buf *out);
-int coverage_record_decode(struct slice payload, struct slice *selector, int64_t *since_ms);
+/*
+ * RECORD_COVERAGE: i64 since | sized selector | i64 width of the buckets that its series are counted
+ * in (0: none; not there in version 1).
+ */
+struct coverage_entry {
+	struct slice selector; /* canonical text */
+	int64_t since_ms, bucket_ms;
+};
+void coverage_record_encode(const struct coverage_entry *entry, struct buf *out);
+/* The selector is borrowed from the payload. ERR_CORRUPT. */
+int coverage_record_decode(struct slice payload, struct coverage_entry *entry);
 
 #endif

@@ -103,7 +103,7 @@ struct selector {
 	struct late_log late;
 	struct selector_reader *readers;
 	size_t nreaders;
-	void *binding; /* the engine's */
+	int64_t bucket_ms; /* the engine's: how wide the buckets are that lines are counted in, for its series; 0: not so */
 };
 
 struct store;

@@ -333,9 +333,8 @@ START_TEST(block_tile_series_and_coverage_come_back)
 	struct seen seen = { 0 };
 	struct labels *labels, *again;
 	struct label pairs[] = { { SLICE("__name__"), SLICE("up") }, { SLICE("job"), SLICE("a\nb") } };
-	struct slice text;
+	struct coverage_entry coverage;
 	struct buf buf;
-	int64_t since;
 
 	buf_init(&buf);
 	tile_record_encode(3, 1000, offsets, values, 2, &buf);
@@ -358,10 +357,14 @@ START_TEST(block_tile_series_and_coverage_come_back)
 		ck_assert_int_eq(series_record_decode((struct slice){ buf.ptr, cut }, &entry, &none), ERR_CORRUPT);
 	}
 	buf_clear(&buf);
-	coverage_record_encode(SLICE("{__name__=\"up\"}"), 77, &buf);
-	ck_assert_int_eq(coverage_record_decode(buf_slice(&buf), &text, &since), 0);
-	ck_assert(slice_is(text, "{__name__=\"up\"}"));
-	ck_assert_int_eq(since, 77);
+	coverage_record_encode(&(struct coverage_entry){ SLICE("{__name__=\"up\"}"), 77, 5000 }, &buf);
+	ck_assert_int_eq(coverage_record_decode(buf_slice(&buf), &coverage), 0);
+	ck_assert(slice_is(coverage.selector, "{__name__=\"up\"}"));
+	ck_assert_int_eq(coverage.since_ms, 77);
+	ck_assert_int_eq(coverage.bucket_ms, 5000);
+	/* Version 1 tells no width. */
+	ck_assert_int_eq(coverage_record_decode((struct slice){ buf.ptr, buf.len - 8 }, &coverage), 0);
+	ck_assert_int_eq(coverage.bucket_ms, 0);
 	labels_unref(labels);
 	labels_unref(again);
 	buf_fini(&buf);

@@ -1,0 +1,66 @@
+#include "rules/log_bucket.h"
+
+static uint64_t magnitude(int64_t a)
+{
+	return a < 0 ? -(uint64_t)a : (uint64_t)a;
+}
+
+/* 0 divides nothing and is divided by all: what does not move an edge. */
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+	uint64_t x = magnitude(a), y = magnitude(b);
+	while (y) {
+		uint64_t rest = x % y;
+		x = y;
+		y = rest;
+	}
+	return (int64_t)x;
+}
+
+/* When the node is evaluated: at multiples of this, from the epoch. */
+static int64_t grid_of(const struct plan *plan, const struct plan_node *node,
+		       const struct rule_group *group)
+{
+	if (node->at == AT_TIME)
+		return node->at_ms;
+	if (node->grid != 0)
+		return plan->grids[node->grid].step_ms;
+	return common_divisor(group->interval_ms, group->query_offset_ms);
+}
+
+/* The greatest divisor that is not too wide. */
+static int64_t bounded(int64_t width_ms)
+{
+	if (width_ms == 0)
+		return LOG_BUCKET_MS_MAX; /* nobody reads it */
+	int64_t bounded_ms = width_ms < LOG_BUCKET_MS_MAX ? width_ms : LOG_BUCKET_MS_MAX;
+	while (width_ms % bounded_ms != 0)
+		bounded_ms--; /* 1 divides all */
+	return bounded_ms;
+}
+
+static void add_rule(const struct plan *plan, const struct rule_group *group,
+		     const struct rule *rule, int64_t *widths_ms)
+{
+	for (uint32_t i = 0; i < rule->norder; i++) {
+		const struct plan_node *node = plan->nodes[rule->order[i]];
+		if (!plan_node_is_leaf(node) || node->log == 0)
+			continue;
+		int64_t *width_ms = &widths_ms[node->log - 1];
+		*width_ms = common_divisor(*width_ms, grid_of(plan, node, group));
+		*width_ms = common_divisor(*width_ms, node->range_ms);
+		*width_ms = common_divisor(*width_ms, node->offset_ms);
+	}
+}
+
+void log_bucket_widths(const struct rule_set *set, int64_t *widths_ms)
+{
+	const struct plan *plan = set->plan;
+	for (uint32_t i = 0; i < plan->nlogs; i++)
+		widths_ms[i] = 0;
+	for (uint32_t g = 0; g < set->ngroups; g++)
+		for (uint32_t r = 0; r < set->groups[g].nrules; r++)
+			add_rule(plan, &set->groups[g], &set->groups[g].rules[r], widths_ms);
+	for (uint32_t i = 0; i < plan->nlogs; i++)
+		widths_ms[i] = plan->logs[i].window == PLAN_LOG_EVENTS ? 0 : bounded(widths_ms[i]);
+}
