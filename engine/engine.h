@@ -143,6 +143,11 @@ struct engine_query {
 	struct engine_query_row *rows;
 	size_t nrows;
 	bool partial; /* asked beyond what is kept */
+	/*
+	 * Log lines are counted in buckets of this width, and the edges of what was asked for lie
+	 * between them: it is as of the edges before. 0: not so.
+	 */
+	int64_t bucket_ms;
 	/* the caller's: where the answer goes */
 	uint32_t thread, slot, generation;
 	/* the engine's */

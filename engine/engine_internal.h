@@ -14,7 +14,7 @@
  *   record_rules.c  recorded series
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
  *   restore.c       what the journal knew; checkpoint.c: the whole state as records
- *   query.c         ad-hoc queries
+ *   query.c         ad-hoc queries; query_logs.c: those of log lines
  *
  * A generation is a rule set in force or on its way there: its binding, and a state for each group
  * and rule.
@@ -503,6 +503,12 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 /* ---- query.c ---- */
 
 bool query_step(struct engine *engine, int64_t *units);
+/*
+ * Leads what a query asks of log lines to series that a rule in force keeps. Before it is bound.
+ * ERR_EVAL with query->error: none does; ERR_NOMEM.
+ */
+#define QUERY_LOG_NAME_SHOWN 300 /* bytes of a derived series' name in that error */
+int query_logs_find(struct engine *engine, struct engine_query *query);
 void queries_fini(struct engine *engine);
 
 #endif

@@ -168,8 +168,12 @@ static int leaves_find(struct generation *generation, struct rule_state *rule)
 		rule->leaves[rule->nleaves++] = (struct rule_leaf){
 			node->selector, reach_ms < PLAN_REACH_ALL ? reach_ms : 0
 		};
-		code = demand_add(generation, node->selector, def->group,
-				  reach_ms + rule->group->def->query_offset_ms);
+		const struct rule_group *group = rule->group->def;
+		reach_ms += group->query_offset_ms;
+		/* Of lines a query asks for as much at any time as the rule does when it is due. */
+		if (node->log && reach_ms < PLAN_REACH_ALL)
+			reach_ms += group->interval_ms;
+		code = demand_add(generation, node->selector, def->group, reach_ms);
 	}
 	free(back_ms);
 	return code;

@@ -213,7 +213,8 @@ static bool is_partial(struct engine *engine, const struct engine_query *query)
 static int bind(struct engine *engine, struct engine_query *query)
 {
 	const struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms };
-	return binding_new(engine->store, query->plan, &options, &query->binding);
+	int code = query_logs_find(engine, query);
+	return code ? code : binding_new(engine->store, query->plan, &options, &query->binding);
 }
 
 static int finish(struct engine *engine, struct engine_query *query)
@@ -238,7 +239,7 @@ static int evaluate(struct engine *engine, struct engine_query *query, int64_t *
 	if (!code)
 		code = binding_eval(query->binding, query->order, query->norder, query->t_ms,
 				    &query->cursor, units);
-	if (code == ERR_EVAL)
+	if (code == ERR_EVAL && query->binding)
 		strncpy(query->error, binding_error(query->binding, query->root),
 			sizeof(query->error) - 1);
 	return code ? code : finish(engine, query);

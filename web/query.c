@@ -54,6 +54,25 @@ static void add_string(struct json_writer *w, const struct engine_query *query)
 	json_end_array(w);
 }
 
+static void add_warnings(struct json_writer *w, const struct engine_query *query)
+{
+	char text[160];
+
+	json_key(w, "warnings");
+	json_begin_array(w);
+	if (query->partial)
+		json_str(w, SLICE("the query looks further back than what is kept for the rules: "
+				  "the result may be incomplete"));
+	if (query->bucket_ms) {
+		snprintf(text, sizeof(text),
+			 "log lines are counted in steps of %gs for the rules: ranges and offsets "
+			 "that are no multiples of it end at the step before",
+			 (double)query->bucket_ms / 1000);
+		json_str(w, slice_from(text));
+	}
+	json_end_array(w);
+}
+
 static void format_result(const struct engine_query *query, struct buf *out)
 {
 	static const char *const types[] = {
@@ -72,13 +91,8 @@ static void format_result(const struct engine_query *query, struct buf *out)
 	else
 		add_point(&w, query->t_ms, query->scalar);
 	json_end_object(&w);
-	if (query->partial) {
-		json_key(&w, "warnings");
-		json_begin_array(&w);
-		json_str(&w, SLICE("the query looks further back than what is kept for the rules: "
-				   "the result may be incomplete"));
-		json_end_array(&w);
-	}
+	if (query->partial || query->bucket_ms)
+		add_warnings(&w, query);
 	envelope_end(&w);
 }
 

@@ -103,6 +103,8 @@ static void on_query(void *ctx, struct engine_query *query)
 	}
 	if (query->partial)
 		buf_add_str(out, "partial\n");
+	if (query->bucket_ms)
+		buf_printf(out, "in buckets of %lld ms\n", (long long)query->bucket_ms);
 	buf_add_str(out, "");
 	engine_query_free(query);
 }

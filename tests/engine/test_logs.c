@@ -462,6 +462,78 @@ START_TEST(rule_of_lines_is_warm_after_a_restart_if_its_buckets_serve)
 }
 END_TEST
 
+#define ALL "logs{job=~\".+\"}"
+
+START_TEST(query_is_answered_from_what_rules_count)
+{
+	harness_start_warm(&h);
+	nlines = 0;
+	harness_load(&h, "groups: [{name: g, interval: 15s, rules: ["
+			 "{record: all, expr: 'count_over_time(" ALL "[1m])'}, "
+			 "{record: byjob, expr: 'sum by (job) (bytes_over_time(" ALL "[1m]))'}, "
+			 "{record: max, expr: 'max_over_time(" ALL " | unwrap v [1m])'}]}]");
+	harness_time(&h, 1000);
+	for (uint32_t i = 0; i < 8; i++)
+		feed_line(&(struct line){ 1001000 + i, i % 3, i });
+	harness_time(&h, 1020);
+	harness_expect_query(&h, "count_over_time(" ALL "[1m])", 1020,
+			     "{i=\"0\", job=\"a\"} 3\n{i=\"0\", job=\"b\"} 2\n"
+			     "{i=\"1\", job=\"a\"} 3\n");
+	/* Counted the same way, asked for otherwise. */
+	harness_expect_query(&h, "rate(" ALL "[30s]) * 30 > 2", 1020,
+			     "{i=\"0\", job=\"a\"} 3\n{i=\"1\", job=\"a\"} 3\n");
+	/* From series with more labels. */
+	harness_expect_query(&h, "sum by (job) (count_over_time(" ALL "[1m]))", 1020,
+			     "{job=\"a\"} 6\n{job=\"b\"} 2\n");
+	harness_expect_query(&h, "sum without (i) (count_over_time(" ALL "[1m]))", 1020,
+			     "{job=\"a\"} 6\n{job=\"b\"} 2\n");
+	harness_expect_query(&h, "sum(count_over_time(" ALL "[1m]))", 1020, "{} 8\n");
+	harness_expect_query(&h, "absent_over_time(" ALL "[15s] offset 30s)", 1020, "{} 1\n");
+	harness_expect_query(&h, "max_over_time(" ALL " | unwrap v [1m])", 1020,
+			     "{i=\"0\", job=\"a\"} 6\n{i=\"0\", job=\"b\"} 5\n"
+			     "{i=\"1\", job=\"a\"} 7\n");
+	/* Between two evaluations: as of the bucket before. */
+	harness_time(&h, 1022);
+	harness_expect_query(&h, "sum(count_over_time(" ALL "[1m]))", 1022, "{} 8\n");
+	harness_expect_query(&h, "sum(count_over_time(" ALL "[20s]))", 1022,
+			     "{} 8\nin buckets of 15000 ms\n");
+	harness_stop(&h);
+}
+END_TEST
+
+#define NO_RULE                                                                                    \
+	"error: log lines are not kept, and no rule in force counts %s; add a rule that does, or " \
+	"ask for what one counts\n"
+
+static void expect_refused(const char *expr, const char *name)
+{
+	char text[512];
+	snprintf(text, sizeof(text), NO_RULE, name);
+	harness_expect_query(&h, expr, 1020, text);
+}
+
+START_TEST(query_of_what_no_rule_counts_is_refused)
+{
+	harness_start_warm(&h);
+	expect_refused("count_over_time(" ALL "[1m])", ALL " as lines");
+	harness_load(&h, "groups: [{name: g, interval: 15s, rules: ["
+			 "{record: byjob, expr: 'sum by (job) (count_over_time(" ALL "[1m]))'}, "
+			 "{record: max, expr: 'max_over_time(" ALL " | unwrap v [1m])'}]}]");
+	harness_time(&h, 1020);
+	/* More labels than there are, another pipeline, other values. */
+	expect_refused("count_over_time(" ALL "[1m])", ALL " as lines");
+	expect_refused("sum by (i) (count_over_time(" ALL "[1m]))", ALL " as lines by (i)");
+	expect_refused("sum without (i) (count_over_time(" ALL "[1m]))",
+		       ALL " as lines without (i)");
+	expect_refused("sum(count_over_time(" ALL " |= \"x\" [1m]))", ALL " |= \"x\" as lines by ()");
+	expect_refused("sum(bytes_over_time(" ALL "[1m]))", ALL " as bytes by ()");
+	/* This `by` is the function's: nothing would take the greatest of the finer ones. */
+	expect_refused("max_over_time(" ALL " | unwrap v [1m]) by (job)",
+		       ALL " | unwrap v as max by (job)");
+	harness_stop(&h);
+}
+END_TEST
+
 static Suite *logs_suite(void)
 {
 	Suite *suite = suite_create("logs");
@@ -472,6 +544,8 @@ static Suite *logs_suite(void)
 	tcase_add_test(tcase, rule_of_lines_warms_up_from_when_it_was_loaded);
 	tcase_add_test(tcase, rule_of_lines_stays_warm_while_its_buckets_serve);
 	tcase_add_test(tcase, rule_of_lines_is_warm_after_a_restart_if_its_buckets_serve);
+	tcase_add_test(tcase, query_is_answered_from_what_rules_count);
+	tcase_add_test(tcase, query_of_what_no_rule_counts_is_refused);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
