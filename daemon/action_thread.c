@@ -28,9 +28,12 @@ static void on_wake(void *ctx)
 	loop_timer_set(thread->timer, 0);
 }
 
-/* Does what is due and sets the timer for what comes next. */
+/* Does what is due and sets the timer for what comes next. Nothing is due for who has been fenced:
+ * another daemon acts. */
 static void step(struct action_thread *thread)
 {
+	if (atomic_load(&thread->daemon->store.fenced))
+		return;
 	actions_step(thread->actions, clock_wall_ms());
 	int64_t next_ms = actions_next_ms(thread->actions);
 

@@ -21,12 +21,6 @@ struct web_part {
 	struct bind_strings allowed_hosts;
 };
 
-struct storage_part {
-	struct slice url;
-	int durability, journal_sync;
-	int64_t commit_timeout_ms;
-};
-
 struct limits_part {
 	int64_t memory, series, ignored_series, rules, query_samples, query_timeout_ms, queue_bytes;
 };
@@ -82,17 +76,6 @@ TABLE(web_table, web_part, "web",
       FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
 	    .doc = "Further host names under which page and APIs may be asked for."));
 
-TABLE(storage_table, storage_part, "storage",
-      FIELD(storage_part, url, "url", BIND_STRING, .default_text = "memory",
-	    .doc = "Where windows live beside the journal: memory."),
-      FIELD(storage_part, durability, "durability", BIND_ENUM, .values = "async",
-	    .default_text = "async",
-	    .doc = "When a sender is answered: async as soon as its samples are in the windows."),
-      FIELD(storage_part, journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each",
-	    .default_text = "group",
-	    .doc = "When the journal is synced to disk: never, once for all that waits, after each "
-		   "record."));
-
 TABLE(limits_table, limits_part, "limits",
       FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20,
 	    .max = INT64_MAX, .unit = "bytes",
@@ -112,7 +95,7 @@ TABLE(limits_table, limits_part, "limits",
 	    .min = 1, .max = DAY_MS, .doc = "Time an ad-hoc query may take; more is answered 503."),
       FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
 	    .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
-	    .doc = "Samples waiting for the engine, and records waiting for the disk; beyond it "
+	    .doc = "Samples waiting for the engine, and records waiting for the storage; beyond it "
 		   "senders are answered 503 with Retry-After."));
 
 TABLE(pushed_table, pushed_part, "pushed data",
@@ -135,7 +118,7 @@ TABLE(file_table, file, "configuration",
       FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
       FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
 	    .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "
-		   "restart."),
+		   "restart but what Redis holds."),
       FIELD(file, rule_files, "rule_files", BIND_STRINGS,
 	    .doc = "Rule files, with wildcards; relative to this file."),
       FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
@@ -305,7 +288,6 @@ static int bind_file(struct config *config, const struct file *file,
 							    : file->web.external_url;
 
 	config->allowed_hosts = file->web.allowed_hosts;
-	config->journal_sync = (enum journal_sync)file->storage.journal_sync;
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
 	config->rule_query_offset_ms = file->rule_query_offset_ms;
 	config->lookback_ms = file->lookback_delta_ms;
@@ -318,11 +300,6 @@ static int bind_file(struct config *config, const struct file *file,
 	config->query_samples_max = file->limits.query_samples;
 	config->query_timeout_ms = file->limits.query_timeout_ms;
 	config->queue_bytes_max = file->limits.queue_bytes;
-	if (!slice_is(file->storage.url, "memory"))
-		code = complain(file, "storage", "url", config->path, diags,
-				"write memory, or leave it out",
-				"storage.url \"" SLICE_FMT "\" is not supported yet",
-				file->storage.url);
 	if ((one = address_parse(address, &config->arena, &config->listen_host,
 				 &config->listen_port)) == ERR_INVALID)
 		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web",
@@ -338,6 +315,9 @@ static int bind_file(struct config *config, const struct file *file,
 					    : arena_printf(&config->arena, "%s/" SLICE_FMT,
 							   base_dir, SLICE_ARG(data_dir));
 	}
+	if ((one = storage_config_bind(&file->storage, config->data_dir != NULL, config->path,
+				       base_dir, &config->arena, diags, &config->storage)))
+		code = one;
 	for (size_t i = 0; i < file->rule_files.n; i++)
 		if ((one = add_glob(config, base_dir, file->rule_files.items[i], names->items[i],
 				    diags)))

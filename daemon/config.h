@@ -10,8 +10,8 @@
 #include "actions/config.h"
 #include "base/yaml.h"
 #include "daemon/config_logs.h"
+#include "daemon/config_storage.h"
 #include "ingest/relabel.h"
-#include "storage/journal.h"
 
 struct config {
 	/* web */
@@ -21,7 +21,7 @@ struct config {
 	struct bind_strings allowed_hosts;
 	/* storage */
 	char *data_dir; /* NULL: none */
-	enum journal_sync journal_sync;
+	struct storage_config storage;
 	/* rules */
 	char **rule_files; /* globs resolved, absolute or relative to the working directory */
 	size_t nrule_files;

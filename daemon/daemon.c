@@ -69,6 +69,8 @@ static void warn_unchangeable(const struct config *old, const struct config *new
 		log_warn("daemon", "a new web.listen_address takes effect with the next start", NULL);
 	if (strcmp(old_dir, new_dir) != 0)
 		log_warn("daemon", "a new data_dir takes effect with the next start", NULL);
+	if (!storage_config_is_equal(&old->storage, &new->storage))
+		log_warn("daemon", "new settings of storage take effect with the next start", NULL);
 	if (old->lookback_ms != new->lookback_ms || old->sender_timeout_ms != new->sender_timeout_ms ||
 	    old->resolve_on_silence != new->resolve_on_silence)
 		log_warn("daemon", "a new lookback_delta, sender_timeout or on_sender_silence takes effect with the next start", NULL);
@@ -173,48 +175,8 @@ static void on_message(void *ctx, struct queue_item *item)
 
 /* ---- start ---- */
 
-static void on_replayed(void *ctx, enum record_type type, struct slice payload)
-{
-	struct daemon *daemon = ctx;
-
-	engine_restore(daemon->engine.engine, type, payload);
-	actions_restore(daemon->action.actions, type, payload);
-}
-
-/* What was read, and what of it could not be. */
-static void tell_replayed(const struct journal_replay_stats *stats, int64_t took_us)
-{
-	if (stats->records || stats->torn_bytes || stats->skipped)
-		log_info("store", "journal replayed", "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
-			 (unsigned long long)stats->records, (unsigned long long)stats->bytes, (unsigned long long)stats->torn_bytes,
-			 (unsigned long long)stats->skipped, (long long)took_us / 1000);
-	if (stats->skipped)
-		log_error("store", "the journal is damaged: what follows in its segment is lost", "file=%s offset=%llu bytes_lost=%llu",
-			  log_quote(slice_from(stats->damaged)), (unsigned long long)stats->damaged_at,
-			  (unsigned long long)stats->skipped);
-	if (stats->missing)
-		log_error("store", "segments of the journal are missing: what they held is lost", "gaps=%llu",
-			  (unsigned long long)stats->missing);
-}
-
-/* What the journal remembers, and the name of this data_dir, which depends on that. */
-static int replay(struct daemon *daemon, char **why)
-{
-	struct journal_replay_stats stats;
-	int64_t begun_us = clock_monotonic_us();
-
-	if (!daemon->store.journal)
-		return instance_init(daemon, NULL, why);
-	int code = journal_replay(daemon->store.journal, on_replayed, daemon, &stats, why);
-
-	if (code)
-		return code;
-	tell_replayed(&stats, clock_monotonic_us() - begun_us);
-	return instance_init(daemon, &stats, why);
-}
-
 /*
- * Rules first, then what the journal remembers, then the time: so that nothing is judged before it
+ * Rules first, then what the storage remembers, then the time: so that nothing is judged before it
  * is known.
  */
 static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
@@ -227,7 +189,7 @@ static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 		engine_step(engine, START_UNITS);
 	actions_configure(actions, daemon->config->actions);
 	actions_rules(actions, rules);
-	int code = replay(daemon, why);
+	int code = recover(daemon, why);
 
 	if (code)
 		return code;
@@ -271,6 +233,7 @@ static void stop_threads(struct daemon *daemon)
 {
 	atomic_store(&daemon->draining, true);
 	engine_thread_stop(&daemon->engine);
+	store_thread_settle(&daemon->store);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		ingest_thread_stop(&daemon->ingest[i]);
 	action_thread_stop(&daemon->action);
@@ -296,7 +259,10 @@ static void greet(const struct daemon *daemon, const struct rule_set *rules, uin
 	snprintf(address, sizeof(address), host[0] == '[' ? "[%s]:%u" : "%s:%u", config->listen_host, port);
 	log_info("daemon", "ready", "address=%s groups=%u rules=%u data_dir=%s", address, rules->ngroups, rules->nrules,
 		 config->data_dir ? config->data_dir : "none");
-	if (!config->data_dir)
+	if (!config->data_dir && config->storage.redis)
+		log_warn("daemon", "data_dir is none: nothing survives a restart but what Redis holds", "url=%s",
+			 log_quote(slice_from(config->storage.url)));
+	else if (!config->data_dir)
 		log_warn("daemon", "data_dir is none: nothing survives a restart", NULL);
 	if (daemon->options->quiet)
 		return;
@@ -385,6 +351,7 @@ int daemon_run(const struct daemon_options *options)
 	daemon.rw.epoch = &daemon.epoch;
 	log_counters_list_init(&daemon.log_counters);
 	atomic_store(&daemon.queue_bytes_max, daemon.config->queue_bytes_max);
+	daemon.confirms = daemon.config->storage.confirms;
 	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
 	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
 	    loop_signal_add(daemon.loop, SIGHUP, on_signal, &daemon) ||

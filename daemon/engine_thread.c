@@ -26,11 +26,36 @@ static void on_event(void *ctx, struct alert_event *event)
 	store_thread_event(&thread->daemon->store, event);
 }
 
+/* With durability storage its answer waits for the storage, but for our own numbers, which are
+ * wanted most when that does not work. */
 static void on_batch(void *ctx, struct batch *batch)
 {
 	struct engine_thread *thread = ctx;
 
+	if (thread->daemon->confirms && !batch->own) {
+		batch->item.next = NULL;
+		*thread->applied_end = &batch->item;
+		thread->applied_end = &batch->item.next;
+		return;
+	}
 	queue_push(thread->daemon->ingest[batch->thread].inbox, &batch->item, true);
+}
+
+/* The records of what was applied go first, all of them; then the batches. */
+static void confirm_applied(struct engine_thread *thread)
+{
+	struct queue_item *item = thread->applied;
+
+	if (!item)
+		return;
+	thread->applied = NULL;
+	thread->applied_end = &thread->applied;
+	engine_flush(thread->engine);
+	store_thread_push(&thread->daemon->store, &thread->records);
+	for (struct queue_item *next; item; item = next) {
+		next = item->next;
+		store_thread_batch(&thread->daemon->store, (struct batch *)item);
+	}
 }
 
 static void on_query(void *ctx, struct engine_query *query)
@@ -187,7 +212,17 @@ static int64_t idle_us(const struct engine_thread *thread, int64_t now_ms)
 
 	if (next_ms != TIME_NONE && next_ms < until_ms)
 		until_ms = next_ms;
+	if (thread->held && now_ms + CHECKPOINT_PAUSE_MS < until_ms)
+		until_ms = now_ms + CHECKPOINT_PAUSE_MS;
 	return until_ms <= now_ms ? 0 : (until_ms - now_ms) * 1000;
+}
+
+/* A checkpoint is as large as the state: it waits where the storage does not keep up. */
+static bool is_storage_full(const struct engine_thread *thread)
+{
+	struct store_thread *store = &thread->daemon->store;
+
+	return atomic_load(&store->is_full) || queue_bytes(store->inbox) > CHECKPOINT_AHEAD_BYTES;
 }
 
 static void *engine_thread_main(void *arg)
@@ -205,7 +240,9 @@ static void *engine_thread_main(void *arg)
 		now_ms = clock_wall_ms();
 		engine_time(thread->engine, now_ms);
 		drain(thread);
+		thread->held = engine_checkpoint_hold(thread->engine, is_storage_full(thread));
 		work(thread);
+		confirm_applied(thread);
 		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
 			engine_flush(thread->engine);
 			store_thread_push(&thread->daemon->store, &thread->records);
@@ -215,6 +252,7 @@ static void *engine_thread_main(void *arg)
 		if (thread->stopping && !thread->todo && !queue_items(thread->inbox))
 			break;
 	}
+	confirm_applied(thread);
 	engine_flush(thread->engine);
 	store_thread_push(&thread->daemon->store, &thread->records);
 	return NULL;
@@ -232,7 +270,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 		.resolve_on_silence = config->resolve_on_silence,
 		.external_labels = config->external_labels,
 		.external_url = config->external_url.ptr,
-		.journal = config->data_dir != NULL,
+		.journal = config->data_dir || config->storage.redis,
 		.evidence = true,
 		.query_rows_max = (uint64_t)config->query_samples_max,
 	};
@@ -245,6 +283,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 				    .sender = on_sender };
 
 	thread->daemon = daemon;
+	thread->applied_end = &thread->applied;
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
 	if (!thread->inbox)
 		return ERR_NOMEM;

@@ -26,7 +26,8 @@ bool ingest_is_open(struct ingest_thread *thread)
 	struct daemon *daemon = thread->daemon;
 
 	return !atomic_load_explicit(&daemon->draining, memory_order_relaxed) &&
-	       queue_bytes(daemon->store.inbox) <= (size_t)atomic_load(&daemon->queue_bytes_max);
+	       queue_bytes(daemon->store.inbox) + atomic_load(&daemon->store.waiting_bytes) <=
+		       (size_t)atomic_load(&daemon->queue_bytes_max);
 }
 
 void ingest_sender(struct http_request *request, struct batch_sender *sender)
@@ -93,13 +94,33 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	message_free(&msg->item);
 }
 
+/*
+ * A batch comes home. One that the storage does not have in time is answered here, whatever its
+ * protocol: the answer that its own code gives after that finds nobody any more.
+ */
+static void on_batch(struct ingest_thread *thread, struct batch *batch)
+{
+	struct http_token token = { batch->slot, batch->generation };
+	struct http_header retry = { "Retry-After", "1" };
+
+	if (batch->outcome.unconfirmed)
+		http_reply_to(thread->server, token,
+			      &(struct http_reply){
+				      .status = 503,
+				      .headers = &retry,
+				      .nheaders = 1,
+				      .content_type = "text/plain; charset=utf-8",
+				      .body = SLICE("not stored in time, try again\n") });
+	batch->done(thread, batch);
+}
+
 static void on_message(void *ctx, struct queue_item *item)
 {
 	struct ingest_thread *thread = ctx;
 
 	switch ((enum message_kind)item->kind) {
 	case MSG_BATCH:
-		((struct batch *)item)->done(thread, (struct batch *)item);
+		on_batch(thread, (struct batch *)item);
 		return;
 	case MSG_QUERY:
 		web_query_done(thread->web, thread->server, (struct engine_query *)item);
@@ -158,7 +179,7 @@ static bool host_ready(void *ctx)
 {
 	struct ingest_thread *thread = ctx;
 
-	return atomic_load(&thread->daemon->ready);
+	return atomic_load(&thread->daemon->ready) && !atomic_load(&thread->daemon->store.fenced);
 }
 
 static int64_t host_now_ms(void *ctx)

@@ -52,7 +52,7 @@ static int name_read(const char *path, char name[DIGITS + 2], char **why)
 static bool knows_all_ids(const struct daemon *daemon, const struct journal_replay_stats *stats)
 {
 	return stats->records > 0 && stats->skipped == 0 && stats->torn_bytes == 0 &&
-	       stats->missing == 0 && daemon->config->journal_sync != JOURNAL_SYNC_NONE;
+	       stats->missing == 0 && daemon->config->storage.journal_sync != JOURNAL_SYNC_NONE;
 }
 
 int instance_init(struct daemon *daemon, const struct journal_replay_stats *stats, char **why)

@@ -14,6 +14,9 @@
 struct daemon_sample {
 	uint64_t requests, refused_full, refused_bad;
 	struct journal_stats journal;
+	struct redis_log_stats redis;
+	enum redis_health redis_health;
+	int64_t store_cpu_us;
 	struct rusage usage;
 	struct rlimit descriptors;
 };
@@ -56,6 +59,9 @@ static void sample_take(struct daemon *daemon, struct daemon_sample *s)
 	}
 	pthread_mutex_lock(&store->stats_lock);
 	s->journal = store->stats;
+	s->redis = store->redis_stats;
+	s->redis_health = store->redis_health;
+	s->store_cpu_us = store->cpu_us;
 	pthread_mutex_unlock(&store->stats_lock);
 	getrusage(RUSAGE_SELF, &s->usage);
 	getrlimit(RLIMIT_NOFILE, &s->descriptors);

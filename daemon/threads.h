@@ -9,6 +9,7 @@
 #define TOCSIN_DAEMON_THREADS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "actions/actions.h"
@@ -28,6 +29,9 @@
 #define COMMIT_INTERVAL_MS 100    /* records that nobody waits for wait at most this long for the disk */
 #define COMMIT_BYTES (4 * 1024 * 1024) /* or until there are so many */
 #define COMMIT_RETRY_MS 1000      /* after the disk refused */
+#define CHECKPOINT_AHEAD_BYTES (4 * 1024 * 1024) /* a checkpoint waits while so much is before it */
+#define CHECKPOINT_PAUSE_MS 5     /* and looks again after this */
+#define STOPPING_MS 2000          /* Redis may take so long for the end of the log */
 #define INGEST_THREADS_MAX 64
 #define OWN_METRICS_INTERVAL_MS 15000
 
@@ -43,6 +47,7 @@ enum message_kind {
 	MSG_EVENT,      /* struct alert_event */
 	MSG_DURABLE,    /* struct msg_token */
 	MSG_CHECKPOINT, /* struct queue_item: write your state */
+	MSG_SETTLE,     /* struct queue_item: answer what waits for the storage, then post `settled` */
 	MSG_STOP,       /* struct queue_item */
 };
 
@@ -75,20 +80,68 @@ struct msg_load {
 
 struct daemon;
 
+/* What goes out once the records before it are stored, first in, first out. */
+struct waiting {
+	struct waiter *first, **end;
+	size_t n;
+};
+
 struct store_thread {
 	struct daemon *daemon;
 	pthread_t thread;
+	struct loop *loop;
+	struct loop_timer *timer;
 	struct queue *inbox;
 	struct journal *journal; /* NULL: data_dir none */
-	struct queue_item *waiting, **waiting_end; /* answers and events that go out with the next commit */
-	int checkpoint_parts;    /* still missing; 0: none under way */
+	struct redis_log *redis; /* NULL: none */
+	char owner[128];         /* who we are, in Redis */
+	/* Events and answers for the action thread; batches, whose senders wait for an answer. */
+	struct waiting events, batches;
+	uint64_t appended, committed; /* records; those the journal has */
+	int checkpoint_parts;    /* still missing */
+	bool checkpoint;         /* one is under way */
 	size_t appended_bytes;   /* since the last commit */
 	int64_t appended_us;     /* when the first of them came */
+	bool journal_is_whole;   /* it has the state we go on with, from its beginning on */
 	bool stopping;
-	_Atomic uint64_t commit_failures;
-	struct journal_stats stats; /* copied after each commit, under stats_lock */
+	int64_t stop_us; /* then at the latest */
+	bool settling;
+	sem_t settled;
+	int64_t commit_timeout_ms, confirm_timeout_ms; /* as they were at the start */
+	/* What was told of Redis. */
+	enum redis_health health;
+	bool redis_was_used, redis_is_amiss;
+	char redis_error[256];
+	int64_t amiss_us;
+	/* For other threads. */
+	_Atomic uint64_t commit_failures, unreplicated, unconfirmed;
+	_Atomic size_t waiting_bytes; /* of batches */
+	_Atomic bool is_full; /* whoever writes a checkpoint should wait */
+	_Atomic bool fenced;  /* another daemon owns the log: nothing is done any more */
+	struct journal_stats stats; /* these are copied after each commit, under stats_lock */
+	struct redis_log_stats redis_stats;
+	enum redis_health redis_health;
+	int64_t cpu_us;
 	pthread_mutex_t stats_lock;
 };
+
+/* ---- store_waiting.c ---- */
+
+void waiting_init(struct waiting *waiting);
+/* Frees what nobody will see any more. */
+void waiting_discard(struct waiting *waiting);
+/* Puts the message behind all records appended so far; it waits for Redis until deadline_us. */
+void store_wait(struct store_thread *thread, struct waiting *waiting, struct queue_item *item,
+		int64_t deadline_us);
+/* Lets out what may go, at this time. */
+void store_release(struct store_thread *thread, int64_t now_us);
+/* When store_release() has something to do, whatever comes; INT64_MAX: nothing waits. */
+int64_t store_release_us(const struct store_thread *thread);
+
+/* ---- recover.c ---- */
+
+/* Reads back what the storage remembers, from the journal or Redis, whichever is newer. */
+int recover(struct daemon *daemon, char **why);
 
 struct engine_thread {
 	struct daemon *daemon;
@@ -97,8 +150,10 @@ struct engine_thread {
 	struct engine *engine;
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
 	struct msg_records *records; /* not yet sent */
+	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
 	int64_t flushed_ms;
 	bool stopping, more;
+	bool held; /* a checkpoint waits for the storage */
 	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
 	_Atomic uint64_t busy_us;
 };
@@ -161,6 +216,7 @@ struct daemon {
 	_Atomic bool draining; /* stopping: requests under way are answered, new ones refused */
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
+	bool confirms; /* storage.durability: storage */
 	bool loaded; /* while starting: the engine has the first rules */
 	int exit_code;
 	int64_t started_ms;
@@ -177,6 +233,10 @@ void store_thread_fini(struct store_thread *thread);
 /* From any thread. Never refused; keeps the order of one sender. Memory trouble ends the daemon: a record must not be lost in silence. */
 void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token);
 void store_thread_event(struct store_thread *thread, struct alert_event *event);
+/* A batch that is applied, all its records sent before: goes home once the storage has them. */
+void store_thread_batch(struct store_thread *thread, struct batch *batch);
+/* Waits until no batch waits any more: at most confirm_timeout. For the main thread, at the end. */
+void store_thread_settle(struct store_thread *thread);
 /* As store_thread_record() without a token, but gathered in *records until that is full or pushed: in order with what is pushed after. */
 void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload);
 void store_thread_push(struct store_thread *thread, struct msg_records **records);

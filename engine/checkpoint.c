@@ -20,9 +20,16 @@ void engine_checkpoint(struct engine *engine)
 		return;
 	/* One that is asked for while another is under way begins anew: its records go to a newer
 	 * segment. */
-	engine->checkpoint = (struct checkpoint){ .stage = CHECKPOINT_SELECTORS };
+	engine->checkpoint = (struct checkpoint){ .stage = CHECKPOINT_SELECTORS,
+						  .held = engine->checkpoint.held };
 	if (engine->now_ms != TIME_NONE)
 		emit_tick(engine);
+}
+
+bool engine_checkpoint_hold(struct engine *engine, bool hold)
+{
+	engine->checkpoint.held = hold;
+	return hold && engine->checkpoint.stage != CHECKPOINT_NONE;
 }
 
 /* Each stage: true when it is done. */

@@ -208,7 +208,8 @@ bool engine_step(struct engine *engine, int64_t units)
 	if (!engine->pass.running) {
 		units = units > share ? units : share;
 		more |= load_step(engine, &units);
-		more |= checkpoint_step(engine, &units);
+		if (!engine->checkpoint.held)
+			more |= checkpoint_step(engine, &units);
 		more |= query_step(engine, &units);
 		sweep(engine);
 		more |= engine->parked.n > 0;

@@ -235,6 +235,8 @@ void engine_restore(struct engine *engine, enum record_type type, struct slice p
 void engine_restore_done(struct engine *engine);
 /* Emits the whole state as records in quanta, RECORD_CHECKPOINT_PART last, from engine_step(). */
 void engine_checkpoint(struct engine *engine);
+/* While held, a checkpoint under way emits nothing. True: there is one, and it is held. */
+bool engine_checkpoint_hold(struct engine *engine, bool hold);
 /* Emits the samples that wait in the current block. The loop calls it at the latest every 250 ms.
  */
 void engine_flush(struct engine *engine);

@@ -220,6 +220,7 @@ enum checkpoint_stage {
 struct checkpoint {
 	enum checkpoint_stage stage;
 	uint32_t at;
+	bool held; /* the storage does not keep up */
 };
 
 struct restore {

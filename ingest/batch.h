@@ -65,6 +65,7 @@ struct batch_outcome {
 	uint32_t conflict;  /* same time, other value: rejected */
 	uint32_t future;    /* more than FUTURE_MAX_MS ahead: rejected */
 	uint32_t limited;   /* a series limit was reached: rejected */
+	bool unconfirmed;   /* the storage does not have it in time: the sender must try again */
 	uint32_t invalid;   /* bad labels: rejected by the decoder, not among the rows */
 	uint32_t histograms, exemplars, metadata; /* well-formed ones, counted by the decoder */
 	uint32_t bad_histograms, bad_exemplars;

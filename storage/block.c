@@ -365,6 +365,28 @@ int position_record_decode(struct slice payload, struct slice *key, struct slice
 	return 0;
 }
 
+/* ---- places ---- */
+
+void place_record_encode(uint64_t epoch, uint64_t seq, struct buf *out)
+{
+	buf_add_u64(out, epoch);
+	buf_add_u64(out, seq);
+}
+
+int place_record_decode(struct slice payload, uint64_t *epoch, uint64_t *seq)
+{
+	struct reader reader;
+
+	reader_init(&reader, payload);
+	uint64_t first = reader_u64(&reader), second = reader_u64(&reader);
+
+	if (reader.failed || reader.len > 0)
+		return ERR_CORRUPT;
+	*epoch = first;
+	*seq = second;
+	return 0;
+}
+
 /* ---- coverage ---- */
 
 void coverage_record_encode(const struct coverage_entry *entry, struct buf *out)

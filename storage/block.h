@@ -40,7 +40,8 @@
 	X(RECORD_CHECKPOINT_PART, 13, "one owner has written its part of the state")               \
 	X(RECORD_CHECKPOINT_END, 14, "all parts are there")                                        \
 	X(RECORD_DERIVED, 15, "what log lines came to, and how far their sources were read")       \
-	X(RECORD_POSITION, 16, "how far a source of lines was read")
+	X(RECORD_POSITION, 16, "how far a source of lines was read")                               \
+	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")
 
 enum record_type {
 #define X(id, number, what) id = number,
@@ -148,6 +149,10 @@ int derived_record_each(struct slice payload, const struct derived_visitor *visi
 /* RECORD_POSITION: sized key | sized payload; an empty payload: the source is forgotten. */
 void position_record_encode(struct slice key, struct slice payload, struct buf *out);
 int position_record_decode(struct slice payload, struct slice *key, struct slice *value);
+
+/* RECORD_PLACE: a block's epoch and seq (redis_log.h). */
+void place_record_encode(uint64_t epoch, uint64_t seq, struct buf *out);
+int place_record_decode(struct slice payload, uint64_t *epoch, uint64_t *seq);
 
 /*
  * RECORD_COVERAGE: i64 since | sized selector | i64 width of the buckets that its series are counted

@@ -45,7 +45,7 @@ START_TEST(defaults_hold_without_a_file)
 	ck_assert_uint_eq(config->listen_port, 9797);
 	ck_assert_str_eq(config->data_dir, "./tocsin-data");
 	ck_assert_int_eq(config->evaluation_interval_ms, 15000);
-	ck_assert_int_eq(config->journal_sync, JOURNAL_SYNC_GROUP);
+	ck_assert_int_eq(config->storage.journal_sync, JOURNAL_SYNC_GROUP);
 	config_unref(config);
 	diag_list_fini(&diags);
 }

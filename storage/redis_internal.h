@@ -1,0 +1,76 @@
+/* The log in Redis: what its writer (redis_log.c) and its reader (redis_read.c) share. */
+#ifndef TOCSIN_STORAGE_REDIS_INTERNAL_H
+#define TOCSIN_STORAGE_REDIS_INTERNAL_H
+
+#include "storage/redis_log.h"
+
+#define REDIS_FORMAT_TEXT "tocsin redis "
+#define REDIS_KEY_BYTES (REDIS_PREFIX_MAX + 16)
+#define REDIS_PLACE_BYTES 48
+#define REDIS_ERROR_BYTES 512
+
+struct redisReply;
+struct redis_block;
+
+enum redis_stage {
+	STAGE_DOWN,   /* no connection */
+	STAGE_FORMAT, /* asked which format it has */
+	STAGE_LAST,   /* asked for the last entry, to claim the log */
+	STAGE_CLAIM,  /* sent <epoch>-0 */
+	STAGE_RESUME, /* asked for the entries from the last known one on */
+	STAGE_WRITING,
+};
+
+struct redis_log {
+	struct redis_log_options options;
+	char log_key[REDIS_KEY_BYTES], format_key[REDIS_KEY_BYTES];
+	char error[REDIS_ERROR_BYTES];
+	/* at the start */
+	struct redisContext *sync;
+	struct redis_place base, state; /* the checkpoint's beginning and the end of the state */
+	bool is_state_last; /* nothing but claims came after it */
+	/* writing */
+	struct redis_client *client;
+	struct redis_log_sink sink;
+	enum redis_stage stage;
+	bool is_claimed; /* <epoch>-0 is ours */
+	bool is_fenced;
+	bool is_behind; /* something is missing in Redis */
+	bool is_proven; /* it has taken something since it was connected */
+	uint64_t epoch; /* ours; until then the newest that we know of */
+	uint64_t claiming;	       /* the epoch that is being claimed */
+	uint64_t next_seq, arrived_seq; /* of the next block; of the newest that has arrived */
+	struct redis_place complete;   /* where the newest complete checkpoint begins; epoch 0: none */
+	struct redis_place checkpoint; /* where the one under way begins; epoch 0: none */
+	bool is_told;	  /* a block with the newest k was made */
+	bool is_trim_due; /* and has arrived */
+	/* blocks: in flight, then those that may leave, then those the journal does not have yet */
+	struct redis_block *first, **end, *unsent;
+	uint64_t released_seq; /* may leave up to here */
+	size_t flight_bytes, flight_blocks, backlog_bytes;
+	struct buf filling;
+	int64_t filling_us; /* when its first record came */
+	uint64_t appended, arrived;
+	uint64_t block_appended; /* records up to the end of the newest block that arrived */
+	int64_t behind_us; /* since when something is missing; 0: nothing is */
+	int64_t expire_us; /* when the expiry was told last */
+	int64_t log_bytes, state_bytes;
+	struct redis_log_stats stats;
+};
+
+/* "12-34" and back. ERR_CORRUPT. */
+void redis_place_text(struct redis_place place, char text[REDIS_PLACE_BYTES]);
+int redis_place_parse(struct slice text, struct redis_place *out);
+
+/* One entry of a stream, borrowed from the reply. */
+struct redis_entry {
+	struct redis_place place;
+	struct slice block, complete, owner; /* ptr NULL: it has none */
+};
+/* ERR_CORRUPT when the reply is no entry. */
+int redis_entry_read(const struct redisReply *reply, struct redis_entry *out);
+/* 0; ERR_UNSUPPORTED, ERR_CORRUPT with a text for people. */
+int redis_format_check(const struct redis_log *log, struct slice text,
+		       char why[REDIS_ERROR_BYTES]);
+
+#endif
