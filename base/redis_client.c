@@ -75,7 +75,8 @@ static void del_write(void *ctx)
 	watch(ctx, 0, LOOP_WRITE);
 }
 
-/* The context is about to be freed, maybe under the hands of on_fd(). */
+/* The context is about to be freed, maybe under the hands of on_fd(); the callbacks that may still
+ * come find no link, or the one that on_fd() holds. */
 static void on_cleanup(void *ctx)
 {
 	struct link *link = ctx;
@@ -83,8 +84,10 @@ static void on_cleanup(void *ctx)
 	loop_fd_free(link->watch);
 	link->watch = NULL;
 	link->is_over = true;
-	if (!link->in_handler)
-		free(link);
+	if (link->in_handler)
+		return;
+	link->context->data = NULL;
+	free(link);
 }
 
 static void on_fd(void *ctx, int what)
@@ -137,7 +140,7 @@ static void on_connected(const redisAsyncContext *context, int status)
 {
 	struct link *link = context->data;
 
-	if (status != REDIS_OK && link->client)
+	if (status != REDIS_OK && link && link->client)
 		give_up(link->client, context->c.errstr, false);
 }
 
@@ -145,7 +148,7 @@ static void on_disconnected(const redisAsyncContext *context, int status)
 {
 	struct link *link = context->data;
 
-	if (link->client)
+	if (link && link->client)
 		give_up(link->client,
 			status != REDIS_OK && context->c.errstr[0] ? context->c.errstr
 								 : "the connection was closed",
@@ -169,7 +172,7 @@ static void greeted(struct redis_client *client, unsigned what, const redisReply
 static void on_answer(redisAsyncContext *context, void *answer, void *privdata)
 {
 	struct link *link = context->data;
-	struct redis_client *client = link->client;
+	struct redis_client *client = link ? link->client : NULL;
 	unsigned what = (unsigned)(uintptr_t)privdata;
 
 	if (!client || !answer)

@@ -314,16 +314,20 @@ static void checkpoint_begin(struct store_thread *thread)
 	queue_push_signal(thread->daemon->action.inbox, MSG_CHECKPOINT);
 }
 
+static bool wants_checkpoint(const struct store_thread *thread)
+{
+	if (thread->journal &&
+	    (!thread->journal_is_whole || journal_wants_checkpoint(thread->journal)))
+		return true;
+	return thread->redis && redis_log_wants_checkpoint(thread->redis);
+}
+
 /* A checkpoint goes to both, whichever wants it: both are shorter after. */
 static void checkpoint_step(struct store_thread *thread)
 {
-	bool journal_wants = thread->journal && (!thread->journal_is_whole ||
-						 journal_wants_checkpoint(thread->journal));
-
 	if (thread->checkpoint && thread->checkpoint_parts == 0)
 		checkpoint_end(thread);
-	if (!thread->checkpoint && !thread->stopping &&
-	    (journal_wants || (thread->redis && redis_log_wants_checkpoint(thread->redis))))
+	if (!thread->checkpoint && !thread->stopping && wants_checkpoint(thread))
 		checkpoint_begin(thread);
 }
 

@@ -89,7 +89,7 @@ is_ready_or_dead() { grep -q 'msg=ready' "$work/daemon.err" || has_ended "$daemo
 start_daemon() {
 	[ ! -f "$work/daemon.err" ] || cat "$work/daemon.err" >>"$work/daemon.old"
 	: >"$work/daemon.err"
-	"$tocsin" run --quiet --listen "127.0.0.1:${port:-0}" --data-dir "$work/data" "$@" >"$work/daemon.out" 2>"$work/daemon.err" &
+	"$tocsin" run --quiet --listen "127.0.0.1:${port:-0}" --data-dir "${data_dir:-$work/data}" "$@" >"$work/daemon.out" 2>"$work/daemon.err" &
 	daemon=$!
 	pids="$pids $daemon"
 	wait_until 30 "the daemon is ready" is_ready_or_dead
