@@ -19,6 +19,12 @@ static const struct ingest_route {
 	{ "/api/v1/write", remote_write_request },
 	{ "/api/v1/push", remote_write_request },
 	{ "/loki/api/v1/push", loki_request },
+	{ "/v1/metrics", otlp_metrics_post },
+	{ "/api/v1/otlp/v1/metrics", otlp_metrics_post },
+	{ "/otlp/v1/metrics", otlp_metrics_post },
+	{ "/v1/logs", otlp_logs_post },
+	{ "/api/v1/otlp/v1/logs", otlp_logs_post },
+	{ "/otlp/v1/logs", otlp_logs_post },
 };
 
 bool ingest_is_open(struct ingest_thread *thread)
@@ -88,6 +94,7 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	int code = web_configure(thread->web, &web);
 
 	rw_decoder_relabel(thread->decoder, msg->config->remote_write_relabel);
+	otlp_decoder_relabel(thread->otlp, msg->config->otlp_relabel);
 	if (code)
 		log_error("web", "the old hosts and limits stay in force", "error=%s",
 			  log_quote(slice_from(error_text(code))));
@@ -238,10 +245,13 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	thread->decoder = rw_decoder_new(&daemon->rw);
 	thread->feed = log_feed_new(&daemon->rw.key);
 	thread->loki = loki_decoder_new();
+	thread->otlp = otlp_decoder_new(&daemon->rw.key);
 	thread->loki_counters = log_counters_get(&daemon->log_counters, "loki");
-	if (!thread->loop || !thread->inbox || !thread->decoder || !thread->feed || !thread->loki)
+	thread->otlp_counters = log_counters_get(&daemon->log_counters, "otlp");
+	if (!thread->loop || !thread->inbox || !thread->decoder || !thread->feed || !thread->loki || !thread->otlp)
 		return ERR_NOMEM;
 	rw_decoder_relabel(thread->decoder, config->remote_write_relabel);
+	otlp_decoder_relabel(thread->otlp, config->otlp_relabel);
 	struct web_options web = web_options(thread, config);
 	int code = web_new(&host, &web, &thread->web);
 
@@ -285,6 +295,7 @@ void ingest_thread_fini(struct ingest_thread *thread)
 	if (thread->decoder)
 		rw_decoder_free(thread->decoder);
 	loki_decoder_free(thread->loki);
+	otlp_decoder_free(thread->otlp);
 	log_feed_free(thread->feed);
 	if (thread->loop)
 		loop_free(thread->loop);

@@ -19,6 +19,7 @@
 #include "daemon/log_counters.h"
 #include "engine/engine.h"
 #include "ingest/loki_push.h"
+#include "ingest/otlp.h"
 #include "ingest/remote_write.h"
 #include "web/web.h"
 
@@ -192,6 +193,8 @@ struct ingest_thread {
 	struct log_stream *stream; /* of the line that comes next; borrowed from the feed */
 	struct batch *gathered;	   /* out of a feed that was full; NULL: nothing */
 	struct loki_decoder *loki;
+	struct otlp_decoder *otlp;
+	struct log_counters *otlp_counters;
 	struct log_counters *loki_counters;
 	struct web *web;
 	struct own_metrics own;
@@ -278,6 +281,8 @@ struct log_sink ingest_log_sink(struct ingest_thread *thread);
 struct batch *ingest_log_batch(struct ingest_thread *thread);
 
 void remote_write_request(struct ingest_thread *thread, struct http_request *request);
+void otlp_metrics_post(struct ingest_thread *thread, struct http_request *request);
+void otlp_logs_post(struct ingest_thread *thread, struct http_request *request);
 void loki_request(struct ingest_thread *thread, struct http_request *request);
 
 /*

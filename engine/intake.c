@@ -11,6 +11,8 @@
 #include "engine/engine_internal.h"
 
 #include <assert.h>
+#include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -85,6 +87,26 @@ static bool has_birth(struct batch *batch, uint32_t row)
 	return batch->next_birth < batch->nbirths && batch->births[batch->next_birth].row == row;
 }
 
+/* Puts the total that a delta leads to in its place. False with *result: there is none. */
+static bool delta_add(const struct series *series, struct batch_row *row,
+		      enum append_result *result)
+{
+	int64_t newest_ms;
+	double total, delta;
+	memcpy(&delta, &row->bits, sizeof(delta));
+	if (!window_last(&series->window, INT64_MAX, &newest_ms, &total))
+		return true;
+	if (newest_ms >= row->ts_ms) {
+		*result = newest_ms == row->ts_ms ? APPEND_IDENTICAL : APPEND_LATE;
+		return false;
+	}
+	/* After a stale marker it begins anew, as a counter of a process does. */
+	if (!isnan(total))
+		delta += total;
+	memcpy(&row->bits, &delta, sizeof(delta));
+	return true;
+}
+
 /*
  * A row that brings its labels, or whose key the store does not know (or knows as ambiguous):
  * labels decide which series it is, so that two series with one key stay two. What is too far ahead
@@ -93,14 +115,18 @@ static bool has_birth(struct batch *batch, uint32_t row)
 static enum append_result append_by_labels(struct engine *engine, struct batch *batch,
 					   uint32_t sender, uint32_t at, struct series **series)
 {
-	const struct batch_row *row = &batch->rows[at];
+	struct batch_row *row = &batch->rows[at];
 	if (engine->now_ms != TIME_NONE && row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
 		return APPEND_FUTURE;
 	struct labels *labels = NULL;
 	enum window_kind kind = WINDOW_SAMPLES;
+	enum append_result result;
+	bool is_delta = false;
 	if (has_birth(batch, at)) {
-		labels = labels_ref(batch->births[batch->next_birth].labels);
-		kind = batch->births[batch->next_birth].kind;
+		const struct batch_birth *birth = &batch->births[batch->next_birth];
+		labels = labels_ref(birth->labels);
+		kind = birth->kind;
+		is_delta = birth->is_delta;
 	} else if (batch_labels(batch, at, &labels)) {
 		return APPEND_LIMITED;
 	}
@@ -115,6 +141,8 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 		return APPEND_LIMITED;
 	if (!*series)
 		return APPEND_IGNORED;
+	if (is_delta && !delta_add(*series, row, &result))
+		return result;
 	return store_append_series(engine->store, *series, sender, row->ts_ms, row->bits);
 }
 

@@ -103,7 +103,7 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels)
 		batch->births = births;
 		batch->births_cap = cap;
 	}
-	batch->births[batch->nbirths++] = (struct batch_birth){ row, labels, WINDOW_SAMPLES };
+	batch->births[batch->nbirths++] = (struct batch_birth){ .row = row, .labels = labels };
 	return 0;
 }
 
@@ -118,6 +118,17 @@ int batch_sample_add(struct batch *batch, const struct hash_key *key, struct lab
 		batch->nrows--;
 	else
 		labels_ref(labels);
+	return code;
+}
+
+int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		    int64_t ts_ms, double value)
+{
+	uint64_t bits;
+	memcpy(&bits, &value, sizeof(bits));
+	int code = batch_sample_add(batch, key, labels, ts_ms, bits);
+	if (code == 0)
+		batch->births[batch->nbirths - 1].is_delta = true;
 	return code;
 }
 

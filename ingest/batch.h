@@ -34,6 +34,7 @@ struct batch_birth {
 	uint32_t row;
 	struct labels *labels; /* a reference */
 	enum window_kind kind; /* WINDOW_SAMPLES but for series made of log lines */
+	bool is_delta;	       /* the row's value is what the series has grown by */
 };
 
 /*
@@ -129,6 +130,13 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
  */
 int batch_sample_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		     int64_t ts_ms, uint64_t bits);
+/*
+ * As batch_sample_add(), but the value is added to the newest one of the series (zero before the
+ * first), of which one at that very time is taken to be this one: a running total out of deltas, as
+ * their senders retry. Late ones are lost: totals do not change afterwards.
+ */
+int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
+		    int64_t ts_ms, double value);
 /*
  * As batch_sample_add(), for a series made of log lines. WINDOW_SUM, _MIN, _MAX: the part of a
  * bucket (kB, (k+1)B] that is new with this batch, stamped (k+1)B; WINDOW_EVENTS: one event, with

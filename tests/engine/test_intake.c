@@ -167,6 +167,43 @@ START_TEST(large_batch_is_applied_in_quanta_before_what_is_due)
 }
 END_TEST
 
+/* A delta for x{d="1"} at a time. */
+static void delta(double time_s, double value)
+{
+	const struct hash_key key = { { 0 } };
+	const struct label pairs[] = { { SLICE("__name__"), SLICE("x") }, { SLICE("d"), SLICE("1") } };
+	struct batch *batch = batch_new();
+	struct labels *labels;
+
+	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
+	ck_assert_int_eq(batch_delta_add(batch, &key, labels, (int64_t)(time_s * 1000), value), 0);
+	labels_unref(labels);
+	engine_batch(h.engine, batch);
+}
+
+START_TEST(deltas_become_a_running_total)
+{
+	delta(1000, 0); /* where it begins */
+	delta(1001, 5);
+	delta(1002, 2);
+	ck_assert_uint_eq(h.outcome.stored, 1);
+	harness_time(&h, 1003);
+	harness_expect_query(&h, "x", 1000, "x{d=\"1\"} 0\n");
+	harness_expect_query(&h, "x", 1002, "x{d=\"1\"} 7\n");
+	/* The same once more, as senders retry; an older one, which would change all after it. */
+	delta(1002, 2);
+	ck_assert_uint_eq(h.outcome.identical, 1);
+	delta(1001.5, 100);
+	ck_assert_uint_eq(h.outcome.late, 1);
+	harness_expect_query(&h, "x", 1002, "x{d=\"1\"} 7\n");
+	/* After the end of a process it begins anew. */
+	harness_feed(&h, 1003, "x{d=\"1\"} stale");
+	delta(1004, 3);
+	harness_time(&h, 1004);
+	harness_expect_query(&h, "x", 1004, "x{d=\"1\"} 3\n");
+}
+END_TEST
+
 static Suite *intake_suite(void)
 {
 	Suite *suite = suite_create("intake");
@@ -178,6 +215,7 @@ static Suite *intake_suite(void)
 	tcase_add_test(tc, two_series_with_one_key_stay_two);
 	tcase_add_test(tc, key_without_labels_is_asked_for);
 	tcase_add_test(tc, batch_waits_while_a_pass_runs_that_it_would_change);
+	tcase_add_test(tc, deltas_become_a_running_total);
 	tcase_add_test(tc, engine_says_when_enough_batches_wait);
 	tcase_add_test(tc, large_batch_is_applied_in_quanta_before_what_is_due);
 	suite_add_tcase(suite, tc);
