@@ -170,8 +170,8 @@ static int64_t end_of(const struct oracle *o, const struct expr *expr)
 }
 
 /* All samples of the matching series in (end − back, end], stale markers included. */
-static struct samples *select_samples(struct oracle *o, const struct expr *selector,
-				      int64_t back_ms, size_t *count)
+struct samples *oracle_select(struct oracle *o, const struct expr *selector, int64_t back_ms,
+			      size_t *count)
 {
 	int64_t end_ms = end_of(o, selector);
 	struct series **series;
@@ -222,7 +222,7 @@ static struct vector select_instant(struct oracle *o, const struct expr *selecto
 {
 	struct vector out = { NULL, 0 };
 	size_t n;
-	struct samples *samples = select_samples(o, selector, o->lookback_ms, &n);
+	struct samples *samples = oracle_select(o, selector, o->lookback_ms, &n);
 	for (size_t i = 0; i < n; i++) {
 		size_t count = samples[i].n;
 		if (count && !is_stale(samples[i].values[count - 1]))
@@ -332,7 +332,7 @@ static struct samples *range_samples(struct oracle *o, const struct expr *range,
 {
 	return range->kind == EXPR_SUBQUERY
 		       ? subquery_samples(o, range, n)
-		       : select_samples(o, range, range->selector.range_ms, n);
+		       : oracle_select(o, range, range->selector.range_ms, n);
 }
 
 int64_t oracle_range_ms(const struct expr *range)
@@ -347,7 +347,7 @@ int64_t oracle_range_end(const struct oracle *o, const struct expr *range)
 
 /* A function of a range: of each series' samples. */
 static struct vector call_range(struct oracle *o, const struct expr *expr,
-				const struct expr *selector)
+				const struct expr *selector, const struct expr *aggregate)
 {
 	struct vector out = { NULL, 0 };
 	double argument = 0, value;
@@ -355,14 +355,17 @@ static struct vector call_range(struct oracle *o, const struct expr *expr,
 	for (uint32_t i = 0; i < expr->call.nargs; i++)
 		if (expr->call.args[i]->type == VALUE_SCALAR)
 			argument = oracle_scalar(o, expr->call.args[i]);
-	struct samples *samples = range_samples(o, selector, &n);
+	bool is_log = selector->type != VALUE_MATRIX;
+	struct samples *samples = is_log ? oracle_log_samples(o, expr, aggregate, selector, &n)
+					 : range_samples(o, selector, &n);
 	for (size_t i = 0; i < n; i++) {
 		drop_stale(&samples[i]);
 		present += samples[i].n > 0;
 		if (expr->call.function->id == FN_ABSENT_OVER_TIME || !samples[i].n ||
-		    !oracle_range(o, expr, selector, &samples[i], argument, &value))
+		    !(is_log ? oracle_log_range : oracle_range)(o, expr, selector, &samples[i],
+								argument, &value))
 			continue;
-		bool keeps_name = expr->call.function->flags & KEEPS_NAME;
+		bool keeps_name = !is_log && expr->call.function->flags & KEEPS_NAME;
 		vector_add(o, &out,
 			   keeps_name ? samples[i].tags : tags_without_name(o, samples[i].tags),
 			   value);
@@ -390,9 +393,15 @@ static struct vector call_timestamp(struct oracle *o, const struct expr *arg)
 static struct vector call(struct oracle *o, const struct expr *expr)
 {
 	struct vector out = { NULL, 0 };
-	for (uint32_t i = 0; i < expr->call.nargs; i++)
-		if (expr->call.args[i]->type == VALUE_MATRIX)
-			return call_range(o, expr, without_parens(expr->call.args[i]));
+	const struct expr *aggregate = o->aggregate;
+	o->aggregate = NULL; /* not for calls among the arguments */
+	for (uint32_t i = 0; i < expr->call.nargs; i++) {
+		const struct expr *range = without_parens(expr->call.args[i]);
+		if (range->type == VALUE_MATRIX)
+			return call_range(o, expr, range, NULL);
+		if (range->type == VALUE_LOG_RANGE || range->type == VALUE_UNWRAPPED_RANGE)
+			return call_range(o, expr, range, aggregate);
+	}
 	const struct expr *first = expr->call.nargs ? without_parens(expr->call.args[0]) : NULL;
 	switch (expr->call.function->id) {
 	case FN_VECTOR:

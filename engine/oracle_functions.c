@@ -70,8 +70,8 @@ static double seconds(int64_t ms)
 	return (double)ms / 1000;
 }
 
-static double rate_like(struct oracle *o, const struct expr *call, const struct expr *selector,
-			const struct samples *s)
+double oracle_rate(struct oracle *o, const struct expr *call, const struct expr *selector,
+		   const struct samples *s)
 {
 	bool is_delta = call->call.function->id == FN_DELTA;
 	int64_t end_ms = oracle_range_end(o, selector);
@@ -91,7 +91,7 @@ static double rate_like(struct oracle *o, const struct expr *call, const struct 
 	if (after >= step * 1.1)
 		after = step / 2;
 	double factor = (covered + before + after) / covered;
-	if (call->call.function->id == FN_RATE)
+	if (call->call.function->id == FN_RATE || call->call.function->id == FN_RATE_COUNTER)
 		factor /= seconds(oracle_range_ms(selector));
 	return result * factor;
 }
@@ -135,7 +135,7 @@ static double variance(const struct samples *s)
 	return (squares.sum + squares.lost) / (double)s->n;
 }
 
-static double sum_over(const struct samples *s)
+double oracle_sum(const struct samples *s)
 {
 	struct precise sum = { 0, 0 };
 	for (size_t i = 0; i < s->n; i++)
@@ -177,7 +177,7 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 	case FN_INCREASE:
 	case FN_DELTA:
 		if (s->n >= 2)
-			*out = rate_like(o, call, selector, s);
+			*out = oracle_rate(o, call, selector, s);
 		return s->n >= 2;
 	case FN_IRATE:
 	case FN_IDELTA:
@@ -192,7 +192,7 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 		*out = oracle_mean(s->values, s->n);
 		return true;
 	case FN_SUM_OVER_TIME:
-		*out = sum_over(s);
+		*out = oracle_sum(s);
 		return true;
 	case FN_MIN_OVER_TIME:
 	case FN_MAX_OVER_TIME:

@@ -19,6 +19,7 @@ struct oracle {
 	struct query_bounds bounds;
 	struct arena arena;
 	struct regex *regex; /* of the label_replace() that runs */
+	const struct expr *aggregate; /* that takes the call about to be evaluated as it is, or NULL */
 	jmp_buf failure;
 	int code; /* ERR_EVAL with `error`, or another */
 	char error[512];
@@ -86,6 +87,23 @@ int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
 int64_t oracle_range_ms(const struct expr *range);
 double oracle_min(double a, double b);
 double oracle_max(double a, double b);
+/* The same over a log range. */
+bool oracle_log_range(struct oracle *oracle, const struct expr *call, const struct expr *range,
+		      const struct samples *samples, double argument, double *out);
+/*
+ * What the call reads: samples of the series derived for it and the aggregation that takes its
+ * result as it is (or NULL).
+ */
+struct samples *oracle_log_samples(struct oracle *oracle, const struct expr *call,
+				   const struct expr *aggregate, const struct expr *range,
+				   size_t *n);
+/* All samples of the matching series in (t − offset − back, t − offset], stale markers included. */
+struct samples *oracle_select(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
+			      size_t *n);
+double oracle_sum(const struct samples *samples);
+/* rate(), increase(), delta(), rate_counter() of at least two samples. */
+double oracle_rate(struct oracle *oracle, const struct expr *call, const struct expr *selector,
+		   const struct samples *samples);
 /* A quantile of values in any order. */
 double oracle_quantile(struct oracle *oracle, double q, const double *values, size_t n);
 /* A sum as Kahan, Babuška and Neumaier have it: the sum and what rounding lost. */

@@ -284,7 +284,11 @@ struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
 	enum aggregate_op op = expr->aggregate.op;
 	bool picks = op == AGG_TOPK || op == AGG_BOTTOMK;
 	double param = expr->aggregate.param ? oracle_scalar(o, expr->aggregate.param) : 0;
-	struct vector in = oracle_vector(o, expr->aggregate.operand), out = { NULL, 0 };
+	const struct expr *operand = expr->aggregate.operand;
+	while (operand->kind == EXPR_PAREN)
+		operand = operand->unary.operand;
+	o->aggregate = operand->kind == EXPR_CALL ? expr : NULL;
+	struct vector in = oracle_vector(o, operand), out = { NULL, 0 };
 	struct tags *keys = oracle_alloc(o, in.n * sizeof(*keys));
 	if (picks)
 		param = check_count(o, param);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/oracle.h"
 #include "rules/log_bucket.h"
 
 #define LINES_MAX 4000
@@ -310,6 +311,36 @@ static void compare(const struct asked *a, const char *rows, int64_t t_ms)
 	ck_assert_msg(nrows == expected, "%s at %lld: %s", a->expr, (long long)t_ms, rows);
 }
 
+/* The oracle reads the same series, and must say the same of them. */
+static void compare_oracle(const char *text, int64_t t_ms)
+{
+	struct arena arena;
+	struct diag_list diags;
+	struct oracle_result result;
+	struct expr *expr;
+	struct source source = { .text = slice_from(text), .line0 = 1, .column0 = 1 };
+	struct buf rows = { 0 };
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	ck_assert_int_eq(expr_parse(&source, &arena, &diags, &expr), 0);
+	ck_assert_int_eq(oracle_eval(engine_store(h.engine), expr, t_ms, 300000, &result), 0);
+	ck_assert_str_eq(result.error, "");
+	for (size_t i = 0; i < result.n; i++) {
+		labels_format(result.rows[i].labels, &rows);
+		buf_add_char(&rows, ' ');
+		number_format_g(result.rows[i].value, &rows);
+		buf_add_char(&rows, '\n');
+	}
+	buf_add_str(&rows, "");
+	ck_assert_str_eq(harness_query(&h, text, (double)t_ms / 1000),
+			 rows.ptr ? rows.ptr : "");
+	buf_fini(&rows);
+	oracle_result_fini(&result);
+	expr_fini(expr);
+	arena_fini(&arena);
+	diag_list_fini(&diags);
+}
+
 /* ---- tests ---- */
 
 static void begin(const struct asked *a, const char *group_keys)
@@ -343,6 +374,8 @@ static void live(const struct asked *a, int64_t query_offset_ms, uint64_t seed)
 		if (t_ms % 15000 == 0)
 			compare(a, harness_query(&h, "r", (double)(t_ms - query_offset_ms) / 1000),
 				t_ms - query_offset_ms);
+		if (t_ms % 60000 == 0)
+			compare_oracle(a->expr, t_ms - query_offset_ms);
 	}
 	ck_assert_uint_gt(nlines, 200);
 	harness_stop(&h);
