@@ -334,9 +334,6 @@ static int bind_file(struct config *config, const struct file *file,
 			       &config->remote_write_relabel)) ||
 	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)))
 		code = one;
-	if (config->logs.n)
-		complain(file, "ingest", "logs", config->path, diags, "take it out for now",
-			 "\"logs\" is not supported yet" SLICE_FMT, SLICE(""));
 	refuse_later(file, diags);
 	struct actions_config_nodes nodes = { .route = file->route,
 					      .receivers = file->receivers,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/log_sources.h"
 
 #define EXIT_CONFIG_INVALID 78
 /* While starting, nothing else waits for the engine: it may work in large pieces. */
@@ -175,6 +176,11 @@ static void on_message(void *ctx, struct queue_item *item)
 
 /* ---- start ---- */
 
+static void on_position(void *ctx, struct slice key, struct slice payload)
+{
+	log_sources_restore(ctx, key, payload);
+}
+
 /*
  * Rules first, then what the storage remembers, then the time: so that nothing is judged before it
  * is known.
@@ -194,6 +200,7 @@ static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 	if (code)
 		return code;
 	engine_restore_done(engine);
+	engine_positions_each(engine, on_position, daemon->ingest[0].sources);
 	actions_restore_done(actions, clock_wall_ms());
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/log_sources.h"
 
 #define IDLE_TIMEOUT_MS (5 * 60 * 1000)
 #define CONNECTIONS_MAX 10000
@@ -98,6 +99,8 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	if (code)
 		log_error("web", "the old hosts and limits stay in force", "error=%s",
 			  log_quote(slice_from(error_text(code))));
+	if (thread->sources)
+		log_sources_configure(thread->sources, msg->config);
 	message_free(&msg->item);
 }
 
@@ -221,7 +224,7 @@ static int check_port_free(struct ingest_thread *thread, struct http_server_opti
 
 int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why)
 {
-	const struct config *config = daemon->config;
+	struct config *config = daemon->config;
 	struct http_server_options http = { .address = config->listen_host,
 					    .port = port,
 					    .body_max = RW_BODY_MAX,
@@ -260,7 +263,8 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	if (number == 0 && port && (code = check_port_free(thread, http, why)))
 		return code;
 	code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
-	if (code || (number == 0 && (code = own_metrics_init(thread))))
+	if (code || (number == 0 && (code = own_metrics_init(thread))) ||
+	    (number == 0 && (code = log_sources_new(thread, config, &thread->sources))))
 		return code;
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
 }
@@ -287,6 +291,7 @@ void ingest_thread_stop(struct ingest_thread *thread)
 
 void ingest_thread_fini(struct ingest_thread *thread)
 {
+	log_sources_free(thread->sources);
 	own_metrics_fini(thread);
 	if (thread->server)
 		http_server_free(thread->server);

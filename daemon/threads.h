@@ -16,7 +16,7 @@
 #include "base/loop.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
-#include "daemon/log_counters.h"
+#include "daemon/source_counters.h"
 #include "engine/engine.h"
 #include "ingest/loki_push.h"
 #include "ingest/otlp.h"
@@ -179,6 +179,8 @@ struct own_metrics {
 	bool failed;       /* the last time, and told */
 };
 
+struct log_sources; /* log_sources.h */
+
 struct ingest_thread {
 	struct daemon *daemon;
 	uint32_t number;
@@ -198,6 +200,7 @@ struct ingest_thread {
 	struct log_counters *loki_counters;
 	struct web *web;
 	struct own_metrics own;
+	struct log_sources *sources; /* on thread 0; NULL on the others */
 	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
 };
 

@@ -1,4 +1,4 @@
-#include "daemon/log_counters.h"
+#include "daemon/source_counters.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "base/quote.h"
 
 /* Where there is no room for others. */
-static struct log_counters rest = { .name = "others" };
+static struct log_counters rest;
 
 void log_counters_list_init(struct log_counters_list *list)
 {
@@ -18,7 +18,7 @@ void log_counters_list_init(struct log_counters_list *list)
 void log_counters_list_fini(struct log_counters_list *list)
 {
 	while (list->first) {
-		struct log_counters *gone = list->first;
+		struct log_counters_entry *gone = list->first;
 
 		list->first = gone->next;
 		free(gone);
@@ -28,7 +28,7 @@ void log_counters_list_fini(struct log_counters_list *list)
 
 struct log_counters *log_counters_get(struct log_counters_list *list, const char *name)
 {
-	struct log_counters *found, *made = NULL;
+	struct log_counters_entry *found, *made = NULL;
 
 	pthread_mutex_lock(&list->lock);
 	for (found = list->first; found && strcmp(found->name, name) != 0;)
@@ -40,15 +40,15 @@ struct log_counters *log_counters_get(struct log_counters_list *list, const char
 		list->n++;
 	}
 	pthread_mutex_unlock(&list->lock);
-	return found ? found : &rest;
+	return found ? &found->counters : &rest;
 }
 
 void log_counters_format(struct log_counters_list *list, const char *name, size_t member,
 			 struct buf *out)
 {
 	pthread_mutex_lock(&list->lock);
-	for (struct log_counters *each = list->first; each; each = each->next) {
-		_Atomic uint64_t *counter = (_Atomic uint64_t *)((char *)each + member);
+	for (struct log_counters_entry *each = list->first; each; each = each->next) {
+		_Atomic uint64_t *counter = (_Atomic uint64_t *)((char *)&each->counters + member);
 
 		buf_printf(out, "%s{source=", name);
 		text_quote(slice_from(each->name), out);

@@ -1,0 +1,418 @@
+#include "daemon/log_sources.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/threads.h"
+#include "ingest/tail.h"
+
+#define TICK_MS 1000	     /* positions without samples wait at most this long */
+#define RETRY_MS 50	     /* after the engine's queue was full */
+#define POSITIONS_FLUSH 3500 /* bytes: with one more, of the longest path, a batch still holds them */
+
+/* How far a source was read, not yet sent. */
+struct pending {
+	char *key;
+	char *payload;
+	size_t len;
+	bool with_lines; /* belongs into one batch with what gathered in the feed */
+};
+
+struct log_source {
+	struct log_source *next;
+	struct log_sources *sources;
+	struct config *config; /* a reference, for the settings */
+	const struct log_source_config *settings;
+	struct log_counters *counters;
+	bool kept; /* by the reload under way */
+	struct tail *tail;
+};
+
+struct log_sources {
+	struct ingest_thread *thread;
+	struct log_source *first;
+	struct tail_positions positions;
+	struct pending *pending;
+	size_t npending, pending_cap;
+	size_t lines_bytes; /* of pending positions with lines */
+	bool lines_given;   /* since the last position */
+	struct batch *stuck; /* the engine's queue was full */
+	uint32_t under_way;
+	struct loop_timer *timer; /* a tick, or a retry */
+};
+
+/* ---- positions on their way ---- */
+
+static void pending_free(struct pending *pending)
+{
+	free(pending->key);
+	free(pending->payload);
+}
+
+static size_t pending_bytes(const struct pending *pending)
+{
+	return strlen(pending->key) + pending->len + 2 * sizeof(uint32_t);
+}
+
+static struct pending *pending_find(struct log_sources *sources, struct slice key)
+{
+	for (size_t i = 0; i < sources->npending; i++)
+		if (slice_is(key, sources->pending[i].key))
+			return &sources->pending[i];
+	return NULL;
+}
+
+static struct pending *pending_add(struct log_sources *sources, struct slice key)
+{
+	if (sources->npending == sources->pending_cap) {
+		size_t cap = sources->pending_cap ? 2 * sources->pending_cap : 16;
+		struct pending *grown = reallocarray(sources->pending, cap, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		sources->pending = grown;
+		sources->pending_cap = cap;
+	}
+	char *copy = slice_dup(key);
+
+	if (!copy)
+		return NULL;
+	struct pending *pending = &sources->pending[sources->npending++];
+
+	*pending = (struct pending){ .key = copy };
+	return pending;
+}
+
+static int pending_set(struct log_sources *sources, struct slice key, struct slice payload)
+{
+	char *copy = slice_dup(payload);
+	struct pending *pending = copy ? pending_find(sources, key) : NULL;
+
+	if (copy && !pending)
+		pending = pending_add(sources, key);
+	if (!pending) {
+		free(copy);
+		return ERR_NOMEM;
+	}
+	if (pending->with_lines)
+		sources->lines_bytes -= pending_bytes(pending);
+	free(pending->payload);
+	pending->payload = copy;
+	pending->len = payload.len;
+	pending->with_lines |= sources->lines_given;
+	if (pending->with_lines)
+		sources->lines_bytes += pending_bytes(pending);
+	sources->lines_given = false;
+	return 0;
+}
+
+/* Those with lines go into the batch, of the others as many as there is room for. */
+static void pending_take(struct log_sources *sources, struct batch *batch)
+{
+	size_t room = BATCH_POSITION_BYTES_MAX - sources->lines_bytes, kept = 0;
+
+	for (size_t i = 0; i < sources->npending; i++) {
+		struct pending *pending = &sources->pending[i];
+		size_t bytes = pending_bytes(pending);
+		bool fits = pending->with_lines || bytes <= room;
+
+		if (!fits || batch_position_add(batch, slice_from(pending->key),
+						(struct slice){ pending->payload, pending->len })) {
+			sources->pending[kept++] = *pending;
+			continue;
+		}
+		if (!pending->with_lines)
+			room -= bytes;
+		pending_free(pending);
+	}
+	sources->npending = kept;
+	sources->lines_bytes = 0;
+}
+
+/* ---- the door ---- */
+
+static bool is_open(const struct log_sources *sources)
+{
+	return !sources->stuck && sources->under_way < LOG_BATCHES_MAX &&
+	       ingest_is_open(sources->thread);
+}
+
+static void resume_all(struct log_sources *sources)
+{
+	for (struct log_source *source = sources->first; source; source = source->next)
+		if (source->tail)
+			tail_resume(source->tail);
+}
+
+static void flush(struct log_sources *sources, bool positions_due);
+
+static void on_done(void *ctx, struct batch *batch)
+{
+	struct ingest_thread *thread = ctx;
+	struct log_sources *sources = thread->sources;
+
+	batch_free(batch);
+	sources->under_way--;
+	flush(sources, false);
+	if (is_open(sources))
+		resume_all(sources);
+}
+
+static void push(struct log_sources *sources, struct batch *batch)
+{
+	sources->stuck = NULL;
+	if (ingest_push(sources->thread, batch, on_done) == 0) {
+		sources->under_way++;
+		return;
+	}
+	sources->stuck = batch;
+	loop_timer_set(sources->timer, RETRY_MS);
+}
+
+static void flush(struct log_sources *sources, bool positions_due)
+{
+	struct ingest_thread *thread = sources->thread;
+	bool due = log_feed_rows(thread->feed) > 0 || (positions_due && sources->npending) ||
+		   sources->lines_bytes >= POSITIONS_FLUSH;
+
+	if (!due || sources->stuck || sources->under_way >= LOG_BATCHES_MAX)
+		return;
+	struct batch *batch = ingest_log_batch(thread);
+
+	if (!batch)
+		return; /* without memory: with the next lines */
+	pending_take(sources, batch);
+	batch->item.cost += batch->positions.len;
+	push(sources, batch);
+}
+
+static bool door_is_open(void *ctx)
+{
+	struct log_source *source = ctx;
+
+	return is_open(source->sources);
+}
+
+static int door_stream(void *ctx, struct labels *labels)
+{
+	struct log_source *source = ctx;
+	struct ingest_thread *thread = source->sources->thread;
+
+	/* Labels are final here. */
+	thread->stream = log_feed_stream(thread->feed, labels);
+	return thread->stream ? 0 : ERR_NOMEM;
+}
+
+static int door_line(void *ctx, const struct log_entry *entry)
+{
+	struct log_source *source = ctx;
+	struct ingest_thread *thread = source->sources->thread;
+	int code = log_feed_line(thread->feed, thread->stream, entry);
+
+	if (code)
+		return code;
+	source->sources->lines_given = true;
+	log_count(&source->counters->lines, 1);
+	log_count(&source->counters->bytes, entry->line.len);
+	return 0;
+}
+
+static int door_position(void *ctx, struct slice key, struct slice payload)
+{
+	struct log_source *source = ctx;
+	struct log_sources *sources = source->sources;
+	int code = pending_set(sources, key, payload);
+
+	if (code == 0)
+		code = tail_positions_set(&sources->positions, key, payload);
+	if (sources->lines_bytes >= POSITIONS_FLUSH)
+		flush(sources, false);
+	return code;
+}
+
+static void door_flush(void *ctx)
+{
+	struct log_source *source = ctx;
+
+	flush(source->sources, false);
+}
+
+static struct log_door door_of(struct log_source *source)
+{
+	return (struct log_door){ .sink = { source, door_stream, door_line },
+				  .ctx = source,
+				  .is_open = door_is_open,
+				  .position = door_position,
+				  .flush = door_flush };
+}
+
+/* ---- sources ---- */
+
+static int64_t wall_ns(void)
+{
+	return clock_wall_ms() * 1000000;
+}
+
+static int source_start(struct log_source *source)
+{
+	const struct log_source_config *settings = source->settings;
+	struct log_sources *sources = source->sources;
+	struct tail_options tail = { .loop = sources->thread->loop,
+				     .name = settings->name,
+				     .globs = settings->globs,
+				     .nglobs = settings->nglobs,
+				     .labels = settings->labels,
+				     .door = door_of(source),
+				     .counters = source->counters,
+				     .positions = &sources->positions,
+				     .now_ns = wall_ns };
+
+	switch (settings->kind) {
+	case LOG_SOURCE_FILES:
+		return tail_new(&tail, &source->tail);
+	default:
+		return ERR_UNSUPPORTED;
+	}
+}
+
+static void source_free(struct log_source *source)
+{
+	tail_free(source->tail);
+	config_unref(source->config);
+	free(source);
+}
+
+static int source_add(struct log_sources *sources, struct config *config,
+		      const struct log_source_config *settings)
+{
+	struct log_source *source = calloc(1, sizeof(*source)), **end = &sources->first;
+
+	if (!source)
+		return ERR_NOMEM;
+	source->sources = sources;
+	source->config = config_ref(config);
+	source->settings = settings;
+	source->kept = true;
+	source->counters = log_counters_get(&sources->thread->daemon->log_counters, settings->name);
+	int code = source_start(source);
+
+	if (code) {
+		source_free(source);
+		return code;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = source;
+	return 0;
+}
+
+static struct log_source *source_like(struct log_sources *sources,
+				      const struct log_source_config *settings)
+{
+	for (struct log_source *source = sources->first; source; source = source->next)
+		if (!source->kept && log_source_config_is_equal(source->settings, settings))
+			return source;
+	return NULL;
+}
+
+/* What stands at the places in force no more, before others want the same ports. */
+static void stop_unwanted(struct log_sources *sources)
+{
+	for (struct log_source **link = &sources->first; *link;) {
+		struct log_source *source = *link;
+
+		if (source->kept) {
+			link = &source->next;
+			continue;
+		}
+		*link = source->next;
+		source_free(source);
+	}
+}
+
+void log_sources_configure(struct log_sources *sources, struct config *config)
+{
+	bool have[LOG_SOURCES_MAX] = { false };
+
+	for (struct log_source *source = sources->first; source; source = source->next)
+		source->kept = false;
+	for (size_t i = 0; i < config->logs.n; i++) {
+		struct log_source *source = source_like(sources, &config->logs.items[i]);
+
+		if (source)
+			have[i] = source->kept = true;
+	}
+	stop_unwanted(sources);
+	for (size_t i = 0; i < config->logs.n; i++) {
+		const struct log_source_config *settings = &config->logs.items[i];
+		int code = have[i] ? 0 : source_add(sources, config, settings);
+
+		if (code)
+			log_error("logs", "cannot read from a source", "source=%s error=%s",
+				  log_quote(slice_from(settings->name)),
+				  log_quote(slice_from(error_text(code))));
+	}
+	if (config->logs.n && !config->data_dir)
+		log_warn("logs",
+			 "data_dir is none: how far files were read is forgotten at a restart, which "
+			 "goes on at their ends",
+			 NULL);
+}
+
+static void on_timer(void *ctx)
+{
+	struct log_sources *sources = ctx;
+
+	loop_timer_set(sources->timer, TICK_MS);
+	if (sources->stuck)
+		push(sources, sources->stuck);
+	flush(sources, true);
+	if (is_open(sources))
+		resume_all(sources);
+}
+
+int log_sources_new(struct ingest_thread *thread, struct config *config, struct log_sources **out)
+{
+	struct log_sources *sources = calloc(1, sizeof(*sources));
+
+	if (!sources)
+		return ERR_NOMEM;
+	sources->thread = thread;
+	tail_positions_init(&sources->positions);
+	sources->timer = loop_timer_new(thread->loop, on_timer, sources);
+	if (!sources->timer) {
+		log_sources_free(sources);
+		return ERR_NOMEM;
+	}
+	loop_timer_set(sources->timer, TICK_MS);
+	log_sources_configure(sources, config);
+	*out = sources;
+	return 0;
+}
+
+void log_sources_free(struct log_sources *sources)
+{
+	if (!sources)
+		return;
+	while (sources->first) {
+		struct log_source *gone = sources->first;
+
+		sources->first = gone->next;
+		source_free(gone);
+	}
+	batch_free(sources->stuck);
+	for (size_t i = 0; i < sources->npending; i++)
+		pending_free(&sources->pending[i]);
+	free(sources->pending);
+	tail_positions_fini(&sources->positions);
+	if (sources->timer)
+		loop_timer_free(sources->timer);
+	free(sources);
+}
+
+void log_sources_restore(struct log_sources *sources, struct slice key, struct slice payload)
+{
+	tail_positions_set(&sources->positions, key, payload);
+}
