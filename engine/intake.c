@@ -286,17 +286,23 @@ bool engine_is_full(const struct engine *engine)
 	return engine->parked.n >= BATCHES_PARKED_MAX;
 }
 
+/* Ours, or read by ourselves (files, standard input): by nobody who could fall silent. */
+static bool has_sender(const struct batch *batch)
+{
+	return !batch->own && batch->sender.name[0] != '\0';
+}
+
 static void answer(struct engine *engine, struct sender_entry *sender, struct batch *batch)
 {
-	if (!batch->own)
+	if (has_sender(batch))
 		sender_applied(engine, sender);
 	engine->sink.batch(engine->sink.ctx, batch);
 }
 
 void engine_batch(struct engine *engine, struct batch *batch)
 {
-	struct sender_entry *sender = batch->own ? &engine->senders.entries[SENDER_SELF]
-						 : sender_hear(engine, &batch->sender);
+	struct sender_entry *sender = has_sender(batch) ? sender_hear(engine, &batch->sender)
+							: &engine->senders.entries[SENDER_SELF];
 	sender->seen.rejected += batch->outcome.invalid;
 	if (!batch->own)
 		engine->stats.batches++;
@@ -317,9 +323,9 @@ bool intake_step(struct engine *engine, int64_t *units)
 {
 	while (engine->parked.n > 0 && *units > 0) {
 		struct batch *batch = (struct batch *)engine->parked.first;
-		struct sender_entry *sender = batch->own
-						      ? &engine->senders.entries[SENDER_SELF]
-						      : sender_known(engine, &batch->sender);
+		struct sender_entry *sender = has_sender(batch)
+						      ? sender_known(engine, &batch->sender)
+						      : &engine->senders.entries[SENDER_SELF];
 		if (!apply(engine, batch, &sender->seen, units))
 			break;
 		answer(engine, sender, unpark(engine));

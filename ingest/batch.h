@@ -49,7 +49,7 @@ struct batch_example {
 #define BATCH_EXAMPLES_MAX 4096
 #define BATCH_EXAMPLE_BYTES_MAX 1024 /* what is longer is cut, at a character */
 
-/* Who sent it: (user, or address and user agent). */
+/* Who sent it: (user, or address and user agent). No name: nobody, it was read by ourselves. */
 struct batch_sender {
 	char name[160]; /* "127.0.0.1 Prometheus/3.5.0"; NUL-terminated, cut to fit */
 	uint64_t hash;	/* of the whole identity */
