@@ -4,12 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #include "base/error.h"
 #include "base/quote.h"
-#include "base/regex_syntax.h"
+#include "base/regex_internal.h"
 
 #define JIT_STACK_MIN (32 * 1024)
 #define JIT_STACK_MAX (1024 * 1024)
@@ -36,13 +34,6 @@ struct regex {
 	struct slice *words; /* sorted; their bytes are in word_bytes */
 	size_t nwords;
 	char *word_bytes;
-};
-
-/* What a match needs, once a thread. */
-struct matching {
-	pcre2_match_data *data;
-	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
 };
 
 static pthread_key_t matching_key;
@@ -83,7 +74,7 @@ static void matching_key_init(void)
 	atexit(matching_exit);
 }
 
-static struct matching *matching_get(void)
+struct matching *regex_matching(void)
 {
 	pthread_once(&matching_once, matching_key_init);
 	struct matching *m = pthread_getspecific(matching_key);
@@ -108,7 +99,7 @@ static struct matching *matching_get(void)
 }
 
 /*
- * The groups' places are in m->data when it matched. The subject went through subject_repair().
+ * The groups' places are in m->data when it matched. The subject went through regex_subject_repair().
  * Returns the number of places, 0 when it did not match, or an error.
  */
 static int code_match(const pcre2_code *code, struct matching *m, struct slice subject, size_t from,
@@ -132,11 +123,7 @@ static int code_match(const pcre2_code *code, struct matching *m, struct slice s
 	return 0;
 }
 
-/*
- * Makes a subject fit for PCRE2: it has an address, and bytes that are no UTF-8 become U+FFFD, as
- * which Go sees them too. Returns false without memory.
- */
-static bool subject_repair(struct slice *subject, struct buf *copy)
+bool regex_subject_repair(struct slice *subject, struct buf *copy)
 {
 	char bytes[4];
 
@@ -307,9 +294,8 @@ static int code_new(const struct buf *pattern, uint32_t options, pcre2_code **ou
 	return ERR_INVALID;
 }
 
-/* An anchored pattern is wrapped as Prometheus does: ^(?s:...)$. */
-static int pattern_compile(struct slice pattern, bool anchored, struct regex_syntax *syntax,
-			   pcre2_code **out, char **why, size_t *offset)
+int regex_pattern_compile(struct slice pattern, bool anchored, struct regex_syntax *syntax,
+			  pcre2_code **out, char **why, size_t *offset)
 {
 	struct buf whole;
 
@@ -356,7 +342,7 @@ int regex_new(struct slice pattern, struct regex **out, char **why, size_t *offs
 	regex->pattern = pattern.len <= REGEX_PATTERN_MAX ? slice_dup(pattern) : NULL;
 	if (regex->pattern)
 		pattern.ptr = regex->pattern;
-	int err = pattern_compile(pattern, true, &syntax, &regex->code, why, offset);
+	int err = regex_pattern_compile(pattern, true, &syntax, &regex->code, why, offset);
 
 	if (!err && !(regex->pattern && names_keep(regex, &syntax)))
 		err = ERR_NOMEM;
@@ -399,8 +385,8 @@ bool regex_is_match(const struct regex *regex, struct slice subject)
 		return is_word(regex, subject);
 	if (regex->shape == SHAPE_AROUND)
 		return is_around(regex, subject);
-	struct matching *m = matching_get();
-	bool matched = m && subject_repair(&subject, &copy) &&
+	struct matching *m = regex_matching();
+	bool matched = m && regex_subject_repair(&subject, &copy) &&
 		       code_match(regex->code, m, subject, 0, 0) > 0;
 
 	if (m)
@@ -445,15 +431,6 @@ static bool take_reference(struct slice *in, struct reference *ref)
 	return true;
 }
 
-/* A match that was found. */
-struct found {
-	struct slice subject;
-	const PCRE2_SIZE *at; /* start and end of the whole and of each group */
-	int places;	      /* pairs in at[] */
-	const struct slice *names;
-	size_t ngroups;
-};
-
 /* The text of a group, empty when it has none. */
 static struct slice group_text(const struct found *found, const struct reference *ref)
 {
@@ -470,8 +447,8 @@ static struct slice group_text(const struct found *found, const struct reference
 			       at[2 * number + 1] - at[2 * number] };
 }
 
-/* Go's Regexp.Expand. */
-static int expand(const struct found *found, struct slice template, size_t out_max, struct buf *out)
+int regex_expand_found(const struct found *found, struct slice template, size_t out_max,
+		       struct buf *out)
 {
 	while (template.len > 0) {
 		ptrdiff_t dollar = slice_find(template, '$');
@@ -503,18 +480,18 @@ static int expand(const struct found *found, struct slice template, size_t out_m
 int regex_expand(const struct regex *regex, struct slice subject, struct slice template,
 		 struct buf *out)
 {
-	struct matching *m = matching_get();
+	struct matching *m = regex_matching();
 	struct buf copy;
 
 	if (!m)
 		return ERR_NOMEM;
-	int err = subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
+	int err = regex_subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
 	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, regex->names,
 			       regex->ngroups };
 
 	found.places = err ? err : code_match(regex->code, m, subject, 0, 0);
 	if (found.places > 0)
-		err = expand(&found, template, out->len + REGEX_OUTPUT_MAX, out);
+		err = regex_expand_found(&found, template, out->len + REGEX_OUTPUT_MAX, out);
 	buf_fini(&copy);
 	return found.places <= 0 ? found.places : err ? err : 1;
 }
@@ -547,7 +524,7 @@ static int replace_all(const pcre2_code *code, const struct regex_syntax *syntax
 
 		buf_add(out, subject.ptr + done, start - done);
 		if (end > done || start == 0)
-			err = expand(&found, template, out_max, out);
+			err = regex_expand_found(&found, template, out_max, out);
 		done = end;
 		from = end > from ? end : from + step_at(subject, from);
 	}
@@ -562,7 +539,7 @@ static int compile_once(struct slice pattern, struct regex_syntax *syntax, pcre2
 {
 	char *why;
 	size_t offset;
-	int err = pattern_compile(pattern, false, syntax, code, &why, &offset);
+	int err = regex_pattern_compile(pattern, false, syntax, code, &why, &offset);
 
 	free(why);
 	buf_fini(&syntax->out);
@@ -572,7 +549,7 @@ static int compile_once(struct slice pattern, struct regex_syntax *syntax, pcre2
 int regex_replace_all(struct slice pattern, struct slice subject, struct slice template,
 		      struct buf *out)
 {
-	struct matching *m = matching_get();
+	struct matching *m = regex_matching();
 	struct regex_syntax syntax;
 	struct buf copy;
 	pcre2_code *code;
@@ -583,7 +560,7 @@ int regex_replace_all(struct slice pattern, struct slice subject, struct slice t
 
 	if (err)
 		return err;
-	err = subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
+	err = regex_subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
 	if (!err)
 		err = replace_all(code, &syntax, m, subject, template, out);
 	buf_fini(&copy);
@@ -593,7 +570,7 @@ int regex_replace_all(struct slice pattern, struct slice subject, struct slice t
 
 int regex_search(struct slice pattern, struct slice subject)
 {
-	struct matching *m = matching_get();
+	struct matching *m = regex_matching();
 	struct regex_syntax syntax;
 	struct buf copy;
 	pcre2_code *code;
@@ -605,7 +582,7 @@ int regex_search(struct slice pattern, struct slice subject)
 	if (err)
 		return err;
 	int places =
-		subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0) : ERR_NOMEM;
+		regex_subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0) : ERR_NOMEM;
 
 	buf_fini(&copy);
 	pcre2_code_free(code);

@@ -141,6 +141,14 @@ int batch_derived_add(struct batch *batch, const struct hash_key *key, struct la
 	return code;
 }
 
+void batch_rows_drop(struct batch *batch, uint32_t from)
+{
+	assert(from <= batch->nrows);
+	while (batch->nbirths > 0 && batch->births[batch->nbirths - 1].row >= from)
+		labels_unref(batch->births[--batch->nbirths].labels);
+	batch->nrows = from;
+}
+
 int batch_position_add(struct batch *batch, struct slice key, struct slice payload)
 {
 	if (key.len == 0 || key.len + payload.len > BATCH_POSITION_BYTES_MAX)

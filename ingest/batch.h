@@ -144,6 +144,8 @@ int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labe
  */
 int batch_derived_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		      enum window_kind kind, int64_t ts_ms, uint64_t bits);
+/* Takes back the rows from that one on, with their births: what was added in vain. */
+void batch_rows_drop(struct batch *batch, uint32_t from);
 /*
  * Says how far a source of lines was read when all rows of this batch had been made of it. The key
  * names the source (a file's identity, say), the payload (an offset) is its reader's alone; an empty

@@ -17,6 +17,7 @@
 #include "base/matcher.h"
 #include "ingest/redact.h"
 #include "rules/log_pipeline.h"
+#include "rules/plan.h"
 #include "storage/window.h"
 
 #define EXTRACTORS_MAX 100000		/* of one set */
@@ -32,9 +33,12 @@ struct extractor_spec {
 	uint32_t nstages;
 	enum log_value value; /* what a line counts for */
 	struct log_projection projection;
-	uint8_t kind;	   /* enum window_kind: WINDOW_SUM, _MIN, _MAX, _EVENTS */
-	int64_t bucket_ms; /* of all but _EVENTS; > 0 */
+	enum window_kind kind; /* _SUM, _MIN, _MAX, _EVENTS */
+	int64_t bucket_ms;     /* of all but _EVENTS; > 0 */
 };
+
+/* Of a derived series of the plan, of which it borrows. */
+struct extractor_spec extractor_spec_of(const struct plan_log *log, int64_t bucket_ms);
 
 struct extractor_options {
 	uint32_t series_max;	   /* of each extractor, over all feeds; 0: the default */

@@ -26,7 +26,7 @@
 #define LOG_LABELS_MAX 256	      /* of one line at once; more are an error */
 #define LOG_KEY_MAX 1024	      /* bytes of a field's name, with its path; longer: left out */
 #define LOG_SCRATCH_MAX (1024 * 1024) /* bytes made of one line: unescaped, formatted */
-#define LOG_REGEX_BYTES_MAX 8192      /* of a line that a regular expression looks at */
+#define LOG_REGEX_BYTES_MAX 4096      /* of a line that a regular expression looks at */
 
 enum log_value {
 	LOG_VALUE_COUNT,  /* 1 */
