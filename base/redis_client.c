@@ -109,6 +109,7 @@ static void on_fd(void *ctx, int what)
 static void give_up(struct redis_client *client, const char *why, bool free_context)
 {
 	struct link *link = client->link;
+	bool broke = client->is_up && !free_context;
 
 	client->link = NULL;
 	client->is_up = false;
@@ -122,7 +123,7 @@ static void give_up(struct redis_client *client, const char *why, bool free_cont
 		if (free_context)
 			redisAsyncFree(link->context);
 	}
-	client->sink.down(client->sink.ctx, why);
+	client->sink.down(client->sink.ctx, why, broke);
 }
 
 void redis_client_fail(struct redis_client *client, const char *why)

@@ -36,8 +36,9 @@ struct redis_endpoint {
 struct redis_client_sink {
 	void *ctx;
 	void (*up)(void *ctx);
-	/* why: for people, borrowed. */
-	void (*down)(void *ctx, const char *why);
+	/* why: for people, borrowed. broke: it worked until the connection broke; the next try
+	 * will tell more. */
+	void (*down)(void *ctx, const char *why, bool broke);
 	/* The answer to a command that was sent as `what`; an error is an answer. Borrowed. */
 	void (*answer)(void *ctx, unsigned what, const struct redisReply *reply);
 };

@@ -337,7 +337,7 @@ static void tell_amiss(struct store_thread *thread)
 {
 	const char *error = redis_log_error(thread->redis);
 
-	if (!error[0] || (thread->redis_is_amiss && strcmp(error, thread->redis_error) == 0))
+	if (!error[0] || redis_log_is_broken(thread->redis) || (thread->redis_is_amiss && strcmp(error, thread->redis_error) == 0))
 		return;
 	if (!thread->redis_is_amiss)
 		thread->amiss_us = clock_monotonic_us();

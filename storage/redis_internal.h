@@ -35,6 +35,7 @@ struct redis_log {
 	enum redis_stage stage;
 	bool is_claimed; /* <epoch>-0 is ours */
 	bool is_fenced;
+	bool is_broken; /* the connection broke, and the next try has not been made yet */
 	bool is_behind; /* something is missing in Redis */
 	bool is_proven; /* it has taken something since it was connected */
 	uint64_t epoch; /* ours; until then the newest that we know of */

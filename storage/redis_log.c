@@ -388,7 +388,6 @@ static void fence(struct redis_log *log, const struct redis_entry *entry)
 static void start_writing(struct redis_log *log)
 {
 	log->stage = STAGE_WRITING;
-	log->error[0] = '\0';
 	log->stats.connects++;
 	/* Does it take anything? A checkpoint is not begun on trust. */
 	if (log->is_behind && !log->is_proven && !log->first && !log->checkpoint.epoch &&
@@ -550,7 +549,7 @@ static void on_up(void *ctx)
 	ask_or_fail(log, ASK(log, ASKED_FORMAT, "GET", log->format_key));
 }
 
-static void on_down(void *ctx, const char *why)
+static void on_down(void *ctx, const char *why, bool broke)
 {
 	struct redis_log *log = ctx;
 
@@ -561,6 +560,7 @@ static void on_down(void *ctx, const char *why)
 	log->flight_blocks = log->flight_bytes = 0;
 	log->unsent = log->first;
 	log->stats.errors++;
+	log->is_broken = broke;
 	snprintf(log->error, sizeof(log->error), "%s", why);
 	tell(log);
 }
@@ -651,9 +651,15 @@ enum redis_health redis_log_health(const struct redis_log *log)
 {
 	if (log->is_fenced)
 		return REDIS_FENCED;
-	if (log->stage != STAGE_WRITING)
+	/* What it refused before, it may refuse again. */
+	if (log->stage != STAGE_WRITING || (log->first && !log->is_proven))
 		return REDIS_AWAY;
 	return log->is_behind ? REDIS_BEHIND : REDIS_CURRENT;
+}
+
+bool redis_log_is_broken(const struct redis_log *log)
+{
+	return log->is_broken;
 }
 
 const char *redis_log_error(const struct redis_log *log)

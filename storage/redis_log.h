@@ -1,7 +1,7 @@
 /*
  * The second back end: the log of records as a stream in Redis.
  *
- *   {PREFIX}:format   "tocsin redis 1"; a newer version is refused by name
+ *   {PREFIX}:format   "tocsin redis N", N the version of block.h; a newer version is refused by name
  *   {PREFIX}:log      a stream of blocks, each a few records as block.h encodes them
  *
  *   entry <epoch>-0       o: who owns the log from here on
@@ -25,7 +25,7 @@
 #include "base/redis_client.h"
 #include "storage/block.h"
 
-#define REDIS_FORMAT_VERSION 1
+#define REDIS_FORMAT_VERSION BLOCK_FORMAT_VERSION
 #define REDIS_BLOCK_BYTES (16 * 1024)
 /* In flight at most so much (or one block), as hiredis' buffer has no bound of its own. */
 #define REDIS_FLIGHT_BYTES_MAX (1024 * 1024)
@@ -127,6 +127,8 @@ bool redis_log_is_idle(const struct redis_log *log);
 enum redis_health redis_log_health(const struct redis_log *log);
 /* Why it is REDIS_AWAY, or who fenced us. */
 const char *redis_log_error(const struct redis_log *log);
+/* The connection just broke: the next try will tell whether that means anything. */
+bool redis_log_is_broken(const struct redis_log *log);
 /* Records appended up to now; and how many of those are known to be in Redis. */
 uint64_t redis_log_appended(const struct redis_log *log);
 uint64_t redis_log_arrived(const struct redis_log *log);
