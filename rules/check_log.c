@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "rules/checker.h"
 #include "rules/expr.h"
+#include "rules/log_pipeline.h"
 #include "rules/log_selector.h"
 
 static struct slice matcher_name(const struct matcher *matcher)
@@ -89,12 +90,29 @@ static void check_stages(struct checker *checker, const struct log_selector *log
 	}
 }
 
+/* What cannot be run is refused here, where its place is known: templates, patterns, paths. */
+static void check_compiles(struct checker *checker, const struct log_selector *log)
+{
+	static const struct log_projection all;
+	struct log_pipeline *pipeline;
+	int err = log_pipeline_new(log->stages, log->nstages, LOG_VALUE_COUNT, &all,
+				   checker->source, checker->diags, &pipeline);
+
+	if (err == ERR_NOMEM)
+		checker->error = err;
+	else if (err)
+		checker->error = ERR_INVALID;
+	else
+		log_pipeline_free(pipeline);
+}
+
 enum value_type check_log_selector(struct checker *checker, const struct expr *selector)
 {
 	const struct log_selector *log = selector->selector.log;
 
 	checker->has_logs = true;
 	check_stages(checker, log);
+	check_compiles(checker, log);
 	if (has_metric_name(selector)) {
 		complain_name(checker, selector);
 		return VALUE_NONE;

@@ -39,6 +39,9 @@ int log_filter_compile(const struct log_compiler *compiler, const struct log_fil
 	step->number =
 		filter->kind == FILTER_DURATION ? round(filter->number * 1e9) : filter->number;
 	err = log_needs(compiler, step->name);
+	/* What the parser refused, it has complained about. */
+	if (!err && filter->kind == FILTER_STRING && !filter->matcher)
+		err = ERR_INVALID;
 	if (!err && filter->kind == FILTER_STRING) {
 		step->matcher = log_matcher_keep(compiler, filter->matcher);
 		err = step->matcher ? 0 : ERR_NOMEM;

@@ -282,12 +282,6 @@ static int label_format_compile(const struct log_compiler *compiler, struct step
 		const struct log_field *field = &stage->format.fields[i];
 		struct step_item *item = &step->items[i];
 
-		for (uint32_t k = 0; k < i; k++) {
-			if (slice_is_equal(step->items[k].name, field->name))
-				return log_refuse(compiler, ERR_INVALID, NULL,
-						  "label_format sets \"" SLICE_FMT "\" twice",
-						  SLICE_ARG(field->name));
-		}
 		err = name_set(compiler, field->name, &item->name, &item->print);
 		if (!err && !field->value_is_label)
 			err = log_template_compile(compiler, field->value, &item->template);

@@ -322,20 +322,34 @@ static const struct {
 	{ "| line_format \"{{ trunc .a }}\"", "takes 2 arguments, not 1" },
 	{ "| line_format \"{{ .a\"", "{{ without }}" },
 	{ "| label_format a=\"{{ . }}\"", "only labels" },
+	{ "|> \"<a> x\"", "takes no names" },
+	{ "|> \"<_><_>\"", "side by side" },
+	{ "| pattern \"<a><b>\"", "side by side" },
+	{ "| pattern \"<_> x\"", "names no label" },
+	{ "| pattern \"<a> <a>\"", "\"a\" twice" },
+	{ "| regexp \"(x)\"", "names no label" },
+	{ "| regexp \"(?P<1a>x)\"", "is no label" },
+	{ "|~ \"(\"", "invalid regular expression" },
+	{ "| json a=\"x..y\"", "is no path" },
+	{ "| json a=\"x[\"", "is no path" },
+	{ "|= ip(\"10.0.0\")", "names no addresses" },
+	{ "|= ip(\"10.0.0.0/33\")", "names no addresses" },
 };
 
+/* When the rule is loaded, at the stage's place. */
 START_TEST(pipeline_refuses_by_name)
 {
-	struct made made;
+	struct parse parse;
 	char expr[1024];
 
 	expr_make(expr, sizeof(expr), "count_over_time", refusals[_i].pipeline, "");
-	made_init(&made, expr);
-	ck_assert_int_lt(made.err, 0);
-	ck_assert_uint_eq(made.diags.errors, 1);
-	ck_assert_msg(strstr(made.diags.items[0].message, refusals[_i].message) != NULL,
-		      "%s\nwanted %s", made.diags.items[0].message, refusals[_i].message);
-	made_fini(&made);
+	parse_init(&parse, expr, strlen(expr));
+	ck_assert_int_eq(parse.error, ERR_INVALID);
+	ck_assert_uint_eq(parse.diags.errors, 1);
+	ck_assert_msg(strstr(parse.diags.items[0].message, refusals[_i].message) != NULL,
+		      "%s\nwanted %s", parse.diags.items[0].message, refusals[_i].message);
+	ck_assert_uint_eq(parse.diags.items[0].column, strchr(expr, '|') - expr + 1);
+	parse_fini(&parse);
 }
 END_TEST
 
@@ -553,7 +567,8 @@ START_TEST(long_lines_take_bounded_time)
 
 	line[0] = 'x';
 
-	made_init(&made, "sum(count_over_time(logs{job=\"api\"} |~ \"a?[0-9]+[0-9b]*[x-z]\" [1m]))");
+	made_init(&made,
+		  "sum(count_over_time(logs{job=\"api\"} |~ \"a?[0-9]+[0-9b]*[x-z]\" [1m]))");
 	start = clock_thread_cpu_us();
 	run(&made, line);
 	int64_t took = clock_thread_cpu_us() - start;
