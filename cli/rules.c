@@ -25,7 +25,10 @@ static void add_rule(struct text_table *table, const json_t *group, const json_t
 	text_table_add_format(table, "%lld",
 			      (long long)json_integer_value(json_object_get(rule, "series")));
 	text_table_add_age(table, json_object_get(rule, "last"), now);
-	text_table_add(table, json_string_value(json_object_get(rule, "error")));
+	const char *error = json_string_value(json_object_get(rule, "error"));
+
+	text_table_add(table, error && *error ? error
+					      : json_string_value(json_object_get(rule, "warning")));
 }
 
 static void add_row(struct text_table *table, const json_t *group, const json_t *now)

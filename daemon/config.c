@@ -22,7 +22,8 @@ struct web_part {
 };
 
 struct limits_part {
-	int64_t memory, series, ignored_series, rules, query_samples, query_timeout_ms, queue_bytes;
+	int64_t memory, series, ignored_series, log_series, rules, query_samples, query_timeout_ms,
+		queue_bytes;
 };
 
 /* Of what comes over HTTP. */
@@ -45,6 +46,7 @@ struct file {
 	struct bind_strings rule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
 	struct bind_map external_labels;
+	struct bind_structs redact;
 	int on_sender_silence;
 	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
 		*mute_time_intervals, *templates, *global, *runbooks, *actions;
@@ -86,6 +88,10 @@ TABLE(limits_table, limits_part, "limits",
 	    .min = 1, .max = 100000000,
 	    .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least "
 		   "used are forgotten beyond it."),
+      FIELD(limits_part, log_series, "series_per_log_selector", BIND_INT, .default_text = "10000",
+	    .min = 1, .max = 100000000,
+	    .doc = "Series that the lines of one log selector may make; lines of further ones are "
+		   "left out, counted and told in the rule's health."),
       FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1,
 	    .max = 10000000, .doc = "Rules in all files."),
       FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
@@ -112,7 +118,7 @@ TABLE(ingest_table, ingest_part, "ingest",
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
 static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
-					  "redact",  "watchdog" };
+					  "watchdog" };
 
 TABLE(file_table, file, "configuration",
       FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
@@ -159,8 +165,10 @@ TABLE(file_table, file, "configuration",
       FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
       FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[4], "redact", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[5], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+      FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
+	    .doc = "What is taken out of log lines before any of them is kept, shown or sent: rules, "
+		   "one after the other."),
+      FIELD(file, later[4], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
 
 static bool is_empty(const struct yaml_node *node)
 {
@@ -296,6 +304,7 @@ static int bind_file(struct config *config, const struct file *file,
 	config->memory_max = file->limits.memory;
 	config->series_max = file->limits.series;
 	config->ignored_max = file->limits.ignored_series;
+	config->log_series_max = file->limits.log_series;
 	config->rules_max = file->limits.rules;
 	config->query_samples_max = file->limits.query_samples;
 	config->query_timeout_ms = file->limits.query_timeout_ms;
@@ -333,6 +342,9 @@ static int bind_file(struct config *config, const struct file *file,
 	if ((one = relabel_new(&file->ingest.remote_write.relabel_configs, diags,
 			       &config->remote_write_relabel)) ||
 	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)))
+		code = one;
+	if (file->redact.n > 0 && (one = redactor_new(file->redact.items, file->redact.n, diags,
+						      &config->redactor)))
 		code = one;
 	refuse_later(file, diags);
 	struct actions_config_nodes nodes = { .route = file->route,
@@ -427,6 +439,7 @@ void config_unref(struct config *config)
 	log_sources_config_fini(&config->logs);
 	relabel_unref(config->remote_write_relabel);
 	relabel_unref(config->otlp_relabel);
+	redactor_unref(config->redactor);
 	arena_fini(&config->arena);
 	free(config);
 }

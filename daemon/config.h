@@ -11,6 +11,7 @@
 #include "base/yaml.h"
 #include "daemon/config_logs.h"
 #include "daemon/config_storage.h"
+#include "ingest/redact.h"
 #include "ingest/relabel.h"
 
 struct config {
@@ -31,9 +32,11 @@ struct config {
 	int64_t sender_timeout_ms;
 	/* limits */
 	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
+	int64_t log_series_max; /* of one log selector */
 	/* what comes in */
 	struct log_sources_config logs;
 	struct relabel *remote_write_relabel, *otlp_relabel; /* NULL: none */
+	struct redactor *redactor; /* NULL: none */
 	/* Alertmanager's part and runbooks */
 	struct actions_config *actions;
 	char *path; /* of the file; NULL without */

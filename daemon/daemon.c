@@ -99,6 +99,36 @@ static void answer_reload(struct daemon *daemon, int status, const struct diag_l
 	queue_push(daemon->ingest[call->thread].inbox, &call->item, true);
 }
 
+/* To all ingest threads, which answer. */
+static void send_extractors(struct daemon *daemon, struct extractor_set *set)
+{
+	daemon->reload.round++;
+	daemon->reload.waiting = daemon->ningest;
+	daemon->reload.failed = false;
+	extractors_set(&daemon->extractors, set);
+	for (uint32_t i = 0; i < daemon->ningest; i++) {
+		struct msg_load *msg = calloc(1, sizeof(*msg));
+
+		assert(msg);
+		msg->item.kind = MSG_EXTRACTORS;
+		msg->extractors = set ? extractor_set_ref(set) : NULL;
+		msg->round = daemon->reload.round;
+		queue_push(daemon->ingest[i].inbox, &msg->item, true);
+	}
+}
+
+/* Whatever becomes of it, a reload ends here. */
+static void reload_end(struct daemon *daemon, int status, const struct diag_list *diags)
+{
+	struct reload *reload = &daemon->reload;
+
+	rule_set_unref(reload->rules);
+	config_unref(reload->config);
+	extractor_set_unref(reload->before);
+	*reload = (struct reload){ .round = reload->round };
+	answer_reload(daemon, status, diags);
+}
+
 static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config)
 {
 	struct msg_load *msg = calloc(1, sizeof(*msg));
@@ -126,23 +156,68 @@ static void reload(struct daemon *daemon, struct call *call)
 	daemon->reloading = true;
 	daemon->reload_call = call;
 	diag_list_init(&diags);
-	if (load_all(daemon, &diags, &config, &rules)) {
-		print_diags(&diags);
+	struct extractor_set *extractors = NULL;
+	int code = load_all(daemon, &diags, &config, &rules);
+
+	if (code == 0) {
+		daemon->reload.rules = rules;
+		daemon->reload.config = config;
+		code = extractors_compile(rules, config, daemon->extractors.set, &diags, &extractors);
+	}
+	print_diags(&diags);
+	if (code) {
 		log_error("daemon", "configuration not reloaded: the old one stays in force", "errors=%zu", diags.errors);
-		answer_reload(daemon, 500, &diags);
+		reload_end(daemon, 500, &diags);
 	} else {
-		print_diags(&diags);
-		warn_unchangeable(daemon->config, config);
-		send_load(daemon->action.inbox, MSG_CONFIG, rules, config);
-		send_load(daemon->engine.inbox, MSG_LOAD, rules, config);
-		for (uint32_t i = 0; i < daemon->ningest; i++)
-			send_load(daemon->ingest[i].inbox, MSG_CONFIG, NULL, config);
-		rule_set_unref(rules);
-		config_unref(daemon->config);
-		daemon->config = config;
-		atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
+		if (daemon->extractors.set)
+			daemon->reload.before = extractor_set_ref(daemon->extractors.set);
+		send_extractors(daemon, extractors);
+		extractor_set_unref(extractors);
 	}
 	diag_list_fini(&diags);
+}
+
+/* The lines that the new rules read are looked for from now on: they may come into force. */
+static void load_rules(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+	struct config *config = reload->config;
+
+	warn_unchangeable(daemon->config, config);
+	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config);
+	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config);
+	for (uint32_t i = 0; i < daemon->ningest; i++)
+		send_load(daemon->ingest[i].inbox, MSG_CONFIG, NULL, config);
+	config_unref(daemon->config);
+	daemon->config = config_ref(config);
+	atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
+}
+
+static void on_extractors(struct daemon *daemon, struct msg_load *msg)
+{
+	struct reload *reload = &daemon->reload;
+
+	/* Nobody waits for those that were put back. */
+	if (msg->round != reload->round || !reload->rules || reload->waiting == 0)
+		return;
+	reload->failed |= msg->code != 0;
+	if (--reload->waiting > 0)
+		return;
+	if (!reload->failed) {
+		load_rules(daemon);
+		return;
+	}
+	log_error("daemon", "configuration not reloaded: the old one stays in force", "error=%s", error_text(ERR_NOMEM));
+	send_extractors(daemon, reload->before);
+	reload_end(daemon, 500, NULL);
+}
+
+static void on_loaded(struct daemon *daemon, const struct msg_load *msg)
+{
+	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u", msg->rules->ngroups, msg->rules->nrules);
+	if (msg->code)
+		send_extractors(daemon, daemon->reload.before);
+	reload_end(daemon, msg->code ? 500 : 200, NULL);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -165,13 +240,12 @@ static void on_message(void *ctx, struct queue_item *item)
 		reload(daemon, (struct call *)item);
 		return;
 	}
-	assert(item->kind == MSG_LOADED);
-	struct msg_load *msg = (struct msg_load *)item;
-
-	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u", msg->rules->ngroups, msg->rules->nrules);
-	answer_reload(daemon, msg->code ? 500 : 200, NULL);
-	rule_set_unref(msg->rules);
-	free(msg);
+	assert(item->kind == MSG_LOADED || item->kind == MSG_EXTRACTORS);
+	if (item->kind == MSG_LOADED)
+		on_loaded(daemon, (struct msg_load *)item);
+	else
+		on_extractors(daemon, (struct msg_load *)item);
+	message_free(item);
 }
 
 /* ---- start ---- */
@@ -344,7 +418,12 @@ int daemon_run(const struct daemon_options *options)
 	signal(SIGPIPE, SIG_IGN);
 	diag_list_init(&diags);
 	int code = load_all(&daemon, &diags, &daemon.config, &rules);
+	struct extractor_set *extractors = NULL;
 
+	if (code == 0 && (code = extractors_compile(rules, daemon.config, NULL, &diags, &extractors))) {
+		rule_set_unref(rules);
+		config_unref(daemon.config);
+	}
 	print_diags(&diags);
 	diag_list_fini(&diags);
 	if (code)
@@ -359,6 +438,12 @@ int daemon_run(const struct daemon_options *options)
 	log_counters_list_init(&daemon.log_counters);
 	atomic_store(&daemon.queue_bytes_max, daemon.config->queue_bytes_max);
 	daemon.confirms = daemon.config->storage.confirms;
+	if (extractors_init(&daemon.extractors)) {
+		log_error("daemon", "cannot start", NULL);
+		return EXIT_FAILURE;
+	}
+	extractors_set(&daemon.extractors, extractors);
+	extractor_set_unref(extractors);
 	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
 	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
 	    loop_signal_add(daemon.loop, SIGHUP, on_signal, &daemon) ||
@@ -371,6 +456,10 @@ int daemon_run(const struct daemon_options *options)
 	log_counters_list_fini(&daemon.log_counters);
 	loop_free(daemon.loop);
 	queue_discard(daemon.inbox);
+	extractors_fini(&daemon.extractors);
+	rule_set_unref(daemon.reload.rules);
+	config_unref(daemon.reload.config);
+	extractor_set_unref(daemon.reload.before);
 	rule_set_unref(rules);
 	config_unref(daemon.config);
 	return status;

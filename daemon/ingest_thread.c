@@ -104,6 +104,12 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	message_free(&msg->item);
 }
 
+static void on_extractors(struct ingest_thread *thread, struct msg_load *msg)
+{
+	msg->code = log_feed_use(thread->feed, msg->extractors);
+	queue_push(thread->daemon->inbox, &msg->item, true);
+}
+
 /*
  * A batch comes home. One that the storage does not have in time is answered here, whatever its
  * protocol: the answer that its own code gives after that finds nobody any more.
@@ -141,6 +147,9 @@ static void on_message(void *ctx, struct queue_item *item)
 		return;
 	case MSG_CONFIG:
 		on_config(thread, (struct msg_load *)item);
+		return;
+	case MSG_EXTRACTORS:
+		on_extractors(thread, (struct msg_load *)item);
 		return;
 	case MSG_STOP:
 		free(item);
@@ -204,6 +213,14 @@ static void host_metrics(void *ctx, struct buf *out)
 	daemon_metrics(thread->daemon, out);
 }
 
+static bool host_log_counters(void *ctx, struct slice name, uint32_t guess,
+			      struct extractor_counters *out)
+{
+	struct ingest_thread *thread = ctx;
+
+	return extractors_counters(&thread->daemon->extractors, name, guess, out);
+}
+
 static bool is_loopback(const char *host)
 {
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
@@ -237,7 +254,8 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 				 .reload = host_reload,
 				 .ready = host_ready,
 				 .now_ms = host_now_ms,
-				 .metrics = host_metrics };
+				 .metrics = host_metrics,
+				 .log_counters = host_log_counters };
 
 	thread->daemon = daemon;
 	thread->number = number;
@@ -252,6 +270,8 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	thread->loki_counters = log_counters_get(&daemon->log_counters, "loki");
 	thread->otlp_counters = log_counters_get(&daemon->log_counters, "otlp");
 	if (!thread->loop || !thread->inbox || !thread->decoder || !thread->feed || !thread->loki || !thread->otlp)
+		return ERR_NOMEM;
+	if (log_feed_use(thread->feed, daemon->extractors.set))
 		return ERR_NOMEM;
 	rw_decoder_relabel(thread->decoder, config->remote_write_relabel);
 	otlp_decoder_relabel(thread->otlp, config->otlp_relabel);

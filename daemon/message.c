@@ -20,6 +20,7 @@ void queue_push_signal(struct queue *queue, enum message_kind kind)
 static void load_free(struct msg_load *msg)
 {
 	config_unref(msg->config);
+	extractor_set_unref(msg->extractors);
 	rule_set_unref(msg->rules);
 	free(msg);
 }
@@ -42,6 +43,7 @@ void message_free(struct queue_item *item)
 	case MSG_LOAD:
 	case MSG_LOADED:
 	case MSG_CONFIG:
+	case MSG_EXTRACTORS:
 		load_free((struct msg_load *)item);
 		return;
 	default:

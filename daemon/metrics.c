@@ -13,6 +13,7 @@
 /* What the values of metrics.def are taken from. */
 struct daemon_sample {
 	uint64_t requests, refused_full, refused_bad;
+	struct extractor_counters logs;
 	struct journal_stats journal;
 	struct redis_log_stats redis;
 	enum redis_health redis_health;
@@ -57,6 +58,7 @@ static void sample_take(struct daemon *daemon, struct daemon_sample *s)
 		s->refused_full += atomic_load(&daemon->ingest[i].refused_full);
 		s->refused_bad += atomic_load(&daemon->ingest[i].refused_bad);
 	}
+	extractors_totals(&daemon->extractors, &s->logs);
 	pthread_mutex_lock(&store->stats_lock);
 	s->journal = store->stats;
 	s->redis = store->redis_stats;

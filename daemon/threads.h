@@ -18,6 +18,7 @@
 #include "daemon/daemon.h"
 #include "daemon/source_counters.h"
 #include "engine/engine.h"
+#include "ingest/extractor.h"
 #include "ingest/loki_push.h"
 #include "ingest/otlp.h"
 #include "ingest/remote_write.h"
@@ -43,6 +44,7 @@ enum message_kind {
 	MSG_LOAD,       /* struct msg_load: rules to be put into force */
 	MSG_LOADED,     /* struct msg_load, on its way back */
 	MSG_CONFIG,     /* struct msg_load: configuration for the action side and the API */
+	MSG_EXTRACTORS, /* struct msg_load: extractors for an ingest thread, and on its way back */
 	MSG_RECORD,     /* struct msg_record */
 	MSG_RECORDS,    /* struct msg_records */
 	MSG_EVENT,      /* struct alert_event */
@@ -76,6 +78,8 @@ struct msg_load {
 	struct queue_item item;
 	struct rule_set *rules;
 	struct config *config;
+	struct extractor_set *extractors;
+	uint32_t round; /* of MSG_EXTRACTORS: which one is answered */
 	int code;
 };
 
@@ -204,6 +208,22 @@ struct ingest_thread {
 	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
 };
 
+/* What the ingest threads look for in log lines. */
+struct extractors {
+	pthread_mutex_t lock;
+	struct extractor_set *set;	/* a reference; NULL before the first */
+	struct extractor_counters gone; /* of those that are no more */
+};
+
+/* A reload on its way: the ingest threads have the extractors before the engine has the rules. */
+struct reload {
+	struct rule_set *rules;
+	struct config *config;
+	struct extractor_set *before; /* those in use until then */
+	uint32_t round, waiting;      /* ingest threads that have not answered */
+	bool failed;
+};
+
 struct daemon {
 	const struct daemon_options *options;
 	struct config *config; /* in force; main thread only */
@@ -220,6 +240,8 @@ struct daemon {
 	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
 	_Atomic bool ready;
 	_Atomic bool draining; /* stopping: requests under way are answered, new ones refused */
+	struct extractors extractors;
+	struct reload reload;     /* main thread only */
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
 	bool confirms; /* storage.durability: storage */
@@ -282,6 +304,23 @@ struct log_sink ingest_log_sink(struct ingest_thread *thread);
  * of it is lost, so whoever sent the lines is to send them again.
  */
 struct batch *ingest_log_batch(struct ingest_thread *thread);
+
+/* ---- extractors.c ---- */
+
+/*
+ * The extractors of a rule set. They take over counters and series from those before (may be NULL).
+ * ERR_INVALID, ERR_LIMIT with diagnostics; ERR_NOMEM.
+ */
+int extractors_compile(const struct rule_set *rules, const struct config *config, const struct extractor_set *before,
+		       struct diag_list *diags, struct extractor_set **out);
+int extractors_init(struct extractors *extractors);
+void extractors_fini(struct extractors *extractors);
+/* These are in use from now on; takes a reference of its own. */
+void extractors_set(struct extractors *extractors, struct extractor_set *set);
+/* From any thread. False when no such series is extracted; `guess` is where it probably stands. */
+bool extractors_counters(struct extractors *extractors, struct slice name, uint32_t guess, struct extractor_counters *out);
+/* The sum over all that there are and were; `series` of those there are. */
+void extractors_totals(struct extractors *extractors, struct extractor_counters *out);
 
 void remote_write_request(struct ingest_thread *thread, struct http_request *request);
 void otlp_metrics_post(struct ingest_thread *thread, struct http_request *request);

@@ -31,6 +31,7 @@ struct overview {
 	bool ready;
 	int64_t started_ms;
 	const char *version;
+	const struct web_host *host;
 };
 
 static void overview_free(void *data)
@@ -260,11 +261,16 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
 	labels_unref(annotations);
 }
 
-static void add_rule(struct json_writer *w, const struct snapshot *snapshot,
+static void add_rule(struct json_writer *w, const struct overview *overview,
 		     const struct rule *rule)
 {
+	const struct snapshot *snapshot = overview->snapshot;
 	const struct rule_status *status = &snapshot->status[rule->id];
+	struct buf warning;
 
+	buf_init(&warning);
+	if (snapshot->rules->plan->nlogs > 0)
+		rule_logs_warning(overview->host, snapshot->rules, rule, &warning);
 	json_begin_object(w);
 	json_field_string(w, "name", rule->name);
 	field_text(w, "kind", rule->kind == RULE_ALERT ? "alert" : "record");
@@ -272,6 +278,7 @@ static void add_rule(struct json_writer *w, const struct snapshot *snapshot,
 	json_field_int(w, "for", rule->for_ms);
 	field_text(w, "health", rule_health_text(status->health));
 	field_text(w, "error", status->error);
+	json_field_string(w, "warning", buf_slice(&warning));
 	field_text(w, "state", alert_state_text(status->state));
 	json_field_number(w, "value", status->value);
 	field_count(w, "results", status->results);
@@ -285,10 +292,12 @@ static void add_rule(struct json_writer *w, const struct snapshot *snapshot,
 	field_count(w, "evaluations", status->evaluations);
 	field_count(w, "failures", status->failures);
 	json_end_object(w);
+	buf_fini(&warning);
 }
 
-static void add_groups(struct json_writer *w, const struct snapshot *snapshot)
+static void add_groups(struct json_writer *w, const struct overview *overview)
 {
+	const struct snapshot *snapshot = overview->snapshot;
 	const struct rule_set *rules = snapshot->rules;
 
 	json_begin_array(w);
@@ -306,7 +315,7 @@ static void add_groups(struct json_writer *w, const struct snapshot *snapshot)
 		json_begin_array(w);
 		for (uint32_t k = 0; k < group->nrules; k++)
 			if (group->rules[k].id < snapshot->nstatus)
-				add_rule(w, snapshot, &group->rules[k]);
+				add_rule(w, overview, &group->rules[k]);
 		json_end_array(w);
 		json_end_object(w);
 	}
@@ -365,7 +374,7 @@ static void finish(struct call *call)
 		add_alert(&w, snapshot, &snapshot->alerts[i]);
 	json_end_array(&w);
 	json_key(&w, "groups");
-	add_groups(&w, snapshot);
+	add_groups(&w, overview);
 	add_array(&w, "senders", &overview->senders);
 	add_array(&w, "deliveries", &overview->deliveries);
 	add_array(&w, "runs", &overview->runs);
@@ -389,6 +398,7 @@ HANDLER(on_overview)
 	overview->version = arena_strdup(&call->arena, slice_from(web->version));
 	call->data = overview;
 	call->data_free = overview_free;
+	overview->host = &web->host;
 	call->finish = finish;
 	web_send(web, request, CALL_ENGINE, call);
 }

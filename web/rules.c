@@ -16,6 +16,7 @@ struct rules_request {
 	bool alerting, recording, exclude_alerts;
 	struct filter files, groups, names;
 	struct snapshot *snapshot;
+	const struct web_host *host;
 };
 
 /* ---- one alert ---- */
@@ -141,6 +142,25 @@ static const char *health_text(enum rule_health health)
 	return rule_health_text(health == RULE_WARMING ? RULE_UNKNOWN : health);
 }
 
+/* Beside Prometheus' own: what became of the log lines that the rule reads. */
+static void add_logs(struct json_writer *w, const struct rules_request *asked,
+		     const struct rule *rule)
+{
+	const struct rule_set *rules = asked->snapshot->rules;
+	struct buf warning;
+
+	if (rules->plan->nlogs == 0)
+		return;
+	rule_logs_add(w, asked->host, rules, rule);
+	buf_init(&warning);
+	json_key(w, "warnings");
+	json_begin_array(w);
+	if (rule_logs_warning(asked->host, rules, rule, &warning))
+		json_str(w, buf_slice(&warning));
+	json_end_array(w);
+	buf_fini(&warning);
+}
+
 static void add_rule(struct json_writer *w, const struct rules_request *asked,
 		     const struct rule *rule)
 {
@@ -165,6 +185,7 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	json_field_string(w, "health", slice_from(health_text(status->health)));
 	if (status->error[0])
 		json_field_string(w, "lastError", slice_from(status->error));
+	add_logs(w, asked, rule);
 	json_field_int(w, "evaluationTime", 0);
 	add_time(w, "lastEvaluation", status->last_ms);
 	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));
@@ -285,6 +306,7 @@ HANDLER(on_rules)
 		web_send(web, request, CALL_ENGINE, NULL);
 		return;
 	}
+	asked->host = &web->host;
 	call->data = asked;
 	call->data_free = rules_request_free;
 	call->finish = rules_finish;

@@ -14,6 +14,7 @@
 
 #include "actions/actions.h"
 #include "engine/engine.h"
+#include "ingest/extractor.h"
 #include "web/call.h"
 
 struct web_host {
@@ -29,6 +30,12 @@ struct web_host {
 	/* The daemon's own numbers, appended to /metrics as text: queues, journal, threads,
 	 * requests. Any thread. */
 	void (*metrics)(void *ctx, struct buf *out);
+	/*
+	 * What became of the lines that make a derived series, plan->logs[guess] of the rules in
+	 * force. False when none is extracted by that name.
+	 */
+	bool (*log_counters)(void *ctx, struct slice name, uint32_t guess,
+			     struct extractor_counters *out);
 };
 
 struct web_options {

@@ -98,4 +98,13 @@ HANDLER(on_metrics);
 HANDLER(on_page);
 HANDLER(on_graph);
 
+/* ---- rule_logs.c ---- */
+
+/* "logs": what became of the lines of each log selector that the rule reads. */
+void rule_logs_add(struct json_writer *w, const struct web_host *host, const struct rule_set *rules,
+		   const struct rule *rule);
+/* What is amiss with these lines, as text; false, and nothing, when nothing is. */
+bool rule_logs_warning(const struct web_host *host, const struct rule_set *rules,
+		       const struct rule *rule, struct buf *out);
+
 #endif
