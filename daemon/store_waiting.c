@@ -2,8 +2,8 @@
  * What waits for the storage: events and answers to the action thread, which must not act on what
  * could be forgotten; and batches, whose senders are to be told that their samples are kept.
  *
- * Both wait for the journal without end. For Redis, events wait until a deadline and while Redis is
- * well: then they go out, and are counted. Batches wait until theirs, whatever happens, and go home
+ * Both wait for the journal without end. For Redis, events wait until a deadline, unless it is known
+ * to be away: then they go out, and are counted. Batches wait until theirs, whatever happens, and go home
  * unconfirmed. Who has been fenced lets no event out any more, and confirms nothing.
  */
 #include "daemon/threads.h"
@@ -85,7 +85,8 @@ static void release_events(struct store_thread *thread, int64_t now_us)
 	}
 	while (events->first && has_journal(thread, events->first)) {
 		if (!has_redis(thread, events->first)) {
-			if (health == REDIS_CURRENT && now_us < events->first->deadline_us)
+			if (!redis_log_is_given_up(thread->redis) &&
+			    now_us < events->first->deadline_us)
 				return;
 			atomic_fetch_add(&thread->unreplicated, 1);
 		}

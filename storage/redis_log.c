@@ -662,6 +662,11 @@ bool redis_log_is_broken(const struct redis_log *log)
 	return log->is_broken;
 }
 
+bool redis_log_is_given_up(const struct redis_log *log)
+{
+	return redis_log_health(log) == REDIS_AWAY && log->error[0] && !log->is_broken;
+}
+
 const char *redis_log_error(const struct redis_log *log)
 {
 	return log->error;

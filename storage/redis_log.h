@@ -129,6 +129,8 @@ enum redis_health redis_log_health(const struct redis_log *log);
 const char *redis_log_error(const struct redis_log *log);
 /* The connection just broke: the next try will tell whether that means anything. */
 bool redis_log_is_broken(const struct redis_log *log);
+/* It is away, and a try to have it back has failed. */
+bool redis_log_is_given_up(const struct redis_log *log);
 /* Records appended up to now; and how many of those are known to be in Redis. */
 uint64_t redis_log_appended(const struct redis_log *log);
 uint64_t redis_log_arrived(const struct redis_log *log);

@@ -370,6 +370,8 @@ static int find_state(struct redis_log *log, char **why)
 int redis_log_take(struct redis_log *log, struct redis_place *state, char **why)
 {
 	bool found = false;
+
+	*why = NULL;
 	int code = connect_sync(log, why);
 
 	log->state = (struct redis_place){ 0 };
