@@ -57,6 +57,9 @@ struct binding_options {
 	const bool *any_silent;
 	/* Of a range query, or NULL: start and end are the time of each evaluation, the step is 0. */
 	const struct query_bounds *bounds;
+	/* Instant selectors see samples later than fresh_after_ms only. */
+	bool is_fresh;
+	int64_t fresh_after_ms;
 };
 
 struct binding;

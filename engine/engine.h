@@ -30,6 +30,7 @@
 
 struct engine;
 struct engine_query;
+struct verify;
 struct sender;
 
 struct engine_options {
@@ -148,8 +149,10 @@ struct engine_query {
 	 * between them: it is as of the edges before. 0: not so.
 	 */
 	int64_t bucket_ms;
+	struct verify *verify; /* in and out, owned (verify.h); NULL: a query like any other */
 	/* the caller's: where the answer goes */
 	uint32_t thread, slot, generation;
+	uint64_t token;
 	/* the engine's */
 	struct binding *binding;
 	uint32_t *order, norder;

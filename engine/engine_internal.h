@@ -157,6 +157,8 @@ struct group_state {
 	uint64_t iterations, missed;
 };
 
+#define GROUP_ASKED UINT32_MAX
+
 enum load_stage { LOAD_BIND, LOAD_RULES, LOAD_READERS, LOAD_SHAPE, LOAD_MATCH, LOAD_READY };
 
 struct generation {
@@ -166,7 +168,7 @@ struct generation {
 	struct rule_state *rules; /* in the order of evaluation */
 	struct rule_state **by_id;
 	struct demand {
-		uint32_t selector, group;
+		uint32_t selector, group; /* GROUP_ASKED: of no group, read at any time */
 		int64_t reach_ms;
 	} * demands; /* what the groups read, each selector once a group */
 	uint32_t ndemands, demands_cap;
@@ -505,11 +507,24 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 
 bool query_step(struct engine *engine, int64_t *units);
 /*
+ * engine_query_new(); references to labels (rules/label_refs.h) are bound to `labels` if there are
+ * any: ERR_NOT_FOUND with the missing one in why.
+ */
+int query_make(struct slice text, int64_t t_ms, const struct labels *labels,
+	       struct diag_list *diags, char why[128], struct engine_query **out);
+/*
  * Leads what a query asks of log lines to series that a rule in force keeps. Before it is bound.
  * ERR_EVAL with query->error: none does; ERR_NOMEM.
  */
 #define QUERY_LOG_NAME_SHOWN 300 /* bytes of a derived series' name in that error */
 int query_logs_find(struct engine *engine, struct engine_query *query);
+
+/* ---- verify.c ---- */
+
+void verify_free(struct verify *verify);
+/* Writes the verdict of an evaluated question. */
+void verify_judge(struct engine *engine, struct engine_query *query,
+		  const struct relation *relation);
 void queries_fini(struct engine *engine);
 
 #endif

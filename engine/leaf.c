@@ -179,6 +179,8 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 {
 	int64_t end_ms = node_end_ms(b, (times ? node->children[0] : node)->plan);
 	int64_t start_ms = end_ms - b->options.lookback_ms;
+	if (b->options.is_fresh && b->options.fresh_after_ms > start_ms)
+		start_ms = b->options.fresh_after_ms;
 	struct series *const *members = leaf_members(node, &to);
 	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
 	read_ahead_begin(members, from, to, 1);

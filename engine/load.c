@@ -81,17 +81,25 @@ static void rule_fini(struct engine *engine, struct rule_state *rule)
 	free(rule->error);
 }
 
+/* When the readers of a demand read next. */
+static const int64_t *demand_due(const struct engine *engine, const struct generation *generation,
+				 const struct demand *demand)
+{
+	return demand->group == GROUP_ASKED ? &engine->asked_ms
+					    : &generation->groups[demand->group].due_ms;
+}
+
 static struct selector *demand_selector(const struct generation *generation,
 					const struct demand *demand)
 {
 	return binding_selector(generation->binding, demand->selector);
 }
 
-static void reader_remove(struct generation *generation)
+static void reader_remove(const struct engine *engine, struct generation *generation)
 {
 	const struct demand *demand = &generation->demands[--generation->ndeclared];
 	selector_reader_remove(demand_selector(generation, demand),
-			       &generation->groups[demand->group].due_ms, demand->reach_ms);
+			       demand_due(engine, generation, demand), demand->reach_ms);
 }
 
 void generation_free(struct engine *engine, struct generation *generation)
@@ -99,7 +107,7 @@ void generation_free(struct engine *engine, struct generation *generation)
 	if (!generation)
 		return;
 	while (generation->ndeclared > 0)
-		reader_remove(generation);
+		reader_remove(engine, generation);
 	for (uint32_t i = 0; generation->set && i < generation->set->nrules; i++)
 		rule_fini(engine, &generation->rules[i]);
 	binding_free(generation->binding);
@@ -179,6 +187,22 @@ static int leaves_find(struct generation *generation, struct rule_state *rule)
 	return code;
 }
 
+/* What runbooks ask for at any time. */
+static int demands_find(struct generation *generation)
+{
+	const struct rule_set *set = generation->set;
+	int code = 0;
+	for (uint32_t i = 0; i < set->ndemands; i++)
+		for (uint32_t k = 0; k < set->demands[i].norder && !code; k++) {
+			const struct plan_node *node = set->plan->nodes[set->demands[i].order[k]];
+			if (node->op == PLAN_SELECT || node->op == PLAN_RANGE)
+				code = demand_add(
+					generation, node->selector, GROUP_ASKED,
+					binding_reach_ms(generation->binding, node->id));
+		}
+	return code;
+}
+
 /* ---- stages; each 0 when it is done, ERR_AGAIN when the units ran out ---- */
 
 static int stage_bind(struct engine *engine, struct generation *young, int64_t *units)
@@ -204,7 +228,8 @@ static int stage_rules(struct engine *engine, struct generation *young, int64_t 
 			return code;
 		*units -= UNITS_READER;
 	}
-	return writers_find(young);
+	int code = demands_find(young);
+	return code ? code : writers_find(young);
 }
 
 static int stage_readers(struct engine *engine, struct generation *young, int64_t *units)
@@ -215,7 +240,7 @@ static int stage_readers(struct engine *engine, struct generation *young, int64_
 		const struct demand *demand = &young->demands[young->ndeclared];
 		int code =
 			selector_reader_add(demand_selector(young, demand),
-					    &young->groups[demand->group].due_ms, demand->reach_ms);
+					    demand_due(engine, young, demand), demand->reach_ms);
 		if (code)
 			return code;
 		*units -= UNITS_READER;
@@ -369,7 +394,7 @@ static void retired_step(struct engine *engine, int64_t *units)
 	while (engine->retired && *units > 0) {
 		struct generation *old = engine->retired;
 		while (old->ndeclared > 0 && *units > 0) {
-			reader_remove(old);
+			reader_remove(engine, old);
 			*units -= UNITS_READER;
 		}
 		if (old->ndeclared > 0 || release_priced(old->binding, units))

@@ -2,15 +2,27 @@
  * Ad-hoc queries: parsed and planned on the caller's thread, bound and evaluated here in quanta,
  * one after the other, between passes.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/verify.h"
+#include "rules/label_refs.h"
 
-int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
-		     struct engine_query **out)
+static int refs_bind(struct expr *expr, const struct labels *labels, char why[128])
+{
+	struct slice missing;
+	int code = label_refs_bind(expr, labels, &missing);
+	if (code == ERR_NOT_FOUND)
+		snprintf(why, 128, "%.*s", missing.len < 100 ? (int)missing.len : 100, missing.ptr);
+	return code;
+}
+
+int query_make(struct slice text, int64_t t_ms, const struct labels *labels,
+	       struct diag_list *diags, char why[128], struct engine_query **out)
 {
 	struct engine_query *query = calloc(1, sizeof(*query));
 	if (!query)
@@ -33,6 +45,8 @@ int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 			    "a query cannot return a range vector");
 		code = ERR_INVALID;
 	}
+	if (!code && labels)
+		code = refs_bind(query->expr, labels, why);
 	if (!code)
 		code = expr_resolve(query->expr, &(struct query_bounds){ t_ms, t_ms, 0 }, source,
 				    diags);
@@ -48,11 +62,18 @@ int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 	return 0;
 }
 
+int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
+		     struct engine_query **out)
+{
+	return query_make(text, t_ms, NULL, diags, NULL, out);
+}
+
 void engine_query_free(struct engine_query *query)
 {
 	if (!query)
 		return;
 	binding_free(query->binding);
+	verify_free(query->verify);
 	for (size_t i = 0; i < query->nrows; i++)
 		labels_unref(query->rows[i].labels);
 	free(query->rows);
@@ -212,7 +233,11 @@ static bool is_partial(struct engine *engine, const struct engine_query *query)
 
 static int bind(struct engine *engine, struct engine_query *query)
 {
-	const struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms };
+	struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms };
+	if (query->verify) {
+		options.is_fresh = true;
+		options.fresh_after_ms = query->verify->fresh_after_ms;
+	}
 	int code = query_logs_find(engine, query);
 	return code ? code : binding_new(engine->store, query->plan, &options, &query->binding);
 }
@@ -226,6 +251,8 @@ static int finish(struct engine *engine, struct engine_query *query)
 	binding_relation(query->binding, query->root, &relation);
 	query->type = relation.type;
 	query->scalar = relation.scalar;
+	if (query->verify)
+		verify_judge(engine, query, &relation);
 	query->partial = is_partial(engine, query);
 	return relation.type == VALUE_SCALAR ? 0 : rows_take(engine, query, &relation);
 }

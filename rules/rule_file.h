@@ -67,6 +67,11 @@ struct rule_set {
 				      given, writers before readers */
 	uint32_t ngroups, nrules;
 	struct plan *plan;
+	/* What is read beside the rules (rule_set_options.demands): roots of the plan. */
+	struct rule_demand {
+		uint32_t root, *order, norder;
+	} * demands;
+	uint32_t ndemands;
 	struct arena arena;
 	_Atomic unsigned refs;
 };
@@ -77,6 +82,10 @@ struct rule_set_options {
 	size_t rules_max;
 	const struct slice *runbooks; /* names that `run` may use; NULL: not checked */
 	size_t nrunbooks;
+	/* Expressions of runbooks, checked before: what they read is kept as for a rule, whatever
+	 * labels they are bound to (label_refs.h). */
+	const struct source *const *demands;
+	size_t ndemands;
 	/* For unit tests, which run all groups at one interval, and in an order of their own. */
 	int64_t interval_fixed_ms;	 /* of all groups, whatever they say; 0: theirs */
 	bool in_file_order;		 /* not writers before readers */

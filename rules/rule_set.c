@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "rules/label_refs.h"
 
 /* Bytes of annotations that are kept of one alert, so that they fit into a label set. */
 #define ANNOTATIONS_BYTES_MAX (LABELS_BYTES_MAX - 1024)
@@ -36,6 +37,8 @@ static void set_free(struct rule_set *set)
 			free(rule->order);
 		}
 	}
+	for (uint32_t i = 0; i < set->ndemands; i++)
+		free(set->demands[i].order);
 	free(set->groups);
 	plan_free(set->plan);
 	arena_fini(&set->arena);
@@ -179,6 +182,35 @@ static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *
 	return error;
 }
 
+static int plan_demand(struct rule_set *set, const struct source *source,
+		       struct diag_list *diags, struct rule_demand *demand)
+{
+	struct expr *expr;
+	int error = expr_parse(source, &set->arena, diags, &expr);
+	if (error)
+		return error;
+	error = label_refs_widen(expr);
+	if (!error)
+		error = plan_add(set->plan, expr, &demand->root);
+	if (!error)
+		error = plan_order(set->plan, demand->root, &demand->order, &demand->norder);
+	expr_fini(expr);
+	return error;
+}
+
+static int plan_demands(struct rule_set *set, const struct rule_set_options *options,
+			struct diag_list *diags)
+{
+	set->demands = ARENA_ARRAY(&set->arena, struct rule_demand, options->ndemands + 1);
+	if (!set->demands)
+		return ERR_NOMEM;
+	int error = 0;
+	for (size_t i = 0; i < options->ndemands && !error; i++)
+		error = plan_demand(set, options->demands[i], diags,
+				    &set->demands[set->ndemands++]);
+	return error;
+}
+
 /* All groups are read and free of errors: order, numbers, hashes, plan. */
 static int finish(struct rule_set *set, const struct rule_set_options *options,
 		  struct diag_list *diags)
@@ -193,7 +225,7 @@ static int finish(struct rule_set *set, const struct rule_set_options *options,
 		for (uint32_t r = 0; r < group->nrules && !error; r++)
 			error = plan_rule(set, &group->rules[r], diags);
 	}
-	return error;
+	return error ? error : plan_demands(set, options, diags);
 }
 
 /* Ends a loading: the set, or its end when there were errors. */

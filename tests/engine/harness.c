@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/verify.h"
 
 #define SETTLE_MAX 10000000
 
@@ -91,17 +92,19 @@ static void on_query(void *ctx, struct engine_query *query)
 	struct harness *h = ctx;
 	struct buf *out = &h->query;
 	buf_clear(out);
-	if (query->code)
+	if (query->verify && !query->code)
+		buf_add_str(out, verify_verdict_text(query->verify->verdict));
+	else if (query->code)
 		buf_printf(out, "error: %s\n", query->error);
 	else if (query->type == VALUE_SCALAR)
 		number_format_g(query->scalar, out);
-	for (size_t i = 0; i < query->nrows && !query->code; i++) {
+	for (size_t i = 0; i < query->nrows && !query->code && !query->verify; i++) {
 		labels_format(query->rows[i].labels, out);
 		buf_add_char(out, ' ');
 		number_format_g(query->rows[i].value, out);
 		buf_add_char(out, '\n');
 	}
-	if (query->partial)
+	if (query->partial && !query->verify)
 		buf_add_str(out, "partial\n");
 	if (query->bucket_ms)
 		buf_printf(out, "in buckets of %lld ms\n", (long long)query->bucket_ms);
