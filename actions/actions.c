@@ -266,6 +266,13 @@ void actions_durable(struct actions *actions, uint64_t token)
 	actions_leave(actions);
 }
 
+void actions_answer(struct actions *actions, struct engine_query *query)
+{
+	actions_enter(actions);
+	runs_answer(actions->runs, query);
+	actions_leave(actions);
+}
+
 void actions_step(struct actions *actions, int64_t now_ms)
 {
 	if (now_ms > actions->now_ms)

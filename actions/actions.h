@@ -22,6 +22,7 @@
 
 #include "actions/config.h"
 #include "engine/alert_event.h"
+#include "engine/engine.h"
 #include "storage/block.h"
 
 #define DELIVERY_BODY_MAX (4 * 1024 * 1024)
@@ -48,6 +49,9 @@ struct actions_sink {
 	/* The wall clock: asked whenever something comes in from outside (an event, an answer), so
 	 * that waits are counted from then. */
 	int64_t (*now_ms)(void *ctx);
+	/* Asks the engine (engine/verify.h), which it takes; answered by actions_answer() on the
+	 * action thread, always. NULL: there is no engine, verify steps fail. */
+	void (*ask)(void *ctx, struct engine_query *query);
 	/* Something came in: actions_next_ms() may be earlier than it was. */
 	void (*wake)(void *ctx);
 };
@@ -64,6 +68,8 @@ void actions_rules(struct actions *actions, struct rule_set *rules);
 /* Takes the event (already durable). */
 void actions_event(struct actions *actions, struct alert_event *event);
 void actions_durable(struct actions *actions, uint64_t token);
+/* Takes the answered question. */
+void actions_answer(struct actions *actions, struct engine_query *query);
 /* Works off what is due at this wall-clock time. */
 void actions_step(struct actions *actions, int64_t now_ms);
 /* When actions_step() wants to be called next; TIME_NONE. */
@@ -131,8 +137,10 @@ void actions_deliveries_each(const struct actions *actions,
 			     void *ctx);
 
 struct run_step_view {
-	const char *id, *state,
-		*message; /* state: waiting, running, ok, failed, timed_out, unknown, skipped */
+	const char *id, *state, *message; /* state: waiting, running, ok, failed, timed_out,
+					     refused, unknown, skipped */
+	const char *undo; /* the state of what undoes it; NULL: was not asked for */
+	uint32_t attempt;
 	int exit;
 	int64_t started_ms, finished_ms;
 	struct slice output, error_output;

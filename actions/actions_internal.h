@@ -198,6 +198,8 @@ void runs_on_resolved(struct runs *runs, const struct active_alert *alert);
 void runs_step(struct runs *runs);
 int64_t runs_next_ms(const struct runs *runs);
 bool runs_durable(struct runs *runs, uint64_t token);
+/* Takes the query. */
+void runs_answer(struct runs *runs, struct engine_query *query);
 void runs_configure(struct runs *runs);
 void runs_restore(struct runs *runs, struct slice payload);
 void runs_restore_done(struct runs *runs);

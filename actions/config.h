@@ -1,8 +1,7 @@
 /*
  * Alertmanager's part of the configuration (route, receivers, …) and runbooks, as bound from YAML.
  *
- * Immutable after binding, reference-counted. What Tocsin does not have yet (receiver kinds,
- * inhibition, time intervals, step kinds) is refused by name.
+ * Immutable after binding, reference-counted. What Tocsin does not have yet is refused by name.
  */
 #ifndef TOCSIN_ACTIONS_CONFIG_H
 #define TOCSIN_ACTIONS_CONFIG_H
@@ -12,7 +11,7 @@
 
 #define ROUTE_DEPTH_MAX 16
 #define ROUTES_MAX 10000
-#define RUNBOOK_STEPS_MAX 32
+#define RUNBOOK_STEPS_MAX 32 /* a bit each */
 
 struct integration {
 	const struct action_plugin *plugin;
@@ -44,10 +43,33 @@ struct route {
 
 enum runbook_mode { RUNBOOK_DISABLED, RUNBOOK_SUGGEST, RUNBOOK_APPROVE, RUNBOOK_AUTO };
 
+enum step_kind { STEP_ACT, STEP_WAIT, STEP_VERIFY, STEP_NOTIFY };
+
+/* What a plug-in is to do. */
+struct step_act {
+	const struct action_plugin *plugin; /* NULL: nothing */
+	void *options; /* by plugin->step; begins with struct step_options */
+};
+
 struct runbook_step {
 	struct slice id;
-	const struct action_plugin *plugin; /* exec */
-	void *options;			    /* by plugin->step; begins with struct step_options */
+	enum step_kind kind;
+	const struct step_options *options;
+	struct step_act act, undo; /* STEP_ACT */
+	int64_t wait_ms;
+	struct {
+		const struct source *source; /* its text is the expression */
+		int64_t within_ms, for_ms;
+	} verify;
+	const struct receiver *receiver; /* STEP_NOTIFY */
+	uint32_t after;			 /* a bit for each step that must have ended */
+	const struct when *when;	 /* NULL: the default */
+};
+
+/* A number, or a share of a runbook's targets. */
+struct share {
+	int64_t number; /* of percent, if is_percent */
+	bool is_percent;
 };
 
 struct runbook {
@@ -58,8 +80,15 @@ struct runbook {
 	int64_t cooldown_ms, queue_for_ms;
 	int64_t per_target_per_hour, per_hour;
 	int64_t priority;
+	const struct source *targets; /* expression of the population; NULL: not known */
+	struct share max_in_flight, stop_over; /* stop_over.number 0: not asked */
+	struct breaker {
+		int64_t volume, error_percent, window_ms, sleep_ms;
+	} breaker;
+	const struct receiver *on_refused, *on_failed; /* NULL: the alert's own route */
 	struct runbook_step *steps;
 	uint32_t nsteps;
+	uint8_t *order; /* the steps, each after those that it waits for */
 	uint64_t hash;
 };
 
@@ -92,6 +121,11 @@ int actions_config_bind(const struct actions_config_nodes *nodes, struct slice e
 			struct actions_config **out);
 struct actions_config *actions_config_ref(struct actions_config *config);
 void actions_config_unref(struct actions_config *config);
+/*
+ * The expressions of all runbooks, which the rules in force must demand (rule_set_options.demands):
+ * an array to free(), borrowing from the configuration; NULL without memory.
+ */
+const struct source **actions_config_demands(const struct actions_config *config, size_t *n);
 const struct runbook *runbook_find(const struct actions_config *config, struct slice name);
 /* The routes an alert takes: depth first, the first match of siblings unless continue. At most max;
  * the count. */
@@ -99,5 +133,6 @@ size_t route_match(const struct route *root, const struct labels *labels, const 
 		   size_t max);
 /* The bind tables of this part, for the reference: name and table. */
 extern const struct bind_table route_table, receiver_table, runbook_table, actions_table;
+extern const struct bind_table wait_step_table, verify_step_table, notify_step_table;
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/http_client.h"
 #include "base/yaml.h"
+#include "rules/template.h"
 
 #define ACTION_OUTPUT_MAX                                                                          \
 	(64 * 1024) /* of a script's standard output or a response's body that is kept */
@@ -47,6 +48,7 @@ struct action_job {
 	struct slice body; /* JSON document: a webhook's body, a script's standard input; valid
 			      until done() */
 	bool is_step;	   /* options are those of a step, else of an integration */
+	const struct template_data *data; /* for a step's templates; during start() only */
 };
 
 struct action_attempt; /* the plug-in's own */
@@ -80,20 +82,68 @@ struct integration_options {
 		.max = 1000000, .doc = "Most alerts in one notification; 0: all."                  \
 	}
 
-struct step_options {
-	struct slice id;
-	int64_t timeout_ms;
+enum on_failure { ON_FAILURE_STOP, ON_FAILURE_CONTINUE, ON_FAILURE_ROLLBACK };
+struct retry_options {
+	int64_t times, backoff_ms, max_backoff_ms;
 };
-#define STEP_FIELDS(s, member, default_timeout)                                                    \
+extern const struct bind_table retry_table;
+
+/* Of every step; from `timeout_ms` on, of those that act. */
+struct step_options {
+	struct slice id, when;
+	struct bind_strings after;
+	int on_failure;
+	int64_t timeout_ms;
+	struct retry_options retry;
+	bool idempotent;
+	const struct yaml_node *undo;
+};
+#define STEP_COMMON_FIELDS(s, member)                                                              \
 	{ .key = "id",                                                                             \
 	  .type = BIND_STRING,                                                                     \
 	  .offset = offsetof(struct s, member.id),                                                 \
-	  .required = true,                                                                        \
-	  .doc = "Name of the step in its runbook: [a-z][a-z0-9_]{0,31}." },                       \
+	  .doc = "Name of the step in its runbook, required: [a-z][a-z0-9_]{0,31}." },             \
+	{ .key = "after",                                                                          \
+	  .type = BIND_STRINGS,                                                                    \
+	  .offset = offsetof(struct s, member.after),                                              \
+	  .doc = "Steps that must have ended before; the step before it unless given, [] for none: " \
+		 "it starts at once." },                                                           \
+	{ .key = "when",                                                                           \
+	  .type = BIND_STRING,                                                                     \
+	  .offset = offsetof(struct s, member.when),                                               \
+	  .doc = "Condition: ok, failed, timed_out, skipped, refused, unknown (ID), output(ID).key " \
+		 "CMP literal, joined by and, or, not. Unless given: all of `after` ended well, or " \
+		 "badly with on_failure: continue." },                                             \
 	{                                                                                          \
-		.key = "timeout", .type = BIND_DURATION,                                           \
-		.offset = offsetof(struct s, member.timeout_ms), .default_text = default_timeout,  \
-		.min = 1, .max = 24ll * 3600 * 1000, .doc = "After so long the step is cut off."   \
+		.key = "on_failure", .type = BIND_ENUM,                                            \
+		.offset = offsetof(struct s, member.on_failure),                                   \
+		.values = "stop,continue,rollback", .default_text = "stop",                        \
+		.doc = "stop: what follows is skipped, unless its own `when` wants it; continue: " \
+		       "it goes on; rollback: steps that ended well are undone, the last first."   \
+	}
+#define STEP_FIELDS(s, member, default_timeout)                                                    \
+	STEP_COMMON_FIELDS(s, member),                                                             \
+		{ .key = "timeout",                                                                \
+		  .type = BIND_DURATION,                                                           \
+		  .offset = offsetof(struct s, member.timeout_ms),                                 \
+		  .default_text = default_timeout,                                                 \
+		  .min = 1,                                                                        \
+		  .max = 24ll * 3600 * 1000,                                                       \
+		  .doc = "After so long an attempt is cut off." },                                 \
+		{ .key = "retry",                                                                  \
+		  .type = BIND_STRUCT,                                                             \
+		  .offset = offsetof(struct s, member.retry),                                      \
+		  .table = &retry_table,                                                           \
+		  .doc = "Further attempts after a failure." },                                    \
+		{ .key = "idempotent",                                                             \
+		  .type = BIND_BOOL,                                                               \
+		  .offset = offsetof(struct s, member.idempotent),                                 \
+		  .default_text = "false",                                                         \
+		  .doc = "Doing it twice does no harm: then it is also tried again after a "       \
+			 "timeout or a crash, when nobody knows whether it was done." },           \
+	{                                                                                          \
+		.key = "undo", .type = BIND_NODE, .offset = offsetof(struct s, member.undo),       \
+		.doc = "What undoes it at a rollback: exec or webhook, with their keys."           \
 	}
 
 struct action_plugin {

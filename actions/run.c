@@ -1,16 +1,19 @@
 /*
- * One run of a runbook: from a firing alert to a script's end.
+ * One run of a runbook: from a firing alert to a verified end.
  *
  *   (firing) ──► gates ──► REFUSED | SUGGESTED
  *                  │ └───► QUEUED ──► (gates again) …
  *                  ▼
- *               RUNNING: step after step ──► RECOVERED | FAILED | UNKNOWN
+ *               RUNNING: its steps (run_steps.c) ──► RECOVERED | FAILED | UNKNOWN
  *
- * A step's intent is journaled and durable before its script is started, its result is durable
- * before the helper may forget it; a script is started at most once. After a restart a step whose
- * end nobody saw is UNKNOWN and ends its run; a run between two steps, or whose step certainly was
- * never started, is QUEUED, and all gates are asked again: should one refuse now, the run has
- * FAILED, for a part of it was done.
+ * A step's intent is journaled and durable before it acts, its result is durable before the helper
+ * may forget it; a script is started at most once an attempt. After a restart an act whose end
+ * nobody saw is UNKNOWN: it is not repeated, the run goes on to verify. A run that is about to act,
+ * or whose act certainly was never started, is QUEUED, and all gates are asked again: should one
+ * refuse now, the run has FAILED, for a part of it was done.
+ *
+ * A run with verify steps has RECOVERED when the last of them held; one without when all its steps
+ * ended well.
  *
  * `run:` is a ladder: the next runbook is tried only when the one before did not end RECOVERED.
  */
@@ -65,7 +68,7 @@ struct run *run_new(struct runs *runs, const char *runbook)
 	}
 	run->state = RUN_QUEUED;
 	run->created_ms = runs->actions->now_ms;
-	run->queued_until_ms = run->finished_ms = TIME_NONE;
+	run->queued_until_ms = run->finished_ms = run->gate.answered_ms = TIME_NONE;
 	run_link(runs, run);
 	return run;
 }
@@ -76,8 +79,13 @@ int run_steps_alloc(struct run *run, uint32_t n)
 	if (!run->steps)
 		return ERR_NOMEM;
 	run->nsteps = n;
-	for (uint32_t i = 0; i < n; i++)
-		run->steps[i].started_ms = run->steps[i].finished_ms = TIME_NONE;
+	for (uint32_t i = 0; i < n; i++) {
+		struct run_step *step = &run->steps[i];
+
+		step->run = run;
+		step->started_ms = step->finished_ms = step->retry_ms = TIME_NONE;
+		step->asked_ms = step->held_since_ms = TIME_NONE;
+	}
 	return 0;
 }
 
@@ -114,6 +122,21 @@ void run_ladder_drop(struct run *run)
 	run->nladder = 0;
 }
 
+static void steps_free(struct run *run)
+{
+	run_outputs_drop(run);
+	for (uint32_t i = 0; i < run->nsteps; i++) {
+		struct run_step *step = &run->steps[i];
+
+		if (step->try)
+			step->plugin->cancel(step->try);
+		free(step->input);
+	}
+	free(run->steps);
+	run->steps = NULL;
+	run->nsteps = 0;
+}
+
 void run_free(struct run *run)
 {
 	struct runs *runs = run->runs;
@@ -121,10 +144,7 @@ void run_free(struct run *run)
 	*(run->newer ? &run->newer->older : &runs->newest) = run->older;
 	*(run->older ? &run->older->newer : &runs->oldest) = run->newer;
 	runs->n--;
-	if (run->attempt)
-		run->plugin->cancel(run->attempt);
-	run_outputs_drop(run);
-	free(run->steps);
+	steps_free(run);
 	run_ladder_drop(run);
 	labels_unref(run->trigger.alert);
 	labels_unref(run->trigger.expr);
@@ -134,19 +154,24 @@ void run_free(struct run *run)
 	free(run->target_text);
 	free(run->runbook);
 	free(run->trigger.rule);
-	free(run->input);
 	free(run);
 }
 
 /* ---- the end of a run ---- */
-
-static void begin_step(struct run *run);
 
 static void wait_end(struct run *run)
 {
 	if (run->queued_until_ms != TIME_NONE)
 		run->runs->waiting--;
 	run->queued_until_ms = TIME_NONE;
+}
+
+static bool has_to_forget(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->nsteps; i++)
+		if (run->steps[i].forget[0])
+			return true;
+	return false;
 }
 
 void run_finish(struct run *run, enum run_state state, const char *reason)
@@ -164,38 +189,34 @@ void run_finish(struct run *run, enum run_state state, const char *reason)
 	for (uint32_t i = 0; i < run->nsteps; i++)
 		if (run->steps[i].state == STEP_WAITING)
 			run->steps[i].state = STEP_SKIPPED;
-	free(run->input);
-	run->input = NULL;
 	actions_config_unref(run->config);
 	run->config = NULL;
 	actions->stats.runs_refused += state == RUN_REFUSED;
 	actions->stats.runs_failed += state == RUN_FAILED || state == RUN_UNKNOWN;
-	run->token = run_save(run, run->unforgotten != 0);
+	run->token = run_save(run, has_to_forget(run));
 	log_info("runbook", run_state_text(state), "run=%s runbook=%s target=%s reason=%s", run->id,
 		 run->runbook, log_quote(slice_from(run->target_text ? run->target_text : "none")),
 		 log_quote(slice_from(run->reason)));
+	run_tell_end(run);
 	runs_ladder_next(run);
 }
 
 void run_refuse(struct run *run, const char *reason)
 {
 	char text[RUN_REASON_BYTES];
+	uint32_t next = 0;
 
-	if (run->step == 0) {
+	if (!run_has_begun(run)) {
 		run_finish(run, RUN_REFUSED, reason);
 		return;
 	}
-	snprintf(text, sizeof(text), "stopped before step \"%s\": %s", run->steps[run->step].id,
-		 reason);
+	while (next + 1 < run->nsteps && run->steps[next].state != STEP_WAITING)
+		next++;
+	snprintf(text, sizeof(text), "stopped before step \"%s\": %s", run->steps[next].id, reason);
 	run_finish(run, RUN_FAILED, text);
 }
 
-/* ---- steps ---- */
-
-static void job_id(const struct run *run, uint32_t step, char id[64])
-{
-	snprintf(id, 64, "%s-%u", run->id, step);
-}
+/* ---- the beginning ---- */
 
 const struct runbook *run_runbook(const struct run *run, const struct actions_config *config)
 {
@@ -209,165 +230,9 @@ const struct runbook *run_runbook(const struct run *run, const struct actions_co
 	return runbook;
 }
 
-/* All gates are asked again before it goes on. */
-static void requeue(struct run *run)
-{
-	struct run_step *step = run->nsteps ? &run->steps[run->step] : NULL;
-
-	if (step) {
-		step->state = STEP_WAITING;
-		step->started_ms = TIME_NONE;
-	}
-	run->state = RUN_QUEUED;
-	run->runs->dirty = true;
-	actions_config_unref(run->config);
-	run->config = NULL;
-	free(run->input);
-	run->input = NULL;
-}
-
-/* What the end of the step under way means for the run. */
-static void conclude(struct run *run)
-{
-	const struct run_step *step = &run->steps[run->step];
-
-	if (step->state == STEP_OK && run->step + 1 < run->nsteps) {
-		run->step++;
-		begin_step(run);
-	} else if (step->state == STEP_OK) {
-		run_finish(run, RUN_RECOVERED, "all steps ended well");
-	} else {
-		run_finish(run, step->state == STEP_UNKNOWN ? RUN_UNKNOWN : RUN_FAILED,
-			   step->message);
-	}
-}
-
-static enum step_state state_of(enum action_outcome outcome)
-{
-	switch (outcome) {
-	case ACTION_OK:
-		return STEP_OK;
-	case ACTION_TIMED_OUT:
-		return STEP_TIMED_OUT;
-	case ACTION_UNKNOWN:
-		return STEP_UNKNOWN;
-	case ACTION_RETRY:
-	case ACTION_FAILED:
-		break;
-	}
-	return STEP_FAILED;
-}
-
-/* Records are JSON: what is no text is told apart from nothing. */
-static char *text_dup(struct slice text)
-{
-	bool is_text = slice_is_utf8(text) && !memchr(text.ptr ? text.ptr : "", '\0', text.len);
-
-	return is_text ? slice_dup(text) : strdup("(binary)");
-}
-
-static void take_result(struct run *run, const struct action_result *result)
-{
-	struct run_step *step = &run->steps[run->step];
-	const char *message = result->message ? result->message : "";
-
-	run->attempt = NULL;
-	if (result->outcome == ACTION_UNKNOWN && strcmp(message, ACTION_NEVER_STARTED) == 0) {
-		requeue(run); /* certain: the crash came between intent and start */
-		return;
-	}
-	step->state = state_of(result->outcome);
-	step->exit = result->code;
-	step->finished_ms = run->runs->actions->now_ms;
-	text_fit(step->message, sizeof(step->message), message);
-	run_output_set(run, step, text_dup(result->output), text_dup(result->error_output));
-	run->unforgotten = run->plugin->forget ? run->step + 1 : 0;
-	conclude(run);
-}
-
-static void on_result(void *ctx, const struct action_result *result)
-{
-	struct run *run = ctx;
-	struct actions *actions = run->runs->actions;
-
-	actions_enter(actions);
-	take_result(run, result);
-	actions_leave(actions);
-}
-
-static void step_failed_to_start(struct run *run, int code)
-{
-	char message[128];
-	struct action_result result = { .outcome = ACTION_FAILED,
-					.message = message,
-					.retry_after_ms = -1 };
-
-	snprintf(message, sizeof(message), "cannot be started: %s", error_text(code));
-	take_result(run, &result);
-}
-
-/* The intent goes to the journal; the script starts when it is there. */
-static void begin_step(struct run *run)
-{
-	const struct runbook *runbook = run_runbook(run, run->config);
-	char id[64];
-
-	assert(runbook);
-	job_id(run, run->step, id);
-	run->plugin = runbook->steps[run->step].plugin;
-	run->input = run_input_make(run, runbook, id);
-	run->steps[run->step].state = STEP_RUNNING;
-	run->steps[run->step].started_ms = run->runs->actions->now_ms;
-	if (!run->input)
-		step_failed_to_start(run, ERR_NOMEM);
-	else
-		run->token = run_save(run, true);
-}
-
-static void start_step(struct run *run)
-{
-	struct actions *actions = run->runs->actions;
-	const struct runbook_step *step = &run_runbook(run, run->config)->steps[run->step];
-	char id[64], *input = run->input;
-
-	job_id(run, run->step, id);
-	run->input = NULL;
-	struct action_job job = { .id = id,
-				  .attempt = 1,
-				  .now_ms = actions->now_ms,
-				  .body = slice_from(input),
-				  .is_step = true };
-	int code = run->plugin->start(&actions->options.host, step->options, &job, on_result, run,
-				      &run->attempt);
-
-	free(input);
-	actions->stats.scripts_started += code == 0;
-	if (code)
-		step_failed_to_start(run, code);
-}
-
-void run_saved(struct run *run)
-{
-	char id[64];
-
-	run->token = 0;
-	if (run->unforgotten) {
-		job_id(run, run->unforgotten - 1, id);
-		run->plugin->forget(&run->runs->actions->options.host, id);
-		run->unforgotten = 0;
-	}
-	if (run->state == RUN_RUNNING)
-		start_step(run);
-}
-
-/* ---- the beginning ---- */
-
 int run_steps_take(struct run *run, const struct runbook *runbook)
 {
-	run_outputs_drop(run);
-	free(run->steps);
-	run->steps = NULL;
-	run->nsteps = 0;
+	steps_free(run);
 	if (run_steps_alloc(run, runbook->nsteps))
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < runbook->nsteps; i++)
@@ -384,47 +249,65 @@ void run_begin(struct run *run)
 	run->reason[0] = '\0';
 	log_info("runbook", "running", "run=%s runbook=%s target=%s", run->id, run->runbook,
 		 log_quote(slice_from(run->target_text)));
-	begin_step(run);
+	run_advance(run);
+}
+
+void run_requeue(struct run *run)
+{
+	run->state = RUN_QUEUED;
+	run->gate.answered_ms = TIME_NONE;
+	run->runs->dirty = true;
+	actions_config_unref(run->config);
+	run->config = NULL;
+}
+
+void run_saved(struct run *run)
+{
+	run->token = 0;
+	run_steps_saved(run);
 }
 
 /* ---- after a restart ---- */
 
-/* The helper is asked what became of the step. */
-static int recover_step(struct run *run, const struct runbook *runbook)
+/* Its runbook is gone, or has other steps now: then nobody can know how a step ended. */
+static void resume_without_runbook(struct run *run)
 {
-	struct actions *actions = run->runs->actions;
-	const struct runbook_step *step = &runbook->steps[run->step];
-	char id[64];
+	bool was_running = false;
 
-	job_id(run, run->step, id);
-	struct action_job job = {
-		.id = id, .attempt = 1, .now_ms = actions->now_ms, .is_step = true
-	};
+	for (uint32_t i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state == STEP_RUNNING) {
+			step_end(&run->steps[i], STEP_UNKNOWN, "its end was not seen");
+			was_running = true;
+		}
+	if (was_running)
+		run_finish(run, RUN_UNKNOWN, "its end was not seen");
+	else
+		run_requeue(run);
+}
 
-	run->plugin = step->plugin;
-	return run->plugin->recover ? run->plugin->recover(&actions->options.host, step->options,
-							   &job, on_result, run, &run->attempt)
-				    : ERR_UNSUPPORTED;
+static bool is_any_running(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state == STEP_RUNNING || run->steps[i].undo == STEP_RUNNING)
+			return true;
+	return false;
 }
 
 void run_resume(struct run *run)
 {
-	const struct actions_config *config = run->runs->actions->config;
+	struct actions_config *config = run->runs->actions->config;
 	const struct runbook *runbook = run_runbook(run, config);
-	struct run_step *step = &run->steps[run->step];
 
-	if (step->state == STEP_WAITING) {
-		requeue(run);
+	if (!runbook) {
+		resume_without_runbook(run);
 		return;
 	}
-	run->config = actions_config_ref((struct actions_config *)config);
-	if (step->state != STEP_RUNNING) {
-		conclude(run); /* without another step: restoring went past those that ended well */
+	run->config = actions_config_ref(config);
+	run_steps_resume(run, runbook);
+	if (is_any_running(run))
 		return;
-	}
-	if (runbook && recover_step(run, runbook) == 0)
-		return;
-	/* Its configuration is gone: then nobody can know. */
-	step->state = STEP_UNKNOWN;
-	run_finish(run, RUN_UNKNOWN, "its end was not seen");
+	if (run_is_about_to_act(run, runbook))
+		run_requeue(run);
+	else
+		run_advance(run);
 }

@@ -3,28 +3,18 @@
 
 #include <stdio.h>
 
-/* A script that prints one JSON object has said something to the steps after it. */
-static json_t *output_to_json(const struct run_step *step)
-{
-	const char *text = step->output ? step->output : "";
-	json_t *object = json_loads(text, 0, NULL);
-
-	if (json_is_object(object))
-		return object;
-	json_decref(object);
-	return json_pack("{ss}", "text", text);
-}
-
 static json_t *steps_to_json(const struct run *run)
 {
 	json_t *steps = json_object();
 
-	for (uint32_t i = 0; i < run->step; i++) {
+	for (uint32_t i = 0; i < run->nsteps; i++) {
 		const struct run_step *step = &run->steps[i];
 
-		json_object_set_new(steps, step->id,
-				    json_pack("{ss si so}", "state", step_state_text(step->state),
-					      "exit", step->exit, "output", output_to_json(step)));
+		if (step_has_ended(step))
+			json_object_set_new(
+				steps, step->id,
+				json_pack("{ss si so}", "state", step_state_text(step->state),
+					  "exit", step->exit, "output", step_output_json(step)));
 	}
 	return steps;
 }
@@ -82,17 +72,18 @@ static json_t *evidence_to_json(const struct evidence *evidence)
 	return object;
 }
 
-char *run_input_make(const struct run *run, const struct runbook *runbook, const char *key)
+char *run_input_make(const struct run_step *step, const struct step_options *options, bool undo,
+		     const char *key)
 {
-	const struct step_options *options = runbook->steps[run->step].options;
+	const struct run *run = step->run;
 	int64_t deadline_ms = run->runs->actions->now_ms + options->timeout_ms;
 	json_t *object = json_pack(
-		"{si ss ss ss ss si so ss so ss so so so so}", "version", 1, "key", key, "run",
-		run->id, "runbook", run->runbook, "step", run->steps[run->step].id, "attempt", 1,
-		"deadline", time_text(deadline_ms), "mode", "auto", "alert", alert_to_json(run),
-		"rule", run->trigger.rule, "target", labels_to_json(run->target), "parameters",
-		json_object(), "steps", steps_to_json(run), "evidence",
-		evidence_to_json(run->trigger.evidence));
+		"{si ss ss ss ss sb si so ss so ss so so so so}", "version", 1, "key", key, "run",
+		run->id, "runbook", run->runbook, "step", step->id, "undo", (int)undo, "attempt",
+		undo ? 1 : (int)step->attempt, "deadline", time_text(deadline_ms), "mode", "auto",
+		"alert", alert_to_json(run), "rule", run->trigger.rule, "target",
+		labels_to_json(run->target), "parameters", json_object(), "steps",
+		steps_to_json(run), "evidence", evidence_to_json(run->trigger.evidence));
 	char *out = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);

@@ -8,11 +8,19 @@
 
 static json_t *step_to_json(const struct run_step *step)
 {
-	return json_pack("{ss ss si ss so so ss? ss?}", "id", step->id, "state",
-			 step_state_text(step->state), "exit", step->exit, "message", step->message,
-			 "started", time_to_json(step->started_ms), "finished",
-			 time_to_json(step->finished_ms), "output", step->output, "error_output",
-			 step->error_output);
+	json_t *object = json_pack(
+		"{ss ss si ss so so ss? ss? si so}", "id", step->id, "state",
+		step_state_text(step->state), "exit", step->exit, "message", step->message,
+		"started", time_to_json(step->started_ms), "finished",
+		time_to_json(step->finished_ms), "output", step->output, "error_output",
+		step->error_output, "attempt", (int)step->attempt, "retry",
+		time_to_json(step->retry_ms));
+
+	if (object && step->undo != STEP_WAITING) {
+		json_object_set_new(object, "undo", json_string(step_state_text(step->undo)));
+		json_object_set_new(object, "undo_message", json_string(step->undo_message));
+	}
+	return object;
 }
 
 static json_t *steps_to_json(const struct run *run)
@@ -103,6 +111,13 @@ static void step_restore(struct run *run, struct run_step *step, const json_t *o
 	step->started_ms = time_from_json(json_object_get(object, "started"));
 	step->finished_ms = time_from_json(json_object_get(object, "finished"));
 	run_output_set(run, step, dup_text(object, "output"), dup_text(object, "error_output"));
+	step->attempt = (uint32_t)integer_from_json(json_object_get(object, "attempt"), 0,
+						    RUN_ATTEMPTS_MAX);
+	step->retry_ms = time_from_json(json_object_get(object, "retry"));
+	if (json_object_get(object, "undo"))
+		step->undo = step_state_parse(json_text(object, "undo"));
+	text_fit(step->undo_message, sizeof(step->undo_message),
+		 json_text(object, "undo_message"));
 }
 
 static void steps_restore(struct run *run, const json_t *steps)
@@ -115,8 +130,6 @@ static void steps_restore(struct run *run, const json_t *steps)
 	json_array_foreach (steps, i, item) {
 		step_restore(run, &run->steps[i], item);
 	}
-	while (run->step + 1 < run->nsteps && run->steps[run->step].state == STEP_OK)
-		run->step++;
 }
 
 static void ladder_restore(struct run *run, const json_t *ladder)

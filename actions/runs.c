@@ -85,7 +85,7 @@ static void run_try(struct run *run)
 		run_refuse(run, "the runbook is gone");
 		return;
 	}
-	if (run->step > 0 && !run_runbook(run, config)) {
+	if (run_has_begun(run) && !run_runbook(run, config)) {
 		run_refuse(run, "the runbook has other steps now");
 		return;
 	}
@@ -94,14 +94,18 @@ static void run_try(struct run *run)
 		run_refuse(run, reason);
 		return;
 	case GATE_WAIT:
+		run->gate.answered_ms = TIME_NONE; /* asked anew when it may go on */
 		keep_waiting(run, runbook, reason);
+		return;
+	case GATE_ASK:
+		gate_ask(run, runbook);
 		return;
 	case GATE_OPEN:
 		break;
 	}
 	if (runbook->mode == RUNBOOK_SUGGEST)
 		run_finish(run, RUN_SUGGESTED, "mode suggest: nothing was done");
-	else if (run->step == 0 && run_steps_take(run, runbook))
+	else if (!run_has_begun(run) && run_steps_take(run, runbook))
 		run_refuse(run, error_text(ERR_NOMEM));
 	else
 		run_begin(run);
@@ -129,12 +133,30 @@ static void work_queue(struct runs *runs)
 	runs_forget_old(runs);
 }
 
+/* What a run adds on the way, the next of its ladder, is at the list's end. */
+static void poll_running(struct runs *runs)
+{
+	int64_t now_ms = runs->actions->now_ms;
+
+	for (struct run *run = runs->active ? runs->oldest : NULL, *newer; run; run = newer) {
+		newer = run->newer;
+		if (run->state != RUN_RUNNING)
+			continue;
+		int64_t due_ms = run_due_ms(run);
+
+		if (due_ms != TIME_NONE && due_ms <= now_ms)
+			run_poll(run);
+	}
+}
+
 void runs_step(struct runs *runs)
 {
 	int64_t next_ms = runs_next_ms(runs);
 
-	if (next_ms != TIME_NONE && next_ms <= runs->actions->now_ms)
-		work_queue(runs);
+	if (next_ms == TIME_NONE || next_ms > runs->actions->now_ms)
+		return;
+	poll_running(runs);
+	work_queue(runs);
 }
 
 int64_t runs_next_ms(const struct runs *runs)
@@ -146,13 +168,14 @@ int64_t runs_next_ms(const struct runs *runs)
 	for (const struct run *run = runs->active ? runs->newest : NULL; run; run = run->older)
 		if (run->state == RUN_QUEUED)
 			next_ms = time_earliest(next_ms, run->queued_until_ms);
+		else if (run->state == RUN_RUNNING)
+			next_ms = time_earliest(next_ms, run_due_ms(run));
 	return next_ms;
 }
 
 /* ---- from event to run ---- */
 
-/* The labels that the runbook acts upon, from the expression's result; NULL when one is missing. */
-static struct labels *target_of(const struct runbook *runbook, const struct labels *expr)
+struct labels *run_target_of(const struct runbook *runbook, const struct labels *expr)
 {
 	struct labels_builder builder;
 	struct labels *target = NULL;
@@ -212,7 +235,7 @@ static void start(struct runs *runs, const struct trigger *trigger, char *const 
 	for (uint32_t i = 1; i < n; i++)
 		if ((run->ladder[run->nladder] = strdup(names[i])))
 			run->nladder++;
-	run->target = runbook ? target_of(runbook, trigger->expr) : NULL;
+	run->target = runbook ? run_target_of(runbook, trigger->expr) : NULL;
 	run->target_text = run->target ? run_target_text(run->target) : NULL;
 	run_try(run);
 }
@@ -377,6 +400,10 @@ static void view_step(const struct run_step *step, struct run_step_view *view)
 {
 	*view = (struct run_step_view){ .id = step->id,
 					.state = step_state_text(step->state),
+					.undo = step->undo == STEP_WAITING
+							? NULL
+							: step_state_text(step->undo),
+					.attempt = step->attempt,
 					.message = step->message,
 					.exit = step->exit,
 					.started_ms = step->started_ms,

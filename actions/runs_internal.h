@@ -2,6 +2,9 @@
  * What the files of runbook runs share. Private to actions/.
  *
  *   run.c         one run's way through its states
+ *   run_steps.c   its steps: which begins when, attempts, rollback
+ *   run_ask.c     what it asks the engine: verify steps, and questions of the gates
+ *   run_tell.c    whom it tells
  *   runs.c        all of them: the queue, what alerts make of it, restarts
  *   gates.c       may it act now?
  *   run_record.c  its record in the journal
@@ -11,8 +14,12 @@
 #define TOCSIN_ACTIONS_RUNS_INTERNAL_H
 
 #include "actions/actions_internal.h"
+#include "engine/verify.h"
 
 #define RUN_REASON_BYTES 256
+#define RUN_ATTEMPTS_MAX 1000	   /* read back from the journal */
+#define VERIFY_INTERVAL_MS 1000	   /* a verify step asks so often */
+#define GATE_ANSWER_MS 5000	   /* an answer to the gates counts for so long */
 
 #define RUN_STATE_LIST(X)                                                                          \
 	X(RUN_SUGGESTED, "suggested")                                                              \
@@ -29,6 +36,7 @@
 	X(STEP_OK, "ok")                                                                           \
 	X(STEP_FAILED, "failed")                                                                   \
 	X(STEP_TIMED_OUT, "timed_out")                                                             \
+	X(STEP_REFUSED, "refused")                                                                 \
 	X(STEP_UNKNOWN, "unknown")                                                                 \
 	X(STEP_SKIPPED, "skipped")
 
@@ -44,6 +52,30 @@ struct run_step {
 	char message[256];
 	int64_t started_ms, finished_ms;
 	char *output, *error_output; /* NULL: none, or dropped for want of room */
+	uint32_t attempt;	     /* the one under way or the last, from 1; 0: none yet */
+	int64_t retry_ms; /* RUNNING: when the next attempt begins; TIME_NONE: one is under way */
+	enum step_state undo; /* WAITING: was not asked for */
+	char undo_message[128];
+
+	/* Not in the journal: */
+	struct run *run;
+	bool pending; /* what it begins with waits for its record */
+	struct action_attempt *try;
+	const struct action_plugin *plugin; /* of the attempt, or of the one to forget */
+	char *input;			    /* of the attempt */
+	char forget[64]; /* id of a job whose result waits to be durable; "" none */
+	uint64_t question;	/* asked of the engine; 0 none */
+	int64_t asked_ms;	/* TIME_NONE: not yet */
+	int64_t held_since_ms;	/* of a verify step; TIME_NONE */
+};
+
+/* What the gates asked the engine. */
+struct gate_answers {
+	uint64_t verify_question, targets_question; /* not answered yet; 0 none */
+	int64_t answered_ms;			    /* of both; TIME_NONE: not asked */
+	bool has_data;				    /* for the first verify step */
+	uint32_t population;			    /* distinct targets */
+	char text[RUN_REASON_BYTES];		    /* a reason with its arithmetic */
 };
 
 /* The alert that a run is for. */
@@ -69,16 +101,12 @@ struct run {
 	char **ladder;	       /* runbooks to try after this one */
 	uint32_t nladder;
 	struct run_step *steps;
-	uint32_t nsteps, step; /* step: the one under way or next */
+	uint32_t nsteps;
 	int64_t created_ms, queued_until_ms,
 		finished_ms;  /* queued_until_ms: TIME_NONE unless a gate keeps it */
-	uint64_t token;	      /* the record it waits for; 0 none */
-	uint32_t unforgotten; /* of a step whose result is not yet durable: its number from 1; else
-				 0 */
-	struct action_attempt *attempt;
-	const struct action_plugin *plugin; /* of the attempt, or of the one to forget */
-	struct actions_config *config;	    /* while RUNNING: what it runs by */
-	char *input;			    /* of the step under way */
+	uint64_t token;		       /* the newest record it waits for; 0 none */
+	struct actions_config *config; /* while RUNNING: what it runs by */
+	struct gate_answers gate;
 };
 
 struct runs {
@@ -87,7 +115,7 @@ struct runs {
 	uint32_t n, active,
 		waiting; /* active: QUEUED or RUNNING; waiting: of these, those that a gate keeps */
 	size_t output_bytes; /* of all steps */
-	uint64_t next_id;
+	uint64_t next_id, next_question;
 	bool dirty; /* a queued run may have become free to go */
 };
 
@@ -97,10 +125,22 @@ static inline bool run_is_finished(const struct run *run)
 {
 	return run->state != RUN_QUEUED && run->state != RUN_RUNNING;
 }
+/* Some step of it was begun. */
+static inline bool run_has_begun(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->nsteps; i++)
+		if (run->steps[i].state != STEP_WAITING && run->steps[i].state != STEP_SKIPPED)
+			return true;
+	return false;
+}
 /* Some of its steps are done, or being done. */
 static inline bool run_is_under_way(const struct run *run)
 {
-	return run->state == RUN_RUNNING || (run->state == RUN_QUEUED && run->step > 0);
+	return run->state == RUN_RUNNING || (run->state == RUN_QUEUED && run_has_begun(run));
+}
+static inline bool step_has_ended(const struct run_step *step)
+{
+	return step->state != STEP_WAITING && step->state != STEP_RUNNING;
 }
 /* Its scripts did, or may have done, something. */
 static inline bool run_has_acted(const struct run *run)
@@ -128,12 +168,54 @@ const struct runbook *run_runbook(const struct run *run, const struct actions_co
 void run_begin(struct run *run);
 /* The record it waited for is durable. */
 void run_saved(struct run *run);
+/* All gates are asked again before it goes on. */
+void run_requeue(struct run *run);
 /* It was RUNNING when the daemon ended. */
 void run_resume(struct run *run);
 /* From here on it is over. */
 void run_finish(struct run *run, enum run_state state, const char *reason);
 /* A refusal; but where steps were done already, the run has come to a bad end. */
 void run_refuse(struct run *run, const char *reason);
+
+/* ---- its steps (run_steps.c) ---- */
+
+/* Begins what may begin; undoes what is to be undone; ends the run when nothing is left to do. */
+void run_advance(struct run *run);
+/* The record that they waited for is durable: starts what was pending, forgets what may be. */
+void run_steps_saved(struct run *run);
+/* The daemon has restarted: takes up each step that was under way. */
+void run_steps_resume(struct run *run, const struct runbook *runbook);
+/* Would one of the steps that may begin now act? */
+bool run_is_about_to_act(const struct run *run, const struct runbook *runbook);
+/* Works off timers. */
+void run_poll(struct run *run);
+/* When run_poll() has something to do; TIME_NONE. */
+int64_t run_due_ms(const struct run *run);
+/* A step without an attempt under way has ended. run_advance() is the caller's. */
+void step_end(struct run_step *step, enum step_state state, const char *message);
+/* The end of the last step that acted; TIME_NONE: none did. */
+int64_t run_acted_ms(const struct run *run, const struct runbook *runbook);
+/* Its output as JSON: what the step printed, or {"text": …}. A new reference. */
+json_t *step_output_json(const struct run_step *step);
+
+/* ---- questions (run_ask.c) ---- */
+
+/* A verify step under way: asks, or ends it when its time is up. True: it ended. */
+bool verify_poll(struct run_step *step, const struct runbook_step *rule);
+int64_t verify_due_ms(const struct run_step *step, const struct runbook_step *rule);
+/* Has it anything to ask the engine before it may act? */
+bool gate_has_questions(const struct runbook *runbook);
+/* The answers are there, and not too old. */
+bool gate_is_answered(const struct run *run, const struct runbook *runbook);
+/* Asks, unless the questions are under way. */
+void gate_ask(struct run *run, const struct runbook *runbook);
+
+/* ---- telling (run_tell.c) ---- */
+
+/* A step's receiver gets the alert, once. ERR_NOMEM. */
+int run_notify(struct run *run, const struct run_step *step, const struct receiver *receiver);
+/* A bad end is told to whom the runbook says, or along the alert's own route. */
+void run_tell_end(struct run *run);
 
 /* ---- all (runs.c) ---- */
 
@@ -143,9 +225,9 @@ void runs_ladder_next(struct run *run);
 
 /* ---- gates ---- */
 
-enum verdict { GATE_OPEN, GATE_WAIT, GATE_REFUSE };
+enum verdict { GATE_OPEN, GATE_WAIT, GATE_REFUSE, GATE_ASK };
 /* In the order that interfaces promise. The first that is not open says why. */
-enum verdict gates_ask(const struct run *run, const struct runbook *runbook, const char **reason);
+enum verdict gates_ask(struct run *run, const struct runbook *runbook, const char **reason);
 /* Until when the gates may ask about this finished run. */
 int64_t gates_remember_until_ms(const struct run *run, const struct actions_config *config);
 
@@ -153,9 +235,12 @@ int64_t gates_remember_until_ms(const struct run *run, const struct actions_conf
 
 /* Journals it; with `answer` returns the token. */
 uint64_t run_save(const struct run *run, bool answer);
+/* The labels that the runbook acts upon, from an expression's result; NULL when one is missing. */
+struct labels *run_target_of(const struct runbook *runbook, const struct labels *expr);
 /* {instance="a"}; NULL without memory. */
 char *run_target_text(const struct labels *target);
-/* The JSON document of the step that is next. NULL: no memory. */
-char *run_input_make(const struct run *run, const struct runbook *runbook, const char *key);
+/* The JSON document of a step that begins, or of what undoes it. NULL: no memory. */
+char *run_input_make(const struct run_step *step, const struct step_options *options, bool undo,
+		     const char *key);
 
 #endif

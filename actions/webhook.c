@@ -2,15 +2,13 @@
  * The webhook plug-in: Alertmanager's webhook_configs. POST of the payload, with the delivery's id
  * (equal at each retry), the attempt's number and time, so that receivers can recognise repeats.
  */
-#include "actions/plugin.h"
+#include "actions/webhook.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-
-#define URL_MAX 4096
 
 struct webhook_options {
 	struct integration_options common;
@@ -44,9 +42,28 @@ static const struct bind_table webhook_table = { .what = "webhook",
 						 .node_offset = SIZE_MAX,
 						 .given_offset = SIZE_MAX };
 
-static bool is_http(const char *url)
+bool webhook_url_is_http(const char *url)
 {
 	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+int webhook_url_check(const char *url, char **url_file, const struct yaml_node *node,
+		      const char *base_dir, struct arena *arena, struct diag_list *diags)
+{
+	if (!url == !*url_file) {
+		yaml_diag(diags, DIAG_ERROR, node, NULL,
+			  "a webhook needs \"url\" or \"url_file\", and not both");
+		return ERR_INVALID;
+	}
+	if (url && !webhook_url_is_http(url)) {
+		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"),
+			  "begin it with http:// or https://", "\"%s\" is no address of a webhook",
+			  url);
+		return ERR_INVALID;
+	}
+	if (*url_file && **url_file != '/')
+		*url_file = arena_printf(arena, "%s/%s", base_dir, *url_file);
+	return url || *url_file ? 0 : ERR_NOMEM;
 }
 
 static int webhook_check(void *pointer, bool is_step, const struct yaml_node *node,
@@ -54,20 +71,7 @@ static int webhook_check(void *pointer, bool is_step, const struct yaml_node *no
 {
 	struct webhook_options *options = pointer;
 
-	if (!options->url == !options->url_file) {
-		yaml_diag(diags, DIAG_ERROR, node, NULL,
-			  "a webhook needs \"url\" or \"url_file\", and not both");
-		return ERR_INVALID;
-	}
-	if (options->url && !is_http(options->url)) {
-		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"),
-			  "begin it with http:// or https://", "\"%s\" is no address of a webhook",
-			  options->url);
-		return ERR_INVALID;
-	}
-	if (options->url_file && options->url_file[0] != '/')
-		options->url_file = arena_printf(arena, "%s/%s", base_dir, options->url_file);
-	return 0;
+	return webhook_url_check(options->url, &options->url_file, node, base_dir, arena, diags);
 }
 
 struct action_attempt {
@@ -105,37 +109,42 @@ static void explain(const struct http_result *http, char *message, size_t size)
 	message[n] = '\0';
 }
 
+void webhook_result(const struct http_result *http, char message[256], struct action_result *out)
+{
+	*out = (struct action_result){ .outcome = outcome_of(http->status),
+				       .code = http->status,
+				       .message = message,
+				       .output = http->body,
+				       .retry_after_ms = http->retry_after_ms,
+				       .duration_ms = http->duration_us / 1000 };
+	if (http->status)
+		explain(http, message, 256);
+	else
+		snprintf(message, 256, "%s", http->error);
+}
+
 static void on_answer(void *ctx, const struct http_result *http)
 {
 	struct action_attempt *attempt = ctx;
 	char message[256];
-	struct action_result result = { .outcome = outcome_of(http->status),
-					.code = http->status,
-					.message = message,
-					.output = http->body,
-					.retry_after_ms = http->retry_after_ms,
-					.duration_ms = http->duration_us / 1000 };
+	struct action_result result;
 
-	if (http->status)
-		explain(http, message, sizeof(message));
-	else
-		snprintf(message, sizeof(message), "%s", http->error);
+	webhook_result(http, message, &result);
 	attempt->done(attempt->ctx, &result);
 	free(attempt);
 }
 
-/* The first line of the file: an address is a secret more often than not. */
-static int read_url(const char *path, char url[URL_MAX])
+int webhook_url_read(const char *path, char url[WEBHOOK_URL_MAX])
 {
 	FILE *file = fopen(path, "r");
-	char *got = file ? fgets(url, URL_MAX, file) : NULL;
+	char *got = file ? fgets(url, WEBHOOK_URL_MAX, file) : NULL;
 
 	if (file)
 		fclose(file);
 	if (!got)
 		return ERR_IO;
 	url[strcspn(url, "\r\n")] = '\0';
-	return is_http(url) ? 0 : ERR_INVALID;
+	return webhook_url_is_http(url) ? 0 : ERR_INVALID;
 }
 
 static int webhook_start(const struct action_host *host, const void *pointer,
@@ -144,7 +153,7 @@ static int webhook_start(const struct action_host *host, const void *pointer,
 			 struct action_attempt **out)
 {
 	const struct webhook_options *options = pointer;
-	char attempt_text[16], time_text[24], agent[64], url[URL_MAX];
+	char attempt_text[16], time_text[24], agent[64], url[WEBHOOK_URL_MAX];
 	struct action_attempt *attempt = malloc(sizeof(*attempt));
 
 	if (!attempt)
@@ -158,7 +167,7 @@ static int webhook_start(const struct action_host *host, const void *pointer,
 					       { "webhook-id", job->id },
 					       { "webhook-timestamp", time_text },
 					       { "X-Tocsin-Attempt", attempt_text } };
-	int code = options->url_file ? read_url(options->url_file, url) : 0;
+	int code = options->url_file ? webhook_url_read(options->url_file, url) : 0;
 	struct http_send send = { .method = "POST",
 				  .url = options->url_file ? url : options->url,
 				  .headers = headers,

@@ -20,6 +20,17 @@ static int64_t on_now_ms(void *ctx)
 	return clock_wall_ms();
 }
 
+/* Answered always, but while the daemon stops: then the run is taken up at the next start. */
+static void on_ask(void *ctx, struct engine_query *query)
+{
+	struct action_thread *thread = ctx;
+
+	query->thread = QUERY_OF_ACTIONS;
+	query->item.kind = MSG_QUERY;
+	query->item.cost = sizeof(*query);
+	queue_push(thread->daemon->engine.inbox, &query->item, true);
+}
+
 /* Not at once: a storm of messages and answers is worked off first, then stepped once. */
 static void on_wake(void *ctx)
 {
@@ -75,6 +86,9 @@ static void on_message(void *ctx, struct queue_item *item)
 	case MSG_DURABLE:
 		actions_durable(thread->actions, ((struct msg_token *)item)->token);
 		free(item);
+		break;
+	case MSG_QUERY:
+		actions_answer(thread->actions, (struct engine_query *)item);
 		break;
 	case MSG_CALL: {
 		struct call *call = (struct call *)item;
@@ -135,7 +149,7 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
 		.instance = daemon->instance,
 	};
-	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .wake = on_wake };
+	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .ask = on_ask, .wake = on_wake };
 
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)

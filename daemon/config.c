@@ -448,6 +448,8 @@ void config_reference(struct buf *out)
 {
 	static const struct bind_table *const tables[] = { &file_table, &route_table,
 							   &receiver_table, &runbook_table,
+							   &wait_step_table, &verify_step_table,
+							   &notify_step_table,
 							   &actions_table };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {

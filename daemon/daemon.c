@@ -28,8 +28,12 @@ static int load_all(const struct daemon *daemon, struct diag_list *diags, struct
 		return code;
 	const struct actions_config *actions = (*config)->actions;
 	struct slice *runbooks = calloc(actions->nrunbooks + 1, sizeof(*runbooks));
+	size_t ndemands;
+	const struct source **demands = actions_config_demands(actions, &ndemands);
 
-	if (!runbooks) {
+	if (!runbooks || !demands) {
+		free(runbooks);
+		free(demands);
 		config_unref(*config);
 		return ERR_NOMEM;
 	}
@@ -39,10 +43,13 @@ static int load_all(const struct daemon *daemon, struct diag_list *diags, struct
 						 .query_offset_ms = (*config)->rule_query_offset_ms,
 						 .rules_max = (size_t)(*config)->rules_max,
 						 .runbooks = runbooks,
-						 .nrunbooks = actions->nrunbooks };
+						 .nrunbooks = actions->nrunbooks,
+						 .demands = demands,
+						 .ndemands = ndemands };
 
 	code = rule_set_load((const char *const *)(*config)->rule_files, (*config)->nrule_files, &rule_options, diags, rules);
 	free(runbooks);
+	free(demands);
 	if (code)
 		config_unref(*config);
 	return code;

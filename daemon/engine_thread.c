@@ -61,8 +61,9 @@ static void confirm_applied(struct engine_thread *thread)
 static void on_query(void *ctx, struct engine_query *query)
 {
 	struct engine_thread *thread = ctx;
+	struct daemon *daemon = thread->daemon;
 
-	queue_push(thread->daemon->ingest[query->thread].inbox, &query->item, true);
+	queue_push(query->thread == QUERY_OF_ACTIONS ? daemon->action.inbox : daemon->ingest[query->thread].inbox, &query->item, true);
 }
 
 static void on_loaded(void *ctx, struct rule_set *set, int code)

@@ -36,6 +36,7 @@
 #define STOPPING_MS 2000          /* Redis may take so long for the end of the log */
 #define INGEST_THREADS_MAX 64
 #define OWN_METRICS_INTERVAL_MS 15000
+#define QUERY_OF_ACTIONS UINT32_MAX /* engine_query.thread: the action thread asks */
 
 enum message_kind {
 	MSG_BATCH = 1,  /* struct batch */

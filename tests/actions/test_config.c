@@ -242,7 +242,7 @@ START_TEST(config_runbooks)
 	ck_assert_int_eq(runbook->priority, 9);
 	ck_assert_uint_eq(runbook->nsteps, 2);
 	ck_assert(slice_is(runbook->steps[0].id, "look"));
-	ck_assert_str_eq(runbook->steps[0].plugin->name, "exec");
+	ck_assert_str_eq(runbook->steps[0].act.plugin->name, "exec");
 	ck_assert_int_eq(((struct step_options *)runbook->steps[0].options)->timeout_ms, 5000);
 	ck_assert_int_eq(((struct step_options *)runbook->steps[1].options)->timeout_ms, 60000);
 	const struct runbook *other = runbook_find(config, SLICE("7"));
@@ -374,12 +374,12 @@ static const struct {
 	  "1: mode \"approve\" is not supported yet | use suggest or auto for now\n" },
 	{ "runbooks: [{name: a, priority: 10, " OK_STEPS "}]\n",
 	  "1: \"priority\" in runbook: \"10\" is more than 9\n" },
-	{ "runbooks: [{name: a, limits: {cooldown: 1x, per_hour: 0, max_in_flight: 1}, " OK_STEPS
+	{ "runbooks: [{name: a, limits: {cooldown: 1x, per_hour: 0, in_flight: 1}, " OK_STEPS
 	  "}]\n",
 	  "1: \"cooldown\" in runbook limits: \"1x\" is not a duration | write durations like 30s, "
 	  "5m or 1h30m\n"
 	  "1: \"per_hour\" in runbook limits: \"0\" is less than 1\n"
-	  "1: unknown key \"max_in_flight\" in runbook limits\n" },
+	  "1: unknown key \"in_flight\" in runbook limits\n" },
 	{ "runbooks: [{name: a, target: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, "
 	  "q], " OK_STEPS "}]\n",
 	  "1: \"target\" has too many labels\n" },
@@ -389,12 +389,64 @@ static const struct {
 	{ "runbooks: [{name: a, steps: [x]}]\n", "1: a step must be a mapping\n" },
 	{ "runbooks: [{name: a, steps: [{id: a}]}]\n",
 	  "1: a step needs something to do | add exec: [/path/to/script]\n" },
-	{ "runbooks: [{name: a, steps: [{id: a, wait: 5s}]}]\n",
-	  "1: step kind \"wait\" is not supported yet | use exec for now\n" },
-	{ "runbooks: [{name: a, steps: [{id: a, verify: up}]}]\n",
-	  "1: step kind \"verify\" is not supported yet | use exec for now\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, approve: {}}]}]\n",
+	  "1: step kind \"approve\" is not supported yet | use another kind for now\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 5s, exec: [@/ok]}]}]\n",
+	  "1: a step does exactly one thing\n" },
 	{ "runbooks: [{name: a, steps: [{exec: [@/ok]}]}]\n",
-	  "1: missing key \"id\" in exec step\n" },
+	  "1: a step needs an \"id\" | a lower-case letter, then such letters, digits and "
+	  "underscores; at most 32\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s, after: [b]}\n  - {id: b, wait: 1s, "
+	  "after: [c]}\n  - {id: c, wait: 1s, after: [a]}\n  - {id: d, wait: 1s, after: []}\n",
+	  "4: step \"a\" waits for itself, by way of others\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, after: [a]}]}]\n",
+	  "1: a step cannot wait for itself\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, after: [b]}]}]\n",
+	  "1: there is no step \"b\"\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, after: []}\n"
+	  "  - {id: c, wait: 1s, when: ok(a) or failed(b)}\n",
+	  "6: step \"a\" need not have ended by then | add it to \"after\"\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, when: 'ok(x)'}\n",
+	  "5: there is no step of this id\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, timeout: 1s}]}]\n",
+	  "1: unknown key \"timeout\" in wait step\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, on_failure: ignore}]}]\n",
+	  "1: \"on_failure\" in wait step: \"ignore\" is not one of stop, continue, rollback\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - id: a\n    verify: up ==\n",
+	  "5: unexpected end of input, expected an expression\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, verify: 'absent(up)'}]}]\n",
+	  "1: absent() proves nothing: it is also true when nothing is heard any more | ask for what "
+	  "is there when all is well\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, verify: 'rate(x[5m]) < 1'}]}]\n",
+	  "1: this cannot hold in time: its range and \"for\" take 300s, \"within\" is 300s | raise "
+	  "within, or look at a shorter range\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, notify: nobody}]}]\n",
+	  "1: unknown receiver \"nobody\"\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], undo: {id: b, exec: [@/ok]}}]}]\n",
+	  "1: \"id\" is of steps, not of what undoes one\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], undo: {wait: 5s}}]}]\n",
+	  "1: \"undo\" does exactly one thing: exec or webhook | undo: {exec: [/path/to/script]}\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {}}]}]\n",
+	  "1: a webhook needs \"url\" or \"url_file\", and not both\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', method: TRACE}}]}]\n",
+	  "1: this method is not allowed | GET, POST, PUT, PATCH or DELETE\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', http_config: {}}}]}]\n",
+	  "1: \"http_config\" of a step is not supported yet | take it out for now\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', headers: {Host: x}}}]}]\n",
+	  "1: this header is not allowed\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ $labls }}'}}]}]\n",
+	  "1: undefined variable \"$labls\" | did you mean \"$labels\"?\n" },
+	{ "runbooks: [{name: a, limits: {max_in_flight: 10%, stop_over: 30%}, " OK_STEPS "}]\n",
+	  "1: a share of what? \"targets\" is missing | add targets: up{job=\"shop\"}\n"
+	  "1: a share of what? \"targets\" is missing | add targets: up{job=\"shop\"}\n" },
+	{ "runbooks: [{name: a, limits: {max_in_flight: 0, stop_over: 3}, breaker: {error_share: 101%}, "
+	  OK_STEPS "}]\n",
+	  "1: \"max_in_flight\" must be a number from 1, or a share to 100% | 3, or 10%\n"
+	  "1: \"stop_over\" must be a share from 1% to 100% | 40%\n"
+	  "1: \"error_share\" must be a share from 1% to 100% | 50%\n" },
+	{ "runbooks: [{name: a, on_failed: x, repeat: {}, " OK_STEPS "}]\n",
+	  "1: \"repeat\" of a runbook is not supported yet | take it out for now\n"
+	  "1: unknown receiver \"x\"\n" },
 	{ "runbooks: [{name: a, steps: [{id: A, exec: [@/ok]}]}]\n",
 	  "1: bad id of a step | a lower-case letter, then such letters, digits and underscores; "
 	  "at most 32\n" },
@@ -406,9 +458,9 @@ static const struct {
 	  "1: two steps have this id\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: []}]}]\n",
 	  "1: \"exec\" must be a list of 1 to 200 texts\n" },
-	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], timeout: 0s, after: [b]}]}]\n",
+	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], timeout: 0s, afte: [b]}]}]\n",
 	  "1: \"timeout\" in exec step: \"0s\" is less than 1ms\n"
-	  "1: unknown key \"after\" in exec step\n" },
+	  "1: unknown key \"afte\" in exec step | did you mean \"after\"?\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok, \"a\\0b\"]}]}]\n",
 	  "1: an argument cannot hold a NUL byte\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], env: {LD_PRELOAD: x}}]}]\n",

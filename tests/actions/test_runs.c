@@ -515,8 +515,10 @@ START_TEST(gates_the_queue_goes_by_priority_then_age)
 	harness_fire(&h, "alertname=A,instance=i3");
 	harness_fire(&h, "alertname=C,instance=i4");
 	expect(3, "a", "running", "");
-	for (size_t i = 0; i < 3; i++)
-		ck_assert_str_eq(runs[i].reason, "max_running");
+	/* Of its own runbook one is under way; of another, no place is free. */
+	ck_assert_str_eq(runs[0].reason, "max_running");
+	for (size_t i = 1; i < 3; i++)
+		ck_assert_str_eq(runs[i].reason, "in flight");
 	file_remove("hold");
 	await();
 	ck_assert_str_eq(file_text("log"), "abcd-r1-0\nabcd-r4-0\nabcd-r2-0\nabcd-r3-0\n");
