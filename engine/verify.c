@@ -28,9 +28,31 @@ struct check {
 	int code;
 };
 
+/* What of an expression cannot be told to be fresh. NULL: nothing. */
+static const char *refused_part(const struct expr *expr)
+{
+	if (expr->kind == EXPR_SUBQUERY)
+		return "subqueries";
+	if (expr->kind != EXPR_SELECTOR)
+		return NULL;
+	if (expr->selector.log)
+		return "log lines";
+	if (expr->at != AT_NONE)
+		return "\"@\" modifiers";
+	return expr->edges != EDGES_PLAIN ? "anchored and smoothed ranges" : NULL;
+}
+
 static void check_node(void *ctx, const struct expr *expr)
 {
 	struct check *check = ctx;
+	const char *refused = refused_part(expr);
+	if (refused) {
+		diag_add_at(check->diags, DIAG_ERROR, check->source, expr->offset, expr->span,
+			    "record it by a rule, and ask for that", "%s are not supported here",
+			    refused);
+		check->code = ERR_INVALID;
+		return;
+	}
 	if (expr->kind == EXPR_SELECTOR) {
 		check->nselectors++;
 		int64_t reach_ms = expr->selector.range_ms + expr->selector.offset_ms;
@@ -77,7 +99,8 @@ int verify_check(const struct source *source, struct diag_list *diags, int64_t *
 	size_t errors = diags->errors;
 	int code = expr_parse(source, &arena, diags, &expr);
 	if (!code) {
-		code = check_tree(&check, expr);
+		code = expr_resolve(expr, &(struct query_bounds){ 0, 0, 0 }, source, diags);
+		code = code ? code : check_tree(&check, expr);
 		expr_fini(expr);
 	} else if (code != ERR_NOMEM && diags->errors == errors) {
 		diag_add_at(diags, DIAG_ERROR, source, 0, 1, NULL, "%s", error_text(code));

@@ -191,6 +191,8 @@ static int plan_demand(struct rule_set *set, const struct source *source,
 		return error;
 	error = label_refs_widen(expr);
 	if (!error)
+		error = expr_resolve(expr, &(struct query_bounds){ 0, 0, 0 }, source, diags);
+	if (!error)
 		error = plan_add(set->plan, expr, &demand->root);
 	if (!error)
 		error = plan_order(set->plan, demand->root, &demand->order, &demand->norder);
