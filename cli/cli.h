@@ -23,8 +23,7 @@
 
 struct cli_option {
 	const char *name;     /* without the dashes */
-	/* What its value is called; NULL: a flag; [=FORM]: a flag that may have one. */
-	const char *argument;
+	const char *argument; /* what its value is called; NULL: a flag */
 	const char *doc;
 };
 

@@ -116,10 +116,8 @@ void command_help(const struct command *command)
 	for (; option->name; option++) {
 		char head[64];
 
-		const char *argument = option->argument ? option->argument : "";
-
-		snprintf(head, sizeof(head), "--%s%s%s", option->name,
-			 argument[0] && argument[0] != '[' ? " " : "", argument);
+		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "",
+			 option->argument ? option->argument : "");
 		printf("  %-22s %s\n", head, option->doc);
 	}
 }
@@ -141,9 +139,7 @@ void commands_help(void)
 static int take_value(const struct command *command, const struct cli_option *option,
 		      const char *equals, int argc, char **argv, int *at, const char **value)
 {
-	bool is_optional = option->argument && option->argument[0] == '[';
-
-	if (!option->argument || (is_optional && !equals)) {
+	if (!option->argument) {
 		*value = option->name;
 		return equals ? usage_error(command, "--%s takes no value", option->name) : 0;
 	}

@@ -58,11 +58,10 @@ static int retention_init(struct engine *engine)
 	int code = matcher_init(&any, MATCH_NE, SLICE(METRIC_NAME), SLICE(""), &why);
 	if (code)
 		return code;
-	engine->retained_due_ms = DUE_UNKNOWN;
 	code = store_selector_ref(engine->store, &any, 1, &engine->retained);
 	matcher_fini(&any);
 	if (!code)
-		code = selector_reader_add(engine->retained, &engine->retained_due_ms,
+		code = selector_reader_add(engine->retained, &engine->asked_ms,
 					   engine->options.retention_ms);
 	return code;
 }
@@ -131,7 +130,7 @@ void engine_free(struct engine *engine)
 	restore_fini(&engine->restore);
 	senders_fini(&engine->senders);
 	if (engine->retained) {
-		selector_reader_remove(engine->retained, &engine->retained_due_ms,
+		selector_reader_remove(engine->retained, &engine->asked_ms,
 				       engine->options.retention_ms);
 		store_selector_unref(engine->store, engine->retained);
 	}
@@ -166,7 +165,7 @@ void engine_time(struct engine *engine, int64_t now_ms)
 	int64_t before_ms = engine->now_ms;
 	if (before_ms != TIME_NONE && now_ms <= before_ms)
 		return;
-	engine->now_ms = engine->retained_due_ms = engine->asked_ms = now_ms;
+	engine->now_ms = engine->asked_ms = now_ms;
 	store_time_set(engine->store, now_ms);
 	if (before_ms == TIME_NONE)
 		restore_time(engine);

@@ -212,6 +212,7 @@ struct alert_view {
 	double value;
 	int64_t active_at_ms, fired_at_ms, keep_since_ms;
 	bool held;
+	const struct evidence *evidence; /* of when it began to fire; NULL: none */
 };
 /* Active alerts, rule by rule; rule_id UINT32_MAX: of all rules. */
 void engine_alerts_each(const struct engine *engine, uint32_t rule_id,

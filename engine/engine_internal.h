@@ -295,7 +295,6 @@ struct engine {
 	struct pass pass;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */
 	struct selector *retained; /* all series, read as far back as retention_ms; NULL: none */
-	int64_t retained_due_ms;   /* the told time */
 
 	struct queue_item *queries, **queries_end;
 	uint32_t nqueries;

@@ -66,6 +66,7 @@ int simulation_new(const struct simulation_options *options, struct simulation *
 		.external_labels = options->external_labels,
 		.external_url = options->external_url,
 		.warm = true,
+		.evidence = true,
 		.due_phase_ms = options->start_ms,
 		.retention_ms = options->retention_ms,
 	};

@@ -11,7 +11,7 @@
 #include "engine/engine.h"
 
 struct simulation_options {
-	struct rule_set *rules; /* a reference is taken */
+	struct rule_set *rules;		      /* a reference is taken */
 	const struct labels *external_labels; /* may be NULL */
 	const char *external_url;	      /* may be NULL */
 	int64_t start_ms;     /* groups are due then and at multiples of their interval from it */

@@ -109,6 +109,7 @@ static void alerts_of(const struct rule_state *rule,
 			.fired_at_ms = alert->fired_at_ms,
 			.keep_since_ms = alert->keep_since_ms,
 			.held = alert->held,
+			.evidence = alert->evidence,
 		};
 		fn(ctx, &view);
 	}

@@ -126,7 +126,9 @@ static void on_alert(void *ctx, const struct alert_view *view)
 	const struct template_data data = { .labels = seen,
 					    .value = view->value,
 					    .external_labels = engine_external_labels(engine),
-					    .external_url = engine_external_url(engine) };
+					    .external_url = engine_external_url(engine),
+					    .active_at_ms = view->active_at_ms,
+					    .evidence = view->evidence };
 	if (!labels || !seen)
 		texts->code = ERR_NOMEM;
 	else
@@ -458,8 +460,8 @@ static int run_test(struct running *run)
 {
 	struct labels *labels = NULL;
 	char *url = arena_strdup(run->arena, run->test->external_url);
-	int64_t points_ms = run->test->interval_ms ? run->test->interval_ms
-						   : run->file->evaluation_interval_ms;
+	int64_t points_ms =
+		run->test->interval_ms ? run->test->interval_ms : run->file->evaluation_interval_ms;
 	if (!url)
 		return ERR_NOMEM;
 	if (time_parse(run->test->start, &run->start_ms)) {
@@ -469,8 +471,8 @@ static int run_test(struct running *run)
 	}
 	int code = external_labels(run, &labels);
 	if (!code)
-		code = test_input_init(&run->input, run->test, points_ms, run->start_ms, run->arena,
-				       run->diags);
+		code = test_input_init(&run->input, run->test, run->rules, points_ms, run->start_ms,
+				       run->arena, run->diags);
 	const struct simulation_options options = {
 		.rules = run->rules,
 		.external_labels = labels,

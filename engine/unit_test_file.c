@@ -26,6 +26,42 @@ TABLE(series_keys, test_series, "input series",
       FIELD(test_series, values, "values", BIND_STRING, .required = true,
 	    .doc = "Its samples, an interval apart: `1 2 _ 3x2 0+10x5 stale`."));
 
+#define TIMES(s)                                                                                   \
+	FIELD(s, times.at_ms, "at", BIND_DURATION, .default_text = "0s", .min = 0,                 \
+	      .max = TIME_SPAN_MS, .doc = "When it comes, from the start."),                       \
+		FIELD(s, times.every_ms, "every", BIND_DURATION, .min = 1, .max = TIME_SPAN_MS,    \
+		      .doc = "Again after each such time, until `until`."),                        \
+		FIELD(s, times.until_ms, "until", BIND_DURATION, .min = 0, .max = TIME_SPAN_MS,    \
+		      .doc = "The last moment at which it comes.")
+
+TABLE(line_keys, test_line, "input line", TIMES(test_line),
+      FIELD(test_line, line, "line", BIND_STRING, .required = true, .doc = "The line."),
+      FIELD(test_line, metadata, "metadata", BIND_MAP, .doc = "Its structured metadata."));
+
+TABLE(stream_keys, test_stream, "input logs",
+      FIELD(test_stream, stream, "stream", BIND_STRING, .required = true,
+	    .doc = "The labels of the stream: `{job=\"shop\"}`."),
+      FIELD(test_stream, lines, "lines", BIND_STRUCTS, .table = &line_keys,
+	    .doc = "What is logged."));
+
+TABLE(profile_keys, test_profile, "input profile", TIMES(test_profile),
+      FIELD(test_profile, duration_ms, "duration", BIND_DURATION, .default_text = "10s", .min = 1,
+	    .max = TIME_SPAN_MS, .doc = "How long it was taken; it ends when it comes."),
+      FIELD(test_profile, rate, "rate", BIND_INT, .default_text = "100", .min = 1, .max = 1000000,
+	    .doc = "Samples a second that the profiler is set to, of `cpu` and `wall`."),
+      FIELD(test_profile, stacks, "stacks", BIND_STRING, .required = true,
+	    .doc = "Collapsed stacks, one a line: `main;work 20`, in samples, or in the base unit "
+		   "of types that are not sampled in time."));
+
+TABLE(target_keys, test_target, "input profiles",
+      FIELD(test_target, labels, "labels", BIND_STRING, .required = true,
+	    .doc = "The labels of the target: `{job=\"shop\", instance=\"a\"}`."),
+      FIELD(test_target, type, "type", BIND_STRING, .default_text = "cpu",
+	    .doc = "The kind of profile: cpu, wall, heap_inuse, heap_alloc, goroutine, mutex, "
+		   "block."),
+      FIELD(test_target, profiles, "profiles", BIND_STRUCTS, .table = &profile_keys,
+	    .doc = "What is taken."));
+
 TABLE(expected_alert_keys, test_expected_alert, "expected alert",
       FIELD(test_expected_alert, labels, "exp_labels", BIND_MAP,
 	    .doc = "All its labels; alertname need not be said."),
@@ -34,8 +70,10 @@ TABLE(expected_alert_keys, test_expected_alert, "expected alert",
 
 TABLE(alert_keys, test_alert, "alert test",
       FIELD(test_alert, eval_ms, "eval_time", BIND_DURATION, .default_text = "0s", .min = 0,
-	    .max = TIME_SPAN_MS, .doc = "When, from the start; the last evaluation until then counts."),
-      FIELD(test_alert, name, "alertname", BIND_STRING, .required = true, .doc = "The alerts' name."),
+	    .max = TIME_SPAN_MS,
+	    .doc = "When, from the start; the last evaluation until then counts."),
+      FIELD(test_alert, name, "alertname", BIND_STRING, .required = true,
+	    .doc = "The alerts' name."),
       FIELD(test_alert, expected, "exp_alerts", BIND_STRUCTS, .table = &expected_alert_keys,
 	    .doc = "Those that fire then, and no others; none: nothing of that name fires."));
 
@@ -65,6 +103,10 @@ TABLE(case_keys, test_case, "test",
 	    .doc = "What templates see as $externalURL."),
       FIELD(test_case, series, "input_series", BIND_STRUCTS, .table = &series_keys,
 	    .doc = "The series that arrive."),
+      FIELD(test_case, logs, "input_logs", BIND_STRUCTS, .table = &stream_keys,
+	    .doc = "The lines that arrive."),
+      FIELD(test_case, profiles, "input_profiles", BIND_STRUCTS, .table = &target_keys,
+	    .doc = "The profiles that arrive."),
       FIELD(test_case, alerts, "alert_rule_test", BIND_STRUCTS, .table = &alert_keys,
 	    .doc = "Alerts that are expected."),
       FIELD(test_case, exprs, "promql_expr_test", BIND_STRUCTS, .table = &expr_keys,

@@ -12,6 +12,40 @@ struct test_series {
 	struct slice series, values;
 };
 
+/* When something comes: at a time, and then every so often until another. */
+struct test_times {
+	int64_t at_ms, every_ms, until_ms; /* from the start; 0: once */
+};
+
+struct test_line {
+	const struct yaml_node *node;
+	struct test_times times;
+	struct slice line;
+	struct bind_map metadata;
+};
+
+/* Lines of one stream. */
+struct test_stream {
+	const struct yaml_node *node;
+	struct slice stream;
+	struct bind_structs lines; /* struct test_line */
+};
+
+/* stacks: collapsed, "main;work 20" a line. */
+struct test_profile {
+	const struct yaml_node *node;
+	struct test_times times;
+	int64_t duration_ms, rate;
+	struct slice stacks;
+};
+
+/* Profiles of one target. */
+struct test_target {
+	const struct yaml_node *node;
+	struct slice labels, type;
+	struct bind_structs profiles; /* struct test_profile */
+};
+
 struct test_expected_alert {
 	const struct yaml_node *node;
 	struct bind_map labels, annotations;
@@ -43,7 +77,7 @@ struct test_case {
 	struct slice name, start, external_url;
 	int64_t interval_ms; /* between the points of a series; 0: the file's evaluation_interval */
 	struct bind_map external_labels;
-	struct bind_structs series, alerts, exprs;
+	struct bind_structs series, logs, profiles, alerts, exprs;
 };
 
 struct test_file {
