@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "daemon/address.h"
+#include "ingest/ndjson.h"
 
 #define DAY_MS (24ll * 3600 * 1000)
 
@@ -72,8 +73,8 @@ static const struct bind_field stdin_fields[] = {
 	FIELD(stdin_part, message_field, "message_field", BIND_STRING, .default_text = "",
 	      .doc = "json: the field that is the line. Unless given: the whole object."),
 	FIELD(stdin_part, stream_fields, "stream_fields", BIND_STRINGS,
-	      .doc = "json: fields that become labels of the stream; all others are labels of the "
-		     "single line."),
+	      .doc = "json: fields that become labels of the stream. With message_field all others "
+		     "are labels of the single line; without, they are in the line."),
 };
 static const struct bind_table stdin_table = {
 	.what = "stdin",
@@ -216,6 +217,12 @@ static int bind_stdin(struct log_binder *b, const struct log_source_part *part,
 	out->message_field = from->message_field;
 	out->stream_fields = from->stream_fields;
 	snprintf(out->name, sizeof(out->name), "stdin");
+	if (from->stream_fields.n > NDJSON_STREAM_FIELDS_MAX) {
+		yaml_diag(b->diags, DIAG_ERROR, yaml_get(part->node, "stdin"), NULL,
+			  "\"stream_fields\" in stdin has more than %d names",
+			  NDJSON_STREAM_FIELDS_MAX);
+		return ERR_INVALID;
+	}
 	if (!out->json && (from->time_field.len || from->message_field.len || from->stream_fields.n)) {
 		yaml_diag(b->diags, DIAG_ERROR, yaml_get(part->node, "stdin"),
 			  "add format: json", "text has no fields to take time, message or labels from");

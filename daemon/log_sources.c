@@ -1,15 +1,18 @@
 #include "daemon/log_sources.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/threads.h"
+#include "ingest/line_source.h"
+#include "ingest/syslog_server.h"
 #include "ingest/tail.h"
 
 #define TICK_MS 1000	     /* positions without samples wait at most this long */
-#define RETRY_MS 50	     /* after the engine's queue was full */
+#define RETRY_MS 50	     /* while the door is closed */
 #define POSITIONS_FLUSH 3500 /* bytes: with one more, of the longest path, a batch still holds them */
 
 /* How far a source was read, not yet sent. */
@@ -27,7 +30,11 @@ struct log_source {
 	const struct log_source_config *settings;
 	struct log_counters *counters;
 	bool kept; /* by the reload under way */
+	bool told; /* why it could not be started */
+	/* One of them; NULL: not started yet. */
 	struct tail *tail;
+	struct syslog_server *syslog;
+	struct line_source *lines;
 };
 
 struct log_sources {
@@ -141,9 +148,14 @@ static bool is_open(const struct log_sources *sources)
 
 static void resume_all(struct log_sources *sources)
 {
-	for (struct log_source *source = sources->first; source; source = source->next)
+	for (struct log_source *source = sources->first; source; source = source->next) {
 		if (source->tail)
 			tail_resume(source->tail);
+		if (source->syslog)
+			syslog_server_resume(source->syslog);
+		if (source->lines)
+			line_source_resume(source->lines);
+	}
 }
 
 static void flush(struct log_sources *sources, bool positions_due);
@@ -255,31 +267,105 @@ static int64_t wall_ns(void)
 	return clock_wall_ms() * 1000000;
 }
 
-static int source_start(struct log_source *source)
+static int files_start(struct log_source *source)
 {
 	const struct log_source_config *settings = source->settings;
-	struct log_sources *sources = source->sources;
-	struct tail_options tail = { .loop = sources->thread->loop,
-				     .name = settings->name,
-				     .globs = settings->globs,
-				     .nglobs = settings->nglobs,
-				     .labels = settings->labels,
-				     .door = door_of(source),
-				     .counters = source->counters,
-				     .positions = &sources->positions,
-				     .now_ns = wall_ns };
+	const struct tail_options options = { .loop = source->sources->thread->loop,
+					      .name = settings->name,
+					      .globs = settings->globs,
+					      .nglobs = settings->nglobs,
+					      .labels = settings->labels,
+					      .door = door_of(source),
+					      .counters = source->counters,
+					      .positions = &source->sources->positions,
+					      .now_ns = wall_ns };
 
-	switch (settings->kind) {
+	return tail_new(&options, &source->tail);
+}
+
+static int syslog_start(struct log_source *source, char **why)
+{
+	const struct log_source_config *settings = source->settings;
+	const struct syslog_server_options options = {
+		.loop = source->sources->thread->loop,
+		.name = settings->name,
+		.host = settings->host,
+		.port = settings->port,
+		.udp = settings->udp,
+		.message_time = settings->time == LOG_TIME_MESSAGE,
+		.connections_max = (size_t)settings->connections_max,
+		.idle_timeout_ms = settings->idle_timeout_ms,
+		.receive_bytes = (size_t)settings->receive_bytes,
+		.labels = settings->labels,
+		.door = door_of(source),
+		.counters = source->counters,
+		.now_ns = wall_ns,
+	};
+	int code = syslog_server_new(&options, &source->syslog, why);
+
+	if (code == 0)
+		log_info("logs", "takes syslog messages", "address=%s:%u protocol=%s",
+			 settings->host, syslog_server_port(source->syslog),
+			 settings->udp ? "udp" : "tcp");
+	return code;
+}
+
+static int stdin_start(struct log_source *source)
+{
+	const struct log_source_config *settings = source->settings;
+	const struct line_source_options options = {
+		.loop = source->sources->thread->loop,
+		.name = settings->name,
+		.fd = STDIN_FILENO,
+		.json = settings->json,
+		.fields = { .time_field = settings->time_field,
+			    .message_field = settings->message_field,
+			    .stream_fields = settings->stream_fields.items,
+			    .nstream_fields = settings->stream_fields.n },
+		.labels = settings->labels,
+		.door = door_of(source),
+		.counters = source->counters,
+		.now_ns = wall_ns,
+	};
+
+	return line_source_new(&options, &source->lines);
+}
+
+static bool is_started(const struct log_source *source)
+{
+	return source->tail || source->syslog || source->lines;
+}
+
+/* Told once why not; tried again at each tick: an address may be another's for a while. */
+static void source_start(struct log_source *source)
+{
+	char *why = NULL;
+	int code = 0;
+
+	switch (source->settings->kind) {
 	case LOG_SOURCE_FILES:
-		return tail_new(&tail, &source->tail);
-	default:
-		return ERR_UNSUPPORTED;
+		code = files_start(source);
+		break;
+	case LOG_SOURCE_SYSLOG:
+		code = syslog_start(source, &why);
+		break;
+	case LOG_SOURCE_STDIN:
+		code = stdin_start(source);
+		break;
 	}
+	if (code && !source->told)
+		log_error("logs", "cannot read from a source yet", "source=%s error=%s",
+			  log_quote(slice_from(source->settings->name)),
+			  log_quote(slice_from(why ? why : error_text(code))));
+	source->told = code != 0;
+	free(why);
 }
 
 static void source_free(struct log_source *source)
 {
 	tail_free(source->tail);
+	syslog_server_free(source->syslog);
+	line_source_free(source->lines);
 	config_unref(source->config);
 	free(source);
 }
@@ -296,15 +382,10 @@ static int source_add(struct log_sources *sources, struct config *config,
 	source->settings = settings;
 	source->kept = true;
 	source->counters = log_counters_get(&sources->thread->daemon->log_counters, settings->name);
-	int code = source_start(source);
-
-	if (code) {
-		source_free(source);
-		return code;
-	}
 	while (*end)
 		end = &(*end)->next;
 	*end = source;
+	source_start(source);
 	return 0;
 }
 
@@ -366,11 +447,16 @@ static void on_timer(void *ctx)
 	struct log_sources *sources = ctx;
 
 	loop_timer_set(sources->timer, TICK_MS);
+	for (struct log_source *source = sources->first; source; source = source->next)
+		if (!is_started(source))
+			source_start(source);
 	if (sources->stuck)
 		push(sources, sources->stuck);
 	flush(sources, true);
 	if (is_open(sources))
 		resume_all(sources);
+	else
+		loop_timer_set(sources->timer, RETRY_MS);
 }
 
 int log_sources_new(struct ingest_thread *thread, struct config *config, struct log_sources **out)
