@@ -5,7 +5,7 @@
  * is newer. A block goes to Redis only when the journal has it, and a record that says so
  * (RECORD_PLACE). So if the journal's newest place is not before the end of the state in Redis, it
  * has all of it and maybe more. Otherwise the journal is of another life, or damaged, or gone.
- * docs/decisions/0008-redis.md.
+ * docs/decisions/0008-the-log-in-redis.md.
  */
 #include "daemon/threads.h"
 

@@ -54,6 +54,9 @@ struct redis_log {
 	uint64_t appended, arrived;
 	uint64_t block_appended; /* records up to the end of the newest block that arrived */
 	int64_t behind_us; /* since when something is missing; 0: nothing is */
+	int64_t now_us;	   /* as it was told last */
+	int64_t pause_ms;  /* after the checkpoint that failed last */
+	int64_t resume_us; /* the next checkpoint not before */
 	int64_t expire_us; /* when the expiry was told last */
 	int64_t log_bytes, state_bytes;
 	struct redis_log_stats stats;

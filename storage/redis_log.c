@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "storage/redis_internal.h"
 
-/* Enough for what may be in flight, and the entry before it. */
-#define RESUME_ENTRIES "128"
+/* What may be in flight, the entry before it, and one that would be somebody else's. */
+#define RESUME_ENTRIES (REDIS_FLIGHT_BLOCKS_MAX + 2)
 #define EXPIRE_INTERVAL_US (3600ll * 1000 * 1000)
 
 /* What an answer is to. */
@@ -39,6 +39,7 @@ int redis_log_new(const struct redis_log_options *options, struct redis_log **ou
 	log->end = &log->first;
 	log->is_behind = true;
 	log->next_seq = 1;
+	log->pause_ms = REDIS_PAUSE_MS_MIN;
 	buf_init(&log->filling);
 	snprintf(log->log_key, sizeof(log->log_key), "{%s}:log", options->prefix);
 	snprintf(log->format_key, sizeof(log->format_key), "{%s}:format", options->prefix);
@@ -134,6 +135,12 @@ static void fall_behind(struct redis_log *log, int64_t since_us)
 		log->stats.dropped += log->appended - kept;
 	drop_blocks(log, from);
 	buf_clear(&log->filling);
+	if (log->checkpoint.epoch) {
+		log->resume_us = log->now_us + log->pause_ms * 1000;
+		log->pause_ms *= 2;
+		if (log->pause_ms > REDIS_PAUSE_MS_MAX)
+			log->pause_ms = REDIS_PAUSE_MS_MAX;
+	}
 	log->checkpoint.epoch = 0;
 	log->is_behind = true;
 	if (!log->behind_us)
@@ -212,6 +219,7 @@ int redis_log_append(struct redis_log *log, enum record_type type, struct slice 
 		     int64_t now_us)
 {
 	log->appended++;
+	log->now_us = now_us;
 	if (log->is_fenced)
 		return 0;
 	if (!is_open(log)) {
@@ -304,6 +312,7 @@ static void tell_expiry(struct redis_log *log, int64_t now_us)
 
 void redis_log_send(struct redis_log *log, int64_t now_us)
 {
+	log->now_us = now_us;
 	log->released_seq = log->next_seq - 1;
 	pump(log);
 	if (log->stage == STAGE_WRITING && log->is_proven &&
@@ -322,6 +331,7 @@ static void checkpoint_arrived(struct redis_log *log)
 	log->is_told = false;
 	log->behind_us = 0;
 	log->state_bytes = log->log_bytes;
+	log->pause_ms = REDIS_PAUSE_MS_MIN;
 	log->stats.checkpoints++;
 }
 
@@ -487,7 +497,7 @@ static void on_resumed(struct redis_log *log, const redisReply *reply)
 
 static void on_format(struct redis_log *log, const redisReply *reply)
 {
-	char known[REDIS_PLACE_BYTES], why[REDIS_ERROR_BYTES];
+	char known[REDIS_PLACE_BYTES], count[16], why[REDIS_ERROR_BYTES];
 	int code;
 
 	if (reply->type == REDIS_REPLY_STRING &&
@@ -498,8 +508,8 @@ static void on_format(struct redis_log *log, const redisReply *reply)
 	if (log->is_claimed) {
 		log->stage = STAGE_RESUME;
 		redis_place_text((struct redis_place){ log->epoch, log->arrived_seq }, known);
-		code = ASK(log, ASKED_RESUME, "XRANGE", log->log_key, known, "+", "COUNT",
-			   RESUME_ENTRIES);
+		snprintf(count, sizeof(count), "%d", RESUME_ENTRIES);
+		code = ASK(log, ASKED_RESUME, "XRANGE", log->log_key, known, "+", "COUNT", count);
 	} else {
 		log->stage = STAGE_LAST;
 		code = ASK(log, ASKED_LAST, "XREVRANGE", log->log_key, "+", "-", "COUNT", "1");
@@ -599,7 +609,7 @@ int redis_log_start(struct redis_log *log, struct loop *loop, const struct redis
 bool redis_log_wants_checkpoint(const struct redis_log *log)
 {
 	if (log->stage != STAGE_WRITING || log->is_fenced || !log->is_proven ||
-	    log->checkpoint.epoch)
+	    log->checkpoint.epoch || log->now_us < log->resume_us)
 		return false;
 	return log->is_behind || (log->log_bytes > REDIS_LOG_BYTES_MAX &&
 				  log->log_bytes > 2 * log->state_bytes);

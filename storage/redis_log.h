@@ -27,13 +27,17 @@
 
 #define REDIS_FORMAT_VERSION BLOCK_FORMAT_VERSION
 #define REDIS_BLOCK_BYTES (16 * 1024)
-/* In flight at most so much (or one block), as hiredis' buffer has no bound of its own. */
-#define REDIS_FLIGHT_BYTES_MAX (1024 * 1024)
-#define REDIS_FLIGHT_BLOCKS_MAX 64
+/* In flight at most so much (or one block), as hiredis' buffer has no bound of its own. About what
+ * the journal takes in one commit: while it syncs, nothing more can be sent. */
+#define REDIS_FLIGHT_BYTES_MAX (4 * 1024 * 1024)
+#define REDIS_FLIGHT_BLOCKS_MAX 256
 /* In flight or waiting; more is dropped, and a checkpoint brings it later. */
 #define REDIS_BACKLOG_BYTES_MAX (16 * 1024 * 1024)
 /* A checkpoint waits while so much is in front of it. */
 #define REDIS_CHECKPOINT_BYTES_MAX (4 * 1024 * 1024)
+/* After one that Redis was too slow for, the next one waits for this long, and twice as long. */
+#define REDIS_PAUSE_MS_MIN 1000
+#define REDIS_PAUSE_MS_MAX 60000
 /* Since the last checkpoint: a new one is due, if the state itself is smaller than half of it. */
 #define REDIS_LOG_BYTES_MAX (64ll * 1024 * 1024)
 /* A log that nobody writes any more is forgotten after so long; told to Redis once an hour. */
