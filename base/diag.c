@@ -194,6 +194,20 @@ static void add_source_quote(struct diag *diag, const struct source *source, siz
 	diag->quote = buf_take(&quote);
 }
 
+void source_place(const struct source *source, size_t offset, uint32_t *line, uint32_t *column)
+{
+	struct diag place = { 0 };
+
+	if (offset > source->text.len)
+		offset = source->text.len;
+	if (source->npieces)
+		place_by_pieces(&place, source, offset);
+	else
+		place_by_lines(&place, source, offset);
+	*line = place.line;
+	*column = place.column;
+}
+
 static void diag_place(struct diag *diag, const struct source *source, size_t offset, size_t span)
 {
 	if (offset > source->text.len)
@@ -201,10 +215,7 @@ static void diag_place(struct diag *diag, const struct source *source, size_t of
 	if (span > source->text.len - offset)
 		span = source->text.len - offset;
 	diag->span = span ? (uint32_t)span : 1;
-	if (source->npieces)
-		place_by_pieces(diag, source, offset);
-	else
-		place_by_lines(diag, source, offset);
+	source_place(source, offset, &diag->line, &diag->column);
 	add_source_quote(diag, source, offset);
 }
 

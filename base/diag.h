@@ -61,6 +61,8 @@ struct source {
 	size_t npieces;
 };
 
+/* Where in the file a byte of the text stands: line and column from 1. */
+void source_place(const struct source *source, size_t offset, uint32_t *line, uint32_t *column);
 /* Adds a diagnostic about source.text[offset, offset+span); finds line, column and quote itself. */
 void diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
 		 size_t offset, size_t span, const char *hint, const char *format, ...)

@@ -9,13 +9,15 @@
 #include "base/yaml.h"
 #include "cli/cli.h"
 #include "daemon/config.h"
-#include "rules/rule_file.h"
+#include "rules/rule_expand.h"
 
-enum { FORMAT, STRICT };
+enum { FORMAT, STRICT, EXPAND };
 
 static const struct cli_option options[] = {
 	[FORMAT] = FORMAT_OPTION,
 	[STRICT] = { "strict", NULL, "warnings count as errors" },
+	[EXPAND] = { "expand", "[=prometheus]",
+		     "print what the rules mean; without what Prometheus does not know" },
 	{ NULL, NULL, NULL },
 };
 
@@ -24,6 +26,9 @@ struct check {
 	const char **rule_files; /* of the command line, by themselves */
 	size_t nrule_files;
 	size_t files, rules;
+	bool expands; /* prints what the rules mean, instead of counts */
+	enum expand_form form;
+	struct buf expanded;
 };
 
 /* A rule file has groups; what cannot be read at all is read as one, too, to be told why. */
@@ -36,11 +41,22 @@ static bool is_rule_text(struct slice text)
 	arena_init(&arena, 0);
 	diag_list_init(&ignored);
 	bool is = yaml_parse(text, NULL, &arena, &ignored, &root) || !root ||
-		  root->type != YAML_MAPPING || yaml_get(root, "groups");
+		  root->type != YAML_MAPPING || yaml_get(root, "groups") || yaml_get(root, "rules");
 
 	diag_list_fini(&ignored);
 	arena_fini(&arena);
 	return is;
+}
+
+/* The rules are right. */
+static void take_rules(struct check *check, struct rule_set *rules)
+{
+	check->rules += rules->nrules;
+	if (check->expands && check->expanded.len > 0)
+		buf_add_str(&check->expanded, "---\n");
+	if (check->expands && rule_set_expand(rules, check->form, &check->expanded) < 0)
+		diag_add(&check->diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "out of memory");
+	rule_set_unref(rules);
 }
 
 static void check_rules(struct check *check, const char *const *paths, size_t n,
@@ -55,10 +71,8 @@ static void check_rules(struct check *check, const char *const *paths, size_t n,
 	for (uint32_t i = 0; actions && runbooks && i < actions->nrunbooks; i++)
 		runbooks[set.nrunbooks++] = actions->runbooks[i].name;
 	check->files += n;
-	if (runbooks && rule_set_load(paths, n, &set, &check->diags, &rules) == 0) {
-		check->rules += rules->nrules;
-		rule_set_unref(rules);
-	}
+	if (runbooks && rule_set_load(paths, n, &set, &check->diags, &rules) == 0)
+		take_rules(check, rules);
 	free(runbooks);
 }
 
@@ -81,10 +95,8 @@ static void check_stdin_rules(struct check *check, struct slice text)
 	struct rule_set *rules;
 
 	check->files++;
-	if (rule_set_load_text(text, "<stdin>", &set, &check->diags, &rules) == 0) {
-		check->rules += rules->nrules;
-		rule_set_unref(rules);
-	}
+	if (rule_set_load_text(text, "<stdin>", &set, &check->diags, &rules) == 0)
+		take_rules(check, rules);
 }
 
 static void check_file(struct check *check, const char *path)
@@ -122,6 +134,10 @@ static void print_text(const struct check *check)
 	if (buf_ok(&text) && text.len)
 		fwrite(text.ptr, 1, text.len, stderr);
 	buf_fini(&text);
+	if (check->expands) {
+		write_out(buf_slice(&check->expanded));
+		return;
+	}
 	printf("%zu %s, %zu %s, %zu %s, %zu %s\n", check->files,
 	       check->files == 1 ? "file" : "files", check->rules,
 	       check->rules == 1 ? "rule" : "rules", check->diags.errors,
@@ -151,7 +167,20 @@ static int run(const struct cli_args *args)
 					 args->values[FORMAT])
 			   : fail(EXIT_FAILURE, "out of memory");
 	}
+	if (args->values[EXPAND]) {
+		check.expands = true;
+		if (strcmp(args->values[EXPAND], "prometheus") == 0)
+			check.form = EXPAND_PROMETHEUS;
+		else if (strcmp(args->values[EXPAND], "expand") != 0)
+			bad = true;
+	}
+	if (bad || (json && check.expands)) {
+		free(check.rule_files);
+		return usage_error(&check_command, bad ? "--expand or --expand=prometheus"
+						       : "--expand prints YAML, not JSON");
+	}
 	diag_list_init(&check.diags);
+	buf_init(&check.expanded);
 	for (size_t i = 0; i < args->nwords; i++)
 		check_file(&check, args->words[i]);
 	if (check.nrule_files)
@@ -163,15 +192,16 @@ static int run(const struct cli_args *args)
 	bool wrong = check.diags.errors || (args->values[STRICT] && check.diags.warnings);
 
 	diag_list_fini(&check.diags);
+	buf_fini(&check.expanded);
 	free(check.rule_files);
 	return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 const struct command check_command = {
 	.name = "check",
-	.arguments = "FILE… [--format json] [--strict]",
+	.arguments = "FILE… [--format json] [--strict] [--expand[=prometheus]]",
 	.summary = "Check configuration and rule files: every error, at its place.",
-	.doc = "Rule files are told from configurations by their content (\"groups:\"). With a "
+	.doc = "Rule files are told from configurations by their content (\"groups:\", \"rules:\"). With a "
 	       "configuration, the rules it names are checked, "
 	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.",
 	.options = options,

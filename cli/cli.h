@@ -23,7 +23,8 @@
 
 struct cli_option {
 	const char *name;     /* without the dashes */
-	const char *argument; /* what its value is called; NULL: a flag */
+	/* What its value is called; NULL: a flag; [=FORM]: a flag that may have one. */
+	const char *argument;
 	const char *doc;
 };
 

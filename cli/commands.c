@@ -116,8 +116,10 @@ void command_help(const struct command *command)
 	for (; option->name; option++) {
 		char head[64];
 
-		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "",
-			 option->argument ? option->argument : "");
+		const char *argument = option->argument ? option->argument : "";
+
+		snprintf(head, sizeof(head), "--%s%s%s", option->name,
+			 argument[0] && argument[0] != '[' ? " " : "", argument);
 		printf("  %-22s %s\n", head, option->doc);
 	}
 }
@@ -139,7 +141,9 @@ void commands_help(void)
 static int take_value(const struct command *command, const struct cli_option *option,
 		      const char *equals, int argc, char **argv, int *at, const char **value)
 {
-	if (!option->argument) {
+	bool is_optional = option->argument && option->argument[0] == '[';
+
+	if (!option->argument || (is_optional && !equals)) {
 		*value = option->name;
 		return equals ? usage_error(command, "--%s takes no value", option->name) : 0;
 	}

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "rules/log_selector.h"
+#include "rules/quantity.h"
 
 enum { METRIC = 1, LABEL = 2, CALLED = 4 };
 
@@ -198,7 +198,7 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 static struct token lex_literal(struct lexer *lexer, struct token token)
 {
 	uint32_t at = token.offset;
-	enum log_filter_kind kind;
+	enum quantity_kind kind;
 	double value;
 
 	for (int c; is_word(c = byte_at(lexer, at)) || c == '.'; at++) {
@@ -208,13 +208,13 @@ static struct token lex_literal(struct lexer *lexer, struct token token)
 			at++;
 	}
 	token.span = at - token.offset;
-	if (log_literal_parse(token_text(lexer, token), &kind, &value) < 0)
+	if (quantity_parse(token_text(lexer, token), &kind, &value) < 0)
 		return token_fail(lexer, token, at, "bad number, duration or size syntax",
 				  "a log filter compares with numbers, durations and sizes: 500, "
 				  "1.5s, 10MB; texts stand in quotes");
-	token.kind = kind == FILTER_DURATION ? TOKEN_DURATION
-		     : kind == FILTER_BYTES  ? TOKEN_BYTES
-					     : TOKEN_NUMBER;
+	token.kind = kind == QUANTITY_DURATION ? TOKEN_DURATION
+		     : kind == QUANTITY_BYTES  ? TOKEN_BYTES
+					       : TOKEN_NUMBER;
 	return token;
 }
 

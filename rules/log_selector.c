@@ -1,12 +1,9 @@
 #include "rules/log_selector.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "base/quote.h"
-#include "base/text.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -23,8 +20,8 @@ static const char *const compare_texts[] = {
 	[COMPARE_GE] = ">=", [COMPARE_LT] = "<",  [COMPARE_LE] = "<=",
 };
 static const char *const stage_words[] = {
-	"json",	       "logfmt",       "regexp",     "pattern", "unpack", "line_format",
-	"label_format", "decolorize", "keep",	"drop",	  "unwrap",
+	"json",		"logfmt",     "regexp", "pattern", "unpack", "line_format",
+	"label_format", "decolorize", "keep",	"drop",	   "unwrap",
 };
 
 bool log_word_is_stage(struct slice word)
@@ -74,136 +71,12 @@ const struct log_stage *log_selector_unbounded(const struct log_selector *log)
 	return found;
 }
 
-/* Literals */
-
-static const struct unit {
-	const char *text;
-	enum log_filter_kind kind;
-	double factor;
-} units[] = {
-	{ "ns", FILTER_DURATION, 1e-9 },
-	{ "us", FILTER_DURATION, 1e-6 },
-	{ "ms", FILTER_DURATION, 1e-3 },
-	{ "s", FILTER_DURATION, 1 },
-	{ "m", FILTER_DURATION, 60 },
-	{ "h", FILTER_DURATION, 3600 },
-	{ "d", FILTER_DURATION, 86400 },
-	{ "w", FILTER_DURATION, 7 * 86400 },
-	{ "y", FILTER_DURATION, 365 * 86400 },
-	{ "B", FILTER_BYTES, 1 },
-	{ "kB", FILTER_BYTES, 1e3 },
-	{ "KB", FILTER_BYTES, 1e3 },
-	{ "MB", FILTER_BYTES, 1e6 },
-	{ "GB", FILTER_BYTES, 1e9 },
-	{ "TB", FILTER_BYTES, 1e12 },
-	{ "PB", FILTER_BYTES, 1e15 },
-	{ "KiB", FILTER_BYTES, 0x1p10 },
-	{ "MiB", FILTER_BYTES, 0x1p20 },
-	{ "GiB", FILTER_BYTES, 0x1p30 },
-	{ "TiB", FILTER_BYTES, 0x1p40 },
-	{ "PiB", FILTER_BYTES, 0x1p50 },
-};
+/* Printing */
 
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
-
-/* The length of 12, 1.5, .5, 1e3, 1e-3 at the start of the text; 0: none. */
-static size_t decimal_length(struct slice text)
-{
-	size_t at = 0, digits = 0, exponent;
-
-	for (; at < text.len && is_digit(text.ptr[at]); at++)
-		digits++;
-	if (at < text.len && text.ptr[at] == '.')
-		for (at++; at < text.len && is_digit(text.ptr[at]); at++)
-			digits++;
-	if (digits == 0)
-		return 0;
-	exponent = at;
-	if (exponent < text.len && (text.ptr[exponent] | 0x20) == 'e') {
-		exponent++;
-		if (exponent < text.len && (text.ptr[exponent] == '+' || text.ptr[exponent] == '-'))
-			exponent++;
-		while (exponent < text.len && is_digit(text.ptr[exponent]))
-			at = ++exponent;
-	}
-	return at;
-}
-
-/* The text is all digits: 010 is ten here, where PromQL reads eight. */
-static int decimal_parse(struct slice text, double *value)
-{
-	char copy[64];
-
-	if (text.len >= sizeof(copy))
-		return ERR_INVALID;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = '\0';
-	*value = strtod(copy, NULL);
-	return isfinite(*value) ? 0 : ERR_INVALID;
-}
-
-static const struct unit *unit_find(struct slice text)
-{
-	for (size_t i = 0; i < LENGTH(units); i++)
-		if (slice_is(text, units[i].text))
-			return &units[i];
-	return NULL;
-}
-
-static size_t letters_length(struct slice text)
-{
-	size_t n = 0;
-
-	while (n < text.len && ((text.ptr[n] | 0x20) >= 'a' && (text.ptr[n] | 0x20) <= 'z'))
-		n++;
-	return n;
-}
-
-/* 1h30m, 1.5s, 10MB: numbers with units, of time any number of them, of bytes one. */
-static int units_parse(struct slice text, enum log_filter_kind *kind, double *value)
-{
-	double sum = 0;
-
-	for (unsigned parts = 0; text.len > 0; parts++) {
-		size_t digits = decimal_length(text), letters;
-		double number;
-		const struct unit *unit;
-
-		text.ptr += digits;
-		text.len -= digits;
-		letters = letters_length(text);
-		unit = unit_find((struct slice){ text.ptr, letters });
-		if (digits == 0 || !unit ||
-		    decimal_parse((struct slice){ text.ptr - digits, digits }, &number) < 0 ||
-		    (parts > 0 && (unit->kind == FILTER_BYTES || *kind == FILTER_BYTES)))
-			return ERR_INVALID;
-		*kind = unit->kind;
-		sum += number * unit->factor;
-		text.ptr += letters;
-		text.len -= letters;
-	}
-	*value = sum;
-	return 0;
-}
-
-int log_literal_parse(struct slice text, enum log_filter_kind *kind, double *value)
-{
-	enum log_filter_kind found = FILTER_NUMBER;
-	int error;
-
-	if (text.len > 0 && decimal_length(text) == text.len)
-		error = decimal_parse(text, value);
-	else
-		error = text.len > 0 ? units_parse(text, &found, value) : ERR_INVALID;
-	if (!error)
-		*kind = found;
-	return error;
-}
-
-/* Printing */
 
 static bool is_plain_name(struct slice name)
 {

@@ -30,10 +30,5 @@ const struct log_stage *log_selector_unbounded(const struct log_selector *log);
 bool log_word_is_stage(struct slice word);
 /* "json" */
 const char *log_parser_text(enum log_parser parser);
-/*
- * A literal of a label filter: 500, 1.5s, 10MB; *value in itself, in seconds or in bytes.
- * ERR_INVALID.
- */
-int log_literal_parse(struct slice text, enum log_filter_kind *kind, double *value);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Log selectors: logs{…}, and the stages of a pipeline after it.
  *
- * A pipeline reaches up to "[", to a ")" of a parenthesis opened before it, or to the end; in it the
- * lexer takes every word for a name, and it is only the place that makes one a stage, "and" or "ip".
- * Places of whole stages (unwrap last, …) are judged by the checker.
+ * A pipeline reaches up to "[", to a ")" of a parenthesis opened before it, or to the end; in it
+ * the lexer takes every word for a name, and it is only the place that makes one a stage, "and" or
+ * "ip". Places of whole stages (unwrap last, …) are judged by the checker.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "rules/log_selector.h"
 #include "rules/parser.h"
+#include "rules/quantity.h"
 
 #define CONTEXT "log pipeline"
 
@@ -228,7 +229,8 @@ static bool parse_ip(struct parser *parser, struct slice *out)
 	       parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, CONTEXT, NULL);
 }
 
-/* A matcher of a stage, at the string of its value. NULL with nothing left to do: the parse ends. */
+/* A matcher of a stage, at the string of its value. NULL with nothing left to do: the parse ends.
+ */
 static bool parse_matcher_value(struct stage_parse *parse, enum match_type type, struct slice name,
 				const struct matcher **out)
 {
@@ -458,7 +460,13 @@ static bool compare_of(enum token_kind kind, enum log_compare *out)
 /* ['+'|'-'] literal */
 static bool parse_literal(struct stage_parse *parse, struct log_filter *filter)
 {
+	static const enum log_filter_kind kinds[] = {
+		[QUANTITY_NUMBER] = FILTER_NUMBER,
+		[QUANTITY_DURATION] = FILTER_DURATION,
+		[QUANTITY_BYTES] = FILTER_BYTES,
+	};
 	struct parser *parser = parse->parser;
+	enum quantity_kind kind = QUANTITY_NUMBER;
 	bool minus = parser_is(parser, TOKEN_SUB);
 
 	if (minus || parser_is(parser, TOKEN_ADD))
@@ -470,7 +478,10 @@ static bool parse_literal(struct stage_parse *parse, struct log_filter *filter)
 	}
 	filter->literal = word_of(parser);
 	/* The lexer has read it before: it cannot fail. */
-	log_literal_parse(filter->literal, &filter->kind, &filter->number);
+	quantity_parse(filter->literal, &kind, &filter->number);
+	filter->kind = kinds[kind];
+	if (kind == QUANTITY_DURATION)
+		filter->number /= NANOSECONDS;
 	if (minus) {
 		char *text = parser_alloc(parser, filter->literal.len + 1);
 
@@ -485,27 +496,25 @@ static bool parse_literal(struct stage_parse *parse, struct log_filter *filter)
 	return true;
 }
 
-static bool parse_filter_string(struct stage_parse *parse, struct token operator,
+static bool parse_filter_string(struct stage_parse *parse, struct token op,
 				struct log_filter *filter)
 {
 	struct parser *parser = parse->parser;
 	enum match_type type = MATCH_EQ;
 
-	if (!match_type_of(operator.kind, &type))
-		parser_complain(parser, operator.offset, operator.span,
+	if (!match_type_of(op.kind, &type))
+		parser_complain(parser, op.offset, op.span,
 				"texts are compared with =, !=, =~ and !~; numbers stand without "
 				"quotes",
-				"\"%s\" compares numbers, not texts",
-				token_kind_text(operator.kind));
+				"\"%s\" compares numbers, not texts", token_kind_text(op.kind));
 	filter->kind = FILTER_STRING;
 	return parse_matcher_value(parse, type, filter->name, &filter->matcher);
 }
 
-static bool parse_filter_ip(struct stage_parse *parse, struct token operator,
-			    struct log_filter *filter)
+static bool parse_filter_ip(struct stage_parse *parse, struct token op, struct log_filter *filter)
 {
-	if (operator.kind != TOKEN_EQ && operator.kind != TOKEN_NEQ)
-		parser_complain(parse->parser, operator.offset, operator.span, NULL,
+	if (op.kind != TOKEN_EQ && op.kind != TOKEN_NEQ)
+		parser_complain(parse->parser, op.offset, op.span, NULL,
 				"ip() is compared with = and !=");
 	filter->kind = FILTER_IP;
 	return parse_ip(parse->parser, &filter->literal);
@@ -524,18 +533,18 @@ static const struct log_filter *parse_comparison(struct stage_parse *parse)
 	if (++parse->ncomparisons > LOG_STAGE_ITEMS_MAX &&
 	    !grow(parser, NULL, LOG_STAGE_ITEMS_MAX, LOG_STAGE_ITEMS_MAX, 1))
 		return NULL;
-	struct token operator= parser->token;
+	struct token op = parser->token;
 
-	if (!compare_of(operator.kind, &filter->compare) && !match_type_of(operator.kind, &type)) {
+	if (!compare_of(op.kind, &filter->compare) && !match_type_of(op.kind, &type)) {
 		parser_unexpected(parser, CONTEXT, "a comparison");
 		return NULL;
 	}
 	parser_advance(parser);
 	if (parser_is(parser, TOKEN_STRING))
-		good = parse_filter_string(parse, operator, filter);
+		good = parse_filter_string(parse, op, filter);
 	else if (is_called_word(parser, "ip"))
-		good = parse_filter_ip(parse, operator, filter);
-	else if (operator.kind == TOKEN_EQ_RE || operator.kind == TOKEN_NEQ_RE)
+		good = parse_filter_ip(parse, op, filter);
+	else if (op.kind == TOKEN_EQ_RE || op.kind == TOKEN_NEQ_RE)
 		good = expect_string(parser, &filter->literal);
 	else
 		good = parse_literal(parse, filter);
@@ -657,8 +666,8 @@ static bool parse_flags(struct stage_parse *parse)
 		struct slice rest = { parser->source->text.ptr + offset,
 				      parser->source->text.len - offset };
 		bool strict = slice_has_prefix(rest, SLICE("--strict"));
-		uint32_t end = offset + (uint32_t)(strict ? strlen("--strict")
-							  : strlen("--keep-empty"));
+		uint32_t end =
+			offset + (uint32_t)(strict ? strlen("--strict") : strlen("--keep-empty"));
 
 		if (!strict && !slice_has_prefix(rest, SLICE("--keep-empty"))) {
 			parser_unexpected(parser, CONTEXT, "--strict or --keep-empty");

@@ -22,6 +22,8 @@ struct rule_loader {
  * what is right beside it is checked all the same. ERR_NOMEM.
  */
 int rule_file_read(struct rule_loader *loader, const struct yaml_node *root);
+/* Warns of durations beside metrics that are not in seconds: x_ns > 50ms. */
+void rule_warn_units(struct rule_loader *loader, const struct rule *rule);
 /* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
 int rule_group_hash(struct rule_group *group);
 /*

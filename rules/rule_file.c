@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "rules/rule_keys.h"
+#include "rules/short_form.h"
 
 /*
  * Binds one mapping, called `what` in messages. Lists of mappings inside are left as nodes: each is
@@ -150,19 +151,26 @@ static int merge_labels(struct rule_loader *loader, const struct rule_text *grou
 	return 0;
 }
 
+/* KIND "NAME", for messages; cut where it is long. */
+static const char *named(struct rule_loader *loader, const char *kind, const struct yaml_node *name)
+{
+	const char *what = NULL;
+	if (name && name->type == YAML_SCALAR && name->text.len > 0)
+		what = arena_printf(loader->arena, "%s \"%.*s\"", kind,
+				    (int)(name->text.len < 200 ? name->text.len : 200),
+				    name->text.ptr);
+	return what ? what : kind;
+}
+
 static const char *rule_what(struct rule_loader *loader, const struct yaml_node *node)
 {
 	const struct yaml_node *alert = node->type == YAML_MAPPING ? yaml_get(node, "alert") : NULL;
 	const struct yaml_node *record =
 		node->type == YAML_MAPPING ? yaml_get(node, "record") : NULL;
 	const struct yaml_node *name = alert ? alert : record;
-	if (!name || name->type != YAML_SCALAR)
+	if (!name || name->type != YAML_SCALAR || name->text.len == 0)
 		return "rule";
-	struct slice text = name->text;
-	text.len = text.len < 200 ? text.len : 200;
-	const char *what = arena_printf(loader->arena, "%s rule \"" SLICE_FMT "\"",
-					alert ? "alerting" : "recording", SLICE_ARG(text));
-	return what ? what : "rule";
+	return named(loader, alert ? "alerting rule" : "recording rule", name);
 }
 
 /* What "record" or "alert" say. */
@@ -256,23 +264,15 @@ static const enum expr_dialect expr_dialects[] = {
 	[DIALECT_LOGQL] = EXPR_LOGQL,
 };
 
-static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
-		     enum rule_dialect dialect, const char *what, struct rule *rule)
+/* Parses rule->source, which is the node's, or made of it. */
+static int parse_expr(struct rule_loader *loader, const struct yaml_node *node,
+		      enum rule_dialect dialect, const char *what, struct rule *rule)
 {
-	const struct yaml_node *node = yaml_get(yaml->node, "expr");
-	if (!(yaml->given & KEY_BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
-		return 0; /* said by the table */
-	if (slice_trim(yaml->expr).len == 0) {
-		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s is empty", what);
-		return 0;
-	}
-	rule->expr_text = yaml->expr;
-	rule->source = node->source;
 	size_t errors = loader->diags->errors;
-	int error = expr_parse_dialect(&node->source, expr_dialects[dialect], loader->arena,
+	int error = expr_parse_dialect(&rule->source, expr_dialects[dialect], loader->arena,
 				       loader->diags, &rule->expr);
 	if (!error)
-		error = expr_resolve(rule->expr, &(struct query_bounds){ 0, 0, 0 }, &node->source,
+		error = expr_resolve(rule->expr, &(struct query_bounds){ 0, 0, 0 }, &rule->source,
 				     loader->diags);
 	if (error && rule->expr)
 		expr_fini(rule->expr);
@@ -295,17 +295,35 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	return rule->query ? 0 : ERR_NOMEM;
 }
 
-static int read_run(struct rule_loader *loader, const struct rule_yaml *yaml, const char *what,
-		    struct rule *rule)
+static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
+		     enum rule_dialect dialect, const char *what, struct rule *rule)
+{
+	const struct yaml_node *node = yaml_get(yaml->node, "expr");
+	if (!(yaml->given & KEY_BIT(RULE_EXPR)) || node->type != YAML_SCALAR)
+		return 0; /* said by the table */
+	if (slice_trim(yaml->expr).len == 0) {
+		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s is empty", what);
+		return 0;
+	}
+	rule->expr_text = yaml->expr;
+	rule->source = node->source;
+	int error = parse_expr(loader, node, dialect, what, rule);
+	if (!error && rule->expr)
+		rule_warn_units(loader, rule);
+	return error;
+}
+
+static int read_run(struct rule_loader *loader, const struct yaml_node *mapping,
+		    const struct bind_strings *run, const char *what, struct rule *rule)
 {
 	const struct rule_set_options *options = loader->options;
-	rule->run = yaml->run.items;
-	rule->nrun = (uint32_t)yaml->run.n;
-	const struct yaml_node *list = yaml_get(yaml->node, "run");
-	if (yaml->run.n > RULE_RUN_MAX)
+	rule->run = run->items;
+	rule->nrun = (uint32_t)run->n;
+	const struct yaml_node *list = yaml_get(mapping, "run");
+	if (run->n > RULE_RUN_MAX)
 		yaml_diag(loader->diags, DIAG_ERROR, list, NULL,
 			  "\"run\" in %s names more than %d runbooks", what, RULE_RUN_MAX);
-	if (!options->runbooks || yaml->run.n == 0)
+	if (!options->runbooks || run->n == 0)
 		return 0;
 	const char **names = ARENA_ARRAY(loader->arena, const char *, options->nrunbooks + 1);
 	for (size_t i = 0; names && i < options->nrunbooks; i++) {
@@ -315,17 +333,17 @@ static int read_run(struct rule_loader *loader, const struct rule_yaml *yaml, co
 	}
 	if (!names)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < yaml->run.n; i++) {
+	for (size_t i = 0; i < run->n; i++) {
 		bool known = false;
 		char hint[256];
 		for (size_t k = 0; k < options->nrunbooks && !known; k++)
-			known = slice_is_equal(yaml->run.items[i], options->runbooks[k]);
+			known = slice_is_equal(run->items[i], options->runbooks[k]);
 		if (known || list->items[i]->type != YAML_SCALAR)
 			continue;
-		const char *near = nearest_name(yaml->run.items[i], names, options->nrunbooks);
+		const char *near = nearest_name(run->items[i], names, options->nrunbooks);
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near ? near : "");
 		yaml_diag(loader->diags, DIAG_ERROR, list->items[i], near ? hint : NULL,
-			  "unknown runbook \"" SLICE_FMT "\" in %s", SLICE_ARG(yaml->run.items[i]),
+			  "unknown runbook \"" SLICE_FMT "\" in %s", SLICE_ARG(run->items[i]),
 			  what);
 	}
 	return 0;
@@ -337,6 +355,23 @@ struct group_context {
 	struct rule_text *labels[2]; /* as records and as alerts take them, by rule_kind */
 	uint32_t nlabels;
 };
+
+/* Labels, own and the group's, and annotations. */
+static int read_all_texts(struct rule_loader *loader, const struct bind_map *labels,
+			  const struct bind_map *annotations, const struct group_context *group,
+			  struct rule *rule)
+{
+	int error = read_texts(loader, labels, rule->kind == RULE_ALERT, EPISODE_IN_LABEL,
+			       &rule->labels, &rule->nlabels);
+	if (!error)
+		error = merge_labels(loader, group->labels[rule->kind], group->nlabels, rule);
+	if (!error && rule->kind == RULE_ALERT)
+		error = read_texts(
+			loader, annotations, true,
+			group->dialect == DIALECT_PROMETHEUS ? EPISODE_NOT_PROMETHEUS : NULL,
+			&rule->annotations, &rule->nannotations);
+	return error;
+}
 
 static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
 		     const struct group_context *group, struct rule *rule)
@@ -356,19 +391,109 @@ static int read_rule(struct rule_loader *loader, const struct yaml_node *node,
 	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
 	error = read_expr(loader, &yaml, group->dialect, what, rule);
 	if (!error)
-		error = read_run(loader, &yaml, what, rule);
+		error = read_run(loader, node, &yaml.run, what, rule);
 	if (!error)
-		error = read_texts(loader, &yaml.labels, rule->kind == RULE_ALERT, EPISODE_IN_LABEL,
-				   &rule->labels, &rule->nlabels);
-	if (!error)
-		error = merge_labels(loader, group->labels[rule->kind], group->nlabels, rule);
-	if (!error && rule->kind == RULE_ALERT)
-		error = read_texts(
-			loader, &yaml.annotations, true,
-			group->dialect == DIALECT_PROMETHEUS ? EPISODE_NOT_PROMETHEUS : NULL,
-			&rule->annotations, &rule->nannotations);
+		error = read_all_texts(loader, &yaml.labels, &yaml.annotations, group, rule);
 	return error;
 }
+
+/* Rules in the short form */
+
+/* `severity` is a label like any other; it comes first, and there is one. */
+static int add_severity(struct rule_loader *loader, struct short_yaml *yaml, const char *what)
+{
+	const struct yaml_node *node = yaml_get(yaml->node, "severity");
+	size_t n = yaml->labels.n;
+	if (!(yaml->given & KEY_BIT(SHORT_SEVERITY)) || !node)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (slice_is(yaml->labels.items[i].key, "severity"))
+			yaml_diag(loader->diags, DIAG_ERROR, yaml->labels.items[i].key_node, NULL,
+				  "\"severity\" in %s twice: beside its labels and among them",
+				  what);
+	struct bind_pair *pairs = ARENA_ARRAY(loader->arena, struct bind_pair, n + 1);
+	if (!pairs)
+		return ERR_NOMEM;
+	pairs[0] = (struct bind_pair){ SLICE("severity"), yaml->severity, node, node };
+	if (n > 0)
+		memcpy(pairs + 1, yaml->labels.items, n * sizeof(*pairs));
+	yaml->labels.items = pairs;
+	yaml->labels.n = n + 1;
+	return 0;
+}
+
+/* False: told. */
+static bool check_by(struct rule_loader *loader, const struct short_yaml *yaml, const char *what)
+{
+	const struct yaml_node *list = yaml_get(yaml->node, "by");
+	bool good = true;
+	for (size_t i = 0; i < yaml->by.n; i++) {
+		struct slice label = yaml->by.items[i];
+		if (label.len > 0 && slice_is_utf8(label) && !slice_is(label, METRIC_NAME))
+			continue;
+		yaml_diag(loader->diags, DIAG_ERROR, list->items[i], NULL,
+			  "\"" SLICE_FMT "\" in \"by\" of %s is no label to join on",
+			  SLICE_ARG(label), what);
+		good = false;
+	}
+	return good;
+}
+
+/* The condition, translated, and read like any expression. */
+static int read_condition(struct rule_loader *loader, const struct short_yaml *yaml,
+			  enum rule_dialect dialect, const char *what, struct rule *rule)
+{
+	static struct slice by_default[] = { { "job", 3 }, { "instance", 8 } };
+	const struct yaml_node *condition = yaml_get(yaml->node, "condition");
+	const struct yaml_node *metric = yaml_get(yaml->node, "metric");
+	struct short_form form = { .by = { by_default, 2 } };
+	if (!(yaml->given & KEY_BIT(SHORT_CONDITION)) || condition->type != YAML_SCALAR ||
+	    !check_by(loader, yaml, what))
+		return 0; /* said by the table, or just now */
+	form.condition = &condition->source;
+	if (metric && metric->type == YAML_SCALAR && yaml->metric.len > 0)
+		form.metric = &metric->source;
+	if (yaml->given & KEY_BIT(SHORT_BY))
+		form.by = (struct names){ yaml->by.items, (uint32_t)yaml->by.n };
+	int error = short_form_translate(&form, loader->arena, loader->diags, &rule->source);
+	if (error)
+		return error == ERR_NOMEM ? error : 0;
+	rule->expr_text = rule->source.text;
+	return parse_expr(loader, condition, dialect, what, rule);
+}
+
+static int read_short_rule(struct rule_loader *loader, const struct yaml_node *node,
+			   const struct group_context *group, struct rule *rule)
+{
+	struct short_yaml yaml;
+	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
+	const char *what = named(loader, "rule", name);
+	int error = bind_shallow(loader, &short_rule_keys, what, node, &yaml);
+	rule->kind = RULE_ALERT;
+	rule->line = node->line;
+	rule->name_node = name ? name : node;
+	if (error || node->type != YAML_MAPPING)
+		return error;
+	rule->name = yaml.name;
+	if ((yaml.given & KEY_BIT(SHORT_NAME)) && yaml.name.len == 0)
+		yaml_diag(loader->diags, DIAG_ERROR, rule->name_node, NULL,
+			  "a rule with an empty name");
+	refuse_keys(loader, &short_rule_keys, node, yaml.given & SHORT_LATER, NOT_YET, what);
+	check_names(loader, &yaml.labels, "label", true, what);
+	check_names(loader, &yaml.annotations, "annotation", false, what);
+	rule->for_ms = yaml.for_ms;
+	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
+	error = read_condition(loader, &yaml, group->dialect, what, rule);
+	if (!error)
+		error = read_run(loader, node, &yaml.run, what, rule);
+	if (!error)
+		error = add_severity(loader, &yaml, what);
+	if (!error)
+		error = read_all_texts(loader, &yaml.labels, &yaml.annotations, group, rule);
+	return error;
+}
+
+/* Groups */
 
 static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml, const char *what)
 {
@@ -388,16 +513,19 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "a group with an empty name");
 }
 
+typedef int read_rule_fn(struct rule_loader *loader, const struct yaml_node *node,
+			 const struct group_context *group, struct rule *rule);
+
 static bool has_alerts(const struct yaml_node *rules, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rules->items[i]->type == YAML_MAPPING && yaml_get(rules->items[i], "alert"))
+		if (rules->items[i]->type == YAML_MAPPING && !yaml_get(rules->items[i], "record"))
 			return true;
 	return false;
 }
 
 static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml, const char *what,
-		      struct rule_group *group)
+		      read_rule_fn *read, struct rule_group *group)
 {
 	struct group_context context = { .dialect = group->dialect };
 	size_t n = list_items(loader, yaml->rules, "rules", what);
@@ -417,7 +545,7 @@ static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml,
 	group->nrules = (uint32_t)n;
 	loader->nrules += n;
 	for (size_t i = 0; i < n && !error; i++)
-		error = read_rule(loader, yaml->rules->items[i], &context, &group->rules[i]);
+		error = read(loader, yaml->rules->items[i], &context, &group->rules[i]);
 	return error;
 }
 
@@ -436,39 +564,69 @@ static struct rule_group *add_group(struct rule_loader *loader)
 	return group;
 }
 
-static int read_group(struct rule_loader *loader, const struct yaml_node *node)
+static int make_group(struct rule_loader *loader, struct group_yaml *yaml, const char *what,
+		      const struct yaml_node *node, read_rule_fn *read)
 {
-	struct group_yaml yaml;
-	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
-	const char *what = NULL;
-	if (name && name->type == YAML_SCALAR && name->text.len > 0)
-		what = arena_printf(loader->arena, "group \"%.*s\"",
-				    (int)(name->text.len < 200 ? name->text.len : 200),
-				    name->text.ptr);
-	what = what ? what : "group";
-	int error = bind_shallow(loader, &group_keys, what, node, &yaml);
-	if (error || node->type != YAML_MAPPING)
-		return error;
-	check_group_keys(loader, &yaml, what);
-	check_names(loader, &yaml.labels, "label", true, what);
+	check_group_keys(loader, yaml, what);
+	check_names(loader, &yaml->labels, "label", true, what);
 	struct rule_group *group = add_group(loader);
 	if (!group)
 		return ERR_NOMEM;
 	const struct rule_set_options *options = loader->options;
-	bool has_offset = yaml.given & KEY_BIT(GROUP_QUERY_OFFSET);
+	bool has_offset = yaml->given & KEY_BIT(GROUP_QUERY_OFFSET);
 	*group = (struct rule_group){
-		.name = yaml.name,
+		.name = yaml->name,
 		.file = slice_from(node->source.file ? node->source.file : ""),
 		.interval_ms = options->interval_fixed_ms ? options->interval_fixed_ms
-			       : yaml.interval_ms > 0	  ? yaml.interval_ms
+			       : yaml->interval_ms > 0	  ? yaml->interval_ms
 							  : options->interval_ms,
-		.query_offset_ms = has_offset ? yaml.query_offset_ms : options->query_offset_ms,
-		.limit = yaml.limit,
-		.dialect = (enum rule_dialect)yaml.dialect,
-		.warmup = (enum rule_warmup)yaml.warmup,
+		.query_offset_ms = has_offset ? yaml->query_offset_ms : options->query_offset_ms,
+		.limit = yaml->limit,
+		.dialect = (enum rule_dialect)yaml->dialect,
+		.warmup = (enum rule_warmup)yaml->warmup,
 		.line = node->line,
 	};
-	return read_rules(loader, &yaml, what, group);
+	return read_rules(loader, yaml, what, read, group);
+}
+
+static int read_group(struct rule_loader *loader, const struct yaml_node *node)
+{
+	struct group_yaml yaml;
+	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
+	const char *what = named(loader, "group", name);
+	int error = bind_shallow(loader, &group_keys, what, node, &yaml);
+	if (error || node->type != YAML_MAPPING)
+		return error;
+	return make_group(loader, &yaml, what, node, read_rule);
+}
+
+#define SHORT_GROUP "rules" /* the name of the group of a file's short rules */
+
+/* The short rules at the top of a file, and the keys of their group. */
+static int read_short_group(struct rule_loader *loader, const struct yaml_node *root,
+			    struct file_yaml *yaml)
+{
+	struct group_yaml group = yaml->group;
+	const struct yaml_node *key = root;
+	for (size_t i = 0; i + 1 < root->n; i += 2)
+		if (slice_is(root->items[i]->text, "rules"))
+			key = root->items[i];
+	if (!(group.given & KEY_BIT(FILE_RULES))) {
+		refuse_keys(loader, &rule_file_keys, root, group.given & FILE_OF_GROUP,
+			    "\"%s\" at the top of a %s is a key of its list \"rules\", which it "
+			    "has not",
+			    "rule file");
+		return 0;
+	}
+	if (group.dialect == DIALECT_PROMETHEUS) {
+		refuse_keys(loader, &rule_file_keys, root, KEY_BIT(FILE_RULES), NOT_PROMETHEUS,
+			    "rule file");
+		return 0;
+	}
+	group.given &= FILE_OF_GROUP;
+	group.name = SLICE(SHORT_GROUP);
+	group.rules = yaml->rules;
+	return make_group(loader, &group, "group \"" SHORT_GROUP "\"", key, read_short_rule);
 }
 
 static int compare_nodes(const void *a, const void *b)
@@ -480,7 +638,8 @@ static int compare_nodes(const void *a, const void *b)
 }
 
 /* A group is known by its file and name. */
-static int check_group_names(struct rule_loader *loader, const struct yaml_node *groups, size_t n)
+static int check_group_names(struct rule_loader *loader, const struct yaml_node *groups, size_t n,
+			     bool has_short)
 {
 	size_t nnames = 0;
 	const struct yaml_node **names =
@@ -493,6 +652,10 @@ static int check_group_names(struct rule_loader *loader, const struct yaml_node 
 			group->type == YAML_MAPPING ? yaml_get(group, "name") : NULL;
 		if (name && name->type == YAML_SCALAR && name->text.len > 0)
 			names[nnames++] = name;
+		if (has_short && name && slice_is(name->text, SHORT_GROUP))
+			yaml_diag(loader->diags, DIAG_ERROR, name, NULL,
+				  "group \"" SHORT_GROUP "\" a second time: the list \"rules\" at "
+				  "the top of the file is the group of that name");
 	}
 	qsort(names, nnames, sizeof(*names), compare_nodes);
 	for (size_t i = 1, first = 0; i < nnames; i++) {
@@ -514,12 +677,12 @@ int rule_file_read(struct rule_loader *loader, const struct yaml_node *root)
 	int error = bind_shallow(loader, &rule_file_keys, "rule file", root, &yaml);
 	if (error || root->type != YAML_MAPPING)
 		return error;
-	if (yaml.given & KEY_BIT(FILE_RULES))
-		refuse_keys(loader, &rule_file_keys, root, KEY_BIT(FILE_RULES),
-			    "\"%s\" at the top of a %s, the short form of rules, is not there yet",
-			    "rule file");
 	size_t n = list_items(loader, yaml.groups, "groups", "rule file");
 	for (size_t i = 0; i < n && !error; i++)
 		error = read_group(loader, yaml.groups->items[i]);
-	return error ? error : check_group_names(loader, yaml.groups, n);
+	if (!error)
+		error = read_short_group(loader, root, &yaml);
+	return error ? error
+		     : check_group_names(loader, yaml.groups, n,
+					 yaml.group.given & KEY_BIT(FILE_RULES));
 }

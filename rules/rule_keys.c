@@ -63,66 +63,87 @@ const struct bind_table rule_keys = {
 	.given_offset = offsetof(struct rule_yaml, given),
 };
 
+static const struct bind_field short_rule_fields[] = {
+	[SHORT_NAME] = { .key = "name",
+			 .type = BIND_STRING,
+			 .offset = offsetof(struct short_yaml, name),
+			 .required = true,
+			 .doc = "The name of the alert." },
+	[SHORT_METRIC_KEY] = { .key = "metric",
+			       .type = BIND_STRING,
+			       .offset = offsetof(struct short_yaml, metric),
+			       .doc = "The metric that functions and \"value\" are of; with "
+				      "{matchers}, if you like." },
+	[SHORT_CONDITION] = { .key = "condition",
+			      .type = BIND_STRING,
+			      .offset = offsetof(struct short_yaml, condition),
+			      .required = true,
+			      .doc = "When it fires: avg_over_1m > 50ms AND value < 9." },
+	[SHORT_SEVERITY] = { .key = "severity",
+			     .type = BIND_STRING,
+			     .offset = offsetof(struct short_yaml, severity),
+			     .doc = "The label of that name." },
+	[SHORT_BY] = { .key = "by",
+		       .type = BIND_STRINGS,
+		       .offset = offsetof(struct short_yaml, by),
+		       .doc = "The labels that AND, UNLESS and OR join on; default: job, "
+			      "instance." },
+	[SHORT_FOR] = { .key = "for",
+			.type = BIND_DURATION,
+			.offset = offsetof(struct short_yaml, for_ms),
+			.default_text = "0s",
+			.doc = "How long the condition must hold before the alert fires." },
+	[SHORT_KEEP_FIRING_FOR] = { .key = "keep_firing_for",
+				    .type = BIND_DURATION,
+				    .offset = offsetof(struct short_yaml, keep_firing_for_ms),
+				    .default_text = "0s",
+				    .doc = "How long it fires on after the condition has ceased "
+					   "to hold." },
+	[SHORT_LABELS] = { .key = "labels",
+			   .type = BIND_MAP,
+			   .offset = offsetof(struct short_yaml, labels),
+			   .doc = "Labels that are added; templates." },
+	[SHORT_ANNOTATIONS] = { .key = "annotations",
+				.type = BIND_MAP,
+				.offset = offsetof(struct short_yaml, annotations),
+				.doc = "Texts for people; templates." },
+	[SHORT_RUN] = { .key = "run",
+			.type = BIND_STRINGS,
+			.offset = offsetof(struct short_yaml, run),
+			.doc = "The runbooks to start when it fires." },
+	[SHORT_RESOLVE_WHEN] = { .key = "resolve_when",
+				 .type = BIND_NODE,
+				 .offset = offsetof(struct short_yaml, later),
+				 .doc = "Not there yet." },
+	[SHORT_NO_DATA] = { .key = "no_data",
+			    .type = BIND_NODE,
+			    .offset = offsetof(struct short_yaml, later),
+			    .doc = "Not there yet." },
+};
+
+const struct bind_table short_rule_keys = {
+	.what = "short rule",
+	.size = sizeof(struct short_yaml),
+	.fields = short_rule_fields,
+	.n = N(short_rule_fields),
+	.node_offset = offsetof(struct short_yaml, node),
+	.given_offset = offsetof(struct short_yaml, given),
+};
+
 static const struct bind_field group_fields[] = {
+#define PLACE(member) offsetof(struct group_yaml, member)
+#include "rules/group_keys.def"
+#undef PLACE
 	[GROUP_NAME] = { .key = "name",
 			 .type = BIND_STRING,
 			 .offset = offsetof(struct group_yaml, name),
 			 .required = true,
 			 .doc = "Its name, once in a file." },
-	[GROUP_INTERVAL] = { .key = "interval",
-			     .type = BIND_DURATION,
-			     .offset = offsetof(struct group_yaml, interval_ms),
-			     .doc = "How often its rules run; default: evaluation_interval." },
-	[GROUP_QUERY_OFFSET] = { .key = "query_offset",
-				 .type = BIND_DURATION,
-				 .offset = offsetof(struct group_yaml, query_offset_ms),
-				 .doc = "How far in the past expressions look; default: "
-					"rule_query_offset." },
-	[GROUP_LIMIT] = { .key = "limit",
-			  .type = BIND_INT,
-			  .offset = offsetof(struct group_yaml, limit),
-			  .default_text = "0",
-			  .doc = "Most alerts or recorded series of one rule; 0: no limit." },
-	[GROUP_LABELS] = { .key = "labels",
-			   .type = BIND_MAP,
-			   .offset = offsetof(struct group_yaml, labels),
-			   .doc = "Labels of all its rules; a rule's own win." },
 	[GROUP_RULES] = { .key = "rules",
 			  .type = BIND_STRUCTS,
 			  .offset = offsetof(struct group_yaml, rules),
 			  .table = &rule_keys,
 			  .doc = "Its rules, which run in this order." },
-	[GROUP_DIALECT] = { .key = "dialect",
-			    .type = BIND_ENUM,
-			    .offset = offsetof(struct group_yaml, dialect),
-			    .values = "tocsin,prometheus,logql",
-			    .default_text = "tocsin",
-			    .doc = "prometheus: without any addition of Tocsin's. logql: bare "
-				   "braces select logs." },
-	[GROUP_WARMUP] = { .key = "warmup",
-			   .type = BIND_ENUM,
-			   .offset = offsetof(struct group_yaml, warmup),
-			   .values = "auto,off",
-			   .default_text = "auto",
-			   .doc = "auto: rules wait until their windows are fed." },
-	[GROUP_EVALUATE] = { .key = "evaluate",
-			     .type = BIND_ENUM,
-			     .offset = offsetof(struct group_yaml, evaluate),
-			     .values = "tick,arrival",
-			     .default_text = "tick",
-			     .doc = "tick: at multiples of the interval. arrival: not there yet." },
-	[GROUP_MIN_GAP] = { .key = "min_gap",
-			    .type = BIND_NODE,
-			    .offset = offsetof(struct group_yaml, later),
-			    .doc = "Not there yet." },
-	[GROUP_SETTLE] = { .key = "settle",
-			   .type = BIND_NODE,
-			   .offset = offsetof(struct group_yaml, later),
-			   .doc = "Not there yet." },
-	[GROUP_EXACT] = { .key = "exact",
-			  .type = BIND_NODE,
-			  .offset = offsetof(struct group_yaml, later),
-			  .doc = "Not there yet." },
 };
 
 const struct bind_table group_keys = {
@@ -135,15 +156,20 @@ const struct bind_table group_keys = {
 };
 
 static const struct bind_field file_fields[] = {
+#define PLACE(member) offsetof(struct file_yaml, group.member)
+#include "rules/group_keys.def"
+#undef PLACE
 	[FILE_GROUPS] = { .key = "groups",
 			  .type = BIND_STRUCTS,
 			  .offset = offsetof(struct file_yaml, groups),
 			  .table = &group_keys,
 			  .doc = "The groups of the file." },
 	[FILE_RULES] = { .key = "rules",
-			 .type = BIND_NODE,
-			 .offset = offsetof(struct file_yaml, later),
-			 .doc = "The short form of rules: not there yet." },
+			 .type = BIND_STRUCTS,
+			 .offset = offsetof(struct file_yaml, rules),
+			 .table = &short_rule_keys,
+			 .doc = "Rules in the short form: a group of that name, whose keys stand "
+				"beside it." },
 };
 
 const struct bind_table rule_file_keys = {
@@ -152,8 +178,8 @@ const struct bind_table rule_file_keys = {
 	.fields = file_fields,
 	.n = N(file_fields),
 	.allow_x = true,
-	.node_offset = offsetof(struct file_yaml, node),
-	.given_offset = offsetof(struct file_yaml, given),
+	.node_offset = offsetof(struct file_yaml, group.node),
+	.given_offset = offsetof(struct file_yaml, group.given),
 };
 
 void rule_file_reference(struct buf *out)

@@ -39,19 +39,49 @@ struct rule_yaml {
 #define RULE_OF_TOCSIN (KEY_BIT(RULE_RUN) | KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
 #define RULE_LATER (KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
 
+/* The short form's rules: alerts all. */
+enum short_key {
+	SHORT_NAME,
+	SHORT_METRIC_KEY,
+	SHORT_CONDITION,
+	SHORT_SEVERITY,
+	SHORT_BY,
+	SHORT_FOR,
+	SHORT_KEEP_FIRING_FOR,
+	SHORT_LABELS,
+	SHORT_ANNOTATIONS,
+	SHORT_RUN,
+	SHORT_RESOLVE_WHEN,
+	SHORT_NO_DATA,
+};
+
+struct short_yaml {
+	const struct yaml_node *node;
+	uint64_t given;
+	struct slice name, metric, condition, severity;
+	struct bind_strings by;
+	int64_t for_ms, keep_firing_for_ms;
+	struct bind_map labels, annotations;
+	struct bind_strings run;
+	const struct yaml_node *later; /* keys that are refused */
+};
+
+#define SHORT_LATER (KEY_BIT(SHORT_RESOLVE_WHEN) | KEY_BIT(SHORT_NO_DATA))
+
+/* Those before GROUP_NAME may stand at the top of a file, too: for the group of its short rules. */
 enum group_key {
-	GROUP_NAME,
 	GROUP_INTERVAL,
 	GROUP_QUERY_OFFSET,
 	GROUP_LIMIT,
 	GROUP_LABELS,
-	GROUP_RULES,
 	GROUP_DIALECT,
 	GROUP_WARMUP,
 	GROUP_EVALUATE,
 	GROUP_MIN_GAP,
 	GROUP_SETTLE,
 	GROUP_EXACT,
+	GROUP_NAME,
+	GROUP_RULES,
 };
 
 /* Values that are refused as not there yet, behind those that rule_file.h knows. */
@@ -73,14 +103,17 @@ struct group_yaml {
 	 KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
 #define GROUP_LATER (KEY_BIT(GROUP_MIN_GAP) | KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
 
-enum file_key { FILE_GROUPS, FILE_RULES };
+enum file_key { FILE_GROUPS = GROUP_NAME, FILE_RULES };
+
+#define FILE_OF_GROUP (KEY_BIT(GROUP_NAME) - 1)
 
 struct file_yaml {
-	uint64_t given;
-	const struct yaml_node *node, *groups, *later;
+	struct group_yaml group; /* of the short rules; node and given are the file's */
+	const struct yaml_node *groups, *rules;
 };
 
 extern const struct bind_table rule_keys;
+extern const struct bind_table short_rule_keys;
 extern const struct bind_table group_keys;
 extern const struct bind_table rule_file_keys;
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "rules/rule_file.h"
+#include "rules/rule_expand.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,6 +41,28 @@ static void check_rule(const struct rule_set *set, const struct rule *rule)
 	labels_unref(labels);
 }
 
+/* What the rules mean, written out, means just that. */
+static void check_expansion(const struct rule_set *set, enum expand_form form)
+{
+	struct diag_list diags;
+	struct buf first, second;
+	diag_list_init(&diags);
+	buf_init(&first);
+	buf_init(&second);
+	must(rule_set_expand(set, form, &first) == 0);
+	/* Prometheus has no word for what it is that differs. */
+	struct rule_set *again = load(buf_slice(&first), &diags);
+	must(again || form == EXPAND_PROMETHEUS);
+	if (again && form == EXPAND_FULL) {
+		must(rule_set_expand(again, form, &second) == 0);
+		must(slice_is_equal(buf_slice(&first), buf_slice(&second)));
+	}
+	rule_set_unref(again);
+	buf_fini(&first);
+	buf_fini(&second);
+	diag_list_fini(&diags);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice text = { (const char *)data, size };
@@ -58,6 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				check_rule(set, &set->groups[g].rules[r]);
 		}
 		plan_check(set->plan);
+		check_expansion(set, EXPAND_FULL);
+		check_expansion(set, EXPAND_PROMETHEUS);
 		rule_set_unref(again);
 		rule_set_unref(set);
 	}
