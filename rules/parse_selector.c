@@ -128,7 +128,7 @@ static bool selector_add(struct parser *parser, struct expr *expr, enum match_ty
 	return true;
 }
 
-static bool match_type_of(enum token_kind kind, enum match_type *out)
+bool parser_match_type(enum token_kind kind, enum match_type *out)
 {
 	switch (kind) {
 	case TOKEN_EQ:
@@ -165,7 +165,7 @@ static bool parse_matcher(struct parser *parser, struct expr *expr)
 	parser_advance(parser);
 	if (is_quoted && (parser_is(parser, TOKEN_COMMA) || parser_is(parser, TOKEN_BRACE_RIGHT)))
 		return selector_add(parser, expr, MATCH_EQ, SLICE(METRIC_NAME), name, place);
-	if (!match_type_of(parser->token.kind, &type)) {
+	if (!parser_match_type(parser->token.kind, &type)) {
 		parser_unexpected(parser, "label matching", "label matching operator");
 		return false;
 	}

@@ -89,6 +89,8 @@ bool parser_string(struct parser *parser, struct slice *out);
 struct expr *parse_selector(struct parser *parser);
 /* An EXPR_SELECTOR without matchers, known to parser_discard(). */
 struct expr *parser_selector(struct parser *parser, uint32_t offset);
+/* =, !=, =~, !~ as a token: false for any other. */
+bool parser_match_type(enum token_kind kind, enum match_type *out);
 /* {a="b",…} into it. */
 bool parse_matchers(struct parser *parser, struct expr *expr);
 /* What may follow an operand: [5m], offset, @, anchored, smoothed, a log pipeline. */

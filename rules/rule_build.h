@@ -1,7 +1,7 @@
 /*
  * Inside of rule files: how a rule set comes about. rule_file.c reads one file after the other into
- * groups, rule_order.c orders them, rule_set.c puts the whole together. Users need rule_file.h
- * only.
+ * groups (rule_read.h: their rules), rule_order.c orders them, rule_set.c puts the whole together.
+ * Users need rule_file.h only.
  */
 #ifndef TOCSIN_RULES_RULE_BUILD_H
 #define TOCSIN_RULES_RULE_BUILD_H

@@ -8,7 +8,7 @@
  *   term    = '(' cond ')' | operand CMP literal
  *   operand = FN_over_DURATION | value | name[{matchers}] | pprof.KIND.SUMMARY
  *
- * short_form_parse.c reads the condition into the tree below; short_form.c writes the expression.
+ * short_form_reader.h reads the condition into the tree below; short_form.c writes the expression.
  * The rest of the compiler sees that expression only; each of its parts knows where in the
  * condition it comes from, so that whatever is still wrong with it is told there.
  */
