@@ -152,6 +152,18 @@ static enum append_result result_of(enum window_result result)
 	return APPEND_LIMITED;
 }
 
+static size_t store_bytes(const struct store *store)
+{
+	return sizeof(*store) + lset_table_bytes(store->lsets) + store->keys.bytes +
+	       store->series.window_bytes + store->series.bytes + regex_memo_bytes(&store->memo) +
+	       store->selector_bytes + selector_index_bytes(&store->index);
+}
+
+static bool is_memory_full(const struct store *store)
+{
+	return store->options.memory_max && store_bytes(store) >= store->options.memory_max;
+}
+
 /* How a sample goes into a window that has no room for it at its end. */
 struct entry {
 	int64_t ts_ms;
@@ -180,6 +192,10 @@ static enum append_result take_slowly(struct store *store, struct series *series
 	int64_t horizon_ms = series_drop_horizon_ms(store, series, exact);
 	if (ts_ms <= too_old_ms(store, horizon_ms))
 		return APPEND_LATE;
+	/* Of samples there is one a time, of events as many as somebody sends. */
+	if (series->kind == WINDOW_EVENTS && window_must_grow(window, horizon_ms) &&
+	    is_memory_full(store))
+		return APPEND_LIMITED;
 	size_t bytes = window_bytes(window);
 	uint32_t early = window->early;
 	enum append_result result = result_of(enter(series, entry, horizon_ms));
@@ -331,18 +347,11 @@ enum append_result store_append_local(struct store *store, struct series *series
 
 /* ---- births ---- */
 
-static size_t store_bytes(const struct store *store)
-{
-	return sizeof(*store) + lset_table_bytes(store->lsets) + store->keys.bytes +
-	       store->series.window_bytes + store->series.bytes + regex_memo_bytes(&store->memo) +
-	       store->selector_bytes + selector_index_bytes(&store->index);
-}
-
 /* A new series of labels that store->found wants, or that is local. */
 static int born(struct store *store, const struct labels *labels, uint32_t uid, bool local,
 		struct kept **out)
 {
-	if (store->options.memory_max && store_bytes(store) >= store->options.memory_max)
+	if (is_memory_full(store))
 		return ERR_LIMIT;
 	uint32_t lset = lset_intern(store->lsets, labels);
 	if (lset == LSET_NONE)

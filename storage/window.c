@@ -336,6 +336,12 @@ bool window_has_room(const struct window *w)
 	return w->start + w->n < w->cap;
 }
 
+bool window_must_grow(const struct window *w, int64_t horizon_ms)
+{
+	uint32_t n = w->n - count_droppable(w, horizon_ms);
+	return !window_has_room(w) && n + slack_for(n) > w->cap;
+}
+
 void window_trim(struct window *w, int64_t horizon_ms)
 {
 	drop_oldest(w, count_droppable(w, horizon_ms));

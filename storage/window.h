@@ -107,6 +107,8 @@ static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t 
 /* True when the next in-order window_add() needs no horizon: spares the caller from working it out.
  */
 bool window_has_room(const struct window *window);
+/* Will the next sample take more memory, even when what the horizon allows has left? */
+bool window_must_grow(const struct window *window, int64_t horizon_ms);
 /* Drops what the horizon allows; gives back memory when much is free. */
 void window_trim(struct window *window, int64_t horizon_ms);
 /* Drops all samples at or after from_ms. */

@@ -54,17 +54,42 @@ static void round_of(struct engine *engine, int64_t time_s, struct batch *batch)
 }
 
 static struct batch *batches[4];
-static struct engine_query *query;
+static struct engine_query *query, *log_query;
+
+/* Two lines, what they came to, and that their source was read so far. */
+static void lines_add(struct batch *batch, int64_t ts_ms)
+{
+	static const struct hash_key key;
+	const struct plan_log *logs = first->plan->logs;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct label pairs[] = { { SLICE("__name__"), slice_from(logs[i].name) } };
+		struct labels *labels;
+		ck_assert_int_eq(labels_new(pairs, 1, &labels, NULL), 0);
+		ck_assert_int_eq(batch_derived_add(batch, &key, labels,
+						   logs[i].window == PLAN_LOG_SUM ? WINDOW_SUM
+										  : WINDOW_EVENTS,
+						   ts_ms, 0x3ff0000000000000),
+				 0);
+		batch_example_add(batch, batch->nrows - 1, ts_ms, SLICE("a line"));
+		labels_unref(labels);
+	}
+	ck_assert_int_eq(batch_position_add(batch, SLICE("file"), SLICE("12")), 0);
+}
 
 /* What the scenario uses up, made while there is memory. */
 static void prepare(void)
 {
 	struct diag_list diags;
 	diag_list_init(&diags);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		batches[i] =
 			harness_batch("a", 15 * (i + 1), "x{i=\"1\"} 6; x{i=\"2\"} 7; z 1; y 2");
+		lines_add(batches[i], 15000 * (i + 1));
+	}
 	ck_assert_int_eq(engine_query_new(SLICE("sum by (i) (x) > 1"), 30000, &diags, &query), 0);
+	ck_assert_int_eq(engine_query_new(SLICE("sum(count_over_time(logs{a=\"b\"}[1m]))"), 30000,
+					  &diags, &log_query),
+			 0);
 	diag_list_fini(&diags);
 }
 
@@ -76,6 +101,8 @@ static int live(struct engine *engine)
 	round_of(engine, 30, batches[1]);
 	if (engine_query(engine, query))
 		engine_query_free(query);
+	if (engine_query(engine, log_query))
+		engine_query_free(log_query);
 	engine_checkpoint(engine);
 	settle(engine);
 	engine_load(engine, second);
@@ -99,6 +126,7 @@ static int scenario(unsigned n)
 							   .ignored_max = 100 },
 						.sender_timeout_ms = 90000,
 						.journal = true,
+						.evidence = true,
 						.warm = true };
 	const struct engine_sink sink = { .record = on_record,
 					  .event = on_event,
@@ -115,6 +143,7 @@ static int scenario(unsigned n)
 		for (int i = 0; i < 4; i++)
 			batch_free(batches[i]);
 		engine_query_free(query);
+		engine_query_free(log_query);
 		recovered++;
 		return code;
 	}
@@ -128,10 +157,13 @@ START_TEST(engine_lives_on_after_each_failed_allocation)
 {
 	first = harness_rules("groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, "
 			      "expr: x > 5, for: 15s, "
-			      "labels: {v: '{{ $labels.i }}'}}, {alert: B, expr: 'absent(y)'}]}]");
+			      "labels: {v: '{{ $labels.i }}'}}, {alert: B, expr: 'absent(y)'}, "
+			      "{alert: L, expr: 'count_over_time(logs{a=\"b\"}[1m]) > 0'}, "
+			      "{record: l, expr: 'last_over_time(logs{a=\"b\"} | unwrap v [1m])'}]}]");
 	second = harness_rules("groups: [{name: g, rules: [{record: s, expr: 'rate(x[1m])'}, "
 			       "{alert: A, expr: x > 5, for: 15s, "
-			       "labels: {v: '{{ $labels.i }}'}}]}]");
+			       "labels: {v: '{{ $labels.i }}'}}, "
+			       "{alert: L, expr: 'count_over_time(logs{a=\"b\"}[30s]) > 0'}]}]");
 	while (scenario(runs) == ERR_NOMEM)
 		ck_assert_uint_lt(++runs, NOMEM_SWEEP_MAX);
 	ck_assert_uint_gt(runs, 200);

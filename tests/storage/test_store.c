@@ -661,6 +661,33 @@ START_TEST(store_keeps_senders_away_from_series_made_of_lines)
 }
 END_TEST
 
+START_TEST(store_bounds_the_memory_of_events)
+{
+	struct store_options options = fixture_options();
+	store_free(store);
+	options.memory_max = 1000000;
+	store = store_new(&options);
+	struct selector *selector = selector_of(store, LOGS);
+	store_time_set(store, T0);
+	struct series *series = derived("k", WINDOW_EVENTS);
+	uint32_t taken = 0;
+	enum append_result result = APPEND_STORED;
+	for (; taken < 200000 && result == APPEND_STORED; taken++)
+		result = store_append_series(store, series, 1, T0 + taken / 1000, bits_of(1));
+	ck_assert_int_eq(result, APPEND_LIMITED);
+	ck_assert_uint_gt(taken, 10000);
+	/* A window grows by a quarter. */
+	ck_assert_uint_lt(stats().bytes, 1300000);
+	ck_assert_uint_eq(stats().limited, 1);
+	/* What nobody asks for any more makes room. */
+	store_time_set(store, T0 + 3600000);
+	ck_assert_int_eq(store_append_series(store, series, 1, T0 + 3600000, bits_of(1)),
+			 APPEND_STORED);
+	store_check(store);
+	store_selector_unref(store, selector);
+}
+END_TEST
+
 START_TEST(store_restores_what_lines_came_to_by_upserts)
 {
 	struct selector *selector = selector_of(store, LOGS);
@@ -830,6 +857,7 @@ static Suite *store_suite(void)
 	tcase_add_test(tcase, store_limits_memory);
 	tcase_add_test(tcase, store_adds_up_what_lines_came_to);
 	tcase_add_test(tcase, store_keeps_senders_away_from_series_made_of_lines);
+	tcase_add_test(tcase, store_bounds_the_memory_of_events);
 	tcase_add_test(tcase, store_restores_what_lines_came_to_by_upserts);
 	tcase_add_test(tcase, store_restores_series);
 	tcase_add_loop_test(tcase, store_survives_churn, 0, 5);

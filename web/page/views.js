@@ -189,7 +189,7 @@ function ruleState(rule) {
 }
 
 const RULE_COLUMNS = [
-	["rule", "name wide", rule => [h("b", {}, rule.name), h("code", { title: rule.query }, rule.query), rule.error ? h("p.error", {}, rule.error) : null]],
+	["rule", "name wide", rule => [h("b", {}, rule.name), h("code", { title: rule.query }, rule.query), rule.error || rule.warning ? h("p.error", {}, rule.error || rule.warning) : null]],
 	["state", "", ruleState],
 	["health", "", health],
 	["value", "number", rule => rule.results ? [format.value(rule.value), rule.results > 1 ? h("small", {}, `first of ${format.count(rule.results)}`) : null] : "–"],
