@@ -31,6 +31,9 @@ static const char rules_text[] =
 	"  - {alert: Firing, expr: 'steady{instance=\"a\"} == 1', keep_firing_for: 1m}\n"
 	"  - {alert: Pending, expr: 'steady{instance=\"a\"} == 1', for: 1h}\n"
 	"  - {record: seen, expr: 'count_over_time(steady[30s])'}\n"
+	"  - {alert: Lines, expr: 'count_over_time(logs{job=\"a\"}[1m]) > 3'}\n"
+	"  - {record: took, expr: 'quantile_over_time(0.5, logs{job=\"a\"} | unwrap v [1m]) by "
+	"(i)'}\n"
 	"- name: second\n"
 	"  rules:\n"
 	"  - {alert: Silenced, expr: 'rate(load[1m]) > 0', labels: {severity: 'v{{ $value }}'}}\n";
