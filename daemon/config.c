@@ -45,6 +45,8 @@ struct file {
 	struct slice data_dir;
 	struct bind_strings rule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
+	int64_t default_subquery_step_ms;
+	bool delayed_name_removal;
 	struct bind_map external_labels;
 	struct bind_structs redact;
 	int on_sender_silence;
@@ -135,6 +137,13 @@ TABLE(file_table, file, "configuration",
       FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
 	    .min = 1, .max = 365 * DAY_MS,
 	    .doc = "How old the newest sample of a series may be for an instant selector."),
+      FIELD(file, default_subquery_step_ms, "default_subquery_step", BIND_DURATION,
+	    .default_text = "1m", .min = 1, .max = 365 * DAY_MS,
+	    .doc = "Of subqueries that name no step: `x[1h:]`."),
+      FIELD(file, delayed_name_removal, "delayed_name_removal", BIND_BOOL,
+	    .default_text = "false",
+	    .doc = "Metric names are removed at the end of an expression, not by each function: "
+		   "Prometheus' feature promql-delayed-name-removal."),
       FIELD(file, external_labels, "external_labels", BIND_MAP,
 	    .doc = "Labels added to alerts when they are sent."),
       FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
@@ -299,6 +308,8 @@ static int bind_file(struct config *config, const struct file *file,
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
 	config->rule_query_offset_ms = file->rule_query_offset_ms;
 	config->lookback_ms = file->lookback_delta_ms;
+	config->subquery_step_ms = file->default_subquery_step_ms;
+	config->delayed_names = file->delayed_name_removal;
 	config->sender_timeout_ms = file->sender_timeout_ms;
 	config->resolve_on_silence = file->on_sender_silence == 1;
 	config->memory_max = file->limits.memory;

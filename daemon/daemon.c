@@ -41,6 +41,8 @@ static int load_all(const struct daemon *daemon, struct diag_list *diags, struct
 		runbooks[i] = actions->runbooks[i].name;
 	struct rule_set_options rule_options = { .interval_ms = (*config)->evaluation_interval_ms,
 						 .query_offset_ms = (*config)->rule_query_offset_ms,
+						 .subquery_step_ms = (*config)->subquery_step_ms,
+						 .delayed_names = (*config)->delayed_names,
 						 .rules_max = (size_t)(*config)->rules_max,
 						 .runbooks = runbooks,
 						 .nrunbooks = actions->nrunbooks,

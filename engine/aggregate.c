@@ -5,6 +5,7 @@
  * For sum, count and their kind the groups are the rows of the result. topk and bottomk pick rows
  * of the operand: their rows are the operand's, and the groups are only for counting.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -16,6 +17,7 @@
 struct group {
 	uint32_t lset; /* a reference */
 	uint32_t members;
+	uint32_t marked; /* members whose names are to be removed in the end */
 };
 
 struct accumulator {
@@ -25,6 +27,8 @@ struct accumulator {
 struct aggregate {
 	uint32_t *labels, nlabels; /* symbols of by(…) or without(…) */
 	uint32_t *group_of; /* by row of the operand */
+	uint64_t *marked; /* the same rows: see struct group; NULL when marks mean nothing here */
+	bool by_name; /* groups are told apart by names, which may be marked */
 	uint32_t cap;
 	struct id_map by_lset;
 	struct group *groups;
@@ -53,6 +57,7 @@ static int shape_aggregate(struct binding *b, struct node *node)
 			node->one_name = false;
 	if (!p->without && node->one_name)
 		node->nameless = true;
+	agg->by_name = b->plan->delayed_names && !node->one_name;
 	return symbols_take(b, &p->labels, p->without, &agg->labels, &agg->nlabels);
 }
 
@@ -60,7 +65,7 @@ static int shape_pick(struct binding *b, struct node *node)
 {
 	int err = shape_aggregate(b, node);
 	if (!err)
-		node_base_set(node, node->children[0], false);
+		node_base_set(b, node, node->children[0], false);
 	return err;
 }
 
@@ -77,6 +82,7 @@ static void fini_aggregate(struct binding *b, struct node *node)
 	id_map_fini(&agg->by_lset);
 	id_list_fini(&agg->free);
 	free(agg->group_of);
+	free(agg->marked);
 	free(agg->groups);
 	free(agg->slots);
 	free(agg->counts);
@@ -125,6 +131,41 @@ static int group_new(struct binding *b, struct node *node, uint32_t lset, uint32
 	return 0;
 }
 
+/* A group with a marked member is marked itself: its row gets other labels. */
+static int remark(struct binding *b, struct node *node, uint32_t group, bool marked)
+{
+	struct aggregate *agg = node->state;
+	uint32_t lset = agg->groups[group].lset;
+	node_row_remove(b, node, group);
+	/* The id is free now, and the last that was freed. */
+	uint32_t row;
+	if (!marked)
+		lset_ref(b->lsets, lset);
+	int err = node_row_new(b, node, marked ? binding_nameless(b, lset) : lset, &row);
+	assert(err || row == group);
+	return err;
+}
+
+static int note_mark(struct binding *b, struct node *node, uint32_t row, uint32_t group)
+{
+	struct aggregate *agg = node->state;
+	uint32_t lset = node->children[0]->rows->lsets[row];
+	if (lset_get(b->lsets, lset, b->mark) == SYMBOL_NONE)
+		return 0;
+	bit_set(agg->marked, row);
+	return agg->groups[group].marked++ ? 0 : remark(b, node, group, true);
+}
+
+static int forget_mark(struct binding *b, struct node *node, uint32_t row, uint32_t group)
+{
+	struct aggregate *agg = node->state;
+	if (!agg->marked || !bit_get(agg->marked, row))
+		return 0;
+	agg->marked[row / 64] &= ~(UINT64_C(1) << row % 64);
+	bool is_last = --agg->groups[group].marked == 0;
+	return is_last && agg->groups[group].members > 0 ? remark(b, node, group, false) : 0;
+}
+
 static int join_group(struct binding *b, struct node *node, uint32_t row)
 {
 	struct aggregate *agg = node->state;
@@ -142,22 +183,25 @@ static int join_group(struct binding *b, struct node *node, uint32_t row)
 		return err;
 	agg->groups[group].members++;
 	agg->group_of[row] = group;
-	return 0;
+	return agg->by_name && !node->base ? note_mark(b, node, row, group) : 0;
 }
 
-static void leave_group(struct binding *b, struct node *node, uint32_t row)
+static int leave_group(struct binding *b, struct node *node, uint32_t row)
 {
 	struct aggregate *agg = node->state;
 	uint32_t group = agg->group_of[row];
 	agg->group_of[row] = GROUP_NONE;
-	if (--agg->groups[group].members)
-		return;
+	agg->groups[group].members--;
+	int err = forget_mark(b, node, row, group);
+	if (err || agg->groups[group].members)
+		return err;
 	id_map_remove(&agg->by_lset, agg->groups[group].lset);
 	lset_unref(b->lsets, agg->groups[group].lset);
 	if (node->base)
 		id_list_add(&agg->free, group); /* a failure only wastes a number */
 	else
 		node_row_remove(b, node, group);
+	return 0;
 }
 
 static bool group_of_reserve(struct aggregate *agg, uint32_t n)
@@ -171,6 +215,14 @@ static bool group_of_reserve(struct aggregate *agg, uint32_t n)
 	for (uint32_t i = agg->cap; i < cap; i++)
 		group_of[i] = GROUP_NONE;
 	agg->group_of = group_of;
+	if (agg->by_name) {
+		uint64_t *marked = realloc(agg->marked, words_of(cap) * sizeof(*marked));
+		if (!marked)
+			return false;
+		for (uint32_t i = words_of(agg->cap); i < words_of(cap); i++)
+			marked[i] = 0;
+		agg->marked = marked;
+	}
 	agg->cap = cap;
 	return true;
 }
@@ -183,9 +235,7 @@ static int extend_aggregate(struct binding *b, struct node *node, uint32_t child
 		return 0;
 	bool known = row < agg->cap && agg->group_of[row] != GROUP_NONE;
 	if (!added) {
-		if (known)
-			leave_group(b, node, row);
-		return 0;
+		return known ? leave_group(b, node, row) : 0;
 	}
 	if (known)
 		return 0;
@@ -318,6 +368,7 @@ static int eval_quantile(struct binding *b, struct node *node, const struct node
 {
 	struct aggregate *agg = node->state;
 	double q = node->children[1]->scalar;
+	node_note_quantile(b, node, q);
 	lay_out(agg);
 	double *values = binding_scratch(b, agg->starts[agg->ngroups]);
 	if (!values && agg->starts[agg->ngroups])
@@ -373,7 +424,7 @@ static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, u
 		break;
 	case AGG_QUANTILE:
 		return eval_quantile(b, node, in);
-	default: /* topk, bottomk: node_pick */
+	default: /* those that pick elements, and count_values */
 		return ERR_UNSUPPORTED;
 	}
 	return 0;
@@ -485,6 +536,102 @@ static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32
 			bit_set(node->own_present, heaps[agg->starts[g] + i]);
 	return 0;
 }
+
+/* ---- limitk, limit_ratio ---- */
+
+static int by_labels(const void *a, const void *b, void *ctx)
+{
+	const struct node *in = ((void **)ctx)[0];
+	const struct lset_table *lsets = ((void **)ctx)[1];
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return lset_compare(lsets, in->rows->lsets[x], in->rows->lsets[y]);
+}
+
+/* The first k of each group by their labels: the same ones as long as they are there. */
+static int eval_limit_count(struct binding *b, struct node *node, const struct node *in)
+{
+	struct aggregate *agg = node->state;
+	uint32_t k = 0;
+	int err = pick_count(node, in->n, &k);
+	if (err || k == 0)
+		return err;
+	lay_out(agg);
+	uint32_t *rows = (uint32_t *)binding_scratch(b, agg->starts[agg->ngroups]);
+	if (!rows && agg->starts[agg->ngroups])
+		return ERR_NOMEM;
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t g = agg->group_of[row];
+		rows[agg->starts[g] + agg->counts[g]++] = row;
+	}
+	void *ctx[] = { (void *)in, b->lsets };
+	for (uint32_t g = 0; g < agg->ngroups; g++) {
+		if (agg->counts[g] > k)
+			qsort_r(rows + agg->starts[g], agg->counts[g], sizeof(*rows), by_labels,
+				ctx);
+		for (uint32_t i = 0; i < agg->counts[g] && i < k; i++)
+			bit_set(node->own_present, rows[agg->starts[g] + i]);
+	}
+	return 0;
+}
+
+/* Where the labels' hash lies in [0, 1). */
+static int hash_place(struct binding *b, uint32_t lset, double *place)
+{
+	struct labels *labels = binding_labels(b, lset);
+	if (!labels)
+		return ERR_NOMEM;
+	uint64_t fingerprint = labels_fingerprint(labels);
+	labels_unref(labels);
+	*place = (double)(hash_checksum(&fingerprint, sizeof(fingerprint)) >> 11) * 0x1p-53;
+	return 0;
+}
+
+/*
+ * About so large a part of all elements, always the same ones; of a negative ratio those that the
+ * positive one of 1 + ratio leaves out.
+ */
+static int eval_limit_ratio(struct binding *b, struct node *node, const struct node *in)
+{
+	double ratio = node->children[1]->scalar, place;
+	int err = 0;
+	if (isnan(ratio))
+		return node_fail(node, "Ratio value is NaN");
+	if (fabs(ratio) > 1 && b->options.notes)
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+			  "ratio value should be between -1 and 1, got %.15g, capping to %d", ratio,
+			  ratio > 1 ? 1 : -1);
+	ratio = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
+	FOR_BITS (row, in->present, 0, in->n) {
+		if (err)
+			break;
+		err = hash_place(b, in->rows->lsets[row], &place);
+		if (!err && (ratio >= 0 ? place < ratio : place >= 1 + ratio))
+			bit_set(node->own_present, row);
+	}
+	return err;
+}
+
+static int eval_limit(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      int64_t *units)
+{
+	const struct node *in = node->children[0];
+	int err = slots_begin(node->state, 0);
+	if (err)
+		return err;
+	*units -= in->n * 4;
+	bits_clear(node->own_present, node->n);
+	node->values = in->values;
+	return node->plan->aggregate == AGG_LIMITK ? eval_limit_count(b, node, in)
+						   : eval_limit_ratio(b, node, in);
+}
+
+const struct node_kind node_limit = {
+	.name = "limit",
+	.shape = shape_pick,
+	.extend = extend_aggregate,
+	.eval = eval_limit,
+	.fini = fini_aggregate,
+};
 
 const struct node_kind node_aggregate = {
 	.name = "aggregate",

@@ -12,7 +12,7 @@ static int shape_element(struct binding *b, struct node *node)
 {
 	const struct plan_node *p = node->plan;
 	struct node *vector = node->children[node->children[0]->plan->type == VALUE_SCALAR];
-	node_base_set(node, vector, !binary_op_is_comparison(p->binary) || p->is_bool);
+	node_base_set(b, node, vector, !binary_op_is_comparison(p->binary) || p->is_bool);
 	return 0;
 }
 
@@ -140,6 +140,10 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	bool is_left = node->base == node->children[1];
 	double s = node->children[is_left ? 0 : 1]->scalar;
 	*units -= (to - from) / 8;
+	if (binary_op_is_trim(op)) {
+		bits_clear(node->own_present, node->n);
+		return 0;
+	}
 	if (!binary_op_is_comparison(op)) {
 		compute(node, s, is_left, from, to);
 		return 0;

@@ -35,13 +35,26 @@ static const struct node_kind *kind_of_call(const struct plan *plan, const struc
 	case FN_ABSENT:
 		return &node_absent;
 	case FN_HISTOGRAM_QUANTILE:
+	case FN_HISTOGRAM_FRACTION:
 		return &node_histogram;
+	case FN_HISTOGRAM_QUANTILES:
+		return &node_quantile_label;
+	case FN_INFO:
+		return &node_info;
 	case FN_LABEL_REPLACE:
 	case FN_LABEL_JOIN:
 		return &node_label_function;
 	case FN_SORT:
 	case FN_SORT_DESC:
+	case FN_SORT_BY_LABEL:
+	case FN_SORT_BY_LABEL_DESC:
 		return &node_identity;
+	case FN_HISTOGRAM_AVG:
+	case FN_HISTOGRAM_COUNT:
+	case FN_HISTOGRAM_SUM:
+	case FN_HISTOGRAM_STDDEV:
+	case FN_HISTOGRAM_STDVAR:
+		return &node_histogram_only;
 	case FN_TIMESTAMP:
 		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_timestamp
 								      : &node_element;
@@ -57,6 +70,8 @@ static const struct node_kind *kind_of_binary(const struct plan *plan, const str
 		return &node_binary_scalar;
 	if (left || right)
 		return &node_binary_element;
+	if (p->fills[0] || p->fills[1])
+		return &node_fill;
 	return binary_op_is_set(p->binary) ? &node_set : &node_join;
 }
 
@@ -65,7 +80,25 @@ static const struct node_kind *kind_of_range(const struct plan_node *p)
 	bool is_absent = p->function->id == FN_ABSENT_OVER_TIME;
 	if (p->selector == PLAN_NONE)
 		return is_absent ? &node_subquery_absent : &node_subquery_range;
+	if (p->edges != EDGES_PLAIN)
+		return &node_edges;
 	return is_absent ? &node_absent_over_time : &node_range;
+}
+
+static const struct node_kind *kind_of_aggregate(const struct plan_node *p)
+{
+	switch (p->aggregate) {
+	case AGG_TOPK:
+	case AGG_BOTTOMK:
+		return &node_pick;
+	case AGG_LIMITK:
+	case AGG_LIMIT_RATIO:
+		return &node_limit;
+	case AGG_COUNT_VALUES:
+		return &node_count_values;
+	default:
+		return &node_aggregate;
+	}
 }
 
 static const struct node_kind *kind_of(const struct plan *plan, const struct plan_node *p)
@@ -78,20 +111,21 @@ static const struct node_kind *kind_of(const struct plan *plan, const struct pla
 	case PLAN_TIME:
 		return &node_time;
 	case PLAN_SELECT:
-		return &node_select;
+		return p->edges == EDGES_SMOOTHED ? &node_smoothed : &node_select;
 	case PLAN_SUBQUERY:
 		return &node_subquery;
 	case PLAN_RANGE:
 		return kind_of_range(p);
 	case PLAN_CALL:
 		return kind_of_call(plan, p);
+	case PLAN_FINISH:
+		return &node_finish;
 	case PLAN_NEGATE:
 		return p->type == VALUE_SCALAR ? &node_negative : &node_element;
 	case PLAN_BINARY:
 		return kind_of_binary(plan, p);
 	case PLAN_AGGREGATE:
-		return p->aggregate == AGG_TOPK || p->aggregate == AGG_BOTTOMK ? &node_pick
-									       : &node_aggregate;
+		return kind_of_aggregate(p);
 	}
 	return NULL;
 }
@@ -175,6 +209,15 @@ static int binding_init(struct binding *b)
 {
 	const struct plan *plan = b->plan;
 	b->name = symbol_intern(b->lsets, SLICE(METRIC_NAME));
+	b->mark = symbol_intern(b->lsets, SLICE("\xff"));
+	if (b->mark == UINT32_MAX)
+		return ERR_NOMEM;
+	static const char *const metadata[] = { METRIC_NAME, "__type__", "__unit__" };
+	for (int i = 0; i < 3; i++) {
+		b->metadata[i] = symbol_intern(b->lsets, slice_from(metadata[i]));
+		if (b->metadata[i] == UINT32_MAX)
+			return ERR_NOMEM;
+	}
 	b->nodes = calloc(plan->nnodes + 1, sizeof(*b->nodes));
 	b->sources = calloc(plan->nselectors + 1, sizeof(*b->sources));
 	if (b->name == UINT32_MAX || !b->nodes || !b->sources)
@@ -202,6 +245,8 @@ int binding_new(struct store *store, const struct plan *plan, const struct bindi
 	b->lsets = store_lsets(store);
 	b->plan = plan;
 	b->options = *options;
+	memset(b->metadata, 0xff, sizeof(b->metadata));
+	b->mark = UINT32_MAX;
 	int err = binding_init(b);
 	if (err) {
 		binding_free(b);
@@ -258,6 +303,11 @@ void binding_free(struct binding *b)
 	binding_release(b, &units);
 	if (b->name != UINT32_MAX)
 		symbol_unref(b->lsets, b->name);
+	if (b->mark != UINT32_MAX)
+		symbol_unref(b->lsets, b->mark);
+	for (int i = 0; i < 3; i++)
+		if (b->metadata[i] != UINT32_MAX)
+			symbol_unref(b->lsets, b->metadata[i]);
 	free(b->nodes);
 	free(b->sources);
 	free(b->parent_start);
@@ -408,22 +458,10 @@ static void forget_changes(struct binding *b)
 	bits_clear(b->touched, b->plan->nnodes);
 }
 
-int binding_extend(struct binding *b)
+/* Parents come after their children: a node is touched before the walk comes to it. */
+static int extend_touched(struct binding *b)
 {
-	bool any = false;
-	for (uint32_t i = 0; i < b->plan->nselectors; i++) {
-		struct series_source *source = &b->sources[i];
-		if (!source->selector || !source->selector->nlog)
-			continue;
-		any = true;
-		for (uint32_t l = 0; l < source->leaves.n; l++)
-			bit_set(b->touched, source->leaves.ids[l]);
-	}
-	if (!any)
-		return 0;
-	b->extends++;
 	int err = 0;
-	/* Parents come after their children: a node is touched before the walk comes to it. */
 	for (uint32_t word = 0; word < words_of(b->plan->nnodes) && !err; word++) {
 		for (uint64_t left = b->touched[word]; left && !err;) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(left);
@@ -439,9 +477,38 @@ int binding_extend(struct binding *b)
 	return 0;
 }
 
+int binding_follow(struct binding *b, struct node *node)
+{
+	uint32_t id = node->plan->id;
+	if (!node->own_changes.removed.n && !node->own_changes.added.n)
+		return 0;
+	for (uint32_t i = b->parent_start[id]; i < b->parent_start[id + 1]; i++)
+		bit_set(b->touched, b->parents[i]);
+	int err = extend_touched(b);
+	node->own_changes.removed.n = node->own_changes.added.n = 0;
+	return err;
+}
+
+int binding_extend(struct binding *b)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < b->plan->nselectors; i++) {
+		struct series_source *source = &b->sources[i];
+		if (!source->selector || !source->selector->nlog)
+			continue;
+		any = true;
+		for (uint32_t l = 0; l < source->leaves.n; l++)
+			bit_set(b->touched, source->leaves.ids[l]);
+	}
+	if (!any)
+		return 0;
+	b->extends++;
+	return extend_touched(b);
+}
+
 /* ---- eval ---- */
 
-static int columns_reserve(struct node *node)
+int node_columns_reserve(struct node *node)
 {
 	uint32_t n = node->base ? node->base->rows->n : node->rows->n;
 	node->n = n;
@@ -532,7 +599,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 	}
 	int err = 0;
 	if (*row == 0) {
-		err = columns_reserve(node);
+		err = node_columns_reserve(node);
 		if (err)
 			return err;
 		eval_begin(b, node);
@@ -745,10 +812,11 @@ void binding_check(struct binding *b)
 	for (uint32_t i = 0; i < b->plan->nnodes; i++) {
 		check_node(b, &b->nodes[i]);
 		/*
-		 * Which of too many partners have a row depends on who came first, here and in all
-		 * that is above.
+		 * Which of too many partners have a row depends on who came first, and which rows
+		 * evaluations made on those, here and in all that is above.
 		 */
-		crowded[i] = b->nodes[i].kind == &node_join && join_is_crowded(&b->nodes[i]);
+		crowded[i] = b->nodes[i].kind->makes_rows ||
+			     (b->nodes[i].kind == &node_join && join_is_crowded(&b->nodes[i]));
 		for (uint32_t c = 0; c < b->nodes[i].nchildren; c++)
 			crowded[i] |= crowded[b->nodes[i].children[c]->plan->id];
 		if (crowded[i])

@@ -27,6 +27,7 @@
 #ifndef TOCSIN_ENGINE_BINDING_H
 #define TOCSIN_ENGINE_BINDING_H
 
+#include "engine/notes.h"
 #include "rules/plan.h"
 #include "storage/store.h"
 
@@ -60,6 +61,7 @@ struct binding_options {
 	/* Instant selectors see samples later than fresh_after_ms only. */
 	bool is_fresh;
 	int64_t fresh_after_ms;
+	struct notes *notes; /* of a query, or NULL */
 };
 
 struct binding;
@@ -121,6 +123,11 @@ static inline bool relation_has(const struct relation *relation, uint32_t row)
 	return relation->present[row / 64] >> (row % 64) & 1;
 }
 
+/*
+ * What a range function of plain samples (the root of a range vector) read for a row in the last
+ * evaluation; stale markers included.
+ */
+void binding_range(struct binding *binding, uint32_t node, uint32_t row, struct window_view *out);
 /* The selector behind a plan's selector. */
 struct selector *binding_selector(const struct binding *binding, uint32_t plan_selector);
 /*

@@ -4,6 +4,7 @@
  * The cheap ones compute all rows, present or not, so that the loop is a plain one over an array;
  * what stands where nobody is present is of no matter.
  */
+#include "engine/calendar.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
 
@@ -24,7 +25,7 @@
 
 static int shape_element(struct binding *b, struct node *node)
 {
-	node_base_set(node, node->children[0], true);
+	node_base_set(b, node, node->children[0], true);
 	return 0;
 }
 
@@ -103,6 +104,58 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	case FN_CLAMP_MAX:
 		eval_clamp(node, -INFINITY, argument(node, 1, 0), from, to);
 		break;
+	case FN_SIN:
+		FOR_PRESENT(sin(v));
+		break;
+	case FN_COS:
+		FOR_PRESENT(cos(v));
+		break;
+	case FN_TAN:
+		FOR_PRESENT(tan(v));
+		break;
+	case FN_ASIN:
+		FOR_PRESENT(asin(v));
+		break;
+	case FN_ACOS:
+		FOR_PRESENT(acos(v));
+		break;
+	case FN_ATAN:
+		FOR_PRESENT(atan(v));
+		break;
+	case FN_SINH:
+		FOR_PRESENT(sinh(v));
+		break;
+	case FN_COSH:
+		FOR_PRESENT(cosh(v));
+		break;
+	case FN_TANH:
+		FOR_PRESENT(tanh(v));
+		break;
+	case FN_ASINH:
+		FOR_PRESENT(asinh(v));
+		break;
+	case FN_ACOSH:
+		FOR_PRESENT(acosh(v));
+		break;
+	case FN_ATANH:
+		FOR_PRESENT(atanh(v));
+		break;
+	case FN_DEG:
+		FOR_ALL(v * 180 / M_PI);
+		break;
+	case FN_RAD:
+		FOR_ALL(v * M_PI / 180);
+		break;
+	case FN_MINUTE:
+	case FN_HOUR:
+	case FN_DAY_OF_WEEK:
+	case FN_DAY_OF_MONTH:
+	case FN_DAY_OF_YEAR:
+	case FN_DAYS_IN_MONTH:
+	case FN_MONTH:
+	case FN_YEAR:
+		FOR_PRESENT(calendar_field(node->plan->function->id, v));
+		break;
 	case FN_TIMESTAMP: /* of no plain selector: the time of the evaluation */
 		for (uint32_t i = from; i < to; i++)
 			out[i] = (double)b->t_ms / 1000;
@@ -113,9 +166,17 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	return 0;
 }
 
+/* The functions of native histograms: of numbers there is nothing. */
+static int eval_nothing(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			int64_t *units)
+{
+	bits_clear(node->own_present, node->n);
+	return 0;
+}
+
 static int shape_identity(struct binding *b, struct node *node)
 {
-	node_base_set(node, node->children[0], false);
+	node_base_set(b, node, node->children[0], false);
 	return 0;
 }
 
@@ -125,8 +186,49 @@ static int eval_identity(struct binding *b, struct node *node, uint32_t from, ui
 {
 	node->values = node->base->values;
 	node->present = node->base->present;
+	if (b->options.notes && b->bounds.end_ms > b->bounds.start_ms)
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+			  "sort is ineffective for range queries since results are always ordered "
+			  "by labels");
 	return 0;
 }
+
+/* ---- the end of an expression, when names are removed there ---- */
+
+static int shape_finish(struct binding *b, struct node *node)
+{
+	node->base = node->children[0];
+	node->nameless = node->base->nameless;
+	node->may_repeat = true;
+	return 0;
+}
+
+static int extend_finish(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			 bool added)
+{
+	if (!added) {
+		node_row_remove(b, node, row);
+		return 0;
+	}
+	if (rows_has(&node->own, row))
+		return 0;
+	return node_row_put(b, node, row, binding_finished(b, node->base->rows->lsets[row]));
+}
+
+static int eval_finish(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		       int64_t *units)
+{
+	node->values = node->base->values;
+	node->present = node->base->present;
+	return 0;
+}
+
+const struct node_kind node_finish = {
+	.name = "removal of names",
+	.shape = shape_finish,
+	.extend = extend_finish,
+	.eval = eval_finish,
+};
 
 const struct node_kind node_element = {
 	.name = "element function",
@@ -134,6 +236,13 @@ const struct node_kind node_element = {
 	.shape = shape_element,
 	.extend = node_extend_base,
 	.eval = eval_element,
+};
+
+const struct node_kind node_histogram_only = {
+	.name = "function of native histograms",
+	.shape = shape_element,
+	.extend = node_extend_base,
+	.eval = eval_nothing,
 };
 
 const struct node_kind node_identity = {

@@ -159,6 +159,11 @@ struct engine_query {
 	struct eval_cursor cursor;
 	int64_t units_used;
 };
+/*
+ * The order in which the elements of an instant query are told: the root's, if it makes one (topk,
+ * sort, sort_by_label), else by labels.
+ */
+void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row *rows, size_t n);
 /* Parses and plans on the caller's thread. ERR_INVALID with diagnostics. */
 int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 		     struct engine_query **out);

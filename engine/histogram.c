@@ -1,10 +1,11 @@
 /*
- * histogram_quantile() of classic histograms: rows that differ in `le` only are the buckets of one
+ * histogram_quantile() and histogram_fraction() of classic histograms: rows that differ in `le` only are the buckets of one
  * histogram.
  */
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/quote.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
 
@@ -31,14 +32,21 @@ struct histogram_state {
 	uint32_t starts_cap;
 };
 
+/* The vector is the last argument, after the scalars. */
+static uint32_t vector_of(const struct node *node)
+{
+	return node->nchildren - 1;
+}
+
 static int shape_histogram(struct binding *b, struct node *node)
 {
 	struct histogram_state *state = node->state = calloc(1, sizeof(*state));
 	if (!state)
 		return ERR_NOMEM;
-	node->nameless = true;
-	node->may_repeat = !node->children[1]->nameless && !node->children[1]->one_name;
-	node->one_name = !node->may_repeat;
+	node->nameless = !b->plan->delayed_names;
+	const struct node *in = node->children[vector_of(node)];
+	node->may_repeat = node->nameless && !in->nameless && !in->one_name;
+	node->one_name = in->nameless || in->one_name;
 	state->le = symbol_intern(b->lsets, SLICE("le"));
 	return state->le == UINT32_MAX ? ERR_NOMEM : 0;
 }
@@ -114,7 +122,7 @@ static int histogram_new(struct binding *b, struct node *node, uint32_t lset, ui
 		lset_unref(b->lsets, lset);
 		return ERR_NOMEM;
 	}
-	int err = node_row_new(b, node, lset_without(b->lsets, lset, &b->name, 1), row);
+	int err = node_row_new(b, node, binding_nameless(b, lset), row);
 	if (err) {
 		lset_unref(b->lsets, lset);
 		return err;
@@ -126,7 +134,7 @@ static int histogram_new(struct binding *b, struct node *node, uint32_t lset, ui
 static int add_bucket(struct binding *b, struct node *node, uint32_t row)
 {
 	struct histogram_state *state = node->state;
-	uint32_t lset = node->children[1]->rows->lsets[row], histogram;
+	uint32_t lset = node->children[vector_of(node)]->rows->lsets[row], histogram;
 	double upper;
 	if (!parse_bound(symbol_text(b->lsets, lset_get(b->lsets, lset, state->le)), &upper))
 		return 0;
@@ -162,7 +170,7 @@ static int extend_histogram(struct binding *b, struct node *node, uint32_t child
 			    bool added)
 {
 	struct histogram_state *state = node->state;
-	if (child != 1) /* the quantile is a scalar */
+	if (child != vector_of(node))
 		return 0;
 	bool known = row < state->cap && state->of[row].histogram != ROW_NONE;
 	if (added == known)
@@ -217,17 +225,60 @@ static void mark_silent(struct binding *b, struct node *node, const struct node 
 			bit_set(silent, state->of[row].histogram);
 }
 
+/* Elements that are no buckets, and a quantile that is none. */
+static void note_arguments(struct binding *b, const struct node *node, const struct node *in)
+{
+	const struct histogram_state *state = node->state;
+	if (node->plan->function->id == FN_HISTOGRAM_QUANTILE)
+		node_note_quantile(b, node, node->children[0]->scalar);
+	FOR_BITS (row, in->present, 0, in->n) {
+		uint32_t lset = in->rows->lsets[row];
+		if (state->of[row].histogram != ROW_NONE)
+			continue;
+		struct slice le = symbol_text(b->lsets, lset_get(b->lsets, lset, state->le));
+		struct slice name = symbol_text(b->lsets, lset_get(b->lsets, lset, b->name));
+		struct buf text;
+		buf_init(&text);
+		buf_add_str(&text, "bucket label \"le\" is missing or has a malformed value of ");
+		text_quote(le, &text);
+		if (name.len) {
+			buf_add_str(&text, " for metric name ");
+			text_quote(name, &text);
+		}
+		if (buf_ok(&text))
+			notes_add(b->options.notes, NOTE_WARNING, node->plan->vector_place, "%s",
+				  text.ptr);
+		buf_fini(&text);
+	}
+}
+
+static double value_of(struct binding *b, const struct node *node, struct bucket *buckets, size_t n)
+{
+	bool mended;
+	double first = node->children[0]->scalar;
+	if (node->plan->function->id == FN_HISTOGRAM_FRACTION)
+		return bucket_fraction(first, node->children[1]->scalar, buckets, n);
+	double value = bucket_quantile(first, buckets, n, &mended);
+	if (mended && b->options.notes)
+		notes_add(b->options.notes, NOTE_INFO, node->plan->vector_place,
+			  "input to histogram_quantile needed to be fixed for monotonicity (see "
+			  "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+			  "#histogram_quantile)");
+	return value;
+}
+
 static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 			  int64_t *units)
 {
 	struct histogram_state *state = node->state;
-	const struct node *in = node->children[1];
-	double q = node->children[0]->scalar;
+	const struct node *in = node->children[vector_of(node)];
 	int err = lay_out(node);
 	if (err)
 		return err;
 	*units -= in->n * 2;
 	mark_silent(b, node, in);
+	if (b->options.notes)
+		note_arguments(b, node, in);
 	FOR_BITS (row, in->present, 0, in->n) {
 		const struct histogram_row *of = &state->of[row];
 		if (of->histogram == ROW_NONE)
@@ -240,7 +291,7 @@ static int eval_histogram(struct binding *b, struct node *node, uint32_t from, u
 		if (!state->counts[h])
 			continue;
 		node->own_values[h] =
-			bucket_quantile(q, state->buckets + state->starts[h], state->counts[h]);
+			value_of(b, node, state->buckets + state->starts[h], state->counts[h]);
 		bit_set(node->own_present, h);
 	}
 	return 0;

@@ -80,6 +80,8 @@ static int find_partners(struct binding *b, struct node *node, const struct node
 static inline bool compute(const struct plan_node *p, bool is_comparison, double left, double right,
 			   double *out)
 {
+	if (binary_op_is_trim(p->binary))
+		return false;
 	if (!is_comparison) {
 		*out = operator_compute(p->binary, left, right);
 		return true;

@@ -17,13 +17,14 @@ static bool has_metric_name(const struct names *names)
 }
 
 /* Names the rows' properties; see struct node. */
-static void describe(struct node *node, const struct join *join)
+static void describe(const struct binding *b, struct node *node, const struct join *join)
 {
 	const struct plan_node *p = node->plan;
 	const struct node *many = node->children[join->many];
 	bool includes_name = has_metric_name(&p->include) && !p->is_bool;
 	bool keeps_name = join->one_to_one && p->on ? has_metric_name(&p->labels) : true;
-	node->nameless = !includes_name && (join->drops_name || many->nameless || !keeps_name);
+	bool drops_name = join->drops_name && !b->plan->delayed_names;
+	node->nameless = !includes_name && (drops_name || many->nameless || !keeps_name);
 	/*
 	 * One-to-one: no two rows present have one signature, which has no name but if on() says
 	 * so.
@@ -32,7 +33,7 @@ static void describe(struct node *node, const struct join *join)
 		!includes_name && (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
 	node->may_repeat =
 		!join->one_to_one &&
-		(join->ninclude || (join->drops_name && !many->nameless && !many->one_name));
+		(join->ninclude || (drops_name && !many->nameless && !many->one_name));
 }
 
 int join_shape(struct binding *b, struct node *node)
@@ -53,10 +54,10 @@ int join_shape(struct binding *b, struct node *node)
 	if (!join->ninclude) {
 		struct node *many = node->children[join->many];
 		if (!join->one_to_one && (!join->drops_name || many->nameless))
-			node_base_set(node, many, false);
+			node_base_set(b, node, many, false);
 		node->base = many;
 	}
-	describe(node, join);
+	describe(b, node, join);
 	return 0;
 }
 
@@ -80,7 +81,7 @@ void join_fini(struct binding *b, struct node *node)
 
 static uint32_t without_name(struct binding *b, uint32_t lset)
 {
-	uint32_t out = lset_without(b->lsets, lset, &b->name, 1);
+	uint32_t out = binding_nameless(b, lset);
 	lset_unref(b->lsets, lset);
 	return out;
 }
@@ -96,7 +97,8 @@ static uint32_t many_lset(struct binding *b, const struct node *node, uint32_t r
 	else if (match->on)
 		lset = lset_only(b->lsets, lset, match->labels, match->nlabels);
 	else /* the last of the labels is the metric name */
-		lset = lset_without(b->lsets, lset, match->labels, match->nlabels - 1);
+		lset = lset_without(b->lsets, lset, match->labels,
+				    match->nlabels - symbols_hidden(b));
 	return lset != LSET_NONE && join->drops_name ? without_name(b, lset) : lset;
 }
 

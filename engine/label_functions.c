@@ -148,7 +148,12 @@ static uint32_t relabel(struct binding *b, const struct node *node, uint32_t lse
 		return LSET_NONE;
 	lset = lset_with(b->lsets, lset, state->target, symbol);
 	symbol_unref(b->lsets, symbol);
-	return lset;
+	if (lset == LSET_NONE || state->target != b->name)
+		return lset;
+	/* A name that is set stays, whatever was to become of the one before. */
+	uint32_t kept = lset_without(b->lsets, lset, &b->mark, 1);
+	lset_unref(b->lsets, lset);
+	return kept;
 }
 
 static int extend_label(struct binding *b, struct node *node, uint32_t child, uint32_t row,

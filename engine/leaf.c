@@ -43,18 +43,22 @@ static bool has_one_name(const struct binding *b, const struct plan_node *p)
 	return false;
 }
 
-static int shape_leaf(struct binding *b, struct node *node)
+static bool drops_name(const struct plan_node *p)
+{
+	/* What a series derived from log lines is called is nobody's business. */
+	return p->op == PLAN_RANGE && (!(p->function->flags & KEEPS_NAME) || p->log);
+}
+
+int leaf_shape(struct binding *b, struct node *node)
 {
 	const struct plan_node *p = node->plan;
 	node->one_name = has_one_name(b, p);
-	/* What a series derived from log lines is called is nobody's business. */
-	node->nameless = p->op == PLAN_RANGE && (!(p->function->flags & KEEPS_NAME) || p->log);
+	node->nameless = drops_name(p) && !b->plan->delayed_names;
 	node->may_repeat = node->nameless && !node->one_name;
 	return 0;
 }
 
-static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uint32_t row,
-		       bool added)
+int leaf_extend(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
 {
 	if (!added) {
 		node_row_remove(b, node, row);
@@ -63,10 +67,9 @@ static int extend_leaf(struct binding *b, struct node *node, uint32_t child, uin
 	if (rows_has(&node->own, row))
 		return 0;
 	uint32_t n, lset = source_members(node->source, &n)[row]->lset;
-	if (node->nameless)
-		lset = lset_without(b->lsets, lset, &b->name, 1);
-	else
-		lset_ref(b->lsets, lset);
+	if (drops_name(node->plan))
+		return node_row_put_nameless(b, node, row, lset);
+	lset_ref(b->lsets, lset);
 	return node_row_put(b, node, row, lset);
 }
 
@@ -122,8 +125,7 @@ ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint3
 		prefetch_samples(members[row + PREFETCH_SAMPLES], n);
 }
 
-/* Rows of the node whose series are there, and the series. */
-static struct series *const *leaf_members(const struct node *node, uint32_t *to)
+struct series *const *leaf_members(const struct node *node, uint32_t *to)
 {
 	uint32_t n;
 	struct series *const *members = source_members(node->source, &n);
@@ -143,8 +145,8 @@ static bool is_silent(const struct binding *b, const struct series *series, int6
 	       window_last(&series->window, end_ms, &ts_ms, &value) && !value_is_stale(value);
 }
 
-static void mark_silent(struct binding *b, struct node *node, int64_t end_ms, uint32_t from,
-			uint32_t to)
+void leaf_mark_silent(struct binding *b, struct node *node, int64_t end_ms, uint32_t from,
+		      uint32_t to)
 {
 	if (from == 0)
 		node_silent_begin(b, node);
@@ -203,14 +205,14 @@ static int eval_select(struct binding *b, struct node *node, uint32_t from, uint
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
 	eval_newest(b, node, from, to, false);
-	mark_silent(b, node, node_end_ms(b, node->plan), from, to);
+	leaf_mark_silent(b, node, node_end_ms(b, node->plan), from, to);
 	*units -= to - from;
 	return 0;
 }
 
 static int shape_timestamp(struct binding *b, struct node *node)
 {
-	node_base_set(node, node->children[0], true);
+	node_base_set(b, node, node->children[0], true);
 	return 0;
 }
 
@@ -241,7 +243,7 @@ int range_state_new(struct node *node)
 static int shape_range(struct binding *b, struct node *node)
 {
 	int err = range_state_new(node);
-	return err ? err : shape_leaf(b, node);
+	return err ? err : leaf_shape(b, node);
 }
 
 static void fini_range(struct binding *b, struct node *node)
@@ -311,7 +313,32 @@ static bool without_stale(struct binding *b, struct range *range)
 	return true;
 }
 
-int range_row_eval(struct binding *b, const struct node *node, const struct window *window,
+void range_note(struct binding *b, const struct node *node, uint32_t lset,
+		const struct range *range)
+{
+	static const char *const endings[] = { "_total", "_sum", "_count", "_bucket" };
+	enum function_id function = node->plan->function->id;
+	struct slice name = symbol_text(b->lsets, lset_get(b->lsets, lset, b->name));
+	if (function == FN_QUANTILE_OVER_TIME)
+		node_note_quantile(b, node, range->arguments[0]);
+	if ((function != FN_RATE && function != FN_INCREASE) || name.len == 0)
+		return;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (slice_has_suffix(name, slice_from(endings[i])))
+			return;
+	notes_add(b->options.notes, NOTE_INFO, node->plan->place,
+		  "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+		  "\"" SLICE_FMT "\"",
+		  SLICE_ARG(name));
+}
+
+void range_arguments(const struct node *node, uint32_t first, struct range *range)
+{
+	for (uint32_t i = first; i < node->nchildren && i < first + 2; i++)
+		range->arguments[i - first] = node->children[i]->scalar;
+}
+
+int range_row_eval(struct binding *b, struct node *node, const struct window *window,
 		   struct range *range, double *out, bool *is_present)
 {
 	struct range_state *state = node->state;
@@ -324,10 +351,15 @@ int range_row_eval(struct binding *b, const struct node *node, const struct wind
 	if (has_nan(range->values, range->n)) {
 		if (!without_stale(b, range))
 			return ERR_NOMEM;
-	} else if (node->plan->function->id == FN_QUANTILE_OVER_TIME) {
+	} else if (state->function->needs_scratch) {
 		range->scratch = binding_scratch(b, range->n);
 		if (!range->scratch)
 			return ERR_NOMEM;
+	}
+	if (range->n && state->function->fault) {
+		char message[160];
+		if (state->function->fault(range, message, sizeof(message)))
+			return node_fail(node, "%s", message);
 	}
 	*is_present = range->n && state->function->eval(range, out);
 	return 0;
@@ -352,8 +384,8 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		.end_ms = end_ms,
 		.range_s = (double)node->plan->range_ms / 1000,
 		.t_ms = b->t_ms,
-		.argument = node->nchildren ? node->children[0]->scalar : 0,
 	};
+	range_arguments(node, 0, &range);
 	struct series *const *members = leaf_members(node, &end);
 	const uint32_t *lsets = node->rows->lsets;
 	uint32_t ahead = samples_ahead(node->state);
@@ -368,10 +400,13 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		if (err)
 			return err;
 		samples += (int64_t)range.n;
-		if (is_present)
-			bit_set(node->own_present, row);
+		if (!is_present)
+			continue;
+		bit_set(node->own_present, row);
+		if (b->options.notes)
+			range_note(b, node, members[row]->lset, &range);
 	}
-	mark_silent(b, node, end_ms, from, to);
+	leaf_mark_silent(b, node, end_ms, from, to);
 	*units -= to - from + samples / 8;
 	return 0;
 }
@@ -379,8 +414,8 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 const struct node_kind node_select = {
 	.name = "select",
 	.by_rows = true,
-	.shape = shape_leaf,
-	.extend = extend_leaf,
+	.shape = leaf_shape,
+	.extend = leaf_extend,
 	.eval = eval_select,
 };
 
@@ -396,7 +431,7 @@ const struct node_kind node_range = {
 	.name = "range",
 	.by_rows = true,
 	.shape = shape_range,
-	.extend = extend_leaf,
+	.extend = leaf_extend,
 	.eval = eval_range,
 	.fini = fini_range,
 };

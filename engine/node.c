@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/quote.h"
+#include "base/text.h"
+
 /* ---- lists ---- */
 
 bool id_list_add(struct id_list *list, uint32_t id)
@@ -113,7 +116,7 @@ void node_row_remove(struct binding *b, struct node *node, uint32_t row)
 		b->broken = true;
 }
 
-void node_base_set(struct node *node, struct node *base, bool drop_name)
+void node_base_set(const struct binding *b, struct node *node, struct node *base, bool drop_name)
 {
 	node->base = base;
 	node->one_name = base->one_name;
@@ -123,8 +126,51 @@ void node_base_set(struct node *node, struct node *base, bool drop_name)
 		node->nameless = base->nameless;
 		return;
 	}
-	node->nameless = true;
-	node->may_repeat = !base->one_name;
+	/* Names that go in the end only keep rows apart until then. */
+	node->nameless = !b->plan->delayed_names;
+	node->may_repeat = node->nameless && !base->one_name;
+}
+
+uint32_t binding_nameless(struct binding *b, uint32_t lset)
+{
+	if (!b->plan->delayed_names)
+		return lset_without(b->lsets, lset, b->metadata, 3);
+	for (int i = 0; i < 3; i++)
+		if (lset_get(b->lsets, lset, b->metadata[i]) != SYMBOL_NONE)
+			return lset_with(b->lsets, lset, b->mark, b->mark);
+	lset_ref(b->lsets, lset);
+	return lset;
+}
+
+uint32_t binding_finished(struct binding *b, uint32_t lset)
+{
+	uint32_t names[] = { b->metadata[0], b->metadata[1], b->metadata[2], b->mark };
+	if (b->plan->delayed_names && lset_get(b->lsets, lset, b->mark) != SYMBOL_NONE)
+		return lset_without(b->lsets, lset, names, 4);
+	lset_ref(b->lsets, lset);
+	return lset;
+}
+
+/*
+ * Rows of one name stay distinct without it, but not if they were told apart by __type__ or
+ * __unit__, which nearly nobody has: from the first of these on uses are counted after all.
+ */
+static int count_uses(struct binding *b, struct node *node, uint32_t lset)
+{
+	if (node->may_repeat || b->plan->delayed_names || (lset_get(b->lsets, lset, b->metadata[1]) == SYMBOL_NONE &&
+				 lset_get(b->lsets, lset, b->metadata[2]) == SYMBOL_NONE))
+		return 0;
+	node->may_repeat = true;
+	for (uint32_t row = 0; row < node->own.n; row++)
+		if (rows_has(&node->own, row) && !use_add(node, node->own.lsets[row]))
+			return ERR_NOMEM;
+	return 0;
+}
+
+int node_row_put_nameless(struct binding *b, struct node *node, uint32_t row, uint32_t lset)
+{
+	int err = count_uses(b, node, lset);
+	return err ? err : node_row_put(b, node, row, binding_nameless(b, lset));
 }
 
 int node_extend_base(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)
@@ -137,8 +183,7 @@ int node_extend_base(struct binding *b, struct node *node, uint32_t child, uint3
 	}
 	if (rows_has(&node->own, row))
 		return 0;
-	return node_row_put(b, node, row,
-			    lset_without(b->lsets, node->base->rows->lsets[row], &b->name, 1));
+	return node_row_put_nameless(b, node, row, node->base->rows->lsets[row]);
 }
 
 /* ---- columns ---- */
@@ -179,6 +224,18 @@ double *binding_scratch(struct binding *b, size_t n)
 
 /* ---- errors ---- */
 
+void node_note_quantile(struct binding *b, const struct node *node, double q)
+{
+	if (!b->options.notes || (q >= 0 && q <= 1))
+		return;
+	struct buf text;
+	buf_init(&text);
+	number_format_g(q, &text);
+	notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+		  "quantile value should be between 0 and 1, got %s", text.ptr ? text.ptr : "");
+	buf_fini(&text);
+}
+
 int node_fail(struct node *node, const char *format, ...)
 {
 	va_list args;
@@ -191,9 +248,18 @@ int node_fail(struct node *node, const char *format, ...)
 	return ERR_EVAL;
 }
 
-void binding_format_lset(const struct binding *b, uint32_t lset, struct buf *out)
+struct labels *binding_labels(struct binding *b, uint32_t lset)
 {
-	struct labels *labels = lset_to_labels(b->lsets, lset);
+	uint32_t finished = binding_finished(b, lset);
+	struct labels *labels = finished != LSET_NONE ? lset_to_labels(b->lsets, finished) : NULL;
+	if (finished != LSET_NONE)
+		lset_unref(b->lsets, finished);
+	return labels;
+}
+
+void binding_format_lset(struct binding *b, uint32_t lset, struct buf *out)
+{
+	struct labels *labels = binding_labels(b, lset);
 	buf_add_char(out, '{');
 	for (size_t i = 0; labels && i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);
@@ -209,7 +275,7 @@ void binding_format_lset(const struct binding *b, uint32_t lset, struct buf *out
 int symbols_take(struct binding *b, const struct names *names, bool metric_name, uint32_t **out,
 		 uint32_t *n)
 {
-	uint32_t *symbols = malloc((names->n + 1) * sizeof(*symbols));
+	uint32_t *symbols = malloc((names->n + 2) * sizeof(*symbols));
 	if (!symbols)
 		return ERR_NOMEM;
 	uint32_t got = 0;
@@ -223,6 +289,10 @@ int symbols_take(struct binding *b, const struct names *names, bool metric_name,
 	if (metric_name) {
 		symbol_ref(b->lsets, b->name);
 		symbols[got++] = b->name;
+	}
+	if (metric_name && b->plan->delayed_names) {
+		symbol_ref(b->lsets, b->mark);
+		symbols[got++] = b->mark;
 	}
 	*out = symbols;
 	*n = got;

@@ -43,6 +43,7 @@ struct node;
 struct node_kind {
 	const char *name;
 	bool by_rows; /* evaluation may stop between rows; else between nodes only */
+	bool makes_rows; /* when it is evaluated (dynamic.h) */
 	/* Prepares the state from the plan. NULL: nothing to do. */
 	int (*shape)(struct binding *binding, struct node *node);
 	/*
@@ -128,6 +129,8 @@ struct binding {
 	uint32_t shaped; /* nodes before this are */
 	uint32_t nodes_gone, sources_gone; /* freed: those before these */
 	uint32_t name; /* the symbol of the metric name's label */
+	uint32_t mark; /* symbol of what marks a name that is to be removed */
+	uint32_t metadata[3]; /* the same, and __type__ and __unit__, which go with the name */
 	/*
 	 * Of the evaluation that runs; within a subquery, of its step. And what was asked for: in a
 	 * rule start and end are the time of the evaluation.
@@ -147,10 +150,13 @@ extern const struct node_kind node_number, node_string, node_time, node_negative
 extern const struct node_kind node_bounds, node_scalar_function;
 extern const struct node_kind node_subquery, node_subquery_range, node_subquery_absent;
 extern const struct node_kind node_select, node_range, node_timestamp;
+extern const struct node_kind node_edges, node_smoothed;
 extern const struct node_kind node_absent, node_absent_over_time;
-extern const struct node_kind node_element, node_identity;
+extern const struct node_kind node_element, node_identity, node_histogram_only;
 extern const struct node_kind node_binary_scalar, node_binary_element, node_join, node_set;
 extern const struct node_kind node_aggregate, node_pick;
+extern const struct node_kind node_count_values, node_fill, node_info, node_limit;
+extern const struct node_kind node_quantile_label, node_finish;
 extern const struct node_kind node_histogram, node_label_function;
 
 /* ---- rows ---- */
@@ -161,6 +167,8 @@ static inline bool rows_has(const struct rows *rows, uint32_t row)
 }
 /* Gives the row a label set, whose reference it takes (LSET_NONE: ERR_NOMEM). */
 int node_row_put(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
+/* As node_row_put(), without the metric name of `lset`, whose reference stays the caller's. */
+int node_row_put_nameless(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
 /* As node_row_put(), of an id that is free. */
 int node_row_new(struct binding *binding, struct node *node, uint32_t lset, uint32_t *row);
 /* Takes the row away. Its id is free to node_row_new(). */
@@ -169,11 +177,26 @@ void node_row_remove(struct binding *binding, struct node *node, uint32_t row);
  * Makes the node keep the rows of a child one to one, with the same labels or, with drop, without
  * the metric name. Then node_extend_base() is its extend.
  */
-void node_base_set(struct node *node, struct node *base, bool drop_name);
+void node_base_set(const struct binding *binding, struct node *node, struct node *base,
+		   bool drop_name);
 int node_extend_base(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
 		     bool added);
 
+/* Lets the nodes above follow rows that came or went since the last call, outside of an extend. */
+int binding_follow(struct binding *binding, struct node *node);
+/*
+ * Without the metric name, and what describes the metric: a reference, or LSET_NONE. When names are
+ * removed in the end only (plan->delayed_names) the label set gets a mark instead, which is a label
+ * of a name that no label can have.
+ */
+uint32_t binding_nameless(struct binding *binding, uint32_t lset);
+/* As it stands in a result: without mark and name where it is marked. */
+uint32_t binding_finished(struct binding *binding, uint32_t lset);
+
 /* ---- columns ---- */
+
+/* Room for as many rows as there are: sets node->n. What the columns held may be gone. */
+int node_columns_reserve(struct node *node);
 
 static inline uint32_t words_of(uint32_t rows)
 {
@@ -225,19 +248,29 @@ double *binding_scratch(struct binding *binding, size_t n);
 
 /* ---- errors ---- */
 
+/* Notes, where anybody listens, that a quantile is none. */
+void node_note_quantile(struct binding *binding, const struct node *node, double q);
 /* Notes why the evaluation failed; ERR_EVAL. */
 int node_fail(struct node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds {a="b"}, all labels inside the braces, as Prometheus' errors print them. */
 struct buf;
-void binding_format_lset(const struct binding *binding, uint32_t lset, struct buf *out);
+void binding_format_lset(struct binding *binding, uint32_t lset, struct buf *out);
+/* As the result would have them. NULL when out of memory. */
+struct labels *binding_labels(struct binding *binding, uint32_t lset);
 
 /* ---- symbols ---- */
 
 /*
- * References to the symbols of the names, then of the metric name if asked; *out to be given back.
+ * References to the symbols of the names, then of the metric name if asked, then (if that may be
+ * marked) of the mark; *out to be given back.
  */
 int symbols_take(struct binding *binding, const struct names *names, bool metric_name,
 		 uint32_t **out, uint32_t *n);
+/* How many of the last symbols are not from the names. */
+static inline uint32_t symbols_hidden(const struct binding *binding)
+{
+	return binding->plan->delayed_names ? 2 : 1;
+}
 void symbols_give(struct binding *binding, uint32_t *symbols, uint32_t n);
 
 /* ---- sources ---- */

@@ -129,20 +129,25 @@ static bool is_almost(double a, double b)
 }
 
 /* Counts only rise from bucket to bucket: what falls, or rises by mere rounding, stays level. */
-static void level_buckets(struct bucket *buckets, size_t n)
+static bool level_buckets(struct bucket *buckets, size_t n)
 {
+	bool fell = false;
 	double previous = buckets[0].count;
 	for (size_t i = 1; i < n; i++) {
 		double count = buckets[i].count;
-		if (is_almost(previous, count) || count < previous)
+		bool is_same = is_almost(previous, count);
+		fell = fell || (!is_same && count < previous);
+		if (is_same || count < previous)
 			buckets[i].count = previous;
 		else
 			previous = count;
 	}
+	return fell;
 }
 
-double bucket_quantile(double q, struct bucket *buckets, size_t n)
+double bucket_quantile(double q, struct bucket *buckets, size_t n, bool *mended)
 {
+	*mended = false;
 	if (isnan(q))
 		return NAN;
 	if (q < 0)
@@ -153,7 +158,7 @@ double bucket_quantile(double q, struct bucket *buckets, size_t n)
 	if (buckets[n - 1].upper != INFINITY)
 		return NAN;
 	n = merge_buckets(buckets, n);
-	level_buckets(buckets, n);
+	*mended = level_buckets(buckets, n);
 	if (n < 2 || buckets[n - 1].count == 0)
 		return NAN;
 	double rank = q * buckets[n - 1].count;
@@ -175,4 +180,39 @@ double bucket_quantile(double q, struct bucket *buckets, size_t n)
 	const struct bucket *below = &buckets[low - 1], *found = &buckets[low];
 	double inside = found->count - below->count;
 	return below->upper + (found->upper - below->upper) * ((rank - below->count) / inside);
+}
+
+/*
+ * How many observations are at most v: within its bucket in proportion, but nothing of a bucket
+ * that reaches to +Inf, and all of one that comes from -Inf.
+ */
+static double rank_of(double v, const struct bucket *buckets, size_t n)
+{
+	double rank = 0, below = buckets[0].upper <= 0 ? -INFINITY : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (below >= v)
+			return rank;
+		if (buckets[i].upper > v)
+			return isinf(below) ? buckets[i].count
+					    : rank + (buckets[i].count - rank) * (v - below) /
+							      (buckets[i].upper - below);
+		rank = buckets[i].count;
+		below = buckets[i].upper;
+	}
+	return buckets[n - 1].count;
+}
+
+double bucket_fraction(double lower, double upper, struct bucket *buckets, size_t n)
+{
+	qsort(buckets, n, sizeof(*buckets), compare_buckets);
+	if (buckets[n - 1].upper != INFINITY)
+		return NAN;
+	n = merge_buckets(buckets, n);
+	double count = buckets[n - 1].count;
+	if (count == 0 || isnan(lower) || isnan(upper))
+		return NAN;
+	if (lower >= upper)
+		return 0;
+	return (fmin(rank_of(upper, buckets, n), count) - fmin(rank_of(lower, buckets, n), count)) /
+	       count;
 }

@@ -114,8 +114,13 @@ struct bucket {
 /*
  * The quantile of a classic histogram by linear interpolation within the bucket; sorts, merges and
  * mends the buckets (n at least 1). NaN without a +Inf bucket, with fewer than two buckets or
- * without observations.
+ * without observations. *mended: counts fell from one bucket to the next.
  */
-double bucket_quantile(double q, struct bucket *buckets, size_t n);
+double bucket_quantile(double q, struct bucket *buckets, size_t n, bool *mended);
+/*
+ * The part of the observations between two bounds, by linear interpolation within buckets; sorts
+ * and merges them. NaN without a +Inf bucket or observations, or for a bound that is NaN.
+ */
+double bucket_fraction(double lower, double upper, struct bucket *buckets, size_t n);
 
 #endif

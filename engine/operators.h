@@ -24,6 +24,8 @@ static inline double operator_compute(enum binary_op op, double a, double b)
 		return fmod(a, b);
 	case OP_POW:
 		return pow(a, b);
+	case OP_ATAN2:
+		return atan2(a, b);
 	default:
 		return NAN;
 	}

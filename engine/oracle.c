@@ -83,6 +83,12 @@ struct tags tags_without(struct oracle *o, struct tags tags, const struct names 
 
 struct tags tags_without_name(struct oracle *o, struct tags tags)
 {
+	struct slice names[] = { SLICE(METRIC_NAME), SLICE("__type__"), SLICE("__unit__") };
+	return tags_without(o, tags, &(struct names){ names, 3 });
+}
+
+struct tags tags_without_metric(struct oracle *o, struct tags tags)
+{
 	struct slice name = SLICE(METRIC_NAME);
 	return tags_without(o, tags, &(struct names){ &name, 1 });
 }
@@ -169,11 +175,10 @@ static int64_t end_of(const struct oracle *o, const struct expr *expr)
 	}
 }
 
-/* All samples of the matching series in (end − back, end], stale markers included. */
-struct samples *oracle_select(struct oracle *o, const struct expr *selector, int64_t back_ms,
-			      size_t *count)
+struct samples *oracle_samples(struct oracle *o, const struct expr *selector, int64_t back_ms,
+			       int64_t ahead_ms, size_t *count)
 {
-	int64_t end_ms = end_of(o, selector);
+	int64_t start_ms = end_of(o, selector) - back_ms, end_ms = end_of(o, selector) + ahead_ms;
 	struct series **series;
 	o->code = store_select(o->store, selector->selector.matchers, selector->selector.nmatchers,
 			       &series, count);
@@ -188,7 +193,7 @@ struct samples *oracle_select(struct oracle *o, const struct expr *selector, int
 			out = NULL;
 		for (uint32_t k = 0; out && k < w->n; k++) {
 			int64_t ts_ms = w->base_ms + w->offsets[w->start + k];
-			if (ts_ms <= end_ms - back_ms || ts_ms > end_ms)
+			if (ts_ms <= start_ms || ts_ms > end_ms)
 				continue;
 			out[i].times_ms[out[i].n] = ts_ms;
 			out[i].values[out[i].n++] = w->values[w->start + k];
@@ -222,7 +227,7 @@ static struct vector select_instant(struct oracle *o, const struct expr *selecto
 {
 	struct vector out = { NULL, 0 };
 	size_t n;
-	struct samples *samples = oracle_select(o, selector, o->lookback_ms, &n);
+	struct samples *samples = oracle_samples(o, selector, o->lookback_ms, 0, &n);
 	for (size_t i = 0; i < n; i++) {
 		size_t count = samples[i].n;
 		if (count && !is_stale(samples[i].values[count - 1]))
@@ -234,7 +239,7 @@ static struct vector select_instant(struct oracle *o, const struct expr *selecto
 	return out;
 }
 
-static void drop_stale(struct samples *samples)
+void samples_drop_stale(struct samples *samples)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < samples->n; i++) {
@@ -244,6 +249,12 @@ static void drop_stale(struct samples *samples)
 		samples->values[kept++] = samples->values[i];
 	}
 	samples->n = kept;
+}
+
+void samples_drop_if_stale(struct samples *samples)
+{
+	if (samples->n && is_stale(samples->values[samples->n - 1]))
+		samples->n = 0;
 }
 
 /* ---- calls ---- */
@@ -332,7 +343,7 @@ static struct samples *range_samples(struct oracle *o, const struct expr *range,
 {
 	return range->kind == EXPR_SUBQUERY
 		       ? subquery_samples(o, range, n)
-		       : oracle_select(o, range, range->selector.range_ms, n);
+		       : oracle_samples(o, range, range->selector.range_ms, 0, n);
 }
 
 int64_t oracle_range_ms(const struct expr *range)
@@ -350,20 +361,22 @@ static struct vector call_range(struct oracle *o, const struct expr *expr,
 				const struct expr *selector, const struct expr *aggregate)
 {
 	struct vector out = { NULL, 0 };
-	double argument = 0, value;
-	size_t n, present = 0;
+	double arguments[2] = { 0, 0 }, value;
+	size_t n, present = 0, narguments = 0;
+	if (selector->edges != EDGES_PLAIN)
+		return oracle_edges(o, expr, selector);
 	for (uint32_t i = 0; i < expr->call.nargs; i++)
 		if (expr->call.args[i]->type == VALUE_SCALAR)
-			argument = oracle_scalar(o, expr->call.args[i]);
+			arguments[narguments++] = oracle_scalar(o, expr->call.args[i]);
 	bool is_log = selector->type != VALUE_MATRIX;
 	struct samples *samples = is_log ? oracle_log_samples(o, expr, aggregate, selector, &n)
 					 : range_samples(o, selector, &n);
 	for (size_t i = 0; i < n; i++) {
-		drop_stale(&samples[i]);
+		samples_drop_stale(&samples[i]);
 		present += samples[i].n > 0;
 		if (expr->call.function->id == FN_ABSENT_OVER_TIME || !samples[i].n ||
 		    !(is_log ? oracle_log_range : oracle_range)(o, expr, selector, &samples[i],
-								argument, &value))
+								arguments, &value))
 			continue;
 		bool keeps_name = !is_log && expr->call.function->flags & KEEPS_NAME;
 		vector_add(o, &out,
@@ -432,6 +445,8 @@ static double scalar_call(struct oracle *o, const struct expr *expr)
 		return (double)o->t_ms / 1000;
 	case FN_SCALAR:
 		return scalar_of_vector(o, expr->call.args[0]);
+	case FN_PI:
+		return M_PI;
 	case FN_START:
 		return (double)o->bounds.start_ms / 1000;
 	case FN_END:
@@ -488,7 +503,8 @@ struct vector oracle_vector(struct oracle *o, const struct expr *expr)
 	case EXPR_PAREN:
 		return oracle_vector(o, expr->unary.operand);
 	case EXPR_SELECTOR:
-		return select_instant(o, expr, false);
+		return expr->edges == EDGES_SMOOTHED ? oracle_smoothed(o, expr)
+						     : select_instant(o, expr, false);
 	case EXPR_UNARY:
 		return negated(o, expr->unary.operand);
 	case EXPR_CALL:

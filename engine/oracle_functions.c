@@ -1,6 +1,7 @@
 /* The oracle's functions: of the samples of a range, and of the elements of a vector. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/regex.h"
@@ -168,8 +169,50 @@ static void fit(const struct samples *s, int64_t zero_ms, double *slope, double 
 	*intercept = sy / n - *slope * sx / n;
 }
 
+static double median_distance(struct oracle *o, const struct samples *s)
+{
+	double median = oracle_quantile(o, 0.5, s->values, s->n);
+	double *distances = oracle_alloc(o, s->n * sizeof(*distances));
+	for (size_t i = 0; i < s->n; i++) {
+		if (isnan(s->values[i]))
+			return NAN;
+		distances[i] = fabs(s->values[i] - median);
+	}
+	return oracle_quantile(o, 0.5, distances, s->n);
+}
+
+/* Of the newest sample that has the extreme value. */
+static double time_of_extreme(const struct samples *s, bool greatest)
+{
+	double best = extreme(s, greatest);
+	size_t at = s->n - 1;
+	while (isnan(best) ? !isnan(s->values[at]) : s->values[at] != best)
+		at--;
+	return seconds(s->times_ms[at]);
+}
+
+static bool smoothing(struct oracle *o, const struct samples *s, double factor, double trend_factor,
+		      double *out)
+{
+	if (factor <= 0 || factor >= 1)
+		oracle_fail(o, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", factor);
+	if (trend_factor <= 0 || trend_factor >= 1)
+		oracle_fail(o, "invalid trend factor. Expected: 0 < tf < 1, got: %f", trend_factor);
+	if (s->n < 2)
+		return false;
+	double smooth = s->values[0], older = 0, trend = s->values[1] - s->values[0];
+	for (size_t i = 1; i < s->n; i++) {
+		if (i > 1)
+			trend = trend_factor * (smooth - older) + (1 - trend_factor) * trend;
+		older = smooth;
+		smooth = factor * s->values[i] + (1 - factor) * (older + trend);
+	}
+	*out = smooth;
+	return true;
+}
+
 bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *selector,
-		  const struct samples *s, double argument, double *out)
+		  const struct samples *s, const double *arguments, double *out)
 {
 	double slope, intercept;
 	switch (call->call.function->id) {
@@ -214,11 +257,26 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 		*out = variance(s);
 		return true;
 	case FN_QUANTILE_OVER_TIME:
-		*out = oracle_quantile(o, argument, s->values, s->n);
+		*out = oracle_quantile(o, arguments[0], s->values, s->n);
 		return true;
 	case FN_PRESENT_OVER_TIME:
 		*out = 1;
 		return true;
+	case FN_MAD_OVER_TIME:
+		*out = median_distance(o, s);
+		return true;
+	case FN_TS_OF_FIRST_OVER_TIME:
+		*out = seconds(s->times_ms[0]);
+		return true;
+	case FN_TS_OF_LAST_OVER_TIME:
+		*out = seconds(s->times_ms[s->n - 1]);
+		return true;
+	case FN_TS_OF_MIN_OVER_TIME:
+	case FN_TS_OF_MAX_OVER_TIME:
+		*out = time_of_extreme(s, call->call.function->id == FN_TS_OF_MAX_OVER_TIME);
+		return true;
+	case FN_DOUBLE_EXPONENTIAL_SMOOTHING:
+		return smoothing(o, s, arguments[0], arguments[1], out);
 	case FN_DERIV:
 		if (s->n >= 2)
 			fit(s, s->times_ms[0], out, &intercept);
@@ -227,7 +285,7 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 		if (s->n < 2)
 			return false;
 		fit(s, o->t_ms, &slope, &intercept);
-		*out = slope * argument + intercept;
+		*out = slope * arguments[0] + intercept;
 		return true;
 	default:
 		oracle_fail(o, "unknown range function");
@@ -274,6 +332,43 @@ static double element_function(struct oracle *o, enum function_id id, double v, 
 		return sqrt(v);
 	case FN_SGN:
 		return v < 0 ? -1 : v > 0 ? 1 : v;
+	case FN_SIN:
+		return sin(v);
+	case FN_COS:
+		return cos(v);
+	case FN_TAN:
+		return tan(v);
+	case FN_ASIN:
+		return asin(v);
+	case FN_ACOS:
+		return acos(v);
+	case FN_ATAN:
+		return atan(v);
+	case FN_SINH:
+		return sinh(v);
+	case FN_COSH:
+		return cosh(v);
+	case FN_TANH:
+		return tanh(v);
+	case FN_ASINH:
+		return asinh(v);
+	case FN_ACOSH:
+		return acosh(v);
+	case FN_ATANH:
+		return atanh(v);
+	case FN_DEG:
+		return v * 180 / M_PI;
+	case FN_RAD:
+		return v * M_PI / 180;
+	case FN_MINUTE:
+	case FN_HOUR:
+	case FN_DAY_OF_WEEK:
+	case FN_DAY_OF_MONTH:
+	case FN_DAY_OF_YEAR:
+	case FN_DAYS_IN_MONTH:
+	case FN_MONTH:
+	case FN_YEAR:
+		return oracle_calendar(id, v);
 	case FN_ROUND:
 		return floor(v * (1.0 / args[0]) + 0.5) / (1.0 / args[0]);
 	case FN_CLAMP:
@@ -291,7 +386,11 @@ static struct vector map_elements(struct oracle *o, const struct expr *expr)
 {
 	double args[2] = { 1, 0 };
 	enum function_id id = expr->call.function->id;
-	struct vector out = oracle_vector(o, expr->call.args[0]);
+	struct vector out = { NULL, 0 };
+	if (expr->call.nargs)
+		out = oracle_vector(o, expr->call.args[0]);
+	else /* hour(): of the time */
+		vector_add(o, &out, (struct tags){ NULL, 0 }, seconds(o->t_ms));
 	for (uint32_t i = 1; i < expr->call.nargs; i++)
 		args[i - 1] = oracle_scalar(o, expr->call.args[i]);
 	if (id == FN_CLAMP && args[1] < args[0])
@@ -458,13 +557,52 @@ static bool bound_of(struct tags tags, double *upper)
 	return *end == 0;
 }
 
-static struct vector call_histogram(struct oracle *o, const struct expr *expr)
+/* Observations at or below v, counted by going through the buckets. */
+static double rank_of(double v, const struct edge *edges, size_t n)
+{
+	double from = edges[0].upper <= 0 ? -INFINITY : 0, count = 0;
+	for (size_t i = 0; i < n && from < v; i++) {
+		if (v < edges[i].upper) {
+			double inside = (edges[i].count - count) * (v - from);
+			return from == -INFINITY ? edges[i].count
+						 : count + inside / (edges[i].upper - from);
+		}
+		count = edges[i].count;
+		from = edges[i].upper;
+	}
+	return count;
+}
+
+static double histogram_fraction(double lower, double upper, struct edge *edges, size_t n)
+{
+	size_t kept = 0;
+	qsort(edges, n, sizeof(*edges), compare_edges);
+	if (edges[n - 1].upper != INFINITY)
+		return NAN;
+	for (size_t i = 1; i < n; i++) {
+		if (edges[i].upper == edges[kept].upper)
+			edges[kept].count += edges[i].count;
+		else
+			edges[++kept] = edges[i];
+	}
+	double all = edges[kept].count;
+	if (all == 0 || isnan(lower) || isnan(upper))
+		return NAN;
+	if (lower >= upper)
+		return 0;
+	return (fmin(rank_of(upper, edges, kept + 1), all) -
+		fmin(rank_of(lower, edges, kept + 1), all)) /
+	       all;
+}
+
+/* The histograms of a vector, each with a function of its buckets: a quantile, or a fraction. */
+static struct vector of_histograms(struct oracle *o, const struct expr *vector, double a, double b,
+				   bool is_fraction)
 {
 	struct slice le = SLICE("le");
 	struct names without = { &le, 1 };
-	double q = oracle_scalar(o, expr->call.args[0]), upper;
-	struct vector in = oracle_vector(o, expr->call.args[1]), keys = { NULL, 0 },
-		      out = { NULL, 0 };
+	double upper;
+	struct vector in = oracle_vector(o, vector), keys = { NULL, 0 }, out = { NULL, 0 };
 	for (size_t i = 0; i < in.n; i++) {
 		struct tags tags = tags_without(o, in.items[i].tags, &without);
 		bool seen = !bound_of(in.items[i].tags, &upper);
@@ -483,7 +621,38 @@ static struct vector call_histogram(struct oracle *o, const struct expr *expr)
 				edges[n++] = (struct edge){ upper, in.items[i].value };
 		}
 		vector_add(o, &out, tags_without_name(o, keys.items[k].tags),
-			   histogram_quantile(q, edges, n));
+			   is_fraction ? histogram_fraction(a, b, edges, n)
+				       : histogram_quantile(a, edges, n));
+	}
+	return out;
+}
+
+static struct vector call_histogram(struct oracle *o, const struct expr *expr)
+{
+	struct expr *const *args = expr->call.args;
+	bool is_fraction = expr->call.function->id == FN_HISTOGRAM_FRACTION;
+	double a = oracle_scalar(o, args[0]), b = is_fraction ? oracle_scalar(o, args[1]) : 0;
+	struct vector out = of_histograms(o, args[expr->call.nargs - 1], a, b, is_fraction);
+	vector_check(o, &out);
+	return out;
+}
+
+static struct vector call_quantiles(struct oracle *o, const struct expr *expr)
+{
+	struct vector out = { NULL, 0 };
+	for (uint32_t i = 2; i < expr->call.nargs; i++) {
+		double q = oracle_scalar(o, expr->call.args[i]);
+		char text[40];
+		snprintf(text, sizeof(text), "%.15g", q);
+		if (isfinite(q) && !strpbrk(text, ".e"))
+			strcat(text, ".0");
+		struct slice value = slice_from(arena_strdup(&o->arena, slice_from(text)));
+		struct vector of = of_histograms(o, expr->call.args[0], q, 0, false);
+		for (size_t k = 0; k < of.n; k++)
+			vector_add(o, &out,
+				   tags_with(o, of.items[k].tags, string_of(expr->call.args[1]),
+					     isnan(q) ? SLICE("NaN") : value),
+				   of.items[k].value);
 	}
 	vector_check(o, &out);
 	return out;
@@ -497,9 +666,25 @@ struct vector oracle_call(struct oracle *o, const struct expr *expr)
 	case FN_LABEL_JOIN:
 		return label_join(o, expr);
 	case FN_HISTOGRAM_QUANTILE:
+	case FN_HISTOGRAM_FRACTION:
 		return call_histogram(o, expr);
+	case FN_HISTOGRAM_QUANTILES:
+		return call_quantiles(o, expr);
+	case FN_HISTOGRAM_AVG:
+	case FN_HISTOGRAM_COUNT:
+	case FN_HISTOGRAM_SUM:
+	case FN_HISTOGRAM_STDDEV:
+	case FN_HISTOGRAM_STDVAR: {
+		struct vector none = oracle_vector(o, expr->call.args[0]);
+		none.n = 0;
+		return none;
+	}
+	case FN_INFO:
+		return oracle_info(o, expr);
 	case FN_SORT:
 	case FN_SORT_DESC:
+	case FN_SORT_BY_LABEL:
+	case FN_SORT_BY_LABEL_DESC:
 		return oracle_vector(o, expr->call.args[0]);
 	default:
 		return map_elements(o, expr);

@@ -79,9 +79,34 @@ struct vector oracle_binary(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_aggregate(struct oracle *oracle, const struct expr *expr);
 /* A function of an instant vector. */
 struct vector oracle_call(struct oracle *oracle, const struct expr *expr);
-/* A function of the samples of one series; false: no value. `argument` is its further scalar. */
+/* A function of the samples of one series; false: no value. `arguments` are its further scalars. */
 bool oracle_range(struct oracle *oracle, const struct expr *call, const struct expr *selector,
-		  const struct samples *samples, double argument, double *out);
+		  const struct samples *samples, const double *arguments, double *out);
+/* Of what two lists of names say: with the metric name alone left out. */
+struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
+bool tags_is_among(struct tags tags, const struct tags *list, size_t n);
+/* All samples of the matching series in (end − back, end − ahead], stale markers included. */
+struct samples *oracle_samples(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
+			       int64_t ahead_ms, size_t *count);
+void samples_drop_stale(struct samples *samples);
+/* Nothing is left of samples that end with a stale marker. */
+void samples_drop_if_stale(struct samples *samples);
+/* oracle_more.c: what is seldom used. */
+struct vector oracle_count_values(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_limit(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_join(struct oracle *oracle, const struct expr *expr, const struct vector *left,
+			  const struct vector *right);
+struct vector oracle_fill(struct oracle *oracle, const struct expr *expr, const struct vector *left,
+			  const struct vector *right);
+struct vector oracle_info(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
+			   const struct expr *selector);
+struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
+double oracle_calendar(enum function_id field, double seconds);
+struct tags oracle_signature(struct oracle *oracle, const struct expr *expr, struct tags tags);
+struct tags oracle_result_tags(struct oracle *oracle, const struct expr *expr, struct tags many,
+			       struct tags one);
+
 /* The end of what a range looks at, and Go's math.Min and math.Max. */
 int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
 int64_t oracle_range_ms(const struct expr *range);
@@ -89,7 +114,7 @@ double oracle_min(double a, double b);
 double oracle_max(double a, double b);
 /* The same over a log range. */
 bool oracle_log_range(struct oracle *oracle, const struct expr *call, const struct expr *range,
-		      const struct samples *samples, double argument, double *out);
+		      const struct samples *samples, const double *arguments, double *out);
 /*
  * What the call reads: samples of the series derived for it and the aggregation that takes its
  * result as it is (or NULL).
@@ -97,9 +122,6 @@ bool oracle_log_range(struct oracle *oracle, const struct expr *call, const stru
 struct samples *oracle_log_samples(struct oracle *oracle, const struct expr *call,
 				   const struct expr *aggregate, const struct expr *range,
 				   size_t *n);
-/* All samples of the matching series in (t − offset − back, t − offset], stale markers included. */
-struct samples *oracle_select(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
-			      size_t *n);
 double oracle_sum(const struct samples *samples);
 /* rate(), increase(), delta(), rate_counter() of at least two samples. */
 double oracle_rate(struct oracle *oracle, const struct expr *call, const struct expr *selector,

@@ -44,11 +44,11 @@ struct samples *oracle_log_samples(struct oracle *o, const struct expr *call,
 	struct expr derived = *range;
 	derived.selector.matchers = &matcher;
 	derived.selector.nmatchers = 1;
-	return oracle_select(o, &derived, range->selector.range_ms, n);
+	return oracle_samples(o, &derived, range->selector.range_ms, 0, n);
 }
 
 bool oracle_log_range(struct oracle *o, const struct expr *call, const struct expr *range,
-		      const struct samples *s, double argument, double *out)
+		      const struct samples *s, const double *arguments, double *out)
 {
 	enum function_id id = call->call.function->id;
 	double seconds = (double)range->selector.range_ms / 1000;
@@ -66,6 +66,6 @@ bool oracle_log_range(struct oracle *o, const struct expr *call, const struct ex
 							       : oracle_rate(o, call, range, s);
 		return true;
 	default:
-		return oracle_range(o, call, range, s, argument, out);
+		return oracle_range(o, call, range, s, arguments, out);
 	}
 }

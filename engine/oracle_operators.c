@@ -24,6 +24,8 @@ double oracle_operator(enum binary_op op, double left, double right)
 		return fmod(left, right);
 	case OP_POW:
 		return pow(left, right);
+	case OP_ATAN2:
+		return atan2(left, right);
 	case OP_EQ:
 		return left == right;
 	case OP_NE:
@@ -48,6 +50,8 @@ static struct vector with_scalar(struct oracle *o, const struct expr *expr, bool
 	double scalar = oracle_scalar(o, scalar_left ? expr->binary.left : expr->binary.right);
 	struct vector in = oracle_vector(o, scalar_left ? expr->binary.right : expr->binary.left);
 	struct vector out = { NULL, 0 };
+	if (binary_op_is_trim(op))
+		return out;
 	for (size_t i = 0; i < in.n; i++) {
 		double v = in.items[i].value;
 		double result = scalar_left ? oracle_operator(op, scalar, v)
@@ -61,11 +65,11 @@ static struct vector with_scalar(struct oracle *o, const struct expr *expr, bool
 	return out;
 }
 
-static struct tags signature(struct oracle *o, const struct expr *expr, struct tags tags)
+struct tags oracle_signature(struct oracle *o, const struct expr *expr, struct tags tags)
 {
 	if (expr->binary.on)
 		return tags_only(o, tags, &expr->binary.labels);
-	return tags_without_name(o, tags_without(o, tags, &expr->binary.labels));
+	return tags_without_metric(o, tags_without(o, tags, &expr->binary.labels));
 }
 
 static struct tags *signatures(struct oracle *o, const struct expr *expr,
@@ -73,11 +77,11 @@ static struct tags *signatures(struct oracle *o, const struct expr *expr,
 {
 	struct tags *out = oracle_alloc(o, vector->n * sizeof(*out));
 	for (size_t i = 0; i < vector->n; i++)
-		out[i] = signature(o, expr, vector->items[i].tags);
+		out[i] = oracle_signature(o, expr, vector->items[i].tags);
 	return out;
 }
 
-static bool is_among(struct tags tags, const struct tags *list, size_t n)
+bool tags_is_among(struct tags tags, const struct tags *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (tags_compare(tags, list[i]) == 0)
@@ -92,17 +96,17 @@ static struct vector set_operation(struct oracle *o, const struct expr *expr,
 		    *right_keys = signatures(o, expr, right);
 	struct vector out = { NULL, 0 };
 	for (size_t i = 0; i < left->n; i++) {
-		bool has_partner = is_among(left_keys[i], right_keys, right->n);
+		bool has_partner = tags_is_among(left_keys[i], right_keys, right->n);
 		if (expr->binary.op == OP_OR || has_partner == (expr->binary.op == OP_AND))
 			vector_add(o, &out, left->items[i].tags, left->items[i].value);
 	}
 	for (size_t i = 0; i < right->n && expr->binary.op == OP_OR; i++)
-		if (!is_among(right_keys[i], left_keys, left->n))
+		if (!tags_is_among(right_keys[i], left_keys, left->n))
 			vector_add(o, &out, right->items[i].tags, right->items[i].value);
 	return out;
 }
 
-static struct tags result_tags(struct oracle *o, const struct expr *expr, struct tags many,
+struct tags oracle_result_tags(struct oracle *o, const struct expr *expr, struct tags many,
 			       struct tags one)
 {
 	struct tags tags = many;
@@ -121,7 +125,7 @@ static struct tags result_tags(struct oracle *o, const struct expr *expr, struct
 static void check_one_side(struct oracle *o, const struct tags *keys, size_t n, bool swapped)
 {
 	for (size_t i = 0; i < n; i++)
-		if (is_among(keys[i], keys, i))
+		if (tags_is_among(keys[i], keys, i))
 			oracle_fail(o,
 				    "found duplicate series for the match group {…} on the %s "
 				    "hand-side of "
@@ -139,7 +143,7 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 	bool is_comparison = binary_op_is_comparison(expr->binary.op);
 	struct tags *many_keys = signatures(o, expr, many), *one_keys = signatures(o, expr, one);
 	struct vector out = { NULL, 0 }, matched = { NULL, 0 };
-	if (!many->n || !one->n)
+	if ((!many->n || !one->n) && !expr->binary.fills[0] && !expr->binary.fills[1])
 		return out;
 	check_one_side(o, one_keys, one->n, swapped);
 	struct tags *taken = oracle_alloc(o, many->n * sizeof(*taken));
@@ -150,7 +154,7 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 		if (k == one->n)
 			continue;
 		if (expr->binary.card == CARD_ONE_TO_ONE &&
-		    is_among(many_keys[i], taken, matched.n))
+		    tags_is_among(many_keys[i], taken, matched.n))
 			oracle_fail(o, "multiple matches for labels: many-to-one matching must be "
 				       "explicit "
 				       "(group_left/group_right)");
@@ -158,8 +162,10 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 		double left = swapped ? one->items[k].value : many->items[i].value;
 		double right = swapped ? many->items[i].value : one->items[k].value;
 		double value = oracle_operator(expr->binary.op, left, right);
-		struct tags tags = result_tags(o, expr, many->items[i].tags, one->items[k].tags);
+		struct tags tags = oracle_result_tags(o, expr, many->items[i].tags, one->items[k].tags);
 		vector_add(o, &matched, tags, value);
+		if (binary_op_is_trim(expr->binary.op))
+			continue; /* numbers have no buckets */
 		if (!is_comparison || expr->binary.is_bool)
 			vector_add(o, &out, tags, value);
 		else if (value)
@@ -174,17 +180,25 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 	return out;
 }
 
+struct vector oracle_join(struct oracle *o, const struct expr *expr, const struct vector *left,
+			  const struct vector *right)
+{
+	if (expr->binary.card == CARD_ONE_TO_MANY)
+		return join(o, expr, right, left);
+	return join(o, expr, left, right);
+}
+
 struct vector oracle_binary(struct oracle *o, const struct expr *expr)
 {
 	if (expr->binary.left->type == VALUE_SCALAR || expr->binary.right->type == VALUE_SCALAR)
 		return with_scalar(o, expr, expr->binary.left->type == VALUE_SCALAR);
 	struct vector left = oracle_vector(o, expr->binary.left);
 	struct vector right = oracle_vector(o, expr->binary.right);
+	if (expr->binary.fills[0] || expr->binary.fills[1])
+		return oracle_fill(o, expr, &left, &right);
 	if (binary_op_is_set(expr->binary.op))
 		return set_operation(o, expr, &left, &right);
-	if (expr->binary.card == CARD_ONE_TO_MANY)
-		return join(o, expr, &right, &left);
-	return join(o, expr, &left, &right);
+	return oracle_join(o, expr, &left, &right);
 }
 
 /* ---- aggregations ---- */
@@ -282,6 +296,10 @@ static size_t rank_of(const struct vector *in, const size_t *members, size_t n, 
 struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
 {
 	enum aggregate_op op = expr->aggregate.op;
+	if (op == AGG_COUNT_VALUES)
+		return oracle_count_values(o, expr);
+	if (op == AGG_LIMITK || op == AGG_LIMIT_RATIO)
+		return oracle_limit(o, expr);
 	bool picks = op == AGG_TOPK || op == AGG_BOTTOMK;
 	double param = expr->aggregate.param ? oracle_scalar(o, expr->aggregate.param) : 0;
 	const struct expr *operand = expr->aggregate.operand;
@@ -294,13 +312,13 @@ struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
 		param = check_count(o, param);
 	for (size_t i = 0; i < in.n; i++)
 		keys[i] = expr->aggregate.without
-				  ? tags_without_name(o, tags_without(o, in.items[i].tags,
-								      &expr->aggregate.labels))
+				  ? tags_without_metric(o, tags_without(o, in.items[i].tags,
+									&expr->aggregate.labels))
 				  : tags_only(o, in.items[i].tags, &expr->aggregate.labels);
 	double *values = oracle_alloc(o, in.n * sizeof(*values));
 	size_t *members = oracle_alloc(o, in.n * sizeof(*members));
 	for (size_t i = 0; i < in.n; i++) {
-		if (is_among(keys[i], keys, i))
+		if (tags_is_among(keys[i], keys, i))
 			continue; /* one of a group that was done */
 		size_t n = 0;
 		for (size_t k = i; k < in.n; k++) {

@@ -116,48 +116,6 @@ void queries_fini(struct engine *engine)
 
 /* ---- the result ---- */
 
-enum order { BY_LABELS, ASCENDING, DESCENDING };
-
-/* The order of the elements is the root's, if it makes one. */
-static enum order order_of(const struct plan_node *root)
-{
-	if (root->op == PLAN_AGGREGATE && root->aggregate == AGG_TOPK)
-		return DESCENDING;
-	if (root->op == PLAN_AGGREGATE && root->aggregate == AGG_BOTTOMK)
-		return ASCENDING;
-	if (root->op == PLAN_CALL && root->function->id == FN_SORT)
-		return ASCENDING;
-	if (root->op == PLAN_CALL && root->function->id == FN_SORT_DESC)
-		return DESCENDING;
-	return BY_LABELS;
-}
-
-static int by_labels(const void *a, const void *b)
-{
-	const struct engine_query_row *x = a, *y = b;
-	return labels_compare(x->labels, y->labels);
-}
-
-/* NaN stands last in either order, as in Prometheus. */
-static int by_value(const struct engine_query_row *x, const struct engine_query_row *y,
-		    bool descending)
-{
-	bool x_nan = x->value != x->value, y_nan = y->value != y->value;
-	if (x_nan || y_nan || x->value == y->value)
-		return x_nan != y_nan ? x_nan - y_nan : labels_compare(x->labels, y->labels);
-	return (x->value < y->value) == descending ? 1 : -1;
-}
-
-static int ascending(const void *a, const void *b)
-{
-	return by_value(a, b, false);
-}
-
-static int descending(const void *a, const void *b)
-{
-	return by_value(a, b, true);
-}
-
 static int rows_take(struct engine *engine, struct engine_query *query,
 		     const struct relation *relation)
 {
@@ -173,13 +131,7 @@ static int rows_take(struct engine *engine, struct engine_query *query,
 		query->rows[query->nrows++] =
 			(struct engine_query_row){ labels, relation->values[row] };
 	}
-	static int (*const compare[])(const void *a, const void *b) = {
-		[BY_LABELS] = by_labels,
-		[ASCENDING] = ascending,
-		[DESCENDING] = descending,
-	};
-	qsort(query->rows, query->nrows, sizeof(*query->rows),
-	      compare[order_of(query->plan->nodes[query->root])]);
+	result_sort(query->plan, query->root, query->rows, query->nrows);
 	return 0;
 }
 

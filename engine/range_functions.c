@@ -1,5 +1,7 @@
 #include "engine/range_functions.h"
 
+#include <stdio.h>
+
 #include "engine/numeric.h"
 
 /* ---- counters and differences, extrapolated to the edges of the range ---- */
@@ -187,7 +189,98 @@ static bool eval_stddev(const struct range *r, double *out)
 static bool eval_quantile(const struct range *r, double *out)
 {
 	memcpy(r->scratch, r->values, r->n * sizeof(*r->scratch));
-	*out = quantile_of(r->argument, r->scratch, r->n);
+	*out = quantile_of(r->arguments[0], r->scratch, r->n);
+	return true;
+}
+
+/* The median distance from the median. */
+static bool eval_mad(const struct range *r, double *out)
+{
+	*out = NAN;
+	for (size_t i = 0; i < r->n; i++)
+		if (isnan(r->values[i]))
+			return true;
+	memcpy(r->scratch, r->values, r->n * sizeof(*r->scratch));
+	double median = quantile_of(0.5, r->scratch, r->n);
+	for (size_t i = 0; i < r->n; i++)
+		r->scratch[i] = fabs(r->scratch[i] - median);
+	*out = quantile_of(0.5, r->scratch, r->n);
+	return true;
+}
+
+/* ---- times ---- */
+
+static double seconds_at(const struct range *r, size_t i)
+{
+	return (double)(r->base_ms + r->offsets[i]) / 1000;
+}
+
+static bool eval_ts_of_first(const struct range *r, double *out)
+{
+	*out = seconds_at(r, 0);
+	return true;
+}
+
+static bool eval_ts_of_last(const struct range *r, double *out)
+{
+	*out = seconds_at(r, r->n - 1);
+	return true;
+}
+
+/* The newest of equals. */
+static bool eval_ts_of_min(const struct range *r, double *out)
+{
+	size_t at = 0;
+	for (size_t i = 1; i < r->n; i++)
+		if (r->values[i] <= r->values[at] || isnan(r->values[at]))
+			at = i;
+	*out = seconds_at(r, at);
+	return true;
+}
+
+static bool eval_ts_of_max(const struct range *r, double *out)
+{
+	size_t at = 0;
+	for (size_t i = 1; i < r->n; i++)
+		if (r->values[i] >= r->values[at] || isnan(r->values[at]))
+			at = i;
+	*out = seconds_at(r, at);
+	return true;
+}
+
+/* ---- smoothing ---- */
+
+static bool fault_smoothing(const struct range *r, char *message, size_t size)
+{
+	static const char *const names[] = { "smoothing factor", "trend factor" };
+	static const char *const symbols[] = { "sf", "tf" };
+	for (int i = 0; i < 2; i++) {
+		double factor = r->arguments[i];
+		if (!(factor <= 0 || factor >= 1))
+			continue;
+		snprintf(message, size, "invalid %s. Expected: 0 < %s < 1, got: %f", names[i],
+			 symbols[i], factor);
+		return true;
+	}
+	return false;
+}
+
+/* Holt's: a smoothed value, and a smoothed trend that is added to it. */
+static bool eval_smoothing(const struct range *r, double *out)
+{
+	if (r->n < 2)
+		return false;
+	double factor = r->arguments[0], trend_factor = r->arguments[1];
+	double before = 0, value = r->values[0], trend = r->values[1] - r->values[0];
+	for (size_t i = 1; i < r->n; i++) {
+		double part = factor * r->values[i];
+		if (i > 1)
+			trend = trend_factor * (value - before) + (1 - trend_factor) * trend;
+		double rest = (1 - factor) * (value + trend);
+		before = value;
+		value = part + rest;
+	}
+	*out = value;
 	return true;
 }
 
@@ -239,7 +332,7 @@ static bool eval_predict_linear(const struct range *r, double *out)
 	if (r->n < 2)
 		return false;
 	struct line line = fit_line(r, r->t_ms);
-	*out = line.slope * r->argument + line.intercept;
+	*out = line.slope * r->arguments[0] + line.intercept;
 	return true;
 }
 
@@ -260,7 +353,13 @@ static const struct range_function range_functions[FUNCTION_COUNT] = {
 	[FN_FIRST_OVER_TIME] = { eval_first },
 	[FN_STDDEV_OVER_TIME] = { eval_stddev },
 	[FN_STDVAR_OVER_TIME] = { eval_stdvar },
-	[FN_QUANTILE_OVER_TIME] = { eval_quantile },
+	[FN_QUANTILE_OVER_TIME] = { eval_quantile, .needs_scratch = true },
+	[FN_MAD_OVER_TIME] = { eval_mad, .needs_scratch = true },
+	[FN_TS_OF_FIRST_OVER_TIME] = { eval_ts_of_first },
+	[FN_TS_OF_LAST_OVER_TIME] = { eval_ts_of_last },
+	[FN_TS_OF_MIN_OVER_TIME] = { eval_ts_of_min },
+	[FN_TS_OF_MAX_OVER_TIME] = { eval_ts_of_max },
+	[FN_DOUBLE_EXPONENTIAL_SMOOTHING] = { eval_smoothing, .fault = fault_smoothing },
 	[FN_PRESENT_OVER_TIME] = { eval_present },
 	[FN_DERIV] = { eval_deriv },
 	[FN_PREDICT_LINEAR] = { eval_predict_linear },

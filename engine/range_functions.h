@@ -22,13 +22,16 @@ struct range {
 	int64_t start_ms, end_ms;
 	double range_s;
 	int64_t t_ms; /* the evaluation time: without the offset */
-	double argument; /* the further scalar, if the function takes one */
+	double arguments[2]; /* the further scalars that the function takes */
 	double *scratch; /* n places */
 };
 
 /* False: no value (too few samples). */
 struct range_function {
 	bool (*eval)(const struct range *range, double *out);
+	bool needs_scratch;
+	/* What is wrong with the arguments, as soon as there are samples; false: nothing. */
+	bool (*fault)(const struct range *range, char *message, size_t size);
 };
 
 /*

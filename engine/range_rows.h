@@ -1,6 +1,6 @@
 /*
- * Range functions by rows: what those of selectors and those of subqueries share. Private to
- * engine/.
+ * Leaves and range functions by rows: what those of plain selectors, of selectors with edges and
+ * of subqueries share. Private to engine/.
  */
 #ifndef TOCSIN_ENGINE_RANGE_ROWS_H
 #define TOCSIN_ENGINE_RANGE_ROWS_H
@@ -17,13 +17,28 @@ struct range_state {
 	uint32_t within, newer;
 };
 
+/* Of any leaf: its rows are the members of its selector. */
+int leaf_shape(struct binding *binding, struct node *node);
+int leaf_extend(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
+		bool added);
+/* The series by row; *to becomes the end of those that are there. */
+struct series *const *leaf_members(const struct node *node, uint32_t *to);
+/* Marks the absent rows among [from, to) whose senders are silent. */
+void leaf_mark_silent(struct binding *binding, struct node *node, int64_t end_ms, uint32_t from,
+		      uint32_t to);
+
 /* Makes node->state, to be freed by the kind's fini. ERR_NOMEM. */
 int range_state_new(struct node *node);
+/* Notes that a rate is taken of what is no counter by its name, or a quantile that is none. */
+void range_note(struct binding *binding, const struct node *node, uint32_t lset,
+		const struct range *range);
+/* Takes the further arguments from the node's children, from the first-th on. */
+void range_arguments(const struct node *node, uint32_t first, struct range *range);
 /*
- * The function of the window's samples within *range, of which start, end and argument are given.
- * ERR_NOMEM.
+ * The function of the window's samples within *range, of which start, end and arguments are given.
+ * ERR_EVAL, ERR_NOMEM.
  */
-int range_row_eval(struct binding *binding, const struct node *node, const struct window *window,
+int range_row_eval(struct binding *binding, struct node *node, const struct window *window,
 		   struct range *range, double *out, bool *is_present);
 
 #endif

@@ -25,7 +25,7 @@ static int shape_set(struct binding *b, struct node *node)
 	if (node->plan->binary == OP_OR)
 		node->nameless = node->children[0]->nameless && node->children[1]->nameless;
 	else
-		node_base_set(node, node->children[0], false);
+		node_base_set(b, node, node->children[0], false);
 	return match_init(b, &state->match, node->plan);
 }
 

@@ -76,7 +76,7 @@ static int shape_subquery(struct binding *b, struct node *node)
 	s->lead_ms = INT64_MIN;
 	s->first_ms = INT64_MAX;
 	s->last_ms = INT64_MIN;
-	node_base_set(node, node->children[0], false);
+	node_base_set(b, node, node->children[0], false);
 	int err = plan_order(b->plan, child, &s->order, &s->norder);
 	if (err)
 		return err;
@@ -267,7 +267,7 @@ const struct node_kind node_subquery = {
 
 static int shape_range(struct binding *b, struct node *node)
 {
-	node_base_set(node, node->children[0], !(node->plan->function->flags & KEEPS_NAME));
+	node_base_set(b, node, node->children[0], !(node->plan->function->flags & KEEPS_NAME));
 	return range_state_new(node);
 }
 
@@ -287,8 +287,8 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		.end_ms = end_ms,
 		.range_s = (double)p->range_ms / 1000,
 		.t_ms = b->t_ms,
-		.argument = node->nchildren > 1 ? node->children[1]->scalar : 0,
 	};
+	range_arguments(node, 1, &range);
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
 	for (uint32_t row = from; row < to; row++) {
@@ -300,8 +300,11 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		if (err)
 			return err;
 		samples += (int64_t)range.n;
-		if (is_present)
-			bit_set(node->own_present, row);
+		if (!is_present)
+			continue;
+		bit_set(node->own_present, row);
+		if (b->options.notes)
+			range_note(b, node, node->base->rows->lsets[row], &range);
 	}
 	*units -= to - from + samples / 8;
 	return 0;
@@ -344,3 +347,16 @@ const struct node_kind node_subquery_absent = {
 	.shape = shape_absent,
 	.eval = eval_absent,
 };
+
+void binding_range(struct binding *b, uint32_t id, uint32_t row, struct window_view *out)
+{
+	const struct node *node = &b->nodes[id];
+	bool is_leaf = plan_node_is_leaf(node->plan);
+	const struct plan_node *p = is_leaf ? node->plan : node->base->plan;
+	int64_t end_ms = node_end_ms(b, p);
+	uint32_t n = row + 1;
+	const struct window *window =
+		is_leaf ? &leaf_members(node, &n)[row]->window
+			: &((const struct subquery *)node->base->state)->windows[row];
+	window_range(window, end_ms - p->range_ms, end_ms, out);
+}

@@ -546,6 +546,7 @@ static int load_rules(const struct test_file *file, const char *path, struct dia
 	const struct rule_set_options options = {
 		.interval_ms = file->evaluation_interval_ms,
 		.interval_fixed_ms = file->evaluation_interval_ms,
+		.subquery_step_ms = file->evaluation_interval_ms, /* as promtool has it */
 		.rules_max = RULES_MAX,
 		.in_file_order = true,
 		.groups_first = file->group_eval_order.items,

@@ -63,10 +63,13 @@ enum aggregate_op {
 
 const char *binary_op_text(enum binary_op op);
 bool binary_op_is_comparison(enum binary_op op);
+/* Of native histograms only: numbers are left out. */
+bool binary_op_is_trim(enum binary_op op);
 bool binary_op_is_set(enum binary_op op);
 const char *aggregate_op_text(enum aggregate_op op);
-/* Does it take a scalar before the vector, as topk(3, x)? */
+/* Does it take something before the vector, as topk(3, x)? Of what type (VALUE_NONE: no)? */
 bool aggregate_op_has_param(enum aggregate_op op);
+enum value_type aggregate_op_param(enum aggregate_op op);
 /* "instant vector", "range vector", "scalar", "string", "log range", "unwrapped range", "none" */
 const char *value_type_text(enum value_type type);
 
@@ -149,6 +152,9 @@ struct expr {
 			struct names labels;
 			enum match_card card;
 			struct names include; /* of group_left(…) or group_right(…) */
+			/* fill(…): what stands for an element that is missing on either side. */
+			bool fills[2]; /* left, right */
+			double fill[2];
 		} binary;
 		struct {
 			enum aggregate_op op;

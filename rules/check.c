@@ -145,6 +145,19 @@ static void check_argument_count(struct checker *checker, const struct expr *exp
 			 function->name, n);
 }
 
+/* The second argument of info() are matchers alone; they may all match nothing. */
+static void check_info(struct checker *checker, struct expr *selector)
+{
+	selector->type = VALUE_VECTOR;
+	if (selector->kind == EXPR_REFUSED)
+		return;
+	if (selector->kind != EXPR_SELECTOR || selector->selector.is_named ||
+	    selector->selector.range_ms > 0)
+		COMPLAIN(checker, selector, "write matchers: info(x, {data=~\".+\"})",
+			 "expected label selectors only, got %s instead",
+			 selector->kind == EXPR_SELECTOR ? "vector selector" : "an expression");
+}
+
 static enum value_type check_call(struct checker *checker, const struct expr *expr)
 {
 	const struct function *function = expr->call.function;
@@ -152,7 +165,9 @@ static enum value_type check_call(struct checker *checker, const struct expr *ex
 
 	check_argument_count(checker, expr);
 	for (uint32_t i = 0; i < expr->call.nargs; i++) {
-		if (i < n)
+		if (function->id == FN_INFO && i == 1)
+			check_info(checker, expr->call.args[i]);
+		else if (i < n)
 			check_argument(checker, expr, expr->call.args[i], function->arguments[i]);
 		else if (function->flags & VARIADIC)
 			check_argument(checker, expr, expr->call.args[i],
@@ -204,6 +219,9 @@ static void check_matching(struct checker *checker, struct expr *expr, bool are_
 		if (expr->binary.labels.n > 0)
 			COMPLAIN(checker, expr, NULL,
 				 "vector matching only allowed between instant vectors");
+		else if (expr->binary.fills[0] || expr->binary.fills[1])
+			COMPLAIN(checker, expr, NULL,
+				 "filling in missing series only allowed between instant vectors");
 		expr->binary.on = false;
 		expr->binary.labels.n = 0;
 		expr->binary.include.n = 0;
@@ -212,6 +230,9 @@ static void check_matching(struct checker *checker, struct expr *expr, bool are_
 		if (expr->binary.card != CARD_ONE_TO_ONE)
 			COMPLAIN(checker, expr, NULL, "no grouping allowed for \"%s\" operation",
 				 binary_op_text(expr->binary.op));
+		if (expr->binary.fills[0] || expr->binary.fills[1])
+			COMPLAIN(checker, expr, NULL,
+				 "filling in missing series not allowed for set operators");
 		expr->binary.card = CARD_MANY_TO_MANY;
 	}
 }
@@ -272,7 +293,8 @@ static enum value_type check_binary(struct checker *checker, struct expr *expr)
 static bool bounds_labels(const struct expr *expr)
 {
 	return !expr->aggregate.without && expr->aggregate.op != AGG_TOPK &&
-	       expr->aggregate.op != AGG_BOTTOMK;
+	       expr->aggregate.op != AGG_BOTTOMK && expr->aggregate.op != AGG_LIMITK &&
+	       expr->aggregate.op != AGG_LIMIT_RATIO;
 }
 
 static enum value_type check_aggregate(struct checker *checker, const struct expr *expr)
@@ -280,7 +302,8 @@ static enum value_type check_aggregate(struct checker *checker, const struct exp
 	uint32_t bounded = checker->bounded;
 
 	if (expr->aggregate.param)
-		expect_type(checker, expr->aggregate.param, VALUE_SCALAR, "aggregation parameter");
+		expect_type(checker, expr->aggregate.param, aggregate_op_param(expr->aggregate.op),
+			    "aggregation parameter");
 	checker->bounded += bounds_labels(expr);
 	expect_type(checker, expr->aggregate.operand, VALUE_VECTOR, "aggregation expression");
 	checker->bounded = bounded;

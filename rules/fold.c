@@ -31,6 +31,11 @@ double fold_binary(enum binary_op op, double left, double right)
 		return fmod(left, right);
 	case OP_POW:
 		return pow(left, right);
+	case OP_ATAN2:
+		return atan2(left, right);
+	case OP_TRIM_UPPER:
+	case OP_TRIM_LOWER:
+		return NAN; /* numbers have no buckets */
 	case OP_EQ:
 		return left == right;
 	case OP_NE:

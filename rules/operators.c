@@ -41,6 +41,12 @@ bool binary_op_is_comparison(enum binary_op op)
 	return operators[op].kind == OPERATOR_COMPARISON;
 }
 
+bool binary_op_is_trim(enum binary_op op)
+{
+	assert(op < BINARY_OP_COUNT);
+	return operators[op].kind == OPERATOR_TRIM;
+}
+
 bool binary_op_is_set(enum binary_op op)
 {
 	assert(op < BINARY_OP_COUNT);
@@ -57,6 +63,14 @@ bool aggregate_op_has_param(enum aggregate_op op)
 {
 	assert(op < AGGREGATE_OP_COUNT);
 	return aggregations[op].param != 0;
+}
+
+enum value_type aggregate_op_param(enum aggregate_op op)
+{
+	assert(op < AGGREGATE_OP_COUNT);
+	return aggregations[op].param == 's'   ? VALUE_SCALAR
+	       : aggregations[op].param == 't' ? VALUE_STRING
+					       : VALUE_NONE;
 }
 
 bool binary_op_from_token(enum token_kind token, enum binary_op *op)

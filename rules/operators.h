@@ -5,7 +5,7 @@
 #include "rules/ast.h"
 #include "rules/lexer.h"
 
-enum operator_kind { OPERATOR_ARITHMETIC, OPERATOR_COMPARISON, OPERATOR_SET };
+enum operator_kind { OPERATOR_ARITHMETIC, OPERATOR_COMPARISON, OPERATOR_TRIM, OPERATOR_SET };
 
 #define PRECEDENCE_MIN 1 /* or */
 #define PRECEDENCE_POW 6 /* what binds tighter than a sign */

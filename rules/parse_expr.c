@@ -322,25 +322,16 @@ static struct expr *parse_operand(struct parser *parser)
 struct operator
 {
 	enum binary_op op;
-	const char *refused; /* one of those not there yet */
 	unsigned precedence;
 };
 
 static bool operator_of(const struct parser *parser, struct operator* out)
 {
-	enum token_kind kind = parser->token.kind;
-
-	*out = (struct operator){ 0 };
-	if (binary_op_from_token(kind, &out->op)) {
-		if (parser->is_logql && out->op == OP_DIV)
-			out->op = OP_DIV_OR_NAN;
-		out->precedence = binary_op_precedence(out->op);
-		return true;
-	}
-	if (kind != TOKEN_ATAN2 && kind != TOKEN_TRIM_LOWER && kind != TOKEN_TRIM_UPPER)
+	if (!binary_op_from_token(parser->token.kind, &out->op))
 		return false;
-	out->refused = token_kind_text(kind);
-	out->precedence = binary_op_precedence(kind == TOKEN_ATAN2 ? OP_MUL : OP_EQ);
+	if (parser->is_logql && out->op == OP_DIV)
+		out->op = OP_DIV_OR_NAN;
+	out->precedence = binary_op_precedence(out->op);
 	return true;
 }
 
@@ -350,22 +341,29 @@ static bool is_fill(const struct parser *parser)
 }
 
 /* fill (0), fill_left (0), fill_right (0) */
-static bool parse_fill(struct parser *parser)
+static bool parse_fill(struct parser *parser, struct expr *expr)
 {
+	enum token_kind kind = parser->token.kind;
+	struct token place = parser->token;
 	struct bracket bracket;
+	double value;
 
-	parser_refuse(parser, parser->token.offset, parser->token.span,
-		      token_kind_text(parser->token.kind), NULL);
 	parser_advance(parser);
 	if (!parser_open(parser, &bracket))
 		return false;
-	if (parser_is(parser, TOKEN_ADD) || parser_is(parser, TOKEN_SUB))
-		parser_advance(parser);
-	if (!parser_is(parser, TOKEN_NUMBER) && !parser_is(parser, TOKEN_DURATION)) {
+	if (!parser_signed(parser, &value)) {
 		parser_unexpected(parser, "fill modifier", "number");
 		return false;
 	}
-	parser_advance(parser);
+	for (int side = 0; side < 2; side++) {
+		if (kind == (side ? TOKEN_FILL_LEFT : TOKEN_FILL_RIGHT))
+			continue;
+		if (expr->binary.fills[side])
+			parser_complain(parser, place.offset, place.span, NULL,
+					"fill values may not be set multiple times");
+		expr->binary.fills[side] = true;
+		expr->binary.fill[side] = value;
+	}
 	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "fill modifier", NULL);
 }
 
@@ -391,7 +389,7 @@ static bool parse_modifiers(struct parser *parser, struct expr *expr)
 		}
 	}
 	while (is_fill(parser))
-		if (!parse_fill(parser))
+		if (!parse_fill(parser, expr))
 			return false;
 	return true;
 }
@@ -399,7 +397,7 @@ static bool parse_modifiers(struct parser *parser, struct expr *expr)
 static struct expr *parse_right(struct parser *parser, const struct operator* operator)
 {
 	/* Right-associative, so each power nests in the one before. */
-	if (operator->op != OP_POW || operator->refused)
+	if (operator->op != OP_POW)
 		return parse_binary(parser, operator->precedence + 1);
 	if (!parser_nest(parser))
 		return NULL;
@@ -419,9 +417,6 @@ static struct expr *parse_operation(struct parser *parser, struct expr *left,
 	expr->binary.op = operator->op;
 	expr->binary.left = left;
 	expr->binary.op_offset = parser->token.offset;
-	if (operator->refused)
-		parser_refuse(parser, parser->token.offset, parser->token.span, operator->refused,
-			      NULL);
 	parser_advance(parser);
 	if (!parse_modifiers(parser, expr))
 		return NULL;
@@ -430,8 +425,7 @@ static struct expr *parse_operation(struct parser *parser, struct expr *left,
 	if (!right || !parser_adopt(parser, expr, left) || !parser_adopt(parser, expr, right))
 		return NULL;
 	expr->binary.right = right;
-	return operator->refused ? parser_refused(parser, left->offset, left, right)
-				 : parser_finish(parser, expr);
+	return parser_finish(parser, expr);
 }
 
 static struct expr *parse_binary(struct parser *parser, unsigned precedence)

@@ -383,7 +383,6 @@ static struct expr *parse_edges(struct parser *parser, struct expr *expr)
 	const char *what = anchored ? "anchored" : "smoothed";
 
 	parser_advance(parser);
-	parser_refuse(parser, offset, parser->last_end - offset, what, NULL);
 	if (expr->kind == EXPR_REFUSED)
 		return parser_finish(parser, expr);
 	if (expr->kind != EXPR_SELECTOR) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "rules/expr.h"
 #include "rules/fold.h"
 #include "rules/names.h"
 #include "rules/plan_index.h"
@@ -468,6 +469,20 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 	return 0;
 }
 
+/* Notes are of an argument: of the range, the quantile, or the buckets; those of sort() of itself. */
+static uint32_t place_of(const struct expr *call)
+{
+	switch (call->call.function->id) {
+	case FN_SORT:
+	case FN_SORT_DESC:
+	case FN_SORT_BY_LABEL:
+	case FN_SORT_BY_LABEL_DESC:
+		return call->offset;
+	default:
+		return call->call.nargs ? call->call.args[0]->offset : call->offset;
+	}
+}
+
 /* A subquery goes before the other arguments; a selector is fused into the node. */
 static int put_range(struct builder *builder, const struct expr *call, const struct expr *range,
 		     struct plan_node *node, uint32_t *children)
@@ -500,6 +515,218 @@ static const struct expr *range_argument(const struct expr *call)
 	return NULL;
 }
 
+/* vector(time()) */
+static int build_now(struct builder *builder, uint32_t *out)
+{
+	uint32_t time;
+	struct plan_node now = { .op = PLAN_TIME, .type = VALUE_SCALAR };
+	struct plan_node vector = { .op = PLAN_CALL,
+				    .type = VALUE_VECTOR,
+				    .function = &functions[FN_VECTOR],
+				    .children = &time,
+				    .nchildren = 1 };
+	int error = intern(builder, &now, &time);
+
+	return error ? error : intern(builder, &vector, out);
+}
+
+/* info() */
+
+static struct slice matcher_name(const struct matcher *matcher)
+{
+	return (struct slice){ matcher->name, matcher->name_len };
+}
+
+/* Says a matcher which info metrics there are, not only which there are not? */
+static bool names_info(const struct matcher *matcher)
+{
+	return slice_is(matcher_name(matcher), METRIC_NAME) &&
+	       (matcher->type == MATCH_EQ || matcher->type == MATCH_RE);
+}
+
+/* Without a name it is target_info; of names that it must not be, what is left of all "…_info". */
+static int info_default_name(const struct expr *given, struct matcher *out)
+{
+	bool excludes = false;
+	char *why = NULL;
+
+	for (uint32_t i = 0; given && i < given->selector.nmatchers; i++)
+		excludes = excludes ||
+			   slice_is(matcher_name(&given->selector.matchers[i]), METRIC_NAME);
+	int error = excludes ? matcher_init(out, MATCH_RE, SLICE(METRIC_NAME), SLICE(".+_info"),
+					    &why)
+			     : matcher_init(out, MATCH_EQ, SLICE(METRIC_NAME),
+					    SLICE("target_info"), &why);
+
+	free(why);
+	return error;
+}
+
+/*
+ * The selector of the info series: the second argument's matchers, and a default name. It looks at
+ * the time that the first selector of the first argument looks at.
+ */
+static int info_selector(struct builder *builder, const struct expr *call,
+			 struct matcher *default_name, struct expr *out)
+{
+	const struct expr *given = call->call.nargs > 1 ? call->call.args[1] : NULL;
+	uint32_t n = given ? given->selector.nmatchers : 0;
+	bool has_name = false;
+
+	*out = (struct expr){ .kind = EXPR_SELECTOR, .type = VALUE_VECTOR };
+	out->selector.matchers = ARENA_ARRAY(&builder->scratch, struct matcher, n + 1);
+	if (!out->selector.matchers)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		out->selector.matchers[i] = given->selector.matchers[i];
+		has_name = has_name || names_info(&given->selector.matchers[i]);
+	}
+	if (!has_name)
+		out->selector.matchers[n++] = *default_name;
+	out->selector.nmatchers = n;
+	return 0;
+}
+
+struct info_time {
+	enum at_kind at;
+	int64_t at_ms, offset_ms;
+	bool is_done;
+};
+
+/* On the way down to the first selector: each "@" sets the time anew, offsets add up. */
+static void note_time(void *ctx, const struct expr *expr)
+{
+	struct info_time *time = ctx;
+	bool is_selector = expr->kind == EXPR_SELECTOR;
+
+	if (time->is_done || (!is_selector && expr->kind != EXPR_SUBQUERY))
+		return;
+	if (expr->at != AT_NONE) {
+		time->at = expr->at;
+		time->at_ms = expr->at_ms;
+		time->offset_ms = 0;
+	}
+	time->offset_ms += is_selector ? expr->selector.offset_ms : expr->subquery.offset_ms;
+	time->is_done = is_selector;
+}
+
+/* The labels that the matchers name are those that are taken; must any of them be there? */
+static int put_info_labels(struct builder *builder, const struct expr *call, struct plan_node *node)
+{
+	const struct expr *given = call->call.nargs > 1 ? call->call.args[1] : NULL;
+	uint32_t n = given ? given->selector.nmatchers : 0;
+	struct names names = { ARENA_ARRAY(&builder->scratch, struct slice, n + 1), 0 };
+
+	if (!names.items)
+		return ERR_NOMEM;
+	node->info_optional = true;
+	node->info_names = !given;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct matcher *matcher = &given->selector.matchers[i];
+
+		if (slice_is(matcher_name(matcher), METRIC_NAME)) {
+			node->info_names = node->info_names || names_info(matcher);
+			continue;
+		}
+		names.items[names.n++] = matcher_name(matcher);
+		node->info_optional = node->info_optional && matcher_is_match(matcher, SLICE(""));
+	}
+	return names_canonical(&names, &builder->scratch, &node->labels);
+}
+
+static int build_info(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = { .op = PLAN_CALL,
+				  .type = VALUE_VECTOR,
+				  .function = expr->call.function,
+				  .nchildren = 3 };
+	struct plan_node times = { .op = PLAN_CALL,
+				   .type = VALUE_VECTOR,
+				   .function = &functions[FN_TIMESTAMP],
+				   .nchildren = 1 };
+	struct info_time time = { .at = AT_NONE };
+	struct matcher default_name;
+	struct expr selector;
+	uint32_t children[3];
+	const struct expr *given = expr->call.nargs > 1 ? expr->call.args[1] : NULL;
+	int error = info_default_name(given, &default_name);
+
+	if (error)
+		return error;
+	expr_walk(expr->call.args[0], note_time, &time);
+	error = info_selector(builder, expr, &default_name, &selector);
+	selector.at = time.at;
+	selector.at_ms = time.at_ms;
+	selector.selector.offset_ms = time.offset_ms;
+	if (!error)
+		error = build(builder, expr->call.args[0], &children[0]);
+	if (!error)
+		error = build_selector(builder, &selector, &children[1]);
+	times.children = &children[1];
+	if (!error)
+		error = intern(builder, &times, &children[2]);
+	if (!error)
+		error = put_info_labels(builder, expr, &node);
+	node.children = children;
+	if (!error)
+		error = intern(builder, &node, out);
+	matcher_fini(&default_name);
+	return error;
+}
+
+/* histogram_quantiles(v, "l", q, …): histogram_quantile(q, v) of each, labelled, put together. */
+
+static int build_quantile(struct builder *builder, const struct expr *expr, uint32_t vector,
+			  uint32_t label, uint32_t at, uint32_t *out)
+{
+	uint32_t children[3] = { 0, vector, label };
+	struct plan_node quantile = { .op = PLAN_CALL,
+				      .type = VALUE_VECTOR,
+				      .function = &functions[FN_HISTOGRAM_QUANTILE],
+				      .place = expr->call.args[at]->offset,
+				      .vector_place = expr->call.args[0]->offset,
+				      .children = children,
+				      .nchildren = 2 };
+	struct plan_node node = { .op = PLAN_CALL,
+				  .type = VALUE_VECTOR,
+				  .function = expr->call.function,
+				  .children = children,
+				  .nchildren = 3 };
+	uint32_t q, id;
+	int error = build(builder, expr->call.args[at], &q);
+
+	children[0] = q;
+	if (!error)
+		error = intern(builder, &quantile, &id);
+	children[0] = id;
+	children[1] = q;
+	return error ? error : intern(builder, &node, out);
+}
+
+static int build_quantiles(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node both = { .op = PLAN_BINARY,
+				  .type = VALUE_VECTOR,
+				  .binary = OP_OR,
+				  .card = CARD_MANY_TO_MANY,
+				  .nchildren = 2 };
+	uint32_t vector, label, children[2];
+	int error = build(builder, expr->call.args[0], &vector);
+
+	if (!error)
+		error = build(builder, expr->call.args[1], &label);
+	if (!error)
+		error = build_quantile(builder, expr, vector, label, 2, out);
+	for (uint32_t i = 3; i < expr->call.nargs && !error; i++) {
+		children[0] = *out;
+		error = build_quantile(builder, expr, vector, label, i, &children[1]);
+		both.children = children;
+		if (!error)
+			error = intern(builder, &both, out);
+	}
+	return error;
+}
+
 static int build_call(struct builder *builder, const struct expr *expr, uint32_t *out)
 {
 	const struct function *function = expr->call.function;
@@ -507,6 +734,9 @@ static int build_call(struct builder *builder, const struct expr *expr, uint32_t
 	uint32_t *children = ARENA_ARRAY(&builder->scratch, uint32_t, expr->call.nargs + 1);
 	const struct expr *range = range_argument(expr);
 
+	node.place = place_of(expr);
+	node.vector_place =
+		expr->call.nargs ? expr->call.args[expr->call.nargs - 1]->offset : expr->offset;
 	if (!children)
 		return ERR_NOMEM;
 	int error = put_range(builder, expr, range, &node, children);
@@ -524,6 +754,12 @@ static int build_call(struct builder *builder, const struct expr *expr, uint32_t
 		return error;
 	if (function->id == FN_TIME)
 		node = (struct plan_node){ .op = PLAN_TIME, .type = VALUE_SCALAR };
+	if (node.nchildren == 0 && strcmp(function->arguments, "v") == 0) {
+		/* hour(): of the evaluation's time. */
+		error = build_now(builder, &children[node.nchildren++]);
+		if (error)
+			return error;
+	}
 	node.children = children;
 	return intern(builder, &node, out);
 }
@@ -594,6 +830,8 @@ static int intern_binary(struct builder *builder, const struct expr *expr, const
 		.on = expr->binary.on,
 		.card = expr->binary.card,
 		.nchildren = 2,
+		.fills = { expr->binary.fills[0], expr->binary.fills[1] },
+		.fill = { expr->binary.fill[0], expr->binary.fill[1] },
 	};
 	uint32_t children[2];
 	int error = intern_value(builder, left, &children[0]);
@@ -629,6 +867,8 @@ static int build_aggregate(struct builder *builder, const struct expr *expr, uin
 		.aggregate = expr->aggregate.op,
 		.without = expr->aggregate.without,
 		.nchildren = expr->aggregate.param ? 2 : 1,
+		.place = (expr->aggregate.param ? expr->aggregate.param : expr->aggregate.operand)
+				 ->offset,
 	};
 	uint32_t children[2];
 	const struct expr *operand = without_parens(expr->aggregate.operand);
@@ -642,6 +882,23 @@ static int build_aggregate(struct builder *builder, const struct expr *expr, uin
 		error = names_canonical(&expr->aggregate.labels, &builder->scratch, &node.labels);
 	node.children = children;
 	return error ? error : intern(builder, &node, out);
+}
+
+static int build_function(struct builder *builder, const struct expr *expr, struct value *out)
+{
+	switch (expr->call.function->id) {
+	case FN_PI:
+		put_constant(M_PI, out);
+		return 0;
+	case FN_INFO:
+		builder->aggregate = NULL;
+		return build_info(builder, expr, &out->id);
+	case FN_HISTOGRAM_QUANTILES:
+		builder->aggregate = NULL;
+		return build_quantiles(builder, expr, &out->id);
+	default:
+		return build_call(builder, expr, &out->id);
+	}
 }
 
 /* Recursion is bounded by the tree's height. */
@@ -659,7 +916,7 @@ static int build_value(struct builder *builder, const struct expr *expr, struct 
 	case EXPR_SUBQUERY:
 		return build_subquery(builder, expr, &out->id);
 	case EXPR_CALL:
-		return build_call(builder, expr, &out->id);
+		return build_function(builder, expr, out);
 	case EXPR_UNARY:
 		return build_unary(builder, expr, out);
 	case EXPR_BINARY:
@@ -683,13 +940,37 @@ static int build(struct builder *builder, const struct expr *expr, uint32_t *out
 	return error ? error : intern_value(builder, &value, out);
 }
 
+static int build_finish(struct builder *builder, uint32_t *root)
+{
+	struct plan_node node = { .op = PLAN_FINISH, .type = VALUE_VECTOR, .nchildren = 1 };
+	uint32_t child = *root;
+
+	node.children = &child;
+	return intern(builder, &node, root);
+}
+
+/* A range by itself: what last_over_time() reads of it is looked at. */
+static int build_range(struct builder *builder, const struct expr *expr, uint32_t *out)
+{
+	struct plan_node node = { .type = VALUE_VECTOR, .function = &functions[FN_LAST_OVER_TIME] };
+	uint32_t child;
+	int error = put_range(builder, NULL, without_parens(expr), &node, &child);
+
+	node.children = &child;
+	return error ? error : intern(builder, &node, out);
+}
+
 int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root)
 {
 	struct builder builder = { .plan = plan };
 
-	assert(expr->type != VALUE_MATRIX && expr->type != VALUE_NONE);
+	assert(expr->type != VALUE_NONE);
 	arena_init(&builder.scratch, 0);
-	int error = build(&builder, expr, root);
+	int error = expr->type == VALUE_MATRIX ? build_range(&builder, expr, root)
+					       : build(&builder, expr, root);
+
+	if (!error && plan->delayed_names && expr->type == VALUE_VECTOR)
+		error = build_finish(&builder, root);
 
 	arena_fini(&builder.scratch);
 	return error;

@@ -42,6 +42,7 @@ enum plan_op {
 	PLAN_NEGATE,
 	PLAN_BINARY,	/* operands vector or scalar in any mix */
 	PLAN_AGGREGATE, /* children: operand, then the parameter if any */
+	PLAN_FINISH,	/* with delayed_names, above an expression: what is marked loses its name */
 };
 
 /* A selector of the plan: distinct matchers. */
@@ -131,6 +132,8 @@ struct plan_node {
 	bool on; /* binary: on(labels), else ignoring(labels) */
 	enum match_card card;
 	struct names include;
+	bool fills[2]; /* left, right: what stands for a missing element */
+	double fill[2];
 	enum aggregate_op aggregate;
 	bool without;
 	struct names labels; /* of on/ignoring, by/without: sorted, unique */
@@ -140,6 +143,16 @@ struct plan_node {
 	 */
 	const struct label *absent_labels;
 	uint32_t nabsent_labels;
+	/*
+	 * info(): `labels` are those that are taken (none: all). Is an element without an info
+	 * series kept? Are elements that match the names of the info metrics left as they are?
+	 */
+	bool info_optional, info_names;
+	/*
+	 * Where in its expression what it may complain of stands, for notes: of whoever came first,
+	 * and no part of its identity.
+	 */
+	uint32_t place, vector_place; /* vector_place: of the last argument */
 	uint64_t hash;
 };
 
@@ -153,6 +166,11 @@ struct plan {
 	struct plan_grid *grids; /* the first is the rules' own */
 	uint32_t ngrids, grids_cap;
 	uint32_t nodes_max;	 /* PLAN_NODES_MAX unless a test says less */
+	/*
+	 * Metric names are removed at the end of an expression, not by each function: so that
+	 * label_replace() may still read them. To be set before anything is added.
+	 */
+	bool delayed_names;
 	int64_t subquery_step_ms; /* of subqueries without a step; PLAN_SUBQUERY_STEP_MS at first */
 	struct arena arena;
 	struct plan_index *index; /* the hash-consing tables */
@@ -161,8 +179,8 @@ struct plan {
 struct plan *plan_new(void);
 void plan_free(struct plan *plan);
 /*
- * Adds a checked expression of any type but a range vector; *root is the id of its node. The plan
- * keeps nothing of the tree. ERR_LIMIT, ERR_NOMEM: what was added by then stays, and does no harm.
+ * Adds a checked expression; *root is the id of its node. A range vector by itself becomes its
+ * last_over_time(): see binding_range(). The plan keeps nothing of the tree. ERR_LIMIT, ERR_NOMEM: what was added by then stays, and does no harm.
  */
 int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root);
 /*

@@ -95,6 +95,9 @@ void plan_node_format(const struct plan *plan, const struct plan_node *node, str
 	case PLAN_AGGREGATE:
 		format_aggregate(node, out);
 		break;
+	case PLAN_FINISH:
+		buf_add_str(out, "removal of names");
+		break;
 	}
 }
 

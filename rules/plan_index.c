@@ -56,6 +56,11 @@ uint64_t plan_node_hash(const struct plan_node *node)
 	state = hash_text(state, node->string);
 	state = hash_number(state, (uint64_t)node->binary << 8 | (uint64_t)node->card << 4 |
 					   (uint64_t)node->is_bool << 1 | (uint64_t)node->on);
+	for (int side = 0; side < 2; side++)
+		if (node->fills[side])
+			state = hash_number(hash_number(state, (uint64_t)side + 1),
+					    number_bits(node->fill[side]));
+	state = hash_number(state, (uint64_t)node->info_optional << 1 | node->info_names);
 	state = hash_number(state, (uint64_t)node->aggregate << 1 | (uint64_t)node->without);
 	state = hash_names(state, &node->include);
 	state = hash_names(state, &node->labels);
@@ -76,6 +81,15 @@ static bool absent_labels_are_equal(const struct plan_node *a, const struct plan
 	return true;
 }
 
+static bool fills_are_equal(const struct plan_node *a, const struct plan_node *b)
+{
+	for (int side = 0; side < 2; side++)
+		if (a->fills[side] != b->fills[side] ||
+		    (a->fills[side] && number_bits(a->fill[side]) != number_bits(b->fill[side])))
+			return false;
+	return true;
+}
+
 bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 {
 	return a->op == b->op && a->type == b->type && a->function == b->function &&
@@ -87,7 +101,9 @@ bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 	       a->is_bool == b->is_bool && a->on == b->on && a->card == b->card &&
 	       a->aggregate == b->aggregate && a->without == b->without &&
 	       names_is_equal(&a->include, &b->include) && names_is_equal(&a->labels, &b->labels) &&
-	       absent_labels_are_equal(a, b) && a->nchildren == b->nchildren &&
+	       absent_labels_are_equal(a, b) && fills_are_equal(a, b) &&
+	       a->info_optional == b->info_optional && a->info_names == b->info_names &&
+	       a->nchildren == b->nchildren &&
 	       (a->nchildren == 0 ||
 		memcmp(a->children, b->children, a->nchildren * sizeof(*a->children)) == 0);
 }

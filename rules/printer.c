@@ -167,12 +167,33 @@ static void format_matching(const struct expr *expr, struct buf *out)
 	}
 }
 
+static void format_fill(const struct expr *expr, struct buf *out)
+{
+	const double *fill = expr->binary.fill;
+	const bool *fills = expr->binary.fills;
+
+	if (fills[0] && fills[1] && memcmp(&fill[0], &fill[1], sizeof(*fill)) == 0) {
+		buf_add_str(out, " fill (");
+		number_format_g(fill[0], out);
+		buf_add_char(out, ')');
+		return;
+	}
+	for (int side = 0; side < 2; side++) {
+		if (!fills[side])
+			continue;
+		buf_add_str(out, side ? " fill_right (" : " fill_left (");
+		number_format_g(fill[side], out);
+		buf_add_char(out, ')');
+	}
+}
+
 static void format_binary(const struct expr *expr, struct buf *out)
 {
 	expr_format(expr->binary.left, out);
 	buf_printf(out, " %s%s", binary_op_text(expr->binary.op),
 		   expr->binary.is_bool ? " bool" : "");
 	format_matching(expr, out);
+	format_fill(expr, out);
 	buf_add_char(out, ' ');
 	expr_format(expr->binary.right, out);
 }

@@ -79,6 +79,8 @@ struct rule_set {
 struct rule_set_options {
 	int64_t interval_ms;	 /* of groups that name none */
 	int64_t query_offset_ms; /* likewise */
+	int64_t subquery_step_ms; /* of subqueries that name none; 0: PLAN_SUBQUERY_STEP_MS */
+	bool delayed_names;	  /* metric names are removed at the end of an expression */
 	size_t rules_max;
 	const struct slice *runbooks; /* names that `run` may use; NULL: not checked */
 	size_t nrunbooks;

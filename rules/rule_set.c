@@ -11,7 +11,7 @@
 /* Bytes of annotations that are kept of one alert, so that they fit into a label set. */
 #define ANNOTATIONS_BYTES_MAX (LABELS_BYTES_MAX - 1024)
 
-static struct rule_set *set_new(void)
+static struct rule_set *set_new(const struct rule_set_options *options)
 {
 	struct rule_set *set = calloc(1, sizeof(*set));
 	if (!set)
@@ -24,6 +24,9 @@ static struct rule_set *set_new(void)
 		free(set);
 		return NULL;
 	}
+	if (options->subquery_step_ms)
+		set->plan->subquery_step_ms = options->subquery_step_ms;
+	set->plan->delayed_names = options->delayed_names;
 	return set;
 }
 
@@ -262,7 +265,7 @@ static bool was_given_before(const char *const *paths, size_t i)
 int rule_set_load(const char *const *paths, size_t n, const struct rule_set_options *options,
 		  struct diag_list *diags, struct rule_set **out)
 {
-	struct rule_set *set = set_new();
+	struct rule_set *set = set_new(options);
 	if (!set)
 		return ERR_NOMEM;
 	struct rule_loader loader = { .arena = &set->arena, .diags = diags, .options = options };
@@ -282,7 +285,7 @@ int rule_set_load(const char *const *paths, size_t n, const struct rule_set_opti
 int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
 		       struct diag_list *diags, struct rule_set **out)
 {
-	struct rule_set *set = set_new();
+	struct rule_set *set = set_new(options);
 	if (!set)
 		return ERR_NOMEM;
 	struct rule_loader loader = { .arena = &set->arena, .diags = diags, .options = options };

@@ -93,15 +93,21 @@ struct query {
 	struct expr *expr; /* NULL: does not parse */
 };
 
-static inline bool query_init(struct query *query, const char *text, size_t len)
+/* Parses, but works out no times that depend on the query. */
+static inline bool query_parse(struct query *query, const char *text, size_t len)
 {
 	query->text = slice_dup((struct slice){ text, len });
 	query->source = (struct source){ .text = { query->text, len }, .line0 = 1, .column0 = 1 };
 	query->expr = NULL;
 	arena_init(&query->arena, 0);
 	diag_list_init(&query->diags);
+	return expr_parse(&query->source, &query->arena, &query->diags, &query->expr) == 0;
+}
+
+static inline bool query_init(struct query *query, const char *text, size_t len)
+{
 	static const struct query_bounds bounds; /* of an instant query: lengths of 0 */
-	return expr_parse(&query->source, &query->arena, &query->diags, &query->expr) == 0 &&
+	return query_parse(query, text, len) &&
 	       expr_resolve(query->expr, &bounds, &query->source, &query->diags) == 0;
 }
 

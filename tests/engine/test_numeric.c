@@ -135,7 +135,8 @@ static double of_buckets(double q, const struct bucket *buckets, size_t n)
 {
 	struct bucket copy[8];
 	memcpy(copy, buckets, n * sizeof(*copy));
-	return bucket_quantile(q, copy, n);
+	bool mended;
+	return bucket_quantile(q, copy, n, &mended);
 }
 
 START_TEST(buckets_are_sorted_merged_and_levelled)

@@ -196,6 +196,12 @@ static struct kind put_range(struct text *text)
 		{ "present_over_time(", true },
 		{ "absent_over_time(", true },
 		{ "predict_linear(", false },
+		{ "mad_over_time(", false },
+		{ "ts_of_first_over_time(", true },
+		{ "ts_of_last_over_time(", true },
+		{ "ts_of_min_over_time(", true },
+		{ "ts_of_max_over_time(", true },
+		{ "double_exponential_smoothing(", false },
 	};
 	uint32_t f = below(sizeof(choices) / sizeof(*choices));
 	put(text, "%s", choices[f].name);
@@ -207,12 +213,34 @@ static struct kind put_range(struct text *text)
 		put(text, "[%s]", PICK("1m", "90s", "5m", "2m", "10m"));
 	}
 	put_offset(text);
-	put(text, strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)" : ")");
+	put(text, strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)"
+		  : choices[f].name[0] == 'd' && choices[f].name[1] == 'o'
+			  ? PICK(", 0.3, 0.5)", ", 0.3, 0.5)", ", 1, 0.5)")
+			  : ")");
 	return (struct kind){ true, choices[f].exact };
+}
+
+static struct kind put_edges(struct text *text)
+{
+	if (chance(20)) {
+		put_selector(text, NULL);
+		put(text, " smoothed");
+		return (struct kind){ true, false };
+	}
+	bool anchored = chance(50);
+	put(text, "%s(", anchored || chance(10) ? PICK("rate", "increase", "delta", "changes", "resets")
+						: PICK("rate", "increase", "delta"));
+	put_selector(text, NULL);
+	put(text, "[%s] %s", PICK("1m", "90s", "2m"), anchored ? "anchored" : "smoothed");
+	put_offset(text);
+	put(text, ")");
+	return (struct kind){ true, false };
 }
 
 static struct kind put_leaf(struct text *text)
 {
+	if (chance(8))
+		return put_edges(text);
 	if (chance(50))
 		return put_range(text);
 	bool exact = chance(85);
@@ -245,6 +273,25 @@ static struct kind put_aggregate(struct text *text, int depth)
 	return (struct kind){ counts || (in.equal && !recurs && !(adds && !in.exact)), exact };
 }
 
+static struct kind put_rare_aggregate(struct text *text, int depth)
+{
+	struct text operand = { .len = 0 };
+	struct kind in = put_vector(&operand, depth - 1);
+	const char *by = PICK("by", "without");
+	if (in.equal && chance(60)) {
+		put(text, "count_values %s (%s) (\"%s\", %s)", by, labels_list(),
+		    PICK("v", "a", "__name__", ""), operand.bytes);
+		return (struct kind){ true, true };
+	}
+	if (chance(50))
+		put(text, "limitk %s (%s) (%s, %s)", by, labels_list(),
+		    PICK("1", "2", "0", "100", "NaN"), operand.bytes);
+	else
+		put(text, "limit_ratio(%s, %s)", PICK("0.5", "-0.5", "1", "-1", "0.1", "NaN"),
+		    operand.bytes);
+	return in;
+}
+
 /* Without ties: which of equal elements is picked is the implementation's. */
 static struct kind put_pick(struct text *text)
 {
@@ -263,7 +310,30 @@ static struct kind put_function(struct text *text, int depth)
 	struct text operand = { .len = 0 };
 	struct kind in = put_vector(&operand, depth - 1);
 	const char *v = operand.bytes;
-	switch (below(12)) {
+	switch (below(16)) {
+	case 12:
+		put(text, "%s(%s)",
+		    PICK("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+			 "asinh", "acosh", "atanh", "deg", "rad"),
+		    v);
+		return (struct kind){ in.equal, false };
+	case 13:
+		if (!in.equal)
+			put(text, "abs(%s)", v);
+		else
+			put(text, "%s(%s%s)",
+			    PICK("minute", "hour", "day_of_week", "day_of_month", "day_of_year",
+				 "days_in_month", "month", "year"),
+			    v, PICK(" * 86399", "* -100000", ""));
+		return in.equal ? (struct kind){ true, true } : in;
+	case 14:
+		put(text, "%s(%s, \"a\")", PICK("sort_by_label", "sort_by_label_desc"), v);
+		return in;
+	case 15:
+		put(text, "info(%s%s)", v,
+		    PICK("", ", {version=~\".+\"}", ", {version=~\".*\"}",
+			 ", {__name__=~\"target_info|m\"}", ", {a=\"1\",__name__!=\"n\"}"));
+		return in;
 	case 0:
 		put(text, "abs(%s)", v);
 		return in;
@@ -350,6 +420,7 @@ static struct kind put_join(struct text *text, int depth)
 	bool is_bool = compares && chance(40);
 	if (is_bool)
 		put(text, " bool");
+	bool fills = chance(15);
 	if (chance(50)) {
 		put(text, " %s",
 		    PICK("on(a, b)", "on(a)", "ignoring(c)", "ignoring(b, c)", "on(a, job)",
@@ -358,6 +429,9 @@ static struct kind put_join(struct text *text, int depth)
 			put(text, " %s%s", PICK("group_left", "group_right"),
 			    PICK("", "()", "(c)", "(d)", "(c, d)"));
 	}
+	if (fills)
+		put(text, " %s", PICK("fill(0)", "fill_left(1)", "fill_right(-1)", "fill(NaN)",
+				      "fill_left(1) fill_right(2)"));
 	put(text, " (%s))", right.bytes);
 	/* fmod() of inexact numbers jumps. */
 	return (struct kind){ equal && true, compares && (is_bool || (l.exact && r.exact)) };
@@ -375,8 +449,16 @@ static struct kind put_set(struct text *text, int depth)
 
 static struct kind put_histogram(struct text *text)
 {
-	put(text, "histogram_quantile(%s, ",
-	    PICK("0.5", "0.9", "0", "1", "-1", "2", "NaN", "scalar(n)"));
+	bool many = chance(20);
+	if (chance(30))
+		put(text, "histogram_fraction(%s, %s, ", PICK("0", "-1", "0.3", "NaN", "-Inf"),
+		    PICK("1", "0.7", "0", "Inf", "3"));
+	else if (many)
+		put(text, "histogram_quantiles(");
+	else
+		put(text, "histogram_quantile(%s, ",
+		    PICK("0.5", "0.9", "0", "1", "-1", "2", "NaN", "scalar(n)"));
+	many = text->bytes[text->len - 1] == '(';
 	switch (below(3)) {
 	case 0:
 		put(text, "h_bucket");
@@ -387,6 +469,8 @@ static struct kind put_histogram(struct text *text)
 	default:
 		put(text, "sum by (le%s) (h_bucket)", PICK("", ", a"));
 	}
+	if (many)
+		put(text, ", \"q\", 0.5, %s", PICK("1", "0.9", "scalar(n)"));
 	put(text, ")");
 	return (struct kind){ true, false };
 }
@@ -401,6 +485,9 @@ static struct kind put_vector(struct text *text, int depth)
 	case 2:
 		return put_leaf(text);
 	case 3:
+		if (chance(30))
+			return put_rare_aggregate(text, depth);
+		return put_aggregate(text, depth);
 	case 4:
 		return put_aggregate(text, depth);
 	case 5:
@@ -449,8 +536,11 @@ static void birth(struct run *run)
 {
 	char text[256];
 	size_t len = 0;
-	uint32_t which = below(10);
-	const char *name = which < 4 ? "m" : which < 7 ? "n" : which < 9 ? "u" : "h_bucket";
+	uint32_t which = below(11);
+	const char *name = which < 4 ? "m" : which < 7 ? "n"
+					     : which < 9 ? "u"
+					     : which < 10 ? "h_bucket"
+							  : "target_info";
 	if (run->nlive == SERIES_MAX)
 		return;
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "%s{", name);
@@ -466,6 +556,9 @@ static void birth(struct run *run)
 	if (which == 9)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "le=\"%s\",",
 					PICK("0.1", "1", "5", "+Inf", "1.0", "-1", "odd", "1e1"));
+	if (which == 10)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"job=\"j\",version=\"%u\",", below(3));
 	snprintf(text + len, sizeof(text) - len, "}");
 	struct series *series = world_series_of(&run->world, text);
 	for (size_t i = 0; i < run->nlive; i++)

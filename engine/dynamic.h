@@ -1,0 +1,38 @@
+/*
+ * Rows that come into being when a node is evaluated: those of count_values(), info(), fill(…),
+ * whose labels depend on the values or on who is present. Private to engine/.
+ *
+ * An evaluation collects label sets with values; dynamic_finish() finds or makes their rows, fills
+ * the columns and lets the nodes above follow, as binding_extend() does. (Those come later in the
+ * order of evaluation, so none of them is under way but subqueries, which follow at any time.) Rows
+ * stay when they are absent, so that ids are stable from one evaluation to the next, until there
+ * are many of them.
+ */
+#ifndef TOCSIN_ENGINE_DYNAMIC_H
+#define TOCSIN_ENGINE_DYNAMIC_H
+
+#include "engine/node.h"
+
+/* Absent rows that a node keeps beside as many as are present. */
+#define DYNAMIC_ROWS_KEPT_MAX 1024
+
+struct dynamic_outcome {
+	uint32_t lset; /* a reference */
+	double value;
+	bool absent; /* a filter holds it back: only its labels count */
+};
+
+struct dynamic {
+	struct id_map by_lset; /* rows */
+	struct dynamic_outcome *outcomes; /* of the evaluation */
+	uint32_t n, cap;
+};
+
+void dynamic_begin(struct binding *binding, struct dynamic *dynamic);
+/* Takes the reference (LSET_NONE: ERR_NOMEM). */
+int dynamic_add(struct binding *binding, struct dynamic *dynamic, uint32_t lset, double value);
+/* ERR_EVAL when two outcomes have the same labels. */
+int dynamic_finish(struct binding *binding, struct node *node, struct dynamic *dynamic);
+void dynamic_fini(struct binding *binding, struct dynamic *dynamic);
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * Binary operators between two vectors with fill(…): where one side lacks a partner, one is made of
+ * the signature's labels and the fill value. (With group_right the many side counts as the left
+ * one, as in Prometheus, which changes sides before it fills.) So the rows depend on who is present, and matching is
+ * done at each evaluation.
+ */
+#include <stdlib.h>
+
+#include "engine/dynamic.h"
+#include "engine/operators.h"
+
+struct fill {
+	struct dynamic dynamic;
+	uint32_t *labels, nlabels; /* symbols of on(…), or of ignoring(…) and the metric name */
+	uint32_t *include, ninclude;
+	struct id_map partners; /* by signature: the row of the one side */
+	struct id_map matched; /* by signature: was it matched? */
+	struct id_map seen; /* by labels of the result */
+};
+
+static int shape_fill(struct binding *b, struct node *node)
+{
+	const struct plan_node *p = node->plan;
+	struct fill *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	int err = symbols_take(b, &p->labels, !p->on, &state->labels, &state->nlabels);
+	return err ? err
+		   : symbols_take(b, &p->include, false, &state->include, &state->ninclude);
+}
+
+static void clear_map(struct id_map *map)
+{
+	id_map_fini(map);
+	*map = (struct id_map){ .slots = NULL };
+}
+
+static void clear_maps(struct binding *b, struct fill *state)
+{
+	/* The keys of both are references. */
+	for (uint32_t i = 0; state->partners.slots && i <= state->partners.mask; i++)
+		if (state->partners.slots[i].key != ID_MAP_NONE)
+			lset_unref(b->lsets, state->partners.slots[i].key);
+	for (uint32_t i = 0; state->matched.slots && i <= state->matched.mask; i++)
+		if (state->matched.slots[i].key != ID_MAP_NONE)
+			lset_unref(b->lsets, state->matched.slots[i].key);
+	clear_map(&state->partners);
+	clear_map(&state->matched);
+	clear_map(&state->seen);
+}
+
+static void fini_fill(struct binding *b, struct node *node)
+{
+	struct fill *state = node->state;
+	if (!state)
+		return;
+	clear_maps(b, state);
+	dynamic_fini(b, &state->dynamic);
+	if (state->labels)
+		symbols_give(b, state->labels, state->nlabels);
+	if (state->include)
+		symbols_give(b, state->include, state->ninclude);
+	free(state);
+}
+
+static uint32_t signature(struct binding *b, const struct node *node, uint32_t lset)
+{
+	const struct fill *state = node->state;
+	return (node->plan->on ? lset_only : lset_without)(b->lsets, lset, state->labels,
+							   state->nlabels);
+}
+
+/* The labels of the result for a pair; either may be made up. */
+static uint32_t result_lset(struct binding *b, const struct node *node, uint32_t many, uint32_t one)
+{
+	const struct plan_node *p = node->plan;
+	const struct fill *state = node->state;
+	uint32_t lset = many, next;
+	lset_ref(b->lsets, lset);
+	if (p->card == CARD_ONE_TO_ONE) {
+		/* Of ignoring(…) the last is the metric name, which goes with the rest or not. */
+		next = p->on ? lset_only(b->lsets, lset, state->labels, state->nlabels)
+			     : lset_without(b->lsets, lset, state->labels,
+				    state->nlabels - symbols_hidden(b));
+		lset_unref(b->lsets, lset);
+		lset = next;
+	} else if (state->ninclude) {
+		next = lset_take_from(b->lsets, lset, one, state->include, state->ninclude);
+		lset_unref(b->lsets, lset);
+		lset = next;
+	}
+	if (lset == LSET_NONE || (binary_op_is_comparison(p->binary) && !p->is_bool))
+		return lset;
+	next = binding_nameless(b, lset);
+	lset_unref(b->lsets, lset);
+	return next;
+}
+
+static int put_pair(struct binding *b, struct node *node, uint32_t many, double many_value,
+		    uint32_t one, double one_value)
+{
+	const struct plan_node *p = node->plan;
+	struct fill *state = node->state;
+	bool swapped = p->card == CARD_ONE_TO_MANY;
+	double left = swapped ? one_value : many_value, right = swapped ? many_value : one_value;
+	uint32_t lset = result_lset(b, node, many, one);
+	if (lset == LSET_NONE)
+		return ERR_NOMEM;
+	if (p->card != CARD_ONE_TO_ONE && id_map_find(&state->seen, lset) != ID_MAP_NONE) {
+		lset_unref(b->lsets, lset);
+		return node_fail(node, "multiple matches for labels: "
+				       "grouping labels must ensure unique matches");
+	}
+	if (!id_map_put(&state->seen, lset, 1)) {
+		lset_unref(b->lsets, lset);
+		return ERR_NOMEM;
+	}
+	bool holds = !binary_op_is_trim(p->binary);
+	double value = left;
+	if (!binary_op_is_comparison(p->binary))
+		value = operator_compute(p->binary, left, right);
+	else if (p->is_bool)
+		value = operator_holds(p->binary, left, right);
+	else
+		holds = operator_holds(p->binary, left, right);
+	/* What a filter holds back is remembered by the id of its labels: these must live. */
+	if (holds)
+		return dynamic_add(b, &state->dynamic, lset, value);
+	int err = dynamic_add(b, &state->dynamic, lset, 0);
+	if (!err)
+		state->dynamic.outcomes[state->dynamic.n - 1].absent = true;
+	return err;
+}
+
+static int find_partners(struct binding *b, struct node *node, const struct node *one)
+{
+	struct fill *state = node->state;
+	int err = 0;
+	FOR_BITS (row, one->present, 0, one->n) {
+		if (err)
+			break;
+		uint32_t key = signature(b, node, one->rows->lsets[row]);
+		if (key == LSET_NONE)
+			return ERR_NOMEM;
+		if (id_map_find(&state->partners, key) != ID_MAP_NONE) {
+			lset_unref(b->lsets, key);
+			err = node_fail(node,
+					"found duplicate series for the match group on the %s "
+					"hand-side of the operation;many-to-many matching not "
+					"allowed: matching labels must be unique on one side",
+					node->plan->card == CARD_ONE_TO_MANY ? "left" : "right");
+		} else if (!id_map_put(&state->partners, key, row)) {
+			lset_unref(b->lsets, key);
+			err = ERR_NOMEM;
+		}
+	}
+	return err;
+}
+
+static int match_row(struct binding *b, struct node *node, const struct node *many,
+		     const struct node *one, uint32_t row, bool fills_one, double fill)
+{
+	struct fill *state = node->state;
+	uint32_t lset = many->rows->lsets[row], key = signature(b, node, lset);
+	if (key == LSET_NONE)
+		return ERR_NOMEM;
+	uint32_t partner = id_map_find(&state->partners, key);
+	bool again = id_map_find(&state->matched, key) != ID_MAP_NONE;
+	int err = 0;
+	if (partner == ID_MAP_NONE && !fills_one) {
+		lset_unref(b->lsets, key);
+		return 0;
+	}
+	if (again && node->plan->card == CARD_ONE_TO_ONE)
+		err = node_fail(node, "multiple matches for labels: many-to-one matching must be "
+				      "explicit (group_left/group_right)");
+	else if (partner != ID_MAP_NONE)
+		err = put_pair(b, node, lset, many->values[row], one->rows->lsets[partner],
+			       one->values[partner]);
+	else
+		err = put_pair(b, node, lset, many->values[row], key, fill);
+	if (!again && !err && id_map_put(&state->matched, key, 1))
+		return 0; /* the reference went there */
+	lset_unref(b->lsets, key);
+	return err || again ? err : ERR_NOMEM;
+}
+
+/* The rows of the one side that nobody matched. */
+static int fill_many(struct binding *b, struct node *node, const struct node *one, double fill)
+{
+	struct fill *state = node->state;
+	int err = 0;
+	for (uint32_t i = 0; state->partners.slots && i <= state->partners.mask && !err; i++) {
+		struct id_map_slot slot = state->partners.slots[i];
+		if (slot.key == ID_MAP_NONE || id_map_find(&state->matched, slot.key) != ID_MAP_NONE)
+			continue;
+		err = put_pair(b, node, slot.key, fill, one->rows->lsets[slot.value],
+			       one->values[slot.value]);
+	}
+	return err;
+}
+
+static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		     int64_t *units)
+{
+	const struct plan_node *p = node->plan;
+	struct fill *state = node->state;
+	uint32_t many_side = p->card == CARD_ONE_TO_MANY, one_side = !many_side;
+	const struct node *many = node->children[many_side], *one = node->children[one_side];
+	clear_maps(b, state);
+	dynamic_begin(b, &state->dynamic);
+	*units -= (many->n + one->n) * 8; /* labels are made */
+	int err = find_partners(b, node, one);
+	FOR_BITS (row, many->present, 0, many->n)
+		if (!err)
+			err = match_row(b, node, many, one, row, p->fills[1], p->fill[1]);
+	if (!err && p->fills[0])
+		err = fill_many(b, node, one, p->fill[0]);
+	return err ? err : dynamic_finish(b, node, &state->dynamic);
+}
+
+const struct node_kind node_fill = {
+	.name = "join with fill",
+	.makes_rows = true,
+	.shape = shape_fill,
+	.eval = eval_fill,
+	.fini = fini_fill,
+};

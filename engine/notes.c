@@ -1,0 +1,48 @@
+#include "engine/notes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void notes_fini(struct notes *notes)
+{
+	for (uint32_t i = 0; i < notes->n; i++)
+		free(notes->items[i].text);
+	notes->n = 0;
+}
+
+static bool is_known(const struct notes *notes, const struct note *note)
+{
+	for (uint32_t i = 0; i < notes->n; i++)
+		if (notes->items[i].kind == note->kind && notes->items[i].place == note->place &&
+		    strcmp(notes->items[i].text, note->text) == 0)
+			return true;
+	return false;
+}
+
+void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const char *format, ...)
+{
+	struct note note = { kind, place, NULL };
+	va_list args;
+	va_start(args, format);
+	int n = vasprintf(&note.text, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if (notes->n == NOTES_MAX || is_known(notes, &note))
+		free(note.text);
+	else
+		notes->items[notes->n++] = note;
+}
+
+void note_format(const struct note *note, struct slice query, struct buf *out)
+{
+	unsigned line = 1, column = 1;
+	for (size_t i = 0; i < note->place && i < query.len; i++) {
+		column = query.ptr[i] == '\n' ? 1 : column + 1;
+		line += query.ptr[i] == '\n';
+	}
+	buf_printf(out, "PromQL %s: %s (%u:%u)", note->kind == NOTE_WARNING ? "warning" : "info",
+		   note->text, line, column);
+}

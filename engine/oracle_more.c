@@ -1,0 +1,398 @@
+/* The oracle's rarer parts: count_values, limits, fill, info, edges of ranges, the calendar. */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "engine/calendar.h"
+#include "engine/oracle_internal.h"
+
+/* ---- aggregations ---- */
+
+static struct tags group_tags(struct oracle *o, const struct expr *expr, struct tags tags)
+{
+	if (expr->aggregate.without)
+		return tags_without_metric(o, tags_without(o, tags, &expr->aggregate.labels));
+	return tags_only(o, tags, &expr->aggregate.labels);
+}
+
+struct vector oracle_count_values(struct oracle *o, const struct expr *expr)
+{
+	const struct expr *param = expr->aggregate.param;
+	while (param->kind == EXPR_PAREN)
+		param = param->unary.operand;
+	struct slice target = param->string;
+	if (target.len == 0 || !slice_is_utf8(target))
+		oracle_fail(o, "invalid label name");
+	struct vector in = oracle_vector(o, expr->aggregate.operand), out = { NULL, 0 };
+	struct names only = { &target, 1 };
+	for (size_t i = 0; i < in.n; i++) {
+		struct buf text;
+		buf_init(&text);
+		number_format_f(in.items[i].value, &text);
+		char *value = arena_strdup(&o->arena, buf_slice(&text));
+		buf_fini(&text);
+		struct tags tags = in.items[i].tags;
+		struct tags group = tags_without(o, group_tags(o, expr, tags), &only);
+		bool drops = expr->aggregate.without && !slice_is(target, METRIC_NAME);
+		for (uint32_t k = 0; drops && k < expr->aggregate.labels.n; k++)
+			drops = !slice_is_equal(expr->aggregate.labels.items[k], target);
+		if (drops || !expr->aggregate.without)
+			group = tags_with(o, group, target, slice_from(value));
+		size_t k = 0;
+		while (k < out.n && tags_compare(out.items[k].tags, group) != 0)
+			k++;
+		if (k == out.n)
+			vector_add(o, &out, group, 0);
+		out.items[k].value++;
+	}
+	return out;
+}
+
+static double hash_place(struct oracle *o, struct tags tags)
+{
+	struct labels *labels;
+	if (labels_new(tags.pairs, tags.n, &labels, NULL))
+		oracle_fail(o, "no labels");
+	uint64_t fingerprint = labels_fingerprint(labels);
+	labels_unref(labels);
+	return (double)(hash_checksum(&fingerprint, sizeof(fingerprint)) >> 11) * 0x1p-53;
+}
+
+struct vector oracle_limit(struct oracle *o, const struct expr *expr)
+{
+	bool counts = expr->aggregate.op == AGG_LIMITK;
+	double limit = oracle_scalar(o, expr->aggregate.param);
+	struct vector in = oracle_vector(o, expr->aggregate.operand), out = { NULL, 0 };
+	if (isnan(limit))
+		oracle_fail(o, counts ? "Parameter value is NaN" : "Ratio value is NaN");
+	if (counts && fabs(limit) >= 0x1p63)
+		oracle_fail(o, "Scalar value overflows int64");
+	for (size_t i = 0; i < in.n; i++) {
+		struct tags group = group_tags(o, expr, in.items[i].tags);
+		size_t before = 0;
+		/* The elements of the group whose labels come before. */
+		for (size_t k = 0; k < in.n; k++)
+			before += tags_compare(in.items[k].tags, in.items[i].tags) < 0 &&
+				  tags_compare(group_tags(o, expr, in.items[k].tags), group) == 0;
+		double place = counts ? 0 : hash_place(o, in.items[i].tags);
+		bool is_in = counts ? (double)before < floor(limit)
+			     : limit >= 0 ? place < limit
+					  : place >= 1 + limit;
+		if (is_in)
+			vector_add(o, &out, in.items[i].tags, in.items[i].value);
+	}
+	return out;
+}
+
+/* ---- fill ---- */
+
+/* Adds to both sides what is missing, so that an ordinary join finds a partner for each. */
+static struct vector filled(struct oracle *o, const struct expr *expr, const struct vector *side,
+			    const struct vector *other, bool fills, double value)
+{
+	struct vector out = { NULL, 0 };
+	for (size_t i = 0; i < side->n; i++)
+		vector_add(o, &out, side->items[i].tags, side->items[i].value);
+	for (size_t i = 0; i < other->n && fills; i++) {
+		struct tags key = oracle_signature(o, expr, other->items[i].tags);
+		bool found = false;
+		for (size_t k = 0; k < out.n && !found; k++)
+			found = tags_compare(oracle_signature(o, expr, out.items[k].tags), key) == 0;
+		if (!found)
+			vector_add(o, &out, key, value);
+	}
+	return out;
+}
+
+struct vector oracle_fill(struct oracle *o, const struct expr *expr, const struct vector *left,
+			  const struct vector *right)
+{
+	/* fill_left() fills the many side, wherever that stands. */
+	int l_fill = expr->binary.card == CARD_ONE_TO_MANY, r_fill = !l_fill;
+	struct vector l = filled(o, expr, left, right, expr->binary.fills[l_fill],
+				 expr->binary.fill[l_fill]);
+	struct vector r = filled(o, expr, right, left, expr->binary.fills[r_fill],
+				 expr->binary.fill[r_fill]);
+	return oracle_join(o, expr, &l, &r);
+}
+
+/* ---- info ---- */
+
+struct info_time {
+	struct expr selector; /* at, at_ms, offset_ms */
+	bool is_done;
+};
+
+static void note_time(void *ctx, const struct expr *expr)
+{
+	struct info_time *time = ctx;
+	if (time->is_done || (expr->kind != EXPR_SELECTOR && expr->kind != EXPR_SUBQUERY))
+		return;
+	if (expr->at != AT_NONE) {
+		time->selector.at = expr->at;
+		time->selector.at_ms = expr->at_ms;
+		time->selector.selector.offset_ms = 0;
+	}
+	time->selector.selector.offset_ms += expr->kind == EXPR_SELECTOR
+						     ? expr->selector.offset_ms
+						     : expr->subquery.offset_ms;
+	time->is_done = expr->kind == EXPR_SELECTOR;
+}
+
+static bool matches_names(const struct expr *selector, struct slice name)
+{
+	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
+		const struct matcher *m = &selector->selector.matchers[i];
+		if (slice_is((struct slice){ m->name, m->name_len }, METRIC_NAME) &&
+		    !matcher_is_match(m, name))
+			return false;
+	}
+	return true;
+}
+
+struct vector oracle_info(struct oracle *o, const struct expr *expr)
+{
+	static struct slice identifying[] = { { "instance", 8 }, { "job", 3 } };
+	static const struct names identity = { identifying, 2 };
+	const struct expr *given = expr->call.nargs > 1 ? expr->call.args[1] : NULL;
+	uint32_t n = given ? given->selector.nmatchers : 0;
+	struct vector in = oracle_vector(o, expr->call.args[0]), out = { NULL, 0 };
+	struct info_time time = { .is_done = false };
+	struct matcher *matchers = oracle_alloc(o, (n + 1) * sizeof(*matchers));
+	struct slice *data = oracle_alloc(o, (n + 1) * sizeof(*data));
+	bool has_name = false, excludes = false, optional = true;
+	uint32_t ndata = 0, wanted = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct slice name = { given->selector.matchers[i].name,
+				      given->selector.matchers[i].name_len };
+		matchers[i] = given->selector.matchers[i];
+		if (slice_is(name, METRIC_NAME)) {
+			excludes = true;
+			has_name |= matchers[i].type == MATCH_EQ || matchers[i].type == MATCH_RE;
+			continue;
+		}
+		data[ndata++] = name;
+		optional &= matcher_is_match(&matchers[i], SLICE(""));
+	}
+	char *why;
+	if (!has_name &&
+	    matcher_init(&matchers[n++], excludes ? MATCH_RE : MATCH_EQ, SLICE(METRIC_NAME),
+			 excludes ? SLICE(".+_info") : SLICE("target_info"), &why))
+		oracle_fail(o, "no matcher");
+	struct matcher *own = has_name ? NULL : &matchers[n - 1];
+	expr_walk(expr->call.args[0], note_time, &time);
+	time.selector.kind = EXPR_SELECTOR;
+	time.selector.selector.matchers = matchers;
+	time.selector.selector.nmatchers = n;
+	size_t ninfo;
+	struct samples *info =
+		oracle_samples(o, &time.selector, o->lookback_ms, 0, &ninfo);
+	for (size_t i = 0; i < ninfo; i++)
+		samples_drop_if_stale(&info[i]);
+	bool names = !given || has_name;
+	for (size_t i = 0; i < in.n; i++)
+		if (!names ||
+		    !matches_names(&time.selector, tags_get(in.items[i].tags, SLICE(METRIC_NAME))))
+			for (uint32_t k = 0; k < 2; k++)
+				if (tags_get(in.items[i].tags, identifying[k]).len)
+					wanted |= 1u << k;
+	for (size_t i = 0; i < in.n; i++) {
+		struct tags base = in.items[i].tags, result = base;
+		struct tags key = tags_only(o, base, &identity);
+		bool found = false, known = wanted != 0;
+		for (uint32_t k = 0; k < 2; k++)
+			known &= !(wanted & 1u << k) || tags_get(base, identifying[k]).len > 0;
+		if (names && matches_names(&time.selector, tags_get(base, SLICE(METRIC_NAME)))) {
+			vector_add(o, &out, base, in.items[i].value);
+			continue;
+		}
+		for (size_t k = 0; k < ninfo && known; k++) {
+			bool is_newest = info[k].n > 0 &&
+					 tags_compare(tags_only(o, info[k].tags, &identity), key) == 0;
+			bool has_rival = false;
+			for (size_t other = 0; other < ninfo && is_newest; other++) {
+				if (other == k || !info[other].n ||
+				    tags_compare(tags_only(o, info[other].tags, &identity), key) ||
+				    slice_compare(tags_get(info[other].tags, SLICE(METRIC_NAME)),
+						  tags_get(info[k].tags, SLICE(METRIC_NAME))))
+					continue;
+				int64_t mine = info[k].times_ms[info[k].n - 1];
+				int64_t theirs = info[other].times_ms[info[other].n - 1];
+				has_rival |= mine == theirs;
+				is_newest = mine >= theirs;
+			}
+			if (!is_newest)
+				continue;
+			if (has_rival)
+				oracle_fail(o, "found duplicate series for info metric");
+			found = true;
+			for (uint32_t l = 0; l < info[k].tags.n; l++) {
+				struct label label = info[k].tags.pairs[l];
+				bool taken = ndata == 0;
+				for (uint32_t d = 0; d < ndata; d++)
+					taken |= slice_is_equal(data[d], label.name);
+				if (!taken || slice_is(label.name, METRIC_NAME) ||
+				    tags_get(base, label.name).len)
+					continue;
+				struct slice before = tags_get(result, label.name);
+				if (before.len && !slice_is_equal(before, label.value))
+					oracle_fail(o, "conflicting label: " SLICE_FMT,
+						    SLICE_ARG(label.name));
+				result = tags_with(o, result, label.name, label.value);
+			}
+		}
+		if (found || optional)
+			vector_add(o, &out, result, in.items[i].value);
+	}
+	if (own)
+		matcher_fini(own);
+	vector_check(o, &out);
+	return out;
+}
+
+/* ---- edges ---- */
+
+/* The value on the line through the samples around t, or of the last one. */
+static bool value_at(const struct samples *s, int64_t t_ms, bool is_counter, double *out)
+{
+	size_t next = 0;
+	while (next < s->n && s->times_ms[next] < t_ms)
+		next++;
+	if (next < s->n && s->times_ms[next] == t_ms) {
+		*out = s->values[next];
+		return true;
+	}
+	if (next == 0)
+		return false;
+	double a = s->values[next - 1], b = next < s->n ? s->values[next] : a;
+	if (next < s->n && is_counter && b < a)
+		a = 0;
+	*out = next < s->n ? a + (b - a) * (double)(t_ms - s->times_ms[next - 1]) /
+					 (double)(s->times_ms[next] - s->times_ms[next - 1])
+			   : a;
+	return true;
+}
+
+struct vector oracle_smoothed(struct oracle *o, const struct expr *selector)
+{
+	struct vector out = { NULL, 0 };
+	size_t n;
+	double value;
+	struct samples *samples = oracle_samples(o, selector, o->lookback_ms, o->lookback_ms, &n);
+	for (size_t i = 0; i < n; i++) {
+		samples_drop_stale(&samples[i]);
+		if (value_at(&samples[i], oracle_range_end(o, selector), false, &value))
+			vector_add(o, &out, samples[i].tags, value);
+	}
+	return out;
+}
+
+static bool edge_difference(const struct samples *s, int64_t start_ms, int64_t end_ms, bool smoothed,
+			    bool is_counter, double *out)
+{
+	bool any_after = s->n && s->times_ms[s->n - 1] > start_ms;
+	double left = s->values[0], right = left, add = 0;
+	if (!any_after || (smoothed && s->times_ms[0] > end_ms))
+		return false;
+	if (smoothed)
+		value_at(s, start_ms, is_counter, &left);
+	for (size_t i = 0; i < s->n; i++) {
+		if (!smoothed && s->times_ms[i] <= start_ms)
+			left = s->values[i];
+		if (s->times_ms[i] <= end_ms)
+			right = s->values[i];
+	}
+	if (smoothed)
+		value_at(s, end_ms, is_counter, &right);
+	double before = left;
+	for (size_t i = 0; i < s->n && is_counter; i++) {
+		if (s->times_ms[i] <= start_ms || s->times_ms[i] >= end_ms)
+			continue;
+		add += s->values[i] < before ? before : 0;
+		before = s->values[i];
+	}
+	*out = right - left;
+	if (is_counter)
+		*out += right < before ? add + before : add;
+	return true;
+}
+
+static bool edge_steps(const struct samples *s, int64_t start_ms, bool only_down, double *out)
+{
+	size_t first = 0, count = 0;
+	while (first < s->n && s->times_ms[first] <= start_ms)
+		first++;
+	for (size_t i = first ? first : 1; i < s->n; i++) {
+		double a = s->values[i - 1], b = s->values[i];
+		count += only_down ? b < a : a != b && !(isnan(a) && isnan(b));
+	}
+	*out = (double)count;
+	return first < s->n;
+}
+
+struct vector oracle_edges(struct oracle *o, const struct expr *call, const struct expr *selector)
+{
+	enum function_id id = call->call.function->id;
+	bool smoothed = selector->edges == EDGES_SMOOTHED, steps = id == FN_CHANGES || id == FN_RESETS;
+	struct vector out = { NULL, 0 };
+	size_t n;
+	if ((steps && smoothed) ||
+	    (!steps && id != FN_RATE && id != FN_INCREASE && id != FN_DELTA))
+		oracle_fail(o, "%s modifier can only be used with: %s - not with %s",
+			    smoothed ? "smoothed" : "anchored",
+			    smoothed ? "delta, increase, rate"
+				     : "changes, delta, increase, rate, resets",
+			    call->call.function->name);
+	int64_t range_ms = oracle_range_ms(selector), end_ms = oracle_range_end(o, selector);
+	int64_t start_ms = end_ms - range_ms;
+	struct samples *samples = oracle_samples(o, selector, range_ms + o->lookback_ms,
+						 smoothed ? o->lookback_ms : 0, &n);
+	for (size_t i = 0; i < n; i++) {
+		double value;
+		samples_drop_stale(&samples[i]);
+		if (!samples[i].n ||
+		    !(steps ? edge_steps(&samples[i], start_ms, id == FN_RESETS, &value)
+			    : edge_difference(&samples[i], start_ms, end_ms, smoothed,
+					      id != FN_DELTA, &value)))
+			continue;
+		vector_add(o, &out, tags_without_name(o, samples[i].tags),
+			   id == FN_RATE ? value / ((double)range_ms / 1000) : value);
+	}
+	vector_check(o, &out);
+	return out;
+}
+
+/* ---- the calendar ---- */
+
+double oracle_calendar(enum function_id field, double seconds)
+{
+	if (!(fabs(seconds) < 1e15)) /* of years that struct tm cannot hold */
+		return calendar_field(field, seconds);
+	time_t t = (time_t)seconds;
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	switch (field) {
+	case FN_MINUTE:
+		return tm.tm_min;
+	case FN_HOUR:
+		return tm.tm_hour;
+	case FN_DAY_OF_WEEK:
+		return tm.tm_wday;
+	case FN_DAY_OF_MONTH:
+		return tm.tm_mday;
+	case FN_DAY_OF_YEAR:
+		return tm.tm_yday + 1;
+	case FN_MONTH:
+		return tm.tm_mon + 1;
+	case FN_YEAR:
+		return tm.tm_year + 1900;
+	default:
+		/* The day before the first of the next month. */
+		tm.tm_mon++;
+		tm.tm_mday = 0;
+		t = timegm(&tm);
+		gmtime_r(&t, &tm);
+		return tm.tm_mday;
+	}
+}

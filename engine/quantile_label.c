@@ -1,0 +1,72 @@
+/* histogram_quantiles(): one of its quantiles, with the label that tells it from the others. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "engine/dynamic.h"
+
+struct quantile_label {
+	struct dynamic dynamic;
+	uint32_t target; /* symbol */
+};
+
+static int shape_quantile(struct binding *b, struct node *node)
+{
+	struct quantile_label *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	state->target = symbol_intern(b->lsets, b->plan->nodes[node->plan->children[2]]->string);
+	return state->target == UINT32_MAX ? ERR_NOMEM : 0;
+}
+
+static void fini_quantile(struct binding *b, struct node *node)
+{
+	struct quantile_label *state = node->state;
+	if (!state)
+		return;
+	dynamic_fini(b, &state->dynamic);
+	if (state->target != UINT32_MAX)
+		symbol_unref(b->lsets, state->target);
+	free(state);
+}
+
+/* As OpenMetrics writes a quantile: with a point in any case. */
+static uint32_t value_symbol(struct binding *b, double q)
+{
+	struct buf text;
+	buf_init(&text);
+	number_format_g(q, &text);
+	if (buf_ok(&text) && isfinite(q) && !strpbrk(text.ptr, ".e"))
+		buf_add_str(&text, ".0");
+	uint32_t symbol = buf_ok(&text) ? symbol_intern(b->lsets, buf_slice(&text)) : UINT32_MAX;
+	buf_fini(&text);
+	return symbol;
+}
+
+static int eval_quantile(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			 int64_t *units)
+{
+	struct quantile_label *state = node->state;
+	const struct node *in = node->children[0];
+	uint32_t symbol = value_symbol(b, node->children[1]->scalar);
+	int err = symbol == UINT32_MAX ? ERR_NOMEM : 0;
+	dynamic_begin(b, &state->dynamic);
+	*units -= in->n * 4; /* labels are made */
+	FOR_BITS (row, in->present, 0, in->n)
+		if (!err)
+			err = dynamic_add(b, &state->dynamic,
+					  lset_with(b->lsets, in->rows->lsets[row], state->target,
+						    symbol),
+					  in->values[row]);
+	if (symbol != UINT32_MAX)
+		symbol_unref(b->lsets, symbol);
+	return err ? err : dynamic_finish(b, node, &state->dynamic);
+}
+
+const struct node_kind node_quantile_label = {
+	.name = "quantile label",
+	.makes_rows = true,
+	.shape = shape_quantile,
+	.eval = eval_quantile,
+	.fini = fini_quantile,
+};

@@ -1,0 +1,46 @@
+/*
+ * promqltest FILE…: runs Prometheus' test scripts. A line for each failure and, last,
+ * "N passed, M failed, K skipped".
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/engine/promql_script.h"
+
+static char **files;
+static int nfiles;
+static struct script_counts counts;
+
+/* What loads and evaluates is shared with unit tests, and asserts as they do: in a runner. */
+START_TEST(scripts)
+{
+	for (int i = 0; i < nfiles; i++)
+		ck_assert_msg(script_run(files[i], &counts), "cannot read \"%s\"", files[i]);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("promqltest");
+	TCase *tcase = tcase_create("scripts");
+	SRunner *runner = srunner_create(suite);
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: promqltest FILE...\n");
+		return 2;
+	}
+	files = argv + 1;
+	nfiles = argc - 1;
+	tcase_add_test(tcase, scripts);
+	suite_add_tcase(suite, tcase);
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_run_all(runner, CK_SILENT);
+	int broken = srunner_ntests_failed(runner);
+
+	if (broken)
+		srunner_print(runner, CK_NORMAL);
+	srunner_free(runner);
+	printf("%u passed, %u failed, %u skipped\n", counts.passed, counts.failed, counts.skipped);
+	return broken == 0 && counts.failed == 0 ? 0 : 1;
+}
