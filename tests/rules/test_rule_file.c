@@ -580,6 +580,7 @@ static Suite *rule_file_suite(void)
 	tcase_add_test(all, rule_file_binds_a_recording_rule);
 	tcase_add_test(all, rule_file_binds_an_alerting_rule);
 	tcase_add_test(all, rule_file_reads_expressions_in_the_groups_dialect);
+	tcase_add_test(all, rule_file_reads_rules_for_loki);
 	tcase_add_test(all, rule_file_takes_defaults);
 	tcase_add_test(all, rule_file_may_be_empty);
 	tcase_add_test(all, rule_file_says_all_that_is_wrong);
