@@ -47,7 +47,7 @@ struct command {
 
 extern const struct command run_command, runner_command, check_command, explain_command,
 	query_command, alerts_command, rules_command, senders_command, deliveries_command,
-	runs_command, silence_command, test_command, reference_command, version_command, help_command;
+	runs_command, silence_command, profiles_command, test_command, reference_command, version_command, help_command;
 extern const struct command *const commands[]; /* ended by NULL */
 
 /* Reads argv (what follows the command's name) by the command's table and runs it. Gives the exit

@@ -11,7 +11,7 @@
 
 const struct command *const commands[] = {
 	&run_command,	    &check_command,	&test_command,	   &explain_command, &query_command, &alerts_command,
-	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command,
+	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command, &profiles_command,
 	&reference_command, &runner_command,  &version_command,	   &help_command,  NULL,
 };
 

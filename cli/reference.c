@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "ingest/profile_summary.h"
 #include "engine/unit_test.h"
 #include "rules/functions.h"
 #include "rules/rule_file.h"
@@ -87,6 +88,7 @@ static const struct {
 	{ "commands", commands_reference },  { "configuration", config_reference },
 	{ "rules", rule_file_reference },    { "functions", functions_reference },
 	{ "templates", template_reference }, { "tests", unit_test_reference }, { "metrics", all_metrics_reference },
+	{ "profiles", profile_series_reference },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))
 
@@ -116,7 +118,7 @@ static int run(const struct cli_args *args)
 
 const struct command reference_command = {
 	.name = "reference",
-	.arguments = "[commands|configuration|rules|functions|templates|metrics]",
+	.arguments = "[commands|configuration|rules|functions|templates|metrics|profiles]",
 	.summary = "Print the reference as Markdown.",
 	.words_max = 1,
 	.run = run,

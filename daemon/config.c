@@ -34,6 +34,7 @@ struct pushed_part {
 struct ingest_part {
 	struct pushed_part remote_write, otlp;
 	struct bind_structs logs;
+	struct profiles_part profiles;
 };
 
 /* The file as it is written; struct config is what the daemon makes of it. */
@@ -116,7 +117,9 @@ TABLE(ingest_table, ingest_part, "ingest",
       FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
 	    .doc = "Series, lines and profiles that come by OTLP."),
       FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
-	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."));
+	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."),
+      FIELD(ingest_part, profiles, "profiles", BIND_STRUCT, .table = &profiles_table,
+	    .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
 static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
@@ -357,6 +360,9 @@ static int bind_file(struct config *config, const struct file *file,
 	if (file->redact.n > 0 && (one = redactor_new(file->redact.items, file->redact.n, diags,
 						      &config->redactor)))
 		code = one;
+	if ((one = profiles_config_bind(&file->ingest.profiles, &config->arena, diags,
+					&config->profiles)))
+		code = one;
 	refuse_later(file, diags);
 	struct actions_config_nodes nodes = { .route = file->route,
 					      .receivers = file->receivers,
@@ -448,6 +454,7 @@ void config_unref(struct config *config)
 		actions_config_unref(config->actions);
 	labels_unref(config->external_labels);
 	log_sources_config_fini(&config->logs);
+	profiles_config_fini(&config->profiles);
 	relabel_unref(config->remote_write_relabel);
 	relabel_unref(config->otlp_relabel);
 	redactor_unref(config->redactor);

@@ -10,6 +10,7 @@
 #include "actions/config.h"
 #include "base/yaml.h"
 #include "daemon/config_logs.h"
+#include "daemon/config_profiles.h"
 #include "daemon/config_storage.h"
 #include "ingest/redact.h"
 #include "ingest/relabel.h"
@@ -37,6 +38,7 @@ struct config {
 	int64_t log_series_max; /* of one log selector */
 	/* what comes in */
 	struct log_sources_config logs;
+	struct profiles_config profiles;
 	struct relabel *remote_write_relabel, *otlp_relabel; /* NULL: none */
 	struct redactor *redactor; /* NULL: none */
 	/* Alertmanager's part and runbooks */

@@ -196,7 +196,7 @@ static void load_rules(struct daemon *daemon)
 	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config);
 	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		send_load(daemon->ingest[i].inbox, MSG_CONFIG, NULL, config);
+		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config);
 	config_unref(daemon->config);
 	daemon->config = config_ref(config);
 	atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
@@ -386,6 +386,7 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 		free(why);
 		return EXIT_FAILURE;
 	}
+	profiles_configure(&daemon->ingest[0], daemon->config, rules);
 	atomic_store(&daemon->ready, true);
 	code = start_threads(daemon);
 	if (code) {

@@ -26,6 +26,8 @@ static const struct ingest_route {
 	{ "/v1/logs", otlp_logs_post },
 	{ "/api/v1/otlp/v1/logs", otlp_logs_post },
 	{ "/otlp/v1/logs", otlp_logs_post },
+	{ "/ingest", profiles_ingest_request },
+	{ "/push.v1.PusherService/Push", profiles_push_request },
 };
 
 bool ingest_is_open(struct ingest_thread *thread)
@@ -96,6 +98,8 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 
 	rw_decoder_relabel(thread->decoder, msg->config->remote_write_relabel);
 	otlp_decoder_relabel(thread->otlp, msg->config->otlp_relabel);
+	if (thread->number == 0)
+		profiles_configure(thread, msg->config, msg->rules);
 	if (code)
 		log_error("web", "the old hosts and limits stay in force", "error=%s",
 			  log_quote(slice_from(error_text(code))));
@@ -151,6 +155,15 @@ static void on_message(void *ctx, struct queue_item *item)
 	case MSG_EXTRACTORS:
 		on_extractors(thread, (struct msg_load *)item);
 		return;
+	case MSG_PROFILES:
+		profiles_on_msg(thread, (struct profiles_msg *)item);
+		return;
+	case MSG_PROFILES_REFUSED:
+		profiles_on_refused(thread, (struct profiles_msg *)item);
+		return;
+	case MSG_PROFILE_CALL:
+		profiles_on_call(thread, (struct call *)item);
+		return;
 	case MSG_STOP:
 		free(item);
 		loop_stop(thread->loop);
@@ -166,10 +179,12 @@ static int host_call(void *ctx, enum call_owner owner, struct call *call)
 {
 	struct ingest_thread *thread = ctx;
 	struct daemon *daemon = thread->daemon;
-	struct queue *inbox = owner == CALL_ENGINE ? daemon->engine.inbox : daemon->action.inbox;
+	struct queue *inbox = owner == CALL_ENGINE     ? daemon->engine.inbox
+			      : owner == CALL_PROFILES ? daemon->ingest[0].inbox
+						       : daemon->action.inbox;
 
 	call->thread = thread->number;
-	call->item.kind = MSG_CALL;
+	call->item.kind = owner == CALL_PROFILES ? MSG_PROFILE_CALL : MSG_CALL;
 	call->item.cost = sizeof(*call);
 	return queue_push(inbox, &call->item, false);
 }
@@ -284,6 +299,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 		return code;
 	code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
 	if (code || (number == 0 && (code = own_metrics_init(thread))) ||
+	    (number == 0 && (code = profiles_init(thread, config, why))) ||
 	    (number == 0 && (code = log_sources_new(thread, config, &thread->sources))))
 		return code;
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
@@ -313,6 +329,7 @@ void ingest_thread_fini(struct ingest_thread *thread)
 {
 	log_sources_free(thread->sources);
 	own_metrics_fini(thread);
+	profiles_fini(thread);
 	if (thread->server)
 		http_server_free(thread->server);
 	if (thread->web)

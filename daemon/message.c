@@ -34,7 +34,12 @@ void message_free(struct queue_item *item)
 	case MSG_QUERY:
 		engine_query_free((struct engine_query *)item);
 		return;
+	case MSG_PROFILES:
+	case MSG_PROFILES_REFUSED:
+		profiles_msg_free((struct profiles_msg *)item);
+		return;
 	case MSG_CALL:
+	case MSG_PROFILE_CALL:
 		call_free((struct call *)item);
 		return;
 	case MSG_EVENT:

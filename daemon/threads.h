@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/profiles.h"
 #include "daemon/source_counters.h"
 #include "engine/engine.h"
 #include "ingest/extractor.h"
@@ -53,6 +54,9 @@ enum message_kind {
 	MSG_CHECKPOINT, /* struct queue_item: write your state */
 	MSG_SETTLE,     /* struct queue_item: answer what waits for the storage, then post `settled` */
 	MSG_STOP,       /* struct queue_item */
+	MSG_PROFILES,   /* struct profiles_msg: pushed ones, to ingest thread 0 */
+	MSG_PROFILES_REFUSED, /* the same on its way back */
+	MSG_PROFILE_CALL,     /* struct call for CALL_PROFILES, to ingest thread 0 */
 };
 
 struct msg_record {
@@ -206,6 +210,10 @@ struct ingest_thread {
 	struct web *web;
 	struct own_metrics own;
 	struct log_sources *sources; /* on thread 0; NULL on the others */
+	/* Of thread 0 only: all profiles. */
+	struct profile_hub *hub;
+	struct profile_fetcher *fetcher;
+	struct loop_timer *profiles_timer;
 	_Atomic uint64_t requests, refused_full, refused_bad, bytes;
 };
 
@@ -237,6 +245,7 @@ struct daemon {
 	uint32_t ningest;
 	struct rw_shared rw;
 	struct log_counters_list log_counters;
+	struct profiles_counters profiles;
 	_Atomic uint64_t epoch;
 	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
 	_Atomic bool ready;

@@ -1,8 +1,13 @@
 /* The functions that rules name: see profile_summary.h. */
+#include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "ingest/profile_summary.h"
+#include "rules/plan.h"
+
+#define COLLECTED_MAX 10000 /* names, before those given twice are left out */
 
 static int by_name(const void *a, const void *b)
 {
@@ -52,4 +57,131 @@ void profile_names_unref(struct profile_names *names)
 		return;
 	arena_fini(&names->arena);
 	free(names);
+}
+
+/* ---- of a plan ---- */
+
+struct collection {
+	struct arena arena;
+	struct slice *names;
+	uint32_t n, cap;
+};
+
+static int name_collect(struct collection *collection, struct slice name)
+{
+	struct slice copy = arena_slice(&collection->arena, name);
+
+	if (name.len && !copy.ptr)
+		return ERR_NOMEM;
+	if (collection->n == COLLECTED_MAX)
+		return 0;
+	if (collection->n == collection->cap) {
+		uint32_t cap = collection->cap ? 2 * collection->cap : 64;
+		struct slice *names =
+			reallocarray(collection->names, cap, sizeof(*collection->names));
+
+		if (!names)
+			return ERR_NOMEM;
+		collection->names = names;
+		collection->cap = cap;
+	}
+	collection->names[collection->n++] = copy;
+	return 0;
+}
+
+/* An alternative of a pattern as the text it stands for; false when it is no plain text. */
+static bool literal_read(struct slice pattern, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < pattern.len; i++) {
+		char c = pattern.ptr[i];
+
+		if (c == '\\') {
+			if (++i == pattern.len || !ispunct((unsigned char)pattern.ptr[i]))
+				return false;
+			buf_add_char(out, pattern.ptr[i]);
+		} else if (c && strchr("*+?()[]{}^$", c)) {
+			return false;
+		} else {
+			buf_add_char(out, c);
+		}
+	}
+	return out->len > 0 && buf_ok(out);
+}
+
+/* Where the first alternative ends. */
+static size_t alternative_end(struct slice pattern)
+{
+	size_t i = 0;
+
+	while (i < pattern.len && pattern.ptr[i] != '|')
+		i += pattern.ptr[i] == '\\' && i + 1 < pattern.len ? 2 : 1;
+	return i;
+}
+
+static int alternatives_collect(struct collection *collection, struct slice pattern)
+{
+	struct buf text;
+	int code = 0;
+
+	buf_init(&text);
+	while (code == 0 && pattern.len > 0) {
+		size_t end = alternative_end(pattern);
+
+		if (literal_read((struct slice){ pattern.ptr, end }, &text))
+			code = name_collect(collection, buf_slice(&text));
+		end += end < pattern.len;
+		pattern = (struct slice){ pattern.ptr + end, pattern.len - end };
+	}
+	buf_fini(&text);
+	return code;
+}
+
+/* May it select shares of functions at all? */
+static bool is_of_functions(const struct plan_selector *selector)
+{
+	for (uint32_t i = 0; i < selector->nmatchers; i++) {
+		const struct matcher *matcher = &selector->matchers[i];
+
+		if (slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+			return matcher_is_match(matcher, SLICE("profile_function_self_ratio")) ||
+			       matcher_is_match(matcher, SLICE("profile_function_total_ratio"));
+	}
+	return true;
+}
+
+static int selector_collect(struct collection *collection, const struct plan_selector *selector)
+{
+	int code = 0;
+
+	if (!is_of_functions(selector))
+		return 0;
+	for (uint32_t i = 0; code == 0 && i < selector->nmatchers; i++) {
+		const struct matcher *matcher = &selector->matchers[i];
+		struct slice value = { matcher->value, matcher->value_len };
+
+		if (!slice_is((struct slice){ matcher->name, matcher->name_len }, "function"))
+			continue;
+		if (matcher->type == MATCH_EQ)
+			code = name_collect(collection, value);
+		else if (matcher->type == MATCH_RE)
+			code = alternatives_collect(collection, value);
+	}
+	return code;
+}
+
+struct profile_names *profile_names_of_plan(const struct plan *plan)
+{
+	struct collection collection = { .names = NULL };
+	struct profile_names *set = NULL;
+	int code = 0;
+
+	arena_init(&collection.arena, 0);
+	for (uint32_t i = 0; code == 0 && i < plan->nselectors; i++)
+		code = selector_collect(&collection, &plan->selectors[i]);
+	if (code == 0)
+		set = profile_names_new(collection.names, collection.n);
+	free(collection.names);
+	arena_fini(&collection.arena);
+	return set;
 }

@@ -74,6 +74,13 @@ int profile_summary_end(struct profile_summary *summary, const struct profile_ta
 uint32_t profile_summary_streams(const struct profile_summary *summary);
 
 struct profile_names *profile_names_new(const struct slice *names, uint32_t n);
+/*
+ * The functions that the selectors of a plan name: by equality, or as the alternatives of a regular
+ * expression that are plain texts ("main\\.(work|read)" is none, "main\\.work|main\\.read" has two;
+ * a dot may go without its backslash). NULL when out of memory.
+ */
+struct plan;
+struct profile_names *profile_names_of_plan(const struct plan *plan);
 struct profile_names *profile_names_ref(struct profile_names *names); /* NULL is fine */
 void profile_names_unref(struct profile_names *names);		      /* NULL is fine */
 

@@ -1,5 +1,6 @@
 #include "web/call.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "web/web_internal.h"
@@ -34,6 +35,14 @@ void call_go_on(struct call *call, enum call_owner owner,
 {
 	call->next = next;
 	call->next_owner = owner;
+}
+
+void call_release(struct call *call)
+{
+	assert(call->is_held);
+	call->is_held = false;
+	if (!call->is_running)
+		call->released(call->released_ctx, call);
 }
 
 void call_fail(struct call *call, int status, const char *type, const char *format, ...)

@@ -18,6 +18,7 @@ enum call_owner {
 	CALL_ENGINE,  /* run(call, struct engine *) */
 	CALL_ACTIONS, /* run(call, struct actions *) */
 	CALL_CONFIG,  /* run(call, struct daemon's reload hook *), see web_host.reload */
+	CALL_PROFILES, /* run(call, struct profile_hub *) */
 };
 
 struct call {
@@ -29,6 +30,14 @@ struct call {
 	/* Once, back on the ingest thread, before the answer: what takes long and needs no owner
 	 * (rendering). May be NULL. */
 	void (*finish)(struct call *call);
+	/*
+	 * run() of CALL_PROFILES may set is_held: then the call goes on its way only when
+	 * call_release() is called, on the owner's thread. `released` is the owner's.
+	 */
+	bool is_held;
+	bool is_running; /* the owner's: run() has not returned yet */
+	void (*released)(void *ctx, struct call *call);
+	void *released_ctx;
 	int64_t now_ms; /* wall clock at arrival */
 	/* inputs, in the arena */
 	struct arena arena; /* also for run(): limited to CALL_BYTES_MAX */
@@ -53,6 +62,8 @@ void call_free(struct call *call);
 /* Runs `next` after this, on that owner's thread. */
 void call_go_on(struct call *call, enum call_owner owner,
 		void (*next)(struct call *call, void *owner));
+/* The call is held no longer. */
+void call_release(struct call *call);
 /* Drops what was written, then writes {"status":"error",…} as Prometheus' API does. */
 void call_fail(struct call *call, int status, const char *type, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

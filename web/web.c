@@ -26,6 +26,13 @@ static const struct endpoint endpoints[] = {
 	{ "/api/v2/status", M_GET, GUARD_HOST, on_alertmanager_status },
 	{ "/api/tocsin/v1/overview", M_GET, GUARD_HOST, on_overview },
 	{ "/api/tocsin/v1/silences", M_POST, GUARD_HOST | GUARD_CHANGE, on_own_silence_add },
+	{ "/api/tocsin/v1/profiles", M_GET, GUARD_HOST, on_profiles },
+	{ "/api/tocsin/v1/profiles/targets", M_GET, GUARD_HOST, on_profile_targets },
+	{ "/api/tocsin/v1/profiles/top", M_GET, GUARD_HOST, on_profile_top },
+	{ "/api/tocsin/v1/profiles/diff", M_GET, GUARD_HOST, on_profile_diff },
+	{ "/api/tocsin/v1/profiles/flamegraph", M_GET, GUARD_HOST, on_profile_flamegraph },
+	{ "/api/tocsin/v1/profiles/fetch", M_POST, GUARD_HOST | GUARD_CHANGE, on_profile_fetch },
+	{ "/api/tocsin/v1/profile/", M_GET, GUARD_HOST, on_profile },
 	{ "/api/tocsin/v1/silence/", M_DELETE, GUARD_HOST | GUARD_CHANGE, on_silence_expire },
 };
 #define NENDPOINTS (sizeof(endpoints) / sizeof(*endpoints))

@@ -94,6 +94,15 @@ HANDLER(on_own_silence_add);
 HANDLER(on_overview);
 /* metrics.c */
 HANDLER(on_metrics);
+/* profiles.c */
+HANDLER(on_profiles);
+HANDLER(on_profile);
+HANDLER(on_profile_targets);
+HANDLER(on_profile_fetch);
+/* profile_reports.c */
+HANDLER(on_profile_top);
+HANDLER(on_profile_diff);
+HANDLER(on_profile_flamegraph);
 /* page.c */
 HANDLER(on_page);
 HANDLER(on_graph);
