@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ingest/exposition.h"
 
 static void on_hook(void *ctx, struct http_request *request)
 {
@@ -48,6 +49,22 @@ static int64_t on_now_ms(void *ctx)
 	return h->now_ms;
 }
 
+static void on_ask(void *ctx, struct engine_query *query)
+{
+	struct harness *h = ctx;
+
+	ck_assert_ptr_nonnull(h->engine);
+	ck_assert_int_eq(engine_query(h->engine, query), 0);
+}
+
+static void on_query(void *ctx, struct engine_query *query)
+{
+	struct harness *h = ctx;
+
+	query->item.next = h->answers;
+	h->answers = &query->item;
+}
+
 static void on_wake(void *ctx)
 {
 	struct harness *h = ctx;
@@ -70,6 +87,35 @@ void harness_release(struct harness *h)
 	harness_settle(h);
 }
 
+/* The engine does what it has to. */
+static void answer(struct harness *h)
+{
+	if (!h->engine)
+		return;
+	engine_time(h->engine, h->now_ms);
+	while (engine_step(h->engine, 1000))
+		;
+	while (h->answers) {
+		struct engine_query *query = (struct engine_query *)h->answers;
+
+		h->answers = query->item.next;
+		actions_answer(h->actions, query);
+	}
+}
+
+/* Whoever asked is gone. */
+static void answers_drop(struct harness *h)
+{
+	while (h->engine && engine_step(h->engine, 1000))
+		;
+	while (h->answers) {
+		struct engine_query *query = (struct engine_query *)h->answers;
+
+		h->answers = query->item.next;
+		engine_query_free(query);
+	}
+}
+
 static void on_tick(void *ctx)
 {
 	loop_stop(ctx);
@@ -85,6 +131,7 @@ void harness_settle(struct harness *h)
 
 		if (!h->hold)
 			acknowledge(h);
+		answer(h);
 		/* As the daemon does: step when woken, or when something is due. */
 		int64_t due_ms = actions_next_ms(h->actions);
 
@@ -117,9 +164,12 @@ void harness_configure(struct harness *h, const char *text)
 
 	arena_init(&arena, 0);
 	diag_list_init(&diags);
-	snprintf(h->config, sizeof(h->config), text, http_server_port(h->server),
+	char formatted[sizeof(h->config)];
+
+	snprintf(h->config, sizeof(h->config), "%s", text);
+	snprintf(formatted, sizeof(formatted), text, http_server_port(h->server),
 		 http_server_port(h->server), http_server_port(h->server));
-	ck_assert_int_eq(yaml_parse(slice_from(h->config), "test.yml", &arena, &diags, &root), 0);
+	ck_assert_int_eq(yaml_parse(slice_from(formatted), "test.yml", &arena, &diags, &root), 0);
 	struct actions_config_nodes nodes = { .route = yaml_get(root, "route"),
 					      .receivers = yaml_get(root, "receivers"),
 					      .runbooks = yaml_get(root, "runbooks"),
@@ -133,7 +183,8 @@ void harness_configure(struct harness *h, const char *text)
 	ck_assert_msg(code == 0, "%s", buf.ptr);
 	buf_fini(&buf);
 	actions_configure(h->actions, config);
-	actions_config_unref(config);
+	actions_config_unref(h->bound);
+	h->bound = config;
 	diag_list_fini(&diags);
 	arena_fini(&arena);
 }
@@ -146,8 +197,11 @@ static void make_actions(struct harness *h)
 						     .version = "test" },
 					   .instance = "abcd" };
 	struct actions_sink sink = {
-		.ctx = h, .record = on_record, .now_ms = on_now_ms, .wake = on_wake
+		.ctx = h, .record = on_record, .now_ms = on_now_ms, .ask = on_ask, .wake = on_wake
 	};
+
+	if (!h->engine)
+		sink.ask = NULL;
 
 	ck_assert_int_eq(actions_new(&options, &sink, &h->actions), 0);
 }
@@ -180,6 +234,9 @@ void harness_init(struct harness *h, const char *config, const char *runner_dir)
 void harness_fini(struct harness *h)
 {
 	actions_free(h->actions);
+	if (h->engine)
+		engine_free(h->engine);
+	actions_config_unref(h->bound);
 	if (h->runner)
 		runner_client_free(h->runner);
 	http_client_free(h->http);
@@ -200,6 +257,7 @@ void harness_restart(struct harness *h, size_t n)
 
 	strcpy(config, h->config);
 	actions_free(h->actions);
+	answers_drop(h);
 	h->nheld = h->durable_max = 0;
 	while (h->nrecords > n)
 		free(h->records[--h->nrecords].bytes);
@@ -307,6 +365,72 @@ void harness_restored(struct harness *h, const char *labels)
 void harness_refresh(struct harness *h, const char *labels)
 {
 	tell(h, labels, ALERT_FIRING, ALERT_FIRING, ALERT_REASON_REFRESH);
+}
+
+static void on_batch(void *ctx, struct batch *batch)
+{
+	ck_assert_uint_eq(batch->outcome.conflict + batch->outcome.limited, 0);
+	batch_free(batch);
+}
+
+static void on_loaded(void *ctx, struct rule_set *set, int code)
+{
+	ck_assert_int_eq(code, 0);
+}
+
+static void ignore_record(void *ctx, enum record_type type, struct slice payload)
+{
+}
+
+static void ignore_event(void *ctx, struct alert_event *event)
+{
+	alert_event_free(event);
+}
+
+void harness_engine(struct harness *h)
+{
+	const struct engine_options options = { .store = { .lookback_ms = 300000,
+							   .ignored_max = 1000 },
+						.query_rows_max = 1000000 };
+	const struct engine_sink sink = { .ctx = h,
+					  .record = ignore_record,
+					  .event = ignore_event,
+					  .batch = on_batch,
+					  .query = on_query,
+					  .loaded = on_loaded };
+	size_t ndemands;
+	const struct source **demands = actions_config_demands(h->bound, &ndemands);
+	const struct rule_set_options set_options = {
+		.interval_ms = 15000, .rules_max = 100, .demands = demands, .ndemands = ndemands
+	};
+	struct diag_list diags;
+	struct rule_set *set;
+	bool is_first = !h->engine;
+
+	if (is_first)
+		ck_assert_int_eq(engine_new(&options, &sink, &h->engine), 0);
+	diag_list_init(&diags);
+	ck_assert_int_eq(rule_set_load_text(SLICE("groups: []"), "f.yml", &set_options, &diags, &set),
+			 0);
+	diag_list_fini(&diags);
+	free(demands);
+	engine_load(h->engine, set);
+	rule_set_unref(set);
+	answer(h);
+	if (is_first)
+		harness_restart(h, h->nrecords); /* with somebody to ask */
+}
+
+void harness_feed(struct harness *h, const char *text)
+{
+	const struct exposition_options options = { .now_ms = h->now_ms };
+	struct exposition_fault fault;
+	struct batch *batch = batch_new();
+
+	ck_assert_int_eq(exposition_read(slice_from(text), &options, batch, &fault), 0);
+	batch->own = true;
+	engine_batch(h->engine, batch);
+	harness_settle(h);
 }
 
 void harness_rules(struct harness *h, const char *text)

@@ -10,6 +10,7 @@
 
 #include "actions/actions.h"
 #include "actions/runner.h"
+#include "engine/verify.h"
 
 #define HARNESS_START_MS 1700000000000 /* its clock begins */
 #define HARNESS_RECORDS_MAX 8192
@@ -28,6 +29,8 @@ struct harness {
 	struct http_server *server;
 	struct runner_client *runner;
 	struct actions *actions;
+	struct engine *engine; /* NULL: nobody answers questions */
+	struct queue_item *answers; /* not yet given to the action side */
 	int64_t now_ms;
 	int answer;		 /* status of the receiver's next answers */
 	const char *retry_after; /* NULL: none */
@@ -48,6 +51,7 @@ struct harness {
 	struct hook hooks[HARNESS_HOOKS_MAX];
 	size_t nhooks;
 	char config[8192];
+	struct actions_config *bound; /* of it */
 	/* Of the next events: */
 	struct rule_set *rules; /* NULL: events know no rule */
 	bool unsettled, sender_silent;
@@ -83,6 +87,10 @@ void harness_restored(struct harness *h, const char *labels);
 void harness_refresh(struct harness *h, const char *labels);
 /* Events are of the rules of this file's text, by alertname. */
 void harness_rules(struct harness *h, const char *text);
+/* An engine with these rules and what the configuration demands: answers questions from now on. */
+void harness_engine(struct harness *h);
+/* Samples of now, as text: up{instance="i1"} 1 */
+void harness_feed(struct harness *h, const char *text);
 /* Adds a silence with one matcher; its id stays in id. */
 void harness_silence(struct harness *h, const char *matcher, int64_t starts_ms, int64_t ends_ms,
 		     char id[40]);
