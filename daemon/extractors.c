@@ -16,9 +16,8 @@ int extractors_compile(const struct rule_set *rules, const struct config *config
 		       const struct extractor_set *before, struct diag_list *diags,
 		       struct extractor_set **out)
 {
-	const struct extractor_options options = {
-		.series_max = (uint32_t)config->log_series_max, .redactor = config->redactor
-	};
+	const struct extractor_options options = { .series_max = (uint32_t)config->log_series_max,
+						   .redactor = config->redactor };
 
 	return extractor_set_of_rules(rules, &options, before, diags, out);
 }

@@ -96,7 +96,7 @@ void emit_derived_sample(struct engine *engine, struct series *series, int64_t t
 		return;
 	if (!series->in_dictionary)
 		emit_series(engine, series);
-	/* No batch is so large that the record would not hold it but one that nobody should make. */
+	/* Only a batch that nobody should make is so large that a record does not hold it. */
 	if (derived_add(engine, series, ts_ms, bits) == ERR_LIMIT) {
 		emit_derived(engine);
 		derived_add(engine, series, ts_ms, bits);

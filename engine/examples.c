@@ -214,8 +214,8 @@ static void find_in(struct engine *engine, const struct selector *selector,
 	}
 }
 
-uint32_t examples_find(struct engine *engine, const struct rule_state *rule,
-		       uint32_t expr_lset, int64_t t_ms, struct example *out, uint32_t max)
+uint32_t examples_find(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
+		       int64_t t_ms, struct example *out, uint32_t max)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < rule->nleaves && engine->examples.n > 0; i++) {

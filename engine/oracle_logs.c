@@ -62,8 +62,7 @@ bool oracle_log_range(struct oracle *o, const struct expr *call, const struct ex
 		*out = oracle_sum(s) / seconds;
 		return true;
 	case FN_RATE_COUNTER:
-		*out = s->times_ms[0] == s->times_ms[s->n - 1] ? 0
-							       : oracle_rate(o, call, range, s);
+		*out = s->times_ms[0] == s->times_ms[s->n - 1] ? 0 : oracle_rate(o, call, range, s);
 		return true;
 	default:
 		return oracle_range(o, call, range, s, arguments, out);

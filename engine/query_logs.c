@@ -59,7 +59,7 @@ static const struct plan_log *kept_for(const struct engine *engine, const struct
 		const struct plan_log *kept = &plan->logs[i];
 		if (strcmp(kept->name, log->name) == 0)
 			return kept;
-		/* Only sums: with the others `by` may be the function's, and nothing adds up after. */
+		/* Only sums: of others `by` may be the function's, and nothing adds up after. */
 		if (!finer && log->window == PLAN_LOG_SUM && log->keep != PLAN_LOG_ALL &&
 		    slice_is_equal(base_of(kept), base) && is_kept_by(log, kept))
 			finer = kept;
@@ -85,8 +85,8 @@ static int refuse(struct engine_query *query, const struct plan_log *log)
 	struct slice name = slice_from(log->name);
 	bool is_long = name.len > QUERY_LOG_NAME_SHOWN;
 	snprintf(query->error, sizeof(query->error),
-		 "log lines are not kept, and no rule in force counts %.*s%s; add a rule that does, or "
-		 "ask for what one counts",
+		 "log lines are not kept, and no rule in force counts %.*s%s; add a rule that "
+		 "does, or ask for what one counts",
 		 is_long ? QUERY_LOG_NAME_SHOWN : (int)name.len, name.ptr, is_long ? "…" : "");
 	return ERR_EVAL;
 }

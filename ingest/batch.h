@@ -148,9 +148,9 @@ int batch_derived_add(struct batch *batch, const struct hash_key *key, struct la
 void batch_rows_drop(struct batch *batch, uint32_t from);
 /*
  * Says how far a source of lines was read when all rows of this batch had been made of it. The key
- * names the source (a file's identity, say), the payload (an offset) is its reader's alone; an empty
- * payload forgets the source. Journaled in one record with the samples of the batch, so that after
- * kill -9 either both are known or neither is; kept in checkpoints; read back by
+ * names the source (a file's identity, say), the payload (an offset) is its reader's alone; an
+ * empty payload forgets the source. Journaled in one record with the samples of the batch, so that
+ * after kill -9 either both are known or neither is; kept in checkpoints; read back by
  * engine_positions_each(), which gives the newest payload of each key. So a reader that goes on
  * from there counts each line exactly once, if it pushes the batches of one source in order. Such a
  * batch is applied in one piece: keep it at some 10,000 rows. It may have no rows at all.
@@ -160,8 +160,8 @@ void batch_rows_drop(struct batch *batch, uint32_t from);
 #define BATCH_POSITION_BYTES_MAX 8192
 int batch_position_add(struct batch *batch, struct slice key, struct slice payload);
 /*
- * Adds an example for a row, in the order of rows. Beyond BATCH_EXAMPLES_MAX, or without memory, it is left out in
- * silence.
+ * Adds an example for a row, in the order of rows. Beyond BATCH_EXAMPLES_MAX, or without memory, it
+ * is left out in silence.
  */
 void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct slice line);
 struct slice batch_example_line(const struct batch *batch, const struct batch_example *example);

@@ -1,11 +1,12 @@
 /*
- * Bucket widths: how finely what is extracted from log lines must be counted for the rules of a set.
+ * Bucket widths: how finely what is extracted from log lines must be counted for the rules of a
+ * set.
  *
  * A line that came at t counts in the bucket (kB, (k+1)B] that holds t, stamped (k+1)B. If both
  * edges of every window that a rule looks at are multiples of B, then sums, minima and maxima of
  * buckets are exactly those of the lines. So B is the greatest common divisor of all that moves
- * these edges: the group's interval and query offset, ranges and offsets, steps of subqueries, times
- * fixed by "@".
+ * these edges: the group's interval and query offset, ranges and offsets, steps of subqueries,
+ * times fixed by "@".
  */
 #ifndef TOCSIN_RULES_LOG_BUCKET_H
 #define TOCSIN_RULES_LOG_BUCKET_H
@@ -13,8 +14,8 @@
 #include "rules/rule_file.h"
 
 /*
- * A wider bucket than that would be stamped too far ahead of its first line, and be seen too late by
- * a query between two evaluations. A finer one costs one more sample a series.
+ * A wider bucket than that would be stamped too far ahead of its first line, and be seen too late
+ * by a query between two evaluations. A finer one costs one more sample a series.
  */
 #define LOG_BUCKET_MS_MAX 60000
 

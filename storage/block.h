@@ -155,8 +155,8 @@ void place_record_encode(uint64_t epoch, uint64_t seq, struct buf *out);
 int place_record_decode(struct slice payload, uint64_t *epoch, uint64_t *seq);
 
 /*
- * RECORD_COVERAGE: i64 since | sized selector | i64 width of the buckets that its series are counted
- * in (0: none; not there in version 1).
+ * RECORD_COVERAGE: i64 since | sized selector | i64 width of the buckets that its series are
+ * counted in (0: none; not there in version 1).
  */
 struct coverage_entry {
 	struct slice selector; /* canonical text */

@@ -103,7 +103,8 @@ bool rule_logs_warning(const struct web_host *host, const struct rule_set *rules
 	if (host->log_counters)
 		each_log(rules, rule, sum_log, &summing);
 	if (sum->limited) {
-		buf_printf(out, "%llu lines left out: more series than limits.series_per_log_selector",
+		buf_printf(out,
+			   "%llu lines left out: more series than limits.series_per_log_selector",
 			   (unsigned long long)sum->limited);
 		parting = "; ";
 	}

@@ -98,9 +98,8 @@ START_TEST(no_line_is_a_zero_and_no_silence)
 		feed("s 1 @ 1060; x 6 @ 1060");
 	}
 	harness_time(&h, 1065);
-	harness_expect(&h,
-		       "1065 Many pending>firing value=6 active=1065 fired=1065 settled\n"
-		       "1065 Metric pending>firing value=6 active=1065 fired=1065 settled\n");
+	harness_expect(&h, "1065 Many pending>firing value=6 active=1065 fired=1065 settled\n"
+			   "1065 Metric pending>firing value=6 active=1065 fired=1065 settled\n");
 	/* The agent is overdue: a metric of its would be held. */
 	for (double t = 1080; t <= 1140; t += 15)
 		harness_time(&h, t);
@@ -156,9 +155,9 @@ static uint32_t position_of(const struct harness *of)
 	return position;
 }
 
-static const char *const asked[] = { "sum_over_time(s[50m])", "max_over_time(hi[50m])",
+static const char *const asked[] = { "sum_over_time(s[50m])",	"max_over_time(hi[50m])",
 				     "count_over_time(e[50m])", "sum_over_time(e[50m])",
-				     "last_over_time(e[50m])",  "stddev_over_time(e[50m])" };
+				     "last_over_time(e[50m])",	"stddev_over_time(e[50m])" };
 
 /* All lines, never interrupted. */
 static void expect_all_lines(struct harness *of, double time_s)
@@ -286,9 +285,9 @@ START_TEST(positions_are_kept_and_forgotten)
 	struct batch *batch = batch_of("");
 	char longest[BATCH_POSITION_BYTES_MAX] = "";
 	ck_assert_int_eq(batch_position_add(batch, SLICE(""), SLICE("1")), ERR_LIMIT);
-	ck_assert_int_eq(batch_position_add(batch, SLICE("k"),
-					    (struct slice){ longest, sizeof(longest) }),
-			 ERR_LIMIT);
+	ck_assert_int_eq(
+		batch_position_add(batch, SLICE("k"), (struct slice){ longest, sizeof(longest) }),
+		ERR_LIMIT);
 	ck_assert_int_eq(batch_position_add(batch, SLICE("source"), SLICE("41")), 0);
 	ck_assert_int_eq(batch_position_add(batch, SLICE("source"), SLICE("42")), 0);
 	engine_batch(h.engine, batch);
@@ -399,8 +398,9 @@ START_TEST(alert_that_begins_to_fire_shows_lines)
 	feed_example("s{i=\"1\"} 6 @ 1020", 1001, "broken <redacted>");
 	feed_example("s{i=\"2\"} 1 @ 1020", 1002, "of another series");
 	harness_time(&h, 1020);
-	harness_expect(&h, "1020 Many{i=\"1\"} pending>firing value=6 active=1020 fired=1020 settled "
-			   "evidence={\"lines\":[\"broken <redacted>\"],\"functions\":[]}\n");
+	harness_expect(&h,
+		       "1020 Many{i=\"1\"} pending>firing value=6 active=1020 fired=1020 settled "
+		       "evidence={\"lines\":[\"broken <redacted>\"],\"functions\":[]}\n");
 }
 END_TEST
 

@@ -1,8 +1,9 @@
 /*
  * Functions over log ranges: what the engine makes of derived series is what the lines say.
  *
- * The test is its own extractor: it gives the engine what the plan asks for of each line, in buckets
- * of the width that the rules need. Compared is with all lines, each function in its plain form.
+ * The test is its own extractor: it gives the engine what the plan asks for of each line, in
+ * buckets of the width that the rules need. Compared is with all lines, each function in its plain
+ * form.
  */
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
@@ -86,8 +87,7 @@ static void extract(struct batch *batch, const struct plan_log *log, int64_t wid
 		pairs[n++] = (struct label){ SLICE("i"), slice_from(i_of(line->stream)) };
 	ck_assert_int_eq(labels_new(pairs, n, &labels, NULL), 0);
 	memcpy(&bits, &value, sizeof(bits));
-	int64_t ts_ms = width_ms ? (line->ts_ms + width_ms - 1) / width_ms * width_ms
-				 : line->ts_ms;
+	int64_t ts_ms = width_ms ? (line->ts_ms + width_ms - 1) / width_ms * width_ms : line->ts_ms;
 	ck_assert_int_eq(batch_derived_add(batch, &key, labels, kinds[log->window], ts_ms, bits),
 			 0);
 	labels_unref(labels);
@@ -332,8 +332,7 @@ static void compare_oracle(const char *text, int64_t t_ms)
 		buf_add_char(&rows, '\n');
 	}
 	buf_add_str(&rows, "");
-	ck_assert_str_eq(harness_query(&h, text, (double)t_ms / 1000),
-			 rows.ptr ? rows.ptr : "");
+	ck_assert_str_eq(harness_query(&h, text, (double)t_ms / 1000), rows.ptr ? rows.ptr : "");
 	buf_fini(&rows);
 	oracle_result_fini(&result);
 	expr_fini(expr);
@@ -350,7 +349,8 @@ static void begin(const struct asked *a, const char *group_keys)
 	harness_start_warm(&h);
 	h.units = 1000;
 	snprintf(yaml, sizeof(yaml),
-		 "groups:\n- name: g\n  interval: 15s\n%s  rules:\n  - record: r\n    expr: |\n      "
+		 "groups:\n- name: g\n  interval: 15s\n%s  rules:\n  - record: r\n    expr: |\n    "
+		 "  "
 		 "%s\n",
 		 group_keys, a->expr);
 	harness_load(&h, yaml);
@@ -558,7 +558,8 @@ START_TEST(query_of_what_no_rule_counts_is_refused)
 	expect_refused("sum by (i) (count_over_time(" ALL "[1m]))", ALL " as lines by (i)");
 	expect_refused("sum without (i) (count_over_time(" ALL "[1m]))",
 		       ALL " as lines without (i)");
-	expect_refused("sum(count_over_time(" ALL " |= \"x\" [1m]))", ALL " |= \"x\" as lines by ()");
+	expect_refused("sum(count_over_time(" ALL " |= \"x\" [1m]))",
+		       ALL " |= \"x\" as lines by ()");
 	expect_refused("sum(bytes_over_time(" ALL "[1m]))", ALL " as bytes by ()");
 	/* This `by` is the function's: nothing would take the greatest of the finer ones. */
 	expect_refused("max_over_time(" ALL " | unwrap v [1m]) by (job)",

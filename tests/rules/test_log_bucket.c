@@ -40,19 +40,18 @@ START_TEST(bucket_is_what_interval_and_range_have_in_common)
 	ck_assert_int_eq(width_of_group("interval: 1m", COUNT "[90s])"), 30000);
 	ck_assert_int_eq(width_of_group("interval: 1m", COUNT "[1m] offset 7s)"), 1000);
 	ck_assert_int_eq(width_of_group("interval: 1m", COUNT "[1m] offset -10s)"), 10000);
-	ck_assert_int_eq(width_of_group("interval: 1m\n  query_offset: 20s", COUNT "[1m])"),
-			 20000);
+	ck_assert_int_eq(width_of_group("interval: 1m\n  query_offset: 20s", COUNT "[1m])"), 20000);
 	ck_assert_int_eq(width_of_group("interval: 1m", COUNT "[1700ms])"), 100);
 }
 END_TEST
 
 START_TEST(bucket_serves_all_who_read_it)
 {
-	ck_assert_int_eq(
-		width_of("groups:\n- {name: a, interval: 1m, rules: [{record: r, expr: "
-			 "'" COUNT "[5m])'}]}\n- {name: b, interval: 40s, rules: [{record: s, expr: "
-			 "'" COUNT "[2m]) / " COUNT "[1m] offset 30s)'}]}\n"),
-		10000);
+	ck_assert_int_eq(width_of("groups:\n- {name: a, interval: 1m, rules: [{record: r, expr: "
+				  "'" COUNT
+				  "[5m])'}]}\n- {name: b, interval: 40s, rules: [{record: s, expr: "
+				  "'" COUNT "[2m]) / " COUNT "[1m] offset 30s)'}]}\n"),
+			 10000);
 }
 END_TEST
 
@@ -77,9 +76,10 @@ END_TEST
 
 START_TEST(events_have_no_buckets)
 {
-	ck_assert_int_eq(width_of_group("interval: 1m",
-					"avg_over_time(logs{a=\"b\"} | logfmt | unwrap v [1m]) by (c)"),
-			 0);
+	ck_assert_int_eq(
+		width_of_group("interval: 1m",
+			       "avg_over_time(logs{a=\"b\"} | logfmt | unwrap v [1m]) by (c)"),
+		0);
 }
 END_TEST
 
