@@ -187,19 +187,30 @@ static int leaves_find(struct generation *generation, struct rule_state *rule)
 	return code;
 }
 
+static int demand_find(struct generation *generation, const struct rule_demand *asked)
+{
+	const struct plan *plan = generation->set->plan;
+	int64_t *back_ms = calloc(asked->norder + 1, sizeof(*back_ms));
+	int code = back_ms ? 0 : ERR_NOMEM;
+	if (!code)
+		plan_order_back(plan, asked->order, asked->norder, back_ms);
+	for (uint32_t i = 0; i < asked->norder && !code; i++) {
+		const struct plan_node *node = plan->nodes[asked->order[i]];
+		if (plan_node_is_leaf(node))
+			code = demand_add(generation, node->selector, GROUP_ASKED,
+					  reach_of(generation, node, back_ms[i]));
+	}
+	free(back_ms);
+	return code;
+}
+
 /* What runbooks ask for at any time. */
 static int demands_find(struct generation *generation)
 {
 	const struct rule_set *set = generation->set;
 	int code = 0;
-	for (uint32_t i = 0; i < set->ndemands; i++)
-		for (uint32_t k = 0; k < set->demands[i].norder && !code; k++) {
-			const struct plan_node *node = set->plan->nodes[set->demands[i].order[k]];
-			if (node->op == PLAN_SELECT || node->op == PLAN_RANGE)
-				code = demand_add(
-					generation, node->selector, GROUP_ASKED,
-					binding_reach_ms(generation->binding, node->id));
-		}
+	for (uint32_t i = 0; i < set->ndemands && !code; i++)
+		code = demand_find(generation, &set->demands[i]);
 	return code;
 }
 

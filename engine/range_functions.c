@@ -399,7 +399,7 @@ static const struct range_function log_functions[FUNCTION_COUNT] = {
 	[FN_AVG_OVER_TIME] = { eval_avg },
 	[FN_STDDEV_OVER_TIME] = { eval_stddev },
 	[FN_STDVAR_OVER_TIME] = { eval_stdvar },
-	[FN_QUANTILE_OVER_TIME] = { eval_quantile },
+	[FN_QUANTILE_OVER_TIME] = { eval_quantile, .needs_scratch = true },
 	[FN_FIRST_OVER_TIME] = { eval_first },
 	[FN_LAST_OVER_TIME] = { eval_last },
 	[FN_RATE_COUNTER] = { eval_rate_counter },

@@ -17,15 +17,13 @@ static int64_t common_divisor(int64_t a, int64_t b)
 	return (int64_t)x;
 }
 
-/* When the node is evaluated: at multiples of this, from the epoch. */
-static int64_t grid_of(const struct plan *plan, const struct plan_node *node,
-		       const struct rule_group *group)
+/* When the node is evaluated: at multiples of this, from the epoch; the expression at those of
+ * grid_ms. */
+static int64_t grid_of(const struct plan *plan, const struct plan_node *node, int64_t grid_ms)
 {
 	if (node->at == AT_TIME)
 		return node->at_ms;
-	if (node->grid != 0)
-		return plan->grids[node->grid].step_ms;
-	return common_divisor(group->interval_ms, group->query_offset_ms);
+	return node->grid != 0 ? plan->grids[node->grid].step_ms : grid_ms;
 }
 
 /* The greatest divisor that is not too wide. */
@@ -39,18 +37,26 @@ static int64_t bounded(int64_t width_ms)
 	return bounded_ms;
 }
 
-static void add_rule(const struct plan *plan, const struct rule_group *group,
-		     const struct rule *rule, int64_t *widths_ms)
+/* All nodes of an expression, which is evaluated at multiples of grid_ms. */
+static void add_nodes(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t grid_ms,
+		      int64_t *widths_ms)
 {
-	for (uint32_t i = 0; i < rule->norder; i++) {
-		const struct plan_node *node = plan->nodes[rule->order[i]];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct plan_node *node = plan->nodes[order[i]];
 		if (!plan_node_is_leaf(node) || node->log == 0)
 			continue;
 		int64_t *width_ms = &widths_ms[node->log - 1];
-		*width_ms = common_divisor(*width_ms, grid_of(plan, node, group));
+		*width_ms = common_divisor(*width_ms, grid_of(plan, node, grid_ms));
 		*width_ms = common_divisor(*width_ms, node->range_ms);
 		*width_ms = common_divisor(*width_ms, node->offset_ms);
 	}
+}
+
+static void add_group(const struct plan *plan, const struct rule_group *group, int64_t *widths_ms)
+{
+	int64_t grid_ms = common_divisor(group->interval_ms, group->query_offset_ms);
+	for (uint32_t i = 0; i < group->nrules; i++)
+		add_nodes(plan, group->rules[i].order, group->rules[i].norder, grid_ms, widths_ms);
 }
 
 void log_bucket_widths(const struct rule_set *set, int64_t *widths_ms)
@@ -58,9 +64,11 @@ void log_bucket_widths(const struct rule_set *set, int64_t *widths_ms)
 	const struct plan *plan = set->plan;
 	for (uint32_t i = 0; i < plan->nlogs; i++)
 		widths_ms[i] = 0;
-	for (uint32_t g = 0; g < set->ngroups; g++)
-		for (uint32_t r = 0; r < set->groups[g].nrules; r++)
-			add_rule(plan, &set->groups[g], &set->groups[g].rules[r], widths_ms);
+	for (uint32_t i = 0; i < set->ngroups; i++)
+		add_group(plan, &set->groups[i], widths_ms);
+	for (uint32_t i = 0; i < set->ndemands; i++)
+		add_nodes(plan, set->demands[i].order, set->demands[i].norder, LOG_BUCKET_MS_ASKED,
+			  widths_ms);
 	for (uint32_t i = 0; i < plan->nlogs; i++)
 		widths_ms[i] = plan->logs[i].window == PLAN_LOG_EVENTS ? 0 : bounded(widths_ms[i]);
 }

@@ -18,6 +18,11 @@
  * by a query between two evaluations. A finer one costs one more sample a series.
  */
 #define LOG_BUCKET_MS_MAX 60000
+/*
+ * What runbooks ask for they ask at any time: it is as of the last multiple of this. They wait for
+ * lines that came just now, so it is short.
+ */
+#define LOG_BUCKET_MS_ASKED 1000
 
 /*
  * The width of each of set->plan->logs, for all rules that read it; 0 for those of events, which

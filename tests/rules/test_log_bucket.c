@@ -7,9 +7,14 @@
 #include "tests/check_main.h"
 
 /* The width for count_over_time(logs{a="b"} …) in rules that stand in groups; 0 for events. */
-static int64_t width_of(const char *yaml)
+static int64_t width_of_asked(const char *yaml, const char *asked)
 {
-	const struct rule_set_options options = { .interval_ms = 60000, .rules_max = 100 };
+	const struct source source = { .text = slice_from(asked ? asked : "") };
+	const struct source *const demands[] = { &source };
+	const struct rule_set_options options = { .interval_ms = 60000,
+						  .rules_max = 100,
+						  .demands = demands,
+						  .ndemands = asked != NULL };
 	struct diag_list diags;
 	struct rule_set *set;
 	int64_t widths_ms[8];
@@ -21,6 +26,11 @@ static int64_t width_of(const char *yaml)
 	rule_set_unref(set);
 	diag_list_fini(&diags);
 	return widths_ms[0];
+}
+
+static int64_t width_of(const char *yaml)
+{
+	return width_of_asked(yaml, NULL);
 }
 
 static int64_t width_of_group(const char *keys, const char *expr)
@@ -64,6 +74,17 @@ START_TEST(bucket_follows_the_steps_of_subqueries)
 }
 END_TEST
 
+START_TEST(bucket_is_short_for_runbooks_that_ask_at_any_time)
+{
+	const char *rules =
+		"groups: [{name: a, interval: 1m, rules: [{record: r, expr: '" COUNT "[5m])'}]}]";
+	ck_assert_int_eq(width_of_asked(rules, "sum(up)"), 60000);
+	ck_assert_int_eq(width_of_asked(rules, COUNT "[1m]) > 3"), LOG_BUCKET_MS_ASKED);
+	/* Seen from the start of a step, nothing else moves. */
+	ck_assert_int_eq(width_of_asked(rules, "max_over_time(" COUNT "[1m])[5m:30s])"), 30000);
+}
+END_TEST
+
 START_TEST(bucket_is_bounded)
 {
 	ck_assert_int_eq(width_of_group("interval: 1h", COUNT "[1d])"), LOG_BUCKET_MS_MAX);
@@ -90,6 +111,7 @@ static Suite *log_bucket_suite(void)
 	tcase_add_test(tcase, bucket_is_what_interval_and_range_have_in_common);
 	tcase_add_test(tcase, bucket_serves_all_who_read_it);
 	tcase_add_test(tcase, bucket_follows_the_steps_of_subqueries);
+	tcase_add_test(tcase, bucket_is_short_for_runbooks_that_ask_at_any_time);
 	tcase_add_test(tcase, bucket_is_bounded);
 	tcase_add_test(tcase, events_have_no_buckets);
 	suite_add_tcase(suite, tcase);
