@@ -51,6 +51,126 @@ START_TEST(defaults_hold_without_a_file)
 }
 END_TEST
 
+/* ---- storage ---- */
+
+static char dir[64];
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void setup_dir(void)
+{
+	strcpy(dir, "/tmp/tocsin-config-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	write_file("password", "secret word\nmore\n");
+	write_file("empty", "");
+}
+
+static void teardown_dir(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* The configuration with this section; NULL with the complaints in *out (to be freed). */
+static struct config *load_storage(const char *section, struct buf *out)
+{
+	struct diag_list diags;
+	struct config *config = NULL;
+	char path[128];
+
+	write_file("tocsin.yml", section);
+	snprintf(path, sizeof(path), "%s/tocsin.yml", dir);
+	diag_list_init(&diags);
+	buf_init(out);
+	if (config_load(path, &(struct config_overrides){ 0 }, &diags, &config))
+		config = NULL;
+	diag_list_format(&diags, false, out);
+	diag_list_fini(&diags);
+	return config;
+}
+
+static void expect_refused(const char *section, const char *complaint, const char *hint)
+{
+	struct buf out;
+	struct config *config = load_storage(section, &out);
+
+	ck_assert_msg(!config, "taken: %s", section);
+	ck_assert_msg(strstr(out.ptr, complaint) && strstr(out.ptr, hint), "%s", out.ptr);
+	buf_fini(&out);
+}
+
+START_TEST(redis_is_told_by_its_address)
+{
+	struct buf out;
+	struct config *config =
+		load_storage("storage: {url: 'redis://db.example:6380/7', password_file: password, "
+			     "key_prefix: a.b-c_d, durability: storage, confirm_timeout: 2s, "
+			     "commit_timeout: 0s}\n",
+			     &out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	const struct storage_config *storage = &config->storage;
+
+	ck_assert_str_eq(storage->redis->host, "db.example");
+	ck_assert_uint_eq(storage->redis->port, 6380);
+	ck_assert_uint_eq(storage->redis->database, 7);
+	ck_assert_str_eq(storage->redis->password, "secret word");
+	ck_assert_str_eq(storage->key_prefix, "a.b-c_d");
+	ck_assert(storage->confirms);
+	ck_assert_int_eq(storage->confirm_timeout_ms, 2000);
+	ck_assert_int_eq(storage->commit_timeout_ms, 0);
+	config_unref(config);
+	buf_fini(&out);
+	config = load_storage("storage: {url: 'redis://[::1]:6379'}\n", &out);
+	ck_assert_str_eq(config->storage.redis->host, "::1");
+	ck_assert_uint_eq(config->storage.redis->database, 0);
+	ck_assert_ptr_null(config->storage.redis->password);
+	config_unref(config);
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(what_storage_cannot_be_is_refused_by_name)
+{
+	static const char *const addresses[] = {
+		"redis://",	    "redis://host",	   "redis://:6379", "redis://host:0",
+		"redis://host:x",   "redis://host:99999",  "redis://h:1/x", "redis://h:1/99999",
+		"redis://u:p@h:1", "http://127.0.0.1:6379", "host:6379",
+	};
+	char section[128];
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+		snprintf(section, sizeof(section), "storage: {url: '%s'}\n", addresses[i]);
+		expect_refused(section, "no address of a Redis", "redis://HOST:PORT/DB");
+	}
+	expect_refused("storage: {url: 'rediss://h:1'}\n", "not supported yet", "TLS");
+	expect_refused("storage: {url: 'redis+sentinel://h:1'}\n", "not supported yet", "Sentinel");
+	expect_refused("storage: {url: 'redis+cluster://h:1'}\n", "not supported yet", "Cluster");
+	expect_refused("storage: {tls_config: {ca_file: x}}\n", "storage.tls_config", "take it out");
+	expect_refused("storage: {key_prefix: 'a{b}'}\n", "storage.key_prefix", "letters, digits");
+	expect_refused("storage: {key_prefix: ''}\n", "storage.key_prefix", "at most 64");
+	expect_refused("storage: {url: 'redis://h:1', password_file: nowhere}\n",
+		       "storage.password_file", "nowhere\": No such file");
+	expect_refused("storage: {url: 'redis://h:1', password_file: empty}\n",
+		       "storage.password_file", "No data");
+	expect_refused("data_dir: none\nstorage: {durability: storage}\n", "storage.durability",
+		       "set data_dir, or storage.url");
+	expect_refused("storage: {durability: maybe}\n", "durability", "async");
+}
+END_TEST
+
 static Suite *config_suite(void)
 {
 	Suite *suite = suite_create("config");
@@ -58,6 +178,11 @@ static Suite *config_suite(void)
 
 	tcase_add_test(tcase, links_lead_to_where_we_listen_unless_told_otherwise);
 	tcase_add_test(tcase, defaults_hold_without_a_file);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("storage");
+	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
+	tcase_add_test(tcase, redis_is_told_by_its_address);
+	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
