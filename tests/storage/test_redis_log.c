@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tests/check_main.h"
+#include "tests/nomem.h"
 
 #define TRIES 4000 /* looks, 5 ms apart */
 
@@ -186,6 +187,15 @@ static void checkpoint(struct redis_log *log, const char *const *texts, size_t n
 	ck_assert_int_eq(redis_log_health(log), REDIS_CURRENT);
 }
 
+/* One that is not due. */
+static void checkpoint_now(struct redis_log *log, const char *text)
+{
+	redis_log_checkpoint_begin(log, 1);
+	add(log, text);
+	redis_log_checkpoint_end(log, 1);
+	wait_until_arrived(log);
+}
+
 static struct redis_log *begin(const char *owner, const char *text)
 {
 	struct redis_log *log = log_new(owner);
@@ -310,10 +320,7 @@ START_TEST(a_checkpoint_cuts_off_what_came_before)
 	}
 	wait_until_arrived(log);
 	ck_assert_int_gt(atoi(ask("xlen '{unit}:log'")), 100);
-	redis_log_checkpoint_begin(log, 1);
-	add(log, text);
-	redis_log_checkpoint_end(log, 1);
-	wait_until_arrived(log);
+	checkpoint_now(log, text);
 	for (int i = 0; i < TRIES && atoi(ask("xlen '{unit}:log'")) > 10; i++)
 		turn(log);
 	ck_assert_int_le(atoi(ask("xlen '{unit}:log'")), 10);
@@ -424,6 +431,36 @@ START_TEST(a_server_without_memory_is_away_until_it_takes_something)
 }
 END_TEST
 
+START_TEST(without_memory_it_falls_behind_and_recovers)
+{
+	struct redis_log *log = begin("first", "state");
+	const char *text = "all";
+	bool failed = true;
+
+	for (unsigned n = 0; failed && n < 100; n++) {
+		struct redis_place place;
+
+		nomem_arm(n);
+		int code = redis_log_append(log, RECORD_ALERT, SLICE("x"), 1);
+
+		redis_log_seal(log, &place);
+		redis_log_send(log, 1);
+		failed = nomem_disarm();
+		ck_assert(code == 0 || code == ERR_NOMEM);
+		redis_log_check(log);
+		for (int i = 0; i < TRIES && redis_log_health(log) == REDIS_AWAY; i++)
+			turn(log);
+		if (redis_log_health(log) == REDIS_BEHIND)
+			checkpoint(log, &text, 1);
+		wait_until_arrived(log);
+	}
+	ck_assert(!failed);
+	checkpoint_now(log, text);
+	redis_log_free(log);
+	expect("all ", 0);
+}
+END_TEST
+
 START_TEST(a_hole_is_told_and_not_built_upon)
 {
 	struct redis_log *log = begin("first", "state");
@@ -519,6 +556,7 @@ static Suite *redis_log_suite(void)
 	tcase_add_test(tcase, a_connection_that_breaks_loses_nothing);
 	tcase_add_test(tcase, bytes_are_bounded_while_nobody_takes_them);
 	tcase_add_test(tcase, a_server_without_memory_is_away_until_it_takes_something);
+	tcase_add_test(tcase, without_memory_it_falls_behind_and_recovers);
 	tcase_add_test(tcase, a_hole_is_told_and_not_built_upon);
 	tcase_add_test(tcase, damaged_blocks_are_counted);
 	tcase_add_test(tcase, keys_of_others_are_left_alone);
