@@ -551,7 +551,12 @@ void log_scratch_begin(struct log_scratch *scratch, const struct log_input *inpu
 
 char *log_scratch_alloc(struct log_scratch *scratch, size_t n)
 {
-	return arena_alloc(&scratch->arena, n ? n : 1);
+	char *bytes = arena_alloc(&scratch->arena, n ? n : 1);
+
+	/* It was not the limit. */
+	if (!bytes && scratch->arena.used + n < LOG_SCRATCH_MAX / 2)
+		scratch->is_broken = true;
+	return bytes;
 }
 
 bool log_line_is_utf8(struct log_scratch *scratch)
@@ -864,6 +869,19 @@ static void step_logfmt(const struct step *step, struct log_scratch *scratch)
 		log_fail(scratch, fields->error);
 }
 
+/* Empty when there is no room for it. */
+static struct slice text_keep(struct log_scratch *scratch, struct slice text)
+{
+	char *copy = log_scratch_alloc(scratch, text.len);
+
+	if (!copy) {
+		log_fail(scratch, LOG_ERROR_EXTRACTION);
+		return (struct slice){ NULL, 0 };
+	}
+	memcpy(copy, text.ptr, text.len);
+	return (struct slice){ copy, text.len };
+}
+
 static void step_regexp(const struct step *step, struct log_scratch *scratch)
 {
 	struct slice groups[REGEX_GROUPS_MAX], line = scratch->line;
@@ -886,11 +904,7 @@ static void step_regexp(const struct step *step, struct log_scratch *scratch)
 			continue;
 		/* What points into the repaired copy must outlive it. */
 		if (copy.ptr)
-			value = arena_slice(&scratch->arena, value);
-		if (!value.ptr) {
-			log_fail(scratch, LOG_ERROR_EXTRACTION);
-			break;
-		}
+			value = text_keep(scratch, value);
 		log_label_parsed(scratch, step->items[i].name, value);
 	}
 	buf_fini(&copy);
