@@ -244,14 +244,28 @@ static void extractor_fini(struct extractor *extractor)
 	extractor_state_unref(extractor->state);
 }
 
-/* Without a table for too many literals, all are run over each line. */
+/* Are there literals, and does the filter take all of them? */
+static bool is_prefiltered(const struct extractor *extractor)
+{
+	struct log_literals literals = log_pipeline_literals(extractor->pipeline);
+
+	for (uint32_t i = 0; i < literals.n; i++) {
+		if (!prefilter_takes(literals.items[i]))
+			return false;
+	}
+	return literals.n > 0;
+}
+
 static int prefilter_make(struct extractor_set *set)
 {
 	struct prefilter_literal *literals;
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < set->n; i++)
-		n += log_pipeline_literals(set->extractors[i].pipeline).n;
+	for (uint32_t i = 0; i < set->n; i++) {
+		set->extractors[i].is_prefiltered = is_prefiltered(&set->extractors[i]);
+		if (set->extractors[i].is_prefiltered)
+			n += log_pipeline_literals(set->extractors[i].pipeline).n;
+	}
 	if (n == 0)
 		return 0;
 	literals = calloc(n, sizeof(*literals));
@@ -261,16 +275,13 @@ static int prefilter_make(struct extractor_set *set)
 	for (uint32_t i = 0; i < set->n; i++) {
 		struct log_literals own = log_pipeline_literals(set->extractors[i].pipeline);
 
-		for (uint32_t k = 0; k < own.n; k++)
+		for (uint32_t k = 0; set->extractors[i].is_prefiltered && k < own.n; k++)
 			literals[n++] = (struct prefilter_literal){ i, own.items[k] };
 	}
 	int err = prefilter_new(literals, n, set->n, &set->prefilter);
 
 	free(literals);
-	for (uint32_t i = 0; !err && i < set->n; i++)
-		set->extractors[i].is_prefiltered =
-			log_pipeline_literals(set->extractors[i].pipeline).n > 0;
-	return err == ERR_LIMIT ? 0 : err;
+	return err;
 }
 
 int extractor_set_new(const struct extractor_spec *specs, uint32_t n,

@@ -14,7 +14,7 @@
 #define EXAMPLE_BYTES_MAX (1u << 20) /* of all examples between two flushes */
 #define SWEEP_US (60ll * 1000 * 1000)
 /* A stream with no more extractors than this has them run without asking the prefilter first. */
-#define DIRECT_MAX 4
+#define DIRECT_MAX 1
 
 /*
  * A series that lines are counted for. What came since the last flush is in feed->rows; of sums and
@@ -291,8 +291,11 @@ static int stream_resolve(struct log_feed *feed, struct log_stream *stream)
 
 static void counted_settle(struct log_feed *feed)
 {
-	for (uint32_t i = 0; i < LOG_FEED_STREAMS_MAX && feed->nstreams; i++) {
-		if (feed->streams[i] && feed->streams[i]->nlines)
+	for (uint32_t i = 0, left = feed->nstreams; left > 0; i++) {
+		if (!feed->streams[i])
+			continue;
+		left--;
+		if (feed->streams[i]->nlines)
 			stream_settle(feed, feed->streams[i]);
 	}
 	for (uint32_t i = 0; feed->set && i < feed->set->n; i++)

@@ -121,6 +121,10 @@ static void add_repaired(struct slice line, struct buf *out)
 	char bytes[4];
 	uint32_t rune;
 
+	if (slice_is_utf8(line)) {
+		buf_add_slice(out, line);
+		return;
+	}
 	for (size_t i = 0; i < line.len;) {
 		i += slice_rune((struct slice){ line.ptr + i, line.len - i }, &rune);
 		buf_add(out, bytes, rune_encode(rune, bytes));
