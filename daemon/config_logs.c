@@ -177,7 +177,7 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 		out->nglobs++;
 		warn_without_match(b, out->globs[i], list->items[i]);
 	}
-	snprintf(out->name, sizeof(out->name), "files " SLICE_FMT,
+	snprintf(out->name, sizeof(out->name), "files:" SLICE_FMT,
 		 SLICE_ARG(part->files.items[0]));
 	return 0;
 }
@@ -202,7 +202,7 @@ static int bind_syslog(struct log_binder *b, const struct log_source_part *part,
 			  SLICE_ARG(syslog->listen_address));
 	if (code)
 		return code;
-	snprintf(out->name, sizeof(out->name), "syslog %s %s:%u", out->udp ? "udp" : "tcp",
+	snprintf(out->name, sizeof(out->name), "syslog:%s:%s:%u", out->udp ? "udp" : "tcp",
 		 out->host, out->port);
 	return 0;
 }

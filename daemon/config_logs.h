@@ -18,7 +18,7 @@ enum log_time { LOG_TIME_ARRIVAL, LOG_TIME_MESSAGE };
 
 struct log_source_config {
 	enum log_source_kind kind;
-	/* "files /var/log/app.log", "syslog tcp 127.0.0.1:5514", "stdin" */
+	/* "files:/var/log/app.log", "syslog:tcp:127.0.0.1:5514", "stdin" */
 	char name[LOG_SOURCE_NAME_MAX];
 	struct labels *labels; /* put on every line; a reference */
 	/* files: absolute or relative to the working directory */

@@ -260,6 +260,35 @@ static struct tail_file *file_open(struct tail *tail, const char *path, const ch
 	return file;
 }
 
+/* ---- names ---- */
+
+size_t tail_rotated_name(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t len = strlen(path), at = len;
+	bool digit = false;
+
+	while (path + at > name + 1 && (strchr("-._", path[at - 1]) || (path[at - 1] >= '0' &&
+								       path[at - 1] <= '9'))) {
+		at--;
+		digit |= path[at] >= '0' && path[at] <= '9';
+	}
+	/* Digits that belong to the name itself: the number begins with a separator. */
+	while (at < len && !strchr("-._", path[at]))
+		at++;
+	return digit && at < len ? at : 0;
+}
+
+static bool is_compressed(const char *path)
+{
+	static const char *const suffixes[] = { ".gz", ".bz2", ".xz", ".zst", ".zip", ".Z", ".lz4" };
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (slice_has_suffix(slice_from(path), slice_from(suffixes[i])))
+			return true;
+	return false;
+}
+
 /* ---- rotated files and copies ---- */
 
 /*
@@ -311,6 +340,45 @@ static struct tail_file *sibling_find(struct tail *tail, const char *path,
 	return found;
 }
 
+/* Reads one more file from its beginning, which stood under the path for a while. */
+static void later_add(struct tail *tail, const char *full, const char *path, int64_t birth_ns)
+{
+	struct tail_file *file = file_open(tail, full, path);
+	struct tail_mark mark;
+
+	if (!file)
+		return;
+	if (file->mark.id.birth_ns <= birth_ns || file_find(tail, file->mark.id) ||
+	    position_find(tail, file->mark.id, &mark)) {
+		tail_file_free(file);
+		return;
+	}
+	file->leaving = true;
+	file_add(tail, file);
+	tail_file_mark(file, &tail->options.door);
+}
+
+/*
+ * Files that came under the path and were rotated away again while nobody looked: those that bear
+ * its name with a number behind it, are younger than the last one that is known, and unknown.
+ */
+static void later_find(struct tail *tail, const char *path, int64_t birth_ns)
+{
+	char *name = slice_dup(dir_of(path)), full[TAIL_PATH_MAX];
+	DIR *entries = name && birth_ns ? opendir(name) : NULL;
+	struct dirent *entry;
+
+	for (int i = 0; entries && i < TAIL_SIBLINGS_MAX && (entry = readdir(entries)); i++)
+		if ((size_t)snprintf(full, sizeof(full), "%s/%s", name, entry->d_name) <
+			    sizeof(full) &&
+		    tail_rotated_name(full) == strlen(path) &&
+		    strncmp(full, path, strlen(path)) == 0 && !is_compressed(full))
+			later_add(tail, full, path, birth_ns);
+	if (entries)
+		closedir(entries);
+	free(name);
+}
+
 static bool is_copy(const struct tail_file *file, const struct tail_mark *mark)
 {
 	return mark->head_len > 0 && tail_mark_holds(file->fd, mark);
@@ -332,6 +400,7 @@ static void truncated(struct tail *tail, struct tail_file *file)
 	if (copy) {
 		file_add(tail, copy);
 		tail_file_mark(copy, &tail->options.door);
+		later_find(tail, file->path, copy->mark.id.birth_ns);
 	}
 	tail_file_mark(file, &tail->options.door);
 	log_info("logs", "a file was truncated", "file=%s offset=%llu copy=%s",
@@ -340,33 +409,6 @@ static void truncated(struct tail *tail, struct tail_file *file)
 }
 
 /* ---- what the patterns match ---- */
-
-size_t tail_rotated_name(const char *path)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t len = strlen(path), at = len;
-	bool digit = false;
-
-	while (path + at > name + 1 && (strchr("-._", path[at - 1]) || (path[at - 1] >= '0' &&
-								       path[at - 1] <= '9'))) {
-		at--;
-		digit |= path[at] >= '0' && path[at] <= '9';
-	}
-	/* Digits that belong to the name itself: the number begins with a separator. */
-	while (at < len && !strchr("-._", path[at]))
-		at++;
-	return digit && at < len ? at : 0;
-}
-
-static bool is_compressed(const char *path)
-{
-	static const char *const suffixes[] = { ".gz", ".bz2", ".xz", ".zst", ".zip", ".Z", ".lz4" };
-
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-		if (slice_has_suffix(slice_from(path), slice_from(suffixes[i])))
-			return true;
-	return false;
-}
 
 static bool is_matched(const struct tail *tail, const char *path)
 {
@@ -455,26 +497,102 @@ static void match(struct tail *tail, const char *path, bool pattern_known)
 	place(tail, file, pattern_known);
 }
 
+/* A position of a file that was under our patterns: false for all others. */
+static bool position_at(const struct tail *tail, size_t i, struct tail_mark *mark,
+			char path[TAIL_PATH_MAX])
+{
+	const struct tail_position *position = &tail->options.positions->items[i];
+	struct slice name;
+
+	if (tail_mark_decode(slice_from(position->key), position->payload, mark, &name))
+		return false;
+	memcpy(path, name.ptr, name.len);
+	path[name.len] = '\0';
+	return is_matched(tail, path);
+}
+
+/* The youngest file that is known to have stood under a path. */
+struct origin {
+	char *path;
+	struct file_id id;
+};
+struct origins {
+	struct origin *items;
+	size_t n;
+};
+
+/* Is what stands under the path now a file that we know? */
+static bool is_known(const struct tail *tail, const char *path)
+{
+	struct tail_mark mark;
+	struct file_id id;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool known = fd >= 0 && file_id_get(fd, &id, NULL, NULL) == 0 &&
+		     position_find(tail, id, &mark);
+
+	if (fd >= 0)
+		close(fd);
+	return known;
+}
+
+/* Without memory it is left out. */
+static void origin_note(struct origins *origins, const char *path, struct file_id id)
+{
+	size_t i = 0;
+
+	while (i < origins->n && strcmp(origins->items[i].path, path) != 0)
+		i++;
+	if (i == origins->n) {
+		struct origin *items = reallocarray(origins->items, i + 1, sizeof(*items));
+		char *copy = items ? strdup(path) : NULL;
+
+		origins->items = items ? items : origins->items;
+		if (!copy)
+			return;
+		items[origins->n++] = (struct origin){ copy, id };
+	}
+	if (id.birth_ns > origins->items[i].id.birth_ns)
+		origins->items[i].id = id;
+}
+
+/*
+ * Of the paths where an unknown file stands now, or none: then others may have stood there since.
+ * Where the same file still stands, copies were made of it, if anything.
+ */
+static struct origins origins_take(const struct tail *tail)
+{
+	struct origins origins = { NULL, 0 };
+	struct tail_mark mark;
+	char path[TAIL_PATH_MAX];
+
+	for (size_t i = 0; i < tail->options.positions->n; i++)
+		if (position_at(tail, i, &mark, path) && !is_known(tail, path))
+			origin_note(&origins, path, mark.id);
+	return origins;
+}
+
+static void origins_follow(struct tail *tail, struct origins *origins)
+{
+	for (size_t i = 0; i < origins->n; i++) {
+		later_find(tail, origins->items[i].path, origins->items[i].id.birth_ns);
+		free(origins->items[i].path);
+	}
+	free(origins->items);
+}
+
 /*
  * Files that were ours and are under no pattern now: what of them was not read, because they were
  * rotated while nobody looked. Those that are gone are forgotten.
  */
 static void recover(struct tail *tail)
 {
-	const struct tail_positions *positions = tail->options.positions;
+	struct tail_mark mark;
+	char path[TAIL_PATH_MAX];
 
 	tail->recovered_ms = tail->scanned_ms;
-	for (size_t i = positions->n; i-- > 0;) {
-		struct tail_mark mark;
-		struct slice name;
-		char path[TAIL_PATH_MAX];
-
-		if (i >= positions->n || tail_mark_decode(slice_from(positions->items[i].key),
-							  positions->items[i].payload, &mark, &name))
-			continue;
-		memcpy(path, name.ptr, name.len);
-		path[name.len] = '\0';
-		if (!is_matched(tail, path) || file_find(tail, mark.id))
+	for (size_t i = tail->options.positions->n; i-- > 0;) {
+		if (i >= tail->options.positions->n || !position_at(tail, i, &mark, path) ||
+		    file_find(tail, mark.id))
 			continue;
 		struct tail_file *file = sibling_find(tail, path, &mark, mark.id.inode, is_same);
 
@@ -487,6 +605,9 @@ static void recover(struct tail *tail)
 
 static void scan(struct tail *tail)
 {
+	bool is_first = tail->scanned_ms < 0;
+	struct origins origins = is_first ? origins_take(tail) : (struct origins){ NULL, 0 };
+
 	tail->scan_due = false;
 	tail->scanned_ms = now_ms();
 	for (struct tail_file *file = tail->files; file; file = file->next)
@@ -515,6 +636,7 @@ static void scan(struct tail *tail)
 	}
 	if (tail->scanned_ms - tail->recovered_ms >= TAIL_RECOVER_MS)
 		recover(tail);
+	origins_follow(tail, &origins);
 }
 
 /* ---- turns ---- */

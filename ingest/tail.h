@@ -13,12 +13,13 @@
  * Rotation: a file that is no longer under its path is read until nobody writes to it any more, and
  * what then stands under the path is another file. A file that was truncated (logrotate's
  * copytruncate) begins anew; what of it had not been read yet is looked for in the copy, which is
- * known by the mark's fingerprints.
+ * known by the mark's fingerprints. So is what came under the path and was rotated away again while
+ * nobody looked, by its name and its time of birth.
  *
  * What cannot be had: lines that were written between copy and truncation, for logrotate loses
- * them; the unread rest of a file that was deleted, or compressed, while nobody followed it; two
- * truncations of one file while nobody looked; a truncation that cannot be seen, because the file
- * has grown beyond its old place again and holds the same bytes there.
+ * them; the unread rest of a file that was deleted, or compressed, while nobody followed it; a
+ * truncation that cannot be seen, because the file has grown beyond its old place again and holds
+ * the same bytes there.
  *
  * inotify tells of changes where there is any; the look once a second is what network file systems
  * and an overflowed queue are left with.

@@ -370,6 +370,65 @@ START_TEST(tail_finds_the_copy_of_a_file_that_was_truncated_while_nobody_looked)
 }
 END_TEST
 
+START_TEST(tail_finds_files_that_came_and_went_while_nobody_looked)
+{
+	char first[140], second[140];
+
+	snprintf(first, sizeof(first), "%s.1", app);
+	snprintf(second, sizeof(second), "%s.2", app);
+	append(first, "long ago\n");
+	append(app, "");
+	start();
+	append(app, "1\n");
+	expect("1\n");
+	stop();
+	append(app, "2\n");
+	move(app, second);
+	unlink(first);
+	append(app, "3\n");
+	move(app, first);
+	append(app, "4\n");
+	start();
+	run("2\n3\n4\n");
+	ck_assert_uint_eq(seen.len, 6);
+	ck_assert(strstr(seen.ptr, "2\n") && strstr(seen.ptr, "3\n") && strstr(seen.ptr, "4\n"));
+	buf_clear(&seen);
+	stop();
+	start();
+	expect_nothing();
+}
+END_TEST
+
+START_TEST(tail_finds_copies_that_came_and_went_while_nobody_looked)
+{
+	char first[140], second[140];
+
+	snprintf(first, sizeof(first), "%s.1", app);
+	snprintf(second, sizeof(second), "%s.2", app);
+	append(app, "");
+	start();
+	append(app, "1\n");
+	expect("1\n");
+	/* A copy of less than was read: not to be read again. */
+	append(second, "1\n");
+	stop();
+	append(app, "2\n");
+	copy_truncate(app, second);
+	usleep(20000);
+	append(app, "3\n");
+	copy_truncate(app, first);
+	append(app, "4\n");
+	start();
+	run("2\n3\n4\n");
+	ck_assert_uint_eq(seen.len, 6);
+	ck_assert(strstr(seen.ptr, "2\n") && strstr(seen.ptr, "3\n") && strstr(seen.ptr, "4\n"));
+	buf_clear(&seen);
+	stop();
+	start();
+	expect_nothing();
+}
+END_TEST
+
 START_TEST(tail_forgets_files_that_are_gone)
 {
 	append(app, "");
@@ -540,6 +599,8 @@ static Suite *tail_suite(void)
 	tcase_add_test(tcase, tail_goes_on_after_a_restart);
 	tcase_add_test(tcase, tail_finds_a_file_that_was_rotated_while_nobody_looked);
 	tcase_add_test(tcase, tail_finds_the_copy_of_a_file_that_was_truncated_while_nobody_looked);
+	tcase_add_test(tcase, tail_finds_files_that_came_and_went_while_nobody_looked);
+	tcase_add_test(tcase, tail_finds_copies_that_came_and_went_while_nobody_looked);
 	tcase_add_test(tcase, tail_forgets_files_that_are_gone);
 	tcase_add_test(tcase, tail_cuts_long_lines);
 	tcase_add_test(tcase, tail_gives_a_line_again_that_the_door_did_not_take);
