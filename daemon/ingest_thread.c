@@ -88,6 +88,8 @@ static struct web_options web_options(const struct ingest_thread *thread,
 				     .loopback = thread->loopback,
 				     .version = PACKAGE_VERSION,
 				     .query_timeout_ms = config->query_timeout_ms,
+				     .queries = { .subquery_step_ms = config->subquery_step_ms,
+						  .delayed_names = config->delayed_names },
 				     .thread = thread->number };
 }
 

@@ -127,14 +127,27 @@ struct engine_query_row {
 	struct labels *labels;
 	double value;
 };
+/* Of a range query, or of a range vector. */
+struct engine_query_point {
+	int64_t t_ms;
+	double value;
+};
+struct engine_query_series {
+	struct labels *labels;
+	struct engine_query_point *points; /* ascending */
+	size_t n;
+};
 struct engine_query {
 	struct queue_item item;
 	/* in: */
 	struct plan *plan;  /* owned */
 	struct arena arena; /* of the expression */
+	struct slice text;  /* in the arena */
 	struct expr *expr;  /* in the arena */
 	uint32_t root;
 	int64_t t_ms;
+	struct query_bounds bounds; /* step_ms is 0: an instant query, at t_ms */
+	struct listing *listing; /* owned; no expression then, but a listing (listing.h) */
 	int64_t deadline_ms; /* told time at which it is given up; 0: never */
 	/* out: */
 	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT */
@@ -143,6 +156,9 @@ struct engine_query {
 	double scalar;
 	struct engine_query_row *rows;
 	size_t nrows;
+	struct engine_query_series *series; /* VALUE_MATRIX; in no order */
+	size_t nseries;
+	struct notes notes;
 	bool partial; /* asked beyond what is kept */
 	/*
 	 * Log lines are counted in buckets of this width, and the edges of what was asked for lie
@@ -157,7 +173,16 @@ struct engine_query {
 	struct binding *binding;
 	uint32_t *order, norder;
 	struct eval_cursor cursor;
+	struct grid *grid;
+	bool evaluated;
+	uint32_t taken; /* series of the result so far */
 	int64_t units_used;
+};
+
+/* How expressions are read. */
+struct query_settings {
+	int64_t subquery_step_ms; /* of subqueries that name none; 0: PLAN_SUBQUERY_STEP_MS */
+	bool delayed_names;
 };
 /*
  * The order in which the elements of an instant query are told: the root's, if it makes one (topk,
@@ -167,6 +192,13 @@ void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row
 /* Parses and plans on the caller's thread. ERR_INVALID with diagnostics. */
 int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 		     struct engine_query **out);
+/*
+ * The same with settings and, if step_ms is positive, of a range; then the expression must give a
+ * scalar or an instant vector, and there may be at most GRID_STEPS_MAX steps.
+ */
+int engine_query_range_new(struct slice text, const struct query_bounds *bounds,
+			   const struct query_settings *settings, struct diag_list *diags,
+			   struct engine_query **out);
 void engine_query_free(struct engine_query *query);
 /* Takes the query; answered by sink.query from engine_step(). At most QUERIES_MAX wait (ERR_FULL).
  */

@@ -41,6 +41,8 @@
 #define UNITS_BIRTH 400
 #define UNITS_INSTANCE 20
 #define UNITS_READER 20
+#define UNITS_LISTED 100
+#define UNITS_LOOKED_AT 20
 #define UNITS_SHAPE_ROW 8
 #define UNITS_RELEASE_ROW 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
@@ -506,11 +508,14 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 
 bool query_step(struct engine *engine, int64_t *units);
 /*
- * engine_query_new(); references to labels (rules/label_refs.h) are bound to `labels` if there are
+ * engine_query_range_new(); references to labels (rules/label_refs.h) are bound to `labels` if there are
  * any: ERR_NOT_FOUND with the missing one in why.
  */
-int query_make(struct slice text, int64_t t_ms, const struct labels *labels,
+int query_make(struct slice text, const struct query_bounds *bounds,
+	       const struct query_settings *settings, const struct labels *labels,
 	       struct diag_list *diags, char why[128], struct engine_query **out);
+/* listing.c: goes on with a listing. 0, ERR_AGAIN, ERR_NOMEM. */
+int listing_step(struct engine *engine, struct engine_query *query, int64_t *units);
 /*
  * Leads what a query asks of log lines to series that a rule in force keeps. Before it is bound.
  * ERR_EVAL with query->error: none does; ERR_NOMEM.

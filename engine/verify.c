@@ -124,7 +124,8 @@ int verify_query_new(struct slice text, const struct labels *labels, const struc
 	verify->fresh_after_ms = fresh_after_ms;
 	diag_list_init(&diags);
 	why[0] = '\0';
-	int code = query_make(text, t_ms, labels, &diags, why, out);
+	int code = query_make(text, &(struct query_bounds){ t_ms, t_ms, 0 },
+			      &(struct query_settings){ 0 }, labels, &diags, why, out);
 	if (code == ERR_INVALID && diags.n > 0)
 		snprintf(why, 128, "%.100s", diags.items[0].message);
 	diag_list_fini(&diags);

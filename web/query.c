@@ -1,8 +1,11 @@
-/* GET, POST /api/v1/query: an instant query, as Prometheus' API has it. */
+/* GET, POST /api/v1/query and /api/v1/query_range, as Prometheus' API has them. */
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/grid.h"
 #include "web/web_internal.h"
 
 #define TIMEOUT_MS_MIN 1
@@ -46,6 +49,32 @@ static void add_vector(struct json_writer *w, const struct engine_query *query)
 	json_end_array(w);
 }
 
+static int by_labels(const void *a, const void *b)
+{
+	return labels_compare(((const struct engine_query_series *)a)->labels,
+			      ((const struct engine_query_series *)b)->labels);
+}
+
+static void add_matrix(struct json_writer *w, const struct engine_query *query)
+{
+	if (query->nseries)
+		qsort(query->series, query->nseries, sizeof(*query->series), by_labels);
+	json_begin_array(w);
+	for (size_t i = 0; i < query->nseries; i++) {
+		const struct engine_query_series *series = &query->series[i];
+
+		json_begin_object(w);
+		json_field_labels(w, "metric", series->labels);
+		json_key(w, "values");
+		json_begin_array(w);
+		for (size_t k = 0; k < series->n; k++)
+			add_point(w, series->points[k].t_ms, series->points[k].value);
+		json_end_array(w);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void add_string(struct json_writer *w, const struct engine_query *query)
 {
 	json_begin_array(w);
@@ -54,12 +83,35 @@ static void add_string(struct json_writer *w, const struct engine_query *query)
 	json_end_array(w);
 }
 
+static bool has_notes(const struct engine_query *query, enum note_kind kind)
+{
+	for (uint32_t i = 0; i < query->notes.n; i++)
+		if (query->notes.items[i].kind == kind)
+			return true;
+	return false;
+}
+
+static void add_notes(struct json_writer *w, const struct engine_query *query, enum note_kind kind)
+{
+	for (uint32_t i = 0; i < query->notes.n; i++) {
+		struct buf text;
+
+		if (query->notes.items[i].kind != kind)
+			continue;
+		buf_init(&text);
+		note_format(&query->notes.items[i], query->text, &text);
+		json_str(w, buf_slice(&text));
+		buf_fini(&text);
+	}
+}
+
 static void add_warnings(struct json_writer *w, const struct engine_query *query)
 {
 	char text[160];
 
 	json_key(w, "warnings");
 	json_begin_array(w);
+	add_notes(w, query, NOTE_WARNING);
 	if (query->partial)
 		json_str(w, SLICE("the query looks further back than what is kept for the rules: "
 				  "the result may be incomplete"));
@@ -76,7 +128,10 @@ static void add_warnings(struct json_writer *w, const struct engine_query *query
 static void format_result(const struct engine_query *query, struct buf *out)
 {
 	static const char *const types[] = {
-		[VALUE_SCALAR] = "scalar", [VALUE_VECTOR] = "vector", [VALUE_STRING] = "string"
+		[VALUE_SCALAR] = "scalar",
+		[VALUE_VECTOR] = "vector",
+		[VALUE_STRING] = "string",
+		[VALUE_MATRIX] = "matrix",
 	};
 	struct json_writer w;
 
@@ -86,13 +141,21 @@ static void format_result(const struct engine_query *query, struct buf *out)
 	json_key(&w, "result");
 	if (query->type == VALUE_VECTOR)
 		add_vector(&w, query);
+	else if (query->type == VALUE_MATRIX)
+		add_matrix(&w, query);
 	else if (query->type == VALUE_STRING)
 		add_string(&w, query);
 	else
 		add_point(&w, query->t_ms, query->scalar);
 	json_end_object(&w);
-	if (query->partial || query->bucket_ms)
+	if (query->partial || query->bucket_ms || has_notes(query, NOTE_WARNING))
 		add_warnings(&w, query);
+	if (has_notes(query, NOTE_INFO)) {
+		json_key(&w, "infos");
+		json_begin_array(&w);
+		add_notes(&w, query, NOTE_INFO);
+		json_end_array(&w);
+	}
 	envelope_end(&w);
 }
 
@@ -124,6 +187,8 @@ void query_done(struct http_server *server, struct engine_query *query)
 	buf_init(&out);
 	if (query->code)
 		format_error(query, &reply.status, &out);
+	else if (query->listing)
+		listing_format(query, &out);
 	else
 		format_result(query, &out);
 	if (buf_ok(&out))
@@ -136,7 +201,7 @@ void query_done(struct http_server *server, struct engine_query *query)
 }
 
 /* All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …". */
-static void reply_parse_errors(struct http_request *request, const struct diag_list *diags)
+void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags)
 {
 	struct buf text;
 
@@ -153,40 +218,45 @@ static void reply_parse_errors(struct http_request *request, const struct diag_l
 		if (diag->hint)
 			buf_printf(&text, " (%s)", diag->hint);
 	}
-	web_fail(request, 400, "bad_data", "invalid parameter \"query\": " SLICE_FMT,
+	web_fail(request, 400, "bad_data", "invalid parameter \"%s\": " SLICE_FMT, name,
 		 SLICE_ARG(buf_slice(&text)));
 	buf_fini(&text);
 }
 
 /* "30s", "1m30s", or seconds: "2.5" */
-static int parse_timeout(const char *text, int64_t *ms)
+static int parse_length(const char *text, int64_t *ms)
 {
 	double seconds;
 
 	if (duration_parse(slice_from(text), ms) == 0)
 		return 0;
-	if (number_parse(slice_from(text), &seconds) || !(seconds > 0 && seconds < 1e9))
+	if (number_parse(slice_from(text), &seconds) || !(fabs(seconds) < 1e9))
 		return ERR_INVALID;
 	*ms = (int64_t)(seconds * 1000);
 	return 0;
 }
 
-/* The time asked for, and until when the answer is of use; false: the request was answered. */
-static bool read_times(struct web *web, struct http_request *request, struct arena *arena,
-		       int64_t *t_ms, int64_t *deadline_ms)
+bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
+		    int64_t *t_ms)
 {
-	const char *time = web_param(request, arena, "time", 0),
-		   *timeout = web_param(request, arena, "timeout", 0);
-	int64_t now_ms = web->host.now_ms(web->host.ctx), timeout_ms = web->query_timeout_ms;
+	const char *text = web_param(request, arena, name, 0);
 
-	*t_ms = now_ms;
-	if (time && time_parse(slice_from(time), t_ms)) {
-		web_fail(request, 400, "bad_data",
-			 "invalid parameter \"time\": cannot parse \"%.100s\" to a valid timestamp",
-			 time);
-		return false;
-	}
-	if (timeout && (parse_timeout(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
+	if (!text || time_parse(slice_from(text), t_ms) == 0)
+		return true;
+	web_fail(request, 400, "bad_data",
+		 "invalid parameter \"%s\": cannot parse \"%.100s\" to a valid timestamp", name,
+		 text);
+	return false;
+}
+
+/* Until when the answer is of use; false: the request was answered. */
+static bool read_deadline(struct web *web, struct http_request *request, struct arena *arena,
+			  int64_t *deadline_ms)
+{
+	const char *timeout = web_param(request, arena, "timeout", 0);
+	int64_t timeout_ms = web->query_timeout_ms;
+
+	if (timeout && (parse_length(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
 		web_fail(request, 400, "bad_data",
 			 "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid "
 			 "duration",
@@ -195,23 +265,74 @@ static bool read_times(struct web *web, struct http_request *request, struct are
 	}
 	if (timeout_ms > web->query_timeout_ms)
 		timeout_ms = web->query_timeout_ms;
-	*deadline_ms = now_ms + timeout_ms;
+	*deadline_ms = web->host.now_ms(web->host.ctx) + timeout_ms;
 	return true;
 }
 
-static void start(struct web *web, struct http_request *request, const char *text, int64_t t_ms,
-		  int64_t deadline_ms)
+/* The times of an instant query; false: the request was answered. */
+static bool read_time(struct web *web, struct http_request *request, struct arena *arena,
+		      struct query_bounds *bounds)
+{
+	int64_t t_ms = web->host.now_ms(web->host.ctx);
+
+	if (!web_param_time(request, arena, "time", &t_ms))
+		return false;
+	*bounds = (struct query_bounds){ t_ms, t_ms, 0 };
+	return true;
+}
+
+static bool fail_parameter(struct http_request *request, const char *name, const char *why)
+{
+	web_fail(request, 400, "bad_data", "invalid parameter \"%s\": %s", name, why);
+	return false;
+}
+
+/* start, end and step of a range query; false: the request was answered. */
+static bool read_range(struct http_request *request, struct arena *arena,
+		       struct query_bounds *bounds)
+{
+	const char *step = web_param(request, arena, "step", 0);
+	int64_t *times[] = { &bounds->start_ms, &bounds->end_ms };
+	static const char *const names[] = { "start", "end" };
+
+	for (int i = 0; i < 2; i++) {
+		if (!web_param(request, arena, names[i], 0))
+			return fail_parameter(request, names[i],
+					      "cannot parse \"\" to a valid timestamp");
+		if (!web_param_time(request, arena, names[i], times[i]))
+			return false;
+	}
+	if (bounds->end_ms < bounds->start_ms)
+		return fail_parameter(request, "end",
+				      "end timestamp must not be before start time");
+	if (!step || parse_length(step, &bounds->step_ms))
+		return fail_parameter(request, "step", "cannot parse it to a valid duration");
+	if (bounds->step_ms <= 0)
+		return fail_parameter(request, "step",
+				      "zero or negative query resolution step widths are not "
+				      "accepted. Try a positive integer");
+	if ((bounds->end_ms - bounds->start_ms) / bounds->step_ms > GRID_STEPS_MAX) {
+		web_fail(request, 400, "bad_data",
+			 "exceeded maximum resolution of 11,000 points per timeseries. Try "
+			 "decreasing the query resolution (?step=XX)");
+		return false;
+	}
+	return true;
+}
+
+static void start(struct web *web, struct http_request *request, const char *text,
+		  const struct query_bounds *bounds, int64_t deadline_ms)
 {
 	struct engine_query *query;
 	struct diag_list diags;
 
 	diag_list_init(&diags);
-	int code = engine_query_new(slice_from(text), t_ms, &diags, &query);
+	int code = engine_query_range_new(slice_from(text), bounds, &web->queries, &diags, &query);
 
 	if (code == ERR_NOMEM) {
 		web_fail(request, 500, "internal", "out of memory");
 	} else if (code) {
-		reply_parse_errors(request, &diags);
+		web_fail_parse(request, "query", &diags);
 	} else {
 		query->deadline_ms = deadline_ms;
 		web_send_query(web, request, query);
@@ -219,17 +340,30 @@ static void start(struct web *web, struct http_request *request, const char *tex
 	diag_list_fini(&diags);
 }
 
-HANDLER(on_query)
+static void on_any_query(struct web *web, struct http_request *request, bool is_range)
 {
-	int64_t t_ms, deadline_ms;
+	struct query_bounds bounds;
+	int64_t deadline_ms;
 	struct arena arena;
 
 	arena_init(&arena, 0);
 	const char *text = web_param(request, &arena, "query", 0);
+	bool ok = is_range ? read_range(request, &arena, &bounds)
+			   : read_time(web, request, &arena, &bounds);
 
-	if (!text)
-		web_fail(request, 400, "bad_data", "invalid parameter \"query\": it is missing");
-	else if (read_times(web, request, &arena, &t_ms, &deadline_ms))
-		start(web, request, text, t_ms, deadline_ms);
+	if (ok && !text)
+		fail_parameter(request, "query", "it is missing");
+	else if (ok && read_deadline(web, request, &arena, &deadline_ms))
+		start(web, request, text, &bounds, deadline_ms);
 	arena_fini(&arena);
+}
+
+HANDLER(on_query_range)
+{
+	on_any_query(web, request, true);
+}
+
+HANDLER(on_query)
+{
+	on_any_query(web, request, false);
 }

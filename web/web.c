@@ -16,9 +16,15 @@ static const struct endpoint endpoints[] = {
 	{ "/page/", M_GET, GUARD_HOST, on_page },
 	{ "/graph", M_GET, GUARD_HOST, on_graph },
 	{ "/api/v1/query", M_GET | M_POST, GUARD_HOST, on_query },
+	{ "/api/v1/query_range", M_GET | M_POST, GUARD_HOST, on_query_range },
+	{ "/api/v1/series", M_GET | M_POST, GUARD_HOST, on_series },
+	{ "/api/v1/labels", M_GET | M_POST, GUARD_HOST, on_labels },
+	{ "/api/v1/label/*/values", M_GET, GUARD_HOST, on_label_values },
+	{ "/api/v1/metadata", M_GET, GUARD_HOST, on_metadata },
 	{ "/api/v1/rules", M_GET, GUARD_HOST, on_rules },
 	{ "/api/v1/alerts", M_GET, GUARD_HOST, on_alerts },
 	{ "/api/v1/status/buildinfo", M_GET, GUARD_HOST, on_buildinfo },
+	{ "/api/v1/status/tsdb", M_GET, GUARD_HOST, on_tsdb },
 	{ "/api/v2/silences", M_GET, GUARD_HOST, on_silences },
 	{ "/api/v2/silences", M_POST, GUARD_HOST, on_silence_add },
 	{ "/api/v2/silence/", M_GET, GUARD_HOST, on_silence },
@@ -42,6 +48,7 @@ int web_configure(struct web *web, const struct web_options *options)
 	struct web fresh = { .host = web->host,
 			     .loopback = options->loopback,
 			     .query_timeout_ms = options->query_timeout_ms,
+			     .queries = options->queries,
 			     .started_ms = web->started_ms };
 
 	arena_init(&fresh.arena, 0);
@@ -226,6 +233,19 @@ static bool is_path_of(const struct endpoint *endpoint, struct slice path, struc
 	struct slice own = slice_from(endpoint->path);
 
 	*rest = (struct slice){ path.ptr + path.len, 0 };
+	ptrdiff_t star = slice_find(own, '*');
+
+	if (star >= 0) {
+		struct slice before = { own.ptr, (size_t)star };
+		struct slice after = { own.ptr + star + 1, own.len - (size_t)star - 1 };
+
+		if (path.len <= before.len + after.len || !slice_has_prefix(path, before) ||
+		    !slice_has_suffix(path, after))
+			return false;
+		*rest = (struct slice){ path.ptr + before.len,
+					path.len - before.len - after.len };
+		return slice_find(*rest, '/') < 0;
+	}
 	if (own.len == 1 || own.ptr[own.len - 1] != '/')
 		return slice_is_equal(path, own);
 	if (path.len <= own.len || !slice_has_prefix(path, own))

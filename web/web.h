@@ -45,6 +45,7 @@ struct web_options {
 	bool loopback; /* listens on loopback only */
 	const char *version;
 	int64_t query_timeout_ms;
+	struct query_settings queries; /* how expressions are read */
 	uint32_t thread; /* of the ingest thread it serves */
 };
 

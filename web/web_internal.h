@@ -21,6 +21,7 @@ struct web {
 	bool loopback;
 	const char *version;
 	int64_t query_timeout_ms;
+	struct query_settings queries;
 	int64_t started_ms;
 };
 
@@ -32,7 +33,7 @@ enum endpoint_guard {
 
 struct endpoint {
 	const char *path; /* with '/' at its end: the beginning of a path, the rest is the
-			     handler's; but for "/" itself */
+			     handler's; but for "/" itself. A '*' is one part, likewise. */
 	unsigned methods; /* GET means HEAD, too */
 	unsigned guards;
 	void (*handle)(struct web *web, struct http_request *request, struct slice rest);
@@ -80,6 +81,20 @@ HANDLER(on_buildinfo);
 HANDLER(on_alertmanager_status);
 /* query.c */
 HANDLER(on_query);
+HANDLER(on_query_range);
+/* A parameter as a time, if it is there; false: it is none, and the request was answered. */
+bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
+		    int64_t *t_ms);
+/* Answers with all that the parser has to say of a parameter. */
+void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags);
+/* listing.c */
+HANDLER(on_series);
+HANDLER(on_labels);
+HANDLER(on_label_values);
+HANDLER(on_metadata);
+HANDLER(on_tsdb);
+void listing_format(struct engine_query *query, struct buf *out);
+/* query.c */
 void query_done(struct http_server *server, struct engine_query *query);
 /* rules.c */
 HANDLER(on_rules);

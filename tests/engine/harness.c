@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/listing.h"
 #include "engine/verify.h"
 
 #define SETTLE_MAX 10000000
@@ -104,6 +105,23 @@ static void on_query(void *ctx, struct engine_query *query)
 		number_format_g(query->rows[i].value, out);
 		buf_add_char(out, '\n');
 	}
+	for (size_t i = 0; i < query->nseries; i++) {
+		labels_format(query->series[i].labels, out);
+		for (size_t k = 0; k < query->series[i].n; k++) {
+			buf_printf(out, " %lld:", (long long)query->series[i].points[k].t_ms / 1000);
+			number_format_g(query->series[i].points[k].value, out);
+		}
+		buf_add_char(out, '\n');
+	}
+	for (size_t i = 0; query->listing && i < query->listing->n; i++) {
+		if (query->listing->series)
+			labels_format(query->listing->series[i], out);
+		else
+			buf_add_str(out, query->listing->texts[i]);
+		buf_add_char(out, '\n');
+	}
+	if (query->listing && query->listing->truncated)
+		buf_add_str(out, "truncated\n");
 	if (query->partial && !query->verify)
 		buf_add_str(out, "partial\n");
 	if (query->bucket_ms)
@@ -328,6 +346,13 @@ const char *harness_query(struct harness *h, const char *expr, double time_s)
 	ck_assert_int_eq(engine_query_new(slice_from(expr), llround(time_s * 1000), &diags, &query),
 			 0);
 	diag_list_fini(&diags);
+	ck_assert_int_eq(engine_query(h->engine, query), 0);
+	harness_settle(h);
+	return h->query.ptr ? h->query.ptr : "";
+}
+
+const char *harness_ask(struct harness *h, struct engine_query *query)
+{
 	ck_assert_int_eq(engine_query(h->engine, query), 0);
 	harness_settle(h);
 	return h->query.ptr ? h->query.ptr : "";

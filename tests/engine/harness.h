@@ -60,6 +60,8 @@ void harness_expect(struct harness *h, const char *events);
 void harness_expect_senders(struct harness *h, const char *senders);
 /* Evaluates an ad-hoc query: "{a="b"} 1\n" a row, sorted; or "error: …\n". Good until the next. */
 const char *harness_query(struct harness *h, const char *expr, double time_s);
+/* The answer to a query, which is the engine's then, as text. */
+const char *harness_ask(struct harness *h, struct engine_query *query);
 void harness_expect_query(struct harness *h, const char *expr, double time_s, const char *rows);
 /* Status of the rule with this id. */
 struct rule_status harness_rule(struct harness *h, uint32_t id);

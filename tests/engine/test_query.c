@@ -3,6 +3,7 @@
 #include "tests/engine/harness.h"
 
 #include "base/error.h"
+#include "engine/listing.h"
 
 static struct harness h;
 
@@ -78,9 +79,77 @@ START_TEST(query_that_does_not_parse_is_refused)
 	diag_list_init(&diags);
 	ck_assert_int_eq(engine_query_new(SLICE("rate(x"), 0, &diags, &query), ERR_INVALID);
 	ck_assert_uint_eq(diags.errors, 1);
-	ck_assert_int_eq(engine_query_new(SLICE("x[5m]"), 0, &diags, &query), ERR_INVALID);
+	ck_assert_int_eq(engine_query_range_new(SLICE("x[5m]"),
+						&(struct query_bounds){ 0, 60000, 15000 },
+						&(struct query_settings){ 0 }, &diags, &query),
+			 ERR_INVALID);
 	ck_assert_uint_eq(diags.errors, 2);
-	ck_assert_str_eq(diags.items[1].message, "a query cannot return a range vector");
+	ck_assert_str_eq(diags.items[1].message,
+			 "invalid expression type \"range vector\" for range query, must be Scalar "
+			 "or instant Vector");
+	diag_list_fini(&diags);
+}
+END_TEST
+
+START_TEST(query_of_a_range_vector_gives_its_samples)
+{
+	harness_expect_query(&h, "x{i=\"1\"}[30s]", 60, "x{i=\"1\"} 45:45 60:60\n");
+	harness_expect_query(&h, "sum(x)[1m:30s]", 60, "{} 30:97 60:187\n");
+}
+END_TEST
+
+static const char *ask_range(const char *expr, int from_s, int to_s, int step_s)
+{
+	struct query_bounds bounds = { from_s * 1000, to_s * 1000, step_s * 1000 };
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	ck_assert_int_eq(engine_query_range_new(slice_from(expr), &bounds,
+						&(struct query_settings){ 0 }, &diags, &query),
+			 0);
+	diag_list_fini(&diags);
+	return harness_ask(&h, query);
+}
+
+START_TEST(range_query_gives_each_step)
+{
+	ck_assert_str_eq(ask_range("x{i=\"1\"} * 2", 30, 60, 15),
+			 "{i=\"1\"} 30:60 45:90 60:120\n");
+	ck_assert_str_eq(ask_range("time()", 10, 20, 10), "{} 10:10 20:20\n");
+	/* A series has points only where it is there. */
+	ck_assert_str_eq(ask_range("x{i=\"2\"} > 70", 30, 60, 15),
+			 "x{i=\"2\"} 45:90 60:120\n");
+	ck_assert_str_eq(ask_range("max_over_time(sum(x)[30s:15s])", 45, 60, 15),
+			 "{} 45:142 60:187\n");
+	ck_assert_str_eq(ask_range("x{i=\"1\"} @ end() - x{i=\"1\"} @ start()", 30, 60, 30),
+			 "{i=\"1\"} 30:30 60:30\n");
+}
+END_TEST
+
+START_TEST(listing_tells_series_and_labels)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	ck_assert_int_eq(listing_new(LIST_SERIES, &query), 0);
+	ck_assert_int_eq(listing_selector_add(query, SLICE("x{i!=\"1\"}"), &diags), 0);
+	ck_assert_int_eq(listing_selector_add(query, SLICE("x{i=\"2\",none=\"\"}"), &diags), 0);
+	query->listing->limit = 1;
+	ck_assert_ptr_nonnull(strstr(harness_ask(&h, query), "\ntruncated\n"));
+
+	ck_assert_int_eq(listing_new(LIST_LABEL_VALUES, &query), 0);
+	query->listing->label = SLICE("i");
+	query->listing->start_ms = 60000;
+	ck_assert_str_eq(harness_ask(&h, query), "1\n2\n3\n");
+
+	ck_assert_int_eq(listing_new(LIST_LABEL_VALUES, &query), 0);
+	query->listing->label = SLICE("i");
+	query->listing->start_ms = 61000;
+	ck_assert_str_eq(harness_ask(&h, query), "");
+
+	ck_assert_int_eq(listing_new(LIST_SERIES, &query), 0);
+	ck_assert_int_eq(listing_selector_add(query, SLICE("rate(x[5m])"), &diags), ERR_INVALID);
+	engine_query_free(query);
 	diag_list_fini(&diags);
 }
 END_TEST
@@ -148,6 +217,9 @@ static Suite *query_suite(void)
 	tcase_add_test(tc, query_beyond_what_is_kept_is_partial);
 	tcase_add_test(tc, query_error_is_told);
 	tcase_add_test(tc, query_that_does_not_parse_is_refused);
+	tcase_add_test(tc, query_of_a_range_vector_gives_its_samples);
+	tcase_add_test(tc, range_query_gives_each_step);
+	tcase_add_test(tc, listing_tells_series_and_labels);
 	tcase_add_test(tc, query_that_touches_too_much_is_stopped);
 	tcase_add_test(tc, queries_waiting_have_a_limit);
 	tcase_add_test(tc, queries_that_wait_at_the_end_are_freed);

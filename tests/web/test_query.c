@@ -112,7 +112,6 @@ START_TEST(query_refuses_bad_parameters)
 		{ "query=1%2B", "1:3: parse error" },
 		{ "query=rat(x)", "did you mean \"rate\"?" },
 		{ "query=rat(x)%2Bsun(y)", "1:8: parse error" },
-		{ "query=x[5m]", "range vector" },
 		{ "query=x&time=noon", "invalid parameter \"time\"" },
 		{ "query=x&timeout=long", "invalid parameter \"timeout\"" },
 		{ "query=x&timeout=-1", "invalid parameter \"timeout\"" },
