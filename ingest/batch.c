@@ -151,7 +151,8 @@ void batch_rows_drop(struct batch *batch, uint32_t from)
 
 int batch_position_add(struct batch *batch, struct slice key, struct slice payload)
 {
-	if (key.len == 0 || key.len + payload.len > BATCH_POSITION_BYTES_MAX)
+	if (key.len == 0 || key.len + payload.len > BATCH_POSITION_BYTES_MAX ||
+	    batch->positions.len + key.len + payload.len > BATCH_POSITIONS_BYTES_MAX)
 		return ERR_LIMIT;
 	/* At once: half an entry would make the others unreadable. */
 	if (!buf_reserve(&batch->positions, 2 * sizeof(uint32_t) + key.len + payload.len)) {

@@ -155,9 +155,11 @@ void batch_rows_drop(struct batch *batch, uint32_t from);
  * from there counts each line exactly once, if it pushes the batches of one source in order. Such a
  * batch is applied in one piece: keep it at some 10,000 rows. It may have no rows at all.
  *
- * ERR_LIMIT: longer than BATCH_POSITION_BYTES_MAX together, or the key is empty; ERR_NOMEM.
+ * ERR_LIMIT: longer than BATCH_POSITION_BYTES_MAX together, the key is empty, or all of the batch
+ * are longer than BATCH_POSITIONS_BYTES_MAX; ERR_NOMEM.
  */
 #define BATCH_POSITION_BYTES_MAX 8192
+#define BATCH_POSITIONS_BYTES_MAX (4u * 1024 * 1024)
 int batch_position_add(struct batch *batch, struct slice key, struct slice payload);
 /*
  * Adds an example for a row, in the order of rows. Beyond BATCH_EXAMPLES_MAX, or without memory, it

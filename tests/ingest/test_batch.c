@@ -131,11 +131,58 @@ START_TEST(labels_of_a_batch_without_body_are_not_found)
 }
 END_TEST
 
+START_TEST(batch_of_lines_bounds_positions_and_examples)
+{
+	static char text[BATCH_POSITION_BYTES_MAX + 1];
+	uint32_t taken = 0;
+	memset(text, 'x', sizeof(text));
+	ck_assert_int_eq(batch_position_add(batch, SLICE(""), SLICE("1")), ERR_LIMIT);
+	ck_assert_int_eq(batch_position_add(batch, SLICE("k"), (struct slice){ text, sizeof(text) - 1 }),
+			 ERR_LIMIT);
+	while (batch_position_add(batch, SLICE("k"), (struct slice){ text, 8000 }) == 0)
+		taken++;
+	ck_assert_uint_eq(taken, batch->npositions);
+	ck_assert_uint_gt(taken, 500);
+	ck_assert_uint_le(batch->positions.len, BATCH_POSITIONS_BYTES_MAX);
+
+	batch_reserve(batch, 1);
+	batch->nrows = 1;
+	/* Cut between characters. */
+	text[BATCH_EXAMPLE_BYTES_MAX - 1] = '\xc3';
+	text[BATCH_EXAMPLE_BYTES_MAX] = '\xa4';
+	batch_example_add(batch, 0, 5, (struct slice){ text, sizeof(text) });
+	ck_assert_uint_eq(batch->examples[0].len, BATCH_EXAMPLE_BYTES_MAX - 1);
+	for (int i = 0; i <= BATCH_EXAMPLES_MAX; i++)
+		batch_example_add(batch, 0, 5, SLICE("line"));
+	ck_assert_uint_eq(batch->nexamples, BATCH_EXAMPLES_MAX);
+	ck_assert(slice_is(batch_example_line(batch, &batch->examples[1]), "line"));
+	batch_clear(batch);
+	ck_assert_uint_eq(batch->npositions + batch->nexamples, 0);
+	ck_assert_uint_eq(batch->positions.len + batch->texts.len, 0);
+}
+END_TEST
+
+START_TEST(batch_of_lines_tells_the_kind_of_its_series)
+{
+	static const struct hash_key key;
+	struct labels *labels = NULL;
+	struct label pair = { SLICE("__name__"), SLICE("logs{}") };
+	ck_assert_int_eq(labels_new(&pair, 1, &labels, NULL), 0);
+	ck_assert_int_eq(batch_sample_add(batch, &key, labels, 1, 2), 0);
+	ck_assert_int_eq(batch_derived_add(batch, &key, labels, WINDOW_MAX, 1, 2), 0);
+	ck_assert_int_eq(batch->births[0].kind, WINDOW_SAMPLES);
+	ck_assert_int_eq(batch->births[1].kind, WINDOW_MAX);
+	labels_unref(labels);
+}
+END_TEST
+
 static Suite *batch_suite(void)
 {
 	Suite *suite = suite_create("batch");
 	TCase *tcase = tcase_create("batch");
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, batch_of_lines_bounds_positions_and_examples);
+	tcase_add_test(tcase, batch_of_lines_tells_the_kind_of_its_series);
 	tcase_add_test(tcase, batch_makes_room_for_rows);
 	tcase_add_test(tcase, batch_takes_references_of_births);
 	tcase_add_test(tcase, batch_clear_keeps_memory_only);
