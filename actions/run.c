@@ -100,6 +100,7 @@ void run_output_set(struct run *run, struct run_step *step, char *output, char *
 	step->output = output;
 	step->error_output = error_output;
 	*bytes += (output ? strlen(output) : 0) + (error_output ? strlen(error_output) : 0);
+	step_values_take(step);
 }
 
 void run_outputs_drop(struct run *run)
@@ -131,6 +132,7 @@ static void steps_free(struct run *run)
 		if (step->try)
 			step->plugin->cancel(step->try);
 		free(step->input);
+		free(step->values);
 	}
 	free(run->steps);
 	run->steps = NULL;

@@ -67,6 +67,7 @@ uint64_t run_save(const struct run *run, bool answer)
 		time_to_json(run->created_ms), "queued_until", time_to_json(run->queued_until_ms),
 		"finished", time_to_json(run->finished_ms));
 
+	run->runs->series_dirty = true;
 	return actions_record(run->runs->actions, RECORD_RUN, object, answer);
 }
 
@@ -220,6 +221,7 @@ void runs_restore(struct runs *runs, struct slice payload)
 
 	if (run) {
 		strcpy(run->id, id);
+		run->was_told = true;
 		if (dash && sscanf(dash, "-r%llu", &number) == 1 && number >= runs->next_id)
 			runs->next_id = number + 1;
 		if (run_restore(run, object)) {

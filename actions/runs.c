@@ -21,6 +21,7 @@ int runs_new(struct actions *actions, struct runs **out)
 		return ERR_NOMEM;
 	runs->actions = actions;
 	runs->next_id = 1;
+	runs->series_ms = runs->series_all_ms = TIME_NONE;
 	*out = runs;
 	return 0;
 }
@@ -29,6 +30,7 @@ void runs_free(struct runs *runs)
 {
 	while (runs->newest)
 		run_free(runs->newest);
+	run_series_fini(runs);
 	free(runs);
 }
 
@@ -157,11 +159,12 @@ void runs_step(struct runs *runs)
 		return;
 	poll_running(runs);
 	work_queue(runs);
+	run_series_step(runs);
 }
 
 int64_t runs_next_ms(const struct runs *runs)
 {
-	int64_t next_ms = TIME_NONE;
+	int64_t next_ms = run_series_due_ms(runs);
 
 	if (runs->dirty)
 		return runs->actions->now_ms;
@@ -391,7 +394,7 @@ void runs_restore_done(struct runs *runs)
 			runs_ladder_next(
 				run); /* the crash came between a bad end and what follows it */
 	}
-	runs->dirty = true;
+	runs->dirty = runs->series_dirty = true;
 }
 
 /* ---- looking in ---- */

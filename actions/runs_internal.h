@@ -5,6 +5,7 @@
  *   run_steps.c   its steps: which begins when, attempts, rollback
  *   run_ask.c     what it asks the engine: verify steps, and questions of the gates
  *   run_tell.c    whom it tells
+ *   run_series.c  what rules may read of runs
  *   runs.c        all of them: the queue, what alerts make of it, restarts
  *   gates.c       may it act now?
  *   run_record.c  its record in the journal
@@ -20,6 +21,11 @@
 #define RUN_ATTEMPTS_MAX 1000	   /* read back from the journal */
 #define VERIFY_INTERVAL_MS 1000	   /* a verify step asks so often */
 #define GATE_ANSWER_MS 5000	   /* an answer to the gates counts for so long */
+#define RUN_SERIES_MAX 10000
+#define RUN_VALUES_MAX 16u		   /* numbers of one step's output */
+#define RUN_SERIES_INTERVAL_MS 15000	   /* what has not changed is written so often */
+#define RUN_SERIES_GAP_MS 50		   /* between two writings of what has */
+#define RUN_SERIES_FOR_MS (15ll * 60 * 1000) /* after its end a run is told no more */
 
 #define RUN_STATE_LIST(X)                                                                          \
 	X(RUN_SUGGESTED, "suggested")                                                              \
@@ -67,6 +73,11 @@ struct run_step {
 	uint64_t question;	/* asked of the engine; 0 none */
 	int64_t asked_ms;	/* TIME_NONE: not yet */
 	int64_t held_since_ms;	/* of a verify step; TIME_NONE */
+	struct step_value {
+		char key[64];
+		double value;
+	} * values; /* numbers of its output */
+	uint32_t nvalues;
 };
 
 /* What the gates asked the engine. */
@@ -105,6 +116,7 @@ struct run {
 	int64_t created_ms, queued_until_ms,
 		finished_ms;  /* queued_until_ms: TIME_NONE unless a gate keeps it */
 	uint64_t token;		       /* the newest record it waits for; 0 none */
+	bool was_told; /* read back: what its series said before may still stand */
 	struct actions_config *config; /* while RUNNING: what it runs by */
 	struct gate_answers gate;
 };
@@ -117,6 +129,11 @@ struct runs {
 	size_t output_bytes; /* of all steps */
 	uint64_t next_id, next_question;
 	bool dirty; /* a queued run may have become free to go */
+	/* Series (run_series.c): */
+	struct table series;
+	uint64_t series_round;
+	bool series_dirty;		 /* a run has changed */
+	int64_t series_ms, series_all_ms; /* last written; all of them due; TIME_NONE */
 };
 
 const char *run_state_text(enum run_state state);
@@ -216,6 +233,15 @@ void gate_ask(struct run *run, const struct runbook *runbook);
 int run_notify(struct run *run, const struct run_step *step, const struct receiver *receiver);
 /* A bad end is told to whom the runbook says, or along the alert's own route. */
 void run_tell_end(struct run *run);
+
+/* ---- series (run_series.c) ---- */
+
+/* Its output has changed. */
+void step_values_take(struct run_step *step);
+void run_series_step(struct runs *runs);
+/* TIME_NONE: nothing is to be written. */
+int64_t run_series_due_ms(const struct runs *runs);
+void run_series_fini(struct runs *runs);
 
 /* ---- all (runs.c) ---- */
 

@@ -20,6 +20,40 @@ static int64_t on_now_ms(void *ctx)
 	return clock_wall_ms();
 }
 
+static void on_sample(void *ctx, const struct labels *labels, int64_t ts_ms, uint64_t bits)
+{
+	struct action_thread *thread = ctx;
+
+	if (!thread->samples)
+		thread->samples = batch_new();
+	if (!thread->samples || batch_sample_add(thread->samples, &thread->daemon->rw.key, (struct labels *)labels, ts_ms, bits))
+		log_error("action", "out of memory for the series of runs", NULL);
+}
+
+/* On ingest thread 0, to which batches come home. */
+static void on_batch_done(void *ctx, struct batch *batch)
+{
+	batch_free(batch);
+}
+
+/* What one step wrote goes as one batch. It may pass a full queue: it is small, and seldom. */
+static void push_samples(struct action_thread *thread)
+{
+	struct batch *batch = thread->samples;
+
+	if (!batch)
+		return;
+	thread->samples = NULL;
+	batch->own = true;
+	batch->done = on_batch_done;
+	batch->thread = 0;
+	batch->arrived_us = clock_monotonic_us();
+	batch->item.kind = MSG_BATCH;
+	batch->item.cost = sizeof(*batch);
+	if (queue_push(thread->daemon->engine.inbox, &batch->item, true))
+		batch_free(batch);
+}
+
 /* Answered always, but while the daemon stops: then the run is taken up at the next start. */
 static void on_ask(void *ctx, struct engine_query *query)
 {
@@ -46,6 +80,7 @@ static void step(struct action_thread *thread)
 	if (atomic_load(&thread->daemon->store.fenced))
 		return;
 	actions_step(thread->actions, clock_wall_ms());
+	push_samples(thread);
 	int64_t next_ms = actions_next_ms(thread->actions);
 
 	if (next_ms == TIME_NONE) {
@@ -149,7 +184,7 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
 		.instance = daemon->instance,
 	};
-	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .ask = on_ask, .wake = on_wake };
+	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .ask = on_ask, .sample = on_sample, .wake = on_wake };
 
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)
@@ -172,6 +207,7 @@ void action_thread_fini(struct action_thread *thread)
 {
 	if (thread->actions)
 		actions_free(thread->actions);
+	batch_free(thread->samples);
 	if (thread->runner)
 		runner_client_free(thread->runner);
 	if (thread->http)

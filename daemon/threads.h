@@ -177,6 +177,7 @@ struct action_thread {
 	struct http_client *http;
 	struct runner_client *runner;
 	struct actions *actions;
+	struct batch *samples; /* of runs, not yet sent to the engine; NULL none */
 };
 
 /* Tocsin's own numbers on their way into the store: on ingest thread 0. */

@@ -57,6 +57,20 @@ static void on_ask(void *ctx, struct engine_query *query)
 	ck_assert_int_eq(engine_query(h->engine, query), 0);
 }
 
+static void on_sample(void *ctx, const struct labels *labels, int64_t ts_ms, uint64_t bits)
+{
+	struct harness *h = ctx;
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	buf_printf(&h->samples, "%g ", (double)(ts_ms - HARNESS_START_MS) / 1000);
+	labels_format(labels, &h->samples);
+	if (bits == STALE_NAN_BITS)
+		buf_add_str(&h->samples, " stale\n");
+	else
+		buf_printf(&h->samples, " %g\n", value);
+}
+
 static void on_query(void *ctx, struct engine_query *query)
 {
 	struct harness *h = ctx;
@@ -202,6 +216,8 @@ static void make_actions(struct harness *h)
 
 	if (!h->engine)
 		sink.ask = NULL;
+	if (h->has_series)
+		sink.sample = on_sample;
 
 	ck_assert_int_eq(actions_new(&options, &sink, &h->actions), 0);
 }
@@ -249,6 +265,7 @@ void harness_fini(struct harness *h)
 		free(h->hooks[i].text);
 	}
 	rule_set_unref(h->rules);
+	buf_fini(&h->samples);
 }
 
 void harness_restart(struct harness *h, size_t n)

@@ -3,6 +3,7 @@
  * notifications to a real receiver; and all of that when the daemon dies.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -449,6 +450,84 @@ START_TEST(notify_of_bad_ends)
 }
 END_TEST
 
+/* ---- series ---- */
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The samples since the last look, sorted. */
+static void expect_samples(const char *expected)
+{
+	char *lines[64], text[4096] = "", *rest = h.samples.ptr;
+	size_t n = 0;
+
+	for (char *line; rest && (line = strsep(&rest, "\n"));)
+		if (*line)
+			lines[n++] = line;
+	qsort(lines, n, sizeof(lines[0]), compare_lines);
+	for (size_t i = 0; i < n; i++) {
+		strcat(text, lines[i]);
+		strcat(text, "\n");
+	}
+	ck_assert_str_eq(text, expected);
+	buf_clear(&h.samples);
+}
+
+#define STATE "tocsin_run_state{instance=\"i1\", result="
+
+START_TEST(series_tell_what_runs_are)
+{
+	h.has_series = true;
+	harness_restart(&h, h.nrecords);
+	runbook("  steps: [{id: act, exec: [@/ok]}, {id: pause, wait: 20s}]\n");
+	harness_fire(&h, ALERT);
+	for (int i = 0; i < 20; i++)
+		harness_settle(&h);
+	expect_samples("0 " STATE "\"running\", runbook=\"a\"} 1\n");
+	/* What the script printed. */
+	harness_at(&h, 1000);
+	expect_samples("1 tocsin_run_value{instance=\"i1\", key=\"found\", runbook=\"a\", "
+		       "step=\"act\"} 7\n");
+	harness_at(&h, 15000);
+	expect_samples("15 " STATE "\"running\", runbook=\"a\"} 1\n"
+		       "15 tocsin_run_value{instance=\"i1\", key=\"found\", runbook=\"a\", "
+		       "step=\"act\"} 7\n");
+	harness_at(&h, 20000);
+	harness_at(&h, 20100);
+	expect(0, "a", "recovered", "all steps ended well");
+	expect_samples("20 " STATE "\"recovered\", runbook=\"a\"} 1\n"
+		       "20 " STATE "\"running\", runbook=\"a\"} stale\n");
+	/* Told again while it counts, after a restart too. */
+	harness_at(&h, 5 * MINUTE_MS);
+	buf_clear(&h.samples);
+	harness_restart(&h, h.nrecords);
+	harness_settle(&h);
+	expect_samples("300 " STATE "\"queued\", runbook=\"a\"} stale\n"
+		       "300 " STATE "\"recovered\", runbook=\"a\"} 1\n"
+		       "300 " STATE "\"running\", runbook=\"a\"} stale\n"
+		       "300 tocsin_run_value{instance=\"i1\", key=\"found\", runbook=\"a\", "
+		       "step=\"act\"} 7\n");
+	harness_at(&h, 20000 + 15 * MINUTE_MS);
+	expect_samples("920 " STATE "\"recovered\", runbook=\"a\"} stale\n"
+		       "920 tocsin_run_value{instance=\"i1\", key=\"found\", runbook=\"a\", "
+		       "step=\"act\"} stale\n");
+	ck_assert_int_eq(actions_next_ms(h.actions), TIME_NONE);
+}
+END_TEST
+
+START_TEST(series_keep_names_apart)
+{
+	h.has_series = true;
+	harness_restart(&h, h.nrecords);
+	runbook("  target: [runbook, job]\n  steps: [{id: act, exec: [@/ok]}]\n");
+	harness_fire(&h, "alertname=A,runbook=x,job=j");
+	ck_assert_ptr_nonnull(strstr(h.samples.ptr, "exported_runbook=\"x\""));
+	await();
+}
+END_TEST
+
 /* ---- crashes ---- */
 
 /* An act whose end nobody saw is not repeated: whether it helped is what verify steps are for. */
@@ -598,6 +677,8 @@ static Suite *suite(void)
 	tcase_add_test(tcase, webhook_is_rendered_and_keeps_its_id);
 	tcase_add_test(tcase, notify_tells_the_receiver);
 	tcase_add_test(tcase, notify_of_bad_ends);
+	tcase_add_test(tcase, series_tell_what_runs_are);
+	tcase_add_test(tcase, series_keep_names_apart);
 	tcase_add_test(tcase, crash_goes_on_to_verify);
 	tcase_add_test(tcase, crash_while_a_webhook_is_under_way);
 	tcase_add_loop_test(tcase, crash_at_each_record, 0, 2);
