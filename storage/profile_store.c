@@ -123,7 +123,8 @@ static void items_drop(struct profile_store *store, size_t n)
 		store->stats.bytes -= (int64_t)item->entry.size;
 		item_free(item);
 	}
-	memmove(store->items, store->items + n, (store->n - n) * sizeof(struct item *));
+	if (n)
+		memmove(store->items, store->items + n, (store->n - n) * sizeof(struct item *));
 	store->n -= n;
 	store->stats.items = store->n;
 }
