@@ -357,6 +357,8 @@ static int bind_file(struct config *config, const struct file *file,
 			       &config->remote_write_relabel)) ||
 	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)))
 		code = one;
+	config->redact = file->redact.items;
+	config->nredact = file->redact.n;
 	if (file->redact.n > 0 && (one = redactor_new(file->redact.items, file->redact.n, diags,
 						      &config->redactor)))
 		code = one;

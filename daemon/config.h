@@ -41,6 +41,8 @@ struct config {
 	struct profiles_config profiles;
 	struct relabel *remote_write_relabel, *otlp_relabel; /* NULL: none */
 	struct redactor *redactor; /* NULL: none */
+	const struct redact_rule *redact; /* of which it is made */
+	size_t nredact;
 	/* Alertmanager's part and runbooks */
 	struct actions_config *actions;
 	char *path; /* of the file; NULL without */

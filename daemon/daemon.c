@@ -138,7 +138,8 @@ static void reload_end(struct daemon *daemon, int status, const struct diag_list
 	answer_reload(daemon, status, diags);
 }
 
-static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config)
+static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config,
+		      bool forget_lines)
 {
 	struct msg_load *msg = calloc(1, sizeof(*msg));
 
@@ -146,6 +147,7 @@ static void send_load(struct queue *inbox, enum message_kind kind, struct rule_s
 	msg->item.kind = kind;
 	msg->rules = rules ? rule_set_ref(rules) : NULL;
 	msg->config = config ? config_ref(config) : NULL;
+	msg->forget_lines = forget_lines;
 	queue_push(inbox, &msg->item, true);
 }
 
@@ -193,10 +195,13 @@ static void load_rules(struct daemon *daemon)
 	struct config *config = reload->config;
 
 	warn_unchangeable(daemon->config, config);
-	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config);
-	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config);
+	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact, config->redact,
+						    config->nredact);
+
+	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config, false);
+	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config, forget_lines);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config);
+		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config, false);
 	config_unref(daemon->config);
 	daemon->config = config_ref(config);
 	atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);

@@ -126,6 +126,8 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 
 		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
 			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
+		if (msg->forget_lines)
+			engine_lines_forget(thread->engine);
 		engine_load(thread->engine, msg->rules);
 		rule_set_unref(msg->rules);
 		config_unref(msg->config);

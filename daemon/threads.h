@@ -85,6 +85,7 @@ struct msg_load {
 	struct config *config;
 	struct extractor_set *extractors;
 	uint32_t round; /* of MSG_EXTRACTORS: which one is answered */
+	bool forget_lines; /* of MSG_LOAD: they were redacted by other rules */
 	int code;
 };
 

@@ -108,6 +108,12 @@ void engine_positions_each(const struct engine *engine,
 			   void (*fn)(void *ctx, struct slice key, struct slice payload),
 			   void *ctx);
 
+/*
+ * Forgets the example lines of all series, also of batches that wait: they were redacted by rules
+ * that are not in force any more. What alerts show already stays.
+ */
+void engine_lines_forget(struct engine *engine);
+
 /* ---- rules ---- */
 
 /*

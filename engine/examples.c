@@ -48,6 +48,13 @@ void examples_fini(struct examples *examples)
 	examples_init(examples);
 }
 
+void engine_lines_forget(struct engine *engine)
+{
+	for (struct queue_item *item = engine->parked.first; item; item = item->next)
+		((struct batch *)item)->nexamples = 0;
+	examples_fini(&engine->examples);
+}
+
 /* ---- the ring ---- */
 
 static void unlink_entry(struct examples *examples, uint32_t at)

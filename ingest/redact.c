@@ -43,6 +43,16 @@ const struct bind_table redact_rule_table = {
 	.given_offset = SIZE_MAX,
 };
 
+bool redact_rules_are_equal(const struct redact_rule *a, size_t na, const struct redact_rule *b,
+			    size_t nb)
+{
+	for (size_t i = 0; i < na && na == nb; i++)
+		if (!slice_is_equal(a[i].regex, b[i].regex) ||
+		    !slice_is_equal(a[i].replace, b[i].replace))
+			return false;
+	return na == nb;
+}
+
 static void redact_refuse(struct diag_list *diags, const struct redact_rule *rule, const char *why)
 {
 	const struct yaml_node *node = rule->node ? yaml_get(rule->node, "regex") : NULL;

@@ -404,6 +404,18 @@ START_TEST(alert_that_begins_to_fire_shows_lines)
 }
 END_TEST
 
+START_TEST(examples_are_forgotten_when_redaction_changes)
+{
+	harness_time(&h, 1000);
+	feed_example("s 1 @ 1020", 1001, "a secret");
+	engine_lines_forget(h.engine);
+	ck_assert_str_eq(examples_of("", 1020, 10), "");
+	ck_assert_uint_eq(h.engine->examples.bytes, 0);
+	feed_example("s 1 @ 1020", 1002, "redacted");
+	ck_assert_str_eq(examples_of("", 1020, 10), "redacted ");
+}
+END_TEST
+
 START_TEST(examples_are_bounded_by_series)
 {
 	char line[16];
@@ -462,6 +474,7 @@ static Suite *derived_suite(void)
 	tcase_add_test(tcase, positions_are_limited);
 	tcase_add_test(tcase, examples_are_the_newest_lines_that_agree);
 	tcase_add_test(tcase, alert_that_begins_to_fire_shows_lines);
+	tcase_add_test(tcase, examples_are_forgotten_when_redaction_changes);
 	tcase_add_test(tcase, examples_are_bounded_by_series);
 	tcase_add_test(tcase, examples_are_bounded_by_bytes);
 	tcase_add_test(tcase, examples_are_bounded_by_number_of_series);
