@@ -32,7 +32,7 @@ struct pushed_part {
 };
 
 struct ingest_part {
-	struct pushed_part remote_write, otlp;
+	struct pushed_part remote_write, otlp, loki;
 	struct bind_structs logs;
 	struct profiles_part profiles;
 };
@@ -116,6 +116,8 @@ TABLE(ingest_table, ingest_part, "ingest",
 	    .doc = "Series that come by remote-write."),
       FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
 	    .doc = "Series, lines and profiles that come by OTLP."),
+      FIELD(ingest_part, loki, "loki", BIND_STRUCT, .table = &pushed_table,
+	    .doc = "Lines that come by Loki's push API."),
       FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
 	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."),
       FIELD(ingest_part, profiles, "profiles", BIND_STRUCT, .table = &profiles_table,
@@ -355,7 +357,8 @@ static int bind_file(struct config *config, const struct file *file,
 		code = one;
 	if ((one = relabel_new(&file->ingest.remote_write.relabel_configs, diags,
 			       &config->remote_write_relabel)) ||
-	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)))
+	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)) ||
+	    (one = relabel_new(&file->ingest.loki.relabel_configs, diags, &config->loki_relabel)))
 		code = one;
 	config->redact = file->redact.items;
 	config->nredact = file->redact.n;
@@ -459,6 +462,7 @@ void config_unref(struct config *config)
 	profiles_config_fini(&config->profiles);
 	relabel_unref(config->remote_write_relabel);
 	relabel_unref(config->otlp_relabel);
+	relabel_unref(config->loki_relabel);
 	redactor_unref(config->redactor);
 	arena_fini(&config->arena);
 	free(config);

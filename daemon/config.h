@@ -39,7 +39,7 @@ struct config {
 	/* what comes in */
 	struct log_sources_config logs;
 	struct profiles_config profiles;
-	struct relabel *remote_write_relabel, *otlp_relabel; /* NULL: none */
+	struct relabel *remote_write_relabel, *otlp_relabel, *loki_relabel; /* NULL: none */
 	struct redactor *redactor; /* NULL: none */
 	const struct redact_rule *redact; /* of which it is made */
 	size_t nredact;

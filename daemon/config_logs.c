@@ -28,6 +28,7 @@ struct log_source_part {
 	struct syslog_part syslog;
 	struct stdin_part stdin_;
 	struct bind_map labels;
+	struct bind_structs relabel_configs;
 	uint64_t given;
 	const struct yaml_node *node;
 };
@@ -94,6 +95,10 @@ static const struct bind_field log_source_fields[] = {
 	FIELD(log_source_part, stdin_, "stdin", BIND_STRUCT, .table = &stdin_table,
 	      .doc = "Lines from standard input."),
 	FIELD(log_source_part, labels, "labels", BIND_MAP, .doc = "Labels for every line."),
+	FIELD(log_source_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+	      .table = &relabel_table,
+	      .doc = "What becomes of the labels of streams: rules, one after the other; a stream "
+		     "that is dropped is not counted."),
 };
 const struct bind_table log_source_table = {
 	.what = "ingest.logs",
@@ -256,9 +261,10 @@ static int bind_source(struct log_binder *b, const struct log_source_part *part,
 		return ERR_INVALID;
 	}
 	out->kind = (enum log_source_kind)kind;
-	int code = bind[kind](b, part, out), labels = bind_labels(b, &part->labels, &out->labels);
+	int code = bind[kind](b, part, out), labels = bind_labels(b, &part->labels, &out->labels),
+	    relabel = relabel_new(&part->relabel_configs, b->diags, &out->relabel);
 
-	return code ? code : labels;
+	return code == ERR_NOMEM || relabel == ERR_NOMEM ? ERR_NOMEM : labels;
 }
 
 /* What only one source can have: standard input, an address. */
@@ -305,8 +311,10 @@ int log_sources_config_bind(const struct bind_structs *parts, const char *base_d
 
 void log_sources_config_fini(struct log_sources_config *config)
 {
-	for (size_t i = 0; i < config->n; i++)
+	for (size_t i = 0; i < config->n; i++) {
 		labels_unref(config->items[i].labels);
+		relabel_unref(config->items[i].relabel);
+	}
 	config->n = 0;
 }
 
@@ -333,7 +341,8 @@ static bool globs_are_equal(const struct log_source_config *a, const struct log_
 bool log_source_config_is_equal(const struct log_source_config *a,
 				const struct log_source_config *b)
 {
-	if (a->kind != b->kind || !labels_is_equal(a->labels, b->labels))
+	if (a->kind != b->kind || !labels_is_equal(a->labels, b->labels) ||
+	    relabel_hash(a->relabel) != relabel_hash(b->relabel))
 		return false;
 	switch (a->kind) {
 	case LOG_SOURCE_FILES:

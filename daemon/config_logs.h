@@ -7,6 +7,7 @@
 
 #include "base/labels.h"
 #include "base/yaml.h"
+#include "ingest/relabel.h"
 
 #define LOG_SOURCES_MAX 256	/* entries of ingest.logs */
 #define LOG_SOURCE_NAME_MAX 128 /* bytes of a source's name in metrics and messages */
@@ -20,7 +21,8 @@ struct log_source_config {
 	enum log_source_kind kind;
 	/* "files:/var/log/app.log", "syslog:tcp:127.0.0.1:5514", "stdin" */
 	char name[LOG_SOURCE_NAME_MAX];
-	struct labels *labels; /* put on every line; a reference */
+	struct labels *labels;	 /* put on every line; a reference */
+	struct relabel *relabel; /* what becomes of all labels; a reference, or NULL */
 	/* files: absolute or relative to the working directory */
 	char **globs;
 	size_t nglobs;

@@ -48,7 +48,6 @@ static int on_stream(void *ctx, struct labels *labels)
 {
 	struct ingest_thread *thread = ctx;
 
-	/* Labels are final here. */
 	thread->stream = log_feed_stream(thread->feed, labels);
 	return thread->stream ? 0 : ERR_NOMEM;
 }
@@ -92,6 +91,36 @@ struct batch *ingest_log_batch(struct ingest_thread *thread)
 			   batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->births)) +
 			   batch->nexamples * sizeof(*batch->examples);
 	return batch;
+}
+
+/* ---- relabelling ---- */
+
+void loki_relabel(struct ingest_thread *thread, struct relabel *relabel)
+{
+	relabel_ref(relabel);
+	relabel_unref(thread->loki_rules);
+	thread->loki_rules = relabel;
+}
+
+/* A stream that is dropped is none: stream NULL. */
+static int on_loki_stream(void *ctx, struct labels *labels)
+{
+	struct ingest_thread *thread = ctx;
+	struct labels *final = NULL;
+	int code = relabel_apply(thread->loki_rules, labels, &final);
+
+	thread->stream = NULL;
+	if (code == 0 && final)
+		code = on_stream(thread, final);
+	labels_unref(final);
+	return code == ERR_NOMEM ? code : 0;
+}
+
+static int on_loki_line(void *ctx, const struct log_entry *entry)
+{
+	struct ingest_thread *thread = ctx;
+
+	return thread->stream ? on_line(thread, entry) : 0;
 }
 
 /* ---- requests ---- */
@@ -170,7 +199,7 @@ void loki_request(struct ingest_thread *thread, struct http_request *request)
 		.body = http_request_body(request),
 		.now_ms = clock_wall_ms(),
 	};
-	struct log_sink sink = ingest_log_sink(thread);
+	struct log_sink sink = { thread, on_loki_stream, on_loki_line };
 	struct loki_result result;
 	int status = loki_push(thread->loki, &loki, &sink, &result);
 

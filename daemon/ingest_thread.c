@@ -100,6 +100,7 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 
 	rw_decoder_relabel(thread->decoder, msg->config->remote_write_relabel);
 	otlp_decoder_relabel(thread->otlp, msg->config->otlp_relabel);
+	loki_relabel(thread, msg->config->loki_relabel);
 	if (thread->number == 0)
 		profiles_configure(thread, msg->config, msg->rules);
 	if (code)
@@ -292,6 +293,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 		return ERR_NOMEM;
 	rw_decoder_relabel(thread->decoder, config->remote_write_relabel);
 	otlp_decoder_relabel(thread->otlp, config->otlp_relabel);
+	loki_relabel(thread, config->loki_relabel);
 	struct web_options web = web_options(thread, config);
 	int code = web_new(&host, &web, &thread->web);
 
@@ -339,6 +341,7 @@ void ingest_thread_fini(struct ingest_thread *thread)
 	if (thread->decoder)
 		rw_decoder_free(thread->decoder);
 	loki_decoder_free(thread->loki);
+	loki_relabel(thread, NULL);
 	otlp_decoder_free(thread->otlp);
 	log_feed_free(thread->feed);
 	if (thread->loop)

@@ -29,6 +29,8 @@ struct log_source {
 	struct config *config; /* a reference, for the settings */
 	const struct log_source_config *settings;
 	struct log_counters *counters;
+	/* Of the stream before: what relabel_configs made of which labels; NULL: dropped. */
+	struct labels *relabelled, *relabelled_from;
 	bool kept; /* by the reload under way */
 	bool told; /* why it could not be started */
 	/* One of them; NULL: not started yet. */
@@ -207,13 +209,33 @@ static bool door_is_open(void *ctx)
 	return is_open(source->sources);
 }
 
+/* Labels that relabelling leaves as no set are dropped, too. */
+static int relabel(struct log_source *source, struct labels *labels)
+{
+	struct labels *final = NULL;
+
+	if (labels == source->relabelled_from)
+		return 0;
+	if (relabel_apply(source->settings->relabel, labels, &final) == ERR_NOMEM)
+		return ERR_NOMEM;
+	labels_unref(source->relabelled);
+	labels_unref(source->relabelled_from);
+	source->relabelled = final;
+	source->relabelled_from = labels_ref(labels);
+	return 0;
+}
+
 static int door_stream(void *ctx, struct labels *labels)
 {
 	struct log_source *source = ctx;
 	struct ingest_thread *thread = source->sources->thread;
 
-	/* Labels are final here. */
-	thread->stream = log_feed_stream(thread->feed, labels);
+	thread->stream = NULL;
+	if (relabel(source, labels))
+		return ERR_NOMEM;
+	if (!source->relabelled)
+		return 0;
+	thread->stream = log_feed_stream(thread->feed, source->relabelled);
 	return thread->stream ? 0 : ERR_NOMEM;
 }
 
@@ -221,6 +243,9 @@ static int door_line(void *ctx, const struct log_entry *entry)
 {
 	struct log_source *source = ctx;
 	struct ingest_thread *thread = source->sources->thread;
+
+	if (!thread->stream)
+		return 0; /* it was dropped */
 	int code = log_feed_line(thread->feed, thread->stream, entry);
 
 	if (code)
@@ -366,6 +391,8 @@ static void source_free(struct log_source *source)
 	tail_free(source->tail);
 	syslog_server_free(source->syslog);
 	line_source_free(source->lines);
+	labels_unref(source->relabelled);
+	labels_unref(source->relabelled_from);
 	config_unref(source->config);
 	free(source);
 }

@@ -208,6 +208,7 @@ struct ingest_thread {
 	struct loki_decoder *loki;
 	struct otlp_decoder *otlp;
 	struct log_counters *otlp_counters;
+	struct relabel *loki_rules; /* a reference, or NULL */
 	struct log_counters *loki_counters;
 	struct web *web;
 	struct own_metrics own;
@@ -338,6 +339,8 @@ void remote_write_request(struct ingest_thread *thread, struct http_request *req
 void otlp_metrics_post(struct ingest_thread *thread, struct http_request *request);
 void otlp_logs_post(struct ingest_thread *thread, struct http_request *request);
 void loki_request(struct ingest_thread *thread, struct http_request *request);
+/* From now on; NULL: none. */
+void loki_relabel(struct ingest_thread *thread, struct relabel *relabel);
 
 /*
  * Sets daemon->instance, after the journal was read (stats NULL: there is none) and before

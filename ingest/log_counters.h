@@ -13,6 +13,8 @@ struct log_counters {
 	_Atomic uint64_t malformed; /* taken as they stand, or refused to their sender */
 	_Atomic uint64_t rotations; /* files that were replaced or truncated under us */
 	_Atomic uint64_t dropped;   /* datagrams lost by the kernel */
+	_Atomic uint64_t files;	    /* followed now */
+	_Atomic uint64_t behind;    /* bytes of them that were not yet read */
 };
 
 static inline void log_count(_Atomic uint64_t *counter, uint64_t n)

@@ -709,6 +709,18 @@ static bool file_turn(struct tail *tail, struct tail_file *file, bool *full)
 	return false;
 }
 
+static void status_tell(const struct tail *tail)
+{
+	struct log_counters *counters = tail->options.counters;
+	uint64_t behind = 0;
+
+	for (const struct tail_file *file = tail->files; file; file = file->next)
+		if (file->size > file->mark.offset)
+			behind += file->size - file->mark.offset;
+	atomic_store_explicit(&counters->files, tail->nfiles, memory_order_relaxed);
+	atomic_store_explicit(&counters->behind, behind, memory_order_relaxed);
+}
+
 static void poll_all(struct tail *tail)
 {
 	tail->polled_ms = now_ms();
@@ -736,6 +748,7 @@ static void on_turn(void *ctx)
 			more |= file_turn(tail, file, &full);
 	}
 	door->flush(door->ctx);
+	status_tell(tail);
 	loop_timer_set(tail->timer, more ? 0 : tail->scan_due ? TAIL_SCAN_GAP_MS : TAIL_POLL_MS);
 }
 
@@ -850,6 +863,7 @@ void tail_free(struct tail *tail)
 		return;
 	while (tail->files)
 		file_remove(tail, tail->files);
+	status_tell(tail);
 	loop_fd_free(tail->watch);
 	if (tail->inotify >= 0)
 		close(tail->inotify);
@@ -861,13 +875,4 @@ void tail_free(struct tail *tail)
 	free(tail->dirs);
 	free(tail->buffer);
 	free(tail);
-}
-
-void tail_status(const struct tail *tail, size_t *files, uint64_t *behind)
-{
-	*files = tail->nfiles;
-	*behind = 0;
-	for (const struct tail_file *file = tail->files; file; file = file->next)
-		if (file->size > file->mark.offset)
-			*behind += file->size - file->mark.offset;
 }

@@ -62,8 +62,6 @@ int tail_new(const struct tail_options *options, struct tail **out);
 void tail_free(struct tail *tail);
 /* The door is open again. */
 void tail_resume(struct tail *tail);
-/* Files that are followed now; bytes of them not yet read. */
-void tail_status(const struct tail *tail, size_t *files, uint64_t *behind);
 
 /* Does the path bear another path's name with a number or date behind it? That one's length, or 0. */
 size_t tail_rotated_name(const char *path);

@@ -1,6 +1,8 @@
 /* What configuration becomes of the command line and of what is not written. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/config.h"
 #include "tests/check_main.h"
@@ -171,6 +173,118 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 }
 END_TEST
 
+/* The configuration in a file of its own; *diags is filled. NULL: there were errors. */
+static struct config *load_text(const char *text, struct diag_list *diags)
+{
+	char path[] = "/tmp/test_config.XXXXXX";
+	struct config *config = NULL;
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	diag_list_init(diags);
+	if (config_load(path, &(struct config_overrides){ 0 }, diags, &config))
+		config = NULL;
+	unlink(path);
+	return config;
+}
+
+START_TEST(log_sources_are_bound)
+{
+	struct diag_list diags;
+	struct config *config = load_text(
+		"ingest:\n  logs:\n"
+		"  - {files: [/none/*.log, some.log], labels: {job: a}}\n"
+		"  - {syslog: {listen_address: ':514', protocol: udp, timestamp: message}}\n"
+		"  - {stdin: {format: json, message_field: msg, stream_fields: [level]}}\n",
+		&diags);
+
+	ck_assert_ptr_nonnull(config);
+	ck_assert_uint_eq(diags.warnings, 2); /* nothing matches yet */
+	ck_assert_uint_eq(config->logs.n, 3);
+	const struct log_source_config *files = &config->logs.items[0], *syslog = files + 1,
+				       *input = files + 2;
+
+	ck_assert_int_eq(files->kind, LOG_SOURCE_FILES);
+	ck_assert_str_eq(files->name, "files:/none/*.log");
+	ck_assert_str_eq(files->globs[0], "/none/*.log");
+	ck_assert_str_eq(files->globs[1], "/tmp/some.log");
+	ck_assert(slice_is(labels_get(files->labels, SLICE("job")), "a"));
+	ck_assert_int_eq(syslog->kind, LOG_SOURCE_SYSLOG);
+	ck_assert_str_eq(syslog->name, "syslog:udp:0.0.0.0:514");
+	ck_assert(syslog->udp && syslog->time == LOG_TIME_MESSAGE);
+	ck_assert_int_eq(input->kind, LOG_SOURCE_STDIN);
+	ck_assert(input->json && slice_is(input->message_field, "msg"));
+	ck_assert(log_source_config_is_equal(files, files));
+	ck_assert(!log_source_config_is_equal(files, syslog));
+	config_unref(config);
+	diag_list_fini(&diags);
+}
+END_TEST
+
+START_TEST(log_sources_that_are_wrong_are_refused_with_their_place)
+{
+	static const struct {
+		const char *source, *message;
+	} bad[] = {
+		{ "{labels: {a: b}}", "does not say where lines come from" },
+		{ "{files: [/a], stdin: {}}", "either \"files\" or \"stdin\"" },
+		{ "{files: []}", "names no file" },
+		{ "{files: ['']}", "an empty path" },
+		{ "{files: [/a], labels: {__a: b}}", "\"__a\" is no name for a label" },
+		{ "{files: [/a], labels: {a-b: c}}", "\"a-b\" is no name for a label" },
+		{ "{file: [/a]}", "unknown key \"file\"" },
+		{ "{syslog: {}}", "listen_address" },
+		{ "{syslog: {listen_address: nowhere}}", "\"nowhere\" is no HOST:PORT" },
+		{ "{syslog: {listen_address: ':514', protocol: tls}}", "protocol" },
+		{ "{stdin: {message_field: msg}}", "text has no fields" },
+		{ "{files: [/a], relabel_configs: [{action: nonsense}]}", "nonsense" },
+		{ "{stdin: {}}\n  - {stdin: {}}", "a second source for stdin" },
+		{ "{syslog: {listen_address: ':5'}}\n  - {syslog: {listen_address: ':5'}}",
+		  "a second source for syslog:tcp:0.0.0.0:5" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct diag_list diags;
+		char text[500];
+
+		snprintf(text, sizeof(text), "ingest:\n  logs:\n  - %s\n", bad[i].source);
+		struct config *config = load_text(text, &diags);
+		const struct diag *found = NULL;
+
+		ck_assert_msg(config == NULL, "%s", bad[i].source);
+		for (size_t k = 0; k < diags.n; k++)
+			if (diags.items[k].severity == DIAG_ERROR &&
+			    strstr(diags.items[k].message, bad[i].message))
+				found = &diags.items[k];
+		ck_assert_msg(found != NULL, "%s: %s", bad[i].source,
+			      diags.n ? diags.items[0].message : "no error");
+		ck_assert_uint_ge(found->line, 3);
+		diag_list_fini(&diags);
+	}
+}
+END_TEST
+
+START_TEST(log_sources_have_a_limit)
+{
+	struct diag_list diags;
+	struct buf text;
+
+	for (int n = LOG_SOURCES_MAX; n <= LOG_SOURCES_MAX + 1; n++) {
+		buf_init(&text);
+		buf_add_str(&text, "ingest:\n  logs:\n");
+		for (int i = 0; i < n; i++)
+			buf_printf(&text, "  - {files: [/none/%d]}\n", i);
+		struct config *config = load_text(text.ptr, &diags);
+
+		ck_assert_int_eq(config != NULL, n <= LOG_SOURCES_MAX);
+		config_unref(config);
+		diag_list_fini(&diags);
+		buf_fini(&text);
+	}
+}
+END_TEST
+
 static Suite *config_suite(void)
 {
 	Suite *suite = suite_create("config");
@@ -178,6 +292,9 @@ static Suite *config_suite(void)
 
 	tcase_add_test(tcase, links_lead_to_where_we_listen_unless_told_otherwise);
 	tcase_add_test(tcase, defaults_hold_without_a_file);
+	tcase_add_test(tcase, log_sources_are_bound);
+	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
+	tcase_add_test(tcase, log_sources_have_a_limit);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("storage");
 	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
