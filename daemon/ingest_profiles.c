@@ -1,5 +1,5 @@
 /*
- * Profiles pushed over HTTP: POST /ingest, POST /push.v1.PusherService/Push.
+ * Profiles pushed over HTTP: POST /ingest, /push.v1.PusherService/Push, /v1development/profiles.
  *
  * The body goes to ingest thread 0, which decodes it and gives its series to the engine; the answer
  * comes back to the thread whose server holds the request, and waits until the series are applied.
@@ -13,15 +13,10 @@
 #include "daemon/threads.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
-
-/* What is wrong, in the form of the protocol. */
-static void error_text_write(int status, const char *why, struct buf *out)
-{
-	buf_printf(out, "%s\n", why);
-}
+#define TOO_BUSY "too busy, try again"
 
 /* connectrpc.com/docs/protocol: errors of unary calls. */
-static void error_connect_write(int status, const char *why, struct buf *out)
+static void connect_error_write(int status, const char *why, struct buf *out)
 {
 	struct json_writer w;
 
@@ -36,76 +31,105 @@ static void error_connect_write(int status, const char *why, struct buf *out)
 	json_end_object(&w);
 }
 
-static const struct protocol {
-	const char *good_type; /* of the body of a good answer */
-	struct slice good;
-	const char *bad_type;
-	void (*error_write)(int status, const char *why, struct buf *out);
-} protocols[PROFILES_PROTOCOLS] = {
-	[PROFILES_INGEST] = { NULL, { "", 0 }, TEXT_TYPE, error_text_write },
-	[PROFILES_PUSH] = { "application/proto", { "", 0 }, "application/json",
-			    error_connect_write },
-	[PROFILES_PUSH_JSON] = { "application/json", { "{}", 2 }, "application/json",
-				 error_connect_write },
-};
-
-struct answer {
-	struct http_reply reply;
+struct reply {
+	struct http_reply http;
 	struct buf body;
 };
 
 static const struct http_header retry_after = { "Retry-After", "1" };
 
-static void answer_make(enum profiles_protocol which, int status, const char *why,
-			struct answer *answer)
+/* The answer in the form of the protocol: its content type. */
+static const char *body_write(enum profiles_protocol protocol, int status, const char *why,
+			      const struct otlp_result *otlp, struct buf *out)
 {
-	const struct protocol *protocol = &protocols[which];
 	bool good = status / 100 == 2;
 
-	buf_init(&answer->body);
-	if (good)
-		buf_add_slice(&answer->body, protocol->good);
-	else
-		protocol->error_write(status, why, &answer->body);
-	answer->reply = (struct http_reply){ .status = status,
-					     .content_type = good ? protocol->good_type
-								  : protocol->bad_type,
-					     .headers = &retry_after,
-					     .nheaders = status == 503,
-					     .body = buf_slice(&answer->body) };
+	switch (protocol) {
+	case PROFILES_INGEST:
+		if (!good)
+			buf_printf(out, "%s\n", why);
+		return TEXT_TYPE;
+	case PROFILES_PUSH:
+		if (good)
+			return "application/proto";
+		connect_error_write(status, why, out);
+		return "application/json";
+	case PROFILES_PUSH_JSON:
+		if (good)
+			buf_add_str(out, "{}");
+		else
+			connect_error_write(status, why, out);
+		return "application/json";
+	case PROFILES_OTLP:
+		if (good)
+			otlp_reply(OTLP_PROFILES, otlp, out);
+		else
+			otlp_reply_refused(status, otlp, out);
+		return otlp->json ? "application/json" : "application/x-protobuf";
+	case PROFILES_PROTOCOLS:
+		break;
+	}
+	return NULL;
+}
+
+static void reply_make(enum profiles_protocol protocol, int status, const char *why,
+		       const struct otlp_result *otlp, struct reply *reply)
+{
+	buf_init(&reply->body);
+	const char *type = body_write(protocol, status, why, otlp, &reply->body);
+
+	reply->http = (struct http_reply){ .status = status,
+					   .content_type = type,
+					   .headers = &retry_after,
+					   .nheaders = status == 503,
+					   .body = buf_slice(&reply->body) };
+}
+
+/* OTLP's refusals travel in its own result. */
+static struct otlp_result otlp_refusal(bool json, const char *why)
+{
+	struct otlp_result result = { .json = json };
+
+	snprintf(result.error, sizeof(result.error), "%s", why);
+	return result;
 }
 
 static void refuse(struct ingest_thread *thread, struct http_request *request,
-		   enum profiles_protocol protocol, int status, const char *why)
+		   enum profiles_protocol protocol, bool json, int status, const char *why)
 {
-	struct answer answer;
+	struct otlp_result otlp = otlp_refusal(json, why);
+	struct reply reply;
 
 	atomic_fetch_add_explicit(status == 503 ? &thread->refused_full : &thread->refused_bad, 1,
 				  memory_order_relaxed);
-	answer_make(protocol, status, why, &answer);
-	http_reply(request, &answer.reply);
-	buf_fini(&answer.body);
+	reply_make(protocol, status, why, &otlp, &reply);
+	http_reply(request, &reply.http);
+	buf_fini(&reply.body);
 }
 
-static void reply_later(struct ingest_thread *thread, enum profiles_protocol protocol, int status,
-			const char *why, uint32_t slot, uint32_t generation)
+static void reply_later(struct ingest_thread *thread, struct http_token token,
+			enum profiles_protocol protocol, int status, const char *why,
+			const struct otlp_result *otlp)
 {
-	struct answer answer;
+	struct reply reply;
 
-	answer_make(protocol, status, why, &answer);
-	http_reply_to(thread->server, (struct http_token){ slot, generation }, &answer.reply);
-	buf_fini(&answer.body);
+	reply_make(protocol, status, why, otlp, &reply);
+	http_reply_to(thread->server, token, &reply.http);
+	buf_fini(&reply.body);
 }
 
 void profiles_on_refused(struct ingest_thread *thread, struct profiles_msg *msg)
 {
-	reply_later(thread, msg->protocol, msg->status, msg->why, msg->slot, msg->generation);
+	if (msg->status / 100 != 2)
+		msg->otlp = otlp_refusal(msg->otlp.json, msg->why);
+	reply_later(thread, (struct http_token){ msg->slot, msg->generation }, msg->protocol,
+		    msg->status, msg->why, &msg->otlp);
 	profiles_msg_free(msg);
 }
 
 void profiles_on_applied(void *ctx, struct batch *batch)
 {
-	enum profiles_protocol protocol = (enum profiles_protocol)(uintptr_t)batch->decoder_data;
+	struct profiles_answer *answer = batch->decoder_data;
 	const struct batch_outcome *outcome = &batch->outcome;
 	bool good = !batch_is_rejected(outcome);
 	char why[PROFILES_WHY_MAX];
@@ -114,8 +138,15 @@ void profiles_on_applied(void *ctx, struct batch *batch)
 		 "of %u series %u have another value at that time already, %u are beyond the limits "
 		 "of series, %u are in the future",
 		 batch->nrows, outcome->conflict, outcome->limited, outcome->future);
-	reply_later(ctx, protocol, good ? 200 : 400, why, batch->slot, batch->generation);
-	batch->decoder_data = NULL;
+	/* OTLP knows partial success. */
+	if (!good && answer->protocol == PROFILES_OTLP) {
+		good = true;
+		answer->otlp.rejected++;
+		if (!answer->otlp.error[0])
+			snprintf(answer->otlp.error, sizeof(answer->otlp.error), "%s", why);
+	}
+	reply_later(ctx, (struct http_token){ batch->slot, batch->generation }, answer->protocol,
+		    good ? 200 : 400, why, &answer->otlp);
 	batch_free(batch);
 }
 
@@ -143,17 +174,17 @@ static void params_take(struct profiles_msg *msg, struct http_request *request)
 }
 
 static struct profiles_msg *msg_make(struct ingest_thread *thread, struct http_request *request,
-				     enum profiles_protocol protocol)
+				     enum profiles_protocol protocol, struct slice body,
+				     const struct otlp_result *otlp)
 {
-	struct slice body = http_request_body(request),
-		     encoding = http_request_header(request, "Content-Encoding");
+	struct slice encoding = http_request_header(request, "Content-Encoding");
 	struct profiles_msg *msg = calloc(1, sizeof(*msg));
 
 	if (!msg)
 		return NULL;
 	msg->protocol = protocol;
 	msg->thread = thread->number;
-	msg->is_gzipped = encoding.len >= 4 &&
+	msg->is_gzipped = protocol != PROFILES_OTLP && encoding.len >= 4 &&
 			  strncasecmp(encoding.ptr + encoding.len - 4, "gzip", 4) == 0;
 	msg->body = slice_dup(body);
 	msg->len = body.len;
@@ -162,6 +193,8 @@ static struct profiles_msg *msg_make(struct ingest_thread *thread, struct http_r
 		profiles_msg_free(msg);
 		return NULL;
 	}
+	if (otlp)
+		msg->otlp = *otlp;
 	msg->params.content_type = slice_from(msg->content_type);
 	if (protocol == PROFILES_INGEST)
 		params_take(msg, request);
@@ -171,42 +204,60 @@ static struct profiles_msg *msg_make(struct ingest_thread *thread, struct http_r
 	return msg;
 }
 
-static void hand_over(struct ingest_thread *thread, struct http_request *request,
-		      enum profiles_protocol protocol)
+static bool is_open(struct ingest_thread *thread)
 {
-	struct queue *inbox = thread->daemon->ingest[0].inbox;
+	return ingest_is_open(thread) &&
+	       queue_bytes(thread->daemon->ingest[0].inbox) <= PROFILES_WAITING_BYTES_MAX;
+}
+
+/* To thread 0; the request is kept for its answer. otlp: NULL, but for OTLP. */
+static void hand_over(struct ingest_thread *thread, struct http_request *request,
+		      enum profiles_protocol protocol, struct slice body,
+		      const struct otlp_result *otlp)
+{
+	struct profiles_msg *msg = msg_make(thread, request, protocol, body, otlp);
+	bool json = otlp && otlp->json;
 	struct http_token token;
 
-	if (!ingest_is_open(thread) || queue_bytes(inbox) > PROFILES_WAITING_BYTES_MAX) {
-		refuse(thread, request, protocol, 503, "too busy, try again");
-		return;
-	}
-	struct profiles_msg *msg = msg_make(thread, request, protocol);
-
 	if (!msg) {
-		refuse(thread, request, protocol, 500, error_text(ERR_NOMEM));
+		refuse(thread, request, protocol, json, 500, error_text(ERR_NOMEM));
 		return;
 	}
 	if (http_defer(request, &token)) {
-		refuse(thread, request, protocol, 503, "too busy, try again");
+		refuse(thread, request, protocol, json, 503, TOO_BUSY);
 		profiles_msg_free(msg);
 		return;
 	}
 	msg->slot = token.slot;
 	msg->generation = token.generation;
-	if (queue_push(inbox, &msg->item, false)) {
-		reply_later(thread, protocol, 503, "too busy, try again", msg->slot,
-			    msg->generation);
-		profiles_msg_free(msg);
+	if (queue_push(thread->daemon->ingest[0].inbox, &msg->item, false)) {
+		msg->status = 503;
+		snprintf(msg->why, sizeof(msg->why), TOO_BUSY);
+		profiles_on_refused(thread, msg);
 	}
+}
+
+static void push_request(struct ingest_thread *thread, struct http_request *request,
+			 enum profiles_protocol protocol)
+{
+	if (!is_open(thread))
+		refuse(thread, request, protocol, false, 503, TOO_BUSY);
+	else
+		hand_over(thread, request, protocol, http_request_body(request), NULL);
+}
+
+static bool is_post(struct http_request *request)
+{
+	if (http_request_method(request) == HTTP_POST)
+		return true;
+	ingest_reply_post_only(request, "profiles are pushed by POST\n");
+	return false;
 }
 
 void profiles_ingest_request(struct ingest_thread *thread, struct http_request *request)
 {
-	if (http_request_method(request) == HTTP_POST)
-		hand_over(thread, request, PROFILES_INGEST);
-	else
-		ingest_reply_post_only(request, "profiles are pushed by POST\n");
+	if (is_post(request))
+		push_request(thread, request, PROFILES_INGEST);
 }
 
 static bool is_type(struct slice header, const char *type)
@@ -220,14 +271,40 @@ static bool is_type(struct slice header, const char *type)
 void profiles_push_request(struct ingest_thread *thread, struct http_request *request)
 {
 	struct slice type = http_request_header(request, "Content-Type");
-	bool is_json = is_type(type, "application/json");
 
-	if (http_request_method(request) != HTTP_POST)
-		ingest_reply_post_only(request, "profiles are pushed by POST\n");
-	else if (!is_json && !is_type(type, "application/proto") &&
-		 !is_type(type, "application/x-protobuf"))
-		refuse(thread, request, PROFILES_PUSH, 415,
-		       "application/proto or application/json is wanted");
+	if (!is_post(request))
+		return;
+	if (is_type(type, "application/json"))
+		push_request(thread, request, PROFILES_PUSH_JSON);
+	else if (is_type(type, "application/proto") || is_type(type, "application/x-protobuf"))
+		push_request(thread, request, PROFILES_PUSH);
 	else
-		hand_over(thread, request, is_json ? PROFILES_PUSH_JSON : PROFILES_PUSH);
+		refuse(thread, request, PROFILES_PUSH, false, 415,
+		       "application/proto or application/json is wanted");
+}
+
+/* Made protobuf of here, so that the other thread has less to do. */
+void profiles_otlp_request(struct ingest_thread *thread, struct http_request *request)
+{
+	const struct otlp_request otlp = {
+		.signal = OTLP_PROFILES,
+		.content_type = http_request_header(request, "Content-Type"),
+		.content_encoding = http_request_header(request, "Content-Encoding"),
+		.body = http_request_body(request),
+	};
+	struct otlp_result result = { 0 };
+	struct slice message;
+
+	if (!is_post(request))
+		return;
+	if (!is_open(thread)) {
+		refuse(thread, request, PROFILES_OTLP, false, 503, TOO_BUSY);
+		return;
+	}
+	int status = otlp_open(thread->otlp, &otlp, &result, &message);
+
+	if (status)
+		refuse(thread, request, PROFILES_OTLP, result.json, status, result.error);
+	else
+		hand_over(thread, request, PROFILES_OTLP, message, &result);
 }

@@ -26,6 +26,9 @@ static const struct ingest_route {
 	{ "/v1/logs", otlp_logs_post },
 	{ "/api/v1/otlp/v1/logs", otlp_logs_post },
 	{ "/otlp/v1/logs", otlp_logs_post },
+	{ "/v1development/profiles", profiles_otlp_request },
+	{ "/api/v1/otlp/v1development/profiles", profiles_otlp_request },
+	{ "/otlp/v1development/profiles", profiles_otlp_request },
 	{ "/ingest", profiles_ingest_request },
 	{ "/push.v1.PusherService/Push", profiles_push_request },
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/threads.h"
+#include "ingest/otlp_profiles.h"
 
 #define EXPIRE_INTERVAL_MS 10000
 
@@ -55,6 +56,19 @@ static int on_push(void *ctx, const struct profile_push *push)
 				taking->why);
 }
 
+static int on_otlp(void *ctx, struct profile *profile, const struct profile_push *push,
+		   const char **why)
+{
+	struct taking *taking = ctx;
+	struct profile_arrival arrival = { .now_ms = clock_wall_ms() };
+	struct profile_hub *hub = taking->thread->hub;
+	uint64_t id;
+
+	return profile->ntypes ? profile_hub_take_decoded(hub, profile, push, &arrival,
+							  taking->batch, &id, why)
+			       : profile_hub_take(hub, push, &arrival, taking->batch, &id, why);
+}
+
 static int body_read(struct taking *taking, const struct profiles_msg *msg, struct slice body)
 {
 	switch (msg->protocol) {
@@ -64,15 +78,15 @@ static int body_read(struct taking *taking, const struct profiles_msg *msg, stru
 		return profile_push_read(body, on_push, taking, taking->why);
 	case PROFILES_PUSH_JSON:
 		return profile_push_json_read(body, on_push, taking, taking->why);
+	case PROFILES_OTLP:
 	case PROFILES_PROTOCOLS:
 		break;
 	}
 	return ERR_UNSUPPORTED;
 }
 
-static int request_read(struct taking *taking, const struct profiles_msg *msg)
+static int body_unpack(struct taking *taking, const struct profiles_msg *msg, struct slice body)
 {
-	struct slice body = { msg->body, msg->len };
 	struct decompressor decompressor;
 	struct buf unpacked;
 
@@ -105,6 +119,24 @@ static int status_of(int code)
 	}
 }
 
+/* What is in the request; an HTTP status. */
+static int request_read(struct taking *taking, struct profiles_msg *msg)
+{
+	struct ingest_thread *thread = taking->thread;
+	struct slice body = { msg->body, msg->len };
+
+	if (msg->protocol != PROFILES_OTLP)
+		return status_of(body_unpack(taking, msg, body));
+	struct profile *scratch = profile_new(&thread->daemon->rw.key);
+	int status = scratch ? otlp_profiles(thread->otlp, body, scratch, on_otlp, taking,
+					     &msg->otlp)
+			     : 500;
+
+	*taking->why = msg->otlp.error;
+	profile_free(scratch);
+	return status ? status : 200;
+}
+
 /* Back to where the request waits. */
 static void send_back(struct ingest_thread *thread, struct profiles_msg *msg, int status,
 		      const char *why)
@@ -115,31 +147,44 @@ static void send_back(struct ingest_thread *thread, struct profiles_msg *msg, in
 	queue_push(thread->daemon->ingest[msg->thread].inbox, &msg->item, true);
 }
 
-void profiles_on_msg(struct ingest_thread *thread, struct profiles_msg *msg)
+static int batch_send(struct ingest_thread *thread, struct batch *batch,
+		      const struct profiles_msg *msg)
 {
-	const char *why = "";
-	struct taking taking = { thread, batch_new(), &why };
-	int code = taking.batch ? request_read(&taking, msg) : ERR_NOMEM;
-	struct batch *batch = taking.batch;
+	struct profiles_answer *answer = malloc(sizeof(*answer));
 
-	counters_update(thread);
-	if (code || batch->nrows == 0) {
-		batch_free(batch);
-		send_back(thread, msg, status_of(code), code == ERR_NOMEM ? error_text(code) : why);
-		return;
-	}
+	if (!answer)
+		return ERR_NOMEM;
+	*answer = (struct profiles_answer){ msg->protocol, msg->otlp };
+	batch->decoder_data = answer;
+	batch->free_data = free;
 	batch->sender = msg->sender;
 	batch->thread = msg->thread;
 	batch->slot = msg->slot;
 	batch->generation = msg->generation;
-	batch->decoder_data = (void *)(uintptr_t)msg->protocol;
 	batch->done = profiles_on_applied;
 	batch->arrived_us = clock_monotonic_us();
 	batch->item.kind = MSG_BATCH;
 	batch->item.cost = sizeof(*batch) + batch->nrows * sizeof(*batch->rows);
-	if (queue_push(thread->daemon->engine.inbox, &batch->item, false)) {
-		batch_free(batch);
-		send_back(thread, msg, 503, "too busy, try again");
+	return queue_push(thread->daemon->engine.inbox, &batch->item, false);
+}
+
+void profiles_on_msg(struct ingest_thread *thread, struct profiles_msg *msg)
+{
+	const char *why = error_text(ERR_NOMEM);
+	struct taking taking = { thread, batch_new(), &why };
+	int status = taking.batch ? request_read(&taking, msg) : 500;
+
+	counters_update(thread);
+	if (status != 200 || taking.batch->nrows == 0) {
+		batch_free(taking.batch);
+		send_back(thread, msg, status, why);
+		return;
+	}
+	int code = batch_send(thread, taking.batch, msg);
+
+	if (code) {
+		batch_free(taking.batch);
+		send_back(thread, msg, code == ERR_NOMEM ? 500 : 503, "too busy, try again");
 		return;
 	}
 	profiles_msg_free(msg);

@@ -6,6 +6,7 @@
 #define TOCSIN_DAEMON_PROFILES_H
 
 #include "base/http_server.h"
+#include "ingest/otlp.h"
 #include "ingest/profile_fetch.h"
 #include "rules/rule_file.h"
 #include "web/call.h"
@@ -21,6 +22,7 @@ enum profiles_protocol {
 	PROFILES_INGEST,
 	PROFILES_PUSH,
 	PROFILES_PUSH_JSON,
+	PROFILES_OTLP, /* the body is the message, as otlp_open() gives it */
 	PROFILES_PROTOCOLS,
 };
 
@@ -36,8 +38,15 @@ struct profiles_msg {
 	char *body;
 	size_t len;
 	uint32_t thread, slot, generation;
+	struct otlp_result otlp; /* of PROFILES_OTLP */
 	int status;
 	char why[PROFILES_WHY_MAX];
+};
+
+/* Kept with the batch until it comes home. */
+struct profiles_answer {
+	enum profiles_protocol protocol;
+	struct otlp_result otlp;
 };
 
 /* Numbers for /metrics, written by thread 0 only. */
@@ -59,6 +68,7 @@ void profiles_on_call(struct ingest_thread *thread, struct call *call);
 /* On any ingest thread: the requests, and the refusals that come back. */
 void profiles_ingest_request(struct ingest_thread *thread, struct http_request *request);
 void profiles_push_request(struct ingest_thread *thread, struct http_request *request);
+void profiles_otlp_request(struct ingest_thread *thread, struct http_request *request);
 void profiles_on_refused(struct ingest_thread *thread, struct profiles_msg *msg);
 /* What the sender is told of an applied batch. */
 void profiles_on_applied(void *thread, struct batch *batch);

@@ -54,7 +54,7 @@ static int stack_add(struct profile *profile, struct slice stack)
 		if (code == 0)
 			code = profile_frame_add(profile, function);
 	}
-	return code;
+	return code > 0 ? 0 : code;
 }
 
 static int line_read(struct slice line, const struct collapsed_options *options,

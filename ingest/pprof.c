@@ -1,12 +1,10 @@
 #include "ingest/pprof.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "ingest/protobuf.h"
 
-#define ADDRESS_FILE_MAX 128 /* bytes of the file in the name of a frame without symbol */
 
 /* profile.proto */
 enum {
@@ -285,32 +283,17 @@ static int line_resolve(struct reading *reading, struct entry *location, struct 
 	return line_add(reading, location, function->first);
 }
 
-/*
- * A frame that nobody knew the name of: by its place in its file, which is the same in each process.
- */
+/* A frame that nobody knew the name of. */
 static int address_resolve(struct reading *reading, struct entry *location, uint64_t mapping_id,
 			   uint64_t address)
 {
 	const struct entry *mapping = entry_find(&reading->mappings, mapping_id);
-	char name[ADDRESS_FILE_MAX + 24];
+	struct slice file = mapping ? mapping->filename : (struct slice){ 0 };
 	uint32_t function;
 
-	if (mapping && mapping->filename.len) {
-		const char *slash = memrchr(mapping->filename.ptr, '/', mapping->filename.len);
-		struct slice file = mapping->filename;
-
-		if (slash) {
-			file.len -= (size_t)(slash + 1 - file.ptr);
-			file.ptr = slash + 1;
-		}
-		if (file.len > ADDRESS_FILE_MAX)
-			file.len = ADDRESS_FILE_MAX;
-		snprintf(name, sizeof(name), SLICE_FMT "+0x%llx", SLICE_ARG(file),
-			 (unsigned long long)(address - mapping->start + mapping->offset));
-	} else {
-		snprintf(name, sizeof(name), "0x%llx", (unsigned long long)address);
-	}
-	int code = profile_function_add(reading->profile, slice_from(name), &function);
+	if (file.len)
+		address += mapping->offset - mapping->start;
+	int code = profile_address_add(reading->profile, file, address, &function);
 
 	if (code)
 		return code == ERR_LIMIT ? limited(reading, "too many functions") : code;
@@ -441,6 +424,8 @@ static int stack_add(struct reading *reading, const struct pb_field *field)
 			code = profile_frame_add(reading->profile,
 						 reading->lines[location->first + i]);
 	}
+	if (code > 0)
+		return 0;
 	return code == ERR_LIMIT ? limited(reading, "too many frames in its stacks") : code;
 }
 

@@ -1,12 +1,14 @@
 #include "ingest/profile.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 
 #define SLOTS_MIN 256u
 #define NAME_BUF (PROFILE_NAME_MAX + 8)
+#define ADDRESS_FILE_MAX 128 /* bytes of the file in the name of a frame without symbol */
 
 struct profile *profile_new(const struct hash_key *key)
 {
@@ -229,6 +231,21 @@ int profile_function_add(struct profile *profile, struct slice name, uint32_t *o
 	return 0;
 }
 
+int profile_address_add(struct profile *profile, struct slice file, uint64_t offset,
+			uint32_t *out)
+{
+	const char *slash = file.len ? memrchr(file.ptr, '/', file.len) : NULL;
+	char name[ADDRESS_FILE_MAX + 24];
+
+	if (slash)
+		file = (struct slice){ slash + 1, (size_t)(file.ptr + file.len - (slash + 1)) };
+	if (file.len > ADDRESS_FILE_MAX)
+		file.len = ADDRESS_FILE_MAX;
+	snprintf(name, sizeof(name), SLICE_FMT "%s0x%llx", SLICE_ARG(file), file.len ? "+" : "",
+		 (unsigned long long)offset);
+	return profile_function_add(profile, slice_from(name), out);
+}
+
 uint32_t profile_function_find(const struct profile *profile, struct slice name)
 {
 	if (!profile->slots_cap)
@@ -278,7 +295,7 @@ int profile_frame_add(struct profile *profile, uint32_t function)
 
 	assert(profile->nsamples > 0 && function < profile->nfunctions);
 	if (sample->nframes == PROFILE_DEPTH_MAX)
-		return 0;
+		return 1;
 	if (profile->nframes == PROFILE_FRAMES_MAX)
 		return ERR_LIMIT;
 	if (profile->nframes == profile->frames_cap) {

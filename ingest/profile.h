@@ -90,11 +90,20 @@ int profile_type_add(struct profile *profile, struct slice type, struct slice un
  * ERR_NOMEM.
  */
 int profile_function_add(struct profile *profile, struct slice name, uint32_t *out);
+/*
+ * A frame without a symbol, named by its place in its file, which is the same in each process:
+ * "libc.so.6+0x2a1f0"; of no known file: by its address, "0x7f00". Errors as above.
+ */
+int profile_address_add(struct profile *profile, struct slice file, uint64_t offset,
+			uint32_t *out);
 /* PROFILE_NONE when there is none of that name. */
 uint32_t profile_function_find(const struct profile *profile, struct slice name);
 /* Begins a sample with room for a value of each type, zero at first. ERR_LIMIT, ERR_NOMEM. */
 int profile_sample_add(struct profile *profile, double **values);
-/* The next frame of the newest sample, from the leaf to the root. ERR_LIMIT, ERR_NOMEM. */
+/*
+ * The next frame of the newest sample, from the leaf to the root. 1: the stack is as deep as may be,
+ * and what follows is left out: so that nobody goes on adding frames in vain. ERR_LIMIT, ERR_NOMEM.
+ */
 int profile_frame_add(struct profile *profile, uint32_t function);
 /* Takes the newest sample back. */
 void profile_sample_drop(struct profile *profile);

@@ -340,7 +340,13 @@ static int base64_read(struct slice text, struct buf *out, const char **why)
 {
 	*why = "\"rawProfile\" is no base64";
 	buf_clear(out);
-	if (text.len % 4 || text.len > INT32_MAX)
+	size_t padding = 0;
+
+	while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
+		padding++;
+	/* The library takes padding anywhere for zeros. */
+	if (text.len % 4 || text.len > INT32_MAX ||
+	    (text.len && memchr(text.ptr, '=', text.len - padding)))
 		return ERR_INVALID;
 	char *to = buf_reserve(out, text.len / 4 * 3 + 1);
 
@@ -351,9 +357,7 @@ static int base64_read(struct slice text, struct buf *out, const char **why)
 
 	if (n < 0)
 		return ERR_INVALID;
-	for (size_t i = text.len; i > 0 && text.ptr[i - 1] == '=' && text.len - i < 2; i--)
-		n--;
-	out->len = (size_t)n;
+	out->len = (size_t)n - padding;
 	return 0;
 }
 

@@ -328,7 +328,9 @@ static void total_set(const struct adding *adding, double value, struct numbers 
 static int numbers_add(struct adding *adding, const struct numbers *numbers)
 {
 	struct stream *stream = adding->stream;
-	uint32_t ended = adding->is_late ? 0 : stream->alive & ~numbers->there;
+	/* Pushed ones may come in parts, objects and bytes apart: what one lacks another has. */
+	bool is_whole = adding->target->is_fetched && !adding->is_late;
+	uint32_t ended = is_whole ? stream->alive & ~numbers->there : 0;
 	int code = 0;
 
 	for (int i = 0; code == 0 && i < SERIES_COUNT; i++) {
@@ -338,8 +340,7 @@ static int numbers_add(struct adding *adding, const struct numbers *numbers)
 			code = row_add(adding, (enum series)i, (struct slice){ 0 },
 				       STALE_NAN_BITS);
 	}
-	if (!adding->is_late)
-		stream->alive = numbers->there;
+	stream->alive = numbers->there | (is_whole ? 0 : stream->alive);
 	return code;
 }
 
