@@ -6,96 +6,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "ingest/extractor_internal.h"
+#include "ingest/log_feed_internal.h"
 
-#define STREAM_BUCKETS 8192u /* of the table of streams */
-#define DERIVED_MIN 256u
-#define VALUE_MAX 2048		     /* bytes of a label's value in a derived series */
 #define EXAMPLE_BYTES_MAX (1u << 20) /* of all examples between two flushes */
-#define SWEEP_US (60ll * 1000 * 1000)
 /* A stream with no more extractors than this has them run without asking the prefilter first. */
 #define DIRECT_MAX 1
-
-/*
- * A series that lines are counted for. What came since the last flush is in feed->rows; of sums and
- * extremes the row of the newest bucket is at hand.
- */
-struct derived {
-	struct hash128 key; /* of extractor and labels, under the feed's secret */
-	uint32_t extractor;
-	struct labels *labels;
-	struct hash128 series; /* what the extractor's list of series knows it by */
-	int64_t used_us;       /* by the clock, at the last flush that had a line of it */
-	uint32_t flush, row;   /* the row at hand, if it was made since the last flush */
-	uint32_t nexamples;    /* since that flush */
-	bool is_used;
-	struct derived *next; /* in its bucket */
-};
-
-struct row {
-	struct labels *labels; /* a reference */
-	enum window_kind kind;
-	int64_t ts_ms;
-	double value;
-};
-
-struct example {
-	uint32_t row;
-	uint32_t at, len; /* in feed->texts */
-	int64_t ts_ms;
-};
-
-struct log_stream {
-	struct hash128 key;
-	struct labels *labels;
-	struct log_stream *next; /* in its bucket */
-	uint32_t slot;		 /* in feed->streams */
-	bool is_used;		 /* since the hand came by */
-	/* Of the feed's present set, of which `generation` tells. */
-	uint64_t generation;
-	uint32_t *ids; /* extractors that want it: ascending */
-	uint32_t nids;
-	uint32_t *always; /* places in ids of those that the prefilter knows nothing of */
-	uint32_t nalways;
-	struct derived **derived; /* by place in ids: where there is only one */
-	uint64_t nlines;	  /* not yet counted as seen */
-};
-
-/* What a line gives, before anything is changed. */
-struct finding {
-	uint32_t extractor;
-	struct derived *derived; /* NULL: over the limit */
-	double value;
-};
-
-struct log_feed {
-	struct hash_key key;
-	struct extractor_set *set; /* NULL: none */
-	uint64_t generation;
-	struct log_scratch *scratch;
-	struct prefilter_hits hits;
-
-	struct log_stream **buckets;
-	struct log_stream **streams;
-	uint32_t nstreams, hand;
-
-	struct derived **derived;
-	uint32_t nderived, derived_mask;
-	int64_t swept_us;
-
-	struct row *rows;
-	uint32_t nrows, rows_cap;
-	uint32_t flush;
-	struct example *examples;
-	uint32_t nexamples, examples_cap;
-	struct buf texts;
-
-	struct finding *findings; /* one for each extractor */
-	uint32_t nfindings;
-	struct extractor_counters *counted; /* by extractor, since the last flush */
-	struct buf name;		    /* of a series in the making */
-	struct log_feed_counters counters;
-};
 
 struct log_feed *log_feed_new(const struct hash_key *key)
 {
@@ -109,182 +24,12 @@ struct log_feed *log_feed_new(const struct hash_key *key)
 	feed->scratch = log_scratch_new();
 	feed->buckets = calloc(STREAM_BUCKETS, sizeof(struct log_stream *));
 	feed->streams = calloc(LOG_FEED_STREAMS_MAX, sizeof(struct log_stream *));
-	feed->derived = calloc(DERIVED_MIN, sizeof(struct derived *));
+	feed->derived = calloc(DERIVED_MIN, sizeof(struct log_derived *));
 	if (!feed->scratch || !feed->buckets || !feed->streams || !feed->derived) {
 		log_feed_free(feed);
 		return NULL;
 	}
 	return feed;
-}
-
-/* Derived series. */
-
-static struct derived **derived_bucket(struct log_feed *feed, struct hash128 key)
-{
-	return &feed->derived[(uint32_t)key.lo & feed->derived_mask];
-}
-
-static void derived_free(struct log_feed *feed, struct derived *derived)
-{
-	extractor_series_remove(feed->set->extractors[derived->extractor].state, derived->series);
-	labels_unref(derived->labels);
-	free(derived);
-	feed->nderived--;
-}
-
-/* One entry a bucket on average; without memory for more, chains get longer. */
-static void derived_grow(struct log_feed *feed)
-{
-	uint32_t cap = feed->derived_mask + 1;
-
-	if (feed->nderived < cap)
-		return;
-	struct derived **old = feed->derived;
-	struct derived **wider = calloc(2 * (size_t)cap, sizeof(struct derived *));
-
-	if (!wider)
-		return;
-	feed->derived = wider;
-	feed->derived_mask = 2 * cap - 1;
-	for (uint32_t i = 0; i < cap; i++) {
-		for (struct derived *d = old[i], *next; d; d = next) {
-			struct derived **bucket = derived_bucket(feed, d->key);
-
-			next = d->next;
-			d->next = *bucket;
-			*bucket = d;
-		}
-	}
-	free(old);
-}
-
-static void derived_drop_all(struct log_feed *feed)
-{
-	for (uint32_t i = 0; i <= feed->derived_mask; i++) {
-		for (struct derived *d = feed->derived[i], *next; d; d = next) {
-			next = d->next;
-			derived_free(feed, d);
-		}
-		feed->derived[i] = NULL;
-	}
-}
-
-/* Streams. */
-
-static void stream_settle(struct log_feed *feed, struct log_stream *stream)
-{
-	if (stream->generation == feed->generation) {
-		for (uint32_t i = 0; stream->nlines && i < stream->nids; i++)
-			feed->counted[stream->ids[i]].seen += stream->nlines;
-	}
-	stream->nlines = 0;
-}
-
-static void stream_free(struct log_feed *feed, struct log_stream *stream)
-{
-	struct log_stream **at = &feed->buckets[(uint32_t)stream->key.lo % STREAM_BUCKETS];
-
-	stream_settle(feed, stream);
-	while (*at != stream)
-		at = &(*at)->next;
-	*at = stream->next;
-	feed->streams[stream->slot] = NULL;
-	labels_unref(stream->labels);
-	free(stream->ids);
-	free(stream->always);
-	free(stream->derived);
-	free(stream);
-	feed->nstreams--;
-}
-
-/* A place in feed->streams: the next empty one, or that of a stream not used for a round. */
-static uint32_t slot_take(struct log_feed *feed)
-{
-	for (;;) {
-		uint32_t slot = feed->hand;
-		struct log_stream *stream = feed->streams[slot];
-
-		feed->hand = (slot + 1) % LOG_FEED_STREAMS_MAX;
-		if (!stream)
-			return slot;
-		if (!stream->is_used) {
-			stream_free(feed, stream);
-			return slot;
-		}
-		/* Only when all places are taken does anybody have to go. */
-		if (feed->nstreams == LOG_FEED_STREAMS_MAX)
-			stream->is_used = false;
-	}
-}
-
-static struct log_stream *stream_new(struct log_feed *feed, struct hash128 key,
-				     const struct labels *labels)
-{
-	struct log_stream *stream = calloc(1, sizeof(*stream));
-	struct log_stream **bucket = &feed->buckets[(uint32_t)key.lo % STREAM_BUCKETS];
-
-	if (!stream)
-		return NULL;
-	stream->key = key;
-	stream->labels = labels_ref((struct labels *)labels);
-	stream->slot = slot_take(feed);
-	feed->streams[stream->slot] = stream;
-	feed->nstreams++;
-	stream->next = *bucket;
-	*bucket = stream;
-	return stream;
-}
-
-struct log_stream *log_feed_stream(struct log_feed *feed, const struct labels *labels)
-{
-	struct hash128 key = labels_hash(labels, &feed->key);
-	struct log_stream *stream = feed->buckets[(uint32_t)key.lo % STREAM_BUCKETS];
-
-	while (stream && !hash128_is_equal(stream->key, key))
-		stream = stream->next;
-	if (!stream)
-		stream = stream_new(feed, key, labels);
-	if (stream)
-		stream->is_used = true;
-	return stream;
-}
-
-/* Which extractors want it, once for each set. */
-static int stream_resolve(struct log_feed *feed, struct log_stream *stream)
-{
-	const struct extractor_set *set = feed->set;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < set->n; i++)
-		n += extractor_wants(&set->extractors[i], stream->labels);
-	uint32_t *ids = calloc(n ? n : 1, sizeof(*ids));
-	uint32_t *always = calloc(n ? n : 1, sizeof(*always));
-	struct derived **derived = calloc(n ? n : 1, sizeof(struct derived *));
-
-	if (!ids || !always || !derived) {
-		free(ids);
-		free(always);
-		free(derived);
-		return ERR_NOMEM;
-	}
-	free(stream->ids);
-	free(stream->always);
-	free(stream->derived);
-	stream->ids = ids;
-	stream->always = always;
-	stream->derived = derived;
-	stream->nids = stream->nalways = 0;
-	for (uint32_t i = 0; i < set->n; i++) {
-		if (!extractor_wants(&set->extractors[i], stream->labels))
-			continue;
-		if (!set->extractors[i].is_prefiltered)
-			always[stream->nalways++] = stream->nids;
-		ids[stream->nids++] = i;
-	}
-	assert(stream->nids == n);
-	stream->generation = feed->generation;
-	feed->counters.streams++;
-	return 0;
 }
 
 /* Sets. */
@@ -296,7 +41,7 @@ static void counted_settle(struct log_feed *feed)
 			continue;
 		left--;
 		if (feed->streams[i]->nlines)
-			stream_settle(feed, feed->streams[i]);
+			log_stream_settle(feed, feed->streams[i]);
 	}
 	for (uint32_t i = 0; feed->set && i < feed->set->n; i++)
 		extractor_state_count(feed->set->extractors[i].state, &feed->counted[i]);
@@ -309,7 +54,7 @@ static void set_drop(struct log_feed *feed)
 	if (!feed->set)
 		return;
 	counted_settle(feed);
-	derived_drop_all(feed);
+	log_derived_drop_all(feed);
 	extractor_set_unref(feed->set);
 	feed->set = NULL;
 	prefilter_hits_fini(&feed->hits);
@@ -322,7 +67,7 @@ static void set_drop(struct log_feed *feed)
 int log_feed_use(struct log_feed *feed, struct extractor_set *set)
 {
 	struct prefilter_hits hits = { .n = 0 };
-	struct finding *findings = NULL;
+	struct log_finding *findings = NULL;
 	struct extractor_counters *counted = NULL;
 
 	if (set) {
@@ -364,7 +109,7 @@ void log_feed_free(struct log_feed *feed)
 	rows_clear(feed);
 	for (uint32_t i = 0; feed->streams && i < LOG_FEED_STREAMS_MAX; i++) {
 		if (feed->streams[i])
-			stream_free(feed, feed->streams[i]);
+			log_stream_free(feed, feed->streams[i]);
 	}
 	log_scratch_free(feed->scratch);
 	free(feed->buckets);
@@ -387,116 +132,6 @@ uint32_t log_feed_rows(const struct log_feed *feed)
 	return feed->nrows;
 }
 
-/* From a pipeline's output to its series. */
-
-static struct hash128 output_key(struct log_feed *feed, uint32_t extractor,
-				 const struct log_output *output)
-{
-	struct buf *name = &feed->name;
-
-	buf_clear(name);
-	buf_add_u32(name, extractor);
-	for (uint32_t i = 0; i < output->nlabels; i++) {
-		buf_add_sized(name, output->labels[i].name);
-		buf_add_sized(name, output->labels[i].value);
-	}
-	return hash_keyed128(&feed->key, name->ptr, name->len);
-}
-
-/*
- * Names and values as labels may be: UTF-8, values no longer than VALUE_MAX. Appended to `text`,
- * which has room: it does not move.
- */
-static struct slice fit(struct slice value, size_t max, struct buf *text)
-{
-	size_t start = text->len;
-	char bytes[4];
-	uint32_t rune;
-
-	for (size_t i = 0; i < value.len;) {
-		i += slice_rune((struct slice){ value.ptr + i, value.len - i }, &rune);
-		size_t n = rune_encode(rune, bytes);
-
-		if (text->len - start + n > max)
-			break;
-		buf_add(text, bytes, n);
-	}
-	return (struct slice){ text->ptr + start, text->len - start };
-}
-
-/* ERR_LIMIT: more than a label set takes. */
-static int labels_make(struct log_feed *feed, const struct extractor *extractor,
-		       const struct log_output *output, struct labels **out)
-{
-	struct label pairs[LOG_LABELS_MAX + 1];
-	struct buf *text = &feed->name;
-	const char *why;
-
-	buf_clear(text);
-	if (!buf_reserve(text, output->nlabels * (size_t)(LOG_KEY_MAX + VALUE_MAX))) {
-		buf_fini(text);
-		return ERR_NOMEM;
-	}
-	for (uint32_t i = 0; i < output->nlabels; i++) {
-		pairs[i].name = fit(output->labels[i].name, LOG_KEY_MAX, text);
-		pairs[i].value = fit(output->labels[i].value, VALUE_MAX, text);
-	}
-	pairs[output->nlabels] =
-		(struct label){ SLICE(METRIC_NAME), slice_from(extractor->state->name) };
-	return labels_new(pairs, output->nlabels + 1, out, &why);
-}
-
-static int derived_new(struct log_feed *feed, uint32_t id, struct hash128 key,
-		       const struct log_output *output, struct derived **out)
-{
-	const struct extractor *extractor = &feed->set->extractors[id];
-	struct derived *derived = calloc(1, sizeof(*derived));
-	int err;
-
-	*out = NULL;
-	if (!derived)
-		return ERR_NOMEM;
-	err = labels_make(feed, extractor, output, &derived->labels);
-	if (!err) {
-		derived->series = labels_hash(derived->labels, &feed->key);
-		if (extractor_series_add(extractor->state, derived->series, feed->set->series_max,
-					 &err))
-			*out = derived;
-	}
-	if (!*out) {
-		labels_unref(derived->labels);
-		free(derived);
-		return err == ERR_NOMEM ? err : 0;
-	}
-	derived_grow(feed);
-	struct derived **bucket = derived_bucket(feed, key);
-
-	derived->key = key;
-	derived->extractor = id;
-	derived->is_used = true;
-	derived->next = *bucket;
-	*bucket = derived;
-	feed->nderived++;
-	return 0;
-}
-
-/* *out NULL: over the limit. */
-static int derived_get(struct log_feed *feed, uint32_t id, const struct log_output *output,
-		       struct derived **out)
-{
-	struct hash128 key = output_key(feed, id, output);
-
-	if (!buf_ok(&feed->name)) {
-		buf_fini(&feed->name);
-		return ERR_NOMEM;
-	}
-	for (*out = *derived_bucket(feed, key); *out; *out = (*out)->next) {
-		if (hash128_is_equal((*out)->key, key))
-			return 0;
-	}
-	return derived_new(feed, id, key, output, out);
-}
-
 /* Lines. */
 
 /* Runs the extractor at that place of the stream; what it finds is kept for line_apply(). */
@@ -506,9 +141,9 @@ static int extractor_run(struct log_feed *feed, struct log_stream *stream, uint3
 	uint32_t id = stream->ids[place];
 	const struct extractor *extractor = &feed->set->extractors[id];
 	struct extractor_counters *counted = &feed->counted[id];
-	struct derived **one = &stream->derived[place];
+	struct log_derived **one = &stream->derived[place];
 	struct log_output output;
-	struct derived *derived;
+	struct log_derived *derived;
 	int err = log_pipeline_run(extractor->pipeline, feed->scratch, &output);
 
 	if (err)
@@ -522,13 +157,13 @@ static int extractor_run(struct log_feed *feed, struct log_stream *stream, uint3
 
 	derived = is_one ? *one : NULL;
 	if (!derived) {
-		err = derived_get(feed, id, &output, &derived);
+		err = log_derived_get(feed, id, &output, &derived);
 		if (err)
 			return err;
 		if (is_one)
 			*one = derived;
 	}
-	feed->findings[feed->nfindings++] = (struct finding){ id, derived, output.value };
+	feed->findings[feed->nfindings++] = (struct log_finding){ id, derived, output.value };
 	return 0;
 }
 
@@ -575,7 +210,7 @@ static int rows_reserve(struct log_feed *feed, uint32_t n)
 	if (n <= feed->rows_cap - feed->nrows)
 		return 0;
 	uint32_t cap = 2 * (feed->nrows + n);
-	struct row *rows = reallocarray(feed->rows, cap, sizeof(*rows));
+	struct log_row *rows = reallocarray(feed->rows, cap, sizeof(*rows));
 
 	if (!rows)
 		return ERR_NOMEM;
@@ -605,7 +240,7 @@ static double merged(enum window_kind kind, double a, double b)
 }
 
 /* Room is reserved. The row that the value went into. */
-static uint32_t value_add(struct log_feed *feed, struct derived *derived, double value,
+static uint32_t value_add(struct log_feed *feed, struct log_derived *derived, double value,
 			  int64_t ts_ms)
 {
 	const struct extractor *extractor = &feed->set->extractors[derived->extractor];
@@ -614,7 +249,7 @@ static uint32_t value_add(struct log_feed *feed, struct derived *derived, double
 		derived->nexamples = 0;
 	if (extractor->kind != WINDOW_EVENTS) {
 		ts_ms = bucket_end(ts_ms, extractor->bucket_ms);
-		struct row *row = &feed->rows[derived->row];
+		struct log_row *row = &feed->rows[derived->row];
 
 		if (derived->flush == feed->flush && row->ts_ms == ts_ms) {
 			row->value = merged(row->kind, row->value, value);
@@ -622,7 +257,7 @@ static uint32_t value_add(struct log_feed *feed, struct derived *derived, double
 		}
 	}
 	feed->rows[feed->nrows] =
-		(struct row){ labels_ref(derived->labels), extractor->kind, ts_ms, value };
+		(struct log_row){ labels_ref(derived->labels), extractor->kind, ts_ms, value };
 	derived->flush = feed->flush;
 	derived->row = feed->nrows;
 	derived->is_used = true;
@@ -630,14 +265,14 @@ static uint32_t value_add(struct log_feed *feed, struct derived *derived, double
 }
 
 /* The redacted line, made at the first series that takes it. Without memory it is left out. */
-static void example_add(struct log_feed *feed, struct derived *derived, uint32_t row,
-			struct slice line, int64_t ts_ms, struct example *shared)
+static void example_add(struct log_feed *feed, struct log_derived *derived, uint32_t row,
+			struct slice line, int64_t ts_ms, struct log_example *shared)
 {
 	if (derived->nexamples == LOG_FEED_EXAMPLES_MAX)
 		return;
 	if (feed->nexamples == feed->examples_cap) {
 		uint32_t cap = feed->examples_cap ? 2 * feed->examples_cap : 64;
-		struct example *more = reallocarray(feed->examples, cap, sizeof(*more));
+		struct log_example *more = reallocarray(feed->examples, cap, sizeof(*more));
 
 		if (!more)
 			return;
@@ -653,8 +288,8 @@ static void example_add(struct log_feed *feed, struct derived *derived, uint32_t
 			feed->texts.failed = false;
 			return;
 		}
-		*shared = (struct example){ 0, (uint32_t)at, (uint32_t)(feed->texts.len - at),
-					    ts_ms };
+		*shared = (struct log_example){ 0, (uint32_t)at, (uint32_t)(feed->texts.len - at),
+						ts_ms };
 	}
 	shared->row = row;
 	feed->examples[feed->nexamples++] = *shared;
@@ -664,10 +299,10 @@ static void example_add(struct log_feed *feed, struct derived *derived, uint32_t
 /* Nothing can fail from here on. */
 static void line_apply(struct log_feed *feed, struct slice line, int64_t ts_ms)
 {
-	struct example shared = { .len = 0 };
+	struct log_example shared = { .len = 0 };
 
 	for (uint32_t i = 0; i < feed->nfindings; i++) {
-		const struct finding *finding = &feed->findings[i];
+		const struct log_finding *finding = &feed->findings[i];
 		struct extractor_counters *counted = &feed->counted[finding->extractor];
 
 		if (!finding->derived) {
@@ -690,7 +325,7 @@ static int64_t to_ms(int64_t ns)
 static int line_take(struct log_feed *feed, struct log_stream *stream,
 		     const struct log_entry *entry, struct slice line)
 {
-	if (stream->generation != feed->generation && stream_resolve(feed, stream))
+	if (stream->generation != feed->generation && log_stream_resolve(feed, stream))
 		return ERR_NOMEM;
 	if (stream->nids == 0)
 		return 0;
@@ -729,41 +364,9 @@ int log_feed_line(struct log_feed *feed, struct log_stream *stream, const struct
 
 /* Flushing. */
 
-/* Series without a line for long no longer count against the limit. */
-static void sweep(struct log_feed *feed)
-{
-	int64_t now_us = clock_monotonic_us();
-	bool any = false;
-
-	if (now_us - feed->swept_us < SWEEP_US)
-		return;
-	feed->swept_us = now_us;
-	for (uint32_t i = 0; i <= feed->derived_mask; i++) {
-		for (struct derived **at = &feed->derived[i], *d; (d = *at) != NULL;) {
-			if (d->is_used)
-				d->used_us = now_us;
-			d->is_used = false;
-			if (now_us - d->used_us < EXTRACTOR_IDLE_MS * 1000ll) {
-				at = &d->next;
-				continue;
-			}
-			*at = d->next;
-			derived_free(feed, d);
-			any = true;
-		}
-	}
-	/* Streams may know one that is gone. */
-	for (uint32_t i = 0; any && i < LOG_FEED_STREAMS_MAX; i++) {
-		struct log_stream *stream = feed->streams[i];
-
-		if (stream && stream->generation == feed->generation)
-			memset(stream->derived, 0, stream->nids * sizeof(struct derived *));
-	}
-}
-
 static int example_order(const void *a, const void *b)
 {
-	const struct example *x = a, *y = b;
+	const struct log_example *x = a, *y = b;
 
 	if (x->row != y->row)
 		return x->row < y->row ? -1 : 1;
@@ -777,7 +380,7 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 	if (batch_reserve(batch, feed->nrows))
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < feed->nrows; i++) {
-		const struct row *row = &feed->rows[i];
+		const struct log_row *row = &feed->rows[i];
 		uint64_t bits;
 
 		memcpy(&bits, &row->value, sizeof(bits));
@@ -790,7 +393,7 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 	if (feed->nexamples)
 		qsort(feed->examples, feed->nexamples, sizeof(*feed->examples), example_order);
 	for (uint32_t i = 0; i < feed->nexamples; i++) {
-		const struct example *example = &feed->examples[i];
+		const struct log_example *example = &feed->examples[i];
 
 		batch_example_add(batch, first + example->row, example->ts_ms,
 				  (struct slice){ feed->texts.ptr + example->at, example->len });
@@ -798,6 +401,6 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 	counted_settle(feed);
 	rows_clear(feed);
 	if (feed->set)
-		sweep(feed);
+		log_derived_sweep(feed);
 	return 0;
 }
