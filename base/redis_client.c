@@ -180,7 +180,7 @@ static void on_answer(redisAsyncContext *context, void *answer, void *privdata)
 		return;
 	client->unanswered--;
 	if (client->unanswered)
-		loop_timer_set(client->timer, REDIS_ANSWER_MS_MAX);
+		loop_timer_set(client->timer, client->endpoint.answer_ms);
 	else
 		loop_timer_clear(client->timer);
 	if (what >= GREETING_AUTH)
@@ -195,7 +195,7 @@ static int send_command(struct redis_client *client, struct slice command, unsig
 				       command.ptr, command.len) != REDIS_OK)
 		return ERR_IO;
 	if (client->unanswered++ == 0)
-		loop_timer_set(client->timer, REDIS_ANSWER_MS_MAX);
+		loop_timer_set(client->timer, client->endpoint.answer_ms);
 	return 0;
 }
 
@@ -290,6 +290,8 @@ struct redis_client *redis_client_new(struct loop *loop, const struct redis_endp
 					 .endpoint = *endpoint,
 					 .sink = *sink,
 					 .retry_ms = REDIS_RETRY_MS_MIN };
+	if (!client->endpoint.answer_ms)
+		client->endpoint.answer_ms = REDIS_ANSWER_MS_MAX;
 	client->timer = loop_timer_new(loop, on_timer, client);
 	if (client->timer)
 		return client;

@@ -31,6 +31,7 @@ struct redis_endpoint {
 	uint16_t port;
 	uint32_t database;
 	const char *password; /* NULL: none */
+	int64_t answer_ms;    /* 0: REDIS_ANSWER_MS_MAX */
 };
 
 struct redis_client_sink {

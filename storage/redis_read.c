@@ -136,14 +136,9 @@ static bool is_passing(const char *error)
 	return strncmp(error, "LOADING", 7) == 0 || strncmp(error, "BUSY ", 5) == 0;
 }
 
-/* The answer, to be freed; NULL with *code and *why. */
-static redisReply *ask(struct redis_log *log, int *code, char **why, const char *format, ...)
+/* An answer (NULL: there was none) that is no error, to be freed; else NULL with *code and *why. */
+static redisReply *check_answer(struct redis_log *log, redisReply *reply, int *code, char **why)
 {
-	va_list args;
-
-	va_start(args, format);
-	redisReply *reply = redisvCommand(log->sync, format, args);
-	va_end(args);
 	if (!reply) {
 		explain(log, why, "%s",
 			log->sync->err == REDIS_ERR_IO && errno == EAGAIN ? "no answer"
@@ -157,6 +152,16 @@ static redisReply *ask(struct redis_log *log, int *code, char **why, const char 
 	explain(log, why, "%s", reply->str);
 	freeReplyObject(reply);
 	return NULL;
+}
+
+static redisReply *ask(struct redis_log *log, int *code, char **why, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	redisReply *reply = redisvCommand(log->sync, format, args);
+	va_end(args);
+	return check_answer(log, reply, code, why);
 }
 
 /* The same, of which only matters that there is one. */
@@ -394,6 +399,7 @@ struct replay {
 	void *ctx;
 	struct redis_replay_stats *stats;
 	struct redis_place last;
+	struct redis_place asked; /* the entries after this one were sent for */
 };
 
 static int replay_block(struct replay *replay, struct slice rest, char **why)
@@ -452,29 +458,71 @@ static int replay_entries(struct replay *replay, const redisReply *reply, char *
 	return code;
 }
 
+/* Sends for the next entries. */
+static int send_for(struct replay *replay, char **why)
+{
+	struct redis_log *log = replay->log;
+	char from[REDIS_PLACE_BYTES + 1] = "(", to[REDIS_PLACE_BYTES];
+	bool is_first = replay->asked.epoch == 0;
+	int done = 0;
+
+	redis_place_text(is_first ? log->base : replay->asked, is_first ? from : from + 1);
+	redis_place_text(log->state, to);
+	int status = redisAppendCommand(log->sync, "XRANGE %s %s %s COUNT %d", log->log_key, from,
+					to, READ_ENTRIES);
+
+	while (status == REDIS_OK && !done)
+		status = redisBufferWrite(log->sync, &done);
+	if (status == REDIS_OK)
+		return 0;
+	explain(log, why, "%s", log->sync->errstr);
+	return ERR_IO;
+}
+
+/*
+ * Takes the entries that were sent for, and sends for those after them at once: Redis collects them
+ * while these are read. *more: it did.
+ */
+static int replay_page(struct replay *replay, bool *more, char **why)
+{
+	int code = 0;
+	void *answer;
+
+	if (redisGetReply(replay->log->sync, &answer) != REDIS_OK)
+		answer = NULL;
+	redisReply *reply = check_answer(replay->log, answer, &code, why);
+
+	if (!reply)
+		return code;
+	if (reply->type != REDIS_REPLY_ARRAY)
+		code = ERR_CORRUPT;
+	*more = code == 0 && reply->elements == READ_ENTRIES;
+	if (*more) {
+		struct redis_entry last;
+
+		code = read_entry(replay->log, reply->element[READ_ENTRIES - 1], &last, why);
+		replay->asked = last.place;
+		if (code == 0)
+			code = send_for(replay, why);
+	}
+	if (code == 0)
+		code = replay_entries(replay, reply, why);
+	freeReplyObject(reply);
+	return code;
+}
+
 int redis_log_replay(struct redis_log *log,
 		     void (*fn)(void *ctx, enum record_type type, struct slice payload), void *ctx,
 		     struct redis_replay_stats *stats, char **why)
 {
 	struct replay replay = { .log = log, .fn = fn, .ctx = ctx, .stats = stats };
-	char from[REDIS_PLACE_BYTES + 1], to[REDIS_PLACE_BYTES];
-	int code = 0;
-	size_t n;
+	bool more = true;
 
 	*stats = (struct redis_replay_stats){ 0 };
-	redis_place_text(log->base, from);
-	redis_place_text(log->state, to);
-	do {
-		redisReply *reply = ask_entries(log, &code, why, "XRANGE", from, to, READ_ENTRIES);
+	int code = send_for(&replay, why);
 
-		if (!reply)
-			return code;
-		n = reply->elements;
-		code = replay_entries(&replay, reply, why);
-		freeReplyObject(reply);
-		from[0] = '(';
-		redis_place_text(replay.last, from + 1);
-	} while (code == 0 && n == READ_ENTRIES);
+	while (code == 0 && more)
+		code = replay_page(&replay, &more, why);
 	/* What cannot be read is told, and not built upon: a checkpoint follows. */
 	if (stats->skipped)
 		log->is_state_last = false;

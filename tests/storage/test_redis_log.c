@@ -16,6 +16,7 @@
 #define TRIES 4000 /* looks, 5 ms apart */
 
 static pid_t server;
+static int64_t answer_ms; /* 0: as it is for users */
 static uint16_t port;
 static struct loop *loop;
 static struct loop_timer *timer;
@@ -93,7 +94,9 @@ static void on_changed(void *ctx)
 
 static struct redis_log *log_new(const char *owner)
 {
-	struct redis_log_options options = { .endpoint = { .host = "127.0.0.1", .port = port },
+	struct redis_log_options options = { .endpoint = { .host = "127.0.0.1",
+							   .port = port,
+							   .answer_ms = answer_ms },
 					     .prefix = "unit",
 					     .owner = owner };
 	struct redis_log *log;
@@ -245,6 +248,27 @@ START_TEST(what_was_written_is_read_back_in_order)
 	redis_log_free(log);
 	expect("state one two three ", 0);
 	expect("state one two three ", 0);
+}
+END_TEST
+
+START_TEST(many_blocks_are_read_back_in_pages)
+{
+	struct redis_log *log = begin("first", "state");
+	static char expected[8192] = "state ";
+
+	for (int i = 0; i < 1000; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", i);
+		add(log, text);
+		strcat(strcat(expected, text), " ");
+		flush(log);
+		if (i % 100 == 0)
+			wait_until_arrived(log);
+	}
+	wait_until_arrived(log);
+	redis_log_free(log);
+	expect(expected, 0);
 }
 END_TEST
 
@@ -411,6 +435,25 @@ START_TEST(bytes_are_bounded_while_nobody_takes_them)
 }
 END_TEST
 
+START_TEST(who_does_not_answer_counts_as_lost)
+{
+	answer_ms = 200;
+	struct redis_log *log = begin("first", "state");
+
+	kill(server, SIGSTOP);
+	add(log, "asked");
+	flush(log);
+	wait_for(log, REDIS_AWAY);
+	ck_assert_str_eq(redis_log_error(log), "no answer");
+	kill(server, SIGCONT);
+	/* It may have got the block twice by then. */
+	wait_until_arrived(log);
+	ck_assert_int_eq(redis_log_health(log), REDIS_CURRENT);
+	redis_log_free(log);
+	expect("state asked ", 0);
+}
+END_TEST
+
 START_TEST(a_server_without_memory_is_away_until_it_takes_something)
 {
 	struct redis_log *log = begin("first", "state");
@@ -548,6 +591,7 @@ static Suite *redis_log_suite(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_was_written_is_read_back_in_order);
+	tcase_add_test(tcase, many_blocks_are_read_back_in_pages);
 	tcase_add_test(tcase, who_reads_the_state_goes_on_without_a_checkpoint);
 	tcase_add_test(tcase, an_older_owner_is_refused);
 	tcase_add_test(tcase, a_checkpoint_that_did_not_end_is_not_used);
@@ -555,6 +599,7 @@ static Suite *redis_log_suite(void)
 	tcase_add_test(tcase, a_server_that_lost_the_log_gets_all_of_it_anew);
 	tcase_add_test(tcase, a_connection_that_breaks_loses_nothing);
 	tcase_add_test(tcase, bytes_are_bounded_while_nobody_takes_them);
+	tcase_add_test(tcase, who_does_not_answer_counts_as_lost);
 	tcase_add_test(tcase, a_server_without_memory_is_away_until_it_takes_something);
 	tcase_add_test(tcase, without_memory_it_falls_behind_and_recovers);
 	tcase_add_test(tcase, a_hole_is_told_and_not_built_upon);
