@@ -13,6 +13,7 @@ struct scrape_part {
 	struct slice url;
 	int64_t interval_ms, timeout_ms;
 	struct bind_map labels;
+	struct bind_structs relabel_configs;
 	double cpus;
 	const struct yaml_node *node;
 };
@@ -34,6 +35,9 @@ static const struct bind_field scrape_fields[] = {
 	      .doc = "How long a fetch may take; 0s: those seconds and 10 more."),
 	FIELD(scrape_part, labels, "labels", BIND_MAP,
 	      .doc = "Labels of the target, for all its series."),
+	FIELD(scrape_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+	      .table = &relabel_table, .doc = "What becomes of them; a target that they drop is "
+					      "not fetched."),
 	FIELD(scrape_part, cpus, "cpus", BIND_NUMBER, .default_text = "1",
 	      .doc = "CPUs that the target may use: `profile_cpu_utilization` is a share of them."),
 };
@@ -53,6 +57,9 @@ static const struct bind_field profiles_fields[] = {
 		     "data_dir, or in memory without one."),
 	FIELD(profiles_part, store_for_ms, "store_for", BIND_DURATION, .default_text = "24h",
 	      .min = 1000, .max = 365 * DAY_MS, .doc = "How long raw profiles are kept at most."),
+	FIELD(profiles_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+	      .table = &relabel_table,
+	      .doc = "What becomes of the labels of pushed profiles: rules, one after the other."),
 	FIELD(profiles_part, scrape, "scrape", BIND_STRUCTS, .table = &scrape_table,
 	      .doc = "Profiles to fetch."),
 };
@@ -125,6 +132,28 @@ static int64_t seconds_of(struct slice url)
 	return 0;
 }
 
+/* Its labels do not change: what the rules make of them is made now. NULL: it is dropped. */
+static int relabel_target(const struct binder *b, const struct scrape_part *part,
+			  struct profile_fetch_target *out)
+{
+	struct labels *written = out->labels;
+	struct relabel *relabel;
+	int code = relabel_new(&part->relabel_configs, b->diags, &relabel);
+
+	if (code || !relabel)
+		return code;
+	code = relabel_apply(relabel, written, &out->labels);
+	relabel_unref(relabel);
+	if (code && code != ERR_NOMEM)
+		yaml_diag(b->diags, DIAG_ERROR, part->node, NULL,
+			  "relabel_configs make no set of labels of the target's");
+	if (code)
+		out->labels = written;
+	else
+		labels_unref(written);
+	return code;
+}
+
 static int bind_target(const struct binder *b, const struct scrape_part *part,
 		       struct profile_fetch_target *out)
 {
@@ -146,7 +175,9 @@ static int bind_target(const struct binder *b, const struct scrape_part *part,
 	out->interval_ms = part->interval_ms;
 	out->timeout_ms = part->timeout_ms ? part->timeout_ms : seconds_ms + FETCH_MARGIN_MS;
 	out->cpus = part->cpus;
-	return bind_labels(b, &part->labels, &out->labels);
+	int code = bind_labels(b, &part->labels, &out->labels);
+
+	return code ? code : relabel_target(b, part, out);
 }
 
 /* Of one address and the same labels there would be the same series twice. */
@@ -177,11 +208,16 @@ int profiles_config_bind(const struct profiles_part *part, struct arena *arena,
 	out->targets = ARENA_ARRAY(arena, struct profile_fetch_target, part->scrape.n + 1);
 	if (!out->targets)
 		return ERR_NOMEM;
+	if (relabel_new(&part->relabel_configs, diags, &out->relabel) == ERR_NOMEM)
+		return ERR_NOMEM;
 	for (size_t i = 0; i < part->scrape.n; i++) {
-		out->n = i + 1;
-		if (bind_target(&b, &scrapes[i], &out->targets[i]) == ERR_NOMEM)
+		struct profile_fetch_target *target = &out->targets[out->n++];
+
+		if (bind_target(&b, &scrapes[i], target) == ERR_NOMEM)
 			return ERR_NOMEM;
-		if (is_twice(out, i))
+		if (diags->errors == errors && !target->labels)
+			out->n--;
+		else if (is_twice(out, out->n - 1))
 			yaml_diag(diags, DIAG_ERROR, scrapes[i].node,
 				  "give each its own labels, or take one out",
 				  "the same address with the same labels is there twice");
@@ -193,4 +229,5 @@ void profiles_config_fini(struct profiles_config *config)
 {
 	for (size_t i = 0; i < config->n; i++)
 		labels_unref(config->targets[i].labels);
+	relabel_unref(config->relabel);
 }

@@ -7,16 +7,18 @@
 
 #include "base/yaml.h"
 #include "ingest/profile_fetch.h"
+#include "ingest/relabel.h"
 
 /* The section as bind_struct() fills it. */
 struct profiles_part {
 	int64_t store_bytes, store_for_ms;
-	struct bind_structs scrape;
+	struct bind_structs relabel_configs, scrape;
 };
 extern const struct bind_table profiles_table;
 
 struct profiles_config {
 	int64_t store_bytes, store_for_ms;
+	struct relabel *relabel; /* of pushed ones; NULL: none */
 	struct profile_fetch_target *targets;
 	size_t n;
 };

@@ -280,6 +280,7 @@ void profiles_configure(struct ingest_thread *thread, const struct config *confi
 
 	profile_store_limit(profile_hub_store(thread->hub), profiles->store_bytes,
 			    profiles->store_for_ms);
+	profile_hub_relabel(thread->hub, profiles->relabel);
 	if (profile_fetcher_configure(thread->fetcher, profiles->targets, profiles->n))
 		log_error("profiles", "out of memory: not all profiles are fetched", NULL);
 	if (names && names->over)
