@@ -71,7 +71,7 @@ int profile_fetcher_configure(struct profile_fetcher *fetcher,
 			      const struct profile_fetch_target *targets, size_t n);
 /*
  * A profile now of the targets whose labels match and, unless it is empty, whose address says that
- * they give this type. fn is called once, later. ERR_NOT_FOUND: no target matches; ERR_LIMIT: too
+ * they give this type. fn is called once, perhaps before this returns. ERR_NOT_FOUND: no target matches; ERR_LIMIT: too
  * many do; ERR_FULL: too many ask already; ERR_NOMEM.
  */
 int profile_fetch_now(struct profile_fetcher *fetcher, const struct matcher *matchers, size_t n,

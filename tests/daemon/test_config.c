@@ -285,6 +285,55 @@ START_TEST(log_sources_have_a_limit)
 }
 END_TEST
 
+START_TEST(profiles_are_fetched_from_targets)
+{
+	struct buf out;
+	struct config *config = load_storage(
+		"ingest:\n  profiles:\n    store_bytes: 1MiB\n    store_for: 2h\n    scrape:\n"
+		"    - {url: 'http://h:1/debug/pprof/profile?debug=0&seconds=5', scrape_interval: 30s, "
+		"labels: {job: a}, cpus: 4}\n"
+		"    - {url: 'https://h:1/heap', scrape_timeout: 3s}\n",
+		&out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	const struct profiles_config *profiles = &config->profiles;
+
+	ck_assert_int_eq(profiles->store_bytes, 1 << 20);
+	ck_assert_int_eq(profiles->store_for_ms, 7200000);
+	ck_assert_uint_eq(profiles->n, 2);
+	ck_assert_int_eq(profiles->targets[0].interval_ms, 30000);
+	ck_assert_int_eq(profiles->targets[0].timeout_ms, 15000);
+	ck_assert_double_eq(profiles->targets[0].cpus, 4);
+	ck_assert(slice_is(labels_get(profiles->targets[0].labels, SLICE("job")), "a"));
+	ck_assert_int_eq(profiles->targets[1].timeout_ms, 3000);
+	ck_assert_double_eq(profiles->targets[1].cpus, 1);
+	config_unref(config);
+	buf_fini(&out);
+}
+END_TEST
+
+static void refuse_scrape(const char *entries, const char *complaint)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text), "ingest: {profiles: {scrape: [%s]}}\n", entries);
+	expect_refused(text, complaint, "");
+}
+
+START_TEST(targets_that_cannot_be_are_refused)
+{
+	refuse_scrape("{url: 'h:1/profile'}", "is no http or https address");
+	refuse_scrape("{scrape_interval: 1s}", "url");
+	refuse_scrape("{url: 'http://h/p?seconds=30', scrape_interval: 10s}", "is asked every 10 s");
+	refuse_scrape("{url: 'http://h/p', cpus: 0}", "cpus must be more than 0");
+	refuse_scrape("{url: 'http://h/p', labels: {profile_type: cpu}}",
+		      "no name for a target's label");
+	refuse_scrape("{url: 'http://h/p', labels: {__name__: x}}", "no name for a target's label");
+	refuse_scrape("{url: 'http://h/p'}, {url: 'http://h/p'}", "is there twice");
+	refuse_scrape("{url: 'http://h/p', interval: 1s}", "unknown key \"interval\"");
+}
+END_TEST
+
 static Suite *config_suite(void)
 {
 	Suite *suite = suite_create("config");
@@ -298,6 +347,8 @@ static Suite *config_suite(void)
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("storage");
 	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
+	tcase_add_test(tcase, profiles_are_fetched_from_targets);
+	tcase_add_test(tcase, targets_that_cannot_be_are_refused);
 	tcase_add_test(tcase, redis_is_told_by_its_address);
 	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
 	suite_add_tcase(suite, tcase);

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/pprof.h"
+#include "rules/expr.h"
+#include "rules/plan.h"
 #include "tests/check_main.h"
 
 #define END_MS 1700000000000
@@ -448,6 +450,56 @@ START_TEST(names_stay_within_their_limit)
 }
 END_TEST
 
+/* The names in the plan of these expressions, joined by blanks. */
+static const char *names_of(const char *const *exprs)
+{
+	static char out[500];
+	struct plan *plan = plan_new();
+
+	for (; *exprs; exprs++) {
+		struct source source = { .text = slice_from(*exprs), .line0 = 1, .column0 = 1 };
+		struct diag_list diags;
+		struct arena arena;
+		struct expr *expr;
+		uint32_t root;
+
+		arena_init(&arena, 0);
+		diag_list_init(&diags);
+		ck_assert_int_eq(expr_parse(&source, &arena, &diags, &expr), 0);
+		ck_assert_int_eq(plan_add(plan, expr, &root), 0);
+		expr_fini(expr);
+		arena_fini(&arena);
+		diag_list_fini(&diags);
+	}
+	struct profile_names *names = profile_names_of_plan(plan);
+
+	out[0] = '\0';
+	for (uint32_t i = 0; i < names->n; i++)
+		sprintf(out + strlen(out), SLICE_FMT " ", SLICE_ARG(names->names[i]));
+	profile_names_unref(names);
+	plan_free(plan);
+	return out;
+}
+
+START_TEST(rules_name_functions_by_equality_and_alternatives)
+{
+	ck_assert_str_eq(
+		names_of((const char *const[]){
+			"profile_function_self_ratio{function=\"main.work\"} > 0.5",
+			"profile_function_total_ratio{function=~\"a|b\\\\.c|d.e|x.*|\"} > 0",
+			"sum(profile_function_total_ratio{function=~\"m\\\\.\\\\(\\\\*T\\\\)\\\\.f\"})",
+			"rate({function=\"any\",job=\"x\"}[1m])",
+			"{__name__=~\"profile_function_.*\",function=\"by.pattern\"}", NULL }),
+		"a any b.c by.pattern d.e m.(*T).f main.work ");
+	ck_assert_str_eq(names_of((const char *const[]){
+				 "calls_total{function=\"other\"}",
+				 "profile_function_self_ratio{function!=\"not\"}",
+				 "profile_function_self_ratio{function=~\"(a|b)\"}",
+				 "profile_function_self_ratio", NULL }),
+			 "");
+}
+END_TEST
+
 static void fail_at(int64_t ms)
 {
 	target.end_ms = ms;
@@ -566,6 +618,7 @@ static Suite *profile_summary_suite(void)
 	tcase_add_test(tcase, functions_with_series_stay_within_their_limit);
 	tcase_add_test(tcase, functions_that_rules_name_are_there_always);
 	tcase_add_test(tcase, names_stay_within_their_limit);
+	tcase_add_test(tcase, rules_name_functions_by_equality_and_alternatives);
 	tcase_add_test(tcase, a_fetch_that_fails_ends_all_series_but_up);
 	tcase_add_test(tcase, a_target_that_was_never_there_is_down_all_the_same);
 	tcase_add_test(tcase, streams_stay_within_their_limit);
