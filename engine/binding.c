@@ -55,6 +55,9 @@ static const struct node_kind *kind_of_call(const struct plan *plan, const struc
 	case FN_HISTOGRAM_STDDEV:
 	case FN_HISTOGRAM_STDVAR:
 		return &node_histogram_only;
+	case FN_START_TIMESTAMP: /* of anything else than samples there is none */
+		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_start_timestamp
+								      : &node_histogram_only;
 	case FN_TIMESTAMP:
 		return plan->nodes[p->children[0]]->op == PLAN_SELECT ? &node_timestamp
 								      : &node_element;
@@ -194,11 +197,11 @@ static int node_init(struct binding *b, uint32_t id)
 	for (uint32_t c = 0; c < node->nchildren; c++)
 		node->children[c] = &b->nodes[p->children[c]];
 	/*
-	 * The time of a sample is not in the selector's columns: timestamp() reads it where they
-	 * are made.
+	 * The times of a sample are not in the selector's columns: timestamp() and
+	 * start_timestamp() read them where they are made.
 	 */
-	const struct plan_node *reads =
-		node->kind == &node_timestamp ? b->plan->nodes[p->children[0]] : p;
+	bool is_time = node->kind == &node_timestamp || node->kind == &node_start_timestamp;
+	const struct plan_node *reads = is_time ? b->plan->nodes[p->children[0]] : p;
 	if (!plan_node_is_leaf(reads))
 		return 0;
 	node->source = &b->sources[reads->selector];

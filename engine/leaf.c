@@ -175,10 +175,25 @@ static inline bool newest_sample(const struct window *w, int64_t start_ms, int64
 	return *ts_ms > start_ms && !value_is_stale(*value);
 }
 
-/* Fills values with the newest samples or, for timestamp(), with their times. */
-static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-			bool times)
+/* What is read of the newest sample: timestamp() and start_timestamp() want its times. */
+enum newest { NEWEST_VALUE, NEWEST_TIME, NEWEST_START };
+
+static double start_at(const struct binding *b, const struct series *series, int64_t ts_ms)
 {
+	uint32_t n;
+	uint64_t bits;
+	double start = 0;
+	struct window *const *starts = store_starts(b->store, &n);
+	if (series->row < n && starts[series->row] &&
+	    window_get(starts[series->row], ts_ms, &bits))
+		memcpy(&start, &bits, sizeof(start));
+	return start;
+}
+
+static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			enum newest what)
+{
+	bool times = what != NEWEST_VALUE;
 	int64_t end_ms = node_end_ms(b, (times ? node->children[0] : node)->plan);
 	int64_t start_ms = end_ms - b->options.lookback_ms;
 	if (b->options.is_fresh && b->options.fresh_after_ms > start_ms)
@@ -194,7 +209,11 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 		if (!members[row] || members[row]->lset != lsets[row] ||
 		    !newest_sample(&members[row]->window, start_ms, end_ms, &ts_ms, &value))
 			continue;
-		node->own_values[row] = times ? (double)ts_ms / 1000 : value;
+		if (what == NEWEST_TIME)
+			value = (double)ts_ms / 1000;
+		else if (what == NEWEST_START)
+			value = start_at(b, members[row], ts_ms) / 1000;
+		node->own_values[row] = value;
 		bit_set(node->own_present, row);
 	}
 }
@@ -204,7 +223,7 @@ static int eval_select(struct binding *b, struct node *node, uint32_t from, uint
 {
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
-	eval_newest(b, node, from, to, false);
+	eval_newest(b, node, from, to, NEWEST_VALUE);
 	leaf_mark_silent(b, node, node_end_ms(b, node->plan), from, to);
 	*units -= to - from;
 	return 0;
@@ -221,7 +240,17 @@ static int eval_timestamp(struct binding *b, struct node *node, uint32_t from, u
 {
 	if (from == 0)
 		bits_clear(node->own_present, node->n);
-	eval_newest(b, node, from, to, true);
+	eval_newest(b, node, from, to, NEWEST_TIME);
+	*units -= to - from;
+	return 0;
+}
+
+static int eval_start_timestamp(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+				int64_t *units)
+{
+	if (from == 0)
+		bits_clear(node->own_present, node->n);
+	eval_newest(b, node, from, to, NEWEST_START);
 	*units -= to - from;
 	return 0;
 }
@@ -323,6 +352,11 @@ void range_note(struct binding *b, const struct node *node, uint32_t lset,
 		node_note_quantile(b, node, range->arguments[0]);
 	if ((function != FN_RATE && function != FN_INCREASE) || name.len == 0)
 		return;
+	if (range && range_starts_overlap(range))
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+			  "sample has start time that overlaps with previous sample timestamp for "
+			  "metric \"" SLICE_FMT "\"",
+			  SLICE_ARG(name));
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
 		if (slice_has_suffix(name, slice_from(endings[i])))
 			return;
@@ -338,8 +372,24 @@ void range_arguments(const struct node *node, uint32_t first, struct range *rang
 		range->arguments[i - first] = node->children[i]->scalar;
 }
 
+/* Puts the start times beside the samples, in the scratch memory. */
+static void take_starts(const struct window *starts, struct range *range)
+{
+	struct window_view view;
+	size_t at = 0;
+	window_range(starts, range->start_ms, range->end_ms, &view);
+	for (size_t i = 0; i < range->n; i++) {
+		int64_t ts_ms = range->base_ms + range->offsets[i];
+		while (at < view.n && view.base_ms + view.offsets[at] < ts_ms)
+			at++;
+		bool is_told = at < view.n && view.base_ms + view.offsets[at] == ts_ms;
+		range->scratch[i] = is_told ? view.values[at] : 0;
+	}
+	range->starts = range->scratch;
+}
+
 int range_row_eval(struct binding *b, struct node *node, const struct window *window,
-		   struct range *range, double *out, bool *is_present)
+		   const struct window *starts, struct range *range, double *out, bool *is_present)
 {
 	struct range_state *state = node->state;
 	*is_present = false;
@@ -351,11 +401,14 @@ int range_row_eval(struct binding *b, struct node *node, const struct window *wi
 	if (has_nan(range->values, range->n)) {
 		if (!without_stale(b, range))
 			return ERR_NOMEM;
-	} else if (state->function->needs_scratch) {
+	} else if (state->function->needs_scratch || starts) {
 		range->scratch = binding_scratch(b, range->n);
 		if (!range->scratch)
 			return ERR_NOMEM;
 	}
+	range->starts = NULL;
+	if (starts && state->function->uses_starts)
+		take_starts(starts, range);
 	if (range->n && state->function->fault) {
 		char message[160];
 		if (state->function->fault(range, message, sizeof(message)))
@@ -388,14 +441,17 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 	range_arguments(node, 0, &range);
 	struct series *const *members = leaf_members(node, &end);
 	const uint32_t *lsets = node->rows->lsets;
-	uint32_t ahead = samples_ahead(node->state);
+	uint32_t ahead = samples_ahead(node->state), nstarts;
+	struct window *const *starts = store_starts(b->store, &nstarts);
 	read_ahead_begin(members, from, end, ahead);
 	for (uint32_t row = from; row < end; row++) {
 		read_ahead(members, row, end, ahead);
 		if (!members[row] || lsets[row] == LSET_NONE)
 			continue;
 		bool is_present;
-		int err = range_row_eval(b, node, &members[row]->window, &range,
+		uint32_t at = members[row]->row;
+		int err = range_row_eval(b, node, &members[row]->window,
+					 at < nstarts ? starts[at] : NULL, &range,
 					 &node->own_values[row], &is_present);
 		if (err)
 			return err;
@@ -425,6 +481,14 @@ const struct node_kind node_timestamp = {
 	.shape = shape_timestamp,
 	.extend = node_extend_base,
 	.eval = eval_timestamp,
+};
+
+const struct node_kind node_start_timestamp = {
+	.name = "start timestamp",
+	.by_rows = true,
+	.shape = shape_timestamp,
+	.extend = node_extend_base,
+	.eval = eval_start_timestamp,
 };
 
 const struct node_kind node_range = {

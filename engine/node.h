@@ -149,7 +149,7 @@ extern const struct node_kind node_number, node_string, node_time, node_negative
 	node_vector;
 extern const struct node_kind node_bounds, node_scalar_function;
 extern const struct node_kind node_subquery, node_subquery_range, node_subquery_absent;
-extern const struct node_kind node_select, node_range, node_timestamp;
+extern const struct node_kind node_select, node_range, node_timestamp, node_start_timestamp;
 extern const struct node_kind node_edges, node_smoothed;
 extern const struct node_kind node_absent, node_absent_over_time;
 extern const struct node_kind node_element, node_identity, node_histogram_only;

@@ -175,6 +175,18 @@ static int64_t end_of(const struct oracle *o, const struct expr *expr)
 	}
 }
 
+static double start_of(const struct oracle *o, const struct series *series, int64_t ts_ms)
+{
+	uint32_t n;
+	uint64_t bits = 0;
+	double start;
+	struct window *const *starts = store_starts(o->store, &n);
+	if (series->row < n && starts[series->row])
+		window_get(starts[series->row], ts_ms, &bits);
+	memcpy(&start, &bits, sizeof(start));
+	return start;
+}
+
 struct samples *oracle_samples(struct oracle *o, const struct expr *selector, int64_t back_ms,
 			       int64_t ahead_ms, size_t *count)
 {
@@ -189,13 +201,15 @@ struct samples *oracle_samples(struct oracle *o, const struct expr *selector, in
 		const struct window *w = &series[i]->window;
 		out[i].times_ms = arena_alloc(&o->arena, (w->n + 1) * sizeof(*out->times_ms));
 		out[i].values = arena_alloc(&o->arena, (w->n + 1) * sizeof(*out->values));
-		if (!out[i].times_ms || !out[i].values)
+		out[i].starts = arena_alloc(&o->arena, (w->n + 1) * sizeof(*out->starts));
+		if (!out[i].times_ms || !out[i].values || !out[i].starts)
 			out = NULL;
 		for (uint32_t k = 0; out && k < w->n; k++) {
 			int64_t ts_ms = w->base_ms + w->offsets[w->start + k];
 			if (ts_ms <= start_ms || ts_ms > end_ms)
 				continue;
 			out[i].times_ms[out[i].n] = ts_ms;
+			out[i].starts[out[i].n] = start_of(o, series[i], ts_ms);
 			out[i].values[out[i].n++] = w->values[w->start + k];
 		}
 	}
@@ -222,18 +236,23 @@ static bool is_stale(double value)
 	return bits == STALE_BITS;
 }
 
-/* The newest sample of each series or, with `times`, its time. */
-static struct vector select_instant(struct oracle *o, const struct expr *selector, bool times)
+/* The newest sample of each series or, for timestamp() and start_timestamp(), its time. */
+static struct vector select_instant(struct oracle *o, const struct expr *selector,
+				    enum function_id function)
 {
 	struct vector out = { NULL, 0 };
 	size_t n;
 	struct samples *samples = oracle_samples(o, selector, o->lookback_ms, 0, &n);
 	for (size_t i = 0; i < n; i++) {
-		size_t count = samples[i].n;
-		if (count && !is_stale(samples[i].values[count - 1]))
-			vector_add(o, &out, samples[i].tags,
-				   times ? (double)samples[i].times_ms[count - 1] / 1000
-					 : samples[i].values[count - 1]);
+		size_t last = samples[i].n - 1;
+		if (!samples[i].n || is_stale(samples[i].values[last]))
+			continue;
+		double value = samples[i].values[last];
+		if (function == FN_TIMESTAMP)
+			value = (double)samples[i].times_ms[last] / 1000;
+		else if (function == FN_START_TIMESTAMP)
+			value = samples[i].starts[last] / 1000;
+		vector_add(o, &out, samples[i].tags, value);
 	}
 	vector_sort(&out);
 	return out;
@@ -246,6 +265,8 @@ void samples_drop_stale(struct samples *samples)
 		if (is_stale(samples->values[i]))
 			continue;
 		samples->times_ms[kept] = samples->times_ms[i];
+		if (samples->starts)
+			samples->starts[kept] = samples->starts[i];
 		samples->values[kept++] = samples->values[i];
 	}
 	samples->n = kept;
@@ -390,10 +411,13 @@ static struct vector call_range(struct oracle *o, const struct expr *expr,
 	return out;
 }
 
-static struct vector call_timestamp(struct oracle *o, const struct expr *arg)
+static struct vector call_timestamp(struct oracle *o, enum function_id function,
+				    const struct expr *arg)
 {
 	bool is_selector = arg->kind == EXPR_SELECTOR;
-	struct vector out = is_selector ? select_instant(o, arg, true) : oracle_vector(o, arg);
+	struct vector out = is_selector ? select_instant(o, arg, function) : oracle_vector(o, arg);
+	if (!is_selector && function == FN_START_TIMESTAMP)
+		out.n = 0;
 	for (size_t i = 0; i < out.n; i++) {
 		out.items[i].tags = tags_without_name(o, out.items[i].tags);
 		if (!is_selector)
@@ -423,7 +447,8 @@ static struct vector call(struct oracle *o, const struct expr *expr)
 	case FN_ABSENT:
 		return absent(o, first, oracle_vector(o, first).n == 0);
 	case FN_TIMESTAMP:
-		return call_timestamp(o, first);
+	case FN_START_TIMESTAMP:
+		return call_timestamp(o, expr->call.function->id, first);
 	default:
 		return oracle_call(o, expr);
 	}
@@ -504,7 +529,7 @@ struct vector oracle_vector(struct oracle *o, const struct expr *expr)
 		return oracle_vector(o, expr->unary.operand);
 	case EXPR_SELECTOR:
 		return expr->edges == EDGES_SMOOTHED ? oracle_smoothed(o, expr)
-						     : select_instant(o, expr, false);
+						     : select_instant(o, expr, FUNCTION_COUNT);
 	case EXPR_UNARY:
 		return negated(o, expr->unary.operand);
 	case EXPR_CALL:

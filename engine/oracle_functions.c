@@ -71,6 +71,29 @@ static double seconds(int64_t ms)
 	return (double)ms / 1000;
 }
 
+/* A smaller value, or a start since the sample before: for deltas, at it. */
+static bool is_reset(const struct samples *s, size_t i)
+{
+	if (s->values[i] < s->values[i - 1])
+		return true;
+	if (!s->starts || s->starts[i] == 0)
+		return false;
+	double start = s->starts[i], before_start = s->starts[i - 1];
+	double at = (double)s->times_ms[i], before = (double)s->times_ms[i - 1];
+	bool is_delta = start == before && before_start != 0 && before_start < before;
+	return start < at && (start > before || is_delta);
+}
+
+/* Is the start of the counter, at 0, within the range and before the first sample? */
+static bool counts_from_start(const struct oracle *o, const struct expr *call,
+			      const struct expr *selector, const struct samples *s)
+{
+	enum function_id id = call->call.function->id;
+	int64_t start_ms = oracle_range_end(o, selector) - oracle_range_ms(selector);
+	return (id == FN_RATE || id == FN_INCREASE) && s->starts && s->starts[0] != 0 &&
+	       s->starts[0] > (double)start_ms && s->starts[0] < (double)s->times_ms[0];
+}
+
 double oracle_rate(struct oracle *o, const struct expr *call, const struct expr *selector,
 		   const struct samples *s)
 {
@@ -80,17 +103,23 @@ double oracle_rate(struct oracle *o, const struct expr *call, const struct expr 
 	size_t last = s->n - 1;
 	double result = s->values[last] - s->values[0];
 	for (size_t i = 1; i < s->n && !is_delta; i++)
-		if (s->values[i] < s->values[i - 1])
+		if (is_reset(s, i))
 			result += s->values[i - 1];
 	double before = seconds(s->times_ms[0] - start_ms),
 	       after = seconds(end_ms - s->times_ms[last]);
-	double covered = seconds(s->times_ms[last] - s->times_ms[0]), step = covered / (double)last;
+	double covered = seconds(s->times_ms[last] - s->times_ms[0]);
+	double step = last ? covered / (double)last : 0;
 	if (before >= step * 1.1)
 		before = step / 2;
 	if (!is_delta && result > 0 && s->values[0] >= 0)
 		before = fmin(before, covered * (s->values[0] / result));
 	if (after >= step * 1.1)
 		after = step / 2;
+	if (counts_from_start(o, call, selector, s)) {
+		result += s->values[0];
+		covered = ((double)s->times_ms[last] - s->starts[0]) / 1000;
+		before = 0;
+	}
 	double factor = (covered + before + after) / covered;
 	if (call->call.function->id == FN_RATE || call->call.function->id == FN_RATE_COUNTER)
 		factor /= seconds(oracle_range_ms(selector));
@@ -103,7 +132,7 @@ static double between_last_two(const struct samples *s, bool per_second)
 	if (!per_second)
 		return last - before;
 	double elapsed = seconds(s->times_ms[s->n - 1] - s->times_ms[s->n - 2]);
-	return (last < before ? last : last - before) / elapsed;
+	return (is_reset(s, s->n - 1) ? last : last - before) / elapsed;
 }
 
 static double count_steps(const struct samples *s, bool only_down)
@@ -111,7 +140,7 @@ static double count_steps(const struct samples *s, bool only_down)
 	size_t count = 0;
 	for (size_t i = 1; i < s->n; i++) {
 		double a = s->values[i - 1], b = s->values[i];
-		count += only_down ? b < a : a != b && !(isnan(a) && isnan(b));
+		count += only_down ? is_reset(s, i) : a != b && !(isnan(a) && isnan(b));
 	}
 	return (double)count;
 }
@@ -219,9 +248,10 @@ bool oracle_range(struct oracle *o, const struct expr *call, const struct expr *
 	case FN_RATE:
 	case FN_INCREASE:
 	case FN_DELTA:
-		if (s->n >= 2)
-			*out = oracle_rate(o, call, selector, s);
-		return s->n >= 2;
+		if (s->n < 2 && !counts_from_start(o, call, selector, s))
+			return false;
+		*out = oracle_rate(o, call, selector, s);
+		return true;
 	case FN_IRATE:
 	case FN_IDELTA:
 		if (s->n >= 2)

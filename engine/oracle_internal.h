@@ -46,6 +46,7 @@ struct samples {
 	struct tags tags;
 	int64_t *times_ms;
 	double *values;
+	double *starts; /* when they began to count, in ms, 0: unknown; NULL: of a subquery */
 	size_t n;
 };
 

@@ -6,11 +6,35 @@
 
 /* ---- counters and differences, extrapolated to the edges of the range ---- */
 
+static double time_at(const struct range *r, size_t i)
+{
+	return (double)(r->base_ms + r->offsets[i]);
+}
+
+bool range_starts_anew(const struct range *r, size_t i)
+{
+	if (!r->starts)
+		return false;
+	double start = r->starts[i], before = time_at(r, i - 1), before_start = r->starts[i - 1];
+	if (start == 0 || start >= time_at(r, i))
+		return false;
+	return start > before || (start == before && before_start != 0 && before_start < before);
+}
+
+bool range_starts_overlap(const struct range *r)
+{
+	for (size_t i = 1; r->starts && i < r->n; i++)
+		if (r->starts[i] != 0 && r->starts[i] < time_at(r, i - 1) &&
+		    r->starts[i] != r->starts[i - 1])
+			return true;
+	return false;
+}
+
 /* What the resets took away: after each, the counter began again at 0. */
 static double reset_correction(const struct range *r, double result)
 {
 	for (size_t i = 1; i < r->n; i++)
-		if (r->values[i] < r->values[i - 1])
+		if (r->values[i] < r->values[i - 1] || range_starts_anew(r, i))
 			result += r->values[i - 1];
 	return result;
 }
@@ -49,13 +73,44 @@ static inline bool extrapolate(const struct range *r, bool is_counter, bool is_r
 	return true;
 }
 
+/*
+ * A counter that is known to have started at 0 within the range, before its first sample: there is
+ * nothing to extend to the left, and one sample will do.
+ */
+static bool from_start(const struct range *r, bool is_rate, double *out)
+{
+	size_t last = r->n - 1;
+	double first_ms = time_at(r, 0), last_ms = time_at(r, last);
+	double sampled = (last_ms - r->starts[0]) / 1000;
+	double to_end = ((double)r->end_ms - last_ms) / 1000;
+	double average = last ? (last_ms - first_ms) / 1000 / (double)last : 0;
+	double result = reset_correction(r, r->values[last] - r->values[0]) + r->values[0];
+	if (to_end >= average * 1.1)
+		to_end = average / 2;
+	double factor = (sampled + to_end) / sampled;
+	if (is_rate)
+		factor /= r->range_s;
+	*out = result * factor;
+	return true;
+}
+
+static bool has_start_within(const struct range *r)
+{
+	return r->starts && r->starts[0] != 0 && r->starts[0] > (double)r->start_ms &&
+	       r->starts[0] < time_at(r, 0);
+}
+
 static bool eval_rate(const struct range *r, double *out)
 {
+	if (has_start_within(r))
+		return from_start(r, true, out);
 	return extrapolate(r, true, true, out);
 }
 
 static bool eval_increase(const struct range *r, double *out)
 {
+	if (has_start_within(r))
+		return from_start(r, false, out);
 	return extrapolate(r, true, false, out);
 }
 
@@ -70,7 +125,8 @@ static bool eval_irate(const struct range *r, double *out)
 		return false;
 	double before = r->values[r->n - 2], last = r->values[r->n - 1];
 	double elapsed_s = (double)(r->offsets[r->n - 1] - r->offsets[r->n - 2]) / 1000;
-	*out = (last < before ? last : last - before) / elapsed_s;
+	bool is_reset = last < before || range_starts_anew(r, r->n - 1);
+	*out = (is_reset ? last : last - before) / elapsed_s;
 	return true;
 }
 
@@ -97,7 +153,7 @@ static bool eval_resets(const struct range *r, double *out)
 {
 	size_t count = 0;
 	for (size_t i = 1; i < r->n; i++)
-		count += r->values[i] < r->values[i - 1];
+		count += r->values[i] < r->values[i - 1] || range_starts_anew(r, i);
 	*out = (double)count;
 	return true;
 }
@@ -337,13 +393,13 @@ static bool eval_predict_linear(const struct range *r, double *out)
 }
 
 static const struct range_function range_functions[FUNCTION_COUNT] = {
-	[FN_RATE] = { eval_rate },
-	[FN_INCREASE] = { eval_increase },
+	[FN_RATE] = { eval_rate, .uses_starts = true },
+	[FN_INCREASE] = { eval_increase, .uses_starts = true },
 	[FN_DELTA] = { eval_delta },
-	[FN_IRATE] = { eval_irate },
+	[FN_IRATE] = { eval_irate, .uses_starts = true },
 	[FN_IDELTA] = { eval_idelta },
 	[FN_CHANGES] = { eval_changes },
-	[FN_RESETS] = { eval_resets },
+	[FN_RESETS] = { eval_resets, .uses_starts = true },
 	[FN_AVG_OVER_TIME] = { eval_avg },
 	[FN_SUM_OVER_TIME] = { eval_sum },
 	[FN_MIN_OVER_TIME] = { eval_min },

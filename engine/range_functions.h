@@ -24,12 +24,24 @@ struct range {
 	int64_t t_ms; /* the evaluation time: without the offset */
 	double arguments[2]; /* the further scalars that the function takes */
 	double *scratch; /* n places */
+	/* Since when the counter of each sample counts, in milliseconds, 0: not told. NULL: of none. */
+	const double *starts;
 };
+
+/*
+ * Did the counter begin anew between a sample and the one before, as its start time tells? Where it
+ * starts with the sample before, that one has to have a start of its own as well: else the first of
+ * a counter whose start is unknown would be taken for a delta.
+ */
+bool range_starts_anew(const struct range *range, size_t i);
+/* A start that lies before the sample before and is not that one's: two senders, or an error. */
+bool range_starts_overlap(const struct range *range);
 
 /* False: no value (too few samples). */
 struct range_function {
 	bool (*eval)(const struct range *range, double *out);
 	bool needs_scratch;
+	bool uses_starts;
 	/* What is wrong with the arguments, as soon as there are samples; false: nothing. */
 	bool (*fault)(const struct range *range, char *message, size_t size);
 };

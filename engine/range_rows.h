@@ -29,16 +29,17 @@ void leaf_mark_silent(struct binding *binding, struct node *node, int64_t end_ms
 
 /* Makes node->state, to be freed by the kind's fini. ERR_NOMEM. */
 int range_state_new(struct node *node);
-/* Notes that a rate is taken of what is no counter by its name, or a quantile that is none. */
+/* Notes that a rate is taken of what is no counter by its name, a quantile that is none, or start
+ * times that overlap; range: NULL of a selector with edges. */
 void range_note(struct binding *binding, const struct node *node, uint32_t lset,
 		const struct range *range);
 /* Takes the further arguments from the node's children, from the first-th on. */
 void range_arguments(const struct node *node, uint32_t first, struct range *range);
 /*
- * The function of the window's samples within *range, of which start, end and arguments are given.
- * ERR_EVAL, ERR_NOMEM.
+ * The function of the window's samples within *range, of which start, end and arguments are given;
+ * starts: the start times of the samples, or NULL. ERR_EVAL, ERR_NOMEM.
  */
 int range_row_eval(struct binding *binding, struct node *node, const struct window *window,
-		   struct range *range, double *out, bool *is_present);
+		   const struct window *starts, struct range *range, double *out, bool *is_present);
 
 #endif

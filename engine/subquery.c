@@ -295,8 +295,8 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		bool is_present;
 		if (!rows_has(node->rows, row))
 			continue;
-		int err = range_row_eval(b, node, &s->windows[row], &range, &node->own_values[row],
-					 &is_present);
+		int err = range_row_eval(b, node, &s->windows[row], NULL, &range,
+					 &node->own_values[row], &is_present);
 		if (err)
 			return err;
 		samples += (int64_t)range.n;

@@ -28,6 +28,7 @@ void series_table_fini(struct store *store)
 		free(kept->series.memberships);
 		free(kept->more_keys);
 	}
+	starts_fini(table);
 	for (uint32_t i = 0; i < table->nslabs; i++)
 		free(table->slabs[i]);
 	for (uint32_t i = 0; i < table->npostings; i++)
@@ -350,6 +351,7 @@ void series_forget(struct store *store, struct kept *kept)
 	if (kept->more_keys)
 		table->bytes -= (KEYS_PER_SERIES_MAX - 1) * sizeof(*kept->more_keys);
 	window_fini(&series->window);
+	starts_forget(table, series->row);
 	lset_unref(store->lsets, series->lset);
 	free(series->memberships);
 	free(kept->more_keys);

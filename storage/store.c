@@ -390,6 +390,7 @@ static void kind_change(struct store *store, struct kept *kept, enum window_kind
 	}
 	store->series.window_bytes -= window_bytes(&series->window);
 	window_fini(&series->window);
+	starts_forget(&store->series, series->row);
 	series->kind = kind;
 	series->in_dictionary = false;
 }
@@ -595,6 +596,7 @@ static void sweep_one(struct store *store, struct kept *kept)
 	}
 	size_t bytes = window_bytes(&series->window);
 	window_trim(&series->window, horizon_ms);
+	starts_trim(&store->series, series->row, horizon_ms);
 	store->series.window_bytes += window_bytes(&series->window) - bytes;
 }
 

@@ -169,6 +169,17 @@ void store_settle(struct store *store, int64_t ts_ms);
 /* The least time of the late samples after the first `seen`; INT64_MAX when there is none. */
 int64_t late_log_since(const struct late_log *log, uint64_t seen);
 
+/*
+ * Notes since when the counter of a stored sample counts, as far as its sender tells: what is rare costs memory only where it is
+ * told. Kept as long as the sample may be. ERR_NOMEM; nothing is noted for times that no double can hold.
+ */
+int store_start_add(struct store *store, struct series *series, int64_t ts_ms, int64_t start_ms);
+/*
+ * By series row (*n of them, maybe fewer than there are rows): windows of start times, in milliseconds as numbers, at the times of
+ * their samples; NULL for a series without. Good until the next call of the store.
+ */
+struct window *const *store_starts(const struct store *store, uint32_t *n);
+
 int64_t series_horizon_ms(const struct store *store, const struct series *series);
 
 /* ---- selectors ---- */

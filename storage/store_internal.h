@@ -54,6 +54,8 @@ struct series_table {
 	uint32_t npostings, postings_cap;
 	struct id_index posting_index;
 	size_t window_bytes, bytes; /* bytes: of all else */
+	struct window **starts;	    /* by row: start times of samples (starts.c) */
+	uint32_t starts_cap;
 };
 
 static inline struct kept *kept_at(const struct series_table *table, uint32_t row)
@@ -154,6 +156,11 @@ static inline struct kept *kept_of(struct series *series)
 
 /* A sample of the series came at or before settled_ms. */
 void series_note_late(struct series *series, int64_t ts_ms);
+
+/* starts.c: the start times of a row's samples are over; those before the horizon may go. */
+void starts_forget(struct series_table *table, uint32_t row);
+void starts_trim(struct series_table *table, uint32_t row, int64_t horizon_ms);
+void starts_fini(struct series_table *table);
 
 /* a − b for b ≥ 0; TIME_NONE stays, and is what lies before all time. */
 int64_t time_minus(int64_t a, int64_t b);

@@ -12,12 +12,20 @@
 #define LINES_MAX 4096
 #define EXPECTATIONS_MAX 16
 
+struct values {
+	double *v;
+	uint8_t *kind; /* 0 a number, 1 none, 2 stale */
+	size_t n;
+	bool histograms;
+};
+
 struct script {
 	const char *path;
 	char *text, *at; /* the rest */
 	unsigned line;
 	struct world world;
 	bool loaded;
+	struct values starts; /* of the series on the next line, by the times of its samples */
 	struct labels **histograms; /* series that hold native histograms */
 	size_t nhistograms;
 	struct script_counts *counts;
@@ -74,13 +82,6 @@ static char *split(char *text)
 
 /* ---- values: 1 2 _ stale NaN 3x4 1+2x10 _x5 ---- */
 
-struct values {
-	double *v;
-	uint8_t *kind; /* 0 a number, 1 none, 2 stale */
-	size_t n;
-	bool histograms;
-};
-
 static void values_add(struct values *values, double v, uint8_t kind)
 {
 	values->v = realloc(values->v, (values->n + 1) * sizeof(*values->v));
@@ -134,6 +135,38 @@ static struct values values_of(char *text)
 	     term = strtok_r(NULL, " \t", &save))
 		values_add_term(&values, term);
 	return values;
+}
+
+/* The same of durations: -1m 1ms-1mx4 _ */
+static void starts_add_term(struct values *starts, const char *term)
+{
+	int64_t ms[2] = { 0, 0 };
+	unsigned long times = 0;
+	if (*term == '_') {
+		values_add_term(starts, term);
+		return;
+	}
+	for (int i = 0; i < 2 && *term && *term != 'x'; i++) {
+		bool minus = *term == '-';
+		term += strspn(term, "+-");
+		size_t len = strcspn(term, "+-x");
+		ck_assert_int_eq(duration_parse((struct slice){ term, len }, &ms[i]), 0);
+		ms[i] = minus ? -ms[i] : ms[i];
+		term += len;
+	}
+	if (*term == 'x')
+		times = strtoul(term + 1, NULL, 10);
+	for (unsigned long i = 0; i <= times; i++)
+		values_add(starts, (double)(ms[0] + (int64_t)i * ms[1]), 0);
+}
+
+static struct values starts_of(char *text)
+{
+	struct values starts = { .n = 0 };
+	char *save = NULL;
+	for (char *term = strtok_r(text, " \t", &save); term; term = strtok_r(NULL, " \t", &save))
+		starts_add_term(&starts, term);
+	return starts;
 }
 
 static void values_fini(struct values *values)
@@ -199,12 +232,28 @@ static void note_converted(struct script *script, const struct labels *bucket)
 	labels_unref(labels);
 }
 
+static void load_sample(struct script *script, struct series *series, size_t i, int64_t step_ms,
+			double value)
+{
+	const struct values *starts = &script->starts;
+	int64_t ts_ms = (int64_t)i * step_ms;
+	world_add(&script->world, series, ts_ms, value);
+	if (i >= starts->n || starts->kind[i] != 0)
+		return;
+	ck_assert_int_eq(store_start_add(script->world.store, series, ts_ms,
+					 ts_ms + (int64_t)starts->v[i]),
+			 0);
+}
+
 static void load_series(struct script *script, char *line, int64_t step_ms, bool with_nhcb)
 {
 	char *rest = split(line);
 	struct labels *labels;
-	if (slice_has_suffix(slice_from(line), SLICE("@st")))
-		return; /* start times of samples: see docs */
+	if (slice_has_suffix(slice_from(line), SLICE("@st"))) {
+		values_fini(&script->starts);
+		script->starts = starts_of(rest);
+		return;
+	}
 	struct values values = values_of(rest);
 	ck_assert_msg(labels_of(line, &labels), "%s:%u: bad series %s", script->path, script->line,
 		      line);
@@ -218,12 +267,21 @@ static void load_series(struct script *script, char *line, int64_t step_ms, bool
 	struct series *series = world_series(&script->world, pairs, labels_count(labels));
 	for (size_t i = 0; i < values.n; i++) {
 		if (values.kind[i] == 0)
-			world_add(&script->world, series, (int64_t)i * step_ms, values.v[i]);
+			load_sample(script, series, i, step_ms, values.v[i]);
 		else if (values.kind[i] == 2)
 			world_add_bits(&script->world, series, (int64_t)i * step_ms, STALE_BITS);
 	}
 	labels_unref(labels);
 	values_fini(&values);
+	values_fini(&script->starts);
+	script->starts = (struct values){ .n = 0 };
+}
+
+/* Do two lines of a load begin with the same braces, and the same "@st" after them? */
+static bool is_same_series(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "}");
+	return a[len] && strncmp(a, b, len + 1) == 0 && (a[len + 1] == '@') == (b[len + 1] == '@');
 }
 
 static void run_load(struct script *script, char *args, bool with_nhcb)
@@ -234,8 +292,8 @@ static void run_load(struct script *script, char *args, bool with_nhcb)
 	char *lines[LINES_MAX];
 	size_t n = 0;
 	for (char *line; (line = next_line(script)) && *line;) {
-		size_t len = strcspn(line, "}"), i = 0;
-		while (i < n && (line[len] == 0 || strncmp(lines[i], line, len + 1) != 0))
+		size_t i = 0;
+		while (i < n && !is_same_series(lines[i], line))
 			i++;
 		if (i == n)
 			ck_assert_uint_lt(++n, LINES_MAX);

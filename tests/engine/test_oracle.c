@@ -355,7 +355,7 @@ static struct kind put_function(struct text *text, int depth)
 		    PICK("0", "1.5", "-1", "NaN"));
 		return in;
 	case 6:
-		put(text, "timestamp(%s)", v);
+		put(text, "%s(%s)", PICK("timestamp", "timestamp", "start_timestamp"), v);
 		return (struct kind){ true, true };
 	case 7:
 		put(text, "%s(%s)", PICK("sort", "sort_desc"), v);
@@ -520,8 +520,9 @@ static struct kind put_vector(struct text *text, int depth)
 
 struct live {
 	struct series *series;
-	bool is_u, is_bucket, dead;
+	bool is_u, is_bucket, tells_start, dead;
 	double value;
+	int64_t last_ms, start_ms;
 };
 
 struct run {
@@ -566,7 +567,8 @@ static void birth(struct run *run)
 			return;
 	run->live[run->nlive++] = (struct live){ .series = series,
 						 .is_u = which == 7 || which == 8,
-						 .is_bucket = which == 9 };
+						 .is_bucket = which == 9,
+						 .tells_start = chance(30) };
 	run->born++;
 }
 
@@ -586,6 +588,15 @@ static double next_value(struct live *live)
 	return live->value = below(80) * 0.25 - 5;
 }
 
+/* Some tell since when they count: deltas, counters that begin anew, and nonsense. */
+static void put_start(struct run *run, struct live *live, int64_t ts_ms)
+{
+	int64_t choices[] = { live->last_ms, live->last_ms + below(20000), live->start_ms,
+			      live->start_ms, ts_ms - below(200000), ts_ms };
+	live->start_ms = choices[below(6)];
+	ck_assert_int_eq(store_start_add(run->world.store, live->series, ts_ms, live->start_ms), 0);
+}
+
 static void scrape(struct run *run, int64_t t_ms)
 {
 	for (size_t i = 0; i < run->nlive; i++) {
@@ -597,6 +608,9 @@ static void scrape(struct run *run, int64_t t_ms)
 			world_add_bits(&run->world, live->series, ts_ms, STALE_BITS);
 		else
 			world_add(&run->world, live->series, ts_ms, next_value(live));
+		if (live->tells_start && chance(85))
+			put_start(run, live, ts_ms);
+		live->last_ms = ts_ms;
 		if (chance(2))
 			live->dead = true;
 	}

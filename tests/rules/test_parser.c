@@ -247,7 +247,6 @@ START_TEST(prometheus_dialect_has_no_additions)
 				  "? write \"> bool\"\n");
 	check_prometheus("-2 ^ 2", "=\n: scalar\n");
 	check_prometheus("anomaly(x)", "! 1+7 unknown function with name \"anomaly\"\n");
-	check_prometheus("start_timestamp(x)", "! 1+15 \"start_timestamp\" is not supported yet\n");
 }
 END_TEST
 
