@@ -7,6 +7,18 @@ static const char *const heads[] = {
 	"RUN", "RUNBOOK", "STATE", "TARGET", "AGE", "STEPS", "REASON"
 };
 
+/* restart:ok(undo:failed) */
+static void add_step(struct buf *text, const json_t *step, bool first)
+{
+	const char *undo = json_string_value(json_object_get(step, "undo"));
+
+	buf_printf(text, "%s%s:%s", first ? "" : " ",
+		   json_string_value(json_object_get(step, "id")),
+		   json_string_value(json_object_get(step, "state")));
+	if (undo && *undo)
+		buf_printf(text, "(undo:%s)", undo);
+}
+
 static void add_steps(struct text_table *table, const json_t *steps)
 {
 	struct buf text;
@@ -15,9 +27,7 @@ static void add_steps(struct text_table *table, const json_t *steps)
 
 	buf_init(&text);
 	json_array_foreach (steps, i, step)
-		buf_printf(&text, "%s%s:%s", i ? " " : "",
-			   json_string_value(json_object_get(step, "id")),
-			   json_string_value(json_object_get(step, "state")));
+		add_step(&text, step, i == 0);
 	text_table_add(table, text.ptr);
 	buf_fini(&text);
 }

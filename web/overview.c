@@ -168,6 +168,8 @@ static void add_step(struct json_writer *w, const struct run_step_view *step)
 	field_text(w, "id", step->id);
 	field_text(w, "state", step->state);
 	field_text(w, "message", step->message);
+	field_text(w, "undo", step->undo ? step->undo : "");
+	json_field_int(w, "attempt", step->attempt);
 	json_field_int(w, "exit", step->exit);
 	field_ms(w, "started", step->started_ms);
 	field_ms(w, "finished", step->finished_ms);
@@ -257,6 +259,8 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
 	json_field_int(w, "for", rule->for_ms);
 	json_field_bool(w, "held", alert->view.held);
 	field_text(w, "silencedBy", alert->silenced_by);
+	json_key(w, "evidence");
+	evidence_json(alert->evidence, w);
 	json_end_object(w);
 	labels_unref(annotations);
 }

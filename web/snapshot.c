@@ -19,6 +19,7 @@ static void clear(struct snapshot *snapshot)
 	for (uint32_t i = 0; i < snapshot->nalerts; i++) {
 		labels_unref(snapshot->alerts[i].labels);
 		labels_unref(snapshot->alerts[i].expr_labels);
+		evidence_unref(snapshot->alerts[i].evidence);
 	}
 	for (uint32_t i = 0; i < snapshot->nstatus; i++)
 		free((char *)snapshot->status[i].error);
@@ -85,6 +86,9 @@ static int add_alert(struct snapshot *snapshot, struct engine *engine,
 					  .view = *view,
 					  .labels = lset_to_labels(lsets, view->lset),
 					  .expr_labels = lset_to_labels(lsets, view->expr_lset) };
+	if (view->evidence)
+		alert->evidence = evidence_ref((struct evidence *)view->evidence);
+	alert->view.evidence = alert->evidence;
 	return alert->labels && alert->expr_labels ? 0 : ERR_NOMEM;
 }
 
@@ -187,7 +191,9 @@ struct labels *snapshot_annotations(const struct snapshot *snapshot,
 	struct template_data data = { .labels = alert->expr_labels,
 				      .value = alert->view.value,
 				      .external_labels = snapshot->external_labels,
-				      .external_url = snapshot->external_url };
+				      .external_url = snapshot->external_url,
+				      .active_at_ms = alert->view.active_at_ms,
+				      .evidence = alert->evidence };
 	struct labels *annotations;
 
 	return rule_annotations_render(alert->rule, &data, &annotations) == 0 ? annotations : NULL;

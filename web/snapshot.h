@@ -21,6 +21,7 @@ struct snapshot_alert {
 	const struct rule *rule;
 	struct alert_view view; /* but for the label sets, which are: */
 	struct labels *labels, *expr_labels;
+	struct evidence *evidence; /* NULL: none */
 	char silenced_by[40]; /* a silence's id, or "" */
 };
 

@@ -89,6 +89,14 @@ function otherAnnotations({ annotations }) {
 	return rest.length ? h("dl", {}, rest.map(([name, text]) => [h("dt", {}, name), h("dd", {}, link(text))])) : null;
 }
 
+// What was seen beside the alert when it began to fire.
+function evidenceOf({ evidence: { lines, functions } }) {
+	const percent = ratio => ratio === null ? "?" : `${Math.round(100 * ratio)} %`;
+	return lines.length + functions.length ? h("details.more", {}, h("summary", {}, "Evidence"),
+		functions.length ? h("dl", {}, functions.map(one => [h("dt", {}, `${one.profile_type} ${percent(one.self_ratio)}`), h("dd", {}, one.name)])) : null,
+		lines.length ? h("pre", {}, lines.join("\n")) : null) : null;
+}
+
 function alertCard(alert, actions) {
 	const { kind } = severity(alert.labels);
 	return h("article", { "data-key": JSON.stringify(alert.labels), class: `alert ${kind} ${alert.state}${alert.silencedBy ? " silenced" : ""}` },
@@ -97,6 +105,7 @@ function alertCard(alert, actions) {
 			h("strong.value", { title: alert.query }, format.value(alert.value))),
 		alert.annotations.summary ? h("p", {}, alert.annotations.summary) : null,
 		otherAnnotations(alert),
+		evidenceOf(alert),
 		h("footer", {}, labels(alert.labels, ["alertname"]), alert.silencedBy ? null : silenceForm(alert, actions)));
 }
 
@@ -127,7 +136,8 @@ function runStep(step) {
 	const head = [h(`span.dot.${STEP_KINDS[step.state] || "mute"}`), h("b", {}, step.id), " ", step.state.replace("_", " "),
 		step.finished && step.state === "ok" ? h("small", {}, `exit ${step.exit}`) : null,
 		step.started && step.finished ? h("small", {}, format.duration(step.finished - step.started)) : null,
-		step.message && step.state !== "ok" ? h("small", {}, step.message) : null];
+		step.message && step.state !== "ok" ? h("small", {}, step.message) : null,
+		step.undo ? h("small", {}, `undo ${step.undo.replace("_", " ")}`) : null];
 	return h("li", { "data-key": step.id }, outputs.length
 		? h("details", {}, h("summary", {}, head), outputs.map(text => h("pre", {}, text)))
 		: h("span.plainstep", {}, head));
