@@ -329,7 +329,7 @@ static int line_take(struct log_feed *feed, struct log_stream *stream,
 		return ERR_NOMEM;
 	if (stream->nids == 0)
 		return 0;
-	if (feed->nrows > 0 && feed->nrows + stream->nids > LOG_FEED_ROWS_MAX)
+	if (feed->nrows >= LOG_FEED_ROWS_MAX)
 		return ERR_FULL;
 	struct log_input input = { line, stream->labels, entry->metadata, entry->nmetadata };
 

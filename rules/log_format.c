@@ -430,6 +430,16 @@ static int action_take(const struct log_compiler *compiler, struct slice *in,
 	return err ? err : part_add(compiler, template, part);
 }
 
+/* No more parts than this: an action and a text for each brace, and what stands before. */
+static size_t parts_max(struct slice text)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < text.len; i++)
+		n += text.ptr[i] == '{' ? 2 : 0;
+	return n < PARTS_MAX ? n : PARTS_MAX;
+}
+
 int log_template_compile(const struct log_compiler *compiler, struct slice text,
 			 const struct log_template **out)
 {
@@ -440,7 +450,8 @@ int log_template_compile(const struct log_compiler *compiler, struct slice text,
 
 	if (!template || !in.ptr)
 		return ERR_NOMEM;
-	template->parts = arena_alloc_array(compiler->arena, PARTS_MAX, sizeof(*template->parts));
+	template->parts =
+		arena_alloc_array(compiler->arena, parts_max(in), sizeof(*template->parts));
 	if (!template->parts)
 		return ERR_NOMEM;
 	while (!err && in.len > 0) {

@@ -83,6 +83,16 @@ static int pattern_parse(const struct log_compiler *compiler, struct slice text,
 	return err;
 }
 
+/* No more parts than this: a capture and a literal for each bracket, and what stands before. */
+static size_t parts_max(struct slice text)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < text.len; i++)
+		n += text.ptr[i] == '<' ? 2 : 0;
+	return n < PARTS_MAX ? n : PARTS_MAX;
+}
+
 int log_pattern_compile(const struct log_compiler *compiler, struct slice text, bool is_filter,
 			const struct log_pattern **out)
 {
@@ -92,7 +102,8 @@ int log_pattern_compile(const struct log_compiler *compiler, struct slice text, 
 	text = arena_slice(compiler->arena, text);
 	if (!pattern || !text.ptr)
 		return ERR_NOMEM;
-	pattern->parts = arena_alloc_array(compiler->arena, PARTS_MAX, sizeof(*pattern->parts));
+	pattern->parts =
+		arena_alloc_array(compiler->arena, parts_max(text), sizeof(*pattern->parts));
 	if (!pattern->parts)
 		return ERR_NOMEM;
 	int err = pattern_parse(compiler, text, pattern);

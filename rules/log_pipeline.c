@@ -42,6 +42,24 @@ int log_refuse(const struct log_compiler *compiler, int code, const char *hint, 
 	return code;
 }
 
+/* Most read a few, and there may be as many pipelines as rules: no more room than is needed. */
+static bool needs_reserve(struct log_pipeline *pipeline)
+{
+	uint32_t cap = pipeline->needs_cap ? 2 * pipeline->needs_cap : 4;
+
+	if (pipeline->nneeds < pipeline->needs_cap)
+		return true;
+	struct log_need *needs = arena_alloc_array(&pipeline->arena, cap, sizeof(*needs));
+
+	if (!needs)
+		return false;
+	if (pipeline->nneeds)
+		memcpy(needs, pipeline->needs, pipeline->nneeds * sizeof(*needs));
+	pipeline->needs = needs;
+	pipeline->needs_cap = cap;
+	return true;
+}
+
 int log_needs(const struct log_compiler *compiler, struct slice name)
 {
 	struct log_pipeline *pipeline = compiler->pipeline;
@@ -61,6 +79,8 @@ int log_needs(const struct log_compiler *compiler, struct slice name)
 	if (pipeline->nneeds == LOG_LABELS_MAX)
 		return log_refuse(compiler, ERR_LIMIT, NULL,
 				  "a log selector that reads more than %d labels", LOG_LABELS_MAX);
+	if (!needs_reserve(pipeline))
+		return ERR_NOMEM;
 	need.print = name_print(need.name);
 	if (slice_has_suffix(need.name, suffix)) {
 		need.stem = (struct slice){ need.name.ptr, need.name.len - suffix.len };
@@ -387,9 +407,7 @@ static int pipeline_compile(struct log_compiler *compiler, const struct log_stag
 
 	pipeline->steps = arena_alloc_array(&pipeline->arena, nstages ? nstages : 1,
 					    sizeof(*pipeline->steps));
-	pipeline->needs =
-		arena_alloc_array(&pipeline->arena, LOG_LABELS_MAX, sizeof(*pipeline->needs));
-	if (!pipeline->steps || !pipeline->needs)
+	if (!pipeline->steps)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; !err && i < nstages; i++) {
 		compiler->stage = &stages[i];

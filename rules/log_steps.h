@@ -69,7 +69,7 @@ struct log_pipeline {
 	bool makes_labels, sees_error;
 	struct slice unwrapped; /* name of the label that `unwrap` takes */
 	struct log_need *needs;
-	uint32_t nneeds;
+	uint32_t nneeds, needs_cap;
 	struct log_literals literals;
 	struct log_kept_matcher *matchers;
 	struct log_kept_finder *finders;
