@@ -195,9 +195,10 @@ void profiles_on_msg(struct ingest_thread *thread, struct profiles_msg *msg)
 static void on_fetched_applied(void *ctx, struct batch *batch)
 {
 	if (batch_is_rejected(&batch->outcome))
-		log_warn("profiles", "series of a profile are rejected", "sender=%s error=%s",
-			 log_quote(slice_from(batch->sender.name)),
-			 log_quote(slice_from(batch->outcome.error)));
+		log_warn("profiles", "series of a fetched profile are rejected",
+			 "url=%s conflict=%u limited=%u future=%u",
+			 log_quote(slice_from(batch->decoder_data)), batch->outcome.conflict,
+			 batch->outcome.limited, batch->outcome.future);
 	batch_free(batch);
 }
 
@@ -205,10 +206,9 @@ static void host_push(void *ctx, struct batch *batch, struct slice url)
 {
 	struct ingest_thread *thread = ctx;
 
-	snprintf(batch->sender.name, sizeof(batch->sender.name), "fetched " SLICE_FMT,
-		 SLICE_ARG(url));
-	batch->sender.hash = hash_fnv1a64(FNV1A64_INIT, batch->sender.name,
-					  strlen(batch->sender.name));
+	/* Without a sender: a target that is down has a profile_up that says so. */
+	batch->decoder_data = slice_dup(url);
+	batch->free_data = free;
 	batch->item.cost = sizeof(*batch) + batch->nrows * sizeof(*batch->rows);
 	if (atomic_load(&thread->daemon->draining) ||
 	    ingest_push(thread, batch, on_fetched_applied)) {

@@ -32,8 +32,8 @@ struct profile_fetch_target {
 struct profile_fetch_host {
 	void *ctx;
 	int64_t (*now_ms)(void *ctx);
-	/* Takes the batch to the engine; it is the host's, whatever becomes of it. `url` is who
-	 * sends it. */
+	/* Takes the batch to the engine; it is the host's, whatever becomes of it. `url` is where
+	 * it is from. */
 	void (*push)(void *ctx, struct batch *batch, struct slice url);
 };
 

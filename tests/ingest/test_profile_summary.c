@@ -338,7 +338,7 @@ END_TEST
 /* Functions f00, f01, …: the first has most. */
 static void add_functions(int first, int n)
 {
-	char name[8];
+	char name[16];
 
 	begin_cpu();
 	for (int i = first; i < first + n; i++) {
@@ -368,7 +368,7 @@ START_TEST(functions_leave_the_top_slowly_and_with_a_stale_marker)
 	for (int i = 0; i < 10; i++) {
 		add_functions(0, 20);
 		for (int k = 50; k < 60; k++) {
-			char name[8];
+			char name[16];
 
 			snprintf(name, sizeof(name), "f%02d", k);
 			add(name, 2000);
@@ -436,7 +436,7 @@ END_TEST
 START_TEST(names_stay_within_their_limit)
 {
 	struct slice named[PROFILE_NAMED_MAX + 5];
-	char texts[PROFILE_NAMED_MAX + 5][8];
+	char texts[PROFILE_NAMED_MAX + 5][16];
 
 	for (int i = 0; i < PROFILE_NAMED_MAX + 5; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "n%d", i);
