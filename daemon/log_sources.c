@@ -13,14 +13,13 @@
 
 #define TICK_MS 1000	     /* positions without samples wait at most this long */
 #define RETRY_MS 50	     /* while the door is closed */
-#define POSITIONS_FLUSH 3500 /* bytes: with one more, of the longest path, a batch still holds them */
+#define POSITIONS_FLUSH_BYTES (64 * 1024) /* far from BATCH_POSITIONS_BYTES_MAX */
 
-/* How far a source was read, not yet sent. */
+/* How far a source was read, not yet sent: goes with what gathered in the feed. */
 struct pending {
 	char *key;
 	char *payload;
 	size_t len;
-	bool with_lines; /* belongs into one batch with what gathered in the feed */
 };
 
 struct log_source {
@@ -45,10 +44,10 @@ struct log_sources {
 	struct tail_positions positions;
 	struct pending *pending;
 	size_t npending, pending_cap;
-	size_t lines_bytes; /* of pending positions with lines */
-	bool lines_given;   /* since the last position */
-	struct batch *stuck; /* the engine's queue was full */
+	size_t pending_bytes;
+	struct batch *stuck; /* there was no room for it: the door is closed */
 	uint32_t under_way;
+	bool waited_for; /* the door was found closed by a source */
 	struct loop_timer *timer; /* a tick, or a retry */
 };
 
@@ -58,11 +57,6 @@ static void pending_free(struct pending *pending)
 {
 	free(pending->key);
 	free(pending->payload);
-}
-
-static size_t pending_bytes(const struct pending *pending)
-{
-	return strlen(pending->key) + pending->len + 2 * sizeof(uint32_t);
 }
 
 static struct pending *pending_find(struct log_sources *sources, struct slice key)
@@ -91,6 +85,7 @@ static struct pending *pending_add(struct log_sources *sources, struct slice key
 	struct pending *pending = &sources->pending[sources->npending++];
 
 	*pending = (struct pending){ .key = copy };
+	sources->pending_bytes += key.len;
 	return pending;
 }
 
@@ -105,39 +100,31 @@ static int pending_set(struct log_sources *sources, struct slice key, struct sli
 		free(copy);
 		return ERR_NOMEM;
 	}
-	if (pending->with_lines)
-		sources->lines_bytes -= pending_bytes(pending);
 	free(pending->payload);
+	sources->pending_bytes += payload.len - pending->len;
 	pending->payload = copy;
 	pending->len = payload.len;
-	pending->with_lines |= sources->lines_given;
-	if (pending->with_lines)
-		sources->lines_bytes += pending_bytes(pending);
-	sources->lines_given = false;
 	return 0;
 }
 
-/* Those with lines go into the batch, of the others as many as there is room for. */
+/* All of them into the batch. What finds no room there waits for the next one. */
 static void pending_take(struct log_sources *sources, struct batch *batch)
 {
-	size_t room = BATCH_POSITION_BYTES_MAX - sources->lines_bytes, kept = 0;
+	size_t kept = 0;
 
+	sources->pending_bytes = 0;
 	for (size_t i = 0; i < sources->npending; i++) {
 		struct pending *pending = &sources->pending[i];
-		size_t bytes = pending_bytes(pending);
-		bool fits = pending->with_lines || bytes <= room;
 
-		if (!fits || batch_position_add(batch, slice_from(pending->key),
-						(struct slice){ pending->payload, pending->len })) {
+		if (batch_position_add(batch, slice_from(pending->key),
+				       (struct slice){ pending->payload, pending->len })) {
+			sources->pending_bytes += strlen(pending->key) + pending->len;
 			sources->pending[kept++] = *pending;
 			continue;
 		}
-		if (!pending->with_lines)
-			room -= bytes;
 		pending_free(pending);
 	}
 	sources->npending = kept;
-	sources->lines_bytes = 0;
 }
 
 /* ---- the door ---- */
@@ -148,8 +135,12 @@ static bool is_open(const struct log_sources *sources)
 	       ingest_is_open(sources->thread);
 }
 
+/* If the door was found closed, and is open again. */
 static void resume_all(struct log_sources *sources)
 {
+	if (!sources->waited_for || !is_open(sources))
+		return;
+	sources->waited_for = false;
 	for (struct log_source *source = sources->first; source; source = source->next) {
 		if (source->tail)
 			tail_resume(source->tail);
@@ -160,6 +151,7 @@ static void resume_all(struct log_sources *sources)
 	}
 }
 
+static void push(struct log_sources *sources, struct batch *batch);
 static void flush(struct log_sources *sources, bool positions_due);
 
 static void on_done(void *ctx, struct batch *batch)
@@ -169,15 +161,17 @@ static void on_done(void *ctx, struct batch *batch)
 
 	batch_free(batch);
 	sources->under_way--;
+	if (sources->stuck)
+		push(sources, sources->stuck);
 	flush(sources, false);
-	if (is_open(sources))
-		resume_all(sources);
+	resume_all(sources);
 }
 
 static void push(struct log_sources *sources, struct batch *batch)
 {
 	sources->stuck = NULL;
-	if (ingest_push(sources->thread, batch, on_done) == 0) {
+	if (sources->under_way < LOG_BATCHES_MAX &&
+	    ingest_push(sources->thread, batch, on_done) == 0) {
 		sources->under_way++;
 		return;
 	}
@@ -185,13 +179,17 @@ static void push(struct log_sources *sources, struct batch *batch)
 	loop_timer_set(sources->timer, RETRY_MS);
 }
 
+/*
+ * Nothing stays behind in the feed, which others of the thread use, too: what they take out of it
+ * must be what they put in.
+ */
 static void flush(struct log_sources *sources, bool positions_due)
 {
 	struct ingest_thread *thread = sources->thread;
 	bool due = log_feed_rows(thread->feed) > 0 || (positions_due && sources->npending) ||
-		   sources->lines_bytes >= POSITIONS_FLUSH;
+		   sources->pending_bytes >= POSITIONS_FLUSH_BYTES;
 
-	if (!due || sources->stuck || sources->under_way >= LOG_BATCHES_MAX)
+	if (!due || sources->stuck)
 		return;
 	struct batch *batch = ingest_log_batch(thread);
 
@@ -199,14 +197,19 @@ static void flush(struct log_sources *sources, bool positions_due)
 		return; /* without memory: with the next lines */
 	pending_take(sources, batch);
 	batch->item.cost += batch->positions.len;
+	/* However small limits.queue_bytes: it must pass one day. */
+	if (batch->item.cost > thread->batch_bytes_max)
+		batch->item.cost = thread->batch_bytes_max;
 	push(sources, batch);
 }
 
 static bool door_is_open(void *ctx)
 {
 	struct log_source *source = ctx;
+	bool open = is_open(source->sources);
 
-	return is_open(source->sources);
+	source->sources->waited_for |= !open;
+	return open;
 }
 
 /* Labels that relabelling leaves as no set are dropped, too. */
@@ -250,7 +253,6 @@ static int door_line(void *ctx, const struct log_entry *entry)
 
 	if (code)
 		return code;
-	source->sources->lines_given = true;
 	log_count(&source->counters->lines, 1);
 	log_count(&source->counters->bytes, entry->line.len);
 	return 0;
@@ -264,7 +266,7 @@ static int door_position(void *ctx, struct slice key, struct slice payload)
 
 	if (code == 0)
 		code = tail_positions_set(&sources->positions, key, payload);
-	if (sources->lines_bytes >= POSITIONS_FLUSH)
+	if (sources->pending_bytes >= POSITIONS_FLUSH_BYTES)
 		flush(sources, false);
 	return code;
 }
@@ -480,9 +482,8 @@ static void on_timer(void *ctx)
 	if (sources->stuck)
 		push(sources, sources->stuck);
 	flush(sources, true);
-	if (is_open(sources))
-		resume_all(sources);
-	else
+	resume_all(sources);
+	if (sources->waited_for)
 		loop_timer_set(sources->timer, RETRY_MS);
 }
 

@@ -61,7 +61,8 @@ static void complain(struct loki_result *result, const char *format, ...)
 	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (n > 0 && len + strlen(text) + 2 < sizeof(result->error))
-		sprintf(result->error + len, "%s\n", text);
+		snprintf(result->error + len, sizeof(result->error) - len, "%.*s\n",
+			 (int)sizeof(text), text);
 }
 
 /* ---- what is good enough ---- */
