@@ -60,9 +60,12 @@ static void complain(struct loki_result *result, const char *format, ...)
 	va_start(args, format);
 	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n > 0 && len + strlen(text) + 2 < sizeof(result->error))
-		snprintf(result->error + len, sizeof(result->error) - len, "%.*s\n",
-			 (int)sizeof(text), text);
+	size_t more = n > 0 ? strlen(text) : 0;
+
+	if (more == 0 || len + more + 2 > sizeof(result->error))
+		return;
+	memcpy(result->error + len, text, more);
+	memcpy(result->error + len + more, "\n", 2);
 }
 
 /* ---- what is good enough ---- */

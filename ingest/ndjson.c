@@ -9,10 +9,11 @@
 int ndjson_time(struct slice text, int64_t *ns)
 {
 	static const struct {
-		double below, ns;
-	} units[] = { { 1e11, 1e9 }, { 1e14, 1e6 }, { 1e17, 1e3 }, { 9.2e18, 1 } };
+		double below;
+		int64_t ns;
+	} units[] = { { 1e11, 1000000000 }, { 1e14, 1000000 }, { 1e17, 1000 }, { 9.2e18, 1 } };
 	double number;
-	int64_t ms;
+	int64_t ms, whole_ns;
 
 	if (number_parse(text, &number)) {
 		if (time_parse(text, &ms) || !time_is_sane(ms) ||
@@ -24,9 +25,12 @@ int ndjson_time(struct slice text, int64_t *ns)
 		if (fabs(number) < units[i].below) {
 			/* Whole and fraction apart: seconds with digits behind the point. */
 			double whole = floor(number);
+			int64_t rest_ns = (int64_t)((number - whole) * (double)units[i].ns);
 
-			*ns = (int64_t)whole * (int64_t)units[i].ns +
-			      (int64_t)((number - whole) * units[i].ns);
+			if (__builtin_mul_overflow((int64_t)whole, units[i].ns, &whole_ns) ||
+			    __builtin_add_overflow(whole_ns, rest_ns, &whole_ns))
+				return ERR_INVALID;
+			*ns = whole_ns;
 			return 0;
 		}
 	return ERR_INVALID;

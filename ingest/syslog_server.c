@@ -103,8 +103,10 @@ static int message_give(struct syslog_server *server, struct slice bytes, const 
 				   .metadata = metadata,
 				   .nmetadata = metadata_of(message, whole, peer, metadata) };
 
-	if (options->message_time && message->time_ms != TIME_NONE)
-		entry.ts_ns = message->time_ms * 1000000;
+	/* A time that nanoseconds cannot tell is none. */
+	if (options->message_time && message->time_ms != TIME_NONE &&
+	    __builtin_mul_overflow(message->time_ms, 1000000, &entry.ts_ns))
+		entry.ts_ns = now_ns;
 	int code = options->door.sink.line(options->door.sink.ctx, &entry);
 
 	if (code == 0)

@@ -203,6 +203,7 @@ START_TEST(ndjson_times_are_read_by_their_size)
 	ck_assert_int_lt(llabs(ns - 1700000000123456789), 256);
 	ck_assert_int_eq(ndjson_time(SLICE("soon"), &ns), ERR_INVALID);
 	ck_assert_int_eq(ndjson_time(SLICE("1e30"), &ns), ERR_INVALID);
+	ck_assert_int_eq(ndjson_time(SLICE("17000000001"), &ns), ERR_INVALID); /* the year 2508 */
 	ck_assert_int_eq(ndjson_time(SLICE("NaN"), &ns), ERR_INVALID);
 	ck_assert_int_eq(ndjson_time(SLICE("9999-12-31T00:00:00Z"), &ns), ERR_INVALID);
 }

@@ -415,6 +415,8 @@ START_TEST(syslog_server_takes_messages_over_udp)
 	say(fd, "<13>1 2026-11-26T13:33:21Z h a - - - one");
 	say(fd, "<13>1 - h a - - - two\n");
 	expect(STREAM "1795700001000000000 one {peer=\"127.0.0.1\"}\n" STREAM LINE("two"));
+	say(fd, "<13>1 9999-12-31T23:59:59Z h a - - - far");
+	expect(STREAM LINE("far"));
 	/* What comes while the door is closed waits in the kernel. */
 	closed = true;
 	run(NULL);
