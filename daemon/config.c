@@ -48,6 +48,7 @@ struct file {
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
 	int64_t default_subquery_step_ms;
 	bool delayed_name_removal;
+	bool use_start_timestamps;
 	struct bind_map external_labels;
 	struct bind_structs redact;
 	int on_sender_silence;
@@ -149,6 +150,11 @@ TABLE(file_table, file, "configuration",
 	    .default_text = "false",
 	    .doc = "Metric names are removed at the end of an expression, not by each function: "
 		   "Prometheus' feature promql-delayed-name-removal."),
+      FIELD(file, use_start_timestamps, "use_start_timestamps", BIND_BOOL,
+	    .default_text = "false",
+	    .doc = "rate(), increase(), irate() and resets() heed since when a counter counts, as "
+		   "remote-write 2.0 tells: Prometheus' feature use-start-timestamps. What was told "
+		   "before a restart is forgotten."),
       FIELD(file, external_labels, "external_labels", BIND_MAP,
 	    .doc = "Labels added to alerts when they are sent."),
       FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
@@ -315,6 +321,7 @@ static int bind_file(struct config *config, const struct file *file,
 	config->lookback_ms = file->lookback_delta_ms;
 	config->subquery_step_ms = file->default_subquery_step_ms;
 	config->delayed_names = file->delayed_name_removal;
+	config->start_times = file->use_start_timestamps;
 	config->sender_timeout_ms = file->sender_timeout_ms;
 	config->resolve_on_silence = file->on_sender_silence == 1;
 	config->memory_max = file->limits.memory;

@@ -30,6 +30,7 @@ struct config {
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_ms;
 	int64_t subquery_step_ms; /* of subqueries that name none */
 	bool delayed_names;	  /* metric names are removed at the end of an expression */
+	bool start_times;	  /* of samples are kept */
 	struct labels *external_labels;
 	bool resolve_on_silence;
 	int64_t sender_timeout_ms;

@@ -271,6 +271,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 			   .memory_max = (size_t)config->memory_max },
 		.sender_timeout_ms = config->sender_timeout_ms,
 		.resolve_on_silence = config->resolve_on_silence,
+		.start_times = config->start_times,
 		.external_labels = config->external_labels,
 		.external_url = config->external_url.ptr,
 		.journal = config->data_dir || config->storage.redis,

@@ -43,6 +43,7 @@ struct engine_options {
 			 senders */
 	bool journal; /* emit records */
 	bool evidence; /* gather it for alerts, and demand what that needs */
+	bool start_times; /* keep the start times of samples, for rate() and its like */
 	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
 	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
 				    it; 0: from the epoch */

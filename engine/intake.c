@@ -210,9 +210,23 @@ static void take_examples(struct engine *engine, struct batch *batch, uint32_t r
 	}
 }
 
+/* Start times stand in the order of rows, as they are taken. Without memory the sample has none. */
+static void take_start(struct engine *engine, struct batch *batch, uint32_t row,
+		       struct series *series)
+{
+	while (batch->next_start < batch->nstarts && batch->starts[batch->next_start].row < row)
+		batch->next_start++;
+	if (batch->next_start == batch->nstarts || batch->starts[batch->next_start].row != row)
+		return;
+	store_start_add(engine->store, series, batch->rows[row].ts_ms,
+			batch->starts[batch->next_start].start_ms);
+}
+
 static void stored(struct engine *engine, struct batch *batch, uint32_t at, struct series *series)
 {
 	const struct batch_row *row = &batch->rows[at];
+	if (batch->nstarts > 0 && engine->options.start_times)
+		take_start(engine, batch, at, series);
 	if (series->kind == WINDOW_SAMPLES) {
 		emit_sample(engine, series, row->ts_ms, row->bits);
 		return;

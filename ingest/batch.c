@@ -29,6 +29,7 @@ void batch_clear(struct batch *batch)
 	births_drop(batch);
 	struct batch_row *rows = batch->rows;
 	uint32_t rows_cap = batch->rows_cap, births_cap = batch->births_cap;
+	uint32_t starts_cap = batch->starts_cap;
 	free(batch->examples);
 	buf_fini(&batch->texts);
 	buf_fini(&batch->positions);
@@ -37,6 +38,8 @@ void batch_clear(struct batch *batch)
 		.rows_cap = rows_cap,
 		.births = batch->births,
 		.births_cap = births_cap,
+		.starts = batch->starts,
+		.starts_cap = starts_cap,
 		.body = batch->body,
 		.label_at = batch->label_at,
 		.labels_parse = batch->labels_parse,
@@ -53,6 +56,7 @@ void batch_free(struct batch *batch)
 	if (batch->free_data)
 		batch->free_data(batch->decoder_data);
 	free(batch->births);
+	free(batch->starts);
 	free(batch->examples);
 	buf_fini(&batch->texts);
 	buf_fini(&batch->positions);
@@ -107,6 +111,21 @@ int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels)
 	return 0;
 }
 
+int batch_start_add(struct batch *batch, uint32_t row, int64_t start_ms)
+{
+	assert(batch->nstarts == 0 || batch->starts[batch->nstarts - 1].row < row);
+	if (batch->nstarts == batch->starts_cap) {
+		uint32_t cap = grown(batch->starts_cap, batch->nstarts + 1, ROWS_MIN);
+		struct batch_start *starts = reallocarray(batch->starts, cap, sizeof(*starts));
+		if (!starts)
+			return ERR_NOMEM;
+		batch->starts = starts;
+		batch->starts_cap = cap;
+	}
+	batch->starts[batch->nstarts++] = (struct batch_start){ row, start_ms };
+	return 0;
+}
+
 int batch_sample_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		     int64_t ts_ms, uint64_t bits)
 {
@@ -146,6 +165,8 @@ void batch_rows_drop(struct batch *batch, uint32_t from)
 	assert(from <= batch->nrows);
 	while (batch->nbirths > 0 && batch->births[batch->nbirths - 1].row >= from)
 		labels_unref(batch->births[--batch->nbirths].labels);
+	while (batch->nstarts > 0 && batch->starts[batch->nstarts - 1].row >= from)
+		batch->nstarts--;
 	batch->nrows = from;
 }
 

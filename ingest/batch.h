@@ -37,6 +37,12 @@ struct batch_birth {
 	bool is_delta;	       /* the row's value is what the series has grown by */
 };
 
+/* Since when the counter of a row's sample counts, as its sender tells; sorted by row. */
+struct batch_start {
+	uint32_t row;
+	int64_t start_ms;
+};
+
 /*
  * A line that a row was made of, redacted, for people to look at should an alert fire: the engine
  * keeps the newest few of each series.
@@ -89,6 +95,8 @@ struct batch {
 	uint32_t nrows, rows_cap;
 	struct batch_birth *births;
 	uint32_t nbirths, births_cap;
+	struct batch_start *starts;
+	uint32_t nstarts, starts_cap;
 
 	/* Of batches made of log lines; both cleared with the batch. */
 	struct batch_example *examples;
@@ -111,7 +119,7 @@ struct batch {
 	uint32_t thread, slot, generation;
 	void (*done)(void *thread, struct batch *batch);
 	/* The engine's: how far it has come when it must wait for the end of a pass. */
-	uint32_t next_row, next_birth, next_example;
+	uint32_t next_row, next_birth, next_start, next_example;
 	int64_t arrived_us; /* monotonic, for latency metrics */
 };
 
@@ -124,6 +132,8 @@ void batch_clear(struct batch *batch);
 int batch_reserve(struct batch *batch, uint32_t nrows);
 /* Adds a birth for a row, in the order of rows. Takes the reference, unless it fails: ERR_NOMEM. */
 int batch_birth_add(struct batch *batch, uint32_t row, struct labels *labels);
+/* Adds the start time of a row's sample, in the order of rows. ERR_NOMEM. */
+int batch_start_add(struct batch *batch, uint32_t row, int64_t start_ms);
 /*
  * Adds a row whose labels are at hand, with its birth; takes no reference of the caller's. The key
  * is the labels' own: the same whoever sends the series. ERR_NOMEM.
@@ -144,7 +154,7 @@ int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labe
  */
 int batch_derived_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		      enum window_kind kind, int64_t ts_ms, uint64_t bits);
-/* Takes back the rows from that one on, with their births: what was added in vain. */
+/* Takes back the rows from that one on, with their births and start times: what was added in vain. */
 void batch_rows_drop(struct batch *batch, uint32_t from);
 /*
  * Says how far a source of lines was read when all rows of this batch had been made of it. The key

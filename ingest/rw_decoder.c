@@ -197,7 +197,7 @@ int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series,
 	}
 }
 
-int rw_sample_parse(struct slice message, struct batch_row *row)
+int rw_sample_parse(struct slice message, struct batch_row *row, int64_t *start_ms)
 {
 	struct pb_walk walk = pb_walk_of(message);
 	struct pb_field field;
@@ -208,6 +208,7 @@ int rw_sample_parse(struct slice message, struct batch_row *row)
 	 */
 	row->bits = 0;
 	row->ts_ms = 0;
+	*start_ms = 0;
 	while ((rc = pb_next(&walk, &field)) > 0) {
 		if (field.number == 1) {
 			if (field.wire != PB_FIXED64)
@@ -217,6 +218,8 @@ int rw_sample_parse(struct slice message, struct batch_row *row)
 			if (field.wire != PB_VARINT)
 				return ERR_CORRUPT;
 			row->ts_ms = (int64_t)field.value;
+		} else if (field.number == 3 && field.wire == PB_VARINT) {
+			*start_ms = (int64_t)field.value;
 		}
 	}
 	return rc;
@@ -376,10 +379,39 @@ static void rows_close_up(struct batch *batch, const struct rw_series *series, u
 		series->nrows * sizeof(*batch->label_at));
 }
 
+/* What of the start times is settled, and how many of them stay. */
+struct settled_starts {
+	uint32_t seen, kept;
+};
+
+static struct settled_starts starts_before(const struct batch *batch, uint32_t row)
+{
+	uint32_t n = batch->nstarts;
+	while (n > 0 && batch->starts[n - 1].row >= row)
+		n--;
+	return (struct settled_starts){ n, n };
+}
+
+/* The same for the start times of a series that is good, or not. */
+static void starts_close_up(struct batch *batch, const struct rw_series *series, uint32_t to,
+			    bool is_good, struct settled_starts *settled)
+{
+	uint32_t end = series->row + series->nrows;
+	for (; settled->seen < batch->nstarts; settled->seen++) {
+		struct batch_start start = batch->starts[settled->seen];
+		if (start.row >= end)
+			return;
+		start.row -= series->row - to;
+		if (is_good)
+			batch->starts[settled->kept++] = start;
+	}
+}
+
 int rw_group_settle(struct rw_decoder *decoder)
 {
 	uint32_t n = decoder->ngroup;
 	uint32_t to = n > 0 ? decoder->group[0].row : decoder->batch->nrows;
+	struct settled_starts settled = starts_before(decoder->batch, to);
 	decoder->ngroup = 0;
 	if (decoder->batch->nrows > RW_ROWS_MAX)
 		return too_many_rows(decoder);
@@ -392,9 +424,11 @@ int rw_group_settle(struct rw_decoder *decoder)
 			if (status)
 				return status;
 		}
+		starts_close_up(decoder->batch, series, to, is_good, &settled);
 		if (is_good)
 			to += series->nrows;
 	}
+	decoder->batch->nstarts = settled.kept;
 	decoder->batch->nrows = to;
 	return 0;
 }

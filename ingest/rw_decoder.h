@@ -131,8 +131,10 @@ int rw_labels_check(const struct rw_pairs *pairs, bool needs_name, struct labels
 int rw_histogram_add(struct rw_decoder *decoder, struct rw_series *series, struct slice message);
 int rw_exemplar_add(struct rw_decoder *decoder, struct rw_series *series,
 		    const struct rw_pairs *pairs);
-/* A sample written in another way than all known senders do. */
-int rw_sample_parse(struct slice message, struct batch_row *row);
+/*
+ * A sample written in another way, or with a start time (0: none). ERR_CORRUPT.
+ */
+int rw_sample_parse(struct slice message, struct batch_row *row, int64_t *start_ms);
 int rw_rows_grow(struct rw_decoder *decoder);
 
 static inline uint32_t rw_offset(const struct rw_decoder *decoder, const void *at)
@@ -156,7 +158,7 @@ static inline struct rw_series *rw_series_begin(struct rw_decoder *decoder, uint
 }
 
 /*
- * Sample{1: value, 2: timestamp}. The usual form, both fields in order and a time of six bytes
+ * Sample{1: value, 2: timestamp, in 2.0 3: start_timestamp}. The usual form, both fields in order and a time of six bytes
  * (1971 to 2109), is read without a loop; the value's bits are carried, never computed with.
  */
 static inline int rw_sample_add(struct rw_decoder *decoder, struct slice message)
@@ -184,8 +186,12 @@ static inline int rw_sample_add(struct rw_decoder *decoder, struct slice message
 			return 0;
 		}
 	}
-	if (rw_sample_parse(message, row) < 0)
+	int64_t start_ms;
+	if (rw_sample_parse(message, row, &start_ms) < 0)
 		return rw_corrupt(decoder, "sample");
+	if (start_ms && batch->protocol == BATCH_REMOTE_WRITE_2 &&
+	    batch_start_add(batch, batch->nrows, start_ms))
+		return rw_no_memory(decoder);
 	batch->nrows++;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * Remote-write 2.0: io.prometheus.write.v2.Request, in which labels are references into one table
  * of strings. Source: the specification 2.0-rc.4; created_timestamp of rc.3 (field 6 of a series)
- * and start timestamps are passed over.
+ * is passed over.
  */
 #include <stdlib.h>
 

@@ -40,6 +40,43 @@ START_TEST(rows_are_counted_by_what_became_of_them)
 }
 END_TEST
 
+static size_t starts_after_feeding(bool start_times)
+{
+	struct harness own;
+	struct engine_options options;
+	uint32_t nrows;
+	size_t n = 0;
+	harness_options(&options);
+	options.warm = true;
+	options.start_times = start_times;
+	harness_start(&own, &options);
+	harness_load(&own, "groups: [{name: g, rules: [{record: r, expr: x}]}]");
+	harness_time(&own, 1000);
+	struct batch *batch = harness_batch("a", 1000, "x{i=\"0\"} 1; nobody 1; x{i=\"2\"} 1");
+	for (uint32_t row = 0; row < 3; row++)
+		ck_assert_int_eq(batch_start_add(batch, row, 990000 + row), 0);
+	engine_batch(own.engine, batch);
+	struct window *const *starts = store_starts(engine_store(own.engine), &nrows);
+	for (uint32_t row = 0; row < nrows; row++) {
+		struct window_view view;
+		if (!starts[row])
+			continue;
+		window_range(starts[row], 0, 1000000, &view);
+		ck_assert_uint_eq(view.n, 1);
+		ck_assert_double_eq(view.values[0], n == 0 ? 990000 : 990002);
+		n++;
+	}
+	harness_stop(&own);
+	return n;
+}
+
+START_TEST(start_times_are_kept_when_wanted)
+{
+	ck_assert_uint_eq(starts_after_feeding(true), 2);
+	ck_assert_uint_eq(starts_after_feeding(false), 0);
+}
+END_TEST
+
 START_TEST(sample_older_than_anybody_asks_for_is_late)
 {
 	harness_feed(&h, 1000, "x 1");
@@ -210,6 +247,7 @@ static Suite *intake_suite(void)
 	TCase *tc = tcase_create("intake");
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_test(tc, rows_are_counted_by_what_became_of_them);
+	tcase_add_test(tc, start_times_are_kept_when_wanted);
 	tcase_add_test(tc, sample_older_than_anybody_asks_for_is_late);
 	tcase_add_test(tc, complaints_are_only_a_few);
 	tcase_add_test(tc, two_series_with_one_key_stay_two);

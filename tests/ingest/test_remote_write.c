@@ -785,10 +785,10 @@ START_TEST(version_2_reads_references)
 END_TEST
 
 /*
- * created_timestamp of 2.0-rc.3 is field 6 of the series, start_timestamp of rc.4 field 3 of the
- * sample.
+ * start_timestamp of rc.4 is field 3 of the sample; created_timestamp of 2.0-rc.3, field 6 of the
+ * series, is passed over.
  */
-START_TEST(version_2_passes_over_both_kinds_of_start_times)
+START_TEST(version_2_reads_start_times)
 {
 	struct buf sample;
 	buf_init(&sample);
@@ -802,7 +802,42 @@ START_TEST(version_2_passes_over_both_kinds_of_start_times)
 	ck_assert_int_eq(harness_decode_v2(&h), 0);
 	ck_assert_uint_eq(h.batch->nrows, 1);
 	assert_row(0, "up", 1, TS);
+	ck_assert_uint_eq(h.batch->nstarts, 1);
+	ck_assert_uint_eq(h.batch->starts[0].row, 0);
+	ck_assert_int_eq(h.batch->starts[0].start_ms, TS - 1000);
 	buf_fini(&sample);
+}
+END_TEST
+
+static void series_with_start(const char *name, int64_t start_ms)
+{
+	struct buf sample;
+	buf_init(&sample);
+	enc_refs(&h.series, &h.symbols, (const char *[]){ "__name__", name, NULL });
+	enc_double(&sample, 1, 1);
+	enc_uint(&sample, 2, TS);
+	if (start_ms)
+		enc_uint(&sample, 3, (uint64_t)start_ms);
+	enc_message(&h.series, 2, &sample);
+	harness_series_end_v2(&h);
+	buf_fini(&sample);
+}
+
+START_TEST(version_2_start_times_stay_with_their_rows)
+{
+	series_with_start("a", 0);
+	series_with_start("", 1); /* rejected */
+	series_with_start("b", 2);
+	series_with_start("", 0); /* rejected */
+	series_with_start("c", 3);
+	ck_assert_int_eq(harness_decode_v2(&h), 0);
+	ck_assert_uint_eq(h.batch->outcome.invalid, 2);
+	ck_assert_uint_eq(h.batch->nrows, 3);
+	ck_assert_uint_eq(h.batch->nstarts, 2);
+	ck_assert_uint_eq(h.batch->starts[0].row, 1);
+	ck_assert_int_eq(h.batch->starts[0].start_ms, 2);
+	ck_assert_uint_eq(h.batch->starts[1].row, 2);
+	ck_assert_int_eq(h.batch->starts[1].start_ms, 3);
 }
 END_TEST
 
@@ -1036,7 +1071,8 @@ static Suite *remote_write_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, version_2_reads_references);
-	tcase_add_test(tcase, version_2_passes_over_both_kinds_of_start_times);
+	tcase_add_test(tcase, version_2_reads_start_times);
+	tcase_add_test(tcase, version_2_start_times_stay_with_their_rows);
 	tcase_add_test(tcase, version_2_wants_the_empty_symbol_first);
 	tcase_add_test(tcase, version_2_takes_any_order_and_packing);
 	tcase_add_test(tcase, version_2_checks_references);

@@ -39,6 +39,50 @@ START_TEST(store_drops_what_nobody_demands)
 }
 END_TEST
 
+static const struct window *starts_of(const struct series *series)
+{
+	uint32_t n;
+	struct window *const *starts = store_starts(store, &n);
+	return series->row < n ? starts[series->row] : NULL;
+}
+
+START_TEST(start_times_stay_as_long_as_their_samples)
+{
+	int64_t due_ms = T0;
+	struct selector *up = selector_of(store, "{__name__=\"up\"}");
+	ck_assert_int_eq(selector_reader_add(up, &due_ms, 60000), 0);
+	feed(store, "{__name__=\"up\",job=\"x\"}", T0, 1);
+	feed(store, "{__name__=\"up\",job=\"y\"}", T0, 1);
+	struct series *x = series_of(store, "{__name__=\"up\",job=\"x\"}");
+	struct series *y = series_of(store, "{__name__=\"up\",job=\"y\"}");
+	for (int i = 0; i < 100; i++) {
+		due_ms = T0 + i * 10000;
+		store_time_set(store, due_ms);
+		store_append_series(store, x, 1, due_ms, bits_of(i));
+		store_append_series(store, y, 1, due_ms, bits_of(i));
+		ck_assert_int_eq(store_start_add(store, x, due_ms, due_ms - 1), 0);
+	}
+	ck_assert_ptr_null(starts_of(y));
+	/* What no double can hold is none. */
+	ck_assert_int_eq(store_start_add(store, y, due_ms, INT64_MIN), 0);
+	ck_assert_ptr_null(starts_of(y));
+	uint64_t bits;
+	ck_assert(window_get(starts_of(x), due_ms, &bits));
+	ck_assert_uint_eq(bits, bits_of((double)(due_ms - 1)));
+	sweep_all(store);
+	/* As far back as the reader looks, and some room. */
+	ck_assert_uint_le(starts_of(x)->n, 16);
+	uint32_t row = x->row, n;
+	due_ms += 3600000;
+	store_time_set(store, due_ms);
+	sweep_all(store);
+	ck_assert_uint_eq(stats().series, 0);
+	ck_assert_ptr_null(store_starts(store, &n)[row]);
+	selector_reader_remove(up, &due_ms, 60000);
+	store_selector_unref(store, up);
+}
+END_TEST
+
 START_TEST(store_keeps_what_a_selector_wants)
 {
 	struct selector *up = selector_of(store, "{__name__=\"up\"}");
@@ -833,6 +877,7 @@ static Suite *store_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, store_drops_what_nobody_demands);
+	tcase_add_test(tcase, start_times_stay_as_long_as_their_samples);
 	tcase_add_test(tcase, store_keeps_what_a_selector_wants);
 	tcase_add_test(tcase, store_asks_again_when_a_selector_comes);
 	tcase_add_test(tcase, store_evicts_ignored_keys);
