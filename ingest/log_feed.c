@@ -34,8 +34,34 @@ struct log_feed *log_feed_new(const struct hash_key *key)
 
 /* Sets. */
 
+static void work_fini(struct log_work *work)
+{
+	prefilter_hits_fini(&work->hits);
+	free(work->findings);
+	free(work->counted);
+	free(work->touched);
+	*work = (struct log_work){ .nfindings = 0 };
+}
+
+static int work_init(struct log_work *work, uint32_t nextractors)
+{
+	size_t n = nextractors ? nextractors : 1;
+
+	*work = (struct log_work){ .findings = calloc(n, sizeof(*work->findings)),
+				   .counted = calloc(n, sizeof(*work->counted)),
+				   .touched = calloc(n, sizeof(*work->touched)) };
+	if (work->findings && work->counted && work->touched &&
+	    prefilter_hits_init(&work->hits, nextractors) == 0)
+		return 0;
+	work_fini(work);
+	return ERR_NOMEM;
+}
+
+/* What feeds counted goes to the extractors. */
 static void counted_settle(struct log_feed *feed)
 {
+	struct log_work *work = &feed->work;
+
 	for (uint32_t i = 0, left = feed->nstreams; left > 0; i++) {
 		if (!feed->streams[i])
 			continue;
@@ -43,10 +69,13 @@ static void counted_settle(struct log_feed *feed)
 		if (feed->streams[i]->nlines)
 			log_stream_settle(feed, feed->streams[i]);
 	}
-	for (uint32_t i = 0; feed->set && i < feed->set->n; i++)
-		extractor_state_count(feed->set->extractors[i].state, &feed->counted[i]);
-	if (feed->set)
-		memset(feed->counted, 0, feed->set->n * sizeof(*feed->counted));
+	for (uint32_t i = 0; i < work->ntouched; i++) {
+		struct extractor_counters *counted = &work->counted[work->touched[i]];
+
+		extractor_state_count(feed->set->extractors[work->touched[i]].state, counted);
+		*counted = (struct extractor_counters){ 0 };
+	}
+	work->ntouched = 0;
 }
 
 static void set_drop(struct log_feed *feed)
@@ -57,38 +86,21 @@ static void set_drop(struct log_feed *feed)
 	log_derived_drop_all(feed);
 	extractor_set_unref(feed->set);
 	feed->set = NULL;
-	prefilter_hits_fini(&feed->hits);
-	free(feed->findings);
-	free(feed->counted);
-	feed->findings = NULL;
-	feed->counted = NULL;
+	work_fini(&feed->work);
 }
 
 int log_feed_use(struct log_feed *feed, struct extractor_set *set)
 {
-	struct prefilter_hits hits = { .n = 0 };
-	struct log_finding *findings = NULL;
-	struct extractor_counters *counted = NULL;
+	struct log_work work = { .nfindings = 0 };
 
-	if (set) {
-		size_t n = set->n ? set->n : 1;
-
-		findings = calloc(n, sizeof(*findings));
-		counted = calloc(n, sizeof(*counted));
-		if (!findings || !counted || prefilter_hits_init(&hits, set->n)) {
-			free(findings);
-			free(counted);
-			return ERR_NOMEM;
-		}
-	}
+	if (set && work_init(&work, set->n))
+		return ERR_NOMEM;
 	set_drop(feed);
 	/* Rows that gathered are complete in themselves; no row is at hand any more. */
 	feed->flush++;
 	feed->generation++;
 	feed->set = set ? extractor_set_ref(set) : NULL;
-	feed->hits = hits;
-	feed->findings = findings;
-	feed->counted = counted;
+	feed->work = work;
 	return 0;
 }
 
@@ -140,7 +152,7 @@ static int extractor_run(struct log_feed *feed, struct log_stream *stream, uint3
 {
 	uint32_t id = stream->ids[place];
 	const struct extractor *extractor = &feed->set->extractors[id];
-	struct extractor_counters *counted = &feed->counted[id];
+	struct extractor_counters *counted = &feed->work.counted[id];
 	struct log_derived **one = &stream->derived[place];
 	struct log_output output;
 	struct log_derived *derived;
@@ -163,7 +175,8 @@ static int extractor_run(struct log_feed *feed, struct log_stream *stream, uint3
 		if (is_one)
 			*one = derived;
 	}
-	feed->findings[feed->nfindings++] = (struct log_finding){ id, derived, output.value };
+	feed->work.findings[feed->work.nfindings++] =
+		(struct log_finding){ id, derived, output.value };
 	return 0;
 }
 
@@ -182,7 +195,7 @@ static uint32_t place_find(const struct log_stream *stream, uint32_t id)
 	return low;
 }
 
-/* Fills feed->findings. */
+/* Fills feed->work.findings. */
 static int line_run(struct log_feed *feed, struct log_stream *stream, struct slice line,
 		    size_t nmetadata)
 {
@@ -190,16 +203,16 @@ static int line_run(struct log_feed *feed, struct log_stream *stream, struct sli
 	uint32_t n = asks ? stream->nalways : stream->nids;
 	int err = 0;
 
-	feed->nfindings = 0;
+	feed->work.nfindings = 0;
 	for (uint32_t i = 0; !err && i < n; i++)
 		err = extractor_run(feed, stream, asks ? stream->always[i] : i, nmetadata);
 	if (err || !asks)
 		return err;
-	prefilter_scan(feed->set->prefilter, line, &feed->hits);
-	for (uint32_t i = 0; !err && i < feed->hits.n; i++) {
-		uint32_t place = place_find(stream, feed->hits.ids[i]);
+	prefilter_scan(feed->set->prefilter, line, &feed->work.hits);
+	for (uint32_t i = 0; !err && i < feed->work.hits.n; i++) {
+		uint32_t place = place_find(stream, feed->work.hits.ids[i]);
 
-		if (place < stream->nids && stream->ids[place] == feed->hits.ids[i])
+		if (place < stream->nids && stream->ids[place] == feed->work.hits.ids[i])
 			err = extractor_run(feed, stream, place, nmetadata);
 	}
 	return err;
@@ -301,9 +314,9 @@ static void line_apply(struct log_feed *feed, struct slice line, int64_t ts_ms)
 {
 	struct log_example shared = { .len = 0 };
 
-	for (uint32_t i = 0; i < feed->nfindings; i++) {
-		const struct log_finding *finding = &feed->findings[i];
-		struct extractor_counters *counted = &feed->counted[finding->extractor];
+	for (uint32_t i = 0; i < feed->work.nfindings; i++) {
+		const struct log_finding *finding = &feed->work.findings[i];
+		struct extractor_counters *counted = &feed->work.counted[finding->extractor];
 
 		if (!finding->derived) {
 			counted->limited++;
@@ -337,7 +350,7 @@ static int line_take(struct log_feed *feed, struct log_stream *stream,
 	int err = line_run(feed, stream, line, entry->nmetadata);
 
 	if (!err)
-		err = rows_reserve(feed, feed->nfindings);
+		err = rows_reserve(feed, feed->work.nfindings);
 	if (err)
 		return err;
 	line_apply(feed, line, to_ms(entry->ts_ns));

@@ -63,12 +63,22 @@ struct log_finding {
 	double value;
 };
 
+/* Room for what the extractors of a set have to say: one of each for each extractor. */
+struct log_work {
+	struct prefilter_hits hits;
+	struct log_finding *findings; /* of the line under way */
+	uint32_t nfindings;
+	struct extractor_counters *counted; /* since the last flush */
+	uint32_t *touched;		    /* which of these are not all zero */
+	uint32_t ntouched;
+};
+
 struct log_feed {
 	struct hash_key key;
 	struct extractor_set *set; /* NULL: none */
 	uint64_t generation;
+	struct log_work work;
 	struct log_scratch *scratch;
-	struct prefilter_hits hits;
 
 	struct log_stream **buckets;
 	struct log_stream **streams;
@@ -85,10 +95,7 @@ struct log_feed {
 	uint32_t nexamples, examples_cap;
 	struct buf texts;
 
-	struct log_finding *findings; /* one for each extractor */
-	uint32_t nfindings;
-	struct extractor_counters *counted; /* by extractor, since the last flush */
-	struct buf name;		    /* of a series in the making */
+	struct buf name; /* of a series in the making */
 	struct log_feed_counters counters;
 };
 

@@ -7,9 +7,15 @@
 
 void log_stream_settle(struct log_feed *feed, struct log_stream *stream)
 {
-	if (stream->generation == feed->generation) {
-		for (uint32_t i = 0; stream->nlines && i < stream->nids; i++)
-			feed->counted[stream->ids[i]].seen += stream->nlines;
+	struct log_work *work = &feed->work;
+	bool is_resolved = stream->generation == feed->generation && stream->nlines > 0;
+
+	for (uint32_t i = 0; is_resolved && i < stream->nids; i++) {
+		uint32_t id = stream->ids[i];
+
+		if (work->counted[id].seen == 0)
+			work->touched[work->ntouched++] = id;
+		work->counted[id].seen += stream->nlines;
 	}
 	stream->nlines = 0;
 }
