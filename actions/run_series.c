@@ -71,21 +71,25 @@ void step_values_take(struct run_step *step)
 
 /* ---- labels ---- */
 
-static const char *const own_names[] = { METRIC_NAME, "runbook", "result", "step", "key" };
+/* Ours, and what a label of the target is called that has one of these names. */
+static const struct {
+	struct slice name, exported;
+} own_names[] = { { SLICE("runbook"), SLICE("exported_runbook") },
+		  { SLICE("result"), SLICE("exported_result") },
+		  { SLICE("step"), SLICE("exported_step") },
+		  { SLICE("key"), SLICE("exported_key") } };
 
+/* The builder borrows names and values. */
 static void target_add(struct labels_builder *builder, const struct labels *target)
 {
 	for (size_t i = 0; target && i < labels_count(target); i++) {
 		struct label label = labels_at(target, i);
-		char name[32];
-		bool is_own = false;
 
 		for (size_t k = 0; k < sizeof(own_names) / sizeof(own_names[0]); k++)
-			is_own = is_own || slice_is(label.name, own_names[k]);
-		if (is_own) {
-			snprintf(name, sizeof(name), "exported_" SLICE_FMT, SLICE_ARG(label.name));
-			label.name = slice_from(name);
-		}
+			if (slice_is_equal(label.name, own_names[k].name)) {
+				label.name = own_names[k].exported;
+				break;
+			}
 		labels_builder_set(builder, label.name, label.value);
 	}
 }
