@@ -106,13 +106,17 @@ static int labels_make(struct log_feed *feed, const struct extractor *extractor,
 		buf_fini(text);
 		return ERR_NOMEM;
 	}
+	size_t n = 0;
+
 	for (uint32_t i = 0; i < output->nlabels; i++) {
-		pairs[i].name = fit(output->labels[i].name, LOG_KEY_MAX, text);
-		pairs[i].value = fit(output->labels[i].value, VALUE_MAX, text);
+		/* A sender may have called a stream's label that. */
+		if (slice_is(output->labels[i].name, METRIC_NAME))
+			continue;
+		pairs[n].name = fit(output->labels[i].name, LOG_KEY_MAX, text);
+		pairs[n++].value = fit(output->labels[i].value, VALUE_MAX, text);
 	}
-	pairs[output->nlabels] =
-		(struct label){ SLICE(METRIC_NAME), slice_from(extractor->state->name) };
-	return labels_new(pairs, output->nlabels + 1, out, &why);
+	pairs[n++] = (struct label){ SLICE(METRIC_NAME), slice_from(extractor->state->name) };
+	return labels_new(pairs, n, out, &why);
 }
 
 static int derived_new(struct log_feed *feed, uint32_t id, struct hash128 key,

@@ -221,13 +221,21 @@ static bool parsed_name(struct log_scratch *scratch, struct slice *name, uint32_
 	return false;
 }
 
+/* Names that mean something to us: not for lines to choose. */
+static bool is_reserved(struct slice name)
+{
+	return slice_has_prefix(name, SLICE("__")) &&
+	       (slice_is(name, METRIC_NAME) || slice_is(name, ERROR_LABEL) ||
+		slice_is(name, ERROR_DETAILS_LABEL));
+}
+
 void log_label_parsed(struct log_scratch *scratch, struct slice name, struct slice value)
 {
 	uint32_t print;
 
 	if (!scratch->has_labels)
 		log_labels_begin(scratch);
-	if (!value.len || !parsed_name(scratch, &name, &print))
+	if (!value.len || is_reserved(name) || !parsed_name(scratch, &name, &print))
 		return;
 	struct log_known_label *label = log_label_find(scratch, name, print);
 

@@ -68,6 +68,8 @@ int log_needs(const struct log_compiler *compiler, struct slice name)
 
 	if (!need.name.ptr)
 		return ERR_NOMEM;
+	if (slice_is(name, METRIC_NAME))
+		return 0; /* lines have none */
 	if (slice_is(name, ERROR_LABEL) || slice_is(name, ERROR_DETAILS_LABEL)) {
 		pipeline->sees_error = pipeline->sees_error || slice_is(name, ERROR_LABEL);
 		return 0;

@@ -175,6 +175,8 @@ static void step_label_format(const struct log_step *step, struct log_scratch *s
 				return;
 		} else {
 			value = log_label_get(scratch, item->source, item->source_print);
+			if (!value.len)
+				continue; /* nothing to rename */
 		}
 		log_label_set(scratch, item->name, value);
 		if (!item->template && !slice_is_equal(item->source, item->name))

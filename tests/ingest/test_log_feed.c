@@ -233,6 +233,22 @@ START_TEST(streams_are_matched_by_their_labels)
 }
 END_TEST
 
+START_TEST(name_is_not_the_sender_s)
+{
+	struct label pairs[] = { { SLICE(METRIC_NAME), SLICE("up") }, { SLICE("a"), SLICE("b") } };
+	struct labels *labels;
+
+	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
+	rule("count_over_time(logs{a=\"b\"} |= \"x\" [1m])");
+	use();
+	ck_assert_int_eq(line_at(labels, SLICE("x"), T0), 0);
+	ck_assert_str_eq(flushed(), "sum 0 1 {a=\"b\"}\n");
+	ck_assert(slice_is(labels_get(batch->births[0].labels, SLICE(METRIC_NAME)),
+			   plan->logs[0].name));
+	labels_unref(labels);
+}
+END_TEST
+
 START_TEST(metadata_is_seen)
 {
 	struct label metadata[] = { { SLICE("pod"), SLICE("p1") } };
@@ -550,6 +566,7 @@ static Suite *feed_suite(void)
 	tcase_add_test(tcase, extremes_and_events_have_their_kinds);
 	tcase_add_test(tcase, times_are_rounded_up);
 	tcase_add_test(tcase, streams_are_matched_by_their_labels);
+	tcase_add_test(tcase, name_is_not_the_sender_s);
 	tcase_add_test(tcase, metadata_is_seen);
 	tcase_add_loop_test(tcase, many_rules_are_told_apart, 1, 40);
 	tcase_add_test(tcase, errors_are_counted_by_kind);
