@@ -441,12 +441,21 @@ struct profile_fetch_stats profile_fetcher_stats(const struct profile_fetcher *f
 
 /* ---- at once ---- */
 
+/* Go's profiles of a heap, whatever their address is called, hold both of its types. */
+static bool is_heap(enum profile_kind kind)
+{
+	return kind == PROFILE_KIND_HEAP_INUSE || kind == PROFILE_KIND_HEAP_ALLOC;
+}
+
 static bool is_meant(const struct target *target, const struct matcher *matchers, size_t n,
 		     struct slice type)
 {
-	return matchers_is_match(matchers, n, target->labels) &&
-	       (type.len == 0 || (profile_kind_of(type) != PROFILE_KIND_NONE &&
-				  profile_kind_of(type) == target->hint));
+	enum profile_kind kind = profile_kind_of(type);
+
+	if (!matchers_is_match(matchers, n, target->labels))
+		return false;
+	return type.len == 0 || (is_heap(kind) && is_heap(target->hint)) ||
+	       (kind != PROFILE_KIND_NONE && kind == target->hint);
 }
 
 int profile_fetch_now(struct profile_fetcher *fetcher, const struct matcher *matchers, size_t n,

@@ -147,7 +147,7 @@ static char urls[TARGETS][100];
 static void configure(size_t n, int64_t interval_ms, int64_t timeout_ms)
 {
 	for (size_t i = 0; i < n; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof(name), "t%zu", i);
 		const struct label pairs[] = { { SLICE("job"), SLICE("test") },
