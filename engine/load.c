@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "rules/log_bucket.h"
 
 /* ---- life ---- */
 
@@ -291,20 +290,14 @@ static int (*const stages[])(struct engine *engine, struct generation *young, in
 static void buckets_set(struct engine *engine, const struct generation *generation)
 {
 	const struct plan *plan = generation->set->plan;
-	int64_t *widths_ms = plan->nlogs ? malloc(plan->nlogs * sizeof(*widths_ms)) : NULL;
-	if (widths_ms)
-		log_bucket_widths(generation->set, widths_ms);
 	for (uint32_t i = 0; i < plan->nlogs; i++) {
-		struct selector *selector =
-			binding_selector(generation->binding, plan->logs[i].selector);
-		/* Without memory to tell, nothing is known of it. */
-		int64_t width_ms = widths_ms ? widths_ms[i] : 1;
-		if (!buckets_serve(selector->bucket_ms, width_ms) &&
+		const struct plan_log *log = &plan->logs[i];
+		struct selector *selector = binding_selector(generation->binding, log->selector);
+		if (!buckets_serve(selector->bucket_ms, log->bucket_ms) &&
 		    engine->now_ms > selector->covered_since_ms)
 			selector->covered_since_ms = engine->now_ms;
-		selector->bucket_ms = width_ms;
+		selector->bucket_ms = log->bucket_ms;
 	}
-	free(widths_ms);
 }
 
 /* Before the first time is told nothing is covered yet: restore_time() comes here then. */

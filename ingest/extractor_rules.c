@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "rules/log_bucket.h"
 
 static const enum log_value values[] = { [PLAN_LOG_LINES] = LOG_VALUE_COUNT,
 					 [PLAN_LOG_BYTES] = LOG_VALUE_BYTES,
@@ -13,7 +12,7 @@ static const enum window_kind kinds[] = { [PLAN_LOG_SUM] = WINDOW_SUM,
 					  [PLAN_LOG_MAX] = WINDOW_MAX,
 					  [PLAN_LOG_EVENTS] = WINDOW_EVENTS };
 
-static struct extractor_spec spec_of(const struct plan_log *log, int64_t bucket_ms)
+static struct extractor_spec spec_of(const struct plan_log *log)
 {
 	return (struct extractor_spec){ .name = slice_from(log->name),
 					.matchers = log->matchers,
@@ -25,7 +24,7 @@ static struct extractor_spec spec_of(const struct plan_log *log, int64_t bucket_
 							.names = log->labels.items,
 							.n = log->labels.n },
 					.kind = (uint8_t)kinds[log->window],
-					.bucket_ms = bucket_ms };
+					.bucket_ms = log->bucket_ms };
 }
 
 int extractor_set_of_rules(const struct rule_set *rules, const struct extractor_options *options,
@@ -34,15 +33,13 @@ int extractor_set_of_rules(const struct rule_set *rules, const struct extractor_
 {
 	const struct plan *plan = rules->plan;
 	struct extractor_spec *specs = calloc(plan->nlogs + 1, sizeof(*specs));
-	int64_t *widths_ms = calloc(plan->nlogs + 1, sizeof(*widths_ms));
 	uint32_t bad = UINT32_MAX;
 	size_t errors = diags->errors;
 	int code = ERR_NOMEM;
 
-	if (specs && widths_ms) {
-		log_bucket_widths(rules, widths_ms);
+	if (specs) {
 		for (uint32_t i = 0; i < plan->nlogs; i++)
-			specs[i] = spec_of(&plan->logs[i], widths_ms[i]);
+			specs[i] = spec_of(&plan->logs[i]);
 		code = extractor_set_new(specs, plan->nlogs, options, before, diags, &bad, out);
 	}
 	if (code && code != ERR_NOMEM)
@@ -50,6 +47,5 @@ int extractor_set_of_rules(const struct rule_set *rules, const struct extractor_
 			 NULL, "log selector \"%.300s\" cannot be run: %s",
 			 bad < plan->nlogs ? plan->logs[bad].name : "", error_text(code));
 	free(specs);
-	free(widths_ms);
 	return code;
 }

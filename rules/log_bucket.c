@@ -38,37 +38,37 @@ static int64_t bounded(int64_t width_ms)
 }
 
 /* All nodes of an expression, which is evaluated at multiples of grid_ms. */
-static void add_nodes(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t grid_ms,
-		      int64_t *widths_ms)
+static void add_nodes(struct plan *plan, const uint32_t *order, uint32_t n, int64_t grid_ms)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		const struct plan_node *node = plan->nodes[order[i]];
 		if (!plan_node_is_leaf(node) || node->log == 0)
 			continue;
-		int64_t *width_ms = &widths_ms[node->log - 1];
+		int64_t *width_ms = &plan->logs[node->log - 1].bucket_ms;
 		*width_ms = common_divisor(*width_ms, grid_of(plan, node, grid_ms));
 		*width_ms = common_divisor(*width_ms, node->range_ms);
 		*width_ms = common_divisor(*width_ms, node->offset_ms);
 	}
 }
 
-static void add_group(const struct plan *plan, const struct rule_group *group, int64_t *widths_ms)
+static void add_group(struct plan *plan, const struct rule_group *group)
 {
 	int64_t grid_ms = common_divisor(group->interval_ms, group->query_offset_ms);
 	for (uint32_t i = 0; i < group->nrules; i++)
-		add_nodes(plan, group->rules[i].order, group->rules[i].norder, grid_ms, widths_ms);
+		add_nodes(plan, group->rules[i].order, group->rules[i].norder, grid_ms);
 }
 
-void log_bucket_widths(const struct rule_set *set, int64_t *widths_ms)
+void log_buckets_set(struct rule_set *set)
 {
-	const struct plan *plan = set->plan;
-	for (uint32_t i = 0; i < plan->nlogs; i++)
-		widths_ms[i] = 0;
+	struct plan *plan = set->plan;
+	if (plan->nlogs == 0)
+		return;
 	for (uint32_t i = 0; i < set->ngroups; i++)
-		add_group(plan, &set->groups[i], widths_ms);
+		add_group(plan, &set->groups[i]);
 	for (uint32_t i = 0; i < set->ndemands; i++)
-		add_nodes(plan, set->demands[i].order, set->demands[i].norder, LOG_BUCKET_MS_ASKED,
-			  widths_ms);
-	for (uint32_t i = 0; i < plan->nlogs; i++)
-		widths_ms[i] = plan->logs[i].window == PLAN_LOG_EVENTS ? 0 : bounded(widths_ms[i]);
+		add_nodes(plan, set->demands[i].order, set->demands[i].norder, LOG_BUCKET_MS_ASKED);
+	for (uint32_t i = 0; i < plan->nlogs; i++) {
+		struct plan_log *log = &plan->logs[i];
+		log->bucket_ms = log->window == PLAN_LOG_EVENTS ? 0 : bounded(log->bucket_ms);
+	}
 }

@@ -25,9 +25,9 @@
 #define LOG_BUCKET_MS_ASKED 1000
 
 /*
- * The width of each of set->plan->logs, for all rules that read it; 0 for those of events, which
- * have no buckets. widths_ms has room for plan->nlogs.
+ * Sets bucket_ms of set->plan->logs, for all who read them; 0 for those of events, which have no
+ * buckets. When the set is complete: rule_set_load() does it.
  */
-void log_bucket_widths(const struct rule_set *set, int64_t *widths_ms);
+void log_buckets_set(struct rule_set *set);
 
 #endif

@@ -98,6 +98,7 @@ struct plan_log {
 	enum plan_log_keep keep;
 	struct names labels; /* sorted, unique */
 	uint32_t selector;   /* index into plan->selectors: {__name__="…"} */
+	int64_t bucket_ms;   /* width of its buckets for the rules of a set; 0: events, or no set */
 };
 
 #define PLAN_LOG_NAME_MAX 4096

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "rules/label_refs.h"
+#include "rules/log_bucket.h"
 
 /* Bytes of annotations that are kept of one alert, so that they fit into a label set. */
 #define ANNOTATIONS_BYTES_MAX (LABELS_BYTES_MAX - 1024)
@@ -230,7 +231,11 @@ static int finish(struct rule_set *set, const struct rule_set_options *options,
 		for (uint32_t r = 0; r < group->nrules && !error; r++)
 			error = plan_rule(set, &group->rules[r], diags);
 	}
-	return error ? error : plan_demands(set, options, diags);
+	if (!error)
+		error = plan_demands(set, options, diags);
+	if (!error)
+		log_buckets_set(set);
+	return error;
 }
 
 /* Ends a loading: the set, or its end when there were errors. */

@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/oracle.h"
-#include "rules/log_bucket.h"
 
 #define LINES_MAX 4000
 #define STREAMS 4
@@ -69,9 +68,9 @@ static bool is_kept(const struct plan_log *log, const char *name)
 	return log->keep == PLAN_LOG_ALL || is_named == (log->keep == PLAN_LOG_BY);
 }
 
-static void extract(struct batch *batch, const struct plan_log *log, int64_t width_ms,
-		    const struct line *line)
+static void extract(struct batch *batch, const struct plan_log *log, const struct line *line)
 {
+	int64_t width_ms = log->bucket_ms;
 	static const enum window_kind kinds[] = { [PLAN_LOG_SUM] = WINDOW_SUM,
 						  [PLAN_LOG_MIN] = WINDOW_MIN,
 						  [PLAN_LOG_MAX] = WINDOW_MAX,
@@ -96,13 +95,10 @@ static void extract(struct batch *batch, const struct plan_log *log, int64_t wid
 static void feed_line(const struct line *line)
 {
 	const struct rule_set *set = engine_rules(h.engine);
-	int64_t widths_ms[64];
 	struct batch *batch = batch_new();
-	ck_assert_uint_le(set->plan->nlogs, 64);
-	log_bucket_widths(set, widths_ms);
 	for (uint32_t i = 0; i < set->plan->nlogs; i++)
 		if (stream_is_selected(&set->plan->logs[i], line->stream))
-			extract(batch, &set->plan->logs[i], widths_ms[i], line);
+			extract(batch, &set->plan->logs[i], line);
 	ck_assert_uint_lt(nlines, LINES_MAX);
 	lines[nlines++] = *line;
 	engine_batch(h.engine, batch);

@@ -17,15 +17,14 @@ static int64_t width_of_asked(const char *yaml, const char *asked)
 						  .ndemands = asked != NULL };
 	struct diag_list diags;
 	struct rule_set *set;
-	int64_t widths_ms[8];
 	diag_list_init(&diags);
 	int code = rule_set_load_text(slice_from(yaml), "r.yml", &options, &diags, &set);
 	ck_assert_msg(code == 0, "%s", diags.n ? diags.items[0].message : "");
 	ck_assert_uint_eq(set->plan->nlogs, 1);
-	log_bucket_widths(set, widths_ms);
+	int64_t width_ms = set->plan->logs[0].bucket_ms;
 	rule_set_unref(set);
 	diag_list_fini(&diags);
-	return widths_ms[0];
+	return width_ms;
 }
 
 static int64_t width_of(const char *yaml)
