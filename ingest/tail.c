@@ -729,6 +729,22 @@ static void poll_all(struct tail *tail)
 		file->dirty = true;
 }
 
+/* The next turn begins with this file; those before it come last. */
+static void files_rotate(struct tail *tail, struct tail_file *first)
+{
+	struct tail_file **link = &tail->files, **end;
+
+	while (*link && *link != first)
+		link = &(*link)->next;
+	if (!*link || *link == tail->files)
+		return;
+	for (end = link; *end;)
+		end = &(*end)->next;
+	*end = tail->files;
+	tail->files = first;
+	*link = NULL;
+}
+
 static void on_turn(void *ctx)
 {
 	struct tail *tail = ctx;
@@ -742,10 +758,17 @@ static void on_turn(void *ctx)
 		poll_all(tail);
 	if (tail->scan_due && now_ms() - tail->scanned_ms >= TAIL_SCAN_GAP_MS)
 		scan(tail);
+	int64_t until_ms = now_ms() + TAIL_TURN_MS_MAX;
+
 	for (file = tail->files; file && !full && door->is_open(door->ctx); file = next) {
 		next = file->next;
 		if (file->dirty)
 			more |= file_turn(tail, file, &full);
+		if (next && now_ms() >= until_ms) {
+			files_rotate(tail, next);
+			more = true;
+			break;
+		}
 	}
 	door->flush(door->ctx);
 	status_tell(tail);

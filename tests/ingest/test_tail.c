@@ -477,6 +477,36 @@ START_TEST(tail_gives_a_line_again_that_the_door_did_not_take)
 }
 END_TEST
 
+START_TEST(tail_gives_every_file_its_turn)
+{
+	static char text[4 * 1024 * 1024];
+	char path[160];
+
+	append(app, "");
+	append(other, "");
+	start();
+	closed = true;
+	memset(text, 'x', sizeof(text) - 1);
+	for (size_t i = 99; i < sizeof(text) - 1; i += 100)
+		text[i] = '\n';
+	/* Many that have much, and one with a line. */
+	for (int i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "%s/%02d.log", folder, i);
+		append(path, text);
+	}
+	append(other, "small\n");
+	closed = false;
+	tail_resume(tail);
+	began_ms = clock_monotonic_us() / 1000;
+	while (seen.len < 20u * 41943 * 100 + 6 &&
+	       clock_monotonic_us() / 1000 - began_ms < 3 * PATIENCE_MS)
+		run(NULL);
+	ck_assert_uint_eq(seen.len, 20u * 41943 * 100 + 6);
+	/* It did not wait for all of the others. */
+	ck_assert_uint_lt(strstr(seen.ptr, "small\n") - seen.ptr, seen.len / 2);
+}
+END_TEST
+
 START_TEST(tail_does_without_inotify)
 {
 	char rotated[140];
@@ -604,6 +634,7 @@ static Suite *tail_suite(void)
 	tcase_add_test(tcase, tail_forgets_files_that_are_gone);
 	tcase_add_test(tcase, tail_cuts_long_lines);
 	tcase_add_test(tcase, tail_gives_a_line_again_that_the_door_did_not_take);
+	tcase_add_test(tcase, tail_gives_every_file_its_turn);
 	tcase_add_test(tcase, tail_does_without_inotify);
 	tcase_add_test(tcase, tail_leaves_rotated_and_compressed_files_alone);
 	tcase_add_test(tcase, tail_takes_the_last_line_of_a_file_that_was_deleted);
