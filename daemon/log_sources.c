@@ -464,7 +464,7 @@ void log_sources_configure(struct log_sources *sources, struct config *config)
 				  log_quote(slice_from(settings->name)),
 				  log_quote(slice_from(error_text(code))));
 	}
-	if (config->logs.n && !config->data_dir)
+	if (config->logs.n && !config->data_dir && !config->storage.redis)
 		log_warn("logs",
 			 "data_dir is none: how far files were read is forgotten at a restart, which "
 			 "goes on at their ends",
