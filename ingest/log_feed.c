@@ -258,8 +258,6 @@ static uint32_t value_add(struct log_feed *feed, struct log_derived *derived, do
 {
 	const struct extractor *extractor = &feed->set->extractors[derived->extractor];
 
-	if (derived->flush != feed->flush)
-		derived->nexamples = 0;
 	if (extractor->kind != WINDOW_EVENTS) {
 		ts_ms = bucket_end(ts_ms, extractor->bucket_ms);
 		struct log_row *row = &feed->rows[derived->row];
@@ -281,6 +279,11 @@ static uint32_t value_add(struct log_feed *feed, struct log_derived *derived, do
 static void example_add(struct log_feed *feed, struct log_derived *derived, uint32_t row,
 			struct slice line, int64_t ts_ms, struct log_example *shared)
 {
+	/* By the lines' own time, so that the same lines give the same examples. */
+	if (ts_ms - derived->examples_ms >= 1000 || ts_ms < derived->examples_ms) {
+		derived->examples_ms = ts_ms;
+		derived->nexamples = 0;
+	}
 	if (derived->nexamples == LOG_FEED_EXAMPLES_MAX)
 		return;
 	if (feed->nexamples == feed->examples_cap) {

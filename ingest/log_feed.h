@@ -16,7 +16,7 @@
 #define LOG_LINE_MAX (256u * 1024) /* bytes; what is longer is cut, and counted */
 #define LOG_FEED_ROWS_MAX 10000	   /* that gather; then log_feed_line() wants a flush first */
 #define LOG_FEED_STREAMS_MAX 16384 /* remembered; the ones not seen for longest are forgotten */
-#define LOG_FEED_EXAMPLES_MAX 3	   /* lines kept of each derived series and flush */
+#define LOG_FEED_EXAMPLES_MAX 3	   /* lines kept of each derived series and second */
 
 struct log_feed;
 struct log_stream;

@@ -22,7 +22,8 @@ struct log_derived {
 	struct hash128 series; /* what the extractor's list of series knows it by */
 	int64_t used_us;       /* by the clock, at the last flush that had a line of it */
 	uint32_t flush, row;   /* the row at hand, if it was made since the last flush */
-	uint32_t nexamples;    /* since that flush */
+	int64_t examples_ms;   /* when the second began in which the examples were counted */
+	uint32_t nexamples;
 	bool is_used;
 	struct log_derived *next; /* in its bucket */
 };

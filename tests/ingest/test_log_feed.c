@@ -495,8 +495,11 @@ START_TEST(examples_are_few_and_redacted)
 	ck_assert_uint_eq(batch->examples[LOG_FEED_EXAMPLES_MAX].row, 1);
 	ck_assert(slice_is(batch_example_line(batch, &batch->examples[LOG_FEED_EXAMPLES_MAX]),
 			   "ERR 1 password=h*** end"));
-	/* Anew after each flush. */
-	line("ERR more", 20);
+	/* Anew each second of the lines' time. */
+	line("ERR more", 1000);
+	flushed();
+	ck_assert_uint_eq(batch->nexamples, 0);
+	line("ERR more", 1001);
 	flushed();
 	ck_assert_uint_eq(batch->nexamples, 1);
 }
