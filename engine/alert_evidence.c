@@ -169,6 +169,12 @@ static int by_heat(const void *a, const void *b)
 	return x->function < y->function ? -1 : x->function > y->function;
 }
 
+/* A function that rules name, or that was hot a while ago, has series of zeroes. */
+static bool was_seen(const struct candidate *candidate)
+{
+	return candidate->ratios[0] > 0 || candidate->ratios[1] > 0;
+}
+
 static void functions_add(struct engine *engine, uint32_t expr_lset, struct evidence *evidence)
 {
 	struct candidates all = { .n = 0 };
@@ -179,7 +185,7 @@ static void functions_add(struct engine *engine, uint32_t expr_lset, struct evid
 	for (uint32_t i = 0, of_type = 0; i < all.n; i++) {
 		const struct candidate *candidate = &all.items[i];
 		of_type = i > 0 && all.items[i - 1].type == candidate->type ? of_type + 1 : 0;
-		if (of_type < EVIDENCE_PER_TYPE)
+		if (of_type < EVIDENCE_PER_TYPE && was_seen(candidate))
 			evidence_function_add(evidence,
 					      symbol_text(engine->lsets, candidate->function),
 					      symbol_text(engine->lsets, candidate->type),

@@ -95,16 +95,23 @@ struct recorder {
 static void on_record(void *ctx, struct http_request *request)
 {
 	struct recorder *recorder = ctx;
-	struct slice body = http_request_body(request);
-	struct buf frame;
+	struct slice path = http_request_path(request), query = http_request_query(request);
+	struct buf frame, target;
 
 	buf_init(&frame);
+	buf_init(&target);
+	buf_printf(&target, SLICE_FMT "%s" SLICE_FMT, SLICE_ARG(path), query.len ? "?" : "",
+		   SLICE_ARG(query));
 	buf_add_u64(&frame, (uint64_t)clock_wall_ms());
-	buf_add_sized(&frame, body);
-	bool written = buf_ok(&frame) &&
+	buf_add_sized(&frame, buf_slice(&target));
+	buf_add_sized(&frame, http_request_header(request, "Content-Type"));
+	buf_add_sized(&frame, http_request_header(request, "Content-Encoding"));
+	buf_add_sized(&frame, http_request_body(request));
+	bool written = buf_ok(&target) && buf_ok(&frame) &&
 		       fwrite(frame.ptr, 1, frame.len, recorder->file) == frame.len &&
 		       fflush(recorder->file) == 0;
 
+	buf_fini(&target);
 	buf_fini(&frame);
 	recorder->requests++;
 	http_reply(request, &(struct http_reply){ .status = written ? 204 : 503 });
@@ -132,6 +139,15 @@ static const char *text_at(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+static void tell_evidence(const json_t *evidence)
+{
+	size_t lines = json_array_size(json_object_get(evidence, "lines")),
+	       functions = json_array_size(json_object_get(evidence, "functions"));
+
+	if (lines + functions > 0)
+		say(RED, "webhook", "  evidence: %zu log lines, %zu functions", lines, functions);
+}
+
 static void on_webhook(void *ctx, struct http_request *request)
 {
 	struct slice body = http_request_body(request),
@@ -153,12 +169,14 @@ static void on_webhook(void *ctx, struct http_request *request)
 		const char *name = text_at(labels, "alertname"),
 			   *instance = text_at(labels, "instance");
 
-		if (strcmp(text_at(alert, "status"), "firing") == 0)
+		if (strcmp(text_at(alert, "status"), "firing") == 0) {
 			say(RED, "webhook", "firing: %s: %s (webhook-id " SLICE_FMT ")", name,
 			    text_at(annotations, "summary"), SLICE_ARG(id));
-		else
+			tell_evidence(json_object_get(alert, "evidence"));
+		} else {
 			say(GREEN, "webhook", "resolved: %s on %s (webhook-id " SLICE_FMT ")", name,
 			    instance, SLICE_ARG(id));
+		}
 	}
 	json_decref(root);
 	http_reply(request, &(struct http_reply){ .status = 200 });

@@ -134,9 +134,8 @@ const STEP_KINDS = { ok: "good", running: "info", waiting: "mute", skipped: "mut
 function runStep(step) {
 	const outputs = [step.output, step.errorOutput].filter(text => text.trim());
 	const head = [h(`span.dot.${STEP_KINDS[step.state] || "mute"}`), h("b", {}, step.id), " ", step.state.replace("_", " "),
-		step.finished && step.state === "ok" ? h("small", {}, `exit ${step.exit}`) : null,
 		step.started && step.finished ? h("small", {}, format.duration(step.finished - step.started)) : null,
-		step.message && step.state !== "ok" ? h("small", {}, step.message) : null,
+		step.message ? h("small", {}, step.message) : null,
 		step.undo ? h("small", {}, `undo ${step.undo.replace("_", " ")}`) : null];
 	return h("li", { "data-key": step.id }, outputs.length
 		? h("details", {}, h("summary", {}, head), outputs.map(text => h("pre", {}, text)))
