@@ -1,4 +1,6 @@
 /* The binding: what is shared, kept, followed and resumed; silent senders; limits. */
+#include "engine/dynamic.h"
+#include "engine/grid.h"
 #include "engine/id_map.h"
 #include "engine/join.h"
 #include "tests/engine/eval_fixture.h"
@@ -461,6 +463,120 @@ START_TEST(reach_is_range_or_lookback_and_offset)
 }
 END_TEST
 
+/* ---- subqueries ---- */
+
+/* How often what is inside the subquery below the root was evaluated. */
+static uint64_t steps_of(const struct bound *bound, uint32_t i)
+{
+	const struct plan_node *root = bound->plan->nodes[bound->roots[i]];
+	const struct plan_node *subquery = bound->plan->nodes[root->children[0]];
+	struct binding_node_stats stats;
+	ck_assert_int_eq(subquery->op, PLAN_SUBQUERY);
+	binding_node_stats_get(bound->binding, subquery->children[0], &stats);
+	return stats.evals;
+}
+
+/* Whole minutes, as the steps are. */
+#define MINUTES(n) (INT64_C(1700000040000) + (n) * 60000)
+
+START_TEST(a_subquery_computes_only_new_steps)
+{
+	struct bound bound;
+	BOUND(&bound, "max_over_time(sum(m)[5m:1m])");
+	world_load(&bound.world, "m", MINUTES(0), 60000, "9 1 2 3 4 5 6 7 8 9 10 11 12");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(8)), "{} 8");
+	ck_assert_uint_eq(steps_of(&bound, 0), 5);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(9)), "{} 9");
+	ck_assert_uint_eq(steps_of(&bound, 0), 6);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(9) + 30000), "{} 9");
+	ck_assert_uint_eq(steps_of(&bound, 0), 6);
+	/* After a pause longer than the range nothing is of use. */
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(20)), "{} 12");
+	ck_assert_uint_eq(steps_of(&bound, 0), 11);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(a_late_sample_voids_the_steps_that_would_have_read_it)
+{
+	struct bound bound;
+	BOUND(&bound, "max_over_time(sum(m)[10m:1m])");
+	world_load(&bound.world, "m", MINUTES(0), 60000, "0 1 2 3 _ 5 _ 7 8 9 10 11");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(10)), "{} 10");
+	ck_assert_uint_eq(steps_of(&bound, 0), 10);
+	struct series *series = bound.world.all->members[0];
+	world_add(&bound.world, series, MINUTES(6), 70);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(11)), "{} 70");
+	/* The steps 6 to 10 once more, and the new one. */
+	ck_assert_uint_eq(steps_of(&bound, 0), 16);
+	world_add(&bound.world, series, MINUTES(4), 80);
+	/* At the same time, too. */
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(11)), "{} 80");
+	ck_assert_uint_eq(steps_of(&bound, 0), 24);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(steps_of_a_subquery_are_limited)
+{
+	struct bound bound;
+	BOUND(&bound, "max_over_time(m[1000s:1ms])", "max_over_time(m[999s:1ms])");
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(9)),
+			 "error: subquery has more than 1000000 steps");
+	ck_assert_str_eq(value_of(&bound, 1, MINUTES(9)), "");
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(points_of_a_range_query_are_limited)
+{
+	struct bound bound;
+	struct query_bounds bounds = { MINUTES(0), MINUTES(4), 60000 };
+	uint32_t *order, n;
+	BOUND(&bound, "m");
+	world_load(&bound.world, "m", MINUTES(0), 60000, "1 2 3 4 5");
+	follow(&bound);
+	ck_assert_int_eq(plan_order(bound.plan, bound.roots[0], &order, &n), 0);
+	for (uint64_t room = 4; room <= 5; room++) {
+		struct grid grid;
+		int64_t units = INT64_MAX;
+		grid_init(&grid, &bounds);
+		grid.points = GRID_POINTS_MAX - room;
+		ck_assert_int_eq(grid_eval(&grid, bound.world.store, bound.binding, order, n,
+					   &units),
+				 room == 4 ? ERR_LIMIT : 0);
+		ck_assert_uint_eq(grid.n, 1);
+		ck_assert_uint_eq(grid.series[0].n, room);
+		grid_fini(&grid, bound.world.store);
+	}
+	free(order);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(rows_made_by_evaluations_are_forgotten)
+{
+	struct bound bound;
+	BOUND(&bound, "count_values(\"v\", m)");
+	struct series *series = world_series_of(&bound.world, "m");
+	struct binding_node_stats stats;
+	follow(&bound);
+	for (int i = 0; i < 3 * DYNAMIC_ROWS_KEPT_MAX; i++) {
+		char wanted[32];
+		world_add(&bound.world, series, T0 + i * 1000, i);
+		snprintf(wanted, sizeof(wanted), "{v=\"%d\"} 1", i);
+		ck_assert_str_eq(value_of(&bound, 0, T0 + i * 1000), wanted);
+		binding_node_stats_get(bound.binding, bound.roots[0], &stats);
+		/* A few more, whose rows are not free again at once. */
+		ck_assert_uint_le(stats.rows, DYNAMIC_ROWS_KEPT_MAX + 8);
+	}
+	binding_check(bound.binding);
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(an_empty_plan_can_be_bound)
 {
 	struct bound bound;
@@ -513,6 +629,11 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, a_silent_partner_makes_a_join_silent);
 	tcase_add_test(tcase, partners_of_the_past_are_limited);
 	tcase_add_test(tcase, reach_is_range_or_lookback_and_offset);
+	tcase_add_test(tcase, a_subquery_computes_only_new_steps);
+	tcase_add_test(tcase, a_late_sample_voids_the_steps_that_would_have_read_it);
+	tcase_add_test(tcase, steps_of_a_subquery_are_limited);
+	tcase_add_test(tcase, points_of_a_range_query_are_limited);
+	tcase_add_test(tcase, rows_made_by_evaluations_are_forgotten);
 	tcase_add_test(tcase, an_empty_plan_can_be_bound);
 	tcase_add_test(tcase, id_map_finds_what_was_put);
 	suite_add_tcase(suite, tcase);

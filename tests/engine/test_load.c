@@ -188,6 +188,20 @@ START_TEST(load_overtaken_by_a_newer_one_is_refused)
 }
 END_TEST
 
+START_TEST(reach_adds_up_through_subqueries)
+{
+	size_t n;
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: "
+			 "'max_over_time(rate(m[5m] offset 1m)[10m:1m] offset 2m)'}, {record: s, "
+			 "expr: 'max_over_time(max_over_time(n[10m:1m])[1h:5m])'}]}]");
+	struct selector **selectors = store_selectors(engine_store(h.engine), &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(selectors[0]->nreaders, 1);
+	ck_assert_int_eq(selectors[0]->readers[0].reach_ms, 18 * 60000);
+	ck_assert_int_eq(selectors[1]->readers[0].reach_ms, (70 + 5) * 60000);
+}
+END_TEST
+
 START_TEST(load_of_nothing_ends_all)
 {
 	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: x > 5}]}]");
@@ -218,6 +232,7 @@ static Suite *load_suite(void)
 	tcase_add_test(tc, reload_keeps_due_times_and_counts);
 	tcase_add_test(tc, reload_while_passes_run_takes_force_between_two);
 	tcase_add_test(tc, load_overtaken_by_a_newer_one_is_refused);
+	tcase_add_test(tc, reach_adds_up_through_subqueries);
 	tcase_add_test(tc, load_of_nothing_ends_all);
 	suite_add_tcase(suite, tc);
 	return suite;

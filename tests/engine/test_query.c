@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/listing.h"
+#include "engine/notes.h"
 
 static struct harness h;
 
@@ -174,6 +175,37 @@ START_TEST(query_that_touches_too_much_is_stopped)
 }
 END_TEST
 
+START_TEST(selectors_of_a_listing_have_a_limit)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	ck_assert_int_eq(listing_new(LIST_SERIES, &query), 0);
+	for (int i = 0; i < LISTING_SELECTORS_MAX; i++)
+		ck_assert_int_eq(listing_selector_add(query, SLICE("x"), &diags), 0);
+	ck_assert_int_eq(listing_selector_add(query, SLICE("x"), &diags), ERR_LIMIT);
+	ck_assert_ptr_nonnull(strstr(harness_ask(&h, query), "x{i=\"1\"}"));
+	diag_list_fini(&diags);
+}
+END_TEST
+
+START_TEST(notes_are_told_once_and_have_a_limit)
+{
+	struct notes notes = { .n = 0 };
+	struct buf text = { 0 };
+	notes_add(&notes, NOTE_INFO, 2, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 2, "of %d", 0);
+	ck_assert_uint_eq(notes.n, 1);
+	note_format(&notes.items[0], SLICE("a\nb"), &text);
+	ck_assert_str_eq(text.ptr, "PromQL info: of 0 (2:1)");
+	for (int i = 0; i < 2 * NOTES_MAX; i++)
+		notes_add(&notes, NOTE_WARNING, 0, "of %d", i);
+	ck_assert_uint_eq(notes.n, NOTES_MAX);
+	notes_fini(&notes);
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(queries_waiting_have_a_limit)
 {
 	struct diag_list diags;
@@ -221,6 +253,8 @@ static Suite *query_suite(void)
 	tcase_add_test(tc, range_query_gives_each_step);
 	tcase_add_test(tc, listing_tells_series_and_labels);
 	tcase_add_test(tc, query_that_touches_too_much_is_stopped);
+	tcase_add_test(tc, selectors_of_a_listing_have_a_limit);
+	tcase_add_test(tc, notes_are_told_once_and_have_a_limit);
 	tcase_add_test(tc, queries_waiting_have_a_limit);
 	tcase_add_test(tc, queries_that_wait_at_the_end_are_freed);
 	suite_add_tcase(suite, tc);

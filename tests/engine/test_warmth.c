@@ -50,6 +50,18 @@ START_TEST(rule_on_instants_waits_for_the_lookback_and_its_offset)
 }
 END_TEST
 
+START_TEST(rule_with_a_subquery_waits_for_both_ranges)
+{
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: "
+			 "'count_over_time(sum(x)[1m:15s]) < 4'}]}]");
+	harness_run(&h, 15, 60, "x 1");
+	ck_assert_int_eq(harness_rule(&h, 0).warm_at_ms, 367000);
+	harness_run(&h, 75, 375, "x 1");
+	ck_assert_int_eq(harness_rule(&h, 0).health, RULE_OK);
+	harness_expect(&h, "");
+}
+END_TEST
+
 START_TEST(rule_without_warmup_runs_at_once)
 {
 	harness_load(
@@ -160,6 +172,7 @@ static Suite *warmth_suite(void)
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_test(tc, rule_waits_until_its_range_is_fed);
 	tcase_add_test(tc, rule_on_instants_waits_for_the_lookback_and_its_offset);
+	tcase_add_test(tc, rule_with_a_subquery_waits_for_both_ranges);
 	tcase_add_test(tc, rule_without_warmup_runs_at_once);
 	tcase_add_test(tc, rule_on_what_is_fed_already_is_warm_at_once);
 	tcase_add_test(tc, rule_on_a_recorded_series_waits_for_who_records_it);

@@ -247,6 +247,55 @@ START_TEST(plan_gives_absent_its_labels)
 }
 END_TEST
 
+/* What a subquery is of is evaluated at the multiples of its step: another node at other times. */
+START_TEST(plan_tells_apart_times_of_evaluation)
+{
+	const struct plan_node *ten = add_node("max_over_time(sum(x)[10m:1m])");
+	const struct plan_node *five = add_node("min_over_time(sum(x)[5m:1m])");
+	const struct plan_node *coarse = add_node("max_over_time(sum(x)[10m:2m])");
+	const struct plan_node *nested =
+		add_node("max_over_time(max_over_time(sum(x)[10m:1m])[1h:1m])");
+	const struct plan_node *subquery = plan->nodes[ten->children[0]];
+	uint32_t outer = add("sum(x)");
+
+	ck_assert_int_eq(ten->op, PLAN_RANGE);
+	ck_assert_uint_eq(ten->selector, PLAN_NONE);
+	ck_assert_int_eq(subquery->op, PLAN_SUBQUERY);
+	ck_assert_uint_ne(subquery->children[0], outer);
+	/* Steps are shared, whatever the range. */
+	ck_assert_uint_eq(plan->nodes[five->children[0]]->children[0], subquery->children[0]);
+	ck_assert_uint_ne(plan->nodes[coarse->children[0]]->children[0], subquery->children[0]);
+	/* Within a subquery the times are not those of a rule. */
+	ck_assert_uint_ne(plan->nodes[nested->children[0]]->children[0],
+			  add("max_over_time(sum(x)[10m:1m])"));
+	check_same("max_over_time(x[10m:])", "max_over_time(x[10m:1m])");
+	check_different("max_over_time(x[10m:1m])", "max_over_time(x[10m])");
+	check_different("max_over_time(x[10m:1m])", "max_over_time(x[10m:1m] offset 1m)");
+	check_different("x @ 5", "x");
+	check_different("x @ 5", "x @ 6");
+}
+END_TEST
+
+START_TEST(plan_limits_the_number_of_steps)
+{
+	char text[64];
+	struct parse parse;
+	uint32_t root;
+	int code = 0;
+
+	for (unsigned ms = 1; code == 0 && ms <= PLAN_GRIDS_MAX; ms++) {
+		snprintf(text, sizeof(text), "max_over_time(x[10m:%ums])", ms);
+		parse_init(&parse, text, strlen(text));
+		ck_assert_int_eq(parse.error, 0);
+		code = plan_add(plan, parse.expr, &root);
+		parse_fini(&parse);
+	}
+	ck_assert_int_eq(code, ERR_LIMIT);
+	ck_assert_uint_eq(plan->ngrids, PLAN_GRIDS_MAX);
+	add("max_over_time(y[10m:7ms])");
+}
+END_TEST
+
 START_TEST(plan_prints_as_a_tree)
 {
 	check_format("sum by (b, a) (rate(x{c=\"1\"}[5m] offset -1m)) / sum by (a, b) "
@@ -537,6 +586,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, plan_fuses_ranges_with_their_function);
 	tcase_add_test(tcase, plan_counts_parents_and_selectors);
 	tcase_add_test(tcase, plan_gives_absent_its_labels);
+	tcase_add_test(tcase, plan_tells_apart_times_of_evaluation);
+	tcase_add_test(tcase, plan_limits_the_number_of_steps);
 	tcase_add_test(tcase, plan_prints_as_a_tree);
 	tcase_add_test(tcase, plan_orders_children_before_parents);
 	tcase_add_test(tcase, plan_order_is_linear_in_nodes);
