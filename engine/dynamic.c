@@ -13,6 +13,7 @@ void dynamic_fini(struct binding *b, struct dynamic *dynamic)
 {
 	dynamic_begin(b, dynamic);
 	free(dynamic->outcomes);
+	free(dynamic->seen_ms);
 	id_map_fini(&dynamic->by_lset);
 }
 
@@ -36,17 +37,63 @@ int dynamic_add(struct binding *b, struct dynamic *dynamic, uint32_t lset, doubl
 	return 0;
 }
 
+/*
+ * How long after a step the subqueries of this grid, and those around them, may read what it gave.
+ * Several share their steps, each with an offset of its own: one may be that far ahead of another.
+ */
+static int64_t grid_keep_ms(const struct plan *plan, uint32_t grid)
+{
+	int64_t longest_ms = 0;
+	if (!grid)
+		return 0;
+	for (uint32_t id = 0; id < plan->nnodes; id++) {
+		const struct plan_node *p = plan->nodes[id];
+		if (p->op != PLAN_SUBQUERY || p->grid != plan->grids[grid].outer ||
+		    p->step_ms != plan->grids[grid].step_ms)
+			continue;
+		if (p->at != AT_NONE)
+			return PLAN_REACH_ALL;
+		int64_t offset_ms = p->offset_ms < 0 ? -p->offset_ms : p->offset_ms;
+		int64_t keep_ms = offset_ms < PLAN_REACH_ALL / 4 ? p->range_ms + 2 * offset_ms
+								 : PLAN_REACH_ALL;
+		longest_ms = keep_ms > longest_ms ? keep_ms : longest_ms;
+	}
+	longest_ms += grid_keep_ms(plan, plan->grids[grid].outer);
+	return longest_ms < PLAN_REACH_ALL ? longest_ms : PLAN_REACH_ALL;
+}
+
 /* Takes absent rows away when there are too many; none that a subquery above may still read. */
 static void forget_rows(struct binding *b, struct node *node, struct dynamic *dynamic)
 {
-	if (node->plan->grid || node->own.live <= 2 * dynamic->n + DYNAMIC_ROWS_KEPT_MAX)
+	if (!dynamic->forget_at) {
+		dynamic->forget_at = DYNAMIC_ROWS_KEPT_MAX;
+		dynamic->keep_ms = grid_keep_ms(b->plan, node->plan->grid);
+	}
+	if (node->own.live <= 2 * dynamic->n + dynamic->forget_at)
 		return;
 	for (uint32_t row = 0; row < node->own.n; row++) {
-		if (!rows_has(&node->own, row) || (row < node->n && bit_get(node->present, row)))
+		if (!rows_has(&node->own, row) || (row < node->n && bit_get(node->present, row)) ||
+		    dynamic->seen_ms[row] >= b->t_ms - dynamic->keep_ms)
 			continue;
 		id_map_remove(&dynamic->by_lset, node->own.lsets[row]);
 		node_row_remove(b, node, row);
 	}
+	/* Those that must stay are not looked at each time. */
+	dynamic->forget_at = node->own.live + DYNAMIC_ROWS_KEPT_MAX;
+}
+
+static bool seen_reserve(struct dynamic *dynamic, uint32_t n)
+{
+	if (n <= dynamic->seen_cap)
+		return true;
+	uint32_t cap = n + n / 4;
+	int64_t *seen_ms = realloc(dynamic->seen_ms, cap * sizeof(*seen_ms));
+	if (!seen_ms)
+		return false;
+	dynamic->seen_ms = seen_ms;
+	for (; dynamic->seen_cap < cap; dynamic->seen_cap++)
+		seen_ms[dynamic->seen_cap] = INT64_MIN;
+	return true;
 }
 
 static int make_rows(struct binding *b, struct node *node, struct dynamic *dynamic)
@@ -72,6 +119,8 @@ int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic
 	int err = make_rows(b, node, dynamic);
 	if (!err)
 		err = node_columns_reserve(node);
+	if (!err && !seen_reserve(dynamic, node->own.n))
+		err = ERR_NOMEM;
 	if (err)
 		return err;
 	node->values = node->own_values;
@@ -86,6 +135,7 @@ int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic
 					"vector cannot contain metrics with the same labelset");
 		node->own_values[row] = dynamic->outcomes[i].value;
 		bit_set(node->own_present, row);
+		dynamic->seen_ms[row] = b->t_ms;
 	}
 	forget_rows(b, node, dynamic);
 	int followed = binding_follow(b, node);

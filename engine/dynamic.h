@@ -6,7 +6,7 @@
  * the columns and lets the nodes above follow, as binding_extend() does. (Those come later in the
  * order of evaluation, so none of them is under way but subqueries, which follow at any time.) Rows
  * stay when they are absent, so that ids are stable from one evaluation to the next, until there
- * are many of them.
+ * are many of them that no subquery above can still read.
  */
 #ifndef TOCSIN_ENGINE_DYNAMIC_H
 #define TOCSIN_ENGINE_DYNAMIC_H
@@ -26,6 +26,10 @@ struct dynamic {
 	struct id_map by_lset; /* rows */
 	struct dynamic_outcome *outcomes; /* of the evaluation */
 	uint32_t n, cap;
+	int64_t *seen_ms; /* by row: the latest time at which it was present */
+	uint32_t seen_cap;
+	uint32_t forget_at; /* so many rows; 0: not worked out yet */
+	int64_t keep_ms; /* how long subqueries above may read a row */
 };
 
 void dynamic_begin(struct binding *binding, struct dynamic *dynamic);

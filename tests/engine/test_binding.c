@@ -559,9 +559,15 @@ END_TEST
 START_TEST(rows_made_by_evaluations_are_forgotten)
 {
 	struct bound bound;
-	BOUND(&bound, "count_values(\"v\", m)");
+	BOUND(&bound, "count_values(\"v\", m)",
+	      "count(last_over_time(count_values(\"v\", m)[10s:1s]))");
 	struct series *series = world_series_of(&bound.world, "m");
 	struct binding_node_stats stats;
+	uint32_t inner = bound.plan->nnodes;
+	for (uint32_t id = 0; id < bound.plan->nnodes; id++)
+		if (bound.plan->nodes[id]->grid && bound.plan->nodes[id]->op == PLAN_AGGREGATE)
+			inner = id;
+	ck_assert_uint_lt(inner, bound.plan->nnodes);
 	follow(&bound);
 	for (int i = 0; i < 3 * DYNAMIC_ROWS_KEPT_MAX; i++) {
 		char wanted[32];
@@ -571,6 +577,11 @@ START_TEST(rows_made_by_evaluations_are_forgotten)
 		binding_node_stats_get(bound.binding, bound.roots[0], &stats);
 		/* A few more, whose rows are not free again at once. */
 		ck_assert_uint_le(stats.rows, DYNAMIC_ROWS_KEPT_MAX + 8);
+		if (i < 10)
+			continue;
+		ck_assert_str_eq(value_of(&bound, 1, T0 + i * 1000), "{} 10");
+		binding_node_stats_get(bound.binding, inner, &stats);
+		ck_assert_uint_le(stats.rows, 2 * DYNAMIC_ROWS_KEPT_MAX);
 	}
 	binding_check(bound.binding);
 	bound_fini(&bound);
