@@ -22,6 +22,8 @@ struct stage_parse {
 bool stage_parse_line(struct stage_parse *parse);
 /* After "|": a word's stage, or a label filter. */
 bool stage_parse_piped(struct stage_parse *parse);
+/* The stage whose word is nearest to a misspelt one, or NULL. */
+const char *stage_nearest(struct slice word);
 /* label_filter = and {'or' and} */
 bool stage_parse_filter(struct stage_parse *parse, const struct log_filter **out);
 

@@ -1,5 +1,8 @@
 /* Label filters of log pipelines: status >= 500 and (method = "GET" or took > 1.5s). */
 #include "rules/parse_log.h"
+
+#include <stdio.h>
+
 #include "rules/quantity.h"
 
 static struct log_filter *filter_new(struct stage_parse *parse, enum log_filter_kind kind)
@@ -134,11 +137,28 @@ static bool parse_filter_ip(struct stage_parse *parse, struct token op, struct l
 	return stage_parse_ip(parse->parser, &filter->literal);
 }
 
+/* After a name that nothing compares: a stage's word was meant, perhaps. */
+static void no_comparison(struct parser *parser, struct token word)
+{
+	const char *near = stage_nearest(token_text(&parser->lexer, word));
+	char hint[64];
+
+	if (!near) {
+		parser_unexpected(parser, STAGE_CONTEXT, "a comparison");
+		return;
+	}
+	snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+	parser_complain(parser, word.offset, word.span, hint,
+			"no stage is called \"" SLICE_FMT "\", and no comparison follows",
+			SLICE_ARG(token_text(&parser->lexer, word)));
+}
+
 /* name op value */
 static const struct log_filter *parse_comparison(struct stage_parse *parse)
 {
 	struct parser *parser = parse->parser;
 	struct log_filter *filter = filter_new(parse, FILTER_STRING);
+	struct token word = parser->token;
 	enum match_type type;
 	bool good;
 
@@ -150,7 +170,7 @@ static const struct log_filter *parse_comparison(struct stage_parse *parse)
 	struct token op = parser->token;
 
 	if (!stage_compare_of(op.kind, &filter->compare) && !parser_match_type(op.kind, &type)) {
-		parser_unexpected(parser, STAGE_CONTEXT, "a comparison");
+		no_comparison(parser, word);
 		return NULL;
 	}
 	parser_advance(parser);

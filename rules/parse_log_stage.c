@@ -440,6 +440,15 @@ static const struct {
 
 #define STAGE_PARSERS (sizeof(stage_parsers) / sizeof(stage_parsers[0]))
 
+const char *stage_nearest(struct slice word)
+{
+	const char *words[STAGE_PARSERS];
+
+	for (size_t i = 0; i < STAGE_PARSERS; i++)
+		words[i] = stage_parsers[i].word;
+	return nearest_name(word, words, STAGE_PARSERS);
+}
+
 bool stage_parse_piped(struct stage_parse *parse)
 {
 	struct parser *parser = parse->parser;
