@@ -10,6 +10,20 @@ static int bad(struct loki_walk *walk, const char *why)
 	return ERR_INVALID;
 }
 
+/* What the reader says, unless it is that there is no memory, is about the text: `why`. */
+static int bad_unless_nomem(struct loki_walk *walk, int code, const char *why)
+{
+	return code == ERR_NOMEM ? code : bad(walk, why);
+}
+
+/* The next element, a string. ERR_INVALID without `why`, ERR_NOMEM. */
+static int string_element(struct json_reader *reader, bool *first, struct buf *texts,
+			  struct slice *out)
+{
+	return json_read_element(reader, first) > 0 ? json_read_string(reader, texts, out)
+						    : ERR_INVALID;
+}
+
 /*
  * An object of strings into decoder->labels. *n may exceed what there is room for: then the rest
  * was passed over. The texts are never longer than the object: in a buffer with room for it nothing
@@ -28,8 +42,10 @@ static int pairs_read(struct loki_walk *walk, struct slice object, size_t *n)
 	if (!buf_reserve(&decoder->texts, object.len + 1))
 		return ERR_NOMEM;
 	while ((more = json_read_member(&reader, &first, &decoder->texts, &pair.name)) > 0) {
-		if (json_read_string(&reader, &decoder->texts, &pair.value))
-			return bad(walk, "the value of a label is no string");
+		int code = json_read_string(&reader, &decoder->texts, &pair.value);
+
+		if (code)
+			return bad_unless_nomem(walk, code, "the value of a label is no string");
 		if (*n < LABELS_COUNT_MAX)
 			decoder->labels[*n] = pair;
 		++*n;
@@ -68,12 +84,11 @@ static int entry_read(struct loki_walk *walk, struct json_reader *reader)
 	int code;
 
 	buf_clear(texts);
-	if (json_read_element(reader, &first) <= 0 || json_read_string(reader, texts, &time) ||
-	    ns_parse(time, &ns))
-		return bad(walk, "a line's time is no string of nanoseconds");
+	if ((code = string_element(reader, &first, texts, &time)) || (code = ns_parse(time, &ns)))
+		return bad_unless_nomem(walk, code, "a line's time is no string of nanoseconds");
 	buf_clear(texts);
-	if (json_read_element(reader, &first) <= 0 || json_read_string(reader, texts, &line))
-		return bad(walk, "a line is no string");
+	if ((code = string_element(reader, &first, texts, &line)))
+		return bad_unless_nomem(walk, code, "a line is no string");
 	int more = json_read_element(reader, &first);
 
 	if (more > 0) {
@@ -121,7 +136,7 @@ static int stream_read(struct loki_walk *walk, struct json_reader *reader)
 		buf_clear(texts);
 	}
 	if (more)
-		return bad(walk, "a stream is no object");
+		return bad_unless_nomem(walk, more, "a stream is no object");
 	if (!labels.ptr || labels.ptr[0] != '{')
 		return bad(walk, "a stream has no object \"stream\" of labels");
 	if ((code = pairs_read(walk, labels, &n)))
