@@ -152,7 +152,7 @@ static void on_disconnected(const redisAsyncContext *context, int status)
 	if (link && link->client)
 		give_up(link->client,
 			status != REDIS_OK && context->c.errstr[0] ? context->c.errstr
-								 : "the connection was closed",
+								   : "the connection was closed",
 			false);
 }
 
@@ -205,8 +205,7 @@ int redis_client_send(struct redis_client *client, struct slice command, unsigne
 	return send_command(client, command, what);
 }
 
-static int greet(struct redis_client *client, const char *name, const char *argument,
-		 unsigned what)
+static int greet(struct redis_client *client, const char *name, const char *argument, unsigned what)
 {
 	struct buf command;
 
@@ -286,10 +285,9 @@ struct redis_client *redis_client_new(struct loop *loop, const struct redis_endp
 
 	if (!client)
 		return NULL;
-	*client = (struct redis_client){ .loop = loop,
-					 .endpoint = *endpoint,
-					 .sink = *sink,
-					 .retry_ms = REDIS_RETRY_MS_MIN };
+	*client = (struct redis_client){
+		.loop = loop, .endpoint = *endpoint, .sink = *sink, .retry_ms = REDIS_RETRY_MS_MIN
+	};
 	if (!client->endpoint.answer_ms)
 		client->endpoint.answer_ms = REDIS_ANSWER_MS_MAX;
 	client->timer = loop_timer_new(loop, on_timer, client);

@@ -32,8 +32,8 @@ static const struct bind_field storage_fields[] = {
 	      .default_text = "async",
 	      .doc = "When a sender is answered: async as soon as its samples are in the windows; "
 		     "storage once the journal and Redis, those that there are, have them."),
-	FIELD(confirm_timeout_ms, "confirm_timeout", BIND_DURATION, .default_text = "5s",
-	      .min = 10, .max = DAY_MS,
+	FIELD(confirm_timeout_ms, "confirm_timeout", BIND_DURATION, .default_text = "5s", .min = 10,
+	      .max = DAY_MS,
 	      .doc = "With durability storage: after so long a sender is answered 503, and tries "
 		     "again."),
 	FIELD(commit_timeout_ms, "commit_timeout", BIND_DURATION, .default_text = "250ms", .min = 0,
@@ -187,17 +187,19 @@ static int bind_redis(const struct storage_part *part, const char *path, const c
 	if (!redis)
 		return ERR_NOMEM;
 	*redis = (struct redis_endpoint){ 0 };
-	snprintf(text, sizeof(text), "\"%.*s\" is %s", (int)(part->url.len < 200 ? part->url.len : 200),
-		 part->url.ptr, unsupported ? "not supported yet" : "no address of a Redis");
+	snprintf(text, sizeof(text), "\"%.*s\" is %s",
+		 (int)(part->url.len < 200 ? part->url.len : 200), part->url.ptr,
+		 unsupported ? "not supported yet" : "no address of a Redis");
 	if (unsupported)
 		return complain(part, "url", path, diags, unsupported, text);
 	int code = parse_url(part->url, arena, redis);
 
 	if (code == ERR_INVALID)
-		return complain(part, "url", path, diags,
-				"write memory, redis://HOST:PORT or redis://HOST:PORT/DB; a password "
-				"goes into storage.password_file",
-				text);
+		return complain(
+			part, "url", path, diags,
+			"write memory, redis://HOST:PORT or redis://HOST:PORT/DB; a password "
+			"goes into storage.password_file",
+			text);
 	if (code)
 		return code;
 	out->redis = redis;

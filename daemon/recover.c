@@ -34,16 +34,20 @@ static void on_record(void *ctx, enum record_type type, struct slice payload)
 static void tell_journal(const struct journal_replay_stats *stats, int64_t took_us)
 {
 	if (stats->records || stats->torn_bytes || stats->skipped)
-		log_info("store", "journal replayed", "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
-			 (unsigned long long)stats->records, (unsigned long long)stats->bytes, (unsigned long long)stats->torn_bytes,
-			 (unsigned long long)stats->skipped, (long long)took_us / 1000);
+		log_info("store", "journal replayed",
+			 "records=%llu bytes=%llu torn_bytes=%llu skipped=%llu took_ms=%lld",
+			 (unsigned long long)stats->records, (unsigned long long)stats->bytes,
+			 (unsigned long long)stats->torn_bytes, (unsigned long long)stats->skipped,
+			 (long long)took_us / 1000);
 	if (stats->skipped)
-		log_error("store", "the journal is damaged: what follows in its segment is lost", "file=%s offset=%llu bytes_lost=%llu",
-			  log_quote(slice_from(stats->damaged)), (unsigned long long)stats->damaged_at,
+		log_error("store", "the journal is damaged: what follows in its segment is lost",
+			  "file=%s offset=%llu bytes_lost=%llu",
+			  log_quote(slice_from(stats->damaged)),
+			  (unsigned long long)stats->damaged_at,
 			  (unsigned long long)stats->skipped);
 	if (stats->missing)
-		log_error("store", "segments of the journal are missing: what they held is lost", "gaps=%llu",
-			  (unsigned long long)stats->missing);
+		log_error("store", "segments of the journal are missing: what they held is lost",
+			  "gaps=%llu", (unsigned long long)stats->missing);
 }
 
 static int from_journal(struct daemon *daemon, char **why)
@@ -87,7 +91,8 @@ static int survey_journal(struct daemon *daemon, struct survey *survey, char **w
 
 /* ---- Redis ---- */
 
-/* needed: there is no other state, and to begin without any would be to forget what may be there. */
+/* needed: there is no other state, and to begin without any would be to forget what may be there.
+ */
 static int take_redis(struct daemon *daemon, bool needed, struct redis_place *state, char **why)
 {
 	int64_t until_us = clock_monotonic_us() + REDIS_WAIT_MS * 1000ll;
@@ -100,7 +105,8 @@ static int take_redis(struct daemon *daemon, bool needed, struct redis_place *st
 		if (!passes || clock_monotonic_us() > until_us)
 			return code;
 		if (!told)
-			log_info("store", "waiting for Redis", "error=%s", log_quote(slice_from(*why)));
+			log_info("store", "waiting for Redis", "error=%s",
+				 log_quote(slice_from(*why)));
 		told = true;
 		free(*why);
 		*why = NULL;
@@ -116,15 +122,17 @@ static int from_redis(struct daemon *daemon, char **why)
 
 	if (code)
 		return code;
-	log_info("store", "state read from Redis", "records=%llu bytes=%llu blocks=%llu took_ms=%lld",
+	log_info("store", "state read from Redis",
+		 "records=%llu bytes=%llu blocks=%llu took_ms=%lld",
 		 (unsigned long long)stats.records, (unsigned long long)stats.bytes,
 		 (unsigned long long)stats.blocks,
 		 (long long)(clock_monotonic_us() - begun_us) / 1000);
 	if (stats.skipped)
-		log_error("store", "the log in Redis is damaged: what it held from there on is lost", NULL);
+		log_error("store",
+			  "the log in Redis is damaged: what it held from there on is lost", NULL);
 	/* Ids may have been given out that never came to Redis: others are begun. */
-	return instance_init(daemon, daemon->store.journal ? &(struct journal_replay_stats){ 0 } : NULL,
-			     why);
+	return instance_init(
+		daemon, daemon->store.journal ? &(struct journal_replay_stats){ 0 } : NULL, why);
 }
 
 /* ---- which ---- */
@@ -155,11 +163,13 @@ static int recover_either(struct daemon *daemon, char **why)
 					  redis_place_compare(survey.place, state) < 0);
 
 	if (redis_wins && has_journal)
-		log_warn("store", survey.is_damaged ? "data_dir is damaged: its journal is not used"
-						    : "Redis is newer than data_dir: its journal is not used",
-			 "journal=%llu-%llu redis=%llu-%llu", (unsigned long long)survey.place.epoch,
-			 (unsigned long long)survey.place.seq, (unsigned long long)state.epoch,
-			 (unsigned long long)state.seq);
+		log_warn(
+			"store",
+			survey.is_damaged ? "data_dir is damaged: its journal is not used"
+					  : "Redis is newer than data_dir: its journal is not used",
+			"journal=%llu-%llu redis=%llu-%llu", (unsigned long long)survey.place.epoch,
+			(unsigned long long)survey.place.seq, (unsigned long long)state.epoch,
+			(unsigned long long)state.seq);
 	store->journal_is_whole = !redis_wins;
 	code = redis_wins	? from_redis(daemon, why)
 	       : store->journal ? from_journal(daemon, why)

@@ -31,7 +31,8 @@ static void *must(void *memory)
 	return memory;
 }
 
-void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token)
+void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload,
+			 uint64_t token)
 {
 	if (!store_keeps(thread) && token == 0)
 		return;
@@ -55,7 +56,8 @@ void store_thread_push(struct store_thread *thread, struct msg_records **records
 	*records = NULL;
 }
 
-void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload)
+void store_thread_gather(struct store_thread *thread, struct msg_records **records,
+			 enum record_type type, struct slice payload)
 {
 	uint32_t head[2] = { (uint32_t)type, (uint32_t)payload.len };
 	size_t need = sizeof(head) + payload.len;
@@ -74,7 +76,8 @@ void store_thread_gather(struct store_thread *thread, struct msg_records **recor
 	}
 	memcpy((*records)->bytes + (*records)->len, head, sizeof(head));
 	if (payload.len)
-		memcpy((*records)->bytes + (*records)->len + sizeof(head), payload.ptr, payload.len);
+		memcpy((*records)->bytes + (*records)->len + sizeof(head), payload.ptr,
+		       payload.len);
 	(*records)->len += need;
 }
 
@@ -123,8 +126,7 @@ static int64_t deadline_us(int64_t timeout_ms)
 
 static void wait_to_act(struct store_thread *thread, struct queue_item *item)
 {
-	store_wait(thread, &thread->events, item,
-		   deadline_us(thread->commit_timeout_ms));
+	store_wait(thread, &thread->events, item, deadline_us(thread->commit_timeout_ms));
 }
 
 static void take_record(struct store_thread *thread, struct msg_record *msg)
@@ -165,8 +167,7 @@ static void take(struct store_thread *thread, struct queue_item *item)
 		wait_to_act(thread, item);
 		return;
 	case MSG_BATCH:
-		store_wait(thread, &thread->batches, item,
-			   deadline_us(thread->confirm_timeout_ms));
+		store_wait(thread, &thread->batches, item, deadline_us(thread->confirm_timeout_ms));
 		return;
 	case MSG_SETTLE:
 		thread->settling = true;
@@ -193,11 +194,17 @@ static bool write_journal(struct store_thread *thread)
 	while (thread->journal && journal_commit(thread->journal)) {
 		atomic_fetch_add(&thread->commit_failures, 1);
 		if (tries++ % COMMIT_TRIES_LOGGED == 0)
-			log_error("store", "cannot write the journal, trying again: nothing is told and no script started before",
-				  "error=%s retry_ms=%d", log_quote(slice_from(journal_error(thread->journal))), COMMIT_RETRY_MS);
-		if (atomic_load(&thread->daemon->draining) && stopping_tries++ >= STOPPING_TRIES_MAX) {
-			log_error("store", "stopping without the end of the journal", "bytes_lost=%zu error=%s",
-				  journal_waiting(thread->journal), log_quote(slice_from(journal_error(thread->journal))));
+			log_error("store",
+				  "cannot write the journal, trying again: nothing is told and no "
+				  "script started before",
+				  "error=%s retry_ms=%d",
+				  log_quote(slice_from(journal_error(thread->journal))),
+				  COMMIT_RETRY_MS);
+		if (atomic_load(&thread->daemon->draining) &&
+		    stopping_tries++ >= STOPPING_TRIES_MAX) {
+			log_error("store", "stopping without the end of the journal",
+				  "bytes_lost=%zu error=%s", journal_waiting(thread->journal),
+				  log_quote(slice_from(journal_error(thread->journal))));
 			return false;
 		}
 		usleep(COMMIT_RETRY_MS * 1000);
@@ -337,7 +344,8 @@ static void tell_amiss(struct store_thread *thread)
 {
 	const char *error = redis_log_error(thread->redis);
 
-	if (!error[0] || redis_log_is_broken(thread->redis) || (thread->redis_is_amiss && strcmp(error, thread->redis_error) == 0))
+	if (!error[0] || redis_log_is_broken(thread->redis) ||
+	    (thread->redis_is_amiss && strcmp(error, thread->redis_error) == 0))
 		return;
 	if (!thread->redis_is_amiss)
 		thread->amiss_us = clock_monotonic_us();
@@ -372,7 +380,9 @@ static void watch_redis(struct store_thread *thread)
 	else if (health == REDIS_CURRENT)
 		tell_current(thread);
 	else if (health == REDIS_FENCED && before != REDIS_FENCED) {
-		log_error("store", "another daemon has taken over this storage: nothing is written, told or run here any more",
+		log_error("store",
+			  "another daemon has taken over this storage: nothing is written, told or "
+			  "run here any more",
 			  "error=%s", log_quote(slice_from(redis_log_error(thread->redis))));
 		atomic_store(&thread->fenced, true);
 	}

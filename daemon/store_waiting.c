@@ -2,9 +2,9 @@
  * What waits for the storage: events and answers to the action thread, which must not act on what
  * could be forgotten; and batches, whose senders are to be told that their samples are kept.
  *
- * Both wait for the journal without end. For Redis, events wait until a deadline, unless it is known
- * to be away: then they go out, and are counted. Batches wait until theirs, whatever happens, and go home
- * unconfirmed. Who has been fenced lets no event out any more, and confirms nothing.
+ * Both wait for the journal without end. For Redis, events wait until a deadline, unless it is
+ * known to be away: then they go out, and are counted. Batches wait until theirs, whatever happens,
+ * and go home unconfirmed. Who has been fenced lets no event out any more, and confirms nothing.
  */
 #include "daemon/threads.h"
 

@@ -10,7 +10,17 @@
 #define REDIS_ERROR_BYTES 512
 
 struct redisReply;
-struct redis_block;
+
+struct redis_block {
+	struct redis_block *next;
+	uint64_t seq;
+	uint64_t appended; /* records up to its end */
+	int64_t oldest_us; /* of its first record */
+	size_t records_bytes;
+	bool ends_checkpoint;
+	bool tells_complete; /* the first one with a new k */
+	struct buf command;
+};
 
 enum redis_stage {
 	STAGE_DOWN,   /* no connection */
@@ -28,23 +38,24 @@ struct redis_log {
 	/* at the start */
 	struct redisContext *sync;
 	struct redis_place base, state; /* the checkpoint's beginning and the end of the state */
-	bool is_state_last; /* nothing but claims came after it */
+	bool is_state_last;		/* nothing but claims came after it */
 	/* writing */
 	struct redis_client *client;
 	struct redis_log_sink sink;
 	enum redis_stage stage;
 	bool is_claimed; /* <epoch>-0 is ours */
 	bool is_fenced;
-	bool is_broken; /* the connection broke, and the next try has not been made yet */
-	bool is_behind; /* something is missing in Redis */
-	bool is_proven; /* it has taken something since it was connected */
-	uint64_t epoch; /* ours; until then the newest that we know of */
-	uint64_t claiming;	       /* the epoch that is being claimed */
+	bool is_broken;	   /* the connection broke, and the next try has not been made yet */
+	bool is_behind;	   /* something is missing in Redis */
+	bool is_proven;	   /* it has taken something since it was connected */
+	uint64_t epoch;	   /* ours; until then the newest that we know of */
+	uint64_t claiming; /* the epoch that is being claimed */
 	uint64_t next_seq, arrived_seq; /* of the next block; of the newest that has arrived */
-	struct redis_place complete;   /* where the newest complete checkpoint begins; epoch 0: none */
+	struct redis_place
+		complete; /* where the newest complete checkpoint begins; epoch 0: none */
 	struct redis_place checkpoint; /* where the one under way begins; epoch 0: none */
-	bool is_told;	  /* a block with the newest k was made */
-	bool is_trim_due; /* and has arrived */
+	bool is_told;		       /* a block with the newest k was made */
+	bool is_trim_due;	       /* and has arrived */
 	/* blocks: in flight, then those that may leave, then those the journal does not have yet */
 	struct redis_block *first, **end, *unsent;
 	uint64_t released_seq; /* may leave up to here */
@@ -53,11 +64,11 @@ struct redis_log {
 	int64_t filling_us; /* when its first record came */
 	uint64_t appended, arrived;
 	uint64_t block_appended; /* records up to the end of the newest block that arrived */
-	int64_t behind_us; /* since when something is missing; 0: nothing is */
-	int64_t now_us;	   /* as it was told last */
-	int64_t pause_ms;  /* after the checkpoint that failed last */
-	int64_t resume_us; /* the next checkpoint not before */
-	int64_t expire_us; /* when the expiry was told last */
+	int64_t behind_us;	 /* since when something is missing; 0: nothing is */
+	int64_t now_us;		 /* as it was told last */
+	int64_t pause_ms;	 /* after the checkpoint that failed last */
+	int64_t resume_us;	 /* the next checkpoint not before */
+	int64_t expire_us;	 /* when the expiry was told last */
 	int64_t log_bytes, state_bytes;
 	struct redis_log_stats stats;
 };
@@ -74,7 +85,37 @@ struct redis_entry {
 /* ERR_CORRUPT when the reply is no entry. */
 int redis_entry_read(const struct redisReply *reply, struct redis_entry *out);
 /* 0; ERR_UNSUPPORTED, ERR_CORRUPT with a text for people. */
-int redis_format_check(const struct redis_log *log, struct slice text,
-		       char why[REDIS_ERROR_BYTES]);
+int redis_format_check(const struct redis_log *log, struct slice text, char why[REDIS_ERROR_BYTES]);
+
+/* ---- redis_log.c: blocks ---- */
+
+/* Frees the blocks from this one on; those before stay. */
+void redis_drop_blocks(struct redis_log *log, struct redis_block **from);
+/* Something will be missing in Redis, and has been since then. */
+void redis_fall_behind(struct redis_log *log, int64_t since_us);
+/* What is being filled becomes a block, even if it is empty. ERR_NOMEM: it is lost. */
+int redis_seal(struct redis_log *log, bool ends_checkpoint);
+/* Sends what may leave, as much as may be in flight. */
+void redis_pump(struct redis_log *log);
+/* The first block is in Redis. */
+void redis_block_arrived(struct redis_log *log);
+
+/* ---- redis_owner.c: the connection ---- */
+
+/* What an answer is to. */
+enum redis_question {
+	ASKED_FORMAT = 1,
+	ASKED_LAST,
+	ASKED_CLAIM,
+	ASKED_RESUME,
+	ASKED_ADD,
+	ASKED_NOTHING
+};
+/* Sends a command; its answer is known by the question. ERR_NOMEM, ERR_IO. */
+int redis_ask(struct redis_log *log, enum redis_question question, size_t n,
+	      const char *const *words);
+#define ASK(log, question, ...)                                                                    \
+	redis_ask(log, question, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *),    \
+		  (const char *const[]){ __VA_ARGS__ })
 
 #endif

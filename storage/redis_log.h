@@ -1,8 +1,8 @@
 /*
  * The second back end: the log of records as a stream in Redis.
  *
- *   {PREFIX}:format   "tocsin redis N", N the version of block.h; a newer version is refused by name
- *   {PREFIX}:log      a stream of blocks, each a few records as block.h encodes them
+ *   {PREFIX}:format   "tocsin redis N", N the version of block.h; a newer version is refused by
+ * name {PREFIX}:log      a stream of blocks, each a few records as block.h encodes them
  *
  *   entry <epoch>-0       o: who owns the log from here on
  *   entry <epoch>-<seq>   b: records; k: the id of the entry with which the newest complete
@@ -74,7 +74,8 @@ void redis_log_free(struct redis_log *log);
  * it holds a complete state; epoch 0: it holds none.
  *
  * ERR_AGAIN: Redis is loading its data; ERR_IO: it cannot be reached; ERR_INVALID: it refuses;
- * ERR_UNSUPPORTED: a newer format, an older Redis; ERR_CORRUPT: somebody else's keys. All with *why, a text to free(). Nothing is spoiled by trying again.
+ * ERR_UNSUPPORTED: a newer format, an older Redis; ERR_CORRUPT: somebody else's keys. All with
+ * *why, a text to free(). Nothing is spoiled by trying again.
  */
 int redis_log_take(struct redis_log *log, struct redis_place *state, char **why);
 

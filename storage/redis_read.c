@@ -1,4 +1,5 @@
-/* The log in Redis at the start: taking it over, and reading what it holds. This waits for Redis. */
+/* The log in Redis at the start: taking it over, and reading what it holds. This waits for Redis.
+ */
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdarg.h>
@@ -69,8 +70,8 @@ static struct slice text_of(const redisReply *reply)
 int redis_entry_read(const struct redisReply *reply, struct redis_entry *out)
 {
 	*out = (struct redis_entry){ 0 };
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !is_text(reply->element[0]) ||
-	    reply->element[1]->type != REDIS_REPLY_ARRAY ||
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    !is_text(reply->element[0]) || reply->element[1]->type != REDIS_REPLY_ARRAY ||
 	    redis_place_parse(text_of(reply->element[0]), &out->place))
 		return ERR_CORRUPT;
 	const redisReply *fields = reply->element[1];
@@ -98,9 +99,10 @@ int redis_format_check(const struct redis_log *log, struct slice text, char why[
 
 	if (text.len <= prefix.len || memcmp(text.ptr, prefix.ptr, prefix.len) != 0 ||
 	    !parse_u64((struct slice){ text.ptr + prefix.len, text.len - prefix.len }, &version)) {
-		snprintf(why, REDIS_ERROR_BYTES,
-			 "\"%s\" is not what Tocsin writes there; choose another storage.key_prefix",
-			 log->format_key);
+		snprintf(
+			why, REDIS_ERROR_BYTES,
+			"\"%s\" is not what Tocsin writes there; choose another storage.key_prefix",
+			log->format_key);
 		return ERR_CORRUPT;
 	}
 	if (version <= REDIS_FORMAT_VERSION)
@@ -179,8 +181,8 @@ static int tell(struct redis_log *log, char **why, const char *word, const char 
 static redisReply *ask_entries(struct redis_log *log, int *code, char **why, const char *command,
 			       const char *from, const char *to, int count)
 {
-	redisReply *reply = ask(log, code, why, "%s %s %s %s COUNT %d", command, log->log_key, from,
-				to, count);
+	redisReply *reply =
+		ask(log, code, why, "%s %s %s %s COUNT %d", command, log->log_key, from, to, count);
 
 	if (!reply || reply->type == REDIS_REPLY_ARRAY)
 		return reply;
@@ -190,14 +192,16 @@ static redisReply *ask_entries(struct redis_log *log, int *code, char **why, con
 	return NULL;
 }
 
-static int read_entry(const struct redis_log *log, const redisReply *reply,
-		      struct redis_entry *out, char **why)
+static int read_entry(const struct redis_log *log, const redisReply *reply, struct redis_entry *out,
+		      char **why)
 {
 	int code = redis_entry_read(reply, out);
 
 	if (code)
-		explain(log, why, "\"%s\" holds what Tocsin does not write; choose another "
-				  "storage.key_prefix", log->log_key);
+		explain(log, why,
+			"\"%s\" holds what Tocsin does not write; choose another "
+			"storage.key_prefix",
+			log->log_key);
 	return code;
 }
 
@@ -344,8 +348,8 @@ static int find_state(struct redis_log *log, char **why)
 
 		redis_place_text(at, id);
 		snprintf(to, sizeof(to), "(%s", id);
-		redisReply *reply = ask_entries(log, &code, why, "XREVRANGE", to, "-",
-						LOOK_BACK_ENTRIES);
+		redisReply *reply =
+			ask_entries(log, &code, why, "XREVRANGE", to, "-", LOOK_BACK_ENTRIES);
 
 		if (!reply)
 			return code;
@@ -411,7 +415,8 @@ static int replay_block(struct replay *replay, struct slice rest, char **why)
 		int code = record_decode(rest, &type, &payload, &used);
 
 		if (code == ERR_UNSUPPORTED) {
-			explain(replay->log, why, "\"%s\" was written by a newer Tocsin: use that one",
+			explain(replay->log, why,
+				"\"%s\" was written by a newer Tocsin: use that one",
 				replay->log->log_key);
 			return code;
 		}

@@ -1,6 +1,6 @@
 /*
- * What Redis answers: any bytes, through hiredis' reader, looked at as entries of the log, as places,
- * and as a format; what an entry holds is read as records.
+ * What Redis answers: any bytes, through hiredis' reader, looked at as entries of the log, as
+ * places, and as a format; what an entry holds is read as records.
  */
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -72,8 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	must(reader && redis_log_new(&options, &log) == 0);
 	if (redisReaderFeed(reader, (const char *)data, size) == REDIS_OK)
-		for (int i = 0; i < REPLIES_MAX && redisReaderGetReply(reader, &reply) == REDIS_OK &&
-				reply;
+		for (int i = 0;
+		     i < REPLIES_MAX && redisReaderGetReply(reader, &reply) == REDIS_OK && reply;
 		     i++) {
 			look_at(log, reply);
 			freeReplyObject(reply);

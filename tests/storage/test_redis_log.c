@@ -94,11 +94,11 @@ static void on_changed(void *ctx)
 
 static struct redis_log *log_new(const char *owner)
 {
-	struct redis_log_options options = { .endpoint = { .host = "127.0.0.1",
-							   .port = port,
-							   .answer_ms = answer_ms },
-					     .prefix = "unit",
-					     .owner = owner };
+	struct redis_log_options options = {
+		.endpoint = { .host = "127.0.0.1", .port = port, .answer_ms = answer_ms },
+		.prefix = "unit",
+		.owner = owner
+	};
 	struct redis_log *log;
 
 	ck_assert_int_eq(redis_log_new(&options, &log), 0);
