@@ -3,8 +3,9 @@
  * functions named by rules, and, so that there are at least 1,000 series of one profile, one of
  * 60 KB summarised for three targets. The budget: 5 ms of CPU for 1,000 series out of 60 KB.
  *
- * Beside it `go tool pprof -top`, where Go is installed: a peer on the same work (unpack, decode, sum by
- * function, sort), its start-up subtracted; and zlib alone. Usage: profiles [CAPTURES-FOLDER].
+ * Beside it `go tool pprof -top`, where Go is installed: a peer on the same work (unpack, decode,
+ * sum by function, sort), its start-up subtracted; and zlib alone. Usage: profiles
+ * [CAPTURES-FOLDER].
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -145,11 +146,11 @@ static double command_us(const char *command)
 	if (system(command) != 0)
 		return -1;
 	getrusage(RUSAGE_CHILDREN, &after);
-	return (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec +
-			after.ru_stime.tv_sec - before.ru_stime.tv_sec) *
+	return (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec -
+			before.ru_stime.tv_sec) *
 		       1e6 +
-	       (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec +
-			after.ru_stime.tv_usec - before.ru_stime.tv_usec);
+	       (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec -
+			before.ru_stime.tv_usec);
 }
 
 /* Of some runs of `go tool pprof -top` on this file, less as many of its help. */
@@ -159,8 +160,7 @@ static double peer_us(const char *path)
 	double sum = 0;
 
 	for (int i = 0; i < PEER_RUNS; i++) {
-		snprintf(command, sizeof(command),
-			 "go tool pprof -top '%s' >/dev/null 2>&1", path);
+		snprintf(command, sizeof(command), "go tool pprof -top '%s' >/dev/null 2>&1", path);
 		double one = command_us(command),
 		       idle = command_us("go tool pprof -help >/dev/null 2>&1; true");
 
@@ -214,12 +214,13 @@ static int bench_file(const char *folder, const char *name)
 			cost = measure(buf_slice(&bytes), ++targets);
 		show(name, buf_slice(&bytes), plain.len, targets, cost);
 		over = cost.all_us > BUDGET_MS * 1e3;
-		printf("  budget for %d series of 60 KB: %.1f ms; taken: %.2f ms%s\n", BUDGET_SERIES,
-		       BUDGET_MS, cost.all_us / 1e3, over ? " TOO MUCH" : "");
+		printf("  budget for %d series of 60 KB: %.1f ms; taken: %.2f ms%s\n",
+		       BUDGET_SERIES, BUDGET_MS, cost.all_us / 1e3, over ? " TOO MUCH" : "");
 		double peer = peer_us(path);
 
 		if (peer >= 0)
-			printf("  go tool pprof -top on the same file, less its start-up: %.0f us\n",
+			printf("  go tool pprof -top on the same file, less its start-up: %.0f "
+			       "us\n",
 			       peer);
 	}
 	buf_fini(&bytes);
@@ -233,7 +234,10 @@ int main(int argc, char **argv)
 	const char *srcdir = getenv("TOCSIN_SRCDIR");
 	int over = 0;
 
-	snprintf(folder, sizeof(folder), "%s%s", argc > 1 ? argv[1] : srcdir ? srcdir : ".",
+	snprintf(folder, sizeof(folder), "%s%s",
+		 argc > 1 ? argv[1]
+		 : srcdir ? srcdir
+			  : ".",
 		 argc > 1 ? "" : "/../shared/captures");
 	hash_key_derive(&key, "bench", 5);
 	decompressor_init(&decompressor);

@@ -28,8 +28,8 @@ static const struct cli_option options[] = {
 
 /* Names of the API's parameters; NULL: not one. */
 static const char *const params[] = {
-	[MATCH] = "match",   [TYPE] = "type",	[START] = "start",    [END] = "end",
-	[BEFORE] = "before", [AFTER] = "after", [RANGE] = "range",    [TRACE] = "trace_id",
+	[MATCH] = "match",   [TYPE] = "type",	[START] = "start", [END] = "end",
+	[BEFORE] = "before", [AFTER] = "after", [RANGE] = "range", [TRACE] = "trace_id",
 	[LIMIT] = "limit",   [SORT] = "sort",
 };
 
@@ -114,8 +114,8 @@ static int print_top(const json_t *data)
 
 static int print_diff(const json_t *data)
 {
-	static const char *const heads[] = { "SELF %",	"CHANGE", "TOTAL %", "CHANGE",
-					     "SELF CHANGE", "FUNCTION" };
+	static const char *const heads[] = { "SELF %", "CHANGE",      "TOTAL %",
+					     "CHANGE", "SELF CHANGE", "FUNCTION" };
 	bool per_second = strcmp(text_of(data, "per") ? text_of(data, "per") : "", "second") == 0;
 	struct text_table table;
 	json_t *row;

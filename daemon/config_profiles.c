@@ -36,8 +36,9 @@ static const struct bind_field scrape_fields[] = {
 	FIELD(scrape_part, labels, "labels", BIND_MAP,
 	      .doc = "Labels of the target, for all its series."),
 	FIELD(scrape_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-	      .table = &relabel_table, .doc = "What becomes of them; a target that they drop is "
-					      "not fetched."),
+	      .table = &relabel_table,
+	      .doc = "What becomes of them; a target that they drop is "
+		     "not fetched."),
 	FIELD(scrape_part, cpus, "cpus", BIND_NUMBER, .default_text = "1",
 	      .doc = "CPUs that the target may use: `profile_cpu_utilization` is a share of them."),
 };
@@ -94,11 +95,12 @@ static int bind_labels(const struct binder *b, const struct bind_map *map, struc
 		struct slice name = map->items[i].key;
 
 		if (!is_label_name(name))
-			yaml_diag(b->diags, DIAG_ERROR, map->items[i].key_node,
-				  "letters, digits and _, not __ at the beginning; not profile_type "
-				  "and not function",
-				  "\"" SLICE_FMT "\" is no name for a target's label",
-				  SLICE_ARG(name));
+			yaml_diag(
+				b->diags, DIAG_ERROR, map->items[i].key_node,
+				"letters, digits and _, not __ at the beginning; not profile_type "
+				"and not function",
+				"\"" SLICE_FMT "\" is no name for a target's label",
+				SLICE_ARG(name));
 		pairs[i] = (struct label){ name, map->items[i].value };
 	}
 	int code = labels_new(pairs, map->n, out, &why);

@@ -134,10 +134,11 @@ void profiles_on_applied(void *ctx, struct batch *batch)
 	bool good = !batch_is_rejected(outcome);
 	char why[PROFILES_WHY_MAX];
 
-	snprintf(why, sizeof(why),
-		 "of %u series %u have another value at that time already, %u are beyond the limits "
-		 "of series, %u are in the future",
-		 batch->nrows, outcome->conflict, outcome->limited, outcome->future);
+	snprintf(
+		why, sizeof(why),
+		"of %u series %u have another value at that time already, %u are beyond the limits "
+		"of series, %u are in the future",
+		batch->nrows, outcome->conflict, outcome->limited, outcome->future);
 	/* OTLP knows partial success. */
 	if (!good && answer->protocol == PROFILES_OTLP) {
 		good = true;
@@ -163,10 +164,11 @@ void profiles_msg_free(struct profiles_msg *msg)
 
 static void params_take(struct profiles_msg *msg, struct http_request *request)
 {
-	static const char *const names[] = { "name",   "from",	     "until",
-					     "format", "sampleRate", "cpus" };
-	const char **const params[] = { &msg->params.name,   &msg->params.from,
-					&msg->params.until,  &msg->params.format,
+	static const char *const names[] = {
+		"name", "from", "until", "format", "sampleRate", "cpus"
+	};
+	const char **const params[] = { &msg->params.name,	  &msg->params.from,
+					&msg->params.until,	  &msg->params.format,
 					&msg->params.sample_rate, &msg->params.cpus };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

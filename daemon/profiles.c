@@ -128,9 +128,9 @@ static int request_read(struct taking *taking, struct profiles_msg *msg)
 	if (msg->protocol != PROFILES_OTLP)
 		return status_of(body_unpack(taking, msg, body));
 	struct profile *scratch = profile_new(&thread->daemon->rw.key);
-	int status = scratch ? otlp_profiles(thread->otlp, body, scratch, on_otlp, taking,
-					     &msg->otlp)
-			     : 500;
+	int status =
+		scratch ? otlp_profiles(thread->otlp, body, scratch, on_otlp, taking, &msg->otlp)
+			: 500;
 
 	*taking->why = msg->otlp.error;
 	profile_free(scratch);
@@ -284,8 +284,9 @@ void profiles_configure(struct ingest_thread *thread, const struct config *confi
 	if (profile_fetcher_configure(thread->fetcher, profiles->targets, profiles->n))
 		log_error("profiles", "out of memory: not all profiles are fetched", NULL);
 	if (names && names->over)
-		log_warn("profiles", "rules name too many functions: some have series only while "
-				     "they are among the top",
+		log_warn("profiles",
+			 "rules name too many functions: some have series only while "
+			 "they are among the top",
 			 "named=%u too_many=%u", names->n + names->over, names->over);
 	if (rules)
 		profile_summary_watch(profile_hub_summary(thread->hub), names);

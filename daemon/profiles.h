@@ -12,7 +12,7 @@
 #include "web/call.h"
 
 #define PROFILES_WAITING_BYTES_MAX (64 * 1024 * 1024) /* pushed profiles that wait for thread 0 */
-#define PROFILES_WHY_MAX 256 /* bytes of what a sender is told */
+#define PROFILES_WHY_MAX 256			      /* bytes of what a sender is told */
 
 struct ingest_thread;
 struct config;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "ingest/profile_push.h"
 
-#define BOUNDARY_MAX 70 /* RFC 2046, 5.1.1 */
+#define BOUNDARY_MAX 70	 /* RFC 2046, 5.1.1 */
 #define HEADERS_MAX 4096 /* bytes of the headers of one part */
 
 /* The value of `name=` in a header, quoted or not; empty when it is not there. */
@@ -24,8 +24,8 @@ static struct slice parameter_find(struct slice header, const char *name)
 
 		value.ptr += quoted;
 		value.len -= quoted;
-		while (n < value.len && (quoted ? value.ptr[n] != '"'
-						: !strchr("; \t\r\n", value.ptr[n])))
+		while (n < value.len &&
+		       (quoted ? value.ptr[n] != '"' : !strchr("; \t\r\n", value.ptr[n])))
 			n++;
 		return (struct slice){ value.ptr, n };
 	}

@@ -124,8 +124,7 @@ static int dictionary_read(struct reading *reading, struct slice dictionary)
 
 		table->items[table->n++] = field.bytes;
 	}
-	reading->locations =
-		ARENA_ARRAY(arena, struct resolved, reading->tables[LOCATIONS].n + 1);
+	reading->locations = ARENA_ARRAY(arena, struct resolved, reading->tables[LOCATIONS].n + 1);
 	return reading->locations ? 0 : ERR_NOMEM;
 }
 
@@ -205,8 +204,7 @@ static int line_resolve(struct reading *reading, struct resolved *location, stru
 	return code ? code : frame_keep(reading, location, number);
 }
 
-static int address_resolve(struct reading *reading, struct resolved *location,
-			   struct slice message)
+static int address_resolve(struct reading *reading, struct resolved *location, struct slice message)
 {
 	uint64_t address, mapping_index, start, offset;
 	struct slice mapping, file;
@@ -607,10 +605,9 @@ int otlp_profiles(struct otlp_decoder *decoder, struct slice message, struct pro
 	decoder->result = result;
 	arena_clear(&decoder->arena);
 	if (reading) {
-		*reading = (struct reading){ .decoder = decoder,
-					     .profile = scratch,
-					     .fn = fn,
-					     .ctx = ctx };
+		*reading = (struct reading){
+			.decoder = decoder, .profile = scratch, .fn = fn, .ctx = ctx
+		};
 		code = request_read(reading, message);
 		free(reading->frames);
 	}

@@ -2,8 +2,8 @@
  * OTLP profiles (v1development, which may change) → profiles as all others are.
  *
  * A request has one dictionary for all its profiles: strings, functions, locations, stacks, links,
- * attributes, each referred to by its place; place 0 stands for none. A profile has one sample type;
- * one that says nothing but brings a pprof as its original payload is that pprof.
+ * attributes, each referred to by its place; place 0 stands for none. A profile has one sample
+ * type; one that says nothing but brings a pprof as its original payload is that pprof.
  *
  * Source: opentelemetry-proto 1.11, profiles/v1development.
  */

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "ingest/protobuf.h"
 
-
 /* profile.proto */
 enum {
 	PROFILE_SAMPLE_TYPE = 1,
@@ -83,11 +82,11 @@ static int count_fields(struct reading *reading, struct slice plain)
 	int more;
 
 	while ((more = pb_next(&walk, &field)) > 0) {
-		uint32_t *count = field.number == PROFILE_MAPPING    ? &reading->mappings.cap
-				  : field.number == PROFILE_LOCATION ? &reading->locations.cap
-				  : field.number == PROFILE_FUNCTION ? &reading->functions.cap
+		uint32_t *count = field.number == PROFILE_MAPPING	 ? &reading->mappings.cap
+				  : field.number == PROFILE_LOCATION	 ? &reading->locations.cap
+				  : field.number == PROFILE_FUNCTION	 ? &reading->functions.cap
 				  : field.number == PROFILE_STRING_TABLE ? &reading->strings_cap
-									  : NULL;
+									 : NULL;
 
 		if (count && ++*count > PPROF_ENTRIES_MAX)
 			return limited(reading, "too many strings, locations or functions");
@@ -107,8 +106,7 @@ static int tables_make(struct reading *reading)
 		if (!tables[i]->entries)
 			return ERR_NOMEM;
 	}
-	reading->strings =
-		ARENA_ARRAY(&reading->arena, struct slice, reading->strings_cap + 1);
+	reading->strings = ARENA_ARRAY(&reading->arena, struct slice, reading->strings_cap + 1);
 	return reading->strings ? 0 : ERR_NOMEM;
 }
 

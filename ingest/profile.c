@@ -231,8 +231,7 @@ int profile_function_add(struct profile *profile, struct slice name, uint32_t *o
 	return 0;
 }
 
-int profile_address_add(struct profile *profile, struct slice file, uint64_t offset,
-			uint32_t *out)
+int profile_address_add(struct profile *profile, struct slice file, uint64_t offset, uint32_t *out)
 {
 	const char *slash = file.len ? memrchr(file.ptr, '/', file.len) : NULL;
 	char name[ADDRESS_FILE_MAX + 24];
@@ -265,8 +264,8 @@ static int samples_grow(struct profile *profile)
 	if (!samples)
 		return ERR_NOMEM;
 	profile->samples = samples;
-	double *values = reallocarray(profile->values, (size_t)cap * profile->ntypes,
-				      sizeof(*values));
+	double *values =
+		reallocarray(profile->values, (size_t)cap * profile->ntypes, sizeof(*values));
 
 	if (!values)
 		return ERR_NOMEM;

@@ -22,11 +22,11 @@
 #define PROFILE_BYTES_MAX (32u * 1024 * 1024) /* of a profile, unpacked */
 #define PROFILE_TYPES_MAX 32		      /* sample types of one profile */
 #define PROFILE_SAMPLES_MAX 1000000	      /* of one profile */
-#define PROFILE_FRAMES_MAX 8000000	      /* of all its stacks: few bytes can repeat many frames */
-#define PROFILE_DEPTH_MAX 2048		      /* frames of a stack; beyond it the root's side is left out */
-#define PROFILE_FUNCTIONS_MAX 500000	      /* of one profile */
-#define PROFILE_NAME_MAX 1024		      /* bytes of a function's name; what is longer is cut */
-#define PROFILE_TRACES_MAX 256		      /* trace ids remembered of one profile; further ones are not */
+#define PROFILE_FRAMES_MAX 8000000   /* of all its stacks: few bytes can repeat many frames */
+#define PROFILE_DEPTH_MAX 2048	     /* frames of a stack; beyond it the root's side is left out */
+#define PROFILE_FUNCTIONS_MAX 500000 /* of one profile */
+#define PROFILE_NAME_MAX 1024	     /* bytes of a function's name; what is longer is cut */
+#define PROFILE_TRACES_MAX 256	     /* trace ids remembered of one profile; further ones are not */
 #define PROFILE_NONE UINT32_MAX
 
 struct profile_type {
@@ -94,15 +94,15 @@ int profile_function_add(struct profile *profile, struct slice name, uint32_t *o
  * A frame without a symbol, named by its place in its file, which is the same in each process:
  * "libc.so.6+0x2a1f0"; of no known file: by its address, "0x7f00". Errors as above.
  */
-int profile_address_add(struct profile *profile, struct slice file, uint64_t offset,
-			uint32_t *out);
+int profile_address_add(struct profile *profile, struct slice file, uint64_t offset, uint32_t *out);
 /* PROFILE_NONE when there is none of that name. */
 uint32_t profile_function_find(const struct profile *profile, struct slice name);
 /* Begins a sample with room for a value of each type, zero at first. ERR_LIMIT, ERR_NOMEM. */
 int profile_sample_add(struct profile *profile, double **values);
 /*
- * The next frame of the newest sample, from the leaf to the root. 1: the stack is as deep as may be,
- * and what follows is left out: so that nobody goes on adding frames in vain. ERR_LIMIT, ERR_NOMEM.
+ * The next frame of the newest sample, from the leaf to the root. 1: the stack is as deep as may
+ * be, and what follows is left out: so that nobody goes on adding frames in vain. ERR_LIMIT,
+ * ERR_NOMEM.
  */
 int profile_frame_add(struct profile *profile, uint32_t function);
 /* Takes the newest sample back. */

@@ -14,12 +14,12 @@
 #include "base/matcher.h"
 #include "ingest/profile_hub.h"
 
-#define PROFILE_TARGETS_MAX 1000 /* of ingest.profiles.scrape */
-#define PROFILE_FETCHES_MAX 64	 /* under way at once; further ones wait */
+#define PROFILE_TARGETS_MAX 1000		   /* of ingest.profiles.scrape */
+#define PROFILE_FETCHES_MAX 64			   /* under way at once; further ones wait */
 #define PROFILE_FETCH_BYTES_MAX (16 * 1024 * 1024) /* of an answer, as it comes */
-#define PROFILE_NOW_TARGETS_MAX 8 /* that one request for a profile at once may mean */
+#define PROFILE_NOW_TARGETS_MAX 8  /* that one request for a profile at once may mean */
 #define PROFILE_NOW_WAITING_MAX 16 /* such requests that wait for one target */
-#define PROFILE_ERROR_MAX 200	  /* bytes of a target's newest error */
+#define PROFILE_ERROR_MAX 200	   /* bytes of a target's newest error */
 
 /* A target as it is configured: borrowed from the configuration. */
 struct profile_fetch_target {
@@ -71,8 +71,8 @@ int profile_fetcher_configure(struct profile_fetcher *fetcher,
 			      const struct profile_fetch_target *targets, size_t n);
 /*
  * A profile now of the targets whose labels match and, unless it is empty, whose address says that
- * they give this type. fn is called once, perhaps before this returns. ERR_NOT_FOUND: no target matches; ERR_LIMIT: too
- * many do; ERR_FULL: too many ask already; ERR_NOMEM.
+ * they give this type. fn is called once, perhaps before this returns. ERR_NOT_FOUND: no target
+ * matches; ERR_LIMIT: too many do; ERR_FULL: too many ask already; ERR_NOMEM.
  */
 int profile_fetch_now(struct profile_fetcher *fetcher, const struct matcher *matchers, size_t n,
 		      struct slice type, const struct profile_trace *trace, profile_now_fn *fn,

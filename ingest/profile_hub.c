@@ -230,9 +230,8 @@ static int keep(struct profile_hub *hub, struct profile *profile, const struct p
 /* ---- one profile ---- */
 
 int profile_hub_take_decoded(struct profile_hub *hub, struct profile *profile,
-			     const struct profile_push *push,
-			     const struct profile_arrival *arrival, struct batch *batch,
-			     uint64_t *id, const char **why)
+			     const struct profile_push *push, const struct profile_arrival *arrival,
+			     struct batch *batch, uint64_t *id, const char **why)
 {
 	struct times times = times_of(profile, push, arrival->now_ms);
 	struct profile_target target = { .labels = push->labels,

@@ -20,7 +20,7 @@ struct profile_fetcher;
 struct profile_arrival {
 	int64_t now_ms;
 	bool is_fetched;
-	uint64_t source; /* see struct profile_target */
+	uint64_t source;		    /* see struct profile_target */
 	const struct profile_trace *traces; /* it is to be found by, besides its own */
 	uint32_t ntraces;
 };
@@ -50,17 +50,17 @@ void profile_hub_fetcher_set(struct profile_hub *hub, struct profile_fetcher *fe
 struct profile_fetcher *profile_hub_fetcher(struct profile_hub *hub);
 /*
  * Decodes, adds rows to the batch, keeps. A profile that ended more than FUTURE_MAX_MS ahead of our
- * clock is refused, as samples are: its stream would take all that follow for late. *id: in the store, 0: not kept. ERR_CORRUPT, ERR_INVALID,
- * ERR_LIMIT with a static text in *why; ERR_NOMEM: the batch must not be used.
+ * clock is refused, as samples are: its stream would take all that follow for late. *id: in the
+ * store, 0: not kept. ERR_CORRUPT, ERR_INVALID, ERR_LIMIT with a static text in *why; ERR_NOMEM:
+ * the batch must not be used.
  */
 int profile_hub_take(struct profile_hub *hub, const struct profile_push *push,
 		     const struct profile_arrival *arrival, struct batch *batch, uint64_t *id,
 		     const char **why);
 /* The same for one that is decoded already: OTLP's. `push` without bytes. */
 int profile_hub_take_decoded(struct profile_hub *hub, struct profile *profile,
-			     const struct profile_push *push,
-			     const struct profile_arrival *arrival, struct batch *batch,
-			     uint64_t *id, const char **why);
+			     const struct profile_push *push, const struct profile_arrival *arrival,
+			     struct batch *batch, uint64_t *id, const char **why);
 /*
  * Decodes a kept profile; *view is the one of that type. Good until the next call. ERR_NOT_FOUND:
  * it is not there, or has no such type; others as profile_store_read().

@@ -17,15 +17,24 @@ static const struct {
 	const char *name;
 	enum profile_kind kind;
 } aliases[] = {
-	{ "process_cpu", PROFILE_KIND_CPU },	     { "profile", PROFILE_KIND_CPU },
-	{ "itimer", PROFILE_KIND_CPU },		     { "memory", PROFILE_KIND_HEAP_INUSE },
-	{ "heap", PROFILE_KIND_HEAP_INUSE },	     { "inuse_space", PROFILE_KIND_HEAP_INUSE },
-	{ "inuse_objects", PROFILE_KIND_HEAP_INUSE }, { "alloc_space", PROFILE_KIND_HEAP_ALLOC },
-	{ "alloc_objects", PROFILE_KIND_HEAP_ALLOC }, { "allocs", PROFILE_KIND_HEAP_ALLOC },
-	{ "delta_heap", PROFILE_KIND_HEAP_ALLOC },   { "goroutines", PROFILE_KIND_GOROUTINE },
-	{ "mutex_count", PROFILE_KIND_MUTEX },	     { "mutex_duration", PROFILE_KIND_MUTEX },
-	{ "delta_mutex", PROFILE_KIND_MUTEX },	     { "block_count", PROFILE_KIND_BLOCK },
-	{ "block_duration", PROFILE_KIND_BLOCK },    { "delta_block", PROFILE_KIND_BLOCK },
+	{ "process_cpu", PROFILE_KIND_CPU },
+	{ "profile", PROFILE_KIND_CPU },
+	{ "itimer", PROFILE_KIND_CPU },
+	{ "memory", PROFILE_KIND_HEAP_INUSE },
+	{ "heap", PROFILE_KIND_HEAP_INUSE },
+	{ "inuse_space", PROFILE_KIND_HEAP_INUSE },
+	{ "inuse_objects", PROFILE_KIND_HEAP_INUSE },
+	{ "alloc_space", PROFILE_KIND_HEAP_ALLOC },
+	{ "alloc_objects", PROFILE_KIND_HEAP_ALLOC },
+	{ "allocs", PROFILE_KIND_HEAP_ALLOC },
+	{ "delta_heap", PROFILE_KIND_HEAP_ALLOC },
+	{ "goroutines", PROFILE_KIND_GOROUTINE },
+	{ "mutex_count", PROFILE_KIND_MUTEX },
+	{ "mutex_duration", PROFILE_KIND_MUTEX },
+	{ "delta_mutex", PROFILE_KIND_MUTEX },
+	{ "block_count", PROFILE_KIND_BLOCK },
+	{ "block_duration", PROFILE_KIND_BLOCK },
+	{ "delta_block", PROFILE_KIND_BLOCK },
 };
 
 /* Sample types that mean what one of ours does. */
@@ -55,7 +64,7 @@ struct profile_type profile_kind_value(enum profile_kind kind)
 	bool is_heap = kind == PROFILE_KIND_HEAP_INUSE || kind == PROFILE_KIND_HEAP_ALLOC;
 
 	return (struct profile_type){ slice_from(kinds[kind].value_type),
-				      is_heap				? SLICE("bytes")
+				      is_heap			       ? SLICE("bytes")
 				      : kind == PROFILE_KIND_GOROUTINE ? SLICE("count")
 								       : SLICE("nanoseconds") };
 }
@@ -128,8 +137,7 @@ static const char *type_of(int kind, bool by_count)
 static bool is_other(int kind, enum profile_kind hint, bool by_count)
 {
 	for (int other = 0; other < PROFILE_KIND_COUNT; other++)
-		if (other != kind && (int)hint != kind &&
-		    ((int)hint == other || other < kind) &&
+		if (other != kind && (int)hint != kind && ((int)hint == other || other < kind) &&
 		    strcmp(type_of(kind, by_count), type_of(other, by_count)) == 0)
 			return true;
 	return false;

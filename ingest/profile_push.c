@@ -166,13 +166,16 @@ static int format_read(const struct profile_ingest_params *params, struct profil
 		const char *name;
 		enum profile_format format;
 	} formats[] = {
-		{ "pprof", PROFILE_FORMAT_PPROF },	{ "folded", PROFILE_FORMAT_FOLDED },
-		{ "collapsed", PROFILE_FORMAT_FOLDED }, { "lines", PROFILE_FORMAT_LINES },
+		{ "pprof", PROFILE_FORMAT_PPROF },
+		{ "folded", PROFILE_FORMAT_FOLDED },
+		{ "collapsed", PROFILE_FORMAT_FOLDED },
+		{ "lines", PROFILE_FORMAT_LINES },
 	};
 	static const struct slice multipart = { "multipart/form-data", 19 };
 	const char *name = params->format;
-	bool is_multipart = params->content_type.len >= multipart.len &&
-			    strncasecmp(params->content_type.ptr, multipart.ptr, multipart.len) == 0;
+	bool is_multipart =
+		params->content_type.len >= multipart.len &&
+		strncasecmp(params->content_type.ptr, multipart.ptr, multipart.len) == 0;
 
 	if (is_multipart) {
 		int code = multipart_find(params->content_type, push->bytes, "profile",
@@ -186,8 +189,8 @@ static int format_read(const struct profile_ingest_params *params, struct profil
 			return code;
 	}
 	if (!name || !*name) {
-		push->format = pprof_is_likely(push->bytes) ? PROFILE_FORMAT_PPROF
-							    : PROFILE_FORMAT_FOLDED;
+		push->format =
+			pprof_is_likely(push->bytes) ? PROFILE_FORMAT_PPROF : PROFILE_FORMAT_FOLDED;
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
@@ -368,8 +371,7 @@ static int json_labels_read(const json_t *list, struct profile_push *push, const
 	size_t i;
 
 	labels_builder_init(&builder);
-	json_array_foreach(list, i, pair)
-	{
+	json_array_foreach (list, i, pair) {
 		struct slice name = json_text(json_object_get(pair, "name")),
 			     value = json_text(json_object_get(pair, "value"));
 
@@ -381,8 +383,8 @@ static int json_labels_read(const json_t *list, struct profile_push *push, const
 	return labels_finish(&builder, &push->labels, why);
 }
 
-static int json_series_push(const json_t *series, uint32_t *n, struct buf *raw,
-			    profile_push_fn *fn, void *ctx, const char **why)
+static int json_series_push(const json_t *series, uint32_t *n, struct buf *raw, profile_push_fn *fn,
+			    void *ctx, const char **why)
 {
 	struct profile_push push = { .format = PROFILE_FORMAT_PPROF, .hint = PROFILE_KIND_NONE };
 	int code = json_labels_read(json_object_get(series, "labels"), &push, why);
@@ -391,8 +393,7 @@ static int json_series_push(const json_t *series, uint32_t *n, struct buf *raw,
 
 	if (code)
 		return code;
-	json_array_foreach(json_object_get(series, "samples"), i, sample)
-	{
+	json_array_foreach (json_object_get(series, "samples"), i, sample) {
 		const json_t *text = member(sample, "rawProfile", "raw_profile");
 
 		if (++*n > PROFILE_PUSH_PROFILES_MAX) {
@@ -411,8 +412,8 @@ static int json_series_push(const json_t *series, uint32_t *n, struct buf *raw,
 
 int profile_push_json_read(struct slice body, profile_push_fn *fn, void *ctx, const char **why)
 {
-	json_t *json = body.len ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL)
-				: NULL;
+	json_t *json =
+		body.len ? json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	const json_t *series;
 	uint32_t n = 0;
 	struct buf raw;
@@ -425,8 +426,7 @@ int profile_push_json_read(struct slice body, profile_push_fn *fn, void *ctx, co
 		return ERR_INVALID;
 	}
 	buf_init(&raw);
-	json_array_foreach(json_object_get(json, "series"), i, series)
-	{
+	json_array_foreach (json_object_get(json, "series"), i, series) {
 		code = json_series_push(series, &n, &raw, fn, ctx, why);
 		if (code)
 			break;

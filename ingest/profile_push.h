@@ -16,9 +16,9 @@
 #include "ingest/decompress.h"
 #include "ingest/profile_kind.h"
 
-#define PROFILE_PUSH_PARTS_MAX 16     /* parts of a multipart body */
+#define PROFILE_PUSH_PARTS_MAX 16      /* parts of a multipart body */
 #define PROFILE_PUSH_PROFILES_MAX 1000 /* profiles in one request */
-#define PROFILE_PUSH_NAME_MAX 4096    /* bytes of the parameter `name` */
+#define PROFILE_PUSH_NAME_MAX 4096     /* bytes of the parameter `name` */
 
 enum profile_format {
 	PROFILE_FORMAT_PPROF,
@@ -28,8 +28,8 @@ enum profile_format {
 
 /* One profile, not yet decoded. */
 struct profile_push {
-	struct labels *labels;	    /* of the target, a reference */
-	struct slice bytes;	    /* borrowed from the body */
+	struct labels *labels; /* of the target, a reference */
+	struct slice bytes;    /* borrowed from the body */
 	enum profile_format format;
 	enum profile_kind hint;
 	int64_t from_ns, until_ns; /* 0: as the profile says */

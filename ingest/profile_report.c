@@ -8,7 +8,7 @@
 struct profile_report {
 	struct profile *names; /* functions of all profiles: nothing else of it is used */
 	struct profile_side_sum sums[PROFILE_SIDES];
-	bool no_duration[PROFILE_SIDES]; /* of one of its profiles at least */
+	bool no_duration[PROFILE_SIDES];		 /* of one of its profiles at least */
 	struct profile_amount (*amounts)[PROFILE_SIDES]; /* by function */
 	uint32_t amounts_cap;
 	uint64_t *seen; /* by function: the sample it was last counted for */
@@ -226,8 +226,7 @@ int profile_report_add(struct profile_report *report, enum profile_side side,
 	if (code)
 		return code;
 	for (uint32_t i = 0; code == 0 && i < profile->nsamples; i++)
-		code = stack_add(report, side,
-				 profile_value(profile, i, view->value) * view->scale,
+		code = stack_add(report, side, profile_value(profile, i, view->value) * view->scale,
 				 &profile->frames[profile->samples[i].frame],
 				 profile->samples[i].nframes, map);
 	if (code == 0)

@@ -13,7 +13,7 @@
 #include "ingest/profile_kind.h"
 
 #define PROFILE_REPORT_PROFILES_MAX 1000 /* of one side; the newest are taken */
-#define PROFILE_REPORT_NODES_MAX 500000	 /* of the flame graph; deeper frames go to their callers */
+#define PROFILE_REPORT_NODES_MAX 500000	 /* of its tree; deeper frames go to their callers */
 
 enum profile_side { PROFILE_BEFORE, PROFILE_AFTER, PROFILE_SIDES };
 
@@ -36,7 +36,7 @@ struct profile_side_sum {
 };
 
 enum profile_order {
-	PROFILE_BY_SELF,       /* of the second side, most first */
+	PROFILE_BY_SELF, /* of the second side, most first */
 	PROFILE_BY_TOTAL,
 	PROFILE_BY_SHARE_CHANGE, /* the change of the own share, the largest first, up or down */
 	PROFILE_BY_AMOUNT_CHANGE,

@@ -21,12 +21,12 @@
 #include "ingest/batch.h"
 #include "ingest/profile_kind.h"
 
-#define PROFILE_TOP 20		/* functions with series, by each ratio */
-#define PROFILE_TOP_MISSES 3	/* profiles in a row without, and it leaves */
-#define PROFILE_NAMED_MAX 200	/* functions that rules name; further ones are told and left out */
+#define PROFILE_TOP 20		 /* functions with series, by each ratio */
+#define PROFILE_TOP_MISSES 3	 /* profiles in a row without, and it leaves */
+#define PROFILE_NAMED_MAX 200	 /* functions that rules name; further ones are told and left out */
 #define PROFILE_STREAMS_MAX 4096 /* targets × profile types remembered */
-#define PROFILE_LISTED_MAX 64	/* functions with series by one ratio, those that linger included */
-#define PROFILE_BEFORE_MAX 65536 /* functions remembered of a profile that counts since the start */
+#define PROFILE_LISTED_MAX 64 /* functions with series by one ratio, those that linger included */
+#define PROFILE_BEFORE_MAX 65536 /* functions remembered of what counts since the start */
 
 struct profile_summary;
 

@@ -29,7 +29,7 @@ struct item {
 };
 
 struct profile_store {
-	char *dir; /* NULL: in memory */
+	char *dir;	     /* NULL: in memory */
 	struct item **items; /* by end, the oldest first; of equal ends by id */
 	size_t n, cap;
 	uint64_t next_id;
@@ -106,8 +106,8 @@ static int item_insert(struct profile_store *store, struct item *item)
 static bool path_of(const struct profile_store *store, uint64_t id, const char *end,
 		    char path[PATH_SIZE])
 {
-	return snprintf(path, PATH_SIZE, "%s/%016llx.profile%s", store->dir,
-			(unsigned long long)id, end) < PATH_SIZE;
+	return snprintf(path, PATH_SIZE, "%s/%016llx.profile%s", store->dir, (unsigned long long)id,
+			end) < PATH_SIZE;
 }
 
 /* Drops the first n. */
@@ -228,9 +228,9 @@ static int head_read(struct slice head, uint64_t id, struct item **out)
 	entry.ntraces = reader_u32(&reader);
 	code = entry.ntraces > PROFILE_STORE_TRACES_MAX ? ERR_CORRUPT : 0;
 	if (code == 0) {
-		entry.traces = (const void *)reader_bytes(&reader,
-							  entry.ntraces * sizeof(*entry.traces))
-				       .ptr;
+		entry.traces =
+			(const void *)reader_bytes(&reader, entry.ntraces * sizeof(*entry.traces))
+				.ptr;
 		if (reader.failed || reader.len || size > PROFILE_STORE_BODY_MAX ||
 		    entry.types.len > PROFILE_STORE_TYPES_MAX || !time_is_sane(entry.start_ms) ||
 		    !time_is_sane(entry.end_ms))
@@ -311,7 +311,8 @@ static int file_write(struct profile_store *store, struct item *item, struct sli
 	buf_init(&head);
 	head_write(item, &head);
 	item->head_len = head.len;
-	int fd = buf_ok(&head) ? open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+	int fd =
+		buf_ok(&head) ? open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
 
 	if (fd >= 0) {
 		struct iovec parts[] = { { head.ptr, head.len },
@@ -532,16 +533,14 @@ static bool is_match(const struct profile_entry *entry, const struct profile_que
 {
 	return entry->end_ms >= query->start_ms && entry->end_ms <= query->end_ms &&
 	       (query->type.len == 0 || has_type(entry, query->type)) &&
-	       (!query->trace || has_trace(entry, query->trace)) &&
-	       labels_are_match(entry, query);
+	       (!query->trace || has_trace(entry, query->trace)) && labels_are_match(entry, query);
 }
 
 void profile_store_find(const struct profile_store *store, const struct profile_query *query,
 			bool (*fn)(void *ctx, const struct profile_entry *entry), void *ctx)
 {
 	for (size_t i = store->n; i-- > 0 && store->items[i]->entry.end_ms >= query->start_ms;)
-		if (is_match(&store->items[i]->entry, query) &&
-		    !fn(ctx, &store->items[i]->entry))
+		if (is_match(&store->items[i]->entry, query) && !fn(ctx, &store->items[i]->entry))
 			return;
 }
 

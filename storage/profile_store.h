@@ -13,10 +13,10 @@
 
 #include "base/matcher.h"
 
-#define PROFILE_STORE_ITEMS_MAX 100000	       /* profiles */
-#define PROFILE_STORE_TRACES_MAX 256	       /* trace ids of one */
-#define PROFILE_STORE_TYPES_MAX 256	       /* bytes of the list of its types */
-#define PROFILE_STORE_HEAD_MAX (256 * 1024)    /* bytes of a file before the profile itself */
+#define PROFILE_STORE_ITEMS_MAX 100000		  /* profiles */
+#define PROFILE_STORE_TRACES_MAX 256		  /* trace ids of one */
+#define PROFILE_STORE_TYPES_MAX 256		  /* bytes of the list of its types */
+#define PROFILE_STORE_HEAD_MAX (256 * 1024)	  /* bytes of a file before the profile itself */
 #define PROFILE_STORE_BODY_MAX (32 * 1024 * 1024) /* bytes of one profile */
 
 struct profile_store;
@@ -39,8 +39,8 @@ struct profile_entry {
 struct profile_query {
 	const struct matcher *matchers; /* on labels; profile_type matches if one type does */
 	size_t nmatchers;
-	struct slice type;	  /* empty: any */
-	int64_t start_ms, end_ms; /* profiles that ended within, both included */
+	struct slice type;		      /* empty: any */
+	int64_t start_ms, end_ms;	      /* profiles that ended within, both included */
 	const struct profile_trace_id *trace; /* NULL: any */
 };
 

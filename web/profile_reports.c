@@ -241,8 +241,7 @@ static void format_top(struct job *job, struct json_writer *w)
 static void format_diff(struct job *job, struct json_writer *w)
 {
 	json_field_string(w, "per",
-			  profile_report_is_rate(job->report) ? SLICE("second")
-							      : SLICE("profile"));
+			  profile_report_is_rate(job->report) ? SLICE("second") : SLICE("profile"));
 	json_key(w, "before");
 	json_begin_object(w);
 	json_side(w, job, PROFILE_BEFORE);
@@ -330,7 +329,8 @@ static void job_finish(struct call *call)
 		return; /* it is told already */
 	if (is_empty(job)) {
 		call_fail(call, 404, "not_found", "there are no %s profiles %s", job->search.type,
-			  job->is_diff ? "before, or none after" : "of that time with these labels");
+			  job->is_diff ? "before, or none after"
+				       : "of that time with these labels");
 		return;
 	}
 	envelope_begin(&w, &call->out);

@@ -358,16 +358,15 @@ static int json_matchers(const json_t *labels, struct profile_search *search, ch
 	if (!search->matchers)
 		return ERR_NOMEM;
 	search->query.matchers = search->matchers;
-	json_object_foreach((json_t *)(uintptr_t)labels, name, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)labels, name, value) {
 		struct slice text = { json_string_value(value), json_string_length(value) };
 
 		if (!json_is_string(value)) {
 			*why = strdup("\"labels\" are texts");
 			return ERR_INVALID;
 		}
-		int code = matcher_init(&search->matchers[i], MATCH_EQ, slice_from(name), text,
-					why);
+		int code =
+			matcher_init(&search->matchers[i], MATCH_EQ, slice_from(name), text, why);
 
 		if (code)
 			return code;
@@ -382,14 +381,14 @@ static int unknown_member(const json_t *json, char **why)
 	const json_t *value;
 	const char *name;
 
-	json_object_foreach((json_t *)(uintptr_t)json, name, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)json, name, value) {
 		bool found = false;
 
 		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 			found |= strcmp(name, known[i]) == 0;
-		if (!found && asprintf(why, "\"%.100s\" is not known: labels, match, type and "
-					    "trace_id are",
+		if (!found && asprintf(why,
+				       "\"%.100s\" is not known: labels, match, type and "
+				       "trace_id are",
 				       name) > 0)
 			return ERR_INVALID;
 	}

@@ -145,9 +145,10 @@ END_TEST
 START_TEST(what_is_wrong_with_one_profile_stops_no_other)
 {
 	ck_assert_int_eq(
-		read_json(WITH("{\"samples\":[{\"stackIndex\":9}]},"
-			       "{\"sampleType\":{\"typeStrindex\":99},\"samples\":[]},"
-			       "{\"sampleType\":{\"typeStrindex\":1},\"samples\":[{\"values\":[1]}]}")),
+		read_json(WITH(
+			"{\"samples\":[{\"stackIndex\":9}]},"
+			"{\"sampleType\":{\"typeStrindex\":99},\"samples\":[]},"
+			"{\"sampleType\":{\"typeStrindex\":1},\"samples\":[{\"values\":[1]}]}")),
 		0);
 	ck_assert_str_eq(seen, LABELS "cpu/ t=0 d=0 p=0 hz=0 traces=0 [ 1]\n");
 	ck_assert_uint_eq(result.rejected, 2);
@@ -162,9 +163,8 @@ START_TEST(an_empty_request_is_good)
 	ck_assert_int_eq(read_json("{}"), 0);
 	ck_assert_str_eq(seen, "");
 	ck_assert_int_eq(read_json("{\"resourceProfiles\":[{}]}"), 0);
-	ck_assert_int_eq(otlp_profiles(decoder, SLICE("\x0a\x7f"), scratch, on_profile, NULL,
-				       &result),
-			 400);
+	ck_assert_int_eq(
+		otlp_profiles(decoder, SLICE("\x0a\x7f"), scratch, on_profile, NULL, &result), 400);
 }
 END_TEST
 
@@ -180,9 +180,8 @@ START_TEST(a_request_holds_so_many_profiles)
 	enc_message(&resource, 2, &scope);
 	enc_message(&body, 1, &resource);
 	result = (struct otlp_result){ 0 };
-	ck_assert_int_eq(otlp_profiles(decoder, buf_slice(&body), scratch, on_profile, NULL,
-				       &result),
-			 413);
+	ck_assert_int_eq(
+		otlp_profiles(decoder, buf_slice(&body), scratch, on_profile, NULL, &result), 413);
 	buf_fini(&body);
 	buf_fini(&resource);
 	buf_fini(&scope);

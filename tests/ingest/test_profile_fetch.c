@@ -210,7 +210,8 @@ START_TEST(what_is_wrong_is_told_and_ends_the_series)
 		int status;
 	} wrongs[] = {
 		{ "Could not enable CPU profiling: cpu profiling already in use\n",
-		  "answered 500: Could not enable CPU profiling: cpu profiling already in use", 500 },
+		  "answered 500: Could not enable CPU profiling: cpu profiling already in use",
+		  500 },
 		{ "no profile", "no count at the end of the line", 200 },
 		{ "gone", "answered 404: gone", 404 },
 	};

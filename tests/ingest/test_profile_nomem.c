@@ -67,8 +67,8 @@ static int fail_one(struct profile_hub *hub)
 					 .hint = PROFILE_KIND_CPU,
 					 .end_ms = 1700000001000 };
 	struct batch *batch = batch_new();
-	int code = batch ? profile_summary_fail(profile_hub_summary(hub), &target, batch)
-			 : ERR_NOMEM;
+	int code =
+		batch ? profile_summary_fail(profile_hub_summary(hub), &target, batch) : ERR_NOMEM;
 
 	batch_free(batch);
 	return code;

@@ -39,9 +39,8 @@ static void add_of(enum profile_side side, const char *text, const char *type, c
 	ck_assert_int_eq(profile_type_add(profile, slice_from(type), slice_from(unit)), 0);
 	ck_assert_int_eq(collapsed_read(slice_from(text), &options, profile, &line, &why), 0);
 	ck_assert_uint_eq(profile_views(profile, PROFILE_KIND_NONE, views), 1);
-	ck_assert_int_eq(profile_report_add(report, side, profile, &views[0],
-					    (int64_t)(seconds * 1e9)),
-			 0);
+	ck_assert_int_eq(
+		profile_report_add(report, side, profile, &views[0], (int64_t)(seconds * 1e9)), 0);
 }
 
 static void add(enum profile_side side, const char *text, double seconds)

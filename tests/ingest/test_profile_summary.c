@@ -115,8 +115,7 @@ static const char *value_of(const char *series)
 	return result;
 }
 
-static void expect_of(const char *name, const char *type, const char *function,
-		      const char *wanted)
+static void expect_of(const char *name, const char *type, const char *function, const char *wanted)
 {
 	char series[300];
 
@@ -247,12 +246,13 @@ START_TEST(summary_knows_a_kind_by_its_sample_types)
 		{ { { "objects", "count" }, { "space", "bytes" } }, "", { "heap_inuse" } },
 		{ { { "goroutine", "count" } }, "", { "goroutine" } },
 		{ { { "contentions", "count" }, { "delay", "nanoseconds" } }, "", { "mutex" } },
-		{ { { "contentions", "count" }, { "delay", "nanoseconds" } }, "block",
+		{ { { "contentions", "count" }, { "delay", "nanoseconds" } },
+		  "block",
 		  { "block" } },
 		{ { { "contentions", "count" }, { "delay", "nanoseconds" } },
-		  "app.block_duration", { "block" } },
-		{ { { "contentions", "count" }, { "delay", "nanoseconds" } }, "cpu",
-		  { "mutex" } },
+		  "app.block_duration",
+		  { "block" } },
+		{ { { "contentions", "count" }, { "delay", "nanoseconds" } }, "cpu", { "mutex" } },
 		{ { { "samples", "count" } }, "", { "cpu" } },
 		{ { { "samples", "count" } }, "app.wall", { "wall" } },
 		{ { { "wall", "nanoseconds" } }, "cpu", { "wall" } },
@@ -264,12 +264,11 @@ START_TEST(summary_knows_a_kind_by_its_sample_types)
 
 		profile_clear(profile);
 		for (size_t k = 0; k < 4 && cases[i].types[k][0]; k++)
-			ck_assert_int_eq(profile_type_add(profile,
-							  slice_from(cases[i].types[k][0]),
+			ck_assert_int_eq(profile_type_add(profile, slice_from(cases[i].types[k][0]),
 							  slice_from(cases[i].types[k][1])),
 					 0);
-		uint32_t n = profile_views(profile, profile_kind_of(slice_from(cases[i].hint)),
-					   views);
+		uint32_t n =
+			profile_views(profile, profile_kind_of(slice_from(cases[i].hint)), views);
 
 		ck_assert_uint_eq(n, cases[i].kinds[1] ? 2 : 1);
 		for (uint32_t k = 0; k < n; k++)
@@ -487,16 +486,17 @@ START_TEST(rules_name_functions_by_equality_and_alternatives)
 		names_of((const char *const[]){
 			"profile_function_self_ratio{function=\"main.work\"} > 0.5",
 			"profile_function_total_ratio{function=~\"a|b\\\\.c|d.e|x.*|\"} > 0",
-			"sum(profile_function_total_ratio{function=~\"m\\\\.\\\\(\\\\*T\\\\)\\\\.f\"})",
+			"sum(profile_function_total_ratio{function=~\"m\\\\.\\\\(\\\\*T\\\\)\\\\."
+			"f\"})",
 			"rate({function=\"any\",job=\"x\"}[1m])",
 			"{__name__=~\"profile_function_.*\",function=\"by.pattern\"}", NULL }),
 		"a any b.c by.pattern d.e m.(*T).f main.work ");
-	ck_assert_str_eq(names_of((const char *const[]){
-				 "calls_total{function=\"other\"}",
-				 "profile_function_self_ratio{function!=\"not\"}",
-				 "profile_function_self_ratio{function=~\"(a|b)\"}",
-				 "profile_function_self_ratio", NULL }),
-			 "");
+	ck_assert_str_eq(
+		names_of((const char *const[]){ "calls_total{function=\"other\"}",
+						"profile_function_self_ratio{function!=\"not\"}",
+						"profile_function_self_ratio{function=~\"(a|b)\"}",
+						"profile_function_self_ratio", NULL }),
+		"");
 }
 END_TEST
 

@@ -201,9 +201,9 @@ START_TEST(damaged_files_are_told_and_removed)
 	open_store(1);
 	fill();
 	add("a", "cpu", 400, "fourth", NULL);
-	damage("0000000000000001.profile", 40, "x");  /* its head */
-	damage("0000000000000002.profile", -1, "x");  /* its body: seen when it is read */
-	damage("0000000000000003.profile", 15, "2");  /* of a later version */
+	damage("0000000000000001.profile", 40, "x"); /* its head */
+	damage("0000000000000002.profile", -1, "x"); /* its body: seen when it is read */
+	damage("0000000000000003.profile", 15, "2"); /* of a later version */
 	snprintf(path, sizeof(path), "%s/0000000000000004.profile", dir);
 	ck_assert_int_eq(truncate(path, 50), 0);
 	snprintf(path, sizeof(path), "%s/0000000000000009.profile.new", dir);
