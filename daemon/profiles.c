@@ -50,10 +50,18 @@ static int on_push(void *ctx, const struct profile_push *push)
 {
 	struct taking *taking = ctx;
 	struct profile_arrival arrival = { .now_ms = clock_wall_ms() };
+	struct profile_push known = *push;
 	uint64_t id;
 
-	return profile_hub_take(taking->thread->hub, push, &arrival, taking->batch, &id,
+	*taking->why = "relabel_configs make no set of labels of it";
+	int code = relabel_apply(taking->thread->profiles_relabel, push->labels, &known.labels);
+
+	if (code || !known.labels)
+		return code; /* dropped, as it was asked for: that counts as taken */
+	code = profile_hub_take(taking->thread->hub, &known, &arrival, taking->batch, &id,
 				taking->why);
+	labels_unref(known.labels);
+	return code;
 }
 
 static int on_otlp(void *ctx, struct profile *profile, const struct profile_push *push,
@@ -280,7 +288,9 @@ void profiles_configure(struct ingest_thread *thread, const struct config *confi
 
 	profile_store_limit(profile_hub_store(thread->hub), profiles->store_bytes,
 			    profiles->store_for_ms);
-	profile_hub_relabel(thread->hub, profiles->relabel);
+	relabel_ref(profiles->relabel);
+	relabel_unref(thread->profiles_relabel);
+	thread->profiles_relabel = profiles->relabel;
 	if (profile_fetcher_configure(thread->fetcher, profiles->targets, profiles->n))
 		log_error("profiles", "out of memory: not all profiles are fetched", NULL);
 	if (names && names->over)
@@ -342,4 +352,5 @@ void profiles_fini(struct ingest_thread *thread)
 	if (thread->profiles_timer)
 		loop_timer_free(thread->profiles_timer);
 	profile_hub_free(thread->hub);
+	relabel_unref(thread->profiles_relabel);
 }

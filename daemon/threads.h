@@ -209,6 +209,7 @@ struct ingest_thread {
 	struct otlp_decoder *otlp;
 	struct log_counters *otlp_counters;
 	struct relabel *loki_rules; /* a reference, or NULL */
+	struct relabel *profiles_relabel; /* of pushed profiles; a reference, or NULL */
 	struct log_counters *loki_counters;
 	struct web *web;
 	struct own_metrics own;

@@ -17,7 +17,6 @@ struct profile_hub {
 	struct profile *profile; /* the one under work */
 	struct profile *loaded;	 /* the one read back */
 	struct buf unpacked, packed, stored;
-	struct relabel *relabel; /* of what is pushed */
 	struct profile_hub_stats stats;
 };
 
@@ -57,7 +56,6 @@ void profile_hub_free(struct profile_hub *hub)
 	buf_fini(&hub->unpacked);
 	buf_fini(&hub->packed);
 	buf_fini(&hub->stored);
-	relabel_unref(hub->relabel);
 	free(hub);
 }
 
@@ -268,33 +266,15 @@ int profile_hub_take(struct profile_hub *hub, const struct profile_push *push,
 		     const struct profile_arrival *arrival, struct batch *batch, uint64_t *id,
 		     const char **why)
 {
-	struct profile_push known = *push;
 	int code = decode(hub, push, why);
 
-	*id = 0;
-	if (code == 0 && !arrival->is_fetched) {
-		*why = "relabel_configs make no set of labels of it";
-		code = relabel_apply(hub->relabel, push->labels, &known.labels);
-		if (code == 0 && !known.labels)
-			return 0; /* dropped, as it was asked for */
-	}
 	if (code) {
 		if (code == ERR_NOMEM)
 			*why = error_text(code);
 		hub->stats.refused++;
 		return code;
 	}
-	code = profile_hub_take_decoded(hub, hub->profile, &known, arrival, batch, id, why);
-	if (!arrival->is_fetched)
-		labels_unref(known.labels);
-	return code;
-}
-
-void profile_hub_relabel(struct profile_hub *hub, struct relabel *relabel)
-{
-	relabel_ref(relabel);
-	relabel_unref(hub->relabel);
-	hub->relabel = relabel;
+	return profile_hub_take_decoded(hub, hub->profile, push, arrival, batch, id, why);
 }
 
 int profile_hub_load(struct profile_hub *hub, uint64_t id, struct slice type,

@@ -6,7 +6,6 @@
 #ifndef TOCSIN_INGEST_PROFILE_HUB_H
 #define TOCSIN_INGEST_PROFILE_HUB_H
 
-#include "ingest/relabel.h"
 #include "ingest/profile_push.h"
 #include "ingest/profile_summary.h"
 #include "storage/profile_store.h"
@@ -39,11 +38,6 @@ void profile_hub_free(struct profile_hub *hub); /* NULL is fine */
 struct profile_store *profile_hub_store(struct profile_hub *hub);
 struct profile_summary *profile_hub_summary(struct profile_hub *hub);
 const struct hash_key *profile_hub_key(const struct profile_hub *hub);
-/*
- * What becomes of the labels of pushed profiles (NULL: they stay as they are); those dropped count
- * as taken. Takes a reference of its own. Fetched ones have the labels of their targets.
- */
-void profile_hub_relabel(struct profile_hub *hub, struct relabel *relabel);
 const struct profile_hub_stats *profile_hub_stats(const struct profile_hub *hub);
 /* Who fetches, for those who ask for it by way of the hub; borrowed, may be NULL. */
 void profile_hub_fetcher_set(struct profile_hub *hub, struct profile_fetcher *fetcher);
