@@ -54,7 +54,7 @@ static struct date date_of(int64_t days)
 double calendar_field(enum function_id field, double seconds)
 {
 	int64_t s = fabs(seconds) <= SECONDS_MAX ? (int64_t)seconds : INT64_MIN;
-	int64_t days = floor_div(s, DAY_S), in_day = s - days * DAY_S;
+	int64_t days = floor_div(s, DAY_S), in_day = (s % DAY_S + DAY_S) % DAY_S;
 	struct date date = date_of(days);
 	switch (field) {
 	case FN_MINUTE:

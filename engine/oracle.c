@@ -590,6 +590,7 @@ int oracle_eval_within(struct store *store, const struct expr *expr, int64_t t_m
 	arena_init(&oracle.arena, 0);
 	int err = run(&oracle, expr, &result);
 	regex_free(oracle.regex);
+	matcher_fini(&oracle.info_name);
 	if (err == ERR_EVAL) {
 		snprintf(result.error, sizeof(result.error), "%s", oracle.error);
 		err = 0;

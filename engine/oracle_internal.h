@@ -19,6 +19,7 @@ struct oracle {
 	struct query_bounds bounds;
 	struct arena arena;
 	struct regex *regex; /* of the label_replace() that runs */
+	struct matcher info_name; /* of the info() that runs */
 	const struct expr *aggregate; /* that takes the call about to be evaluated as it is, or NULL */
 	jmp_buf failure;
 	int code; /* ERR_EVAL with `error`, or another */

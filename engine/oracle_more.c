@@ -177,10 +177,11 @@ struct vector oracle_info(struct oracle *o, const struct expr *expr)
 	}
 	char *why;
 	if (!has_name &&
-	    matcher_init(&matchers[n++], excludes ? MATCH_RE : MATCH_EQ, SLICE(METRIC_NAME),
+	    matcher_init(&o->info_name, excludes ? MATCH_RE : MATCH_EQ, SLICE(METRIC_NAME),
 			 excludes ? SLICE(".+_info") : SLICE("target_info"), &why))
 		oracle_fail(o, "no matcher");
-	struct matcher *own = has_name ? NULL : &matchers[n - 1];
+	if (!has_name)
+		matchers[n++] = o->info_name;
 	expr_walk(expr->call.args[0], note_time, &time);
 	time.selector.kind = EXPR_SELECTOR;
 	time.selector.selector.matchers = matchers;
@@ -245,8 +246,7 @@ struct vector oracle_info(struct oracle *o, const struct expr *expr)
 		if (found || optional)
 			vector_add(o, &out, result, in.items[i].value);
 	}
-	if (own)
-		matcher_fini(own);
+	matcher_fini(&o->info_name);
 	vector_check(o, &out);
 	return out;
 }
