@@ -42,7 +42,7 @@ enum json_kind json_read_kind(struct json_reader *r)
 		return JSON_KIND_NULL;
 	default:
 		return *r->at == '-' || (*r->at >= '0' && *r->at <= '9') ? JSON_KIND_NUMBER
-									  : JSON_KIND_NONE;
+									 : JSON_KIND_NONE;
 	}
 }
 

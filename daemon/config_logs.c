@@ -53,7 +53,8 @@ static const struct bind_field syslog_fields[] = {
 	      .doc = "TCP: a connection that says nothing for so long is closed."),
 	FIELD(syslog_part, receive_buffer, "receive_buffer", BIND_BYTES, .default_text = "8MiB",
 	      .min = 4096, .max = 1 << 30, .unit = "bytes",
-	      .doc = "UDP: what the kernel may hold for us; it may grant less (net.core.rmem_max)."),
+	      .doc = "UDP: what the kernel may hold for us; it may grant less "
+		     "(net.core.rmem_max)."),
 };
 static const struct bind_table syslog_table = {
 	.what = "syslog",
@@ -69,7 +70,8 @@ static const struct bind_field stdin_fields[] = {
 	      .default_text = "text",
 	      .doc = "text: each line as it stands; json: an object on each line."),
 	FIELD(stdin_part, time_field, "time_field", BIND_STRING, .default_text = "",
-	      .doc = "json: the field with the time: RFC 3339, or a number of seconds, milliseconds, "
+	      .doc = "json: the field with the time: RFC 3339, or a number of seconds, "
+		     "milliseconds, "
 		     "microseconds or nanoseconds by its size. Unless given: the time of arrival."),
 	FIELD(stdin_part, message_field, "message_field", BIND_STRING, .default_text = "",
 	      .doc = "json: the field that is the line. Unless given: the whole object."),
@@ -182,8 +184,7 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 		out->nglobs++;
 		warn_without_match(b, out->globs[i], list->items[i]);
 	}
-	snprintf(out->name, sizeof(out->name), "files:" SLICE_FMT,
-		 SLICE_ARG(part->files.items[0]));
+	snprintf(out->name, sizeof(out->name), "files:" SLICE_FMT, SLICE_ARG(part->files.items[0]));
 	return 0;
 }
 
@@ -191,8 +192,7 @@ static int bind_syslog(struct log_binder *b, const struct log_source_part *part,
 		       struct log_source_config *out)
 {
 	const struct syslog_part *syslog = &part->syslog;
-	const struct yaml_node *node =
-		yaml_get(yaml_get(part->node, "syslog"), "listen_address");
+	const struct yaml_node *node = yaml_get(yaml_get(part->node, "syslog"), "listen_address");
 	int code = address_parse(syslog->listen_address, b->arena, &out->host, &out->port);
 
 	out->udp = syslog->protocol == 1;
@@ -228,9 +228,10 @@ static int bind_stdin(struct log_binder *b, const struct log_source_part *part,
 			  NDJSON_STREAM_FIELDS_MAX);
 		return ERR_INVALID;
 	}
-	if (!out->json && (from->time_field.len || from->message_field.len || from->stream_fields.n)) {
-		yaml_diag(b->diags, DIAG_ERROR, yaml_get(part->node, "stdin"),
-			  "add format: json", "text has no fields to take time, message or labels from");
+	if (!out->json &&
+	    (from->time_field.len || from->message_field.len || from->stream_fields.n)) {
+		yaml_diag(b->diags, DIAG_ERROR, yaml_get(part->node, "stdin"), "add format: json",
+			  "text has no fields to take time, message or labels from");
 		return ERR_INVALID;
 	}
 	return 0;
@@ -239,7 +240,7 @@ static int bind_stdin(struct log_binder *b, const struct log_source_part *part,
 static int bind_source(struct log_binder *b, const struct log_source_part *part,
 		       struct log_source_config *out)
 {
-	static int (*const bind[KINDS])(struct log_binder *b, const struct log_source_part *part,
+	static int (*const bind[KINDS])(struct log_binder * b, const struct log_source_part *part,
 					struct log_source_config *out) = { bind_files, bind_syslog,
 									   bind_stdin };
 	unsigned kind = KINDS;
@@ -273,7 +274,8 @@ static void refuse_twice(struct log_binder *b, const struct log_source_part *par
 {
 	for (size_t i = 0; i < out->n; i++)
 		for (size_t k = 0; k < i; k++) {
-			bool clash = out->items[i].kind != LOG_SOURCE_FILES && out->items[i].name[0] &&
+			bool clash = out->items[i].kind != LOG_SOURCE_FILES &&
+				     out->items[i].name[0] &&
 				     strcmp(out->items[i].name, out->items[k].name) == 0 &&
 				     (out->items[i].kind == LOG_SOURCE_STDIN || out->items[i].port);
 

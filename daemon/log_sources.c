@@ -11,8 +11,8 @@
 #include "ingest/syslog_server.h"
 #include "ingest/tail.h"
 
-#define TICK_MS 1000	     /* positions without samples wait at most this long */
-#define RETRY_MS 50	     /* while the door is closed */
+#define TICK_MS 1000			  /* positions without samples wait at most this long */
+#define RETRY_MS 50			  /* while the door is closed */
 #define POSITIONS_FLUSH_BYTES (64 * 1024) /* far from BATCH_POSITIONS_BYTES_MAX */
 
 /* How far a source was read, not yet sent: goes with what gathered in the feed. */
@@ -47,7 +47,7 @@ struct log_sources {
 	size_t pending_bytes;
 	struct batch *stuck; /* there was no room for it: the door is closed */
 	uint32_t under_way;
-	bool waited_for; /* the door was found closed by a source */
+	bool waited_for;	  /* the door was found closed by a source */
 	struct loop_timer *timer; /* a tick, or a retry */
 };
 
@@ -466,7 +466,8 @@ void log_sources_configure(struct log_sources *sources, struct config *config)
 	}
 	if (config->logs.n && !config->data_dir && !config->storage.redis)
 		log_warn("logs",
-			 "data_dir is none: how far files were read is forgotten at a restart, which "
+			 "data_dir is none: how far files were read is forgotten at a restart, "
+			 "which "
 			 "goes on at their ends",
 			 NULL);
 }

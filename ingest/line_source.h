@@ -23,7 +23,7 @@ struct line_source_options {
 	struct labels *labels;
 	struct log_door door;
 	struct log_counters *counters;
-	int64_t (*now_ns)(void); /* wall clock */
+	int64_t (*now_ns)(void);  /* wall clock */
 	void (*ended)(void *ctx); /* may be NULL: the end was read, and all of it given */
 	void *ctx;
 };

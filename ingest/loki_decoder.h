@@ -18,8 +18,8 @@ struct loki_walk {
 	const struct log_sink *sink; /* NULL: only to see whether it can be read */
 	struct loki_result *result;
 	int64_t now_ms;
-	struct labels *stream;	    /* of the lines that follow; NULL: it was refused */
-	const char *why;	    /* of ERR_INVALID: static */
+	struct labels *stream; /* of the lines that follow; NULL: it was refused */
+	const char *why;       /* of ERR_INVALID: static */
 };
 
 /* The labels of the lines that follow: the first n of decoder->labels. ERR_NOMEM. */

@@ -1,7 +1,7 @@
 /*
- * PushRequest{1: repeated StreamAdapter}; StreamAdapter{1: string labels, 2: repeated EntryAdapter};
- * EntryAdapter{1: Timestamp{1: seconds, 2: nanos}, 2: string line, 3: repeated LabelPair{1: name,
- * 2: value}}.
+ * PushRequest{1: repeated StreamAdapter}; StreamAdapter{1: string labels, 2: repeated
+ * EntryAdapter}; EntryAdapter{1: Timestamp{1: seconds, 2: nanos}, 2: string line, 3: repeated
+ * LabelPair{1: name, 2: value}}.
  */
 #include "base/error.h"
 #include "base/quote.h"
@@ -170,9 +170,8 @@ static int stream_read(struct loki_walk *loki, struct slice message)
 			labels = field.bytes;
 	if (more)
 		return more;
-	code = labels.len > LOKI_STREAM_TEXT_MAX
-		       ? ERR_INVALID
-		       : labels_parse(loki->decoder, labels, &n, &why);
+	code = labels.len > LOKI_STREAM_TEXT_MAX ? ERR_INVALID
+						 : labels_parse(loki->decoder, labels, &n, &why);
 	if (labels.len > LOKI_STREAM_TEXT_MAX)
 		why = "the labels of a stream are too long";
 	if (code == ERR_INVALID)

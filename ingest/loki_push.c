@@ -202,7 +202,8 @@ static bool is_word(struct slice text, const char *word)
 static int format_parse(struct slice header, enum format *out)
 {
 	ptrdiff_t end = slice_find(header, ';');
-	struct slice type = slice_trim((struct slice){ header.ptr, end < 0 ? header.len : (size_t)end });
+	struct slice type =
+		slice_trim((struct slice){ header.ptr, end < 0 ? header.len : (size_t)end });
 
 	if (type.len == 0 || slice_find(type, ' ') >= 0)
 		return ERR_INVALID;
@@ -245,7 +246,8 @@ static int unpack(struct loki_decoder *decoder, const struct loki_request *reque
 	*message = request->body;
 	if (wrap_parse(request->content_encoding, &wrapped, &encoding)) {
 		complain(result, "Content-Encoding \"%.*s\" not supported",
-			 (int)(request->content_encoding.len > 100 ? 100 : request->content_encoding.len),
+			 (int)(request->content_encoding.len > 100 ? 100
+								   : request->content_encoding.len),
 			 request->content_encoding.ptr);
 		return 400;
 	}
@@ -274,12 +276,11 @@ static int walk_once(struct loki_decoder *decoder, const struct loki_request *re
 		     enum format format, struct slice message, const struct log_sink *sink,
 		     struct loki_result *result)
 {
-	struct loki_walk walk = { .decoder = decoder,
-				  .sink = sink,
-				  .result = result,
-				  .now_ms = request->now_ms };
-	int code = format == FORMAT_JSON ? loki_json(&walk, message)
-					 : loki_protobuf(&walk, message);
+	struct loki_walk walk = {
+		.decoder = decoder, .sink = sink, .result = result, .now_ms = request->now_ms
+	};
+	int code =
+		format == FORMAT_JSON ? loki_json(&walk, message) : loki_protobuf(&walk, message);
 
 	labels_unref(walk.stream);
 	if (code == ERR_INVALID)

@@ -17,13 +17,13 @@
 #include "ingest/decompress.h"
 #include "ingest/log_sink.h"
 
-#define LOKI_BODY_MAX (64u * 1024 * 1024) /* unpacked */
-#define LOKI_STREAM_TEXT_MAX (64 * 1024)  /* the labels of a stream as text */
-#define LOKI_LABELS_MAX 15		  /* of a stream */
-#define LOKI_LABEL_NAME_MAX 1024	  /* bytes */
-#define LOKI_LABEL_VALUE_MAX 2048	  /* bytes */
-#define LOKI_METADATA_MAX 128		  /* labels of one line */
-#define LOKI_METADATA_BYTES_MAX (64 * 1024) /* names and values of one line's labels */
+#define LOKI_BODY_MAX (64u * 1024 * 1024)	 /* unpacked */
+#define LOKI_STREAM_TEXT_MAX (64 * 1024)	 /* the labels of a stream as text */
+#define LOKI_LABELS_MAX 15			 /* of a stream */
+#define LOKI_LABEL_NAME_MAX 1024		 /* bytes */
+#define LOKI_LABEL_VALUE_MAX 2048		 /* bytes */
+#define LOKI_METADATA_MAX 128			 /* labels of one line */
+#define LOKI_METADATA_BYTES_MAX (64 * 1024)	 /* names and values of one line's labels */
 #define LOKI_AGE_MAX_MS (7ll * 24 * 3600 * 1000) /* older lines are refused */
 #define LOKI_AHEAD_MAX_MS (10ll * 60 * 1000)	 /* so are those that far in the future */
 #define LOKI_ERROR_MAX 1024			 /* bytes of complaints in an answer */
@@ -38,7 +38,7 @@ struct loki_request {
 
 struct loki_result {
 	uint32_t streams, lines, cut, rejected;
-	uint64_t bytes; /* of the lines taken */
+	uint64_t bytes;		    /* of the lines taken */
 	char error[LOKI_ERROR_MAX]; /* for the sender, lines of text; "" when all is well */
 };
 

@@ -11,16 +11,17 @@
 #define BOM "\xef\xbb\xbf"
 
 static const char *const facilities[] = {
-	"kern",	  "user",   "mail",   "daemon",	  "auth",    "syslog",	"lpr",	  "news",
-	"uucp",	  "cron",   "authpriv", "ftp",	  "ntp",     "security", "console", "solaris-cron",
-	"local0", "local1", "local2", "local3",	  "local4",  "local5",	"local6", "local7",
+	"kern",	  "user",   "mail",	"daemon", "auth",   "syslog",	"lpr",	   "news",
+	"uucp",	  "cron",   "authpriv", "ftp",	  "ntp",    "security", "console", "solaris-cron",
+	"local0", "local1", "local2",	"local3", "local4", "local5",	"local6",  "local7",
 };
 static const char *const severities[] = { "emergency", "alert",	 "critical",	  "error",
 					  "warning",   "notice", "informational", "debug" };
 
 const char *syslog_facility_name(uint8_t facility)
 {
-	return facility < sizeof(facilities) / sizeof(facilities[0]) ? facilities[facility] : "user";
+	return facility < sizeof(facilities) / sizeof(facilities[0]) ? facilities[facility]
+								     : "user";
 }
 
 const char *syslog_severity_name(uint8_t severity)
@@ -80,8 +81,8 @@ bool syslog_frame_next(struct slice bytes, bool ended, struct syslog_frame *out)
 	size_t skip = 0, at, count;
 
 	*out = (struct syslog_frame){ .used = 0 };
-	while (skip < bytes.len && (bytes.ptr[skip] == '\n' || bytes.ptr[skip] == '\r' ||
-				    bytes.ptr[skip] == '\0'))
+	while (skip < bytes.len &&
+	       (bytes.ptr[skip] == '\n' || bytes.ptr[skip] == '\r' || bytes.ptr[skip] == '\0'))
 		skip++;
 	out->used = skip;
 	bytes.ptr += skip;

@@ -312,13 +312,12 @@ static void datagrams_read(struct syslog_server *server)
 	for (size_t i = 0; i < SYSLOG_DATAGRAMS_MAX; i++) {
 		d->vectors[i] = (struct iovec){ d->bytes + i * SYSLOG_DATAGRAM_BYTES_MAX,
 						SYSLOG_DATAGRAM_BYTES_MAX };
-		d->headers[i].msg_hdr =
-			(struct msghdr){ .msg_name = &d->peers[i],
-					 .msg_namelen = sizeof(d->peers[i]),
-					 .msg_iov = &d->vectors[i],
-					 .msg_iovlen = 1,
-					 .msg_control = d->control[i],
-					 .msg_controllen = sizeof(d->control[i]) };
+		d->headers[i].msg_hdr = (struct msghdr){ .msg_name = &d->peers[i],
+							 .msg_namelen = sizeof(d->peers[i]),
+							 .msg_iov = &d->vectors[i],
+							 .msg_iovlen = 1,
+							 .msg_control = d->control[i],
+							 .msg_controllen = sizeof(d->control[i]) };
 	}
 	int n = recvmmsg(server->fd, d->headers, SYSLOG_DATAGRAMS_MAX, MSG_DONTWAIT, NULL);
 
@@ -513,7 +512,6 @@ uint16_t syslog_server_port(const struct syslog_server *server)
 	socklen_t len = sizeof(address);
 
 	getsockname(server->fd, (struct sockaddr *)&address, &len);
-	return ntohs(address.ss_family == AF_INET6
-			     ? ((struct sockaddr_in6 *)&address)->sin6_port
-			     : ((struct sockaddr_in *)&address)->sin_port);
+	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+						   : ((struct sockaddr_in *)&address)->sin_port);
 }

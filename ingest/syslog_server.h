@@ -1,11 +1,11 @@
 /*
  * A source of log lines: syslog senders, over TCP or UDP.
  *
- * Labels of the stream: the source's own, and hostname, app_name, facility, severity of the message.
- * Labels of the single line: proc_id, msg_id, sd_ID_NAME of structured data, and peer, the address
- * the message came from, which is the only thing about it that cannot be made up (over TCP). Host
- * and application are the sender's to choose: beyond SYSLOG_STREAMS_MAX different ones they are
- * labels of the line, too.
+ * Labels of the stream: the source's own, and hostname, app_name, facility, severity of the
+ * message. Labels of the single line: proc_id, msg_id, sd_ID_NAME of structured data, and peer, the
+ * address the message came from, which is the only thing about it that cannot be made up (over
+ * TCP). Host and application are the sender's to choose: beyond SYSLOG_STREAMS_MAX different ones
+ * they are labels of the line, too.
  *
  * While the door is closed nothing is read: over TCP the senders wait; over UDP the kernel holds
  * what the receive buffer holds, and what it had to drop is counted.
@@ -18,8 +18,8 @@
 #include "ingest/log_door.h"
 #include "ingest/syslog.h"
 
-#define SYSLOG_STREAMS_MAX 4096	  /* combinations of labels of one source; anew each hour */
-#define SYSLOG_DATAGRAMS_MAX 32	  /* read at once */
+#define SYSLOG_STREAMS_MAX 4096 /* combinations of labels of one source; anew each hour */
+#define SYSLOG_DATAGRAMS_MAX 32 /* read at once */
 #define SYSLOG_DATAGRAM_BYTES_MAX 65536
 
 struct syslog_server;

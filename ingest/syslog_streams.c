@@ -89,8 +89,7 @@ static struct labels *labels_of(const struct syslog_streams *streams,
 }
 
 struct labels *syslog_streams_get(struct syslog_streams *streams,
-				  const struct syslog_message *message, int64_t now_ms,
-				  bool *whole)
+				  const struct syslog_message *message, int64_t now_ms, bool *whole)
 {
 	*whole = true;
 	uint64_t hash = hash_of(streams, message, true);

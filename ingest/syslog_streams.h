@@ -11,7 +11,7 @@ struct syslog_streams {
 	struct syslog_stream {
 		uint64_t hash;
 		struct labels *labels; /* NULL: free */
-	} *slots;
+	} * slots;
 	size_t n;
 	int64_t since_ms;
 	struct hash_key key;

@@ -1,9 +1,6 @@
-#include "ingest/tail.h"
+#include "ingest/tail_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <fnmatch.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,32 +16,6 @@
 #define WATCH_EVENTS                                                                               \
 	(IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR)
 #define WATCHES_MAX 1000 /* directories; what is in others is seen once a second */
-
-struct tail_dir {
-	int watch;
-	char *path;
-};
-
-struct told {
-	char *path;
-	int error;
-};
-
-struct tail {
-	struct tail_options options;
-	struct loop_timer *timer; /* of the next turn */
-	struct tail_file *files;
-	size_t nfiles;
-	int inotify; /* -1: polling only */
-	struct loop_fd *watch;
-	struct tail_dir *dirs;
-	size_t ndirs;
-	struct told told[TAIL_TOLD_MAX];
-	size_t ntold;
-	bool scan_due, crowded;
-	int64_t scanned_ms, polled_ms, recovered_ms;
-	char *buffer;
-};
 
 static int64_t now_ms(void)
 {
@@ -86,7 +57,7 @@ static void untell(struct tail *tail, const char *path)
 
 /* ---- directories ---- */
 
-static struct slice dir_of(const char *path)
+struct slice tail_dir_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -124,7 +95,7 @@ static struct tail_dir *dir_find(struct tail *tail, int watch)
 static void dirs_watch_patterns(struct tail *tail)
 {
 	for (size_t i = 0; i < tail->options.nglobs; i++) {
-		struct slice dir = dir_of(tail->options.globs[i]);
+		struct slice dir = tail_dir_of(tail->options.globs[i]);
 
 		if (!memchr(dir.ptr, '*', dir.len) && !memchr(dir.ptr, '?', dir.len) &&
 		    !memchr(dir.ptr, '[', dir.len))
@@ -134,7 +105,7 @@ static void dirs_watch_patterns(struct tail *tail)
 
 /* ---- files ---- */
 
-static struct tail_file *file_find(struct tail *tail, struct file_id id)
+struct tail_file *tail_file_find(struct tail *tail, struct file_id id)
 {
 	for (struct tail_file *file = tail->files; file; file = file->next)
 		if (file_id_is_equal(file->mark.id, id))
@@ -143,7 +114,7 @@ static struct tail_file *file_find(struct tail *tail, struct file_id id)
 }
 
 /* Older lines first: what was rotated away before what is new. */
-static void file_add(struct tail *tail, struct tail_file *file)
+void tail_file_add(struct tail *tail, struct tail_file *file)
 {
 	struct tail_file **link = &tail->files;
 
@@ -167,7 +138,7 @@ static void file_remove(struct tail *tail, struct tail_file *file)
 	tail_file_free(file);
 }
 
-static void position_forget(struct tail *tail, struct file_id id)
+void tail_position_forget(struct tail *tail, struct file_id id)
 {
 	struct buf key;
 
@@ -178,7 +149,7 @@ static void position_forget(struct tail *tail, struct file_id id)
 	buf_fini(&key);
 }
 
-static bool position_find(const struct tail *tail, struct file_id id, struct tail_mark *mark)
+bool tail_position_find(const struct tail *tail, struct file_id id, struct tail_mark *mark)
 {
 	struct slice path, payload;
 	struct buf key;
@@ -188,8 +159,7 @@ static bool position_find(const struct tail *tail, struct file_id id, struct tai
 	file_id_key(id, &key);
 	if (buf_ok(&key)) {
 		payload = tail_positions_find(tail->options.positions, buf_slice(&key));
-		there = payload.len &&
-			tail_mark_decode(buf_slice(&key), payload, mark, &path) == 0;
+		there = payload.len && tail_mark_decode(buf_slice(&key), payload, mark, &path) == 0;
 	}
 	buf_fini(&key);
 	return there;
@@ -237,7 +207,7 @@ static struct labels *labels_of(const struct tail *tail, const char *path)
 }
 
 /* NULL: told why not. */
-static struct tail_file *file_open(struct tail *tail, const char *path, const char *named)
+struct tail_file *tail_open(struct tail *tail, const char *path, const char *named)
 {
 	struct tail_file *file = NULL;
 	struct labels *labels = labels_of(tail, named);
@@ -260,191 +230,21 @@ static struct tail_file *file_open(struct tail *tail, const char *path, const ch
 	return file;
 }
 
-/* ---- names ---- */
-
-size_t tail_rotated_name(const char *path)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	size_t len = strlen(path), at = len;
-	bool digit = false;
-
-	while (path + at > name + 1 && (strchr("-._", path[at - 1]) || (path[at - 1] >= '0' &&
-								       path[at - 1] <= '9'))) {
-		at--;
-		digit |= path[at] >= '0' && path[at] <= '9';
-	}
-	/* Digits that belong to the name itself: the number begins with a separator. */
-	while (at < len && !strchr("-._", path[at]))
-		at++;
-	return digit && at < len ? at : 0;
-}
-
-static bool is_compressed(const char *path)
-{
-	static const char *const suffixes[] = { ".gz", ".bz2", ".xz", ".zst", ".zip", ".Z", ".lz4" };
-
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-		if (slice_has_suffix(slice_from(path), slice_from(suffixes[i])))
-			return true;
-	return false;
-}
-
-/* ---- rotated files and copies ---- */
-
-/*
- * A file of path's directory that `is_it`, opened to go on from the mark; NULL: none. inode 0: any.
- */
-static struct tail_file *sibling_find(struct tail *tail, const char *path,
-				      const struct tail_mark *mark, uint64_t inode,
-				      bool (*is_it)(const struct tail_file *file,
-						    const struct tail_mark *mark))
-{
-	struct slice dir = dir_of(path);
-	char *name = slice_dup(dir), full[TAIL_PATH_MAX];
-	DIR *entries = name ? opendir(name) : NULL;
-	struct tail_file *found = NULL;
-	struct dirent *entry;
-
-	for (int i = 0; entries && !found && i < TAIL_SIBLINGS_MAX && (entry = readdir(entries));
-	     i++) {
-		struct stat st;
-
-		if (entry->d_name[0] == '.' || (inode && entry->d_ino != inode) ||
-		    (size_t)snprintf(full, sizeof(full), "%s/%s", name, entry->d_name) >=
-			    sizeof(full) ||
-		    stat(full, &st) < 0 || !S_ISREG(st.st_mode) ||
-		    (uint64_t)st.st_size < mark->offset ||
-		    tail_file_open(full, tail->options.labels, &found))
-			continue;
-		if (file_find(tail, found->mark.id) || !is_it(found, mark)) {
-			tail_file_free(found);
-			found = NULL;
-		}
-	}
-	if (entries)
-		closedir(entries);
-	if (found) { /* again, with the labels of the one it was */
-		struct tail_file *file = file_open(tail, full, path);
-
-		tail_file_free(found);
-		found = file;
-	}
-	free(name);
-	if (found) {
-		struct file_id id = found->mark.id;
-
-		found->mark = *mark;
-		found->mark.id = id;
-		found->leaving = true;
-	}
-	return found;
-}
-
-/* Reads one more file from its beginning, which stood under the path for a while. */
-static void later_add(struct tail *tail, const char *full, const char *path, int64_t birth_ns)
-{
-	struct tail_file *file = file_open(tail, full, path);
-	struct tail_mark mark;
-
-	if (!file)
-		return;
-	if (file->mark.id.birth_ns <= birth_ns || file_find(tail, file->mark.id) ||
-	    position_find(tail, file->mark.id, &mark)) {
-		tail_file_free(file);
-		return;
-	}
-	file->leaving = true;
-	file_add(tail, file);
-	tail_file_mark(file, &tail->options.door);
-}
-
-/*
- * Files that came under the path and were rotated away again while nobody looked: those that bear
- * its name with a number behind it, are younger than the last one that is known, and unknown.
- */
-static void later_find(struct tail *tail, const char *path, int64_t birth_ns)
-{
-	char *name = slice_dup(dir_of(path)), full[TAIL_PATH_MAX];
-	DIR *entries = name && birth_ns ? opendir(name) : NULL;
-	struct dirent *entry;
-
-	for (int i = 0; entries && i < TAIL_SIBLINGS_MAX && (entry = readdir(entries)); i++)
-		if ((size_t)snprintf(full, sizeof(full), "%s/%s", name, entry->d_name) <
-			    sizeof(full) &&
-		    tail_rotated_name(full) == strlen(path) &&
-		    strncmp(full, path, strlen(path)) == 0 && !is_compressed(full))
-			later_add(tail, full, path, birth_ns);
-	if (entries)
-		closedir(entries);
-	free(name);
-}
-
-static bool is_copy(const struct tail_file *file, const struct tail_mark *mark)
-{
-	return mark->head_len > 0 && tail_mark_holds(file->fd, mark);
-}
-
-static bool is_same(const struct tail_file *file, const struct tail_mark *mark)
-{
-	return file_id_is_equal(file->mark.id, mark->id) && tail_mark_holds(file->fd, mark);
-}
-
-/* The file does not hold what was read: it begins anew, and its rest is looked for. */
-static void truncated(struct tail *tail, struct tail_file *file)
-{
-	struct tail_mark before = file->mark;
-	struct tail_file *copy = sibling_find(tail, file->path, &before, 0, is_copy);
-
-	log_count(&tail->options.counters->rotations, 1);
-	tail_file_rewind(file);
-	if (copy) {
-		file_add(tail, copy);
-		tail_file_mark(copy, &tail->options.door);
-		later_find(tail, file->path, copy->mark.id.birth_ns);
-	}
-	tail_file_mark(file, &tail->options.door);
-	log_info("logs", "a file was truncated", "file=%s offset=%llu copy=%s",
-		 log_quote(slice_from(file->path)), (unsigned long long)before.offset,
-		 copy ? "found" : "none");
-}
-
 /* ---- what the patterns match ---- */
-
-static bool is_matched(const struct tail *tail, const char *path)
-{
-	for (size_t i = 0; i < tail->options.nglobs; i++)
-		if (fnmatch(tail->options.globs[i], path, FNM_PATHNAME | FNM_PERIOD) == 0)
-			return true;
-	return false;
-}
-
-/* app.log.1 where app.log is one of ours. */
-static bool is_rotated(const struct tail *tail, const char *path)
-{
-	size_t len = tail_rotated_name(path);
-	char base[TAIL_PATH_MAX];
-	struct stat st;
-
-	if (len == 0 || len >= sizeof(base))
-		return false;
-	memcpy(base, path, len);
-	base[len] = '\0';
-	return is_matched(tail, base) && stat(base, &st) == 0;
-}
 
 /* Where reading begins. */
 static void place(struct tail *tail, struct tail_file *file, bool pattern_known)
 {
 	struct tail_mark mark;
 
-	if (position_find(tail, file->mark.id, &mark)) {
+	if (tail_position_find(tail, file->mark.id, &mark)) {
 		struct tail_mark fresh = file->mark;
 
 		file->mark = mark;
 		if (mark.offset <= file->size && tail_mark_holds(file->fd, &mark))
 			return;
 		file->mark.id = fresh.id;
-		truncated(tail, file);
+		tail_truncated(tail, file);
 		return;
 	}
 	if (!pattern_known && tail_file_skip_all(file))
@@ -458,7 +258,7 @@ static void match(struct tail *tail, const char *path, bool pattern_known)
 	struct file_id id;
 	struct stat st;
 
-	if (is_compressed(path) || is_rotated(tail, path))
+	if (tail_name_is_compressed(path) || tail_is_rotated(tail, path))
 		return;
 	if (stat(path, &st) < 0) {
 		if (errno != ENOENT)
@@ -481,10 +281,10 @@ static void match(struct tail *tail, const char *path, bool pattern_known)
 		tail->crowded = true;
 		return;
 	}
-	if (!(file = file_open(tail, path, path)))
+	if (!(file = tail_open(tail, path, path)))
 		return;
 	id = file->mark.id;
-	struct tail_file *same = file_find(tail, id);
+	struct tail_file *same = tail_file_find(tail, id);
 
 	if (same) { /* it is back under a name of ours */
 		tail_file_free(file);
@@ -492,121 +292,15 @@ static void match(struct tail *tail, const char *path, bool pattern_known)
 		same->leaving = false;
 		return;
 	}
-	file_add(tail, file);
-	dir_watch(tail, dir_of(path));
+	tail_file_add(tail, file);
+	dir_watch(tail, tail_dir_of(path));
 	place(tail, file, pattern_known);
-}
-
-/* A position of a file that was under our patterns: false for all others. */
-static bool position_at(const struct tail *tail, size_t i, struct tail_mark *mark,
-			char path[TAIL_PATH_MAX])
-{
-	const struct tail_position *position = &tail->options.positions->items[i];
-	struct slice name;
-
-	if (tail_mark_decode(slice_from(position->key), position->payload, mark, &name))
-		return false;
-	memcpy(path, name.ptr, name.len);
-	path[name.len] = '\0';
-	return is_matched(tail, path);
-}
-
-/* The youngest file that is known to have stood under a path. */
-struct origin {
-	char *path;
-	struct file_id id;
-};
-struct origins {
-	struct origin *items;
-	size_t n;
-};
-
-/* Is what stands under the path now a file that we know? */
-static bool is_known(const struct tail *tail, const char *path)
-{
-	struct tail_mark mark;
-	struct file_id id;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	bool known = fd >= 0 && file_id_get(fd, &id, NULL, NULL) == 0 &&
-		     position_find(tail, id, &mark);
-
-	if (fd >= 0)
-		close(fd);
-	return known;
-}
-
-/* Without memory it is left out. */
-static void origin_note(struct origins *origins, const char *path, struct file_id id)
-{
-	size_t i = 0;
-
-	while (i < origins->n && strcmp(origins->items[i].path, path) != 0)
-		i++;
-	if (i == origins->n) {
-		struct origin *items = reallocarray(origins->items, i + 1, sizeof(*items));
-		char *copy = items ? strdup(path) : NULL;
-
-		origins->items = items ? items : origins->items;
-		if (!copy)
-			return;
-		items[origins->n++] = (struct origin){ copy, id };
-	}
-	if (id.birth_ns > origins->items[i].id.birth_ns)
-		origins->items[i].id = id;
-}
-
-/*
- * Of the paths where an unknown file stands now, or none: then others may have stood there since.
- * Where the same file still stands, copies were made of it, if anything.
- */
-static struct origins origins_take(const struct tail *tail)
-{
-	struct origins origins = { NULL, 0 };
-	struct tail_mark mark;
-	char path[TAIL_PATH_MAX];
-
-	for (size_t i = 0; i < tail->options.positions->n; i++)
-		if (position_at(tail, i, &mark, path) && !is_known(tail, path))
-			origin_note(&origins, path, mark.id);
-	return origins;
-}
-
-static void origins_follow(struct tail *tail, struct origins *origins)
-{
-	for (size_t i = 0; i < origins->n; i++) {
-		later_find(tail, origins->items[i].path, origins->items[i].id.birth_ns);
-		free(origins->items[i].path);
-	}
-	free(origins->items);
-}
-
-/*
- * Files that were ours and are under no pattern now: what of them was not read, because they were
- * rotated while nobody looked. Those that are gone are forgotten.
- */
-static void recover(struct tail *tail)
-{
-	struct tail_mark mark;
-	char path[TAIL_PATH_MAX];
-
-	tail->recovered_ms = tail->scanned_ms;
-	for (size_t i = tail->options.positions->n; i-- > 0;) {
-		if (i >= tail->options.positions->n || !position_at(tail, i, &mark, path) ||
-		    file_find(tail, mark.id))
-			continue;
-		struct tail_file *file = sibling_find(tail, path, &mark, mark.id.inode, is_same);
-
-		if (file)
-			file_add(tail, file);
-		else
-			position_forget(tail, mark.id);
-	}
 }
 
 static void scan(struct tail *tail)
 {
 	bool is_first = tail->scanned_ms < 0;
-	struct origins origins = is_first ? origins_take(tail) : (struct origins){ NULL, 0 };
+	struct origins origins = is_first ? tail_origins_take(tail) : (struct origins){ NULL, 0 };
 
 	tail->scan_due = false;
 	tail->scanned_ms = now_ms();
@@ -635,8 +329,8 @@ static void scan(struct tail *tail)
 		log_count(&tail->options.counters->rotations, 1);
 	}
 	if (tail->scanned_ms - tail->recovered_ms >= TAIL_RECOVER_MS)
-		recover(tail);
-	origins_follow(tail, &origins);
+		tail_recover(tail);
+	tail_origins_follow(tail, &origins);
 }
 
 /* ---- turns ---- */
@@ -655,7 +349,7 @@ static bool leave(struct tail *tail, struct tail_file *file)
 			      options->counters))
 		return false;
 	if (unlinked)
-		position_forget(tail, file->mark.id);
+		tail_position_forget(tail, file->mark.id);
 	else
 		tail_file_mark(file, &options->door);
 	file_remove(tail, file);
@@ -683,11 +377,11 @@ static bool file_turn(struct tail *tail, struct tail_file *file, bool *full)
 		return true;
 	case TAIL_TRUNCATED:
 		if (file->leaving) { /* somebody empties what was rotated away */
-			position_forget(tail, file->mark.id);
+			tail_position_forget(tail, file->mark.id);
 			file_remove(tail, file);
 			return false;
 		}
-		truncated(tail, file);
+		tail_truncated(tail, file);
 		return true;
 	case TAIL_ERROR:
 		tell(tail, file->path, errno);

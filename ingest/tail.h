@@ -31,23 +31,23 @@
 #include "ingest/tail_file.h"
 #include "ingest/tail_positions.h"
 
-#define TAIL_FILES_MAX 1000	   /* followed at a time by one source; further ones wait */
-#define TAIL_SIBLINGS_MAX 10000	   /* entries of a directory looked at for a rotated file */
-#define TAIL_TOLD_MAX 100	   /* paths whose errors were told; further ones are not told */
-#define TAIL_TURN_MS_MAX 20	   /* of one turn over all files: others use the loop, too */
-#define TAIL_POLL_MS 1000	   /* between looks at everything */
-#define TAIL_SCAN_GAP_MS 20	   /* between looks at what the patterns match, at least */
+#define TAIL_FILES_MAX 1000	      /* followed at a time by one source; further ones wait */
+#define TAIL_SIBLINGS_MAX 10000	      /* entries of a directory looked at for a rotated file */
+#define TAIL_TOLD_MAX 100	      /* paths whose errors were told; further ones are not told */
+#define TAIL_TURN_MS_MAX 20	      /* of one turn over all files: others use the loop, too */
+#define TAIL_POLL_MS 1000	      /* between looks at everything */
+#define TAIL_SCAN_GAP_MS 20	      /* between looks at what the patterns match, at least */
 #define TAIL_RECOVER_MS (3600 * 1000) /* between looks for files that are gone */
-#define TAIL_LEAVING_MS 60000	   /* a rotated file is followed until so long after it grew last */
-#define TAIL_UNLINKED_MS 5000	   /* a deleted one */
-#define TAIL_PARTIAL_MS 30000	   /* after so long a line without an end is taken as it stands */
+#define TAIL_LEAVING_MS 60000 /* a rotated file is followed until so long after it grew last */
+#define TAIL_UNLINKED_MS 5000 /* a deleted one */
+#define TAIL_PARTIAL_MS 30000 /* after so long a line without an end is taken as it stands */
 
 struct tail;
 
 struct tail_options {
 	struct loop *loop;
-	const char *name;     /* of the source, for messages */
-	char *const *globs;   /* borrowed, as all here, until tail_free() */
+	const char *name;   /* of the source, for messages */
+	char *const *globs; /* borrowed, as all here, until tail_free() */
 	size_t nglobs;
 	struct labels *labels; /* of every line; `filename` is added, unless it is among them */
 	struct log_door door;
@@ -64,7 +64,8 @@ void tail_free(struct tail *tail);
 /* The door is open again. */
 void tail_resume(struct tail *tail);
 
-/* Does the path bear another path's name with a number or date behind it? That one's length, or 0. */
+/* Does the path bear another path's name with a number or date behind it? That one's length, or 0.
+ */
 size_t tail_rotated_name(const char *path);
 
 #endif

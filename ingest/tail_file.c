@@ -159,8 +159,7 @@ static enum tail_turn scan(struct tail_file *file, char *buffer, bool *found)
 
 	if (got <= 0)
 		return got < 0 ? TAIL_ERROR : TAIL_END;
-	*found = memchr(buffer, '\n', (size_t)got) ||
-		 file->scanned + (uint64_t)got > LOG_LINE_MAX;
+	*found = memchr(buffer, '\n', (size_t)got) || file->scanned + (uint64_t)got > LOG_LINE_MAX;
 	file->scanned += (uint64_t)got;
 	return TAIL_MORE;
 }

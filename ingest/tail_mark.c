@@ -140,9 +140,9 @@ bool tail_mark_last_holds(int fd, const struct tail_mark *mark)
 {
 	uint64_t last;
 
-	return mark->last_len == 0 || (hash_at(fd, mark->offset - mark->last_len, mark->last_len,
-					       &last) == 0 &&
-				       last == mark->last_hash);
+	return mark->last_len == 0 ||
+	       (hash_at(fd, mark->offset - mark->last_len, mark->last_len, &last) == 0 &&
+		last == mark->last_hash);
 }
 
 bool tail_mark_holds(int fd, const struct tail_mark *mark)

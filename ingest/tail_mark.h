@@ -2,9 +2,9 @@
  * A mark: how far a file was read, and by what it is known again.
  *
  * A name says little of a log file, for rotation gives it to another, and an inode number is given
- * to another file once its own is gone. So a mark knows the device, the inode and its time of birth,
- * and two fingerprints of what was read: the first bytes of the file and the last ones before the
- * place reached. Only where all of them hold does reading go on from there.
+ * to another file once its own is gone. So a mark knows the device, the inode and its time of
+ * birth, and two fingerprints of what was read: the first bytes of the file and the last ones
+ * before the place reached. Only where all of them hold does reading go on from there.
  */
 #ifndef TOCSIN_INGEST_TAIL_MARK_H
 #define TOCSIN_INGEST_TAIL_MARK_H
@@ -24,8 +24,8 @@ struct file_id {
 
 struct tail_mark {
 	struct file_id id;
-	uint64_t offset;	      /* of the first byte that was not taken */
-	uint32_t head_len, last_len;  /* bytes the fingerprints are of */
+	uint64_t offset;	     /* of the first byte that was not taken */
+	uint32_t head_len, last_len; /* bytes the fingerprints are of */
 	uint64_t head_hash, last_hash;
 	bool skipping; /* in the middle of a line whose beginning was taken, or missed */
 };

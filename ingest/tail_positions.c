@@ -51,8 +51,7 @@ static int insert(struct tail_positions *positions, size_t at, struct slice key,
 		return ERR_LIMIT;
 	if (positions->n == positions->cap) {
 		size_t cap = positions->cap ? 2 * positions->cap : 64;
-		struct tail_position *items =
-			reallocarray(positions->items, cap, sizeof(*items));
+		struct tail_position *items = reallocarray(positions->items, cap, sizeof(*items));
 
 		if (!items)
 			return ERR_NOMEM;

@@ -1,7 +1,7 @@
 /*
  * How far the sources of log lines were read, as far as it is known: what the journal remembered at
- * the start, and everything since. Keys and payloads as batch_position_add() has them. One table for
- * all sources, on their thread; a source that a reload starts anew goes on from here.
+ * the start, and everything since. Keys and payloads as batch_position_add() has them. One table
+ * for all sources, on their thread; a source that a reload starts anew goes on from here.
  */
 #ifndef TOCSIN_INGEST_TAIL_POSITIONS_H
 #define TOCSIN_INGEST_TAIL_POSITIONS_H
@@ -14,7 +14,7 @@ struct tail_positions {
 	struct tail_position {
 		char *key;
 		struct slice payload; /* allocated */
-	} *items;		      /* sorted by key */
+	} * items;		      /* sorted by key */
 	size_t n, cap;
 };
 
