@@ -9,7 +9,7 @@
  *      → silences → outbox entry (journaled) → attempt (journaled before) → result (journaled)
  *      → notification log
  *   alert event pending→firing, with `run:` → gates → run (journaled)
- *      → steps, each intent journaled before it starts
+ *      → steps, each intent journaled before it starts → verified by the engine → series, told
  *
  * Outbox: keyed by (receiver, integration, group key); one entry in flight a key, first in first
  * out. The body is frozen when its first attempt begins: same id and same bytes at each retry. An

@@ -193,7 +193,7 @@ static bool run_restore(struct run *run, const json_t *object)
 	steps_restore(run, json_object_get(object, "steps"));
 	ladder_restore(run, json_object_get(object, "ladder"));
 	return run->trigger.alert && run->trigger.expr && run->trigger.rule && run->ladder &&
-	       (run->nsteps > 0 || run->state != RUN_RUNNING);
+	       ((run->nsteps > 0 && run->target) || run->state != RUN_RUNNING);
 }
 
 static struct run *find_id(const struct runs *runs, const char *id)

@@ -111,6 +111,19 @@ static bool is_worth_telling(const struct run *run)
 	return true;
 }
 
+/* A storm of refusals is told in part; all are shown and logged. */
+static bool may_tell(struct runs *runs)
+{
+	int64_t minute = runs->actions->now_ms / 60000;
+
+	if (minute != runs->told_minute)
+		runs->told = 0;
+	runs->told_minute = minute;
+	if (runs->told == RUN_TOLD_MAX)
+		log_warn("runbook", "more bad ends than are told in a minute", NULL);
+	return runs->told++ < RUN_TOLD_MAX;
+}
+
 static int tell_route(struct run *run, const char *reason)
 {
 	const struct route *routes[ROUTES_TOLD_MAX];
@@ -138,7 +151,7 @@ void run_tell_end(struct run *run)
 	const struct receiver *receiver = NULL;
 	char reason[RUN_REASON_BYTES + 128];
 
-	if (!is_worth_telling(run))
+	if (!is_worth_telling(run) || !may_tell(run->runs))
 		return;
 	if (runbook)
 		receiver = run->state == RUN_REFUSED ? runbook->on_refused : runbook->on_failed;

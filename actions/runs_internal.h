@@ -21,6 +21,7 @@
 #define RUN_ATTEMPTS_MAX 1000	   /* read back from the journal */
 #define VERIFY_INTERVAL_MS 1000	   /* a verify step asks so often */
 #define GATE_ANSWER_MS 5000	   /* an answer to the gates counts for so long */
+#define RUN_TOLD_MAX 60u /* bad ends told in a minute, of all runs */
 #define RUN_SERIES_MAX 10000
 #define RUN_VALUES_MAX 16u		   /* numbers of one step's output */
 #define RUN_SERIES_INTERVAL_MS 15000	   /* what has not changed is written so often */
@@ -128,6 +129,8 @@ struct runs {
 		waiting; /* active: QUEUED or RUNNING; waiting: of these, those that a gate keeps */
 	size_t output_bytes; /* of all steps */
 	uint64_t next_id, next_question;
+	int64_t told_minute; /* in which so many bad ends were told: */
+	uint32_t told;
 	bool dirty; /* a queued run may have become free to go */
 	/* Series (run_series.c): */
 	struct table series;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "actions/actions_internal.h"
+#include "actions/runs_internal.h"
 #include "base/text.h"
 #include "tests/actions/runbooks.h"
 #include "tests/check_main.h"
@@ -450,6 +450,28 @@ START_TEST(notify_of_bad_ends)
 }
 END_TEST
 
+START_TEST(notify_of_bad_ends_is_bounded)
+{
+	runbook("  limits: {queue_for: 0s}\n  on_refused: r\n  steps: [{id: act, exec: [@/ok]}]\n");
+	h.unsettled = true;
+	for (unsigned i = 0; i < RUN_TOLD_MAX + 10; i++) {
+		char labels[64];
+
+		snprintf(labels, sizeof(labels), "alertname=A,instance=i%u", i);
+		harness_fire(&h, labels);
+	}
+	for (int i = 0; i < 20; i++)
+		harness_settle(&h);
+	ck_assert_uint_eq(h.nhooks, RUN_TOLD_MAX);
+	/* Another minute. */
+	harness_at(&h, MINUTE_MS);
+	fire("alertname=A,instance=more");
+	for (int i = 0; i < 20 && h.nhooks == RUN_TOLD_MAX; i++)
+		harness_settle(&h);
+	ck_assert_uint_eq(h.nhooks, RUN_TOLD_MAX + 1);
+}
+END_TEST
+
 /* ---- series ---- */
 
 static int compare_lines(const void *a, const void *b)
@@ -677,6 +699,7 @@ static Suite *suite(void)
 	tcase_add_test(tcase, webhook_is_rendered_and_keeps_its_id);
 	tcase_add_test(tcase, notify_tells_the_receiver);
 	tcase_add_test(tcase, notify_of_bad_ends);
+	tcase_add_test(tcase, notify_of_bad_ends_is_bounded);
 	tcase_add_test(tcase, series_tell_what_runs_are);
 	tcase_add_test(tcase, series_keep_names_apart);
 	tcase_add_test(tcase, crash_goes_on_to_verify);
