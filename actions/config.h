@@ -48,7 +48,7 @@ enum step_kind { STEP_ACT, STEP_WAIT, STEP_VERIFY, STEP_NOTIFY };
 /* What a plug-in is to do. */
 struct step_act {
 	const struct action_plugin *plugin; /* NULL: nothing */
-	void *options; /* by plugin->step; begins with struct step_options */
+	void *options;			    /* by plugin->step; begins with struct step_options */
 };
 
 struct runbook_step {
@@ -80,7 +80,7 @@ struct runbook {
 	int64_t cooldown_ms, queue_for_ms;
 	int64_t per_target_per_hour, per_hour;
 	int64_t priority;
-	const struct source *targets; /* expression of the population; NULL: not known */
+	const struct source *targets;	       /* expression of the population; NULL: not known */
 	struct share max_in_flight, stop_over; /* stop_over.number 0: not asked */
 	struct breaker {
 		int64_t volume, error_percent, window_ms, sleep_ms;

@@ -73,8 +73,8 @@ static bool has_failed_to_undo(const struct run *run)
 }
 
 /*
- * Open when too many of the runs in the window did not end recovered, or the last one could not undo
- * what it did. A run that ends recovered closes it. After its sleep one run at a time tries.
+ * Open when too many of the runs in the window did not end recovered, or the last one could not
+ * undo what it did. A run that ends recovered closes it. After its sleep one run at a time tries.
  */
 static bool is_breaker_open(const struct run *run, const struct runbook *runbook,
 			    const struct survey *survey)
@@ -84,9 +84,8 @@ static bool is_breaker_open(const struct run *run, const struct runbook *runbook
 
 	if (!newest || newest->state == RUN_RECOVERED)
 		return false;
-	bool is_tripped =
-		survey->ended >= breaker->volume &&
-		survey->ended_badly * 100 >= breaker->error_percent * survey->ended;
+	bool is_tripped = survey->ended >= breaker->volume &&
+			  survey->ended_badly * 100 >= breaker->error_percent * survey->ended;
 
 	if (!is_tripped && !has_failed_to_undo(newest))
 		return false;

@@ -103,17 +103,20 @@ struct step_options {
 	  .type = BIND_STRING,                                                                     \
 	  .offset = offsetof(struct s, member.id),                                                 \
 	  .doc = "Name of the step in its runbook, required: [a-z][a-z0-9_]{0,31}." },             \
-	{ .key = "after",                                                                          \
-	  .type = BIND_STRINGS,                                                                    \
-	  .offset = offsetof(struct s, member.after),                                              \
-	  .doc = "Steps that must have ended before; the step before it unless given, [] for none: " \
-		 "it starts at once." },                                                           \
-	{ .key = "when",                                                                           \
-	  .type = BIND_STRING,                                                                     \
-	  .offset = offsetof(struct s, member.when),                                               \
-	  .doc = "Condition: ok, failed, timed_out, skipped, refused, unknown (ID), output(ID).key " \
-		 "CMP literal, joined by and, or, not. Unless given: all of `after` ended well, or " \
-		 "badly with on_failure: continue." },                                             \
+		{ .key = "after",                                                                  \
+		  .type = BIND_STRINGS,                                                            \
+		  .offset = offsetof(struct s, member.after),                                      \
+		  .doc = "Steps that must have ended before; the step before it unless given, [] " \
+			 "for none: "                                                              \
+			 "it starts at once." },                                                   \
+		{ .key = "when",                                                                   \
+		  .type = BIND_STRING,                                                             \
+		  .offset = offsetof(struct s, member.when),                                       \
+		  .doc = "Condition: ok, failed, timed_out, skipped, refused, unknown (ID), "      \
+			 "output(ID).key "                                                         \
+			 "CMP literal, joined by and, or, not. Unless given: all of `after` "      \
+			 "ended well, or "                                                         \
+			 "badly with on_failure: continue." },                                     \
 	{                                                                                          \
 		.key = "on_failure", .type = BIND_ENUM,                                            \
 		.offset = offsetof(struct s, member.on_failure),                                   \

@@ -1,6 +1,6 @@
 /*
- * What a run asks the engine (engine/verify.h): verify steps whether the target does well again, the
- * gates whether that could be told at all, and how many targets there are.
+ * What a run asks the engine (engine/verify.h): verify steps whether the target does well again,
+ * the gates whether that could be told at all, and how many targets there are.
  *
  * A question is under way at most once a step, and once a gate. Each is answered, if only with an
  * error; an answer that nobody waits for any more is dropped.
@@ -65,17 +65,16 @@ static bool verify_ask(struct run_step *step, const struct runbook_step *rule)
 	int64_t acted_ms = run_acted_ms(run, runbook);
 	struct engine_query *query;
 	char why[128], text[256];
-	int code = verify_query_new(rule->verify.source->text, run->trigger.expr, run->target,
-				    now_ms, acted_ms == TIME_NONE ? run->created_ms : acted_ms,
-				    &query, why);
+	int code =
+		verify_query_new(rule->verify.source->text, run->trigger.expr, run->target, now_ms,
+				 acted_ms == TIME_NONE ? run->created_ms : acted_ms, &query, why);
 
 	step->asked_ms = now_ms;
 	if (code == 0) {
 		step->question = ask(run->runs, query);
 		return step->question != 0;
 	}
-	snprintf(text, sizeof(text),
-		 code == ERR_NOT_FOUND ? "the alert has no label \"%s\"" : "%s",
+	snprintf(text, sizeof(text), code == ERR_NOT_FOUND ? "the alert has no label \"%s\"" : "%s",
 		 *why ? why : error_text(code));
 	text_fit(step->message, sizeof(step->message), text);
 	return false;

@@ -8,13 +8,12 @@
 
 static json_t *step_to_json(const struct run_step *step)
 {
-	json_t *object = json_pack(
-		"{ss ss si ss so so ss? ss? si so}", "id", step->id, "state",
-		step_state_text(step->state), "exit", step->exit, "message", step->message,
-		"started", time_to_json(step->started_ms), "finished",
-		time_to_json(step->finished_ms), "output", step->output, "error_output",
-		step->error_output, "attempt", (int)step->attempt, "retry",
-		time_to_json(step->retry_ms));
+	json_t *object = json_pack("{ss ss si ss so so ss? ss? si so}", "id", step->id, "state",
+				   step_state_text(step->state), "exit", step->exit, "message",
+				   step->message, "started", time_to_json(step->started_ms),
+				   "finished", time_to_json(step->finished_ms), "output",
+				   step->output, "error_output", step->error_output, "attempt",
+				   (int)step->attempt, "retry", time_to_json(step->retry_ms));
 
 	if (object && step->undo != STEP_WAITING) {
 		json_object_set_new(object, "undo", json_string(step_state_text(step->undo)));
@@ -106,8 +105,7 @@ static void step_restore(struct run *run, struct run_step *step, const json_t *o
 {
 	text_fit(step->id, sizeof(step->id), json_text(object, "id"));
 	step->state = step_state_parse(json_text(object, "state"));
-	step->exit =
-		(int)integer_from_json(json_object_get(object, "exit"), INT32_MIN, INT32_MAX);
+	step->exit = (int)integer_from_json(json_object_get(object, "exit"), INT32_MIN, INT32_MAX);
 	text_fit(step->message, sizeof(step->message), json_text(object, "message"));
 	step->started_ms = time_from_json(json_object_get(object, "started"));
 	step->finished_ms = time_from_json(json_object_get(object, "finished"));
@@ -117,8 +115,7 @@ static void step_restore(struct run *run, struct run_step *step, const json_t *o
 	step->retry_ms = time_from_json(json_object_get(object, "retry"));
 	if (json_object_get(object, "undo"))
 		step->undo = step_state_parse(json_text(object, "undo"));
-	text_fit(step->undo_message, sizeof(step->undo_message),
-		 json_text(object, "undo_message"));
+	text_fit(step->undo_message, sizeof(step->undo_message), json_text(object, "undo_message"));
 }
 
 static void steps_restore(struct run *run, const json_t *steps)
@@ -146,7 +143,8 @@ static void ladder_restore(struct run *run, const json_t *ladder)
 	}
 }
 
-/* The alert need not be looked at again: what it gave rise to is known. Its record has the evidence.
+/* The alert need not be looked at again: what it gave rise to is known. Its record has the
+ * evidence.
  */
 static void mark_alert(struct run *run)
 {

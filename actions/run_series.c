@@ -5,8 +5,9 @@
  *   tocsin_run_value{runbook, step, key, TARGET…} N a number that one of its steps printed
  *
  * `result` is the run's state. A label of the target that has one of those names is called
- * exported_NAME. Samples are written at each change, and again every RUN_SERIES_INTERVAL_MS; a series
- * that holds no longer ends with a stale marker, at the latest RUN_SERIES_FOR_MS after the run's end.
+ * exported_NAME. Samples are written at each change, and again every RUN_SERIES_INTERVAL_MS; a
+ * series that holds no longer ends with a stale marker, at the latest RUN_SERIES_FOR_MS after the
+ * run's end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,9 +53,8 @@ void step_values_take(struct run_step *step)
 	const char *key;
 
 	free(step->values);
-	step->values = json_is_object(output)
-			       ? calloc(RUN_VALUES_MAX, sizeof(*step->values))
-			       : NULL;
+	step->values =
+		json_is_object(output) ? calloc(RUN_VALUES_MAX, sizeof(*step->values)) : NULL;
 	step->nvalues = 0;
 	json_object_foreach (output, key, value) {
 		if (!step->values || step->nvalues == RUN_VALUES_MAX)
@@ -122,9 +122,8 @@ static struct labels *state_labels(const struct run *run, enum run_state state)
 static struct labels *value_labels(const struct run *run, const struct run_step *step,
 				   const char *key)
 {
-	const char *const pairs[] = {
-		METRIC_NAME, "tocsin_run_value", "step", step->id, "key", key, NULL
-	};
+	const char *const pairs[] = { METRIC_NAME, "tocsin_run_value", "step", step->id, "key", key,
+				      NULL };
 
 	return labels_make(run, pairs);
 }
@@ -259,8 +258,8 @@ static void hold_all(struct runs *runs)
 	size_t n = 0;
 
 	for (struct run *run = room ? runs->newest : NULL; run; run = run->older) {
-		bool counts = run->target_text &&
-			      (!run_is_finished(run) || run->finished_ms > from_ms);
+		bool counts =
+			run->target_text && (!run_is_finished(run) || run->finished_ms > from_ms);
 
 		if (!counts || !is_newest(&seen, &room[n], run))
 			continue;

@@ -1,8 +1,8 @@
 /*
  * The steps of a run: a small graph.
  *
- * A step waits until all of its `after` have ended. Then its `when`, or the default, says whether it
- * begins or is skipped. Several may be under way at once. What acts (exec, webhook) is journaled
+ * A step waits until all of its `after` have ended. Then its `when`, or the default, says whether
+ * it begins or is skipped. Several may be under way at once. What acts (exec, webhook) is journaled
  * first: run_save(), durable, run_steps_saved() starts it.
  *
  *   WAITING ─► RUNNING ─► OK | FAILED | TIMED_OUT | UNKNOWN        WAITING ─► SKIPPED
@@ -57,11 +57,12 @@ void step_end(struct run_step *step, enum step_state state, const char *message)
 
 static enum when_state when_state_of(void *ctx, uint32_t step)
 {
-	static const enum when_state states[] = {
-		[STEP_OK] = WHEN_OK,	       [STEP_FAILED] = WHEN_FAILED,
-		[STEP_TIMED_OUT] = WHEN_TIMED_OUT, [STEP_REFUSED] = WHEN_REFUSED,
-		[STEP_UNKNOWN] = WHEN_UNKNOWN, [STEP_SKIPPED] = WHEN_SKIPPED
-	};
+	static const enum when_state states[] = { [STEP_OK] = WHEN_OK,
+						  [STEP_FAILED] = WHEN_FAILED,
+						  [STEP_TIMED_OUT] = WHEN_TIMED_OUT,
+						  [STEP_REFUSED] = WHEN_REFUSED,
+						  [STEP_UNKNOWN] = WHEN_UNKNOWN,
+						  [STEP_SKIPPED] = WHEN_SKIPPED };
 	const struct run *run = ctx;
 
 	assert(step_has_ended(&run->steps[step]));
@@ -476,8 +477,7 @@ static const struct run_step *undo_failed(const struct run *run)
 	return NULL;
 }
 
-static void roll_back(struct run *run, const struct runbook *runbook,
-		      const struct run_step *cause)
+static void roll_back(struct run *run, const struct runbook *runbook, const struct run_step *cause)
 {
 	char text[RUN_REASON_BYTES];
 	const struct run_step *failed = undo_failed(run);
@@ -659,10 +659,9 @@ static int try_recover(struct run_step *step)
 
 	step->plugin = act->plugin;
 	job_id(step, step->undo == STEP_RUNNING, id);
-	struct action_job job = { .id = id,
-				  .attempt = step->attempt,
-				  .now_ms = actions->now_ms,
-				  .is_step = true };
+	struct action_job job = {
+		.id = id, .attempt = step->attempt, .now_ms = actions->now_ms, .is_step = true
+	};
 
 	return act->plugin && act->plugin->recover
 		       ? act->plugin->recover(&actions->options.host, act->options, &job, on_result,

@@ -128,9 +128,9 @@ static int tell_route(struct run *run, const char *reason)
 {
 	const struct route *routes[ROUTES_TOLD_MAX];
 	const struct actions_config *config = run->runs->actions->config;
-	size_t n = config->root ? route_match(config->root, run->trigger.alert, routes,
-					      ROUTES_TOLD_MAX)
-				: 0;
+	size_t n = config->root
+			   ? route_match(config->root, run->trigger.alert, routes, ROUTES_TOLD_MAX)
+			   : 0;
 	int code = 0;
 
 	for (size_t i = 0; i < n && code == 0; i++) {

@@ -35,12 +35,14 @@ static const struct bind_field limits_fields[] = {
 		   .doc = "Acting runs on one target in an hour."),
 	BIND_FIELD(limits_part, per_hour, "per_hour", BIND_INT, .default_text = "10", .min = 1,
 		   .max = 100000, .doc = "Acting runs of this runbook in an hour."),
-	BIND_FIELD(limits_part, max_in_flight, "max_in_flight", BIND_STRING, .default_text = "1",
-		   .doc = "Runs of this runbook under way at once: a number, or a share of `targets` "
-			  "(10%), rounded down."),
-	BIND_FIELD(limits_part, stop_over, "stop_over", BIND_STRING,
-		   .doc = "When more than this share of `targets` is unhealthy or in repair, nobody "
-			  "is touched: then the cause is elsewhere. 40% where `targets` is given."),
+	BIND_FIELD(
+		limits_part, max_in_flight, "max_in_flight", BIND_STRING, .default_text = "1",
+		.doc = "Runs of this runbook under way at once: a number, or a share of `targets` "
+		       "(10%), rounded down."),
+	BIND_FIELD(
+		limits_part, stop_over, "stop_over", BIND_STRING,
+		.doc = "When more than this share of `targets` is unhealthy or in repair, nobody "
+		       "is touched: then the cause is elsewhere. 40% where `targets` is given."),
 };
 static const struct bind_table limits_table = { .what = "runbook limits",
 						.size = sizeof(struct limits_part),
@@ -63,29 +65,28 @@ static const struct bind_field breaker_fields[] = {
 		   .doc = "It opens when this share of them, or more, did not end recovered."),
 	BIND_FIELD(breaker_part, window_ms, "window", BIND_DURATION, .default_text = "1h",
 		   .min = 1000, .max = 30 * DAY_MS, .doc = "How far back runs count."),
-	BIND_FIELD(breaker_part, sleep_ms, "sleep", BIND_DURATION, .default_text = "30m",
-		   .min = 1000, .max = 30 * DAY_MS,
-		   .doc = "Nothing is done for so long after the last bad end; then one run tries."),
+	BIND_FIELD(
+		breaker_part, sleep_ms, "sleep", BIND_DURATION, .default_text = "30m", .min = 1000,
+		.max = 30 * DAY_MS,
+		.doc = "Nothing is done for so long after the last bad end; then one run tries."),
 };
 static const struct bind_table breaker_table = { .what = "breaker",
 						 .size = sizeof(struct breaker_part),
 						 .fields = breaker_fields,
 						 .n = sizeof(breaker_fields) /
 						      sizeof(breaker_fields[0]),
-						 .node_offset = offsetof(struct breaker_part,
-									 node),
+						 .node_offset = offsetof(struct breaker_part, node),
 						 .given_offset = SIZE_MAX };
 
 static const char *const later_keys[] = {
-	"active_time_intervals", "mute_time_intervals", "parameters", "on_resolve",
-	"repeat",		 "allow_on_absence",	"probation",
+	"active_time_intervals", "mute_time_intervals", "parameters", "on_resolve", "repeat",
+	"allow_on_absence",	 "probation",
 };
 #define LATER_KEYS (sizeof(later_keys) / sizeof(later_keys[0]))
 #define LATER_FIELD(i, name)                                                                       \
 	{                                                                                          \
 		.key = name, .type = BIND_NODE,                                                    \
-		.offset = offsetof(struct runbook_part, later) +                                   \
-			  (i) * sizeof(struct yaml_node *),                                        \
+		.offset = offsetof(struct runbook_part, later) + (i) * sizeof(struct yaml_node *), \
 		.doc = "Not there yet."                                                            \
 	}
 
@@ -217,7 +218,7 @@ static int mode_bind(struct bind_context *context, const struct runbook_part *pa
 			continue;
 		if (i == RUNBOOK_APPROVE)
 			return complain_at(context, node, "use suggest or auto for now",
-					"mode \"approve\" is not supported yet");
+					   "mode \"approve\" is not supported yet");
 		runbook->mode = (enum runbook_mode)i;
 		return 0;
 	}
@@ -283,8 +284,9 @@ static int shares_bind(struct bind_context *context, const struct runbook_part *
 	int code = 0;
 
 	if (share_parse(limits->max_in_flight, &runbook->max_in_flight))
-		code = complain_at(context, in_flight, "3, or 10%",
-				   "\"max_in_flight\" must be a number from 1, or a share to 100%%");
+		code = complain_at(
+			context, in_flight, "3, or 10%",
+			"\"max_in_flight\" must be a number from 1, or a share to 100%%");
 	else if (runbook->max_in_flight.is_percent && !has_targets)
 		code = complain_at(context, in_flight, "add targets: up{job=\"shop\"}",
 				   "a share of what? \"targets\" is missing");
@@ -330,12 +332,12 @@ static int receivers_find(struct bind_context *context, const struct runbook_par
 	int code = 0;
 
 	if (part->on_refused.len &&
-	    !(runbook->on_refused = receiver_find(context, yaml_get(part->node, "on_refused"),
-						  part->on_refused)))
+	    !(runbook->on_refused =
+		      receiver_find(context, yaml_get(part->node, "on_refused"), part->on_refused)))
 		code = ERR_INVALID;
 	if (part->on_failed.len &&
-	    !(runbook->on_failed = receiver_find(context, yaml_get(part->node, "on_failed"),
-						 part->on_failed)))
+	    !(runbook->on_failed =
+		      receiver_find(context, yaml_get(part->node, "on_failed"), part->on_failed)))
 		code = ERR_INVALID;
 	return code;
 }
@@ -373,10 +375,11 @@ static int runbook_bind(struct bind_context *context, const struct yaml_node *no
 		return code;
 	if (!name_is_valid(part.name, 64, '-', false))
 		return complain_at(context, yaml_get(node, "name"),
-				"letters, digits and dashes; at most 64", "bad name of a runbook");
+				   "letters, digits and dashes; at most 64",
+				   "bad name of a runbook");
 	if (runbook_find(context->config, part.name))
 		return complain_at(context, yaml_get(node, "name"), NULL,
-				"two runbooks have this name");
+				   "two runbooks have this name");
 	*runbook = (struct runbook){ .name = part.name,
 				     .cooldown_ms = part.limits.cooldown_ms,
 				     .queue_for_ms = part.limits.queue_for_ms,
@@ -408,7 +411,7 @@ int runbooks_bind(struct bind_context *context, const struct yaml_node *node)
 		return 0;
 	if (node->type != YAML_SEQUENCE || node->n > RUNBOOKS_MAX)
 		return complain_at(context, node, NULL,
-				"\"runbooks\" must be a list of at most 10000");
+				   "\"runbooks\" must be a list of at most 10000");
 	config->runbooks = ARENA_ARRAY(context->arena, struct runbook, node->n);
 	if (!config->runbooks)
 		return ERR_NOMEM;

@@ -18,14 +18,14 @@
 #include "engine/verify.h"
 
 #define RUN_REASON_BYTES 256
-#define RUN_ATTEMPTS_MAX 1000	   /* read back from the journal */
-#define VERIFY_INTERVAL_MS 1000	   /* a verify step asks so often */
-#define GATE_ANSWER_MS 5000	   /* an answer to the gates counts for so long */
-#define RUN_TOLD_MAX 60u /* bad ends told in a minute, of all runs */
+#define RUN_ATTEMPTS_MAX 1000	/* read back from the journal */
+#define VERIFY_INTERVAL_MS 1000 /* a verify step asks so often */
+#define GATE_ANSWER_MS 5000	/* an answer to the gates counts for so long */
+#define RUN_TOLD_MAX 60u	/* bad ends told in a minute, of all runs */
 #define RUN_SERIES_MAX 10000
-#define RUN_VALUES_MAX 16u		   /* numbers of one step's output */
-#define RUN_SERIES_INTERVAL_MS 15000	   /* what has not changed is written so often */
-#define RUN_SERIES_GAP_MS 50		   /* between two writings of what has */
+#define RUN_VALUES_MAX 16u		     /* numbers of one step's output */
+#define RUN_SERIES_INTERVAL_MS 15000	     /* what has not changed is written so often */
+#define RUN_SERIES_GAP_MS 50		     /* between two writings of what has */
 #define RUN_SERIES_FOR_MS (15ll * 60 * 1000) /* after its end a run is told no more */
 
 #define RUN_STATE_LIST(X)                                                                          \
@@ -70,10 +70,10 @@ struct run_step {
 	struct action_attempt *try;
 	const struct action_plugin *plugin; /* of the attempt, or of the one to forget */
 	char *input;			    /* of the attempt */
-	char forget[64]; /* id of a job whose result waits to be durable; "" none */
-	uint64_t question;	/* asked of the engine; 0 none */
-	int64_t asked_ms;	/* TIME_NONE: not yet */
-	int64_t held_since_ms;	/* of a verify step; TIME_NONE */
+	char forget[64];       /* id of a job whose result waits to be durable; "" none */
+	uint64_t question;     /* asked of the engine; 0 none */
+	int64_t asked_ms;      /* TIME_NONE: not yet */
+	int64_t held_since_ms; /* of a verify step; TIME_NONE */
 	struct step_value {
 		char key[64];
 		double value;
@@ -115,9 +115,9 @@ struct run {
 	struct run_step *steps;
 	uint32_t nsteps;
 	int64_t created_ms, queued_until_ms,
-		finished_ms;  /* queued_until_ms: TIME_NONE unless a gate keeps it */
+		finished_ms;	       /* queued_until_ms: TIME_NONE unless a gate keeps it */
 	uint64_t token;		       /* the newest record it waits for; 0 none */
-	bool was_told; /* read back: what its series said before may still stand */
+	bool was_told;		       /* read back: what its series said before may still stand */
 	struct actions_config *config; /* while RUNNING: what it runs by */
 	struct gate_answers gate;
 };
@@ -135,7 +135,7 @@ struct runs {
 	/* Series (run_series.c): */
 	struct table series;
 	uint64_t series_round;
-	bool series_dirty;		 /* a run has changed */
+	bool series_dirty;		  /* a run has changed */
 	int64_t series_ms, series_all_ms; /* last written; all of them due; TIME_NONE */
 };
 

@@ -53,11 +53,12 @@ struct verify_options {
 };
 static const struct bind_field verify_fields[] = {
 	STEP_COMMON_FIELDS(verify_options, common),
-	BIND_FIELD(verify_options, verify, "verify", BIND_STRING, .required = true,
-		   .doc = "Expression that holds when the target does well; \"$labels.NAME\" as the "
-			  "whole value of a matcher is the alert's label. It holds when an element "
-			  "for the target is there that is not NaN, on samples later than the end of "
-			  "the last step that acted."),
+	BIND_FIELD(
+		verify_options, verify, "verify", BIND_STRING, .required = true,
+		.doc = "Expression that holds when the target does well; \"$labels.NAME\" as the "
+		       "whole value of a matcher is the alert's label. It holds when an element "
+		       "for the target is there that is not NaN, on samples later than the end of "
+		       "the last step that acted."),
 	BIND_FIELD(verify_options, within_ms, "within", BIND_DURATION, .default_text = "5m",
 		   .min = 1, .max = DAY_MS, .doc = "If it did not hold by then, the step failed."),
 	BIND_FIELD(verify_options, for_ms, "for", BIND_DURATION, .default_text = "0s", .min = 0,
@@ -285,14 +286,16 @@ static int after_bind(struct bind_context *context, const struct yaml_node *node
 	for (size_t i = 0; i < after->n; i++) {
 		uint32_t k = 0;
 
-		while (k < runbook->nsteps && !slice_is_equal(runbook->steps[k].id, after->items[i]))
+		while (k < runbook->nsteps &&
+		       !slice_is_equal(runbook->steps[k].id, after->items[i]))
 			k++;
 		if (k == index)
 			return complain_at(context, list, NULL, "a step cannot wait for itself");
 		if (k == runbook->nsteps)
-			return complain_at(context, list, NULL, "there is no step \"%.*s\"",
-					   (int)(after->items[i].len < 64 ? after->items[i].len : 64),
-					   after->items[i].ptr);
+			return complain_at(
+				context, list, NULL, "there is no step \"%.*s\"",
+				(int)(after->items[i].len < 64 ? after->items[i].len : 64),
+				after->items[i].ptr);
 		step->after |= UINT32_C(1) << k;
 	}
 	return 0;
@@ -388,7 +391,8 @@ int steps_bind(struct bind_context *context, const struct yaml_node *list, struc
 	int result = 0;
 
 	if (list->type != YAML_SEQUENCE || list->n == 0 || list->n > RUNBOOK_STEPS_MAX)
-		return complain_at(context, list, NULL, "\"steps\" must be a list of 1 to 32 steps");
+		return complain_at(context, list, NULL,
+				   "\"steps\" must be a list of 1 to 32 steps");
 	runbook->steps = ARENA_ARRAY(context->arena, struct runbook_step, list->n);
 	if (!runbook->steps)
 		return ERR_NOMEM;

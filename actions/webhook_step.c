@@ -3,8 +3,8 @@
  * document that a script would get on its standard input. Templates stand in headers and body only:
  * what an alert's labels hold cannot choose where the request goes.
  *
- * Its id (webhook-id) is the step's: equal at each attempt, so that receivers can recognise repeats.
- * Whether a request that was begun before a crash was received, nobody can know.
+ * Its id (webhook-id) is the step's: equal at each attempt, so that receivers can recognise
+ * repeats. Whether a request that was begun before a crash was received, nobody can know.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +26,10 @@ struct webhook_step_options {
 	struct step_options common;
 	struct request_part request;
 	/* made of them by webhook_step_check(): */
-	const char **names;		   /* of the headers */
-	const struct template **values;	   /* theirs */
-	const struct template *body;	   /* NULL: the JSON document */
-	bool has_type;			   /* a Content-Type is among the headers */
+	const char **names;		/* of the headers */
+	const struct template **values; /* theirs */
+	const struct template *body;	/* NULL: the JSON document */
+	bool has_type;			/* a Content-Type is among the headers */
 };
 
 #define REQUEST_FIELD(member, name, kind, ...)                                                     \
@@ -45,9 +45,10 @@ static const struct bind_field request_fields[] = {
 	REQUEST_FIELD(method, "method", BIND_CSTRING, .default_text = "POST",
 		      .doc = "GET, POST, PUT, PATCH or DELETE."),
 	REQUEST_FIELD(headers, "headers", BIND_MAP, .doc = "Names and texts; templates."),
-	REQUEST_FIELD(body, "body", BIND_STRING,
-		      .doc = "Template of the body, with $labels, $value, $activeAt, $evidence; the "
-			     "JSON document that scripts get unless given."),
+	REQUEST_FIELD(
+		body, "body", BIND_STRING,
+		.doc = "Template of the body, with $labels, $value, $activeAt, $evidence; the "
+		       "JSON document that scripts get unless given."),
 	REQUEST_FIELD(http_config, "http_config", BIND_NODE, .doc = "Not there yet."),
 };
 static const struct bind_table request_table = { .what = "webhook request",
@@ -55,8 +56,7 @@ static const struct bind_table request_table = { .what = "webhook request",
 						 .fields = request_fields,
 						 .n = sizeof(request_fields) /
 						      sizeof(request_fields[0]),
-						 .node_offset = offsetof(struct request_part,
-									 node),
+						 .node_offset = offsetof(struct request_part, node),
 						 .given_offset = SIZE_MAX };
 
 static const struct bind_field webhook_step_fields[] = {
@@ -68,14 +68,13 @@ static const struct bind_field webhook_step_fields[] = {
 	  .table = &request_table,
 	  .doc = "The request. An answer of 2xx is a good end." },
 };
-static const struct bind_table webhook_step_table = {
-	.what = "webhook step",
-	.size = sizeof(struct webhook_step_options),
-	.fields = webhook_step_fields,
-	.n = sizeof(webhook_step_fields) / sizeof(webhook_step_fields[0]),
-	.node_offset = SIZE_MAX,
-	.given_offset = SIZE_MAX
-};
+static const struct bind_table webhook_step_table = { .what = "webhook step",
+						      .size = sizeof(struct webhook_step_options),
+						      .fields = webhook_step_fields,
+						      .n = sizeof(webhook_step_fields) /
+							   sizeof(webhook_step_fields[0]),
+						      .node_offset = SIZE_MAX,
+						      .given_offset = SIZE_MAX };
 
 /* ---- checks ---- */
 
@@ -115,9 +114,9 @@ static bool is_method(const char *method)
 /* A token of HTTP, and none of those that are ours. */
 static bool header_is_valid(struct slice name)
 {
-	static const char *const ours[] = { "content-length", "host",	  "transfer-encoding",
-					    "webhook-id",     "x-tocsin-attempt",
-					    "webhook-timestamp" };
+	static const char *const ours[] = { "content-length",	 "host",
+					    "transfer-encoding", "webhook-id",
+					    "x-tocsin-attempt",	 "webhook-timestamp" };
 
 	for (size_t i = 0; i < name.len; i++) {
 		unsigned char c = (unsigned char)name.ptr[i];

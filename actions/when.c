@@ -58,6 +58,7 @@ static void complain(struct parser *p, size_t at, size_t span, const char *hint,
 static struct slice rest(struct parser *p)
 {
 	struct slice text = p->source->text;
+
 	while (p->at < text.len && strchr(" \t\r\n", text.ptr[p->at]))
 		p->at++;
 	return (struct slice){ text.ptr + p->at, text.len - p->at };
@@ -74,6 +75,7 @@ static struct slice peek_word(struct parser *p)
 {
 	struct slice text = rest(p);
 	size_t n = 0;
+
 	while (n < text.len && is_word_char(text.ptr[n]))
 		n++;
 	return (struct slice){ text.ptr, n };
@@ -90,6 +92,7 @@ static bool take_word(struct parser *p, const char *word)
 static bool take_char(struct parser *p, char c)
 {
 	struct slice text = rest(p);
+
 	if (text.len == 0 || text.ptr[0] != c)
 		return false;
 	p->at++;
@@ -99,6 +102,7 @@ static bool take_char(struct parser *p, char c)
 static struct when *node_new(struct parser *p, enum kind kind)
 {
 	struct when *when = p->code ? NULL : ARENA_NEW(p->arena, struct when);
+
 	if (!p->code && !when)
 		p->code = ERR_NOMEM;
 	if (++p->nodes > WHEN_NODES_MAX)
@@ -133,6 +137,7 @@ static uint32_t parse_step(struct parser *p)
 static struct slice parse_path(struct parser *p)
 {
 	size_t from = p->at + 1;
+
 	while (p->at < p->source->text.len && p->source->text.ptr[p->at] == '.') {
 		p->at++;
 		struct slice key = peek_word(p);
@@ -149,15 +154,15 @@ static void parse_text(struct parser *p, struct when *when)
 {
 	struct slice text = rest(p);
 	size_t n = 1;
+
 	while (n < text.len && text.ptr[n] != '"')
 		n += text.ptr[n] == '\\' ? 2 : 1;
 	json_t *value = n < text.len ? json_loadb(text.ptr, n + 1, JSON_DECODE_ANY, NULL) : NULL;
 	if (!json_is_string(value)) {
 		complain(p, p->at, 1, NULL, "this text does not end, or has a bad escape");
 	} else {
-		when->text = arena_slice(p->arena,
-					 (struct slice){ json_string_value(value),
-							 json_string_length(value) });
+		when->text = arena_slice(p->arena, (struct slice){ json_string_value(value),
+								   json_string_length(value) });
 		if (when->text.len && !when->text.ptr)
 			p->code = ERR_NOMEM;
 		p->at += n + 1;
@@ -169,6 +174,7 @@ static void parse_literal(struct parser *p, struct when *when)
 {
 	struct slice text = rest(p);
 	size_t n = 0;
+
 	if (text.len && text.ptr[0] == '"') {
 		when->literal = LITERAL_TEXT;
 		parse_text(p, when);
@@ -190,6 +196,7 @@ static void parse_literal(struct parser *p, struct when *when)
 static struct when *parse_output(struct parser *p)
 {
 	struct when *when = node_new(p, WHEN_OUTPUT);
+
 	if (!when)
 		return NULL;
 	when->step = parse_step(p);
@@ -238,6 +245,7 @@ static struct when *parse_term(struct parser *p)
 static struct when *parse_not(struct parser *p)
 {
 	struct when *when;
+
 	if (++p->depth > WHEN_DEPTH_MAX)
 		complain(p, p->at, 1, NULL, "the condition is nested too deeply");
 	if (p->code)
@@ -259,6 +267,7 @@ static struct when *parse_chain(struct parser *p, const char *word, enum kind ki
 				struct when *(*parse)(struct parser *p))
 {
 	struct when *left = parse(p);
+
 	while (!p->code && take_word(p, word)) {
 		struct when *both = node_new(p, kind);
 		const struct when *right = parse(p);
@@ -289,6 +298,7 @@ int when_parse(const struct source *source, const struct slice *ids, uint32_t n,
 		.source = source, .ids = ids, .nids = n, .arena = arena, .diags = diags
 	};
 	const struct when *when = parse_or(&p);
+
 	if (!p.code && rest(&p).len > 0)
 		complain(&p, p.at, 1, "conditions are joined by \"and\" and \"or\"",
 			 "the condition does not end here");
@@ -342,6 +352,7 @@ static bool is_output_so(const struct when *when, const struct when_steps *steps
 	json_t *output = steps->output(steps->ctx, when->step);
 	const json_t *value = output;
 	struct slice path = when->path;
+
 	while (path.len > 0 && value) {
 		ptrdiff_t dot = slice_find(path, '.');
 		size_t n = dot < 0 ? path.len : (size_t)dot;

@@ -25,8 +25,8 @@
 
 static const char *const metrics[] = { "profile_function_self_ratio",
 				       "profile_function_total_ratio" };
-static const char *const texts[] = { "function",     "profile_type", METRIC_NAME, "job",
-				     "service_name", "instance" };
+static const char *const texts[] = { "function", "profile_type", METRIC_NAME,
+				     "job",	 "service_name", "instance" };
 /* In the order of texts. */
 enum { NAME_FUNCTION, NAME_TYPE, NAME_METRIC, NAME_FIRST_COMMON, NAMES = 6 };
 
@@ -142,7 +142,8 @@ static void candidates_scan(struct engine *engine, size_t which, uint32_t expr_l
 			    struct candidates *all)
 {
 	const struct selector *selector = engine->evidence.functions[which];
-	for (uint32_t row = 0; row < selector->nmembers && evidence_is_within_budget(engine); row++) {
+	for (uint32_t row = 0; row < selector->nmembers && evidence_is_within_budget(engine);
+	     row++) {
 		const struct series *series = selector->members[row];
 		uint32_t function, type;
 		int64_t ts_ms;

@@ -113,8 +113,7 @@ int verify_check(const struct source *source, struct diag_list *diags, int64_t *
 /* ---- questions ---- */
 
 int verify_query_new(struct slice text, const struct labels *labels, const struct labels *target,
-		     int64_t t_ms, int64_t fresh_after_ms, struct engine_query **out,
-		     char why[128])
+		     int64_t t_ms, int64_t fresh_after_ms, struct engine_query **out, char why[128])
 {
 	struct verify *verify = calloc(1, sizeof(*verify));
 	struct diag_list diags;
@@ -153,8 +152,8 @@ static bool is_of_target(const struct engine *engine, uint32_t lset, const struc
 	for (size_t i = 0; i < labels_count(target); i++) {
 		struct label label = labels_at(target, i);
 		uint32_t name = symbol_find(engine->lsets, label.name);
-		uint32_t value = name == SYMBOL_NONE ? SYMBOL_NONE
-						     : lset_get(engine->lsets, lset, name);
+		uint32_t value =
+			name == SYMBOL_NONE ? SYMBOL_NONE : lset_get(engine->lsets, lset, name);
 		if (value != SYMBOL_NONE &&
 		    !slice_is_equal(symbol_text(engine->lsets, value), label.value))
 			return false;
@@ -165,8 +164,8 @@ static bool is_of_target(const struct engine *engine, uint32_t lset, const struc
 static bool has_fresh(const struct engine *engine, const struct engine_query *query,
 		      const struct plan_node *leaf, const struct series *series)
 {
-	int64_t reach_ms = leaf->op == PLAN_RANGE ? leaf->range_ms
-						  : engine->options.store.lookback_ms;
+	int64_t reach_ms =
+		leaf->op == PLAN_RANGE ? leaf->range_ms : engine->options.store.lookback_ms;
 	int64_t end_ms = query->t_ms - leaf->offset_ms, from_ms = end_ms - reach_ms, ts_ms;
 	double value;
 	if (query->verify->fresh_after_ms > from_ms)
@@ -202,8 +201,8 @@ static bool is_early(const struct engine_query *query)
 {
 	for (uint32_t i = 0; i < query->norder; i++) {
 		const struct plan_node *node = query->plan->nodes[query->order[i]];
-		if (node->op == PLAN_RANGE && query->t_ms - node->offset_ms - node->range_ms <
-						      query->verify->fresh_after_ms)
+		if (node->op == PLAN_RANGE &&
+		    query->t_ms - node->offset_ms - node->range_ms < query->verify->fresh_after_ms)
 			return true;
 	}
 	return false;

@@ -23,15 +23,15 @@ enum verify_verdict { VERIFY_NO_DATA, VERIFY_EARLY, VERIFY_FALSE, VERIFY_TRUE };
 const char *verify_verdict_text(enum verify_verdict verdict);
 
 struct verify {
-	struct labels *target;	/* a reference */
-	int64_t fresh_after_ms; /* TIME_NONE: all samples are */
+	struct labels *target;	     /* a reference */
+	int64_t fresh_after_ms;	     /* TIME_NONE: all samples are */
 	enum verify_verdict verdict; /* the answer */
 };
 
 /*
  * Is this expression fit for it? Complaints at their places: it does not parse, is no instant
- * vector, reads nothing, asks for absence, misuses "$labels". ERR_INVALID, ERR_NOMEM. *reach_ms: how
- * far back its ranges go, 0 for instants alone.
+ * vector, reads nothing, asks for absence, misuses "$labels". ERR_INVALID, ERR_NOMEM. *reach_ms:
+ * how far back its ranges go, 0 for instants alone.
  */
 int verify_check(const struct source *source, struct diag_list *diags, int64_t *reach_ms);
 /*

@@ -33,7 +33,7 @@ struct evidence {
 /* Empty, one reference; NULL without memory. */
 struct evidence *evidence_new(void);
 struct evidence *evidence_ref(struct evidence *evidence);
-void evidence_unref(struct evidence *evidence); /* NULL is fine */
+void evidence_unref(struct evidence *evidence);		 /* NULL is fine */
 bool evidence_is_empty(const struct evidence *evidence); /* NULL is empty */
 /* Texts are copied. ERR_LIMIT when there are enough of them already; ERR_NOMEM. */
 int evidence_line_add(struct evidence *evidence, struct slice line);

@@ -67,9 +67,9 @@ static void check_selector(void *ctx, const struct expr *expr)
 	for (uint32_t i = 0; expr->kind == EXPR_SELECTOR && i < expr->selector.nmatchers; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 		struct slice name;
-		has_name |= matcher->type == MATCH_EQ &&
-			    slice_is((struct slice){ matcher->name, matcher->name_len },
-				     METRIC_NAME);
+		has_name |=
+			matcher->type == MATCH_EQ &&
+			slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME);
 		if (!memmem(matcher->value, matcher->value_len, "$labels", strlen("$labels")))
 			continue;
 		has_reference = true;

@@ -14,8 +14,8 @@
  * selector without a metric's name. */
 int label_refs_check(const struct expr *expr, const struct source *source, struct diag_list *diags);
 /*
- * Each reference becomes the value of that label. ERR_NOT_FOUND: there is no such label, its name is
- * in *missing (of the tree); the tree is of no use then. ERR_NOMEM.
+ * Each reference becomes the value of that label. ERR_NOT_FOUND: there is no such label, its name
+ * is in *missing (of the tree); the tree is of no use then. ERR_NOMEM.
  */
 int label_refs_bind(struct expr *expr, const struct labels *labels, struct slice *missing);
 /* Each becomes name!="": whatever it may be. ERR_NOMEM. */

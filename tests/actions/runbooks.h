@@ -31,7 +31,8 @@ void file_make(const char *name);
 void file_remove(const char *name);
 /* Its text, "" when it is not there; good until the next call. */
 char *file_text(const char *name);
-/* A script that notes its start in DIR/log and its input, waits while DIR/hold is there, and ends so. */
+/* A script that notes its start in DIR/log and its input, waits while DIR/hold is there, and ends
+ * so. */
 void script_make(const char *name, const char *end);
 /* How often a job of this id was started. */
 unsigned count_started(const char *id);

@@ -58,7 +58,8 @@ START_TEST(steps_branch_and_join)
 		"  - {id: look, exec: [@/busy]}\n"
 		"  - {id: idle, exec: [@/ok], when: output(look).busy == false}\n"
 		"  - {id: drain, exec: [@/ok], after: [look], when: output(look).busy == true}\n"
-		"  - {id: act, exec: [@/ok], after: [idle, drain], when: skipped(idle) and ok(drain)}\n");
+		"  - {id: act, exec: [@/ok], after: [idle, drain], when: skipped(idle) and "
+		"ok(drain)}\n");
 	fire(ALERT);
 	expect(0, "a", "recovered", "all steps ended well");
 	expect_steps(0, "look=ok idle=skipped drain=ok act=ok");
@@ -309,8 +310,7 @@ START_TEST(verify_leads_to_a_rollback)
 	await_step("act=ok check=running");
 	harness_at(&h, 10000);
 	await();
-	expect(0, "a", "failed",
-	       "rolled back: step \"check\": not verified within 10s: no data");
+	expect(0, "a", "failed", "rolled back: step \"check\": not verified within 10s: no data");
 	ck_assert_uint_eq(count_started("abcd-r1-0-u"), 1);
 }
 END_TEST
@@ -668,7 +668,8 @@ START_TEST(crash_at_each_record)
 		if (!_i)
 			ck_assert_msg(strcmp(file_text("log"), "abcd-r1-0\nabcd-r1-3\nabcd-r1-3-u\n"
 							       "abcd-r1-0-u\n") == 0,
-				      "cut %zu: %s%s: %s", cut, file_text("log"), runs[0].steps, runs[0].reason);
+				      "cut %zu: %s%s: %s", cut, file_text("log"), runs[0].steps,
+				      runs[0].reason);
 		if (cut < total)
 			teardown();
 	}

@@ -17,9 +17,11 @@ static enum when_state state_of(void *ctx, uint32_t step)
 
 static json_t *output_of(void *ctx, uint32_t step)
 {
-	return step == 0 ? json_loads("{\"n\": 7, \"b\": true, \"t\": \"x\\\"y\", \"o\": {\"k\": 1.5}}",
-				      0, NULL)
-			 : NULL;
+	return step == 0
+		       ? json_loads(
+				 "{\"n\": 7, \"b\": true, \"t\": \"x\\\"y\", \"o\": {\"k\": 1.5}}",
+				 0, NULL)
+		       : NULL;
 }
 
 static const struct when_steps steps = { .state = state_of, .output = output_of };
@@ -99,7 +101,8 @@ START_TEST(when_complains_at_the_place)
 		{ "(ok(look)", "10 \")\" is missing" },
 		{ "output(look).n", "15 a comparison is missing" },
 		{ "output(look). == 1", "15 a key of the output is missing" },
-		{ "output(look).n == ", "19 a number, a text in double quotes, true or false is missing" },
+		{ "output(look).n == ",
+		  "19 a number, a text in double quotes, true or false is missing" },
 		{ "output(look).n == \"x", "19 this text does not end, or has a bad escape" },
 		{ "output(look).n < true", "22 true and false have no order" },
 	};

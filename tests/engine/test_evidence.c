@@ -74,7 +74,8 @@ START_TEST(evidence_is_the_top_of_each_profile_type)
 		harness_feed(&h, 0, text);
 	}
 	/* Of two instances the hotter counts; what has ended does not. */
-	harness_feed(&h, 0, SELF "{job=\"a\",instance=\"2\",function=\"f0\"" CPU "0.75; x{job=\"a\"} 6");
+	harness_feed(&h, 0,
+		     SELF "{job=\"a\",instance=\"2\",function=\"f0\"" CPU "0.75; x{job=\"a\"} 6");
 	harness_feed(&h, 0, SELF "{job=\"a\",function=\"gone\"" CPU "0.9");
 	harness_time(&h, 15);
 	harness_feed(&h, 15, SELF "{job=\"a\",function=\"gone\"" CPU "stale");
@@ -141,9 +142,9 @@ static struct alert_event *an_event(void)
 	event->rule = strdup("r");
 	event->evidence = evidence_new();
 	ck_assert_int_eq(evidence_line_add(event->evidence, SLICE("a line")), 0);
-	ck_assert_int_eq(evidence_function_add(event->evidence, SLICE("f"), SLICE("cpu"), 0.5,
-					       number_nan()),
-			 0);
+	ck_assert_int_eq(
+		evidence_function_add(event->evidence, SLICE("f"), SLICE("cpu"), 0.5, number_nan()),
+		0);
 	return event;
 }
 

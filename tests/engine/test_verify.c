@@ -24,20 +24,18 @@ static void load(const char *const *texts, size_t n)
 	struct source sources[4];
 	const struct source *demands[4];
 	struct diag_list diags;
-	struct rule_set_options options = { .interval_ms = 15000,
-					    .rules_max = 10,
-					    .demands = demands,
-					    .ndemands = n };
+	struct rule_set_options options = {
+		.interval_ms = 15000, .rules_max = 10, .demands = demands, .ndemands = n
+	};
 	for (size_t i = 0; i < n; i++) {
 		sources[i] = source_of(texts[i]);
 		demands[i] = &sources[i];
 	}
 	diag_list_init(&diags);
-	ck_assert_int_eq(
-		rule_set_load_text(
-			SLICE("groups: [{name: g, rules: [{alert: A, expr: other > 5}]}]"),
-			"r.yml", &options, &diags, &set),
-		0);
+	ck_assert_int_eq(rule_set_load_text(
+				 SLICE("groups: [{name: g, rules: [{alert: A, expr: other > 5}]}]"),
+				 "r.yml", &options, &diags, &set),
+			 0);
 	diag_list_fini(&diags);
 	engine_load(h.engine, set);
 	harness_settle(&h);
@@ -143,8 +141,7 @@ START_TEST(verify_windows_are_kept_for_it)
 		harness_time(&h, t);
 		harness_feed(&h, t, "errors{job=\"j\"} 1; nobody 1");
 	}
-	harness_expect_query(&h, "count_over_time(errors[10m])", 300,
-			     "{job=\"j\"} 5\npartial\n");
+	harness_expect_query(&h, "count_over_time(errors[10m])", 300, "{job=\"j\"} 5\npartial\n");
 	harness_expect_query(&h, "nobody", 300, "");
 	/* Another set, without runbooks: they go. */
 	rule_set_unref(set);
@@ -158,7 +155,8 @@ START_TEST(verify_binds_labels_after_parsing)
 {
 	ck_assert_str_eq(ask("up{instance=\"$labels.nothing\"}", "a", 11, -1), "nothing");
 	/* What a label holds is never read as a reference, nor as an expression. */
-	harness_feed(&h, 10, "up{job=\"j\",instance=\"$labels.job\"} 0; up{job=\"j\",instance=\"j\"} 1");
+	harness_feed(&h, 10,
+		     "up{job=\"j\",instance=\"$labels.job\"} 0; up{job=\"j\",instance=\"j\"} 1");
 	ck_assert_str_eq(ask(UP, "$labels.job", 11, -1), "false");
 	ck_assert_str_eq(ask(UP, "\"} or vector(1) or x{a=\"", 11, -1), "no data");
 }

@@ -18,8 +18,8 @@ START_TEST(evidence_is_bounded)
 	ck_assert(evidence_is_empty(NULL));
 	memset(line, 'x', sizeof(line));
 	for (int i = 0; i < EVIDENCE_LINES_MAX; i++)
-		ck_assert_int_eq(
-			evidence_line_add(evidence, (struct slice){ line, sizeof(line) }), 0);
+		ck_assert_int_eq(evidence_line_add(evidence, (struct slice){ line, sizeof(line) }),
+				 0);
 	ck_assert_int_eq(evidence_line_add(evidence, SLICE("one more")), ERR_LIMIT);
 	ck_assert_uint_eq(evidence->nlines, EVIDENCE_LINES_MAX);
 	ck_assert_uint_eq(strlen(evidence->lines[0]), EVIDENCE_LINE_BYTES_MAX);
@@ -122,8 +122,9 @@ START_TEST(evidence_in_templates)
 		{ "{{ $evidence.line }}",
 		  "$evidence has no field \"line\": it has lines and functions",
 		  "$evidence has no field \"line\": it has lines and functions" },
-		{ "{{ $activeAt.Year }}", "$activeAt has no field \"Year\": it has Unix and "
-					  "UnixMilli",
+		{ "{{ $activeAt.Year }}",
+		  "$activeAt has no field \"Year\": it has Unix and "
+		  "UnixMilli",
 		  "$activeAt has no field \"Year\": it has Unix and UnixMilli" },
 		{ "{{ (index $evidence.functions 0).nothing }}",
 		  "<error expanding template: \"(index $evidence.functions 0).nothing\": no field "
