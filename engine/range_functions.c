@@ -33,7 +33,11 @@ bool range_starts_overlap(const struct range *r)
 /* What the resets took away: after each, the counter began again at 0. */
 static double reset_correction(const struct range *r, double result)
 {
-	for (size_t i = 1; i < r->n; i++)
+	/* Apart, for this is the loop that most rules run. */
+	for (size_t i = 1; i < r->n && !r->starts; i++)
+		if (r->values[i] < r->values[i - 1])
+			result += r->values[i - 1];
+	for (size_t i = 1; i < r->n && r->starts; i++)
 		if (r->values[i] < r->values[i - 1] || range_starts_anew(r, i))
 			result += r->values[i - 1];
 	return result;
