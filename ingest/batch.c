@@ -230,10 +230,27 @@ struct slice batch_example_line(const struct batch *batch, const struct batch_ex
 	return (struct slice){ batch->texts.ptr + example->at, example->len };
 }
 
+static int compare_row(const void *row, const void *birth)
+{
+	uint32_t a = *(const uint32_t *)row, b = ((const struct batch_birth *)birth)->row;
+
+	return (a > b) - (a < b);
+}
+
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)
 {
 	assert(row < batch->nrows);
-	return batch->labels_parse ? batch->labels_parse(batch, row, out) : ERR_NOT_FOUND;
+	if (batch->labels_parse)
+		return batch->labels_parse(batch, row, out);
+	const struct batch_birth *birth =
+		batch->nbirths ? bsearch(&row, batch->births, batch->nbirths,
+					 sizeof(*batch->births), compare_row)
+			       : NULL;
+
+	if (!birth)
+		return ERR_NOT_FOUND;
+	*out = labels_ref(birth->labels);
+	return 0;
 }
 
 bool batch_has_room_to_complain(const struct batch *batch)

@@ -177,7 +177,9 @@ int batch_position_add(struct batch *batch, struct slice key, struct slice paylo
  */
 void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct slice line);
 struct slice batch_example_line(const struct batch *batch, const struct batch_example *example);
-/* The labels of a row's series, parsed anew from the body. ERR_INVALID when they are no valid set.
+/*
+ * The labels of a row's series, parsed anew from the body, or else of its birth. ERR_INVALID when
+ * they are no valid set, ERR_NOT_FOUND when they did not come along.
  */
 int batch_labels(const struct batch *batch, uint32_t row, struct labels **out);
 /* Adds a complaint to outcome.error as long as there is room ("a; b; …"). */

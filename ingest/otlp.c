@@ -57,11 +57,13 @@ void otlp_reject(struct otlp_decoder *decoder, uint32_t n, struct slice subject,
 		subject.len = SUBJECT_BYTES;
 	if (!slice_is_utf8(subject))
 		subject = (struct slice){ 0 };
-	int wanted = snprintf(NULL, 0, "; \"" SLICE_FMT "\": %s", SLICE_ARG(subject), why);
+	const char *quote = subject.len ? "\"" : "", *colon = subject.len ? "\": " : "";
+	int wanted = snprintf(NULL, 0, "; %s" SLICE_FMT "%s%s", quote, SLICE_ARG(subject), colon,
+			      why);
 	if ((size_t)wanted >= left)
 		return;
-	snprintf(result->error + len, left, "%s\"" SLICE_FMT "\": %s", len ? "; " : "",
-		 SLICE_ARG(subject), why);
+	snprintf(result->error + len, left, "%s%s" SLICE_FMT "%s%s", len ? "; " : "", quote,
+		 SLICE_ARG(subject), colon, why);
 }
 
 static int refuse(struct otlp_result *result, int status, const char *why)

@@ -27,6 +27,8 @@
 #define OTLP_VALUE_DEPTH_MAX 16		     /* values within a value */
 #define OTLP_LABEL_BYTES_MAX (64u * 1024 * 1024) /* labels of one request, at each of its series */
 #define OTLP_ERROR_MAX 400			 /* of a reply's message */
+#define OTLP_LINE_AGE_MAX_MS (7ll * 24 * 3600 * 1000) /* older records are refused */
+#define OTLP_LINE_AHEAD_MAX_MS (10ll * 60 * 1000)     /* so are those that far in the future */
 
 enum otlp_signal { OTLP_METRICS, OTLP_LOGS, OTLP_PROFILES };
 

@@ -125,6 +125,17 @@ static int record_field(struct lines *lines, const struct pb_field *field, struc
 	}
 }
 
+/* As of lines pushed to Loki: what no window takes is told to its sender. 0: no time came along. */
+static const char *time_fault(uint64_t ns, int64_t now_ms)
+{
+	int64_t ms = (int64_t)(ns / 1000000); /* fits */
+
+	if (ns && ms < now_ms - OTLP_LINE_AGE_MAX_MS)
+		return "a record that is older than 7 days";
+	return ms > now_ms + OTLP_LINE_AHEAD_MAX_MS ? "a record more than 10 minutes in the future"
+						    : NULL;
+}
+
 static int record_read(struct lines *lines, struct slice message)
 {
 	struct otlp_attributes *attributes = &lines->decoder->attributes;
@@ -141,9 +152,8 @@ static int record_read(struct lines *lines, struct slice message)
 		return code;
 	uint64_t ns = times[0] ? times[0] : times[1];
 	entry.ts_ns = ns ? (int64_t)ns : lines->now_ms * 1000000;
-	const char *fault = ns > INT64_MAX	     ? "a record at an absurd time"
-			    : attributes->overflow ? "a record with too many attributes"
-						     : NULL;
+	const char *fault = attributes->overflow ? "a record with too many attributes"
+						 : time_fault(ns, lines->now_ms);
 	if (fault) {
 		otlp_reject(lines->decoder, 1, (struct slice){ 0 }, fault);
 		return 0;

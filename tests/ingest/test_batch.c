@@ -131,6 +131,21 @@ START_TEST(labels_of_a_batch_without_body_are_not_found)
 }
 END_TEST
 
+START_TEST(labels_of_a_batch_without_body_are_those_of_births)
+{
+	struct labels *own = labels_named("up"), *labels = NULL;
+
+	batch_reserve(batch, 3);
+	batch->nrows = 3;
+	ck_assert_int_eq(batch_birth_add(batch, 1, own), 0);
+	ck_assert_int_eq(batch_labels(batch, 1, &labels), 0);
+	ck_assert_ptr_eq(labels, own);
+	labels_unref(labels);
+	ck_assert_int_eq(batch_labels(batch, 0, &labels), ERR_NOT_FOUND);
+	ck_assert_int_eq(batch_labels(batch, 2, &labels), ERR_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(batch_of_lines_bounds_positions_and_examples)
 {
 	static char text[BATCH_POSITION_BYTES_MAX + 1];
@@ -191,6 +206,7 @@ static Suite *batch_suite(void)
 	tcase_add_test(tcase, outcome_says_what_was_written);
 	tcase_add_test(tcase, each_rejection_is_one);
 	tcase_add_test(tcase, labels_of_a_batch_without_body_are_not_found);
+	tcase_add_test(tcase, labels_of_a_batch_without_body_are_those_of_births);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

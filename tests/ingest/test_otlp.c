@@ -270,7 +270,7 @@ START_TEST(a_bad_point_is_told_and_stops_no_other)
 	ck_assert_str_eq(reply(OTLP_METRICS),
 			 "{\"partialSuccess\":{\"rejectedDataPoints\":\"3\",\"errorMessage\":"
 			 "\"\\\"bad\\\": a point without a time; \\\"h\\\": bucket counts must be "
-			 "one more than explicit bounds; \\\"\\\": a metric without a name\"}}");
+			 "one more than explicit bounds; a metric without a name\"}}");
 	result.json = false;
 	const char *bytes = reply(OTLP_METRICS);
 
@@ -360,6 +360,8 @@ START_TEST(depth_attributes_and_series_have_limits)
 }
 END_TEST
 
+#define NOW_MS 1700000005000 /* five seconds after T */
+
 static int logs_of(const char *json)
 {
 	const struct otlp_request request = { .signal = OTLP_LOGS,
@@ -371,7 +373,7 @@ static int logs_of(const char *json)
 	log_trace_clear(&trace);
 	int status = otlp_open(decoder, &request, &result, &message);
 
-	return status ? status : otlp_logs(decoder, message, 5000, &sink, &result);
+	return status ? status : otlp_logs(decoder, message, NOW_MS, &sink, &result);
 }
 
 START_TEST(records_become_lines_with_labels_of_stream_and_line)
@@ -382,7 +384,7 @@ START_TEST(records_become_lines_with_labels_of_stream_and_line)
 			"\"body\":{\"stringValue\":\"it failed\"},\"traceId\":"
 			"\"0102030405060708090a0b0c0d0e0f10\",\"attributes\":[{\"key\":\"code.line\","
 			"\"value\":{\"intValue\":7}}]},"
-			"{\"observedTimeUnixNano\":\"7\",\"body\":{\"kvlistValue\":{\"values\":[{"
+			"{\"observedTimeUnixNano\":\"1700000000000000007\",\"body\":{\"kvlistValue\":{\"values\":[{"
 			"\"key\":\"a\",\"value\":{\"doubleValue\":0.5}}]}}},"
 			"{\"body\":{\"intValue\":3}}]}],"
 			"\"resource\":{\"attributes\":["
@@ -395,9 +397,31 @@ START_TEST(records_become_lines_with_labels_of_stream_and_line)
 			 "1700000000000000000 it failed {code_line=\"7\", host_arch=\"arm\", "
 			 "severity_number=\"17\", severity_text=\"ERROR\", "
 			 "trace_id=\"0102030405060708090a0b0c0d0e0f10\"}\n"
-			 "7 {\"a\":0.5} {host_arch=\"arm\"}\n"
-			 "5000000000 3 {host_arch=\"arm\"}\n");
+			 "1700000000000000007 {\"a\":0.5} {host_arch=\"arm\"}\n"
+			 "1700000005000000000 3 {host_arch=\"arm\"}\n");
 	ck_assert_uint_eq(result.rejected, 0);
+}
+END_TEST
+
+START_TEST(records_of_times_that_no_window_takes_are_refused)
+{
+	ck_assert_int_eq(
+		logs_of("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":["
+			"{\"timeUnixNano\":\"1\",\"body\":{\"stringValue\":\"of 1970\"}},"
+			"{\"timeUnixNano\":\"1700000605001000000\",\"body\":{\"stringValue\":\"to "
+			"come\"}},"
+			"{\"timeUnixNano\":\"18446744073709551615\"},"
+			"{\"timeUnixNano\":\"1700000605000000000\",\"body\":{\"stringValue\":\"now\"}"
+			"},"
+			"{\"timeUnixNano\":\"1699395205000000000\",\"body\":{\"stringValue\":\"late\"}"
+			"}]}]}]}"),
+		0);
+	ck_assert_str_eq(log_trace_text(&trace),
+			 "stream {}\n1700000605000000000 now\n1699395205000000000 late\n");
+	ck_assert_str_eq(reply(OTLP_LOGS),
+			 "{\"partialSuccess\":{\"rejectedLogRecords\":\"3\",\"errorMessage\":\"a "
+			 "record that is older than 7 days; a record more than 10 minutes in the "
+			 "future; a record more than 10 minutes in the future\"}}");
 }
 END_TEST
 
@@ -423,6 +447,7 @@ static Suite *otlp_suite(void)
 	tcase_add_test(tcase, what_cannot_be_read_is_refused_whole);
 	tcase_add_test(tcase, depth_attributes_and_series_have_limits);
 	tcase_add_test(tcase, records_become_lines_with_labels_of_stream_and_line);
+	tcase_add_test(tcase, records_of_times_that_no_window_takes_are_refused);
 	tcase_add_test(tcase, without_memory_a_push_is_refused_to_be_sent_again);
 	suite_add_tcase(suite, tcase);
 	return suite;
