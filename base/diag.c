@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 
@@ -233,15 +235,45 @@ void diag_add_at(struct diag_list *list, enum diag_severity severity, const stru
 	va_end(args);
 }
 
-/* Foreign text on its way to a terminal: no control character passes. */
+/* A character of foreign text: its bytes there, and how it is shown. */
+struct glyph {
+	size_t len, columns;
+	char text[8];
+};
+
+#define ESCAPE_COLUMNS 4 /* of \xE9 */
+
+/*
+ * On its way to a terminal no control character passes, of those that take two bytes none either,
+ * and a byte that is no UTF-8 is spelt out.
+ */
+static struct glyph glyph_at(struct slice text, size_t at)
+{
+	struct slice rest = { text.ptr + at, text.len - at };
+	struct glyph glyph = { .columns = 1 };
+	uint32_t rune;
+
+	glyph.len = slice_rune(rest, &rune);
+	if (rune == RUNE_ERROR && glyph.len == 1) {
+		snprintf(glyph.text, sizeof(glyph.text), "\\x%02X", (unsigned char)*rest.ptr);
+		glyph.columns = ESCAPE_COLUMNS;
+	} else if (rune == '\n' || rune == '\t') {
+		glyph.text[0] = ' ';
+	} else if (rune < ' ' || (rune >= 0x7F && rune < 0xA0)) {
+		glyph.text[0] = '?';
+	} else {
+		memcpy(glyph.text, rest.ptr, glyph.len);
+	}
+	return glyph;
+}
+
 static void add_clean(struct buf *out, struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
+	struct glyph glyph;
 
-		buf_add_char(out, c == '\n' || c == '\t' ? ' '
-				  : c < ' ' || c == 0x7F ? '?'
-							 : (char)c);
+	for (size_t i = 0; i < text.len; i += glyph.len) {
+		glyph = glyph_at(text, i);
+		buf_add_str(out, glyph.text);
 	}
 }
 
@@ -249,6 +281,8 @@ static bool is_continuation(char c)
 {
 	return ((unsigned char)c & 0xC0) == 0x80;
 }
+
+#define RUNE_REST 3 /* bytes of a character after its first */
 
 /* The part of a line that is shown: all of it, or a piece around the fault. */
 static struct slice quote_window(struct slice line, size_t column, bool *cut_left)
@@ -262,26 +296,34 @@ static struct slice quote_window(struct slice line, size_t column, bool *cut_lef
 		start = column - DIAG_WIDTH / 2;
 	if (end - start > DIAG_WIDTH)
 		end = start + DIAG_WIDTH;
-	while (start > 0 && is_continuation(line.ptr[start]))
+	for (int i = 0; i < RUNE_REST && start > 0 && is_continuation(line.ptr[start]); i++)
 		start--;
-	while (end < line.len && is_continuation(line.ptr[end]))
+	for (int i = 0; i < RUNE_REST && end < line.len && is_continuation(line.ptr[end]); i++)
 		end++;
 	*cut_left = start > 0;
 	return (struct slice){ line.ptr + start, end - start };
 }
 
-/* Blanks up to the fault and a line under it; a character of several bytes is one wide. */
+/*
+ * Blanks up to the fault and a line under it, as wide as the characters above it are shown. The
+ * fault may lie behind the end, where each byte counts as one.
+ */
 static void add_caret(const struct slice *shown, size_t at, size_t span, bool colour,
 		      struct buf *out)
 {
-	for (size_t i = 0; i < at; i++) {
-		if (i >= shown->len || !is_continuation(shown->ptr[i]))
+	struct glyph glyph;
+	const char *mark = "^";
+
+	for (size_t i = 0; i < at; i += glyph.len) {
+		glyph = i < shown->len ? glyph_at(*shown, i) : (struct glyph){ 1, 1, "" };
+		for (size_t k = 0; k < glyph.columns; k++)
 			buf_add_char(out, ' ');
 	}
-	buf_add_str(out, colour ? GREEN "^" : "^");
-	for (size_t i = at + 1; i < at + span && i < shown->len; i++) {
-		if (!is_continuation(shown->ptr[i]))
-			buf_add_char(out, '~');
+	buf_add_str(out, colour ? GREEN : "");
+	for (size_t i = at; i == at || (i < at + span && i < shown->len); i += glyph.len) {
+		glyph = i < shown->len ? glyph_at(*shown, i) : (struct glyph){ 1, 1, "" };
+		for (size_t k = 0; k < glyph.columns; k++, mark = "~")
+			buf_add_str(out, mark);
 	}
 	buf_add_str(out, colour ? PLAIN "\n" : "\n");
 }
@@ -303,6 +345,13 @@ static void add_quote(const struct diag *diag, bool colour, struct buf *out)
 		return;
 	buf_add_str(out, cut_left ? "   " : "  ");
 	add_caret(&shown, column - (size_t)(shown.ptr - line.ptr), diag->span, colour, out);
+}
+
+bool diag_wants_colour(int fd)
+{
+	const char *refused = getenv("NO_COLOR");
+
+	return isatty(fd) && !(refused && refused[0]);
 }
 
 void diag_format(const struct diag *diag, bool colour, struct buf *out)

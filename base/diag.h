@@ -71,9 +71,12 @@ void diag_add_at(struct diag_list *list, enum diag_severity severity, const stru
 void diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
 	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 8, 9)));
+/* Is it a terminal whose user does not refuse colour, by NO_COLOR of the environment? */
+bool diag_wants_colour(int fd);
 /*
  * file:line:column: error: message, the quoted line, a caret line, the hint; colour when asked.
- * Control characters of the input are replaced: the text is safe on a terminal.
+ * Control characters of the input are replaced, bytes that are no UTF-8 spelt out as \xE9: the text
+ * is safe on a terminal.
  */
 void diag_format(const struct diag *diag, bool colour, struct buf *out);
 /* All, then a line that counts errors and warnings if there are any. */

@@ -125,7 +125,7 @@ static void check_file(struct check *check, const char *path)
 
 static void print_text(const struct check *check)
 {
-	bool colour = isatty(STDERR_FILENO);
+	bool colour = diag_wants_colour(STDERR_FILENO);
 	struct buf text;
 
 	buf_init(&text);

@@ -66,7 +66,7 @@ int usage_error(const struct command *command, const char *format, ...)
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Does the value of --format ask for JSON? False with *bad set for a word that is no format. */
 bool is_json_format(const char *format, bool *bad);
-/* Writes all of it. False: could not. */
+/* Writes all of it. False: could not. What is still in memory then, main() writes. */
 bool write_out(struct slice text);
 /* Diagnostics on standard error, in colour on a terminal. */
 void print_diagnostics(const struct diag_list *diags);

@@ -235,8 +235,7 @@ bool is_json_format(const char *format, bool *bad)
 
 bool write_out(struct slice text)
 {
-	return fwrite(text.ptr ? text.ptr : "", 1, text.len, stdout) == text.len &&
-	       fflush(stdout) == 0;
+	return fwrite(text.ptr ? text.ptr : "", 1, text.len, stdout) == text.len;
 }
 
 void print_diagnostics(const struct diag_list *diags)
@@ -244,7 +243,7 @@ void print_diagnostics(const struct diag_list *diags)
 	struct buf text;
 
 	buf_init(&text);
-	diag_list_format(diags, isatty(STDERR_FILENO), &text);
+	diag_list_format(diags, diag_wants_colour(STDERR_FILENO), &text);
 	if (buf_ok(&text) && text.len)
 		fwrite(text.ptr, 1, text.len, stderr);
 	buf_fini(&text);

@@ -1,6 +1,20 @@
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* No command is done before what it printed is written: not on a full disk, for instance. */
+static int finish_output(int code)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	/* What went wrong in the middle of a long output has been forgotten by now. */
+	return fail(code ? code : EXIT_FAILURE, "cannot write all of the output%s%s",
+		    errno ? ": " : "", errno ? strerror(errno) : "");
+}
 
 int main(int argc, char **argv)
 {
@@ -12,6 +26,7 @@ int main(int argc, char **argv)
 		name = "version";
 	const struct command *command = command_find(name);
 
-	return command ? command_run(command, argc > 2 ? argc - 2 : 0, argv + 2)
-		       : command_unknown(name);
+	if (!command)
+		return command_unknown(name);
+	return finish_output(command_run(command, argc > 2 ? argc - 2 : 0, argv + 2));
 }

@@ -64,7 +64,7 @@ static void print_diags(const struct diag_list *diags)
 	if (diags->n == 0)
 		return;
 	buf_init(&text);
-	diag_list_format(diags, isatty(STDERR_FILENO), &text);
+	diag_list_format(diags, diag_wants_colour(STDERR_FILENO), &text);
 	if (buf_ok(&text) && write(STDERR_FILENO, text.ptr, text.len) < 0)
 		log_warn("daemon", "cannot write to standard error", NULL);
 	buf_fini(&text);
@@ -362,13 +362,15 @@ static void greet(const struct daemon *daemon, const struct rule_set *rules, uin
 		log_warn("daemon", "data_dir is none: nothing survives a restart", NULL);
 	if (daemon->options->quiet)
 		return;
-	printf("Tocsin listens on http://%s/\n"
-	       "To feed it, put this into prometheus.yml and reload Prometheus:\n\n"
-	       "remote_write:\n"
-	       "- url: http://%s/api/v1/write\n"
-	       "  queue_config: {batch_send_deadline: 1s}\n\n",
-	       address, address);
-	fflush(stdout);
+	/* Past stdio: whether this help could be written says nothing about how the daemon ends. */
+	if (dprintf(STDOUT_FILENO,
+		    "Tocsin listens on http://%s/\n"
+		    "To feed it, put this into prometheus.yml and reload Prometheus:\n\n"
+		    "remote_write:\n"
+		    "- url: http://%s/api/v1/write\n"
+		    "  queue_config: {batch_send_deadline: 1s}\n\n",
+		    address, address) < 0)
+		log_warn("daemon", "cannot write to standard output", NULL);
 }
 
 static unsigned ingest_threads(const struct daemon_options *options)

@@ -88,7 +88,7 @@ static bool value_take(struct walk *w, struct slice *value, enum field_form *for
 	return true;
 }
 
-/* A pair, at its first byte. false when it is none. */
+/* A pair, at its first byte. false when it is none: then *value and *form may not be set. */
 static bool pair_take(struct walk *w, struct slice *key, bool *is_name, struct slice *value,
 		      enum field_form *form)
 {
@@ -115,7 +115,7 @@ static bool pair_take(struct walk *w, struct slice *key, bool *is_name, struct s
 static enum log_error pairs_read(struct walk *w, bool strict)
 {
 	struct slice key, value, name;
-	enum field_form form;
+	enum field_form form = FORM_PLAIN; /* compilers do not see that it is always set */
 	bool is_name;
 
 	for (;;) {

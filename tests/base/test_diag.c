@@ -1,6 +1,8 @@
 #include "base/diag.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #include "tests/check_main.h"
 
@@ -115,6 +117,51 @@ START_TEST(diag_keeps_controls_from_the_terminal)
 }
 END_TEST
 
+START_TEST(diag_spells_out_what_is_no_utf8)
+{
+	const struct source source = { .text = SLICE("\xE9 = \xFF\xC3\xA9\xC2\x9B!") };
+
+	diag_add_at(&list, DIAG_ERROR, &source, 4, 3, "give \xC3", "no \xA0");
+	diag_format(&list.items[0], false, &out);
+	ck_assert_str_eq(out.ptr, "1:5: error: no \\xA0\n"
+				  "  \\xE9 = \\xFF\xC3\xA9?!\n"
+				  "         ^~~~~\n"
+				  "  hint: give \\xC3\n");
+}
+END_TEST
+
+START_TEST(diag_cuts_bytes_that_continue_nothing)
+{
+	static char text[DIAG_QUOTE_MAX];
+	struct source source = { .text = { text, sizeof(text) } };
+
+	memset(text, 0x80, sizeof(text));
+	diag_add_at(&list, DIAG_ERROR, &source, sizeof(text) / 2, 1, NULL, "here");
+	diag_format(&list.items[0], false, &out);
+	ck_assert_uint_lt(out.len, 2 * 4 * (DIAG_WIDTH + 16));
+}
+END_TEST
+
+START_TEST(diag_has_colour_on_a_terminal_that_wants_it)
+{
+	int pair[2], terminal = posix_openpt(O_RDWR | O_NOCTTY);
+
+	ck_assert_int_ge(terminal, 0);
+	ck_assert_int_eq(pipe(pair), 0);
+	unsetenv("NO_COLOR");
+	ck_assert(diag_wants_colour(terminal));
+	ck_assert(!diag_wants_colour(pair[1]));
+	setenv("NO_COLOR", "", 1);
+	ck_assert(diag_wants_colour(terminal));
+	setenv("NO_COLOR", "1", 1);
+	ck_assert(!diag_wants_colour(terminal));
+	unsetenv("NO_COLOR");
+	close(terminal);
+	close(pair[0]);
+	close(pair[1]);
+}
+END_TEST
+
 START_TEST(diag_shows_a_piece_of_a_long_line)
 {
 	static char text[DIAG_QUOTE_MAX + 2];
@@ -198,6 +245,9 @@ static Suite *diag_suite(void)
 	tcase_add_test(tcase, diag_underlines_characters);
 	tcase_add_test(tcase, diag_has_no_place);
 	tcase_add_test(tcase, diag_keeps_controls_from_the_terminal);
+	tcase_add_test(tcase, diag_spells_out_what_is_no_utf8);
+	tcase_add_test(tcase, diag_cuts_bytes_that_continue_nothing);
+	tcase_add_test(tcase, diag_has_colour_on_a_terminal_that_wants_it);
 	tcase_add_test(tcase, diag_shows_a_piece_of_a_long_line);
 	tcase_add_test(tcase, diag_list_counts_beyond_its_limit);
 	tcase_add_test(tcase, diag_list_is_json);
