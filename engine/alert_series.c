@@ -38,7 +38,7 @@ static int labels_make(struct engine *engine, const struct instance *instance, s
  * Runbooks may act on a rule that has run, warm, without a break for as long as its alerts take to
  * fire, and at least for two intervals. Where warming is switched off this gate is, too.
  */
-static bool is_settled(const struct rule_state *rule, int64_t at_ms)
+bool rule_is_settled(const struct rule_state *rule, int64_t at_ms)
 {
 	const struct group_state *group = rule->group;
 	if (group->always_warm)
@@ -75,7 +75,7 @@ struct alert_event *alert_event_make(struct engine *engine, struct rule_state *r
 	event->rule = slice_dup(rule->def->name);
 	event->rules = rule_set_ref(rule->set);
 	event->rule_id = rule->def->id;
-	event->settled = is_settled(rule, at_ms);
+	event->settled = rule_is_settled(rule, at_ms);
 	event->held = alert->held;
 	event->evidence = alert->evidence ? evidence_ref(alert->evidence) : NULL;
 	if (!event->file || !event->group || !event->rule) {
@@ -93,6 +93,7 @@ void alert_tell(struct engine *engine, struct rule_state *rule, uint32_t slot,
 	if (!event)
 		return;
 	rule->alerts[slot].refreshed_ms = at_ms;
+	rule->alerts[slot].told_unsettled = !event->settled;
 	if (reason != ALERT_REASON_REFRESH && reason != ALERT_REASON_RESTORED)
 		emit_alert(engine, event);
 	engine->stats.events++;

@@ -195,8 +195,9 @@ static void report(struct engine *engine, struct rule_state *rule, uint32_t slot
 		return;
 	if (alert->keep_since_ms != kept_since_ms || alert->held != was_held)
 		alert_note(engine, rule, slot, t_ms);
-	if (alert->held != was_held ||
-	    (from == ALERT_FIRING && t_ms - alert->refreshed_ms >= REFRESH_MS))
+	bool is_refreshed = t_ms - alert->refreshed_ms >= REFRESH_MS ||
+			    (alert->told_unsettled && rule_is_settled(rule, t_ms));
+	if (alert->held != was_held || (from == ALERT_FIRING && is_refreshed))
 		alert_tell(engine, rule, slot, from, ALERT_REASON_REFRESH, t_ms);
 }
 

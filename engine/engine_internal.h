@@ -98,6 +98,7 @@ struct alert {
 	bool held;
 	bool restored; /* to be told as such */
 	bool unseen;   /* restored, and not in a result since */
+	bool told_unsettled; /* runbooks wait to be told when the rule is settled */
 	double value;
 	int64_t active_at_ms, fired_at_ms, keep_since_ms;
 	int64_t held_since_ms, refreshed_ms;
@@ -430,6 +431,8 @@ void alerts_remove(struct engine *engine, struct rule_state *rule);
 
 /* ---- alert_series.c ---- */
 
+/* May runbooks act on what it says? */
+bool rule_is_settled(const struct rule_state *rule, int64_t at_ms);
 /* Tells a change (or a repetition) of an alert: journal, then sink. */
 void alert_tell(struct engine *engine, struct rule_state *rule, uint32_t slot,
 		enum alert_state from, enum alert_reason reason, int64_t at_ms);

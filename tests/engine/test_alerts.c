@@ -89,6 +89,22 @@ START_TEST(alert_kept_firing_starts_to_count_anew_when_it_holds_again)
 }
 END_TEST
 
+/* Runbooks that wait for it need not wait for the next refresh. */
+START_TEST(alert_is_told_again_once_its_rule_is_settled)
+{
+	struct engine_options options;
+
+	harness_stop(&h);
+	harness_options(&options);
+	harness_start(&h, &options);
+	harness_load(&h, "groups: [{name: g, rules: [{alert: A, expr: 'sum_over_time(x[15s]) > 0'}]}]");
+	harness_run(&h, 0, 15, "x 1");
+	harness_expect(&h, "15 A pending>firing value=1 active=15 fired=15\n");
+	harness_run(&h, 30, 75, "x 1");
+	harness_expect(&h, "45 A firing value=1 active=15 fired=15 reason=refresh settled\n");
+}
+END_TEST
+
 START_TEST(alerts_beyond_the_limit_are_all_dropped)
 {
 	harness_load(&h, "groups: [{name: g, limit: 2, rules: [{alert: A, expr: x > 5}]}]");
@@ -267,6 +283,7 @@ static Suite *alerts_suite(void)
 	tcase_add_test(tc, alert_pending_that_misses_one_evaluation_is_gone);
 	tcase_add_test(tc, alert_is_kept_firing_for_as_long_as_said);
 	tcase_add_test(tc, alert_kept_firing_starts_to_count_anew_when_it_holds_again);
+	tcase_add_test(tc, alert_is_told_again_once_its_rule_is_settled);
 	tcase_add_test(tc, alerts_beyond_the_limit_are_all_dropped);
 	tcase_add_test(tc, alerts_with_equal_labels_are_an_error_that_changes_nothing);
 	tcase_add_test(tc, alert_state_survives_a_failed_evaluation);
