@@ -10,6 +10,7 @@
 struct survey {
 	bool locked, cooling;
 	int64_t running, runbook_running, this_hour, runbook_hour, target_hour;
+	int64_t ahead; /* more important ones about which the engine is being asked */
 	/* For the breaker, of this runbook: */
 	int64_t ended, ended_badly;
 	const struct run *newest; /* of those that acted, the one that ended last */
@@ -31,6 +32,13 @@ static void survey_ended(struct survey *survey, const struct run *other,
 		survey->newest = other;
 }
 
+/* Answers come in any order: who is more important keeps a place until its own is there. */
+static bool is_ahead(const struct run *run, const struct run *other)
+{
+	return other->state == RUN_QUEUED && run_priority(other) > run_priority(run) &&
+	       (other->gate.verify_question || other->gate.targets_question);
+}
+
 /* Budgets count what acts and what has acted; a cooldown begins when it ends. */
 static void survey_add(struct survey *survey, const struct run *run, const struct run *other,
 		       const struct runbook *runbook)
@@ -39,6 +47,7 @@ static void survey_add(struct survey *survey, const struct run *run, const struc
 	bool same_target = has_same_target(run, other), is_running = run_is_under_way(other);
 	bool same_runbook = strcmp(run->runbook, other->runbook) == 0;
 
+	survey->ahead += is_ahead(run, other);
 	if (!is_running && !run_has_acted(other))
 		return;
 	int64_t end_ms = is_running ? now_ms : other->finished_ms;
@@ -242,7 +251,7 @@ static enum verdict ask_answered(struct run *run, const struct runbook *runbook,
 		{ places == 0, GATE_REFUSE, none },
 		{ survey->runbook_running >= places, GATE_WAIT, "in flight" },
 		{ is_verified && !run->gate.has_data, GATE_REFUSE, "unverifiable" },
-		{ survey->running >= config->max_running, GATE_WAIT, "max_running" },
+		{ survey->running + survey->ahead >= config->max_running, GATE_WAIT, "max_running" },
 		{ is_trigger_gone(run), GATE_REFUSE, "trigger gone" },
 	};
 	const struct gate *closed = first_closed(gates, sizeof(gates) / sizeof(gates[0]));

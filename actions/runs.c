@@ -113,7 +113,7 @@ static void run_try(struct run *run)
 		run_begin(run);
 }
 
-static int64_t queued_priority(const struct run *run)
+int64_t run_priority(const struct run *run)
 {
 	const struct runbook *runbook =
 		runbook_find(run->runs->actions->config, slice_from(run->runbook));
@@ -129,7 +129,7 @@ static void work_queue(struct runs *runs)
 	for (int64_t priority = PRIORITY_MAX; priority >= 0 && runs->active; priority--)
 		for (struct run *run = runs->oldest, *newer; run; run = newer) {
 			newer = run->newer;
-			if (run->state == RUN_QUEUED && queued_priority(run) == priority)
+			if (run->state == RUN_QUEUED && run_priority(run) == priority)
 				run_try(run);
 		}
 	runs_forget_old(runs);

@@ -248,6 +248,8 @@ void run_series_fini(struct runs *runs);
 
 /* ---- all (runs.c) ---- */
 
+/* Of its runbook, 9 the most important; 0 when that is gone. */
+int64_t run_priority(const struct run *run);
 void runs_forget_old(struct runs *runs);
 /* After a bad end: the next runbook of the rule. */
 void runs_ladder_next(struct run *run);
