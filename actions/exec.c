@@ -47,6 +47,9 @@ static const struct bind_field exec_fields[] = {
 		   .doc = "As whom; the daemon's own user unless given."),
 	EXEC_FIELD(no_new_privs, "no_new_privs", BIND_BOOL, .default_text = "true",
 		   .doc = "Forbid it and its children to gain privileges (sudo)."),
+	{ .key = "args", .type = BIND_LATER, .doc = "Not there yet." },
+	{ .key = "rlimits", .type = BIND_LATER, .doc = "Not there yet." },
+	{ .key = "sha256", .type = BIND_LATER, .doc = "Not there yet." },
 };
 static const struct bind_table exec_table = { .what = "exec step",
 					      .size = sizeof(struct exec_options),

@@ -61,6 +61,12 @@ int webhook_url_check(const char *url, char **url_file, const struct yaml_node *
 			  url);
 		return ERR_INVALID;
 	}
+	if (url && strstr(url, "{{")) {
+		yaml_diag(diags, DIAG_ERROR, yaml_get(node, "url"),
+			  "what an alert holds does not choose where it goes",
+			  "the address of a webhook is no template");
+		return ERR_INVALID;
+	}
 	if (*url_file && **url_file != '/')
 		*url_file = arena_printf(arena, "%s/%s", base_dir, *url_file);
 	return url || *url_file ? 0 : ERR_NOMEM;

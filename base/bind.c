@@ -430,6 +430,21 @@ static int bind_structs(struct binder *b, const struct target *target, const str
 	return rc;
 }
 
+static int refuse_later(struct binder *b, const struct target *target, const struct yaml_node *node)
+{
+	const char *harmless = target->field->default_text;
+	bool is_harmless = node->type != YAML_SCALAR ? node->n == 0
+						     : node->text.len == 0 ||
+							       (harmless &&
+								slice_is(node->text, harmless));
+
+	if (!is_harmless)
+		yaml_diag(b->diags, DIAG_ERROR, node, "take it out for now",
+			  "\"%s\" in %s is not supported yet", target->field->key,
+			  target->table->what);
+	return 0;
+}
+
 static int bind_value(struct binder *b, const struct target *target, const struct yaml_node *node)
 {
 	switch (target->field->type) {
@@ -460,6 +475,8 @@ static int bind_value(struct binder *b, const struct target *target, const struc
 	case BIND_NODE:
 		*(const struct yaml_node **)target->value = node;
 		return 0;
+	case BIND_LATER:
+		return refuse_later(b, target, node);
 	}
 	return ERR_INVALID;
 }

@@ -32,6 +32,7 @@ enum bind_type {
 	BIND_STRUCT,   /* a nested struct by `table` */
 	BIND_STRUCTS,  /* struct bind_structs: a sequence of structs by `table` */
 	BIND_NODE,     /* struct yaml_node *: bound by the reader itself */
+	BIND_LATER,    /* nothing: known, and refused unless empty or as default_text says */
 };
 
 struct bind_strings {

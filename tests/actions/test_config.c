@@ -432,6 +432,14 @@ static const struct {
 	  "1: this method is not allowed | GET, POST, PUT, PATCH or DELETE\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', http_config: {}}}]}]\n",
 	  "1: \"http_config\" of a step is not supported yet | take it out for now\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://{{ $labels.a }}'}}]}]\n",
+	  "1: the address of a webhook is no template | what an alert holds does not choose where it "
+	  "goes\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], sha256: a, args: [a]}]}]\n",
+	  "1: \"sha256\" in exec step is not supported yet | take it out for now\n"
+	  "1: \"args\" in exec step is not supported yet | take it out for now\n" },
+	{ "actions: {deny_private: true}\n",
+	  "1: \"deny_private\" in actions is not supported yet | take it out for now\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', headers: {Host: x}}}]}]\n",
 	  "1: this header is not allowed\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ $labls }}'}}]}]\n",

@@ -64,6 +64,7 @@ static const struct bind_field outer_fields[] = {
 	{ "hook", BIND_STRUCT, FIELD(hook), .table = &inner_table },
 	{ "steps", BIND_STRUCTS, FIELD(steps), .table = &inner_table },
 	{ "raw", BIND_NODE, FIELD(raw), .doc = "Anything." },
+	{ "soon", BIND_LATER, .default_text = "0s", .doc = "Not there yet." },
 };
 static const struct bind_table outer_table = {
 	"thing",      sizeof(struct outer),
@@ -215,6 +216,22 @@ START_TEST(bind_suggests_keys)
 	assert_message(refuse("name: n\nhook: {x-a: x, url: y}\n"), "unknown key \"x-a\" in hook",
 		       NULL);
 	accept("name: n\nx-anchors: &a {b: c}\n");
+}
+END_TEST
+
+START_TEST(bind_refuses_what_is_not_there_yet_unless_it_says_nothing)
+{
+	static const char *const harmless[] = { "0s", "''", "", "[]", "{}", "~" };
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+		snprintf(text, sizeof(text), "name: n\nsoon: %s\n", harmless[i]);
+		accept(text);
+	}
+	assert_message(refuse("name: n\nsoon: 1h\n"), "\"soon\" in thing is not supported yet",
+		       "take it out for now");
+	assert_message(refuse("name: n\nsoon: [a]\n"), "\"soon\" in thing is not supported yet",
+		       "take it out for now");
 }
 END_TEST
 
@@ -378,6 +395,7 @@ static Suite *bind_suite(void)
 	tcase_add_test(tc, bind_applies_defaults);
 	tcase_add_test(tc, bind_takes_scalars_as_text);
 	tcase_add_test(tc, bind_suggests_keys);
+	tcase_add_test(tc, bind_refuses_what_is_not_there_yet_unless_it_says_nothing);
 	tcase_add_test(tc, bind_requires_keys);
 	tcase_add_loop_test(tc, bind_refuses_wrong_values, 0,
 			    sizeof(refusals) / sizeof(refusals[0]));
