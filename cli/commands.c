@@ -126,8 +126,8 @@ void command_help(const struct command *command)
 
 void commands_help(void)
 {
-	printf("Tocsin hears metrics as they arrive, evaluates rules, notifies people and runs "
-	       "recovery scripts.\n\n");
+	printf("Tocsin hears metrics, log lines and profiles as they arrive, evaluates rules, "
+	       "notifies\npeople and runs recovery scripts.\n\n");
 	for (size_t i = 0; commands[i]; i++)
 		if (!commands[i]->hidden)
 			printf("  tocsin %-11s %s\n", commands[i]->name, commands[i]->summary);
