@@ -234,6 +234,13 @@ static void host_metrics(void *ctx, struct buf *out)
 	daemon_metrics(thread->daemon, out);
 }
 
+static void host_overview(void *ctx, struct json_writer *w)
+{
+	struct ingest_thread *thread = ctx;
+
+	daemon_overview(thread->daemon, w);
+}
+
 static bool host_log_counters(void *ctx, struct slice name, uint32_t guess,
 			      struct extractor_counters *out)
 {
@@ -276,6 +283,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 				 .ready = host_ready,
 				 .now_ms = host_now_ms,
 				 .metrics = host_metrics,
+				 .overview = host_overview,
 				 .log_counters = host_log_counters };
 
 	thread->daemon = daemon;

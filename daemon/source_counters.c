@@ -56,3 +56,31 @@ void log_counters_format(struct log_counters_list *list, const char *name, size_
 	}
 	pthread_mutex_unlock(&list->lock);
 }
+
+static void field_count(struct json_writer *w, const char *key, _Atomic uint64_t *counter)
+{
+	json_field_int(w, key, (int64_t)atomic_load(counter));
+}
+
+void log_counters_json(struct log_counters_list *list, struct json_writer *w)
+{
+	json_begin_array(w);
+	pthread_mutex_lock(&list->lock);
+	for (struct log_counters_entry *each = list->first; each; each = each->next) {
+		struct log_counters *counters = &each->counters;
+
+		json_begin_object(w);
+		json_field_string(w, "name", slice_from(each->name));
+		field_count(w, "lines", &counters->lines);
+		field_count(w, "bytes", &counters->bytes);
+		field_count(w, "cut", &counters->cut);
+		field_count(w, "malformed", &counters->malformed);
+		field_count(w, "rotations", &counters->rotations);
+		field_count(w, "dropped", &counters->dropped);
+		field_count(w, "files", &counters->files);
+		field_count(w, "behind", &counters->behind);
+		json_end_object(w);
+	}
+	pthread_mutex_unlock(&list->lock);
+	json_end_array(w);
+}

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "base/json.h"
 #include "daemon/config_logs.h"
 #include "ingest/log_counters.h"
 
@@ -28,6 +29,8 @@ void log_counters_list_init(struct log_counters_list *list);
 void log_counters_list_fini(struct log_counters_list *list);
 /* Of the source of that name, made when it is new. Never NULL: without memory those of all. */
 struct log_counters *log_counters_get(struct log_counters_list *list, const char *name);
+/* An array of {name, lines, bytes, cut, malformed, rotations, dropped, files, behind}. */
+void log_counters_json(struct log_counters_list *list, struct json_writer *w);
 /* name{source="…"} value, for each source. `member` is an offset into struct log_counters. */
 void log_counters_format(struct log_counters_list *list, const char *name, size_t member,
 			 struct buf *out);

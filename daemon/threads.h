@@ -357,6 +357,11 @@ bool own_metrics_call_done(struct ingest_thread *thread, struct call *call);
 
 /* The daemon's own metrics as text; any thread. */
 void daemon_metrics(struct daemon *daemon, struct buf *out);
+
+/* ---- overview.c ---- */
+
+/* web_host.overview. Any thread. */
+void daemon_overview(struct daemon *daemon, struct json_writer *w);
 /* A message without content, for kinds that need none. */
 void queue_push_signal(struct queue *queue, enum message_kind kind);
 /* Frees a message of any kind that nobody will take any more. */

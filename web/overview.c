@@ -295,6 +295,8 @@ static void add_rule(struct json_writer *w, const struct overview *overview,
 	field_ms(w, "warmAt", status->warm_at_ms);
 	field_count(w, "evaluations", status->evaluations);
 	field_count(w, "failures", status->failures);
+	if (snapshot->rules->plan->nlogs > 0)
+		rule_logs_add(w, overview->host, snapshot->rules, rule);
 	json_end_object(w);
 	buf_fini(&warning);
 }
@@ -383,6 +385,8 @@ static void finish(struct call *call)
 	add_array(&w, "deliveries", &overview->deliveries);
 	add_array(&w, "runs", &overview->runs);
 	add_array(&w, "silences", &overview->silences);
+	if (overview->host->overview)
+		overview->host->overview(overview->host->ctx, &w);
 	json_end_object(&w);
 }
 

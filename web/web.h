@@ -13,6 +13,7 @@
 #define TOCSIN_WEB_WEB_H
 
 #include "actions/actions.h"
+#include "base/json.h"
 #include "engine/engine.h"
 #include "ingest/extractor.h"
 #include "web/call.h"
@@ -30,6 +31,11 @@ struct web_host {
 	/* The daemon's own numbers, appended to /metrics as text: queues, journal, threads,
 	 * requests. Any thread. */
 	void (*metrics)(void *ctx, struct buf *out);
+	/*
+	 * What only the daemon knows, as members of the overview's object: "logSources", "redis"
+	 * (null: not configured). Any thread; NULL: nothing.
+	 */
+	void (*overview)(void *ctx, struct json_writer *w);
 	/*
 	 * What became of the lines that make a derived series, plan->logs[guess] of the rules in
 	 * force. False when none is extracted by that name.

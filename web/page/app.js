@@ -2,6 +2,7 @@
 
 import { h, show } from "./dom.js";
 import * as format from "./format.js";
+import { refreshProfiles } from "./profiles.js";
 import * as views from "./views.js";
 import { tick } from "./parts.js";
 
@@ -35,6 +36,7 @@ function change(method, url, body) {
 }
 
 let latest = null; // the overview that is shown
+let profiles = [];
 
 const actions = {
 	redraw: () => showOverview(latest),
@@ -50,7 +52,7 @@ function showOverview(overview) {
 	document.title = totals.firing ? `(${totals.firing}) Tocsin` : "Tocsin";
 	show(place("status"), h(overview.ready ? "span.dot.good" : "span.dot.warn"), overview.ready ? "ready" : "starting");
 	show(place("totals"), views.totals(overview));
-	show(place("view"), views.sections(overview, actions));
+	show(place("view"), views.sections(overview, profiles, actions));
 	show(place("about"), `Tocsin ${overview.version}, up ${format.duration(overview.now - overview.started)}`);
 	tick(overview.now);
 }
@@ -71,6 +73,13 @@ async function refresh() {
 		document.body.classList.remove("stale");
 	} catch (error) {
 		showLost(error);
+		return;
+	}
+	try {
+		profiles = await refreshProfiles(ask);
+		actions.redraw();
+	} catch {
+		// Those known stay; why nothing comes is said above if the whole daemon is away.
 	}
 }
 

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import * as format from "./format.js";
+import { inputsSection } from "./inputs.js";
 import { age, chip, labels, section, table } from "./parts.js";
 
 const ALERTS_SHOWN = 100; // at first
@@ -89,15 +90,38 @@ function otherAnnotations({ annotations }) {
 	return rest.length ? h("dl", {}, rest.map(([name, text]) => [h("dt", {}, name), h("dd", {}, link(text))])) : null;
 }
 
-// What was seen beside the alert when it began to fire.
+const percent = ratio => ratio === null ? "?" : `${(100 * ratio).toFixed(1)} %`;
+
+const EVIDENCE_COLUMNS = [
+	["function", "name", one => h("code", { title: one.name }, one.name)],
+	["profile", "", one => one.profile_type],
+	["self", "number", one => percent(one.self_ratio)],
+	["total", "number", one => percent(one.total_ratio)],
+];
+
+// What was seen beside the alert when it began to fire: the hottest function and the first line at once, the rest when it is opened.
 function evidenceOf({ evidence: { lines, functions } }) {
-	const percent = ratio => ratio === null ? "?" : `${Math.round(100 * ratio)} %`;
-	return lines.length + functions.length ? h("details.more", {}, h("summary", {}, "Evidence"),
-		functions.length ? h("dl", {}, functions.map(one => [h("dt", {}, `${one.profile_type} ${percent(one.self_ratio)}`), h("dd", {}, one.name)])) : null,
-		lines.length ? h("pre", {}, lines.join("\n")) : null) : null;
+	if (!lines.length && !functions.length)
+		return null;
+	const more = functions.length + lines.length - Boolean(functions.length) - Boolean(lines.length);
+	const [hottest] = functions;
+	return h("details.evidence", {},
+		h("summary", {}, h("b", {}, "Evidence"), hottest ? h("span", {}, h("code", {}, hottest.name), ` ${percent(hottest.self_ratio)} of ${hottest.profile_type}`) : null,
+			lines.length ? h("code.line", {}, lines[0]) : null, more ? h("small", {}, `and ${more} more`) : null),
+		functions.length ? table(functions, EVIDENCE_COLUMNS, one => `${one.profile_type} ${one.name}`) : null,
+		lines.length ? h("pre", {}, lines.join("\n")) : null);
 }
 
-function alertCard(alert, actions) {
+const RUN_KINDS = { recovered: "good", running: "info", queued: "info", suggested: "info", refused: "mute", failed: "bad", unknown: "warn" };
+const sameLabels = (a, b) => Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([name, value]) => b[name] === value);
+
+// What was done about the alert: each a link to the run's steps.
+function runsOf(alert, runs) {
+	return runs.filter(run => sameLabels(run.alert, alert.labels))
+		.map(run => h("a", { href: `#run-${run.id}` }, chip(RUN_KINDS[run.state] || "mute", `${run.runbook}: ${run.state}`, run.reason.replaceAll("_", " "))));
+}
+
+function alertCard(alert, runs, actions) {
 	const { kind } = severity(alert.labels);
 	return h("article", { "data-key": JSON.stringify(alert.labels), class: `alert ${kind} ${alert.state}${alert.silencedBy ? " silenced" : ""}` },
 		h("header", {}, h("h3", {}, alert.rule), alertState(alert),
@@ -106,7 +130,7 @@ function alertCard(alert, actions) {
 		alert.annotations.summary ? h("p", {}, alert.annotations.summary) : null,
 		otherAnnotations(alert),
 		evidenceOf(alert),
-		h("footer", {}, labels(alert.labels, ["alertname"]), alert.silencedBy ? null : silenceForm(alert, actions)));
+		h("footer", {}, labels(alert.labels, ["alertname"]), runsOf(alert, runs), alert.silencedBy ? null : silenceForm(alert, actions)));
 }
 
 function quiet({ totals: all, senders }) {
@@ -122,19 +146,19 @@ function alertsSection(overview, actions) {
 	const shown = all.open ? sorted : sorted.slice(0, ALERTS_SHOWN);
 	const total = overview.totals.firing + overview.totals.pending;
 	return section("alerts", "Alerts", total > shown.length ? `${format.count(shown.length)} of ${format.count(total)}` : "",
-		shown.length ? shown.map(alert => alertCard(alert, actions)) : quiet(overview),
+		shown.length ? shown.map(alert => alertCard(alert, overview.runs, actions)) : quiet(overview),
 		sorted.length > ALERTS_SHOWN ? h("button", { onclick: all.toggle }, all.open ? "Show fewer" : `Show ${format.count(sorted.length)}`) : null);
 }
 
 // ---- runs ----
 
-const RUN_KINDS = { recovered: "good", running: "info", queued: "info", suggested: "info", refused: "mute", failed: "bad", unknown: "warn" };
 const STEP_KINDS = { ok: "good", running: "info", waiting: "mute", skipped: "mute", failed: "bad", timed_out: "bad", unknown: "warn" };
 
 function runStep(step) {
 	const outputs = [step.output, step.errorOutput].filter(text => text.trim());
 	const head = [h(`span.dot.${STEP_KINDS[step.state] || "mute"}`), h("b", {}, step.id), " ", step.state.replace("_", " "),
 		step.started && step.finished ? h("small", {}, format.duration(step.finished - step.started)) : null,
+		step.attempt > 1 ? h("small", {}, `attempt ${step.attempt}`) : null,
 		step.message ? h("small", {}, step.message) : null,
 		step.undo ? h("small", {}, `undo ${step.undo.replace("_", " ")}`) : null];
 	return h("li", { "data-key": step.id }, outputs.length
@@ -143,9 +167,9 @@ function runStep(step) {
 }
 
 function runCard(run) {
-	return h("article.run", { "data-key": run.id },
+	return h("article.run", { id: `run-${run.id}`, "data-key": run.id },
 		h("header", {}, h("h3", {}, run.runbook), chip(RUN_KINDS[run.state] || "mute", run.state),
-			h("span.since", {}, age(run.created, "% ago"))),
+			h("span.since", {}, run.finished ? `took ${format.duration(run.finished - run.created)}, ` : null, age(run.created, "% ago"))),
 		run.reason ? h("p", {}, run.reason.replaceAll("_", " ")) : null,
 		h("footer", {}, h("span.label", {}, run.alert.alertname || "alert"), labels(run.target)),
 		run.steps.length ? h("ol", {}, run.steps.map(runStep)) : null);
@@ -236,25 +260,6 @@ function rulesSection({ groups, totals: all }, actions) {
 		shown.length ? shown.map(group => groupBlock(group, n > RULES_SHOWN, actions)) : h("p.quiet", {}, "No rules are loaded."));
 }
 
-// ---- senders ----
-
-const SENDER_COLUMNS = [
-	["sender", "name", sender => h("b", {}, sender.name)],
-	["", "", sender => sender.silent ? chip("warn", "silent") : chip("good", "sending")],
-	["last heard", "number", sender => age(sender.last, "% ago")],
-	["first heard", "number", sender => age(sender.first, "% ago")],
-	["series", "number", sender => format.count(sender.series)],
-	["stored", "number", sender => format.compact(sender.stored)],
-	["not wanted", "number", sender => format.compact(sender.ignored)],
-	["late", "number", sender => format.compact(sender.late)],
-	["rejected", "number", sender => sender.rejected ? h("span.bad", {}, format.compact(sender.rejected)) : "0"],
-];
-
-function sendersSection({ senders }) {
-	return section("senders", "Senders", "",
-		senders.length ? h("div.card", {}, table(senders, SENDER_COLUMNS, sender => sender.name)) : h("p.quiet", {}, "Nobody was heard so far."));
-}
-
 // ---- silences ----
 
 const matcherText = m => `${m.name}${m.isEqual ? (m.isRegex ? "=~" : "=") : m.isRegex ? "!~" : "!="}"${m.value}"`;
@@ -275,12 +280,12 @@ function silencesSection({ silences }, actions) {
 
 // ---- all ----
 
-export function sections(overview, actions) {
+export function sections(overview, profiles, actions) {
 	return [
 		alertsSection(overview, actions),
 		h("div.pair", { "data-key": "pair" }, runsSection(overview), deliveriesSection(overview)),
 		rulesSection(overview, actions),
-		sendersSection(overview),
+		inputsSection(overview, profiles),
 		silencesSection(overview, actions),
 	];
 }
