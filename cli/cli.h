@@ -40,6 +40,9 @@ struct command {
 	const char *name, *arguments, *summary;
 	const char *doc;		  /* more, for its help; may be NULL */
 	const struct cli_option *options; /* ended by one without a name; may be NULL */
+	/* The i-th of the words that the first argument may be, from the table that reads it; NULL
+	 * after the last. NULL: it may be anything. */
+	const char *(*choice)(size_t i);
 	size_t words_min, words_max;
 	bool hidden; /* not in the list: for Tocsin itself */
 	int (*run)(const struct cli_args *args);
@@ -47,8 +50,10 @@ struct command {
 
 extern const struct command run_command, runner_command, check_command, explain_command,
 	query_command, alerts_command, rules_command, senders_command, deliveries_command,
-	runs_command, silence_command, profiles_command, test_command, reference_command, version_command, help_command;
+	runs_command, silence_command, profiles_command, test_command, reference_command,
+	completion_command, version_command, help_command;
 extern const struct command *const commands[]; /* ended by NULL */
+extern const char commands_purpose[];	       /* what Tocsin is for, in a sentence */
 
 /* Reads argv (what follows the command's name) by the command's table and runs it. Gives the exit
  * code. */
@@ -70,6 +75,15 @@ bool is_json_format(const char *format, bool *bad);
 bool write_out(struct slice text);
 /* Diagnostics on standard error, in colour on a terminal. */
 void print_diagnostics(const struct diag_list *diags);
+
+/* ---- manual.c ---- */
+
+struct manual_entry {
+	const char *name, *doc; /* NULL: the end of a list */
+};
+/* The manual page, of all commands and options, for man(7). */
+void manual_write(struct buf *out);
+
 /* ---- asking a daemon ---- */
 
 struct json_t;

@@ -12,8 +12,12 @@
 const struct command *const commands[] = {
 	&run_command,	    &check_command,	&test_command,	   &explain_command, &query_command, &alerts_command,
 	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command, &profiles_command,
-	&reference_command, &runner_command,  &version_command,	   &help_command,  NULL,
+	&reference_command, &completion_command, &runner_command,  &version_command,	   &help_command,  NULL,
 };
+
+const char commands_purpose[] =
+	"Tocsin hears metrics, logs and profiles as they arrive, evaluates rules, notifies people and "
+	"runs recovery scripts.";
 
 #define NAMES_MAX 64
 
@@ -111,6 +115,12 @@ void command_help(const struct command *command)
 	printf("tocsin %s %s\n\n%s\n", command->name, command->arguments, command->summary);
 	if (command->doc)
 		printf("\n%s\n", command->doc);
+	if (command->choice && command != &help_command) {
+		printf("\nThe first argument is one of:");
+		for (size_t i = 0; command->choice(i); i++)
+			printf(" %s", command->choice(i));
+		printf(".\n");
+	}
 	if (option->name)
 		printf("\n");
 	for (; option->name; option++) {

@@ -2,6 +2,11 @@
 
 #include "cli/cli.h"
 
+static const char *choice(size_t i)
+{
+	return commands[i] ? commands[i]->name : NULL;
+}
+
 static int run(const struct cli_args *args)
 {
 	const struct command *command;
@@ -20,5 +25,6 @@ static int run(const struct cli_args *args)
 const struct command help_command = { .name = "help",
 				      .arguments = "[COMMAND]",
 				      .summary = "Say what there is, or more about a command.",
+				      .choice = choice,
 				      .words_max = 1,
 				      .run = run };

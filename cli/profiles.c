@@ -184,6 +184,11 @@ static int ask(const struct view *view, const struct cli_args *args, json_t **an
 	return code;
 }
 
+static const char *choice(size_t i)
+{
+	return i < sizeof(views) / sizeof(*views) ? views[i].name : NULL;
+}
+
 static int run(const struct cli_args *args)
 {
 	bool bad, json = is_json_format(args->values[FORMAT], &bad);
@@ -215,6 +220,7 @@ const struct command profiles_command = {
 	       "  tocsin profiles diff --before 1h --match '{job=\"api\"}'\n"
 	       "Amounts are in seconds of CPU or of waiting, bytes, or numbers, by the type.",
 	.options = options,
+	.choice = choice,
 	.words_min = 1,
 	.words_max = 1,
 	.run = run,

@@ -88,9 +88,14 @@ static const struct {
 	{ "commands", commands_reference },  { "configuration", config_reference },
 	{ "rules", rule_file_reference },    { "functions", functions_reference },
 	{ "templates", template_reference }, { "tests", unit_test_reference }, { "metrics", all_metrics_reference },
-	{ "profiles", profile_series_reference },
+	{ "profiles", profile_series_reference }, { "man", manual_write },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))
+
+static const char *choice(size_t i)
+{
+	return i < NPARTS ? parts[i].name : NULL;
+}
 
 static int run(const struct cli_args *args)
 {
@@ -100,7 +105,8 @@ static int run(const struct cli_args *args)
 
 	buf_init(&out);
 	for (size_t i = 0; i < NPARTS; i++) {
-		if (wanted && strcmp(wanted, parts[i].name) != 0)
+		/* The manual page is no Markdown: only by itself. */
+		if (wanted ? strcmp(wanted, parts[i].name) != 0 : parts[i].write == manual_write)
 			continue;
 		found = true;
 		if (!wanted)
@@ -118,8 +124,9 @@ static int run(const struct cli_args *args)
 
 const struct command reference_command = {
 	.name = "reference",
-	.arguments = "[commands|configuration|rules|functions|templates|metrics|profiles]",
-	.summary = "Print the reference as Markdown.",
+	.arguments = "[PART]",
+	.summary = "Print the reference as Markdown; its part man as a manual page.",
+	.choice = choice,
 	.words_max = 1,
 	.run = run,
 };

@@ -185,14 +185,20 @@ static int expire(const struct cli_args *args)
 	return code;
 }
 
+static const struct {
+	const char *name;
+	int (*run)(const struct cli_args *args);
+} verbs[] = { { "add", add }, { "list", list }, { "expire", expire } };
+#define NVERBS (sizeof(verbs) / sizeof(*verbs))
+
+static const char *choice(size_t i)
+{
+	return i < NVERBS ? verbs[i].name : NULL;
+}
+
 static int run(const struct cli_args *args)
 {
-	static const struct {
-		const char *name;
-		int (*run)(const struct cli_args *args);
-	} verbs[] = { { "add", add }, { "list", list }, { "expire", expire } };
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+	for (size_t i = 0; i < NVERBS; i++)
 		if (strcmp(args->words[0], verbs[i].name) == 0)
 			return verbs[i].run(args);
 	return usage_error(&silence_command, "\"%.100s\" is not add, list or expire",
@@ -205,6 +211,7 @@ const struct command silence_command = {
 	.summary = "Keep alerts from being told for a while.",
 	.doc = "Matchers are Alertmanager's: alertname=Down, instance=~\"web.*\".",
 	.options = options,
+	.choice = choice,
 	.words_min = 1,
 	.words_max = 64,
 	.run = run,
