@@ -114,8 +114,9 @@ static bool pair_take(struct walk *w, struct slice *key, bool *is_name, struct s
 
 static enum log_error pairs_read(struct walk *w, bool strict)
 {
-	struct slice key, value, name;
-	enum field_form form = FORM_PLAIN; /* compilers do not see that it is always set */
+	/* pair_take() sets them all, which compilers do not always see. */
+	struct slice key = { 0 }, value = { 0 }, name;
+	enum field_form form = FORM_PLAIN;
 	bool is_name;
 
 	for (;;) {
