@@ -13,7 +13,7 @@ const char *verify_verdict_text(enum verify_verdict verdict)
 {
 	static const char *const texts[] = { [VERIFY_NO_DATA] = "no data",
 					     [VERIFY_EARLY] = "too early",
-					     [VERIFY_FALSE] = "false",
+					     [VERIFY_FALSE] = "it does not hold",
 					     [VERIFY_TRUE] = "true" };
 	return texts[verdict];
 }

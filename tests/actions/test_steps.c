@@ -291,7 +291,7 @@ START_TEST(verify_that_does_not_hold_fails_the_run)
 	harness_at(&h, 60000);
 	/* The next of the ladder. */
 	await();
-	expect(1, "a", "failed", "not verified within 1m: false");
+	expect(1, "a", "failed", "not verified within 1m: it does not hold");
 	expect(0, "b", "recovered", "all steps ended well");
 	/* Silence is no recovery. */
 	harness_at(&h, HOUR_MS);

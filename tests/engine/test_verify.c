@@ -90,7 +90,7 @@ START_TEST(verify_is_of_the_target_on_fresh_samples)
 {
 	harness_feed(&h, 10, "up{job=\"j\",instance=\"a\"} 0; up{job=\"j\",instance=\"b\"} 1");
 	harness_time(&h, 11);
-	ck_assert_str_eq(ask(UP, "a", 11, -1), "false");
+	ck_assert_str_eq(ask(UP, "a", 11, -1), "it does not hold");
 	ck_assert_str_eq(ask(UP, "b", 11, -1), "true");
 	ck_assert_str_eq(ask(UP, "c", 11, -1), "no data");
 	/* Later than, not at. */
@@ -98,7 +98,7 @@ START_TEST(verify_is_of_the_target_on_fresh_samples)
 	ck_assert_str_eq(ask(UP, "b", 11, 10), "no data");
 	harness_feed(&h, 20, "up{job=\"j\",instance=\"b\"} 1; up{job=\"j\",instance=\"a\"} NaN");
 	ck_assert_str_eq(ask(UP, "b", 21, 10), "true");
-	ck_assert_str_eq(ask("up{instance=\"$labels.instance\"}", "a", 21, 10), "false");
+	ck_assert_str_eq(ask("up{instance=\"$labels.instance\"}", "a", 21, 10), "it does not hold");
 	/* What has ended proves nothing. */
 	harness_feed(&h, 22, "up{job=\"j\",instance=\"b\"} stale");
 	ck_assert_str_eq(ask(UP, "b", 23, 10), "no data");
@@ -109,7 +109,7 @@ START_TEST(verify_takes_elements_of_the_target_only)
 {
 	harness_feed(&h, 10, "up{job=\"j\",instance=\"a\"} 0; up{job=\"j\",instance=\"b\"} 1");
 	/* Not bound to a label: the other instance's element does not count. */
-	ck_assert_str_eq(ask("up == 1", "a", 11, -1), "false");
+	ck_assert_str_eq(ask("up == 1", "a", 11, -1), "it does not hold");
 	ck_assert_str_eq(ask("up == 1", "b", 11, -1), "true");
 	ck_assert_str_eq(ask("sum(up) >= 1", "a", 11, -1), "true");
 	ck_assert_str_eq(ask("count by (job) (up == 1) >= 1", "a", 11, -1), "true");
@@ -129,7 +129,7 @@ START_TEST(verify_of_ranges_waits_until_they_are_fresh)
 	ck_assert_str_eq(ask("rate(errors[1m]) < 0.5", "a", 60, 50), "too early");
 	ck_assert_str_eq(ask("rate(errors[1m]) < 0.5", "a", 109.999, 50), "too early");
 	ck_assert_str_eq(ask("rate(errors[1m]) < 0.5", "a", 110, 50), "true");
-	ck_assert_str_eq(ask("rate(errors[1m]) > 0.5", "a", 110, 50), "false");
+	ck_assert_str_eq(ask("rate(errors[1m]) > 0.5", "a", 110, 50), "it does not hold");
 	ck_assert_str_eq(ask("rate(errors[1m] offset 20s) < 0.5", "a", 120, 50), "too early");
 }
 END_TEST
@@ -157,7 +157,7 @@ START_TEST(verify_binds_labels_after_parsing)
 	/* What a label holds is never read as a reference, nor as an expression. */
 	harness_feed(&h, 10,
 		     "up{job=\"j\",instance=\"$labels.job\"} 0; up{job=\"j\",instance=\"j\"} 1");
-	ck_assert_str_eq(ask(UP, "$labels.job", 11, -1), "false");
+	ck_assert_str_eq(ask(UP, "$labels.job", 11, -1), "it does not hold");
 	ck_assert_str_eq(ask(UP, "\"} or vector(1) or x{a=\"", 11, -1), "no data");
 }
 END_TEST
