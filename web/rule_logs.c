@@ -93,6 +93,11 @@ static void sum_log(void *ctx, const struct plan_log *log, uint32_t at)
 	summing->sum.errors[LOG_ERROR_NONE] += errors_of(&counters);
 }
 
+static void add_count(uint64_t n, const char *what, struct buf *out)
+{
+	buf_printf(out, "%llu %s%s", (unsigned long long)n, what, n == 1 ? "" : "s");
+}
+
 bool rule_logs_warning(const struct web_host *host, const struct rule_set *rules,
 		       const struct rule *rule, struct buf *out)
 {
@@ -103,18 +108,20 @@ bool rule_logs_warning(const struct web_host *host, const struct rule_set *rules
 	if (host->log_counters)
 		each_log(rules, rule, sum_log, &summing);
 	if (sum->limited) {
-		buf_printf(out,
-			   "%llu lines left out: more series than limits.series_per_log_selector",
-			   (unsigned long long)sum->limited);
+		add_count(sum->limited, "line", out);
+		buf_add_str(out, " left out: more series than limits.series_per_log_selector");
 		parting = "; ";
 	}
 	if (sum->errors[LOG_ERROR_NONE]) {
-		buf_printf(out, "%s%llu lines left out with __error__ set", parting,
-			   (unsigned long long)sum->errors[LOG_ERROR_NONE]);
+		buf_add_str(out, parting);
+		add_count(sum->errors[LOG_ERROR_NONE], "line", out);
+		buf_add_str(out, " left out with __error__ set");
 		parting = "; ";
 	}
-	if (sum->cut_off)
-		buf_printf(out, "%s%llu times a regular expression gave up on a line", parting,
-			   (unsigned long long)sum->cut_off);
+	if (sum->cut_off) {
+		buf_add_str(out, parting);
+		add_count(sum->cut_off, "time", out);
+		buf_add_str(out, " a regular expression gave up on a line");
+	}
 	return out->len > 0;
 }
