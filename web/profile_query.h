@@ -22,8 +22,8 @@ struct profile_search {
 int profile_search_read(struct web *web, struct http_request *request,
 			struct profile_search *search, char **why);
 void profile_search_fini(struct profile_search *search);
-/* The parameter `limit`: at least 1. */
-size_t profile_limit_read(struct http_request *request, size_t otherwise, size_t max);
+/* The parameter `limit`, at most max; *limit stays without one. ERR_INVALID with *why, as above. */
+int profile_limit_read(struct http_request *request, size_t max, size_t *limit, char **why);
 /* Answers 400 or 500; frees why. */
 void profile_refuse(struct http_request *request, int code, char *why);
 bool profile_id_is(struct slice text);

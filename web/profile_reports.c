@@ -443,10 +443,13 @@ static int order_read(struct http_request *request, struct job *job, char **why)
 	return code;
 }
 
-static int job_read(struct web *web, struct http_request *request, struct job *job, char **why)
+static int job_read(struct web *web, struct http_request *request, size_t limit_max,
+		    struct job *job, char **why)
 {
 	int code = profile_search_read(web, request, &job->search, why);
 
+	if (code == 0)
+		code = profile_limit_read(request, limit_max, &job->limit, why);
 	if (code == 0 && !job->search.type) {
 		job->search.type = strdup("cpu");
 		code = job->search.type ? 0 : ERR_NOMEM;
@@ -460,8 +463,13 @@ static int job_read(struct web *web, struct http_request *request, struct job *j
 			    : range_read(web, request, job, why);
 }
 
-static void job_send(struct web *web, struct http_request *request, bool is_diff, size_t limit,
-		     void (*format)(struct job *job, struct json_writer *w))
+struct report {
+	bool is_diff;
+	size_t limit, limit_max;
+	void (*format)(struct job *job, struct json_writer *w);
+};
+
+static void job_send(struct web *web, struct http_request *request, const struct report *report)
 {
 	struct call *call = call_new(job_run);
 	struct job *job = calloc(1, sizeof(*job));
@@ -473,13 +481,13 @@ static void job_send(struct web *web, struct http_request *request, bool is_diff
 		profile_refuse(request, ERR_NOMEM, NULL);
 		return;
 	}
-	job->is_diff = is_diff;
-	job->limit = limit;
-	job->format = format;
+	job->is_diff = report->is_diff;
+	job->limit = report->limit;
+	job->format = report->format;
 	call->data = job;
 	call->data_free = job_free;
 	call->finish = job_finish;
-	int code = job_read(web, request, job, &why);
+	int code = job_read(web, request, report->limit_max, job, &why);
 
 	if (code) {
 		call_free(call);
@@ -491,18 +499,22 @@ static void job_send(struct web *web, struct http_request *request, bool is_diff
 
 HANDLER(on_profile_top)
 {
-	job_send(web, request, false, profile_limit_read(request, FUNCTIONS_DEFAULT, FUNCTIONS_MAX),
-		 format_top);
+	static const struct report top = { false, FUNCTIONS_DEFAULT, FUNCTIONS_MAX, format_top };
+
+	job_send(web, request, &top);
 }
 
 HANDLER(on_profile_diff)
 {
-	job_send(web, request, true, profile_limit_read(request, FUNCTIONS_DEFAULT, FUNCTIONS_MAX),
-		 format_diff);
+	static const struct report diff = { true, FUNCTIONS_DEFAULT, FUNCTIONS_MAX, format_diff };
+
+	job_send(web, request, &diff);
 }
 
 HANDLER(on_profile_flamegraph)
 {
-	job_send(web, request, false,
-		 profile_limit_read(request, FLAME_NODES_DEFAULT, FLAME_NODES_MAX), format_flame);
+	static const struct report flame = { false, FLAME_NODES_DEFAULT, FLAME_NODES_MAX,
+					     format_flame };
+
+	job_send(web, request, &flame);
 }

@@ -73,13 +73,24 @@ static int matchers_read(struct http_request *request, struct profile_search *se
 	return code;
 }
 
-size_t profile_limit_read(struct http_request *request, size_t otherwise, size_t max)
+int profile_limit_read(struct http_request *request, size_t max, size_t *limit, char **why)
 {
 	char *text = http_request_param(request, "limit", 0);
-	size_t limit = text ? strtoul(text, NULL, 10) : otherwise;
+	char *end;
+	unsigned long given;
+	int code = 0;
 
+	if (!text)
+		return 0;
+	given = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || given == 0) {
+		*why = strdup("\"limit\" is a number from 1");
+		code = ERR_INVALID;
+	} else {
+		*limit = given < max ? given : max;
+	}
 	free(text);
-	return limit == 0 ? otherwise : limit < max ? limit : max;
+	return code;
 }
 
 int profile_search_read(struct web *web, struct http_request *request,
@@ -204,10 +215,10 @@ HANDLER(on_profiles)
 	}
 	call->data = list;
 	call->data_free = list_free;
-	list->limit = profile_limit_read(request, LIST_DEFAULT, LIST_MAX);
+	list->limit = LIST_DEFAULT;
 	int code = profile_search_read(web, request, &list->search, &why);
 
-	if (code) {
+	if (code || (code = profile_limit_read(request, LIST_MAX, &list->limit, &why))) {
 		call_free(call);
 		profile_refuse(request, code, why);
 		return;
