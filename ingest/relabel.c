@@ -44,7 +44,7 @@ enum relabel_key { SOURCE_LABELS, SEPARATOR, REGEX, MODULUS, TARGET_LABEL, REPLA
 		.key = name, .type = kind, .offset = offsetof(struct relabel_part, member),        \
 		__VA_ARGS__                                                                        \
 	}
-#define X(id, text, target, source, replacement) text ","
+#define X(id, text, target, source, replacement) "," text
 static const struct bind_field fields[] = {
 	[SOURCE_LABELS] = FIELD(source_labels, "source_labels", BIND_STRINGS,
 				.doc = "Labels whose values, joined by the separator, are what the "
@@ -60,7 +60,7 @@ static const struct bind_field fields[] = {
 	[REPLACEMENT] = FIELD(replacement, "replacement", BIND_STRING, .default_text = "$1",
 			      .doc = "The result, with groups of the pattern; empty removes the "
 				     "label."),
-	[ACTION] = FIELD(action, "action", BIND_ENUM, .values = RELABEL_ACTION_LIST(X) "",
+	[ACTION] = FIELD(action, "action", BIND_ENUM, .values = &(RELABEL_ACTION_LIST(X))[1], /* without the first comma */
 			 .default_text = "replace", .doc = "What is done."),
 };
 #undef X

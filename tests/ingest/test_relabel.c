@@ -139,6 +139,7 @@ START_TEST(wrong_rules_are_told_at_their_place)
 								      "target_label only" },
 		{ "- {target_label: a, regex: '('}", "r.yml:2:29: error: relabel_configs: bad pattern: missing closing" },
 		{ "- {target_label: a, action: repalce}", "repalce" },
+		{ "- {target_label: a, action: ''}", "\"\" is not one of replace" },
 		{ "- {target_lable: a}", "did you mean \"target_label\"?" },
 	};
 
