@@ -117,7 +117,7 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 {
 	struct batch_row *row = &batch->rows[at];
 	if (engine->now_ms != TIME_NONE && row->ts_ms > engine->now_ms + FUTURE_MAX_MS)
-		return APPEND_FUTURE;
+		return store_count(engine->store, APPEND_FUTURE);
 	struct labels *labels = NULL;
 	enum window_kind kind = WINDOW_SAMPLES;
 	enum append_result result;
@@ -128,7 +128,7 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 		kind = birth->kind;
 		is_delta = birth->is_delta;
 	} else if (batch_labels(batch, at, &labels)) {
-		return APPEND_LIMITED;
+		return store_count(engine->store, APPEND_LIMITED);
 	}
 	/* That a series of lines has no sample says that no line came, not that nobody sends. */
 	if (kind != WINDOW_SAMPLES)
@@ -138,11 +138,11 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 			   : store_birth_derived(engine->store, row->key, labels, kind, series);
 	labels_unref(labels);
 	if (code)
-		return APPEND_LIMITED;
+		return store_count(engine->store, APPEND_LIMITED);
 	if (!*series)
-		return APPEND_IGNORED;
+		return APPEND_IGNORED; /* store_birth() has counted it */
 	if (is_delta && !delta_add(*series, row, &result))
-		return result;
+		return store_count(engine->store, result);
 	return store_append_series(engine->store, *series, sender, row->ts_ms, row->bits);
 }
 

@@ -97,7 +97,7 @@ int64_t store_time(const struct store *store)
 
 /* ---- samples ---- */
 
-static enum append_result count(struct store *store, enum append_result result)
+enum append_result store_count(struct store *store, enum append_result result)
 {
 	struct store_stats *stats = &store->stats;
 	switch (result) {
@@ -221,11 +221,11 @@ enum append_result store_append_series(struct store *store, struct series *serie
 				       int64_t ts_ms, uint64_t bits)
 {
 	if (ts_ms > store->future_ms)
-		return count(store, APPEND_FUTURE);
+		return store_count(store, APPEND_FUTURE);
 	enum append_result result = take(store, series, ts_ms, bits);
 	if (result == APPEND_STORED)
 		series->sender = sender;
-	return count(store, result);
+	return store_count(store, result);
 }
 
 /*
@@ -324,10 +324,10 @@ enum append_result store_append(struct store *store, struct hash128 key, uint32_
 {
 	*out = NULL;
 	if (ts_ms > store->future_ms)
-		return count(store, APPEND_FUTURE);
+		return store_count(store, APPEND_FUTURE);
 	uint32_t what = find_key(store, &store->append_order, key);
 	if (what < KEY_ROW)
-		return count(store, what == KEY_IGNORED ? APPEND_IGNORED : APPEND_UNKNOWN);
+		return store_count(store, what == KEY_IGNORED ? APPEND_IGNORED : APPEND_UNKNOWN);
 	struct series *series = &kept_at(&store->series, what - KEY_ROW)->series;
 	*out = series;
 	return store_append_series(store, series, sender, ts_ms, bits);
@@ -337,12 +337,12 @@ enum append_result store_append_local(struct store *store, struct series *series
 				      uint64_t bits)
 {
 	if (ts_ms > store->future_ms)
-		return count(store, APPEND_FUTURE);
+		return store_count(store, APPEND_FUTURE);
 	enum append_result result = take(store, series, ts_ms, bits);
 	if (result == APPEND_STORED)
 		for (uint32_t i = 0; i < series->nmemberships; i++)
 			series->memberships[i].selector->fed++;
-	return count(store, result);
+	return store_count(store, result);
 }
 
 /* ---- births ---- */
@@ -504,10 +504,10 @@ enum append_result store_restore_sample(struct store *store, struct series *seri
 {
 	const struct entry entry = { ts_ms, bits, true, ordinal };
 	if (ts_ms > store->future_ms)
-		return count(store, APPEND_FUTURE);
+		return store_count(store, APPEND_FUTURE);
 	if (ts_ms > store->floor_ms && window_append(&series->window, ts_ms, bits))
-		return count(store, APPEND_STORED);
-	return count(store, take_slowly(store, series, &entry));
+		return store_count(store, APPEND_STORED);
+	return store_count(store, take_slowly(store, series, &entry));
 }
 
 int store_local(struct store *store, uint32_t lset, struct series **out)

@@ -142,6 +142,8 @@ void store_prefetch(const struct store *store, struct hash128 key);
 /* *out: the series when the key leads to one, else NULL. A sample from the future is refused before the key is looked up. */
 enum append_result store_append(struct store *store, struct hash128 key, uint32_t sender, int64_t ts_ms, uint64_t bits,
 				struct series **out);
+/* Counts a sample that ended so before it came to the store; gives the result back. */
+enum append_result store_count(struct store *store, enum append_result result);
 /*
  * Introduces a key with its labels: finds or makes the series, or remembers the key as ignored.
  * 0 with *out the series, or NULL when no selector wants it (a series that only a rule writes is not for senders).

@@ -40,6 +40,18 @@ START_TEST(rows_are_counted_by_what_became_of_them)
 }
 END_TEST
 
+START_TEST(what_never_becomes_a_series_is_counted_too)
+{
+	struct store_stats stats;
+
+	harness_feed(&h, 1000, "x{a=\"new\"} 1 @ 1601; x{a=\"old\"} 1; x{a=\"old\"} 2 @ 1601");
+	ck_assert_uint_eq(h.outcome.future, 2);
+	store_stats_get(engine_store(h.engine), &stats);
+	ck_assert_uint_eq(stats.future, 2);
+	ck_assert_uint_eq(stats.stored, 1);
+}
+END_TEST
+
 static size_t starts_after_feeding(bool start_times)
 {
 	struct harness own;
@@ -247,6 +259,7 @@ static Suite *intake_suite(void)
 	TCase *tc = tcase_create("intake");
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_test(tc, rows_are_counted_by_what_became_of_them);
+	tcase_add_test(tc, what_never_becomes_a_series_is_counted_too);
 	tcase_add_test(tc, start_times_are_kept_when_wanted);
 	tcase_add_test(tc, sample_older_than_anybody_asks_for_is_late);
 	tcase_add_test(tc, complaints_are_only_a_few);
