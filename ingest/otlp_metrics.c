@@ -91,9 +91,11 @@ static int take_labels(struct rows *rows, struct slice subject, struct labels **
 	if (code || !*out)
 		return code;
 	decoder->label_bytes += labels_bytes(*out);
-	return decoder->label_bytes > OTLP_LABEL_BYTES_MAX || rows->batch->nrows >= OTLP_ROWS_MAX
-		       ? ERR_LIMIT
-		       : 0;
+	if (decoder->label_bytes <= OTLP_LABEL_BYTES_MAX && rows->batch->nrows < OTLP_ROWS_MAX)
+		return 0;
+	labels_unref(*out);
+	*out = NULL;
+	return ERR_LIMIT;
 }
 
 /*
