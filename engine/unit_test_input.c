@@ -217,6 +217,11 @@ static int stream_init(struct test_input *input, const struct test_stream *strea
 		struct test_input_line *line = &input->lines[input->nlines++];
 		code = test_labels_parse(stream->node, "stream", stream->stream, arena, diags,
 					 &line->stream);
+		if (!code && labels_get(line->stream, SLICE(METRIC_NAME)).len) {
+			yaml_diag(diags, DIAG_ERROR, yaml_get(stream->node, "stream"),
+				  "write {job=\"a\"}", "a stream of lines has no metric name");
+			code = ERR_INVALID;
+		}
 		if (!code)
 			code = line_init(line, &written[i], arena, diags);
 	}
