@@ -75,6 +75,12 @@ struct bind_table {
 	size_t given_offset;
 };
 
+/* An element of a table's fields: the member of struct s that the key fills. */
+#define BIND_FIELD(s, member, name, kind, ...)                                                     \
+	{                                                                                          \
+		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
+	}
+
 /*
  * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the
  * nodes of a map). Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is

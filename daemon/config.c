@@ -58,12 +58,11 @@ struct file {
 	const struct yaml_node *root; /* NULL: no file */
 };
 
-#define FIELD(s, member, name, kind, ...)                                                          \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
-	}
 /* Promised in the interfaces, not there yet: named, so that nobody believes it in force. */
-#define LATER(name, ...) { .key = name, .type = BIND_LATER, .doc = "Not there yet.", __VA_ARGS__ }
+#define LATER(name, ...)                                                                           \
+	{                                                                                          \
+		.key = name, .type = BIND_LATER, .doc = "Not there yet.", __VA_ARGS__              \
+	}
 #define TABLE(name, s, title, ...)                                                                 \
 	static const struct bind_field name##_fields[] = { __VA_ARGS__ };                          \
 	static const struct bind_table name = { .what = title,                                     \
@@ -75,130 +74,145 @@ struct file {
 						.given_offset = SIZE_MAX }
 
 TABLE(web_table, web_part, "web",
-      FIELD(web_part, listen_address, "listen_address", BIND_STRING,
-	    .default_text = "127.0.0.1:9797",
-	    .doc = "Where everything is served: ingest, API, page."),
-      FIELD(web_part, external_url, "external_url", BIND_STRING, .default_text = "",
-	    .doc = "The address under which people reach the page; links in notifications begin "
-		   "with it. Unless given: where it listens."),
-      FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
-	    .doc = "Further host names under which page and APIs may be asked for."),
+      BIND_FIELD(web_part, listen_address, "listen_address", BIND_STRING,
+		 .default_text = "127.0.0.1:9797",
+		 .doc = "Where everything is served: ingest, API, page."),
+      BIND_FIELD(
+	      web_part, external_url, "external_url", BIND_STRING, .default_text = "",
+	      .doc = "The address under which people reach the page; links in notifications begin "
+		     "with it. Unless given: where it listens."),
+      BIND_FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
+		 .doc = "Further host names under which page and APIs may be asked for."),
       LATER("config_file"));
 
 TABLE(limits_table, limits_part, "limits",
-      FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20,
-	    .max = INT64_MAX, .unit = "bytes",
-	    .doc = "Memory for series and windows; beyond it no new series is taken."),
-      FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1,
-	    .max = 100000000, .doc = "Series kept; samples of further ones are rejected."),
+      BIND_FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20,
+		 .max = INT64_MAX, .unit = "bytes",
+		 .doc = "Memory for series and windows; beyond it no new series is taken."),
+      BIND_FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1,
+		 .max = 100000000, .doc = "Series kept; samples of further ones are rejected."),
       LATER("series_per_metric", .default_text = "0"),
-      FIELD(limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000",
-	    .min = 1, .max = 100000000,
-	    .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least "
-		   "used are forgotten beyond it."),
-      FIELD(limits_part, log_series, "series_per_log_selector", BIND_INT, .default_text = "10000",
-	    .min = 1, .max = 100000000,
-	    .doc = "Series that the lines of one log selector may make; lines of further ones are "
-		   "left out, counted and told in the rule's health."),
-      FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1,
-	    .max = 10000000, .doc = "Rules in all files."),
-      FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
-	    .min = 1, .max = INT64_MAX,
-	    .doc = "Samples an ad-hoc query may touch; more is answered 422."),
-      FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION, .default_text = "30s",
-	    .min = 1, .max = DAY_MS, .doc = "Time an ad-hoc query may take; more is answered 503."),
-      FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
-	    .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
-	    .doc = "Samples waiting for the engine, and records waiting for the storage; beyond it "
-		   "senders are answered 503 with Retry-After."));
+      BIND_FIELD(
+	      limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000",
+	      .min = 1, .max = 100000000,
+	      .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least "
+		     "used are forgotten beyond it."),
+      BIND_FIELD(limits_part, log_series, "series_per_log_selector", BIND_INT,
+		 .default_text = "10000", .min = 1, .max = 100000000,
+		 .doc = "Series that the lines of one log selector may make; lines of further ones "
+			"are "
+			"left out, counted and told in the rule's health."),
+      BIND_FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1,
+		 .max = 10000000, .doc = "Rules in all files."),
+      BIND_FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
+		 .min = 1, .max = INT64_MAX,
+		 .doc = "Samples an ad-hoc query may touch; more is answered 422."),
+      BIND_FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION,
+		 .default_text = "30s", .min = 1, .max = DAY_MS,
+		 .doc = "Time an ad-hoc query may take; more is answered 503."),
+      BIND_FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
+		 .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
+		 .doc = "Samples waiting for the engine, and records waiting for the storage; "
+			"beyond it "
+			"senders are answered 503 with Retry-After."));
 
 TABLE(pushed_table, pushed_part, "pushed data",
-      FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS, .table = &relabel_table,
-	    .doc = "What becomes of the labels: rules, one after the other."));
+      BIND_FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+		 .table = &relabel_table,
+		 .doc = "What becomes of the labels: rules, one after the other."));
 
 TABLE(remote_write_table, pushed_part, "ingest.remote_write",
-      FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS, .table = &relabel_table,
-	    .doc = "What becomes of the labels: rules, one after the other."),
+      BIND_FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+		 .table = &relabel_table,
+		 .doc = "What becomes of the labels: rules, one after the other."),
       LATER("ha"));
 
 TABLE(ingest_table, ingest_part, "ingest",
-      FIELD(ingest_part, remote_write, "remote_write", BIND_STRUCT, .table = &remote_write_table,
-	    .doc = "Series that come by remote-write."),
-      FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
-	    .doc = "Series, lines and profiles that come by OTLP."),
-      FIELD(ingest_part, loki, "loki", BIND_STRUCT, .table = &pushed_table,
-	    .doc = "Lines that come by Loki's push API."),
-      FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
-	    .doc = "Where log lines come from, besides HTTP; each line from the first entry that has it."),
-      FIELD(ingest_part, profiles, "profiles", BIND_STRUCT, .table = &profiles_table,
-	    .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
+      BIND_FIELD(ingest_part, remote_write, "remote_write", BIND_STRUCT,
+		 .table = &remote_write_table, .doc = "Series that come by remote-write."),
+      BIND_FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
+		 .doc = "Series, lines and profiles that come by OTLP."),
+      BIND_FIELD(ingest_part, loki, "loki", BIND_STRUCT, .table = &pushed_table,
+		 .doc = "Lines that come by Loki's push API."),
+      BIND_FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
+		 .doc = "Where log lines come from, besides HTTP; each line from the first entry "
+			"that has it."),
+      BIND_FIELD(
+	      ingest_part, profiles, "profiles", BIND_STRUCT, .table = &profiles_table,
+	      .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
 static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
 					  "watchdog" };
 
 TABLE(file_table, file, "configuration",
-      FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
-      FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
-	    .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "
-		   "restart but what Redis holds."),
-      FIELD(file, rule_files, "rule_files", BIND_STRINGS,
-	    .doc = "Rule files, with wildcards; relative to this file."),
-      FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
-	    .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
-	    .doc = "Of groups that name no interval."),
-      FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION, .default_text = "0s",
-	    .min = 0, .max = DAY_MS, .doc = "How far back rules look, for late senders."),
-      FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
-	    .min = 1, .max = 365 * DAY_MS,
-	    .doc = "How old the newest sample of a series may be for an instant selector."),
-      FIELD(file, default_subquery_step_ms, "default_subquery_step", BIND_DURATION,
-	    .default_text = "1m", .min = 1, .max = 365 * DAY_MS,
-	    .doc = "Of subqueries that name no step: `x[1h:]`."),
-      FIELD(file, delayed_name_removal, "delayed_name_removal", BIND_BOOL,
-	    .default_text = "false",
-	    .doc = "Metric names are removed at the end of an expression, not by each function: "
-		   "Prometheus' feature promql-delayed-name-removal."),
-      FIELD(file, use_start_timestamps, "use_start_timestamps", BIND_BOOL,
-	    .default_text = "false",
-	    .doc = "rate(), increase(), irate() and resets() heed since when a counter counts, as "
-		   "remote-write 2.0 tells: Prometheus' feature use-start-timestamps. What was told "
-		   "before a restart is forgotten."),
-      FIELD(file, external_labels, "external_labels", BIND_MAP,
-	    .doc = "Labels added to alerts when they are sent."),
+      BIND_FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
+      BIND_FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
+		 .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "
+			"restart but what Redis holds."),
+      BIND_FIELD(file, rule_files, "rule_files", BIND_STRINGS,
+		 .doc = "Rule files, with wildcards; relative to this file."),
+      BIND_FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
+		 .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
+		 .doc = "Of groups that name no interval."),
+      BIND_FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION,
+		 .default_text = "0s", .min = 0, .max = DAY_MS,
+		 .doc = "How far back rules look, for late senders."),
+      BIND_FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
+		 .min = 1, .max = 365 * DAY_MS,
+		 .doc = "How old the newest sample of a series may be for an instant selector."),
+      BIND_FIELD(file, default_subquery_step_ms, "default_subquery_step", BIND_DURATION,
+		 .default_text = "1m", .min = 1, .max = 365 * DAY_MS,
+		 .doc = "Of subqueries that name no step: `x[1h:]`."),
+      BIND_FIELD(
+	      file, delayed_name_removal, "delayed_name_removal", BIND_BOOL,
+	      .default_text = "false",
+	      .doc = "Metric names are removed at the end of an expression, not by each function: "
+		     "Prometheus' feature promql-delayed-name-removal."),
+      BIND_FIELD(file, use_start_timestamps, "use_start_timestamps", BIND_BOOL,
+		 .default_text = "false",
+		 .doc = "rate(), increase(), irate() and resets() heed since when a counter "
+			"counts, as "
+			"remote-write 2.0 tells: Prometheus' feature use-start-timestamps. What "
+			"was told "
+			"before a restart is forgotten."),
+      BIND_FIELD(file, external_labels, "external_labels", BIND_MAP,
+		 .doc = "Labels added to alerts when they are sent."),
       LATER("retention_unselected", .default_text = "0s"),
-      FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
-	    .default_text = "hold",
-	    .doc = "What becomes of alerts whose series end because their sender is silent."),
-      FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s",
-	    .min = 1000, .max = DAY_MS,
-	    .doc = "After so long without a request a sender is silent."),
-      FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table,
-	    .doc = "Where state is kept."),
-      FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table,
-	    .doc = "What bounds each resource."),
-      FIELD(file, ingest, "ingest", BIND_STRUCT, .table = &ingest_table,
-	    .doc = "What comes in, besides remote-write."),
-      FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
-      FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
-      FIELD(file, receivers, "receivers", BIND_NODE, .doc = "Alertmanager's receivers; see below."),
-      FIELD(file, runbooks, "runbooks", BIND_NODE, .doc = "Runbooks; see below."),
-      FIELD(file, global, "global", BIND_NODE, .doc = "Alertmanager's defaults."),
-      FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE,
-	    .doc = "Not there yet: must be empty."),
-      FIELD(file, time_intervals, "time_intervals", BIND_NODE,
-	    .doc = "Not there yet: must be empty."),
-      FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE,
-	    .doc = "Not there yet: must be empty."),
-      FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
-      FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
-	    .doc = "What is taken out of log lines before any of them is kept, shown or sent: rules, "
-		   "one after the other."),
-      FIELD(file, later[4], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+      BIND_FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
+		 .default_text = "hold",
+		 .doc = "What becomes of alerts whose series end because their sender is silent."),
+      BIND_FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s",
+		 .min = 1000, .max = DAY_MS,
+		 .doc = "After so long without a request a sender is silent."),
+      BIND_FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table,
+		 .doc = "Where state is kept."),
+      BIND_FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table,
+		 .doc = "What bounds each resource."),
+      BIND_FIELD(file, ingest, "ingest", BIND_STRUCT, .table = &ingest_table,
+		 .doc = "What comes in, besides remote-write."),
+      BIND_FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
+      BIND_FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
+      BIND_FIELD(file, receivers, "receivers", BIND_NODE,
+		 .doc = "Alertmanager's receivers; see below."),
+      BIND_FIELD(file, runbooks, "runbooks", BIND_NODE, .doc = "Runbooks; see below."),
+      BIND_FIELD(file, global, "global", BIND_NODE, .doc = "Alertmanager's defaults."),
+      BIND_FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE,
+		 .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, time_intervals, "time_intervals", BIND_NODE,
+		 .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE,
+		 .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
+		 .doc = "What is taken out of log lines before any of them is kept, shown or sent: "
+			"rules, "
+			"one after the other."),
+      BIND_FIELD(file, later[4], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
 
 static bool is_empty(const struct yaml_node *node)
 {
@@ -379,8 +393,8 @@ static int bind_file(struct config *config, const struct file *file,
 		code = one;
 	config->redact = file->redact.items;
 	config->nredact = file->redact.n;
-	if (file->redact.n > 0 && (one = redactor_new(file->redact.items, file->redact.n, diags,
-						      &config->redactor)))
+	if (file->redact.n > 0 &&
+	    (one = redactor_new(file->redact.items, file->redact.n, diags, &config->redactor)))
 		code = one;
 	if ((one = profiles_config_bind(&file->ingest.profiles, &config->arena, diags,
 					&config->profiles)))
@@ -487,11 +501,10 @@ void config_unref(struct config *config)
 
 void config_reference(struct buf *out)
 {
-	static const struct bind_table *const tables[] = { &file_table, &route_table,
-							   &receiver_table, &runbook_table,
-							   &wait_step_table, &verify_step_table,
-							   &notify_step_table,
-							   &actions_table };
+	static const struct bind_table *const tables[] = { &file_table,	       &route_table,
+							   &receiver_table,    &runbook_table,
+							   &wait_step_table,   &verify_step_table,
+							   &notify_step_table, &actions_table };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		if (i)

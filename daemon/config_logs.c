@@ -33,28 +33,24 @@ struct log_source_part {
 	const struct yaml_node *node;
 };
 
-#define FIELD(s, member, name, kind, ...)                                                          \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
-	}
-
 static const struct bind_field syslog_fields[] = {
-	FIELD(syslog_part, listen_address, "listen_address", BIND_STRING, .required = true,
-	      .doc = "HOST:PORT where messages come in."),
-	FIELD(syslog_part, protocol, "protocol", BIND_ENUM, .values = "tcp,udp",
-	      .default_text = "tcp", .doc = "UDP may lose messages, TCP makes senders wait."),
-	FIELD(syslog_part, timestamp, "timestamp", BIND_ENUM, .values = "arrival,message",
-	      .default_text = "arrival",
-	      .doc = "Which time a line is given: when it came, or what its header says."),
-	FIELD(syslog_part, connections, "connections", BIND_INT, .default_text = "1000", .min = 1,
-	      .max = 100000, .doc = "TCP: connections at a time; further ones wait."),
-	FIELD(syslog_part, idle_timeout_ms, "idle_timeout", BIND_DURATION, .default_text = "1h",
-	      .min = 1000, .max = 365 * DAY_MS,
-	      .doc = "TCP: a connection that says nothing for so long is closed."),
-	FIELD(syslog_part, receive_buffer, "receive_buffer", BIND_BYTES, .default_text = "8MiB",
-	      .min = 4096, .max = 1 << 30, .unit = "bytes",
-	      .doc = "UDP: what the kernel may hold for us; it may grant less "
-		     "(net.core.rmem_max)."),
+	BIND_FIELD(syslog_part, listen_address, "listen_address", BIND_STRING, .required = true,
+		   .doc = "HOST:PORT where messages come in."),
+	BIND_FIELD(syslog_part, protocol, "protocol", BIND_ENUM, .values = "tcp,udp",
+		   .default_text = "tcp", .doc = "UDP may lose messages, TCP makes senders wait."),
+	BIND_FIELD(syslog_part, timestamp, "timestamp", BIND_ENUM, .values = "arrival,message",
+		   .default_text = "arrival",
+		   .doc = "Which time a line is given: when it came, or what its header says."),
+	BIND_FIELD(syslog_part, connections, "connections", BIND_INT, .default_text = "1000",
+		   .min = 1, .max = 100000,
+		   .doc = "TCP: connections at a time; further ones wait."),
+	BIND_FIELD(syslog_part, idle_timeout_ms, "idle_timeout", BIND_DURATION,
+		   .default_text = "1h", .min = 1000, .max = 365 * DAY_MS,
+		   .doc = "TCP: a connection that says nothing for so long is closed."),
+	BIND_FIELD(syslog_part, receive_buffer, "receive_buffer", BIND_BYTES,
+		   .default_text = "8MiB", .min = 4096, .max = 1 << 30, .unit = "bytes",
+		   .doc = "UDP: what the kernel may hold for us; it may grant less "
+			  "(net.core.rmem_max)."),
 };
 static const struct bind_table syslog_table = {
 	.what = "syslog",
@@ -66,18 +62,20 @@ static const struct bind_table syslog_table = {
 };
 
 static const struct bind_field stdin_fields[] = {
-	FIELD(stdin_part, format, "format", BIND_ENUM, .values = "text,json",
-	      .default_text = "text",
-	      .doc = "text: each line as it stands; json: an object on each line."),
-	FIELD(stdin_part, time_field, "time_field", BIND_STRING, .default_text = "",
-	      .doc = "json: the field with the time: RFC 3339, or a number of seconds, "
-		     "milliseconds, "
-		     "microseconds or nanoseconds by its size. Unless given: the time of arrival."),
-	FIELD(stdin_part, message_field, "message_field", BIND_STRING, .default_text = "",
-	      .doc = "json: the field that is the line. Unless given: the whole object."),
-	FIELD(stdin_part, stream_fields, "stream_fields", BIND_STRINGS,
-	      .doc = "json: fields that become labels of the stream. With message_field all others "
-		     "are labels of the single line; without, they are in the line."),
+	BIND_FIELD(stdin_part, format, "format", BIND_ENUM, .values = "text,json",
+		   .default_text = "text",
+		   .doc = "text: each line as it stands; json: an object on each line."),
+	BIND_FIELD(stdin_part, time_field, "time_field", BIND_STRING, .default_text = "",
+		   .doc = "json: the field with the time: RFC 3339, or a number of seconds, "
+			  "milliseconds, "
+			  "microseconds or nanoseconds by its size. Unless given: the time of "
+			  "arrival."),
+	BIND_FIELD(stdin_part, message_field, "message_field", BIND_STRING, .default_text = "",
+		   .doc = "json: the field that is the line. Unless given: the whole object."),
+	BIND_FIELD(stdin_part, stream_fields, "stream_fields", BIND_STRINGS,
+		   .doc = "json: fields that become labels of the stream. With message_field all "
+			  "others "
+			  "are labels of the single line; without, they are in the line."),
 };
 static const struct bind_table stdin_table = {
 	.what = "stdin",
@@ -90,17 +88,18 @@ static const struct bind_table stdin_table = {
 
 /* In the order of enum log_source_kind: bits of `given`. */
 static const struct bind_field log_source_fields[] = {
-	FIELD(log_source_part, files, "files", BIND_STRINGS,
-	      .doc = "Files to follow, with wildcards; relative to this file."),
-	FIELD(log_source_part, syslog, "syslog", BIND_STRUCT, .table = &syslog_table,
-	      .doc = "Messages from syslog senders."),
-	FIELD(log_source_part, stdin_, "stdin", BIND_STRUCT, .table = &stdin_table,
-	      .doc = "Lines from standard input."),
-	FIELD(log_source_part, labels, "labels", BIND_MAP, .doc = "Labels for every line."),
-	FIELD(log_source_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-	      .table = &relabel_table,
-	      .doc = "What becomes of the labels of streams: rules, one after the other; a stream "
-		     "that is dropped is not counted."),
+	BIND_FIELD(log_source_part, files, "files", BIND_STRINGS,
+		   .doc = "Files to follow, with wildcards; relative to this file."),
+	BIND_FIELD(log_source_part, syslog, "syslog", BIND_STRUCT, .table = &syslog_table,
+		   .doc = "Messages from syslog senders."),
+	BIND_FIELD(log_source_part, stdin_, "stdin", BIND_STRUCT, .table = &stdin_table,
+		   .doc = "Lines from standard input."),
+	BIND_FIELD(log_source_part, labels, "labels", BIND_MAP, .doc = "Labels for every line."),
+	BIND_FIELD(log_source_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+		   .table = &relabel_table,
+		   .doc = "What becomes of the labels of streams: rules, one after the other; a "
+			  "stream "
+			  "that is dropped is not counted."),
 };
 const struct bind_table log_source_table = {
 	.what = "ingest.logs",

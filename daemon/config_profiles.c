@@ -18,29 +18,26 @@ struct scrape_part {
 	const struct yaml_node *node;
 };
 
-#define FIELD(s, member, name, kind, ...)                                                          \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
-	}
-
 static const struct bind_field scrape_fields[] = {
-	FIELD(scrape_part, url, "url", BIND_STRING, .required = true,
-	      .doc = "Where a profile is to be had, in pprof's format or as collapsed stacks: "
-		     "`http://HOST:PORT/debug/pprof/profile?seconds=5`."),
-	FIELD(scrape_part, interval_ms, "scrape_interval", BIND_DURATION, .default_text = "1m",
-	      .min = 100, .max = DAY_MS,
-	      .doc = "How often; longer than the seconds for which the target is asked to look."),
-	FIELD(scrape_part, timeout_ms, "scrape_timeout", BIND_DURATION, .min = 0, .max = DAY_MS,
-	      .default_text = "0s",
-	      .doc = "How long a fetch may take; 0s: those seconds and 10 more."),
-	FIELD(scrape_part, labels, "labels", BIND_MAP,
-	      .doc = "Labels of the target, for all its series."),
-	FIELD(scrape_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-	      .table = &relabel_table,
-	      .doc = "What becomes of them; a target that they drop is "
-		     "not fetched."),
-	FIELD(scrape_part, cpus, "cpus", BIND_NUMBER, .default_text = "1",
-	      .doc = "CPUs that the target may use: `profile_cpu_utilization` is a share of them."),
+	BIND_FIELD(scrape_part, url, "url", BIND_STRING, .required = true,
+		   .doc = "Where a profile is to be had, in pprof's format or as collapsed stacks: "
+			  "`http://HOST:PORT/debug/pprof/profile?seconds=5`."),
+	BIND_FIELD(
+		scrape_part, interval_ms, "scrape_interval", BIND_DURATION, .default_text = "1m",
+		.min = 100, .max = DAY_MS,
+		.doc = "How often; longer than the seconds for which the target is asked to look."),
+	BIND_FIELD(scrape_part, timeout_ms, "scrape_timeout", BIND_DURATION, .min = 0,
+		   .max = DAY_MS, .default_text = "0s",
+		   .doc = "How long a fetch may take; 0s: those seconds and 10 more."),
+	BIND_FIELD(scrape_part, labels, "labels", BIND_MAP,
+		   .doc = "Labels of the target, for all its series."),
+	BIND_FIELD(scrape_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+		   .table = &relabel_table,
+		   .doc = "What becomes of them; a target that they drop is "
+			  "not fetched."),
+	BIND_FIELD(scrape_part, cpus, "cpus", BIND_NUMBER, .default_text = "1",
+		   .doc = "CPUs that the target may use: `profile_cpu_utilization` is a share of "
+			  "them."),
 };
 static const struct bind_table scrape_table = {
 	.what = "ingest.profiles.scrape",
@@ -52,17 +49,20 @@ static const struct bind_table scrape_table = {
 };
 
 static const struct bind_field profiles_fields[] = {
-	FIELD(profiles_part, store_bytes, "store_bytes", BIND_BYTES, .default_text = "256MiB",
-	      .min = 0, .max = INT64_MAX, .unit = "bytes",
-	      .doc = "Raw profiles kept, for the newest of which the oldest leave; 0: none. In "
-		     "data_dir, or in memory without one."),
-	FIELD(profiles_part, store_for_ms, "store_for", BIND_DURATION, .default_text = "24h",
-	      .min = 1000, .max = 365 * DAY_MS, .doc = "How long raw profiles are kept at most."),
-	FIELD(profiles_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-	      .table = &relabel_table,
-	      .doc = "What becomes of the labels of pushed profiles: rules, one after the other."),
-	FIELD(profiles_part, scrape, "scrape", BIND_STRUCTS, .table = &scrape_table,
-	      .doc = "Profiles to fetch."),
+	BIND_FIELD(
+		profiles_part, store_bytes, "store_bytes", BIND_BYTES, .default_text = "256MiB",
+		.min = 0, .max = INT64_MAX, .unit = "bytes",
+		.doc = "Raw profiles kept, for the newest of which the oldest leave; 0: none. In "
+		       "data_dir, or in memory without one."),
+	BIND_FIELD(profiles_part, store_for_ms, "store_for", BIND_DURATION, .default_text = "24h",
+		   .min = 1000, .max = 365 * DAY_MS,
+		   .doc = "How long raw profiles are kept at most."),
+	BIND_FIELD(profiles_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
+		   .table = &relabel_table,
+		   .doc = "What becomes of the labels of pushed profiles: rules, one after the "
+			  "other."),
+	BIND_FIELD(profiles_part, scrape, "scrape", BIND_STRUCTS, .table = &scrape_table,
+		   .doc = "Profiles to fetch."),
 };
 const struct bind_table profiles_table = {
 	.what = "ingest.profiles",

@@ -12,38 +12,38 @@
 #define PASSWORD_MAX 1024
 #define REDIS_DATABASE_MAX 65535 /* Redis says itself which ones it has */
 
-#define FIELD(member, name, kind, ...)                                                             \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct storage_part, member),        \
-		__VA_ARGS__                                                                        \
-	}
-
 static const struct bind_field storage_fields[] = {
-	FIELD(url, "url", BIND_STRING, .default_text = "memory",
-	      .doc = "Where state is kept beside the journal: `memory` for nowhere, or "
-		     "`redis://HOST:PORT`, with `/DB` behind it if it is not database 0."),
-	FIELD(password_file, "password_file", BIND_STRING, .default_text = "",
-	      .doc = "File whose first line is Redis' password; relative to this file."),
-	FIELD(key_prefix, "key_prefix", BIND_STRING, .default_text = "tocsin",
-	      .doc = "Begins the keys in Redis, in braces: each Tocsin needs its own. Letters, "
-		     "digits and `_-.:`, at most 64."),
-	FIELD(tls_config, "tls_config", BIND_NODE, .doc = "Not there yet: must be empty."),
-	FIELD(durability, "durability", BIND_ENUM, .values = "async,storage",
-	      .default_text = "async",
-	      .doc = "When a sender is answered: async as soon as its samples are in the windows; "
-		     "storage once the journal and Redis, those that there are, have them."),
-	FIELD(confirm_timeout_ms, "confirm_timeout", BIND_DURATION, .default_text = "5s", .min = 10,
-	      .max = DAY_MS,
-	      .doc = "With durability storage: after so long a sender is answered 503, and tries "
-		     "again."),
-	FIELD(commit_timeout_ms, "commit_timeout", BIND_DURATION, .default_text = "250ms", .min = 0,
-	      .max = DAY_MS,
-	      .doc = "What is to be sent waits at most so long for Redis, then it goes out and is "
-		     "counted as unreplicated."),
-	FIELD(journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each",
-	      .default_text = "group",
-	      .doc = "When the journal is synced to disk: never, once for all that waits, after "
-		     "each record."),
+	BIND_FIELD(storage_part, url, "url", BIND_STRING, .default_text = "memory",
+		   .doc = "Where state is kept beside the journal: `memory` for nowhere, or "
+			  "`redis://HOST:PORT`, with `/DB` behind it if it is not database 0."),
+	BIND_FIELD(storage_part, password_file, "password_file", BIND_STRING, .default_text = "",
+		   .doc = "File whose first line is Redis' password; relative to this file."),
+	BIND_FIELD(
+		storage_part, key_prefix, "key_prefix", BIND_STRING, .default_text = "tocsin",
+		.doc = "Begins the keys in Redis, in braces: each Tocsin needs its own. Letters, "
+		       "digits and `_-.:`, at most 64."),
+	BIND_FIELD(storage_part, tls_config, "tls_config", BIND_NODE,
+		   .doc = "Not there yet: must be empty."),
+	BIND_FIELD(storage_part, durability, "durability", BIND_ENUM, .values = "async,storage",
+		   .default_text = "async",
+		   .doc = "When a sender is answered: async as soon as its samples are in the "
+			  "windows; "
+			  "storage once the journal and Redis, those that there are, have them."),
+	BIND_FIELD(
+		storage_part, confirm_timeout_ms, "confirm_timeout", BIND_DURATION,
+		.default_text = "5s", .min = 10, .max = DAY_MS,
+		.doc = "With durability storage: after so long a sender is answered 503, and tries "
+		       "again."),
+	BIND_FIELD(storage_part, commit_timeout_ms, "commit_timeout", BIND_DURATION,
+		   .default_text = "250ms", .min = 0, .max = DAY_MS,
+		   .doc = "What is to be sent waits at most so long for Redis, then it goes out "
+			  "and is "
+			  "counted as unreplicated."),
+	BIND_FIELD(
+		storage_part, journal_sync, "journal_sync", BIND_ENUM, .values = "none,group,each",
+		.default_text = "group",
+		.doc = "When the journal is synced to disk: never, once for all that waits, after "
+		       "each record."),
 };
 const struct bind_table storage_table = {
 	.what = "storage",

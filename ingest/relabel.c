@@ -39,29 +39,27 @@ struct relabel_part {
 
 enum relabel_key { SOURCE_LABELS, SEPARATOR, REGEX, MODULUS, TARGET_LABEL, REPLACEMENT, ACTION };
 
-#define FIELD(member, name, kind, ...)                                                             \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct relabel_part, member),        \
-		__VA_ARGS__                                                                        \
-	}
 #define X(id, text, target, source, replacement) "," text
 static const struct bind_field fields[] = {
-	[SOURCE_LABELS] = FIELD(source_labels, "source_labels", BIND_STRINGS,
-				.doc = "Labels whose values, joined by the separator, are what the "
-				       "rule looks at."),
-	[SEPARATOR] = FIELD(separator, "separator", BIND_STRING, .default_text = ";",
-			    .doc = "Stands between the values."),
-	[REGEX] = FIELD(regex, "regex", BIND_STRING, .default_text = "(.*)",
-			.doc = "What they must match, in full."),
-	[MODULUS] = FIELD(modulus, "modulus", BIND_INT, .min = 1, .max = INT64_MAX,
-			  .doc = "hashmod: the number of parts."),
-	[TARGET_LABEL] = FIELD(target_label, "target_label", BIND_STRING,
-			       .doc = "The label that takes the result."),
-	[REPLACEMENT] = FIELD(replacement, "replacement", BIND_STRING, .default_text = "$1",
-			      .doc = "The result, with groups of the pattern; empty removes the "
-				     "label."),
-	[ACTION] = FIELD(action, "action", BIND_ENUM, .values = &(RELABEL_ACTION_LIST(X))[1], /* without the first comma */
-			 .default_text = "replace", .doc = "What is done."),
+	[SOURCE_LABELS] =
+		BIND_FIELD(relabel_part, source_labels, "source_labels", BIND_STRINGS,
+			   .doc = "Labels whose values, joined by the separator, are what the "
+				  "rule looks at."),
+	[SEPARATOR] = BIND_FIELD(relabel_part, separator, "separator", BIND_STRING,
+				 .default_text = ";", .doc = "Stands between the values."),
+	[REGEX] = BIND_FIELD(relabel_part, regex, "regex", BIND_STRING, .default_text = "(.*)",
+			     .doc = "What they must match, in full."),
+	[MODULUS] = BIND_FIELD(relabel_part, modulus, "modulus", BIND_INT, .min = 1,
+			       .max = INT64_MAX, .doc = "hashmod: the number of parts."),
+	[TARGET_LABEL] = BIND_FIELD(relabel_part, target_label, "target_label", BIND_STRING,
+				    .doc = "The label that takes the result."),
+	[REPLACEMENT] = BIND_FIELD(
+		relabel_part, replacement, "replacement", BIND_STRING, .default_text = "$1",
+		.doc = "The result, with groups of the pattern; empty removes the "
+		       "label."),
+	[ACTION] = BIND_FIELD(relabel_part, action, "action", BIND_ENUM,
+			      .values = &(RELABEL_ACTION_LIST(X))[1], /* without the first comma */
+			      .default_text = "replace", .doc = "What is done."),
 };
 #undef X
 
@@ -205,8 +203,7 @@ struct relabel *relabel_ref(struct relabel *relabel)
 
 void relabel_unref(struct relabel *relabel)
 {
-	if (!relabel ||
-	    atomic_fetch_sub_explicit(&relabel->refs, 1, memory_order_acq_rel) > 1)
+	if (!relabel || atomic_fetch_sub_explicit(&relabel->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t i = 0; i < relabel->n; i++)
 		regex_free(relabel->rules[i].regex);
