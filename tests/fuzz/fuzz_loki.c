@@ -52,6 +52,8 @@ static void compare(struct slice text)
 
 	if (!slice_is_utf8(text) || memmem(text.ptr, text.len, "\\u", 2))
 		return; /* there we are more patient */
+	if (memchr(text.ptr, '\0', text.len))
+		return; /* there jansson is: a NUL ends its text */
 	json_t *tree = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, &error);
 	enum json_error_code code = tree ? json_error_unknown : json_error_code(&error);
 
