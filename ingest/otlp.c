@@ -161,23 +161,16 @@ int otlp_open(struct otlp_decoder *decoder, const struct otlp_request *request,
 
 /* ---- replies ---- */
 
-static void add_varint(struct buf *out, uint64_t value)
-{
-	for (; value >= 0x80; value >>= 7)
-		buf_add_char(out, (char)(value | 0x80));
-	buf_add_char(out, (char)value);
-}
-
 /* {number: int, text} as fields 1 and 2: ExportPartialSuccess, and google.rpc.Status. */
 static void add_pair(uint32_t number, const char *text, struct buf *out)
 {
 	if (number) {
 		buf_add_char(out, 1 << 3 | PB_VARINT);
-		add_varint(out, number);
+		pb_varint_add(out, number);
 	}
 	if (*text) {
 		buf_add_char(out, 2 << 3 | PB_BYTES);
-		add_varint(out, strlen(text));
+		pb_varint_add(out, strlen(text));
 		buf_add_str(out, text);
 	}
 }
@@ -219,7 +212,7 @@ void otlp_reply(enum otlp_signal signal, const struct otlp_result *result, struc
 	buf_init(&pair);
 	add_pair(result->rejected, result->error, &pair);
 	buf_add_char(out, 1 << 3 | PB_BYTES);
-	add_varint(out, pair.len);
+	pb_varint_add(out, pair.len);
 	buf_add_slice(out, buf_slice(&pair));
 	out->failed |= !buf_ok(&pair);
 	buf_fini(&pair);

@@ -34,24 +34,15 @@ static int bad(struct encoder *e, const char *why)
 
 /* ---- protobuf ---- */
 
-static void add_varint(struct buf *out, uint64_t value)
-{
-	while (value >= 0x80) {
-		buf_add_char(out, (char)(value | 0x80));
-		value >>= 7;
-	}
-	buf_add_char(out, (char)value);
-}
-
 static void add_tag(struct buf *out, uint32_t number, enum pb_wire wire)
 {
-	add_varint(out, (uint64_t)number << 3 | wire);
+	pb_varint_add(out, (uint64_t)number << 3 | wire);
 }
 
 static void add_bytes(struct buf *out, uint32_t number, struct slice bytes)
 {
 	add_tag(out, number, PB_BYTES);
-	add_varint(out, bytes.len);
+	pb_varint_add(out, bytes.len);
 	buf_add_slice(out, bytes);
 }
 
@@ -142,7 +133,7 @@ static int add_hex(struct encoder *e, uint32_t number, struct slice text)
 	if (text.len % 2)
 		return bad(e, "an id is expected: an even number of hexadecimal digits");
 	add_tag(e->out, number, PB_BYTES);
-	add_varint(e->out, text.len / 2);
+	pb_varint_add(e->out, text.len / 2);
 	for (size_t i = 0; i < text.len; i += 2) {
 		int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
 		if (high < 0 || low < 0)
@@ -215,7 +206,7 @@ static int encode_bool(struct encoder *e, const struct otlp_field *field,
 	if (kind != JSON_KIND_TRUE && kind != JSON_KIND_FALSE)
 		return bad(e, "true or false is expected");
 	add_tag(e->out, field->number, PB_VARINT);
-	add_varint(e->out, kind == JSON_KIND_TRUE);
+	pb_varint_add(e->out, kind == JSON_KIND_TRUE);
 	return json_read_skip(reader, NULL);
 }
 
@@ -242,7 +233,7 @@ static int encode_number(struct encoder *e, const struct otlp_field *field,
 		/* fall through */
 	default:
 		add_tag(e->out, field->number, PB_VARINT);
-		add_varint(e->out, value);
+		pb_varint_add(e->out, value);
 		return 0;
 	}
 }

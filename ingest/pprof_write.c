@@ -10,23 +10,16 @@
 #define GZIP_WINDOW (MAX_WBITS + 16) /* + 16: with gzip's header */
 #define GZIP_MEMORY 8		     /* zlib's own default */
 
-static void add_varint(struct buf *out, uint64_t value)
-{
-	for (; value >= 0x80; value >>= 7)
-		buf_add_char(out, (char)(value | 0x80));
-	buf_add_char(out, (char)value);
-}
-
 static void add_number(struct buf *out, uint32_t field, uint64_t value)
 {
-	add_varint(out, field << 3 | PB_VARINT);
-	add_varint(out, value);
+	pb_varint_add(out, field << 3 | PB_VARINT);
+	pb_varint_add(out, value);
 }
 
 static void add_bytes(struct buf *out, uint32_t field, struct slice bytes)
 {
-	add_varint(out, field << 3 | PB_BYTES);
-	add_varint(out, bytes.len);
+	pb_varint_add(out, field << 3 | PB_BYTES);
+	pb_varint_add(out, bytes.len);
 	buf_add_slice(out, bytes);
 }
 
@@ -71,10 +64,10 @@ static void add_samples(struct buf *out, const struct profile *profile, struct b
 		const struct profile_sample *sample = &profile->samples[i];
 
 		for (uint32_t k = 0; k < sample->nframes; k++)
-			add_varint(packed, profile->frames[sample->frame + k] + 1);
+			pb_varint_add(packed, profile->frames[sample->frame + k] + 1);
 		add_message(message, 1, packed);
 		for (uint32_t k = 0; k < profile->ntypes; k++)
-			add_varint(packed, rounded(profile_value(profile, i, k)));
+			pb_varint_add(packed, rounded(profile_value(profile, i, k)));
 		add_message(message, 2, packed);
 		add_message(out, 2, message);
 	}

@@ -1,5 +1,7 @@
 #include "ingest/protobuf.h"
 
+#include "base/buf.h"
+
 int pb_varint_long(struct pb_walk *walk, uint64_t *value)
 {
 	const unsigned char *at = walk->at;
@@ -43,4 +45,11 @@ int pb_group_skip(struct pb_walk *walk, uint32_t number)
 		}
 	}
 	return 0;
+}
+
+void pb_varint_add(struct buf *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buf_add_char(out, (char)(value | 0x80));
+	buf_add_char(out, (char)value);
 }

@@ -141,6 +141,10 @@ PB_HOT int pb_payload(struct pb_walk *walk, struct pb_field *field)
 	return rc;
 }
 
+/* Appends a value as a varint: for what is written in this format. */
+struct buf;
+void pb_varint_add(struct buf *out, uint64_t value);
+
 /* The next field: 1; at the end of the message: 0; or ERR_CORRUPT. */
 PB_HOT int pb_next(struct pb_walk *walk, struct pb_field *field)
 {

@@ -18,18 +18,11 @@
 
 /* ---- remote-write 1.0: the timestamps of samples ---- */
 
-static void add_varint(struct buf *out, uint64_t v)
-{
-	for (; v >= 128; v >>= 7)
-		buf_add_char(out, (char)(v | 128));
-	buf_add_char(out, (char)v);
-}
-
 static void add_field(struct buf *out, uint32_t number, enum pb_wire wire, struct slice payload)
 {
-	add_varint(out, (uint64_t)number << 3 | wire);
+	pb_varint_add(out, (uint64_t)number << 3 | wire);
 	if (wire == PB_BYTES)
-		add_varint(out, payload.len);
+		pb_varint_add(out, payload.len);
 	buf_add_slice(out, payload);
 }
 
@@ -45,8 +38,8 @@ static int move_sample(struct slice sample, int64_t shift_ms, struct buf *out)
 			add_field(out, field.number, field.wire, field.bytes);
 			continue;
 		}
-		add_varint(out, 2 << 3 | PB_VARINT);
-		add_varint(out, field.value + (uint64_t)shift_ms);
+		pb_varint_add(out, 2 << 3 | PB_VARINT);
+		pb_varint_add(out, field.value + (uint64_t)shift_ms);
 	}
 	return more;
 }
