@@ -9,9 +9,7 @@
 
 struct simulation {
 	struct engine *engine;
-	struct simulation_options options;
 	struct engine_query *answer;
-	uint64_t rejected; /* rows of the newest batch */
 };
 
 static void on_record(void *ctx, enum record_type type, struct slice payload)
@@ -20,18 +18,11 @@ static void on_record(void *ctx, enum record_type type, struct slice payload)
 
 static void on_event(void *ctx, struct alert_event *event)
 {
-	struct simulation *simulation = ctx;
-	if (simulation->options.event)
-		simulation->options.event(simulation->options.ctx, event);
-	else
-		alert_event_free(event);
+	alert_event_free(event);
 }
 
 static void on_batch(void *ctx, struct batch *batch)
 {
-	struct simulation *simulation = ctx;
-	const struct batch_outcome *outcome = &batch->outcome;
-	simulation->rejected += (uint64_t)outcome->conflict + outcome->future + outcome->limited;
 	batch_free(batch);
 }
 
@@ -60,7 +51,6 @@ int simulation_new(const struct simulation_options *options, struct simulation *
 	struct simulation *simulation = calloc(1, sizeof(*simulation));
 	if (!simulation)
 		return ERR_NOMEM;
-	simulation->options = *options;
 	const struct engine_options engine = {
 		.store = { .lookback_ms = options->lookback_ms },
 		.external_labels = options->external_labels,
@@ -104,16 +94,12 @@ struct engine *simulation_engine(struct simulation *simulation)
 }
 
 /* The time first: samples are judged by it. What is due then waits until the batch is in. */
-void simulation_step(struct simulation *simulation, int64_t t_ms, struct batch *batch,
-		     uint64_t *rejected)
+void simulation_step(struct simulation *simulation, int64_t t_ms, struct batch *batch)
 {
-	simulation->rejected = 0;
 	engine_time(simulation->engine, t_ms);
 	if (batch)
 		engine_batch(simulation->engine, batch);
 	settle(simulation);
-	if (rejected)
-		*rejected = simulation->rejected;
 }
 
 int simulation_query(struct simulation *simulation, struct slice text, int64_t t_ms,

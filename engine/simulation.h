@@ -17,9 +17,6 @@ struct simulation_options {
 	int64_t start_ms;     /* groups are due then and at multiples of their interval from it */
 	int64_t retention_ms; /* everything is kept so long, for queries */
 	int64_t lookback_ms;
-	/* Each change of an alert's state; takes the event. NULL: not told. */
-	void (*event)(void *ctx, struct alert_event *event);
-	void *ctx;
 };
 
 struct simulation;
@@ -29,10 +26,9 @@ void simulation_free(struct simulation *simulation); /* NULL is fine */
 struct engine *simulation_engine(struct simulation *simulation);
 /*
  * Tells the time, takes the batch (NULL: none), whose samples are not newer than it, then runs what
- * is due. *rejected, if not NULL, is how many rows were not taken.
+ * is due.
  */
-void simulation_step(struct simulation *simulation, int64_t t_ms, struct batch *batch,
-		     uint64_t *rejected);
+void simulation_step(struct simulation *simulation, int64_t t_ms, struct batch *batch);
 /*
  * Evaluates an expression at a time that was told already. ERR_INVALID with diagnostics when it is
  * none; else 0 and *out to engine_query_free(), whose `code` and `error` say how it went.

@@ -371,6 +371,6 @@ int test_input_step(struct test_input *input, struct simulation *simulation, int
 		batch_free(batch);
 		return code;
 	}
-	simulation_step(simulation, t_ms, batch, NULL);
+	simulation_step(simulation, t_ms, batch);
 	return 0;
 }
