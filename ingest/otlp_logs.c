@@ -5,7 +5,7 @@
  * the attributes that Loki takes for it. All else (further attributes, severity, trace) are labels
  * of the single line.
  */
-#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "ingest/otlp_decoder.h"
@@ -144,7 +144,9 @@ static int record_read(struct lines *lines, struct slice message)
 	uint64_t times[2] = { 0, 0 };
 	struct pb_field field;
 	int rc, code = 0;
-	*attributes = lines->resource;
+	attributes->n = lines->resource.n;
+	attributes->overflow = lines->resource.overflow;
+	memcpy(attributes->items, lines->resource.items, attributes->n * sizeof(*attributes->items));
 	while (!code && (rc = pb_next(&walk, &field)) != 0)
 		code = rc < 0 ? ERR_CORRUPT
 			      : record_field(lines, &field, &entry, times, attributes);
