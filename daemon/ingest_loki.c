@@ -87,9 +87,7 @@ struct batch *ingest_log_batch(struct ingest_thread *thread)
 		batch_free(batch);
 		return NULL;
 	}
-	batch->item.cost = sizeof(*batch) + batch->texts.len +
-			   batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->births)) +
-			   batch->nexamples * sizeof(*batch->examples);
+	batch->item.cost = batch_cost(batch);
 	return batch;
 }
 

@@ -95,13 +95,6 @@ static void on_done(void *ctx, struct batch *batch)
 	batch_free(batch);
 }
 
-static size_t cost_of(const struct batch *batch)
-{
-	return sizeof(*batch) + batch->texts.len +
-	       batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->births)) +
-	       batch->nexamples * sizeof(*batch->examples);
-}
-
 /* Takes the batch. */
 static void push(struct ingest_thread *thread, struct http_request *request, struct batch *batch,
 		 enum otlp_signal signal, const struct otlp_result *result)
@@ -111,7 +104,7 @@ static void push(struct ingest_thread *thread, struct http_request *request, str
 	struct http_reply reply;
 	struct buf body;
 
-	batch->item.cost = cost_of(batch);
+	batch->item.cost = batch_cost(batch);
 	if (batch->item.cost > thread->batch_bytes_max) {
 		const struct otlp_result large = {
 			.json = result->json,

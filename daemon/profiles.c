@@ -172,7 +172,7 @@ static int batch_send(struct ingest_thread *thread, struct batch *batch,
 	batch->done = profiles_on_applied;
 	batch->arrived_us = clock_monotonic_us();
 	batch->item.kind = MSG_BATCH;
-	batch->item.cost = sizeof(*batch) + batch->nrows * sizeof(*batch->rows);
+	batch->item.cost = batch_cost(batch);
 	return queue_push(thread->daemon->engine.inbox, &batch->item, false);
 }
 
@@ -217,7 +217,7 @@ static void host_push(void *ctx, struct batch *batch, struct slice url)
 	/* Without a sender: a target that is down has a profile_up that says so. */
 	batch->decoder_data = slice_dup(url);
 	batch->free_data = free;
-	batch->item.cost = sizeof(*batch) + batch->nrows * sizeof(*batch->rows);
+	batch->item.cost = batch_cost(batch);
 	if (atomic_load(&thread->daemon->draining) ||
 	    ingest_push(thread, batch, on_fetched_applied)) {
 		atomic_fetch_add(&thread->daemon->profiles.unpushed, 1);

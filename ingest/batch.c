@@ -66,6 +66,14 @@ void batch_free(struct batch *batch)
 	free(batch);
 }
 
+size_t batch_cost(const struct batch *batch)
+{
+	return sizeof(*batch) + batch->body_len + batch->texts.len +
+	       batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->label_at)) +
+	       batch->nbirths * sizeof(*batch->births) +
+	       batch->nexamples * sizeof(*batch->examples);
+}
+
 /* The capacity to grow to, for `want` items: at least double. */
 static uint32_t grown(uint32_t cap, uint32_t want, uint32_t min)
 {

@@ -125,6 +125,8 @@ struct batch {
 
 struct batch *batch_new(void);
 void batch_free(struct batch *batch); /* NULL is fine */
+/* What it counts for in the engine's queue: the memory it holds. */
+size_t batch_cost(const struct batch *batch);
 /* Empties it for another request; arrays, body and the decoder's data stay as memory to fill again.
  */
 void batch_clear(struct batch *batch);

@@ -298,14 +298,6 @@ static int request_decode(struct rw_decoder *decoder, const struct rw_request *r
 	return status ? status : schema->walk(decoder);
 }
 
-/* What the batch counts for in the engine's queue. */
-static size_t batch_cost(const struct batch *batch)
-{
-	return sizeof(*batch) + batch->body_len +
-	       batch->nrows * (sizeof(*batch->rows) + sizeof(*batch->label_at)) +
-	       batch->nbirths * sizeof(*batch->births);
-}
-
 int rw_decode(struct rw_decoder *decoder, const struct rw_request *request, struct batch **out,
 	      char **why)
 {
