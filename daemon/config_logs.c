@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "daemon/config_labels.h"
 #include "daemon/address.h"
 #include "ingest/ndjson.h"
 
@@ -116,29 +117,6 @@ struct log_binder {
 	struct arena *arena;
 	struct diag_list *diags;
 };
-
-static int bind_labels(struct log_binder *b, const struct bind_map *map, struct labels **out)
-{
-	struct label *pairs = ARENA_ARRAY(b->arena, struct label, map->n + 1);
-	const char *why = NULL;
-
-	if (!pairs)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < map->n; i++) {
-		struct slice name = map->items[i].key;
-
-		if (!label_name_is_legacy(name) || slice_has_prefix(name, SLICE("__")))
-			yaml_diag(b->diags, DIAG_ERROR, map->items[i].key_node,
-				  "letters, digits and _, and not __ at the beginning",
-				  "\"" SLICE_FMT "\" is no name for a label", SLICE_ARG(name));
-		pairs[i] = (struct label){ name, map->items[i].value };
-	}
-	int code = labels_new(pairs, map->n, out, &why);
-
-	if (code == ERR_INVALID || code == ERR_LIMIT)
-		yaml_diag(b->diags, DIAG_ERROR, map->items[0].key_node, NULL, "labels: %s", why);
-	return code;
-}
 
 static void warn_without_match(struct log_binder *b, const char *pattern,
 			       const struct yaml_node *node)
@@ -261,7 +239,9 @@ static int bind_source(struct log_binder *b, const struct log_source_part *part,
 		return ERR_INVALID;
 	}
 	out->kind = (enum log_source_kind)kind;
-	int code = bind[kind](b, part, out), labels = bind_labels(b, &part->labels, &out->labels),
+	int code = bind[kind](b, part, out),
+	    labels = config_labels_bind(&part->labels, "a label", NULL, b->arena, b->diags,
+					&out->labels),
 	    relabel = relabel_new(&part->relabel_configs, b->diags, &out->relabel);
 
 	return code == ERR_NOMEM || relabel == ERR_NOMEM ? ERR_NOMEM : labels;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "daemon/config_labels.h"
 #include "base/text.h"
 
 #define DAY_MS (24ll * 3600 * 1000)
@@ -78,37 +79,8 @@ struct binder {
 	struct diag_list *diags;
 };
 
-static bool is_label_name(struct slice name)
-{
-	return label_name_is_legacy(name) && !slice_has_prefix(name, SLICE("__")) &&
-	       !slice_is(name, "profile_type") && !slice_is(name, "function");
-}
-
-static int bind_labels(const struct binder *b, const struct bind_map *map, struct labels **out)
-{
-	struct label *pairs = ARENA_ARRAY(b->arena, struct label, map->n + 1);
-	const char *why = NULL;
-
-	if (!pairs)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < map->n; i++) {
-		struct slice name = map->items[i].key;
-
-		if (!is_label_name(name))
-			yaml_diag(
-				b->diags, DIAG_ERROR, map->items[i].key_node,
-				"letters, digits and _, not __ at the beginning; not profile_type "
-				"and not function",
-				"\"" SLICE_FMT "\" is no name for a target's label",
-				SLICE_ARG(name));
-		pairs[i] = (struct label){ name, map->items[i].value };
-	}
-	int code = labels_new(pairs, map->n, out, &why);
-
-	if (code == ERR_INVALID || code == ERR_LIMIT)
-		yaml_diag(b->diags, DIAG_ERROR, map->items[0].key_node, NULL, "labels: %s", why);
-	return code;
-}
+/* Labels that tell the series of a target apart. */
+static const char *const taken[] = { "profile_type", "function", NULL };
 
 /* The parameter seconds= of an address, in milliseconds; 0 when it has none. */
 static int64_t seconds_of(struct slice url)
@@ -177,7 +149,8 @@ static int bind_target(const struct binder *b, const struct scrape_part *part,
 	out->interval_ms = part->interval_ms;
 	out->timeout_ms = part->timeout_ms ? part->timeout_ms : seconds_ms + FETCH_MARGIN_MS;
 	out->cpus = part->cpus;
-	int code = bind_labels(b, &part->labels, &out->labels);
+	int code = config_labels_bind(&part->labels, "a target's label", taken, b->arena, b->diags,
+				      &out->labels);
 
 	return code ? code : relabel_target(b, part, out);
 }
