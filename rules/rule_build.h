@@ -27,6 +27,11 @@ void rule_warn_units(struct rule_loader *loader, const struct rule *rule);
 /* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
 int rule_group_hash(struct rule_group *group);
 /*
+ * Adds to the set's demands what the templates of its rules ask for, and notes which rules ask. A
+ * query of which it cannot be told what it reads is named in diags. ERR_NOMEM, ERR_LIMIT.
+ */
+int rule_queries_demand(struct rule_set *set, struct diag_list *diags);
+/*
  * Sorts the groups so that writers stand before readers, else as they are; notes in diags the
  * groups that read one another and so stay in file order. ERR_NOMEM.
  */

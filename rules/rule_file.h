@@ -24,6 +24,7 @@ struct rule_text {
 	struct slice name;
 	struct slice text;		 /* as written */
 	const struct template *template; /* NULL for a record's labels: literal */
+	const struct source *source;	 /* of the template */
 };
 
 struct rule {
@@ -41,6 +42,7 @@ struct rule {
 	uint32_t nlabels;
 	struct rule_text *annotations; /* sorted by name */
 	uint32_t nannotations;
+	bool labels_ask, annotations_ask; /* some template of them calls query or now */
 	struct slice *run; /* runbooks */
 	uint32_t nrun;
 	const struct yaml_node *name_node; /* where its name is written: for warnings about it */
@@ -67,11 +69,12 @@ struct rule_set {
 				      given, writers before readers */
 	uint32_t ngroups, nrules;
 	struct plan *plan;
-	/* What is read beside the rules (rule_set_options.demands): roots of the plan. */
+	/* What is read beside the rules (rule_set_options.demands, and queries of templates): roots
+	 * of the plan. */
 	struct rule_demand {
 		uint32_t root, *order, norder;
 	} * demands;
-	uint32_t ndemands;
+	uint32_t ndemands, demands_cap;
 	struct arena arena;
 	_Atomic unsigned refs;
 };
@@ -114,6 +117,11 @@ void rule_set_unref(struct rule_set *set);
  */
 int rule_annotations_render(const struct rule *rule, const struct template_data *data,
 			    struct labels **out);
+/*
+ * Renders the annotations that ask for something, for nothing but the asking. ERR_AGAIN: the
+ * expression in data->wanted is missing among data->results; 0: nothing is.
+ */
+int rule_annotations_ask(const struct rule *rule, const struct template_data *data);
 
 /* The keys of rule files, groups and rules as Markdown, from the tables that read them. */
 void rule_file_reference(struct buf *out);

@@ -75,8 +75,8 @@ static int compare_texts(const void *a, const void *b)
 static int parse_template(struct rule_loader *loader, const struct bind_pair *pair,
 			  struct rule_text *text)
 {
-	int error = template_parse(&pair->value_node->source, loader->arena, loader->diags,
-				   &text->template);
+	text->source = &pair->value_node->source;
+	int error = template_parse(text->source, loader->arena, loader->diags, &text->template);
 	return error == ERR_NOMEM ? error : 0;
 }
 

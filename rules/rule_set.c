@@ -207,7 +207,8 @@ static int plan_demand(struct rule_set *set, const struct source *source,
 static int plan_demands(struct rule_set *set, const struct rule_set_options *options,
 			struct diag_list *diags)
 {
-	set->demands = ARENA_ARRAY(&set->arena, struct rule_demand, options->ndemands + 1);
+	set->demands_cap = (uint32_t)options->ndemands + 1;
+	set->demands = ARENA_ARRAY(&set->arena, struct rule_demand, set->demands_cap);
 	if (!set->demands)
 		return ERR_NOMEM;
 	int error = 0;
@@ -233,6 +234,8 @@ static int finish(struct rule_set *set, const struct rule_set_options *options,
 	}
 	if (!error)
 		error = plan_demands(set, options, diags);
+	if (!error)
+		error = rule_queries_demand(set, diags);
 	if (!error)
 		log_buckets_set(set);
 	return error;
@@ -371,4 +374,19 @@ int rule_annotations_render(const struct rule *rule, const struct template_data 
 	free(texts);
 	free(pairs);
 	return error;
+}
+
+int rule_annotations_ask(const struct rule *rule, const struct template_data *data)
+{
+	struct buf text;
+	int code = 0;
+	buf_init(&text);
+	for (uint32_t i = 0; i < rule->nannotations && code != ERR_AGAIN; i++) {
+		const struct template *template = rule->annotations[i].template;
+		if (template && template_uses_query(template))
+			code = template_render(template, data, &text);
+		buf_clear(&text);
+	}
+	buf_fini(&text);
+	return code == ERR_AGAIN ? code : 0;
 }

@@ -4,9 +4,12 @@
  *
  * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; ours: $activeAt (.Unix,
  * .UnixMilli), $evidence.lines, $evidence.functions; if/else if/else, range, with,
- * end; variables; pipelines; trim markers; literals; Prometheus' functions but `query` and what
- * goes with it (refused by name as not there yet). What data holds is never itself read as a
- * template. Output, steps and nesting are limited.
+ * end; variables; pipelines; trim markers; literals; Prometheus' functions. What data holds is never
+ * itself read as a template. Output, steps and nesting are limited.
+ *
+ * Rendering evaluates nothing: `query` and `now` read what was captured when the rule was evaluated
+ * (rules/query_results.h). To capture, whoever can evaluate renders with `wanted`, which stops at
+ * each expression that is not there yet.
  */
 #ifndef TOCSIN_RULES_TEMPLATE_H
 #define TOCSIN_RULES_TEMPLATE_H
@@ -15,6 +18,7 @@
 #include "base/diag.h"
 #include "base/labels.h"
 #include "rules/evidence.h"
+#include "rules/query_results.h"
 
 #define TEMPLATE_BYTES_MAX (64 * 1024)
 #define TEMPLATE_DEPTH_MAX 64
@@ -31,6 +35,8 @@ struct template_data {
 	const char *external_url;	      /* NULL: "" */
 	int64_t active_at_ms;		      /* 0: not known, and $activeAt is nil */
 	const struct evidence *evidence;      /* NULL: none */
+	const struct query_results *results;  /* NULL: none, and `query` and `now` fail */
+	struct buf *wanted; /* gets the expression that results lack: ERR_AGAIN; NULL: it fails */
 };
 
 /*
@@ -46,8 +52,10 @@ bool template_is_constant(const struct template *template);
 bool template_uses_value(const struct template *template);
 /* Does it name $activeAt or $evidence: what only an alert that fires has? */
 bool template_uses_episode(const struct template *template);
+/* Does it call `query` or `now`: what only the engine knows, at the evaluation? */
+bool template_uses_query(const struct template *template);
 /* Appends the text. On failure appends what Prometheus shows: <error expanding template: …>, and
- * returns ERR_EVAL. */
+ * returns ERR_EVAL. ERR_AGAIN, and nothing appended: see `wanted`. */
 int template_render(const struct template *template, const struct template_data *data,
 		    struct buf *out);
 

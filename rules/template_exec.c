@@ -85,7 +85,17 @@ static int eval_fields(struct rendering *r, const struct template_operand *opera
 static bool fits(char letter, enum template_type type)
 {
 	return letter == 'a' || (letter == 's' && type == TEMPLATE_STRING) ||
-	       (letter == 'i' && type == TEMPLATE_INT);
+	       (letter == 'i' && type == TEMPLATE_INT) ||
+	       (letter == 'q' && type == TEMPLATE_SAMPLES) ||
+	       (letter == 'e' && type == TEMPLATE_SAMPLE);
+}
+
+static const char *wanted_name(char letter)
+{
+	return letter == 's'   ? template_type_name(TEMPLATE_STRING)
+	       : letter == 'i' ? template_type_name(TEMPLATE_INT)
+	       : letter == 'q' ? template_type_name(TEMPLATE_SAMPLES)
+			       : template_type_name(TEMPLATE_SAMPLE);
 }
 
 static int call(struct rendering *r, const struct template_operand *operand,
@@ -107,12 +117,11 @@ static int call(struct rendering *r, const struct template_operand *operand,
 		char letter = function->arguments[i < letters ? i : letters - 1];
 		if (!fits(letter, args[i].type))
 			return fail(r, operand, "argument %u: expected %s, got %s", i + 1,
-				    letter == 's' ? "string" : "int",
-				    template_type_name(args[i].type));
+				    wanted_name(letter), template_type_name(args[i].type));
 	}
 	int error = function->fn(&call, out);
-	if (!error)
-		return 0;
+	if (!error || error == ERR_AGAIN)
+		return error;
 	return fail(r, operand, "%s",
 		    call.why		? call.why
 		    : error == ERR_EVAL ? "failed"
@@ -268,6 +277,7 @@ static int64_t count_turns(const struct template_value *value)
 		return value->n;
 	case TEMPLATE_LINES:
 	case TEMPLATE_FUNCTIONS:
+	case TEMPLATE_SAMPLES:
 		return (int64_t)template_list_count(value);
 	case TEMPLATE_INT:
 		return value->integer < 0 ? 0 : value->integer;
@@ -405,10 +415,10 @@ int template_render(const struct template *template, const struct template_data 
 	struct rendering r = { .template = template, .data = data, .out = out, .start = out->len };
 	arena_init(&r.arena, TEMPLATE_MEMORY_MAX);
 	int error = render(&r);
-	if (error < 0) {
+	if (error < 0)
 		out->len = r.start;
+	if (error < 0 && error != ERR_AGAIN)
 		buf_printf(out, "<error expanding template: %s>", r.why);
-	}
 	arena_fini(&r.arena);
-	return error < 0 ? ERR_EVAL : 0;
+	return error == ERR_AGAIN ? error : error < 0 ? ERR_EVAL : 0;
 }

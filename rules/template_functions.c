@@ -58,6 +58,8 @@ static void add_arguments(const char *letters, struct buf *out)
 	for (; *letters; letters++)
 		buf_add_str(out, *letters == 's'   ? " text"
 				 : *letters == 'i' ? " number"
+				 : *letters == 'q' ? " result"
+				 : *letters == 'e' ? " element"
 				 : *letters == '*' ? " …"
 						   : " any");
 }

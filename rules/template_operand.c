@@ -61,6 +61,8 @@ static void parse_word(struct template_parser *p, struct template_operand *opera
 			template_complain(p, p->token.offset, word.len, NULL,
 					  "function \"" SLICE_FMT "\" is not there yet",
 					  SLICE_ARG(word));
+		else
+			p->uses_query |= slice_is(word, "query") || slice_is(word, "now");
 	}
 }
 

@@ -351,6 +351,7 @@ int template_parse(const struct source *source, struct arena *arena, struct diag
 	template->is_constant = !p.has_action;
 	template->uses_value = p.uses_value;
 	template->uses_episode = p.uses_episode;
+	template->uses_query = p.uses_query;
 	*out = template;
 	return 0;
 }
@@ -368,4 +369,9 @@ bool template_uses_value(const struct template *template)
 bool template_uses_episode(const struct template *template)
 {
 	return template->uses_episode;
+}
+
+bool template_uses_query(const struct template *template)
+{
+	return template->uses_query;
 }

@@ -22,7 +22,7 @@ struct template_parser {
 	size_t open; /* where the current action begins */
 	unsigned depth, loops;
 	bool dot_is_root;
-	bool uses_value, uses_episode, has_action;
+	bool uses_value, uses_episode, uses_query, has_action;
 	bool broken; /* the current action has been complained about */
 	int failed;  /* memory or a limit: nothing goes on */
 };

@@ -12,6 +12,7 @@
 #include "base/quote.h"
 #include "base/text.h"
 #include "rules/evidence.h"
+#include "rules/query_results.h"
 #include "rules/template.h"
 
 struct spec {
@@ -386,6 +387,18 @@ static void format_root(struct buf *out, const struct spec *spec,
 	buf_add_char(out, '}');
 }
 
+/* Within a list Go prints where they are in memory, which says nothing to anybody. */
+static void format_sample(struct buf *out, const struct spec *spec,
+			  const struct query_sample *sample, char verb)
+{
+	const struct template_value value = { .type = TEMPLATE_FLOAT, .number = sample->value };
+	buf_add_char(out, '{');
+	format_labels(out, spec, sample->labels, verb);
+	buf_add_char(out, ' ');
+	format_value(out, spec, &value, verb);
+	buf_add_char(out, '}');
+}
+
 static void format_value(struct buf *out, const struct spec *spec,
 			 const struct template_value *value, char verb)
 {
@@ -427,6 +440,7 @@ static void format_value(struct buf *out, const struct spec *spec,
 		break;
 	case TEMPLATE_LINES:
 	case TEMPLATE_FUNCTIONS:
+	case TEMPLATE_SAMPLES:
 		format_list(out, spec, value, verb);
 		break;
 	case TEMPLATE_EVIDENCE:
@@ -435,6 +449,10 @@ static void format_value(struct buf *out, const struct spec *spec,
 	case TEMPLATE_FUNCTION_ITEM:
 		format_text(out, spec, value, slice_from(value->function->name), verb);
 		break;
+	case TEMPLATE_SAMPLE:
+		buf_add_char(out, '&');
+		format_sample(out, spec, value->sample, verb);
+		break;
 	}
 }
 
@@ -442,6 +460,8 @@ void template_value_print(const struct template_value *value, struct buf *out)
 {
 	if (value->type == TEMPLATE_NONE)
 		buf_add_str(out, "<no value>");
+	else if (value->type == TEMPLATE_SAMPLE) /* what a pointer leads to, at the top */
+		format_sample(out, &plain_spec, value->sample, 'v');
 	else
 		format_value(out, &plain_spec, value, 'v');
 }

@@ -147,7 +147,7 @@ struct template
 	struct template_node *nodes;
 	const struct source *source;
 	uint32_t nslots;
-	bool is_constant, uses_value, uses_episode;
+	bool is_constant, uses_value, uses_episode, uses_query;
 };
 
 /* Functions, from template_functions.def. */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "rules/evidence.h"
+#include "rules/query_results.h"
 #include "rules/template.h"
 
 struct template_value template_string(struct slice text)
@@ -29,6 +30,8 @@ const char *template_type_name(enum template_type type)
 		[TEMPLATE_LINES] = "[]string",
 		[TEMPLATE_FUNCTIONS] = "[]function",
 		[TEMPLATE_FUNCTION_ITEM] = "function",
+		[TEMPLATE_SAMPLES] = "template.queryResult",
+		[TEMPLATE_SAMPLE] = "*template.sample",
 	};
 	return names[type];
 }
@@ -49,6 +52,7 @@ bool template_value_is_true(const struct template_value *value)
 	case TEMPLATE_LABELS:
 		return value->labels && labels_count(value->labels) > 0;
 	case TEMPLATE_ARGS:
+	case TEMPLATE_SAMPLES:
 		return value->n > 0;
 	case TEMPLATE_EVIDENCE:
 		return !evidence_is_empty(value->evidence);
@@ -120,13 +124,28 @@ static struct template_value time_field(int64_t ms, struct slice name, bool *fou
 					.integer = is_ms ? ms : seconds };
 }
 
+static struct template_value sample_field(const struct query_sample *sample, struct slice name,
+					  bool *found)
+{
+	*found = true;
+	if (slice_is(name, "Labels"))
+		return labels_value(sample->labels);
+	if (slice_is(name, "Value"))
+		return (struct template_value){ .type = TEMPLATE_FLOAT, .number = sample->value };
+	*found = false;
+	return (struct template_value){ .type = TEMPLATE_NONE };
+}
+
 bool template_value_is_list(const struct template_value *value)
 {
-	return value->type == TEMPLATE_LINES || value->type == TEMPLATE_FUNCTIONS;
+	return value->type == TEMPLATE_LINES || value->type == TEMPLATE_FUNCTIONS ||
+	       value->type == TEMPLATE_SAMPLES;
 }
 
 size_t template_list_count(const struct template_value *list)
 {
+	if (list->type == TEMPLATE_SAMPLES)
+		return list->n;
 	if (!list->evidence)
 		return 0;
 	return list->type == TEMPLATE_LINES ? list->evidence->nlines : list->evidence->nfunctions;
@@ -134,6 +153,9 @@ size_t template_list_count(const struct template_value *list)
 
 struct template_value template_list_item(const struct template_value *list, size_t i)
 {
+	if (list->type == TEMPLATE_SAMPLES)
+		return (struct template_value){ .type = TEMPLATE_SAMPLE,
+						.sample = list->samples[i] };
 	if (list->type == TEMPLATE_LINES)
 		return template_string(slice_from(list->evidence->lines[i]));
 	return (struct template_value){ .type = TEMPLATE_FUNCTION_ITEM,
@@ -153,6 +175,8 @@ struct template_value template_value_field(const struct template_value *value, s
 		return evidence_field(value->evidence, name, found);
 	if (value->type == TEMPLATE_FUNCTION_ITEM)
 		return function_field(value->function, name, found);
+	if (value->type == TEMPLATE_SAMPLE)
+		return sample_field(value->sample, name, found);
 	if (value->type == TEMPLATE_TIME)
 		return time_field(value->integer, name, found);
 	*found = value->type == TEMPLATE_ARGS;

@@ -13,6 +13,7 @@
 #include "base/labels.h"
 
 struct template_data;
+struct query_sample;
 struct evidence;
 struct evidence_function;
 
@@ -31,11 +32,13 @@ enum template_type {
 	TEMPLATE_LINES,	   /* the evidence's lines */
 	TEMPLATE_FUNCTIONS,
 	TEMPLATE_FUNCTION_ITEM, /* .name, .profile_type, .self_ratio, .total_ratio */
+	TEMPLATE_SAMPLES,	/* the result of a query */
+	TEMPLATE_SAMPLE,	/* .Labels, .Value */
 };
 
 struct template_value {
 	enum template_type type;
-	uint32_t n; /* TEMPLATE_ARGS */
+	uint32_t n; /* TEMPLATE_ARGS, TEMPLATE_SAMPLES */
 	union {
 		bool boolean;
 		int64_t integer; /* also time and duration */
@@ -46,6 +49,8 @@ struct template_value {
 		const struct template_data *root;
 		const struct evidence *evidence; /* NULL: none; also of lines and functions */
 		const struct evidence_function *function;
+		const struct query_sample **samples; /* sortByLabel sorts them in place, as Go's */
+		const struct query_sample *sample;
 	};
 };
 
@@ -68,7 +73,7 @@ void template_sprintln(const struct template_value *values, size_t n, struct buf
  */
 int template_sprintf(struct slice format, const struct template_value *values, size_t n,
 		     struct buf *out);
-/* Is it a list (lines, functions)? How many items it has, and one of them. */
+/* Is it a list (lines, functions, samples)? How many items it has, and one of them. */
 bool template_value_is_list(const struct template_value *value);
 size_t template_list_count(const struct template_value *list);
 struct template_value template_list_item(const struct template_value *list, size_t i);

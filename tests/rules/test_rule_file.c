@@ -566,6 +566,7 @@ START_TEST(rule_file_loads_what_prometheus_loads)
 	       "rightly, %u wrongly\n",
 	       loaded, rules, early, rightly, wrongly);
 	ck_assert_uint_eq(wrongly, 0);
+	ck_assert_uint_eq(early, 0);
 	ck_assert_uint_eq(rightly, 5);
 	ck_assert_uint_ge(loaded, 140);
 }
