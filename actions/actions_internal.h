@@ -31,6 +31,7 @@ struct active_alert {
 	int64_t active_at_ms, starts_ms, ends_ms, updated_ms;
 	double value;
 	struct evidence *evidence; /* NULL: none */
+	struct query_results *asked; /* what its annotations asked for; NULL: nothing */
 	char *generator_url;
 	char *file, *group, *rule;
 	uint32_t groups;   /* aggregation groups that hold it */

@@ -27,6 +27,7 @@ static void alert_free(struct active_alert *alert)
 	labels_unref(alert->expr_labels);
 	labels_unref(alert->annotations);
 	evidence_unref(alert->evidence);
+	query_results_unref(alert->asked);
 	free(alert->generator_url);
 	free(alert->file);
 	free(alert->group);
@@ -98,7 +99,8 @@ static void describe(struct actions *actions, struct active_alert *alert, const 
 				      .external_labels = actions->config->external_labels,
 				      .external_url = url,
 				      .active_at_ms = alert->active_at_ms,
-				      .evidence = alert->evidence };
+				      .evidence = alert->evidence,
+				      .results = alert->asked };
 
 	if (rule_annotations_render(rule, &data, &annotations) == 0) {
 		labels_unref(alert->annotations);
@@ -157,6 +159,10 @@ static void take_over(struct active_alert *alert, const struct alert_event *even
 		evidence_unref(alert->evidence);
 		alert->evidence = evidence_ref(event->evidence);
 	}
+	if (event->asked) {
+		query_results_unref(alert->asked);
+		alert->asked = query_results_ref(event->asked);
+	}
 	if (event->fired_at_ms != TIME_NONE)
 		alert->starts_ms = event->fired_at_ms;
 	alert->ends_ms = TIME_NONE;
@@ -206,6 +212,7 @@ static struct alert_event event_of(const struct active_alert *alert)
 				     .resolved_at_ms = alert->ends_ms,
 				     .keep_since_ms = TIME_NONE,
 				     .evidence = alert->evidence,
+				     .asked = alert->asked,
 				     .file = alert->file,
 				     .group = alert->group,
 				     .rule = alert->rule };

@@ -48,6 +48,7 @@ void alert_event_free(struct alert_event *event)
 	free(event->rule);
 	rule_set_unref(event->rules);
 	evidence_unref(event->evidence);
+	query_results_unref(event->asked);
 	free(event);
 }
 
@@ -69,6 +70,21 @@ const struct rule *alert_event_rule(const struct alert_event *event)
 /* ---- as a record ---- */
 
 enum { FLAG_SETTLED = 1, FLAG_HELD = 2 };
+#define ASKED_VERSION 1
+
+static uint64_t double_bits(double value)
+{
+	uint64_t bits;
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
+}
+
+static double double_of(uint64_t bits)
+{
+	double value;
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
 
 static void labels_encode(const struct labels *labels, struct buf *out)
 {
@@ -80,16 +96,35 @@ static void labels_encode(const struct labels *labels, struct buf *out)
 	}
 }
 
+/* Nothing for nothing, so that most records are as before. */
+static void asked_encode(const struct query_results *asked, struct buf *out)
+{
+	if (!asked)
+		return;
+	buf_add_char(out, ASKED_VERSION);
+	buf_add_u64(out, (uint64_t)asked->t_ms);
+	buf_add_u32(out, asked->n);
+	for (uint32_t i = 0; i < asked->n; i++) {
+		const struct query_result *result = asked->items[i];
+		buf_add_sized(out, slice_from(result->text));
+		buf_add_char(out, result->error != NULL);
+		buf_add_sized(out, slice_from(result->error ? result->error : ""));
+		buf_add_u32(out, result->n);
+		for (uint32_t k = 0; k < result->n; k++) {
+			labels_encode(result->samples[k].labels, out);
+			buf_add_u64(out, double_bits(result->samples[k].value));
+		}
+	}
+}
+
 void alert_event_encode(const struct alert_event *event, struct buf *out)
 {
-	uint64_t value_bits;
-	memcpy(&value_bits, &event->value, sizeof(value_bits));
 	buf_add_char(out, (char)event->from);
 	buf_add_char(out, (char)event->state);
 	buf_add_char(out, (char)event->reason);
 	buf_add_char(out,
 		     (char)((event->settled ? FLAG_SETTLED : 0) | (event->held ? FLAG_HELD : 0)));
-	buf_add_u64(out, value_bits);
+	buf_add_u64(out, double_bits(event->value));
 	const int64_t times[] = { event->at_ms, event->active_at_ms, event->fired_at_ms,
 				  event->resolved_at_ms, event->keep_since_ms };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -100,6 +135,7 @@ void alert_event_encode(const struct alert_event *event, struct buf *out)
 	labels_encode(event->labels, out);
 	labels_encode(event->expr_labels, out);
 	evidence_encode(event->evidence, out);
+	asked_encode(event->asked, out);
 }
 
 static int labels_decode(struct reader *reader, struct labels **out)
@@ -116,6 +152,57 @@ static int labels_decode(struct reader *reader, struct labels **out)
 		return ERR_CORRUPT;
 	int code = labels_new(pairs, n, out, NULL);
 	return code == ERR_NOMEM ? code : code ? ERR_CORRUPT : 0;
+}
+
+static int result_decode(struct reader *reader, struct query_result **out)
+{
+	struct slice text = reader_sized(reader);
+	bool failed = reader_u8(reader);
+	struct slice why = reader_sized(reader);
+	uint32_t n = reader_u32(reader);
+	if (reader->failed)
+		return ERR_CORRUPT;
+	struct query_result *result = query_result_new(text);
+	int code = result ? 0 : ERR_NOMEM;
+	if (!code && failed)
+		code = query_result_fail(result, why);
+	for (uint32_t i = 0; i < n && !code; i++) {
+		struct labels *labels = NULL;
+		code = labels_decode(reader, &labels);
+		uint64_t bits = reader_u64(reader);
+		if (!code)
+			code = reader->failed
+				       ? ERR_CORRUPT
+				       : query_result_add(result, labels, double_of(bits));
+		labels_unref(labels);
+	}
+	if (code)
+		query_result_unref(result);
+	else
+		*out = result;
+	return code;
+}
+
+/* 0, ERR_CORRUPT (what no writer wrote), ERR_NOMEM. */
+static int asked_decode(struct reader *reader, struct query_results **out)
+{
+	if (reader_u8(reader) != ASKED_VERSION)
+		return ERR_CORRUPT;
+	struct query_results *asked = query_results_new((int64_t)reader_u64(reader));
+	uint32_t n = reader_u32(reader);
+	int code = !asked ? ERR_NOMEM : reader->failed ? ERR_CORRUPT : 0;
+	for (uint32_t i = 0; i < n && !code; i++) {
+		struct query_result *result = NULL;
+		code = result_decode(reader, &result);
+		if (!code)
+			code = query_results_add(asked, result);
+		query_result_unref(result);
+	}
+	if (code)
+		query_results_unref(asked);
+	else
+		*out = asked;
+	return code == ERR_NOMEM || !code ? code : ERR_CORRUPT;
 }
 
 /* Those that its state needs are there. */
@@ -148,7 +235,7 @@ static int fields_decode(struct reader *reader, struct alert_event *event)
 		return ERR_CORRUPT;
 	if (!event->file || !event->group || !event->rule)
 		return ERR_NOMEM;
-	memcpy(&event->value, &value_bits, sizeof(value_bits));
+	event->value = double_of(value_bits);
 	event->from = from;
 	event->state = state;
 	event->reason = reason;
@@ -171,6 +258,8 @@ int alert_event_decode(struct slice bytes, struct alert_event **out)
 		code = labels_decode(&reader, &event->expr_labels);
 	if (!code && reader.len > 0)
 		code = evidence_decode(&reader, &event->evidence);
+	if (!code && reader.len > 0)
+		code = asked_decode(&reader, &event->asked);
 	if (!code && reader.len > 0)
 		code = ERR_CORRUPT;
 	if (code) {

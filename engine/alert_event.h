@@ -60,13 +60,14 @@ struct alert_event {
 			 runbooks may act */
 	bool held;    /* kept because its sender is silent */
 	struct evidence *evidence; /* a reference, of when it began to fire; NULL: none */
+	struct query_results *asked; /* a reference, what annotations asked for; NULL: nothing */
 };
 
 struct alert_event *alert_event_new(void);
 void alert_event_free(struct alert_event *event);
 /* The rule in the event's set, or NULL. */
 const struct rule *alert_event_rule(const struct alert_event *event);
-/* What an older version wrote, without evidence, is read too. */
+/* What an older version wrote, without evidence or without what was asked for, is read too. */
 void alert_event_encode(const struct alert_event *event, struct buf *out);
 /* ERR_CORRUPT, ERR_NOMEM. `rules` is NULL then. */
 int alert_event_decode(struct slice bytes, struct alert_event **out);

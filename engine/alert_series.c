@@ -78,6 +78,7 @@ struct alert_event *alert_event_make(struct engine *engine, struct rule_state *r
 	event->settled = rule_is_settled(rule, at_ms);
 	event->held = alert->held;
 	event->evidence = alert->evidence ? evidence_ref(alert->evidence) : NULL;
+	event->asked = alert->asked ? query_results_ref(alert->asked) : NULL;
 	if (!event->file || !event->group || !event->rule) {
 		alert_event_free(event);
 		return NULL;
@@ -180,5 +181,6 @@ void alert_clear(struct engine *engine, struct alert *alert)
 	labels_unref(alert->labels);
 	labels_unref(alert->expr_labels);
 	evidence_unref(alert->evidence);
+	query_results_unref(alert->asked);
 	*alert = (struct alert){ .state = ALERT_INACTIVE };
 }

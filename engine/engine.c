@@ -102,6 +102,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	derived_block_init(&engine->derived);
 	positions_init(&engine->positions);
 	examples_init(&engine->examples);
+	captures_init(&engine->captures);
 	buf_init(&engine->buf);
 	restore_init(&engine->restore);
 	int code = init(engine);
@@ -135,6 +136,7 @@ void engine_free(struct engine *engine)
 		store_selector_unref(engine->store, engine->retained);
 	}
 	evidence_sources_fini(engine);
+	captures_fini(engine);
 	store_free(engine->store);
 	labels_unref(engine->external_labels);
 	free(engine->external_url);

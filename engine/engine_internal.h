@@ -10,6 +10,7 @@
  *   schedule.c      groups, due times, passes
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results
+ *   captures.c      what the queries in a rule's templates give
  *   alerts.c        the alert state machine; alert_series.c: ALERTS, ALERTS_FOR_STATE, events
  *   record_rules.c  recorded series
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
@@ -43,6 +44,7 @@
 #define UNITS_READER 20
 #define UNITS_LISTED 100
 #define UNITS_LOOKED_AT 20
+#define UNITS_CAPTURE 500 /* a rendering, or a query beside its rows */
 #define UNITS_SHAPE_ROW 8
 #define UNITS_RELEASE_ROW 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
@@ -103,6 +105,7 @@ struct alert {
 	int64_t active_at_ms, fired_at_ms, keep_since_ms;
 	int64_t held_since_ms, refreshed_ms;
 	struct evidence *evidence; /* of when it began to fire; NULL: none */
+	struct query_results *asked; /* what its annotations asked for, last; NULL: nothing */
 	struct labels *labels, *expr_labels;
 	uint32_t expr_labels_of; /* the label set that expr_labels was made of */
 	enum alert_state series_state;
@@ -192,7 +195,7 @@ struct generation {
 	struct generation *next;   /* retired ones */
 };
 
-enum pass_stage { PASS_RULE, PASS_EVAL, PASS_COLLECT, PASS_COMMIT };
+enum pass_stage { PASS_RULE, PASS_EVAL, PASS_COLLECT, PASS_CAPTURE, PASS_COMMIT };
 
 struct pass {
 	bool running;
@@ -205,6 +208,15 @@ struct pass {
 	uint32_t results; /* rows present so far */
 	double value;	  /* of the first */
 	double scalar;	  /* of a scalar result */
+};
+
+#define CAPTURES_SHARED_MAX 64 /* results kept for the other alerts of the rule */
+struct captures {
+	struct query_result *shared[CAPTURES_SHARED_MAX];
+	uint32_t n, next;	       /* the place of the next one, when all are taken */
+	struct query_results *results; /* of the row or alert at hand; NULL: not begun */
+	struct buf wanted;	       /* the expression that a template lacks; empty: none */
+	struct engine_query *running;  /* it; NULL: not begun */
 };
 
 struct parked {
@@ -296,6 +308,7 @@ struct engine {
 	struct generation *active, *loading, *retired;
 	struct rule_set *load_next;
 	struct pass pass;
+	struct captures captures;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */
 	struct selector *retained; /* all series, read as far back as retention_ms; NULL: none */
 
@@ -401,7 +414,7 @@ void rule_warmth_update(const struct generation *generation, struct rule_state *
 int rule_labels_init(struct engine *engine, struct rule_state *rule);
 void rule_labels_fini(struct engine *engine, struct rule_state *rule);
 /* The identity of a row: a reference. ERR_LIMIT: more or longer labels than a set may have;
- * ERR_NOMEM. */
+ * ERR_AGAIN: captures_answer() first; ERR_NOMEM. */
 int rule_labels_apply(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
 		      double value, uint32_t *out);
 /* Takes part of the rows of the result into the rule's instances. 0, ERR_AGAIN, ERR_EVAL (told in
@@ -459,6 +472,25 @@ bool evidence_is_within_budget(struct engine *engine);
 /* Gathers the evidence of an alert that begins to fire. */
 void alert_evidence_take(struct engine *engine, struct rule_state *rule, uint32_t slot);
 
+/* ---- captures.c ---- */
+
+void captures_init(struct captures *captures);
+void captures_fini(struct engine *engine);
+/* The evaluation of another rule begins: what was captured before is as of before. */
+void captures_begin(struct engine *engine);
+/* Lets templates ask: those of the row or alert at hand. ERR_NOMEM. */
+int captures_open(struct engine *engine, struct template_data *data);
+/*
+ * Evaluates what a rendering lacked: 0 when nothing is lacking (any more), and it may be tried anew,
+ * ERR_AGAIN when the units ran out first, ERR_EVAL, ERR_NOMEM.
+ */
+int captures_answer(struct engine *engine, int64_t *units);
+/* What was captured for the row or alert at hand, which is over; NULL: nothing. */
+struct query_results *captures_take(struct engine *engine);
+/* Captures for part of the alerts in the result. 0, ERR_AGAIN, ERR_EVAL, ERR_NOMEM. */
+int alerts_capture(struct engine *engine, struct rule_state *rule, const struct relation *relation,
+		   int64_t *units);
+
 /* ---- record_rules.c ---- */
 
 int record_limit(struct engine *engine, struct rule_state *rule);
@@ -510,6 +542,10 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 /* ---- query.c ---- */
 
 bool query_step(struct engine *engine, int64_t *units);
+/* Goes on with one query: true when query->code says what came of it, false: units ran out. */
+bool query_work(struct engine *engine, struct engine_query *query, int64_t *units);
+/* Frees it, on the engine's thread, wherever it stands. */
+void query_drop(struct engine *engine, struct engine_query *query);
 /*
  * engine_query_range_new(); references to labels (rules/label_refs.h) are bound to `labels` if there are
  * any: ERR_NOT_FOUND with the missing one in why.

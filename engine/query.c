@@ -153,9 +153,7 @@ static void grid_forget(struct engine *engine, struct engine_query *query)
 void queries_fini(struct engine *engine)
 {
 	while (engine->nqueries > 0) {
-		struct engine_query *query = take(engine);
-		grid_forget(engine, query);
-		engine_query_free(query);
+		query_drop(engine, take(engine));
 	}
 }
 
@@ -176,7 +174,8 @@ static int rows_take(struct engine *engine, struct engine_query *query,
 		query->rows[query->nrows++] =
 			(struct engine_query_row){ labels, relation->values[row] };
 	}
-	result_sort(query->plan, query->root, query->rows, query->nrows);
+	if (!query->in_row_order || result_is_ordered(query->plan, query->root))
+		result_sort(query->plan, query->root, query->rows, query->nrows);
 	return 0;
 }
 
@@ -321,7 +320,7 @@ static int range_take(struct engine *engine, struct engine_query *query,
 	return 0;
 }
 
-static int finish(struct engine *engine, struct engine_query *query, int64_t *units)
+static int result_take(struct engine *engine, struct engine_query *query, int64_t *units)
 {
 	struct relation relation;
 	query->type = query->expr->type;
@@ -360,10 +359,10 @@ static int evaluate(struct engine *engine, struct engine_query *query, int64_t *
 	if (code == ERR_EVAL && query->binding)
 		strncpy(query->error, binding_error(query->binding, query->root),
 			sizeof(query->error) - 1);
-	return code ? code : finish(engine, query, units);
+	return code ? code : result_take(engine, query, units);
 }
 
-static void answer(struct engine *engine, struct engine_query *query, int code)
+static void finish(struct engine *engine, struct engine_query *query, int code)
 {
 	query->code = code;
 	if (code && !query->error[0])
@@ -371,33 +370,46 @@ static void answer(struct engine *engine, struct engine_query *query, int code)
 	binding_free(query->binding);
 	query->binding = NULL;
 	grid_forget(engine, query);
-	engine->sink.query(engine->sink.ctx, query);
+}
+
+bool query_work(struct engine *engine, struct engine_query *query, int64_t *units)
+{
+	int64_t before = *units;
+	int code = evaluate(engine, query, units);
+	query->units_used += before - *units;
+	bool too_much = engine->options.query_rows_max &&
+			(uint64_t)query->units_used > engine->options.query_rows_max;
+	bool too_late = query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
+	if (code == ERR_AGAIN && !too_much && !too_late)
+		return false;
+	if (code == ERR_AGAIN && too_late) {
+		strcpy(query->error, "query timed out in expression evaluation");
+		code = ERR_TIMEOUT;
+	}
+	if (too_much) {
+		strcpy(query->error, "query processing would load too many samples into "
+				     "memory in query execution");
+		code = ERR_LIMIT;
+	}
+	*units -= UNITS_INSTANCE;
+	finish(engine, query, code);
+	return true;
+}
+
+void query_drop(struct engine *engine, struct engine_query *query)
+{
+	grid_forget(engine, query);
+	engine_query_free(query);
 }
 
 bool query_step(struct engine *engine, int64_t *units)
 {
 	while (engine->nqueries > 0 && *units > 0) {
 		struct engine_query *query = (struct engine_query *)engine->queries;
-		int64_t before = *units;
-		int code = evaluate(engine, query, units);
-		query->units_used += before - *units;
-		bool too_much = engine->options.query_rows_max &&
-				(uint64_t)query->units_used > engine->options.query_rows_max;
-		bool too_late =
-			query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
-		if (code == ERR_AGAIN && !too_much && !too_late)
+		if (!query_work(engine, query, units))
 			break;
-		if (code == ERR_AGAIN && too_late) {
-			strcpy(query->error, "query timed out in expression evaluation");
-			code = ERR_TIMEOUT;
-		}
-		if (too_much) {
-			strcpy(query->error, "query processing would load too many samples into "
-					     "memory in query execution");
-			code = ERR_LIMIT;
-		}
-		*units -= UNITS_INSTANCE;
-		answer(engine, take(engine), code);
+		take(engine);
+		engine->sink.query(engine->sink.ctx, query);
 	}
 	return engine->nqueries > 0;
 }

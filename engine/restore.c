@@ -318,6 +318,8 @@ static bool adopt_alert(struct engine *engine, struct rule_state *rule,
 	alert->keep_since_ms = event->keep_since_ms;
 	evidence_unref(alert->evidence);
 	alert->evidence = event->evidence ? evidence_ref(event->evidence) : NULL;
+	query_results_unref(alert->asked);
+	alert->asked = event->asked ? query_results_ref(event->asked) : NULL;
 	alert->restored = alert->unseen = true;
 	alert_state_restore(engine, rule, slot, event->state, event->held);
 	alert->held_since_ms = INT64_MAX; /* whoever is silent may be the one who fed it */

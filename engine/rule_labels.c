@@ -38,7 +38,8 @@ int rule_labels_init(struct engine *engine, struct rule_state *rule)
 		rule->nlabels = i + 1;
 		if (label->name == UINT32_MAX || label->value == UINT32_MAX)
 			return ERR_NOMEM;
-		rule->labels_use_value |= !constant && template_uses_value(text->template);
+		rule->labels_use_value |= !constant && (template_uses_value(text->template) ||
+							template_uses_query(text->template));
 	}
 	return 0;
 }
@@ -94,13 +95,18 @@ static void pairs_judge(const struct engine *engine, struct pairs *pairs)
 		pairs->code = ERR_LIMIT;
 }
 
-/* The rendered value: a reference, SYMBOL_NONE when empty, UINT32_MAX without memory. */
+/*
+ * The rendered value: a reference, SYMBOL_NONE when empty, UINT32_MAX without memory. ERR_AGAIN:
+ * something that it asks for is to be captured first.
+ */
 static uint32_t render(struct engine *engine, const struct rule_label *label,
-		       const struct template_data *data)
+		       const struct template_data *data, int *code)
 {
 	struct buf text;
 	buf_init(&text);
-	template_render(label->template, data, &text); /* a failure is told in the text */
+	/* Any other failure is told in the text. */
+	if (template_render(label->template, data, &text) == ERR_AGAIN)
+		*code = ERR_AGAIN;
 	if (buf_ok(&text) && !slice_is_utf8(buf_slice(&text))) {
 		buf_clear(&text);
 		buf_add_str(&text, "<error expanding template: the result is not valid UTF-8>");
@@ -124,10 +130,13 @@ static void render_all(struct engine *engine, const struct rule_state *rule, uin
 		return;
 	}
 	data.labels = labels;
+	if (rule->def->labels_ask)
+		pairs->code = captures_open(engine, &data);
 	for (uint32_t i = 0; i < rule->nlabels && !pairs->code; i++) {
 		uint32_t symbol = rule->labels[i].value;
 		if (rule->labels[i].template)
-			taken[i] = symbol = render(engine, &rule->labels[i], &data);
+			taken[i] = symbol =
+				render(engine, &rule->labels[i], &data, &pairs->code);
 		if (symbol == UINT32_MAX)
 			pairs->code = ERR_NOMEM;
 		else
@@ -214,6 +223,7 @@ int rule_data_reserve(struct rule_state *rule)
 	return 0;
 }
 
+/* ERR_AGAIN: its labels ask for something that is to be captured first. */
 static int collect_row(struct engine *engine, struct rule_state *rule, uint32_t row,
 		       uint32_t expr_lset, double value)
 {
@@ -260,10 +270,15 @@ int rule_collect(struct engine *engine, struct rule_state *rule, const struct re
 		uint32_t row = pass->at + (uint32_t)__builtin_ctzll(word);
 		if (row >= relation->nrows)
 			break;
-		int code =
-			collect_row(engine, rule, row, relation->lsets[row], relation->values[row]);
+		int code = captures_answer(engine, units);
+		if (!code)
+			code = collect_row(engine, rule, row, relation->lsets[row],
+					   relation->values[row]);
+		if (code == ERR_AGAIN && *units > 0)
+			continue;
 		if (code)
 			return code;
+		query_results_unref(captures_take(engine));
 		if (pass->results++ == 0)
 			pass->value = relation->values[row];
 		pass->at = row + 1;

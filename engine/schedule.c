@@ -164,6 +164,7 @@ static bool rule_begin(struct engine *engine, struct group_state *group, struct 
 	if (rule->warm_since_ms == TIME_NONE)
 		rule->warm_since_ms = pass->t_ms;
 	bindings_extend(engine);
+	captures_begin(engine);
 	pass->cursor = (struct eval_cursor){ 0 };
 	pass->at = pass->results = 0;
 	pass->stage = PASS_EVAL;
@@ -206,7 +207,7 @@ static int rule_commit(struct engine *engine, struct rule_state *rule,
 static int rule_limit(struct engine *engine, struct rule_state *rule, const struct relation *result)
 {
 	engine->pass.at = 0;
-	engine->pass.stage = PASS_COMMIT;
+	engine->pass.stage = PASS_CAPTURE;
 	if (rule->group->def->limit <= 0)
 		return 0;
 	return rule->def->kind == RULE_RECORD ? record_limit(engine, rule)
@@ -232,6 +233,11 @@ static bool rule_step(struct engine *engine, struct group_state *group, struct r
 		code = rule_collect(engine, rule, &result, units);
 		if (!code)
 			code = rule_limit(engine, rule, &result);
+	}
+	if (!code && pass->stage == PASS_CAPTURE) {
+		code = alerts_capture(engine, rule, &result, units);
+		if (!code)
+			pass->stage = PASS_COMMIT;
 	}
 	if (!code && pass->stage == PASS_COMMIT)
 		code = rule_commit(engine, rule, &result, units);

@@ -110,6 +110,7 @@ static void alerts_of(const struct rule_state *rule,
 			.keep_since_ms = alert->keep_since_ms,
 			.held = alert->held,
 			.evidence = alert->evidence,
+			.asked = alert->asked,
 		};
 		fn(ctx, &view);
 	}

@@ -104,7 +104,8 @@ static void on_alert(void *ctx, const struct alert_view *view)
 					    .external_labels = engine_external_labels(engine),
 					    .external_url = engine_external_url(engine),
 					    .active_at_ms = view->active_at_ms,
-					    .evidence = view->evidence };
+					    .evidence = view->evidence,
+					    .results = view->asked };
 	if (!labels || !seen)
 		texts->code = ERR_NOMEM;
 	else

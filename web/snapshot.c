@@ -20,6 +20,7 @@ static void clear(struct snapshot *snapshot)
 		labels_unref(snapshot->alerts[i].labels);
 		labels_unref(snapshot->alerts[i].expr_labels);
 		evidence_unref(snapshot->alerts[i].evidence);
+		query_results_unref(snapshot->alerts[i].asked);
 	}
 	for (uint32_t i = 0; i < snapshot->nstatus; i++)
 		free((char *)snapshot->status[i].error);
@@ -88,7 +89,10 @@ static int add_alert(struct snapshot *snapshot, struct engine *engine,
 					  .expr_labels = lset_to_labels(lsets, view->expr_lset) };
 	if (view->evidence)
 		alert->evidence = evidence_ref((struct evidence *)view->evidence);
+	if (view->asked)
+		alert->asked = query_results_ref((struct query_results *)view->asked);
 	alert->view.evidence = alert->evidence;
+	alert->view.asked = alert->asked;
 	return alert->labels && alert->expr_labels ? 0 : ERR_NOMEM;
 }
 
@@ -193,7 +197,8 @@ struct labels *snapshot_annotations(const struct snapshot *snapshot,
 				      .external_labels = snapshot->external_labels,
 				      .external_url = snapshot->external_url,
 				      .active_at_ms = alert->view.active_at_ms,
-				      .evidence = alert->evidence };
+				      .evidence = alert->evidence,
+				      .results = alert->asked };
 	struct labels *annotations;
 
 	return rule_annotations_render(alert->rule, &data, &annotations) == 0 ? annotations : NULL;

@@ -22,6 +22,7 @@ struct snapshot_alert {
 	struct alert_view view; /* but for the label sets, which are: */
 	struct labels *labels, *expr_labels;
 	struct evidence *evidence; /* NULL: none */
+	struct query_results *asked; /* NULL: nothing */
 	char silenced_by[40]; /* a silence's id, or "" */
 };
 

@@ -435,6 +435,10 @@ static const struct {
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://{{ $labels.a }}'}}]}]\n",
 	  "1: the address of a webhook is no template | what an alert holds does not choose where it "
 	  "goes\n" },
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ query \"up\" "
+	  "}}'}}]}]\n",
+	  "1: \"query\" and \"now\" are there in the templates of rules only | ask in an annotation "
+	  "of the rule; or in a verify step\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], sha256: a, args: [a]}]}]\n",
 	  "1: \"sha256\" in exec step is not supported yet | take it out for now\n"
 	  "1: \"args\" in exec step is not supported yet | take it out for now\n" },
