@@ -44,6 +44,10 @@ struct http_call {
 	int64_t started_us, retry_after_ms;
 	size_t response_max;
 	struct buf body;
+	const char *header_wanted;
+	char header[HTTP_HEADER_MAX]; /* its value */
+	size_t header_len;
+	bool has_header;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -184,6 +188,8 @@ static void call_finish(struct http_call *call, CURLcode code)
 		result.status = (int)status;
 		result.body = buf_slice(&call->body);
 		result.retry_after_ms = call->retry_after_ms;
+		if (call->has_header)
+			result.header = (struct slice){ call->header, call->header_len };
 	} else {
 		result.error = error_of(call, code);
 	}
@@ -245,17 +251,33 @@ static int64_t parse_retry_after(struct slice value)
 	return wait_ms > 0 ? wait_ms : 0;
 }
 
+/* The value, if the line is of that header. */
+static bool header_value(struct slice line, const char *name, struct slice *out)
+{
+	size_t len = strlen(name);
+	if (line.len <= len || strncasecmp(line.ptr, name, len) != 0 || line.ptr[len] != ':')
+		return false;
+	*out = slice_trim((struct slice){ line.ptr + len + 1, line.len - len - 1 });
+	return true;
+}
+
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
-	static const char name[] = "retry-after:";
 	struct http_call *call = ctx;
-	struct slice line = { bytes, n };
-	if (slice_has_prefix(line,
-			     SLICE("HTTP/"))) /* of a further answer, after 100 or a redirect */
+	struct slice line = { bytes, n }, value;
+	/* Of a further answer, after 100 or a redirect. */
+	if (slice_has_prefix(line, SLICE("HTTP/"))) {
 		call->retry_after_ms = -1;
-	if (n >= sizeof(name) - 1 && strncasecmp(bytes, name, sizeof(name) - 1) == 0)
-		call->retry_after_ms = parse_retry_after(slice_trim(
-			(struct slice){ bytes + sizeof(name) - 1, n - (sizeof(name) - 1) }));
+		call->has_header = false;
+	}
+	if (header_value(line, "Retry-After", &value))
+		call->retry_after_ms = parse_retry_after(value);
+	if (call->header_wanted && header_value(line, call->header_wanted, &value) &&
+	    value.len <= sizeof(call->header)) {
+		memcpy(call->header, value.ptr, value.len);
+		call->header_len = value.len;
+		call->has_header = true;
+	}
 	return size * n;
 }
 
@@ -391,6 +413,14 @@ static bool set_tls(CURL *easy, const struct http_send *send)
 	return !rc;
 }
 
+static bool set_user(CURL *easy, const struct http_send *send)
+{
+	return !send->username ||
+	       (!curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) &&
+		!curl_easy_setopt(easy, CURLOPT_USERNAME, send->username) &&
+		!curl_easy_setopt(easy, CURLOPT_PASSWORD, send->password ? send->password : ""));
+}
+
 static bool set_options(struct http_call *call, const struct http_send *send)
 {
 	CURL *easy = call->easy;
@@ -407,7 +437,7 @@ static bool set_options(struct http_call *call, const struct http_send *send)
 	       !curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) &&
 	       !curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) &&
 	       !curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) && set_method(call, send) &&
-	       set_tls(easy, send);
+	       set_tls(easy, send) && set_user(easy, send);
 }
 
 static int call_prepare(struct http_call *call, const struct http_send *send)
@@ -434,6 +464,7 @@ int http_send(struct http_client *client, const struct http_send *send,
 	call->client = client;
 	call->done = done;
 	call->ctx = ctx;
+	call->header_wanted = send->header_wanted;
 	call->retry_after_ms = -1;
 	call->response_max = send->response_max ? send->response_max : HTTP_RESPONSE_MAX;
 	call->started_us = clock_monotonic_us();

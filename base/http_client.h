@@ -12,6 +12,7 @@
 #include "base/http_server.h"
 
 #define HTTP_RESPONSE_MAX (64 * 1024)
+#define HTTP_HEADER_MAX 256 /* bytes of the value of header_wanted; a longer one counts as none */
 
 struct http_client;
 struct http_call;
@@ -27,6 +28,8 @@ struct http_send {
 	bool follow_redirects;
 	const char *ca_file, *cert_file, *key_file, *server_name; /* NULL: default */
 	bool insecure_skip_verify;
+	const char *username, *password; /* basic authentication; username NULL: none */
+	const char *header_wanted;	 /* of the answer; good until the callback; NULL: none */
 };
 
 struct http_result {
@@ -34,6 +37,7 @@ struct http_result {
 	const char *error;      /* transport error text, "" when none */
 	struct slice body;      /* at most response_max bytes of it */
 	int64_t retry_after_ms; /* of a Retry-After header, -1 when none */
+	struct slice header;    /* the value of header_wanted; ptr NULL when the answer has none */
 	int64_t duration_us;
 };
 

@@ -30,6 +30,8 @@ static struct {
 	char error[300];
 	struct buf body;
 	int64_t retry_after_ms, duration_us;
+	char header[HTTP_HEADER_MAX + 1];
+	bool has_header;
 } last;
 
 static void on_guard(void *ctx)
@@ -66,6 +68,8 @@ static void on_done(void *ctx, const struct http_result *result)
 	buf_add_slice(&last.body, result->body);
 	last.retry_after_ms = result->retry_after_ms;
 	last.duration_us = result->duration_us;
+	last.has_header = result->header.ptr != NULL;
+	snprintf(last.header, sizeof(last.header), SLICE_FMT, SLICE_ARG(result->header));
 	loop_stop(loop);
 }
 
@@ -135,7 +139,7 @@ static void reply_echo(struct http_request *http)
 
 static void handle(void *ctx, struct http_request *http)
 {
-	char path[200];
+	char path[HTTP_HEADER_MAX + 100];
 	snprintf(path, sizeof(path), SLICE_FMT, SLICE_ARG(http_request_path(http)));
 	handled++;
 	if (strcmp(path, "/defer") == 0) {
@@ -153,6 +157,13 @@ static void handle(void *ctx, struct http_request *http)
 		free(big);
 	} else if (strncmp(path, "/retry/", 7) == 0) {
 		reply_with(http, 503, "Retry-After", path + 7);
+	} else if (strncmp(path, "/thing/", 7) == 0) {
+		reply_with(http, 200, "X-Thing", path + 7);
+	} else if (strcmp(path, "/who") == 0) {
+		http_reply(http,
+			   &(struct http_reply){ .status = 200,
+						 .body = http_request_header(
+							 http, "Authorization") });
 	} else if (strncmp(path, "/to/", 4) == 0) {
 		reply_with(http, 302, "Location", path + 4);
 	} else {
@@ -285,6 +296,44 @@ static const char *date_path(const char *format, int seconds)
 	strftime(path, sizeof(path), format, gmtime_r(&at, &tm));
 	return path;
 }
+
+START_TEST(http_client_gives_a_header_that_is_wanted)
+{
+	struct http_send send = request("GET", url_of("/thing/some"));
+	do_send(&send);
+	ck_assert(!last.has_header);
+	send.header_wanted = "x-thing";
+	do_send(&send);
+	ck_assert_str_eq(last.header, "some");
+	send.header_wanted = "X-Thin";
+	do_send(&send);
+	ck_assert(!last.has_header);
+	/* A longer one counts as none. */
+	char path[HTTP_HEADER_MAX + 20] = "/thing/";
+	for (size_t len = HTTP_HEADER_MAX; len <= HTTP_HEADER_MAX + 1; len++) {
+		char url[HTTP_HEADER_MAX + 100];
+		memset(path + 7, 'a', len);
+		path[7 + len] = '\0';
+		snprintf(url, sizeof(url), "%s%s", base_url, path);
+		send = request("GET", url);
+		send.header_wanted = "X-Thing";
+		do_send(&send);
+		ck_assert_int_eq(last.has_header, len <= HTTP_HEADER_MAX);
+	}
+}
+END_TEST
+
+START_TEST(http_client_says_who_it_is)
+{
+	struct http_send send = request("GET", url_of("/who"));
+	send.username = "me";
+	do_send(&send);
+	ck_assert_str_eq(last.body.ptr, "Basic bWU6");
+	send.password = "a:b";
+	do_send(&send);
+	ck_assert_str_eq(last.body.ptr, "Basic bWU6YTpi");
+}
+END_TEST
 
 START_TEST(http_client_reads_retry_after)
 {
@@ -675,6 +724,8 @@ static Suite *http_client_suite(void)
 	tcase_add_test(tc, http_client_refuses_injection);
 	tcase_add_test(tc, http_client_sends_empty_headers);
 	tcase_add_test(tc, http_client_caps_responses);
+	tcase_add_test(tc, http_client_gives_a_header_that_is_wanted);
+	tcase_add_test(tc, http_client_says_who_it_is);
 	tcase_add_test(tc, http_client_reads_retry_after);
 	tcase_add_test(tc, http_client_reads_retry_after_dates);
 	tcase_add_test(tc, http_client_gives_up_in_time);
