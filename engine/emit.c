@@ -148,8 +148,11 @@ void emit_tick(struct engine *engine)
 
 void write_local(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
 {
-	if (store_append_local(engine->store, series, ts_ms, bits) == APPEND_STORED)
-		emit_sample(engine, series, ts_ms, bits);
+	if (store_append_local(engine->store, series, ts_ms, bits) != APPEND_STORED)
+		return;
+	emit_sample(engine, series, ts_ms, bits);
+	if (engine->written.is_wanted)
+		written_tell(engine, series, ts_ms, bits);
 }
 
 struct series *local_series_take(struct engine *engine, uint32_t lset)

@@ -37,6 +37,7 @@ int engine_external_set(struct engine *engine, const struct labels *labels, cons
 	free(engine->external_url);
 	engine->external_labels = labels ? labels_ref((struct labels *)labels) : NULL;
 	engine->external_url = copy;
+	written_forget(engine);
 	return 0;
 }
 
@@ -143,6 +144,7 @@ void engine_free(struct engine *engine)
 	derived_block_fini(&engine->derived);
 	positions_fini(&engine->positions);
 	examples_fini(&engine->examples);
+	written_forget(engine);
 	buf_fini(&engine->buf);
 	free(engine);
 }

@@ -68,6 +68,9 @@ struct engine_sink {
 	/* For the log: "first samples" (its first request is applied), "sender silent", "sender
 	 * back". */
 	void (*sender)(void *ctx, const struct sender *sender, const char *what);
+	/* A sample that a rule wrote, a stale marker among them; the labels are those of its series
+	 * and the external ones, borrowed. Only while engine_written_set() asks for it. */
+	void (*written)(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits);
 };
 
 int engine_new(const struct engine_options *options, const struct engine_sink *sink,
@@ -79,6 +82,9 @@ int engine_external_set(struct engine *engine, const struct labels *labels, cons
 /* The same, borrowed; labels may be NULL, the URL is not. */
 const struct labels *engine_external_labels(const struct engine *engine);
 const char *engine_external_url(const struct engine *engine);
+
+/* Are samples that rules write to be told by sink.written, from now on? Not so at first. */
+void engine_written_set(struct engine *engine, bool is_wanted);
 
 /* ---- time and work ---- */
 

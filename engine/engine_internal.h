@@ -13,6 +13,7 @@
  *   captures.c      what the queries in a rule's templates give
  *   alerts.c        the alert state machine; alert_series.c: ALERTS, ALERTS_FOR_STATE, events
  *   record_rules.c  recorded series
+ *   written.c       what rules write, told to whoever sends it on
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
  *   restore.c       what the journal knew; checkpoint.c: the whole state as records
  *   query.c         ad-hoc queries; query_logs.c: those of log lines
@@ -278,6 +279,16 @@ struct evidence_sources {
 	uint32_t scanned;
 };
 
+/* Labels of the series that rules write, as they are told (written.c). */
+struct written {
+	bool is_wanted;
+	struct written_series {
+		uint32_t uid; /* 0: nothing here */
+		struct labels *labels;
+	} * series; /* by row of the store */
+	uint32_t n;
+};
+
 #define EXAMPLES_PER_SERIES_MAX 5
 #define EXAMPLES_SERIES_MAX 65536
 #define EXAMPLES_BYTES_MAX (8u * 1024 * 1024) /* of all lines */
@@ -319,6 +330,7 @@ struct engine {
 	struct derived_block derived; /* of whole batches only, if they have positions */
 	struct positions positions;
 	struct examples examples;
+	struct written written;
 	struct buf buf; /* for payloads */
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
@@ -490,6 +502,13 @@ struct query_results *captures_take(struct engine *engine);
 /* Captures for part of the alerts in the result. 0, ERR_AGAIN, ERR_EVAL, ERR_NOMEM. */
 int alerts_capture(struct engine *engine, struct rule_state *rule, const struct relation *relation,
 		   int64_t *units);
+/* ---- written.c ---- */
+
+/* A rule has written this sample. */
+void written_tell(struct engine *engine, const struct series *series, int64_t ts_ms,
+		  uint64_t bits);
+/* The external labels have changed, or nobody wants to know any more. */
+void written_forget(struct engine *engine);
 
 /* ---- record_rules.c ---- */
 

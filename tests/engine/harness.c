@@ -136,6 +136,20 @@ static void on_loaded(void *ctx, struct rule_set *set, int code)
 	buf_printf(&h->loads, "%u rules: %s\n", set->nrules, error_text(code));
 }
 
+static void on_written(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits)
+{
+	struct harness *h = ctx;
+	double value;
+	memcpy(&value, &bits, sizeof(value));
+	labels_format(labels, &h->written);
+	buf_add_char(&h->written, ' ');
+	if (bits == STALE_NAN_BITS)
+		buf_add_str(&h->written, "stale");
+	else
+		number_format_g(value, &h->written);
+	buf_printf(&h->written, "@%g\n", (double)ts_ms / 1000);
+}
+
 static void on_sender(void *ctx, const struct sender *sender, const char *what)
 {
 	struct harness *h = ctx;
@@ -165,6 +179,7 @@ void harness_start(struct harness *h, const struct engine_options *options)
 		.query = on_query,
 		.loaded = on_loaded,
 		.sender = on_sender,
+		.written = on_written,
 	};
 	ck_assert_int_eq(engine_new(options, &sink, &h->engine), 0);
 }
@@ -187,6 +202,7 @@ void harness_stop(struct harness *h)
 	buf_fini(&h->events);
 	buf_fini(&h->senders);
 	buf_fini(&h->loads);
+	buf_fini(&h->written);
 	buf_fini(&h->query);
 }
 
@@ -336,6 +352,12 @@ void harness_expect_senders(struct harness *h, const char *senders)
 {
 	ck_assert_str_eq(h->senders.len ? h->senders.ptr : "", senders);
 	buf_clear(&h->senders);
+}
+
+void harness_expect_written(struct harness *h, const char *written)
+{
+	ck_assert_str_eq(h->written.len ? h->written.ptr : "", written);
+	buf_clear(&h->written);
 }
 
 const char *harness_query(struct harness *h, const char *expr, double time_s)
