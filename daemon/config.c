@@ -50,11 +50,11 @@ struct file {
 	bool delayed_name_removal;
 	bool use_start_timestamps;
 	struct bind_map external_labels;
-	struct bind_structs redact;
+	struct bind_structs redact, remote_write;
 	int on_sender_silence;
 	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
 		*mute_time_intervals, *templates, *global, *runbooks, *actions;
-	const struct yaml_node *later[8];
+	const struct yaml_node *later[4];
 	const struct yaml_node *root; /* NULL: no file */
 };
 
@@ -142,8 +142,7 @@ TABLE(ingest_table, ingest_part, "ingest",
 	      .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
-static const char *const later_keys[] = { "cluster", "history", "remote_write", "alerting",
-					  "watchdog" };
+static const char *const later_keys[] = { "cluster", "history", "alerting", "watchdog" };
 
 TABLE(file_table, file, "configuration",
       BIND_FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
@@ -177,7 +176,7 @@ TABLE(file_table, file, "configuration",
 			"was told "
 			"before a restart is forgotten."),
       BIND_FIELD(file, external_labels, "external_labels", BIND_MAP,
-		 .doc = "Labels added to alerts when they are sent."),
+		 .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
       LATER("retention_unselected", .default_text = "0s"),
       BIND_FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
 		 .default_text = "hold",
@@ -206,13 +205,15 @@ TABLE(file_table, file, "configuration",
       BIND_FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, later[2], "remote_write", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, later[3], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, remote_write, "remote_write", BIND_STRUCTS, .table = &remote_write_out_table,
+		 .doc = "Receivers of what rules write: recorded series, ALERTS and ALERTS_FOR_STATE, "
+			"with external_labels. Prometheus' syntax."),
+      BIND_FIELD(file, later[2], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
 		 .doc = "What is taken out of log lines before any of them is kept, shown or sent: "
 			"rules, "
 			"one after the other."),
-      BIND_FIELD(file, later[4], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+      BIND_FIELD(file, later[3], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
 
 static bool is_empty(const struct yaml_node *node)
 {
@@ -399,6 +400,9 @@ static int bind_file(struct config *config, const struct file *file,
 	if ((one = profiles_config_bind(&file->ingest.profiles, &config->arena, diags,
 					&config->profiles)))
 		code = one;
+	if ((one = remote_write_config_bind(&file->remote_write, base_dir, &config->arena, diags,
+					    &config->remote_write)))
+		code = one;
 	refuse_later(file, diags);
 	struct actions_config_nodes nodes = { .route = file->route,
 					      .receivers = file->receivers,
@@ -491,6 +495,7 @@ void config_unref(struct config *config)
 	labels_unref(config->external_labels);
 	log_sources_config_fini(&config->logs);
 	profiles_config_fini(&config->profiles);
+	remote_write_config_fini(&config->remote_write);
 	relabel_unref(config->remote_write_relabel);
 	relabel_unref(config->otlp_relabel);
 	relabel_unref(config->loki_relabel);

@@ -10,6 +10,7 @@
 #include "actions/config.h"
 #include "base/yaml.h"
 #include "daemon/config_logs.h"
+#include "daemon/config_peers.h"
 #include "daemon/config_profiles.h"
 #include "daemon/config_storage.h"
 #include "ingest/redact.h"
@@ -44,6 +45,8 @@ struct config {
 	struct redactor *redactor; /* NULL: none */
 	const struct redact_rule *redact; /* of which it is made */
 	size_t nredact;
+	/* what goes out */
+	struct remote_write_config remote_write;
 	/* Alertmanager's part and runbooks */
 	struct actions_config *actions;
 	char *path; /* of the file; NULL without */

@@ -200,6 +200,7 @@ static void load_rules(struct daemon *daemon)
 						    config->nredact);
 
 	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config, false);
+	send_load(daemon->peer.inbox, MSG_CONFIG, NULL, config, false);
 	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config, forget_lines);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config, false);
@@ -299,7 +300,8 @@ static int init_threads(struct daemon *daemon, char **why)
 	int code = store_thread_init(&daemon->store, daemon, why);
 
 	if (code || (code = engine_thread_init(&daemon->engine, daemon)) ||
-	    (code = action_thread_init(&daemon->action, daemon, why)))
+	    (code = action_thread_init(&daemon->action, daemon, why)) ||
+	    (code = peer_thread_init(&daemon->peer, daemon)))
 		return code;
 	uint16_t port = daemon->config->listen_port;
 
@@ -316,7 +318,8 @@ static int start_threads(struct daemon *daemon)
 {
 	int code = store_thread_start(&daemon->store);
 
-	if (code || (code = engine_thread_start(&daemon->engine)) || (code = action_thread_start(&daemon->action)))
+	if (code || (code = engine_thread_start(&daemon->engine)) || (code = action_thread_start(&daemon->action)) ||
+	    (code = peer_thread_start(&daemon->peer)))
 		return code;
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		if ((code = ingest_thread_start(&daemon->ingest[i])))
@@ -333,6 +336,7 @@ static void stop_threads(struct daemon *daemon)
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		ingest_thread_stop(&daemon->ingest[i]);
 	action_thread_stop(&daemon->action);
+	peer_thread_stop(&daemon->peer);
 	store_thread_stop(&daemon->store);
 }
 
@@ -342,6 +346,7 @@ static void fini_threads(struct daemon *daemon)
 	for (uint32_t i = 0; i < daemon->ningest; i++)
 		ingest_thread_fini(&daemon->ingest[i]);
 	action_thread_fini(&daemon->action);
+	peer_thread_fini(&daemon->peer);
 	engine_thread_fini(&daemon->engine);
 	free(daemon->ingest);
 }

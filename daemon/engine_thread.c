@@ -90,6 +90,38 @@ static void on_sender(void *ctx, const struct sender *sender, const char *what)
 		 (unsigned long long)sender->ignored);
 }
 
+static void push_written(struct engine_thread *thread)
+{
+	struct msg_written *msg = thread->written;
+
+	if (!msg)
+		return;
+	thread->written = NULL;
+	if (queue_push(thread->daemon->peer.inbox, &msg->item, false)) {
+		atomic_fetch_add(&thread->written_dropped, msg->n);
+		message_free(&msg->item);
+	}
+}
+
+static void on_written(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits)
+{
+	struct engine_thread *thread = ctx;
+
+	if (!thread->written && (thread->written = malloc(sizeof(*thread->written)))) {
+		thread->written->item = (struct queue_item){ .cost = sizeof(*thread->written),
+							     .kind = MSG_WRITTEN };
+		thread->written->n = 0;
+	}
+	if (!thread->written) {
+		atomic_fetch_add(&thread->written_dropped, 1);
+		return;
+	}
+	thread->written->samples[thread->written->n++] =
+		(struct rw_sample){ labels_ref(labels), ts_ms, bits };
+	if (thread->written->n == WRITTEN_SAMPLES)
+		push_written(thread);
+}
+
 /* ---- the loop ---- */
 
 /* One message. What it costs counts as a piece of work. */
@@ -126,6 +158,7 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 
 		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
 			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
+		engine_written_set(thread->engine, msg->config->remote_write.n > 0);
 		if (msg->forget_lines)
 			engine_lines_forget(thread->engine);
 		engine_load(thread->engine, msg->rules);
@@ -245,6 +278,7 @@ static void *engine_thread_main(void *arg)
 		drain(thread);
 		thread->held = engine_checkpoint_hold(thread->engine, is_storage_full(thread));
 		work(thread);
+		push_written(thread);
 		confirm_applied(thread);
 		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
 			engine_flush(thread->engine);
@@ -256,6 +290,7 @@ static void *engine_thread_main(void *arg)
 			break;
 	}
 	confirm_applied(thread);
+	push_written(thread);
 	engine_flush(thread->engine);
 	store_thread_push(&thread->daemon->store, &thread->records);
 	return NULL;
@@ -284,14 +319,19 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 				    .batch = on_batch,
 				    .query = on_query,
 				    .loaded = on_loaded,
-				    .sender = on_sender };
+				    .sender = on_sender,
+				    .written = on_written };
 
 	thread->daemon = daemon;
 	thread->applied_end = &thread->applied;
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
 	if (!thread->inbox)
 		return ERR_NOMEM;
-	return engine_new(&options, &sink, &thread->engine);
+	int code = engine_new(&options, &sink, &thread->engine);
+
+	if (code == 0)
+		engine_written_set(thread->engine, config->remote_write.n > 0);
+	return code;
 }
 
 int engine_thread_start(struct engine_thread *thread)
@@ -314,6 +354,8 @@ void engine_thread_fini(struct engine_thread *thread)
 		message_free(item);
 	}
 	free(thread->records);
+	if (thread->written)
+		message_free(&thread->written->item);
 	queue_discard(thread->inbox);
 	if (thread->engine)
 		engine_free(thread->engine);

@@ -25,6 +25,13 @@ static void load_free(struct msg_load *msg)
 	free(msg);
 }
 
+static void written_free(struct msg_written *msg)
+{
+	for (size_t i = 0; i < msg->n; i++)
+		labels_unref(msg->samples[i].labels);
+	free(msg);
+}
+
 void message_free(struct queue_item *item)
 {
 	switch ((enum message_kind)item->kind) {
@@ -50,6 +57,9 @@ void message_free(struct queue_item *item)
 	case MSG_CONFIG:
 	case MSG_EXTRACTORS:
 		load_free((struct msg_load *)item);
+		return;
+	case MSG_WRITTEN:
+		written_free((struct msg_written *)item);
 		return;
 	default:
 		free(item);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/quote.h"
 #include "base/regex.h"
 #include "base/text.h"
 
@@ -87,21 +88,39 @@ static void add_value(struct buf *out, const char *name, const char *labels, dou
 	buf_add_char(out, '\n');
 }
 
+/* A value for each receiver of remote_write; `more` are further labels. */
+static void add_remote_value(struct buf *out, const char *name, const struct remote_write *remote,
+			     const char *more, double value)
+{
+	buf_printf(out, "%s{remote_name=", name);
+	text_quote(slice_from(remote->name), out);
+	buf_add_str(out, ",url=");
+	text_quote(slice_from(remote->url), out);
+	buf_add_str(out, more);
+	add_value(out, "}", "", value);
+}
+
 void daemon_metrics(struct daemon *daemon, struct buf *out)
 {
 	struct daemon_sample sample, *s = &sample;
 	const char *current = NULL;
 
 	sample_take(daemon, s);
+	pthread_mutex_lock(&daemon->peer.remotes.lock);
 #define METRIC(name, type, help) add_metric(out, current = (name), type, help);
 #define VALUE(labels, value) add_value(out, current, labels, (double)(value));
 #define SOURCES(member)                                                                            \
 	log_counters_format(&daemon->log_counters, current,                                        \
 			    offsetof(struct log_counters, member), out);
+#define REMOTES(labels, value)                                                                     \
+	for (const struct remote_write *r = daemon->peer.remotes.first; r; r = r->next)            \
+		add_remote_value(out, current, r, labels, (double)(value));
 #include "daemon/metrics.def"
 #undef METRIC
 #undef VALUE
 #undef SOURCES
+#undef REMOTES
+	pthread_mutex_unlock(&daemon->peer.remotes.lock);
 }
 
 void daemon_metrics_reference(struct buf *out)
@@ -109,8 +128,10 @@ void daemon_metrics_reference(struct buf *out)
 #define METRIC(name, type, help) buf_add_str(out, "| `" name "` | " type " | " help " |\n");
 #define VALUE(labels, value)
 #define SOURCES(member)
+#define REMOTES(labels, value)
 #include "daemon/metrics.def"
 #undef METRIC
 #undef VALUE
 #undef SOURCES
+#undef REMOTES
 }

@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/profiles.h"
+#include "daemon/remote_writes.h"
 #include "daemon/source_counters.h"
 #include "engine/engine.h"
 #include "ingest/extractor.h"
@@ -36,6 +37,9 @@
 #define CHECKPOINT_PAUSE_MS 5     /* and looks again after this */
 #define STOPPING_MS 2000          /* Redis may take so long for the end of the log */
 #define INGEST_THREADS_MAX 64
+#define WRITTEN_SAMPLES 1024 /* what rules write goes to the peer thread in packs of so many */
+#define PEER_QUEUE_BYTES (64 * 1024 * 1024) /* of such packs; what is more is dropped */
+#define DRAIN_MS 3000 /* the end of what remote_write sends may take so long */
 #define OWN_METRICS_INTERVAL_MS 15000
 #define QUERY_OF_ACTIONS UINT32_MAX /* engine_query.thread: the action thread asks */
 
@@ -57,6 +61,7 @@ enum message_kind {
 	MSG_PROFILES,   /* struct profiles_msg: pushed ones, to ingest thread 0 */
 	MSG_PROFILES_REFUSED, /* the same on its way back */
 	MSG_PROFILE_CALL,     /* struct call for CALL_PROFILES, to ingest thread 0 */
+	MSG_WRITTEN,    /* struct msg_written: what rules wrote, to the peer thread */
 };
 
 struct msg_record {
@@ -72,6 +77,13 @@ struct msg_records {
 	struct queue_item item;
 	size_t len, cap;
 	char bytes[];
+};
+
+/* Each sample's labels are a reference. */
+struct msg_written {
+	struct queue_item item;
+	size_t n;
+	struct rw_sample samples[WRITTEN_SAMPLES];
 };
 
 struct msg_token {
@@ -162,11 +174,13 @@ struct engine_thread {
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
 	struct msg_records *records; /* not yet sent */
 	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
+	struct msg_written *written; /* not yet sent */
 	int64_t flushed_ms;
 	bool stopping, more;
 	bool held; /* a checkpoint waits for the storage */
 	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
 	_Atomic uint64_t busy_us;
+	_Atomic uint64_t written_dropped; /* samples for remote_write that found no room or memory */
 };
 
 struct action_thread {
@@ -179,6 +193,18 @@ struct action_thread {
 	struct runner_client *runner;
 	struct actions *actions;
 	struct batch *samples; /* of runs, not yet sent to the engine; NULL none */
+};
+
+/* What is written to, and asked of, other servers than receivers of notifications. */
+struct peer_thread {
+	struct daemon *daemon;
+	pthread_t thread;
+	struct loop *loop;
+	struct queue *inbox;
+	struct loop_timer *timer; /* of the end */
+	struct http_client *http;
+	struct config *config; /* a reference: the senders' options stand in it */
+	struct remote_writes remotes;
 };
 
 /* Tocsin's own numbers on their way into the store: on ingest thread 0. */
@@ -245,6 +271,7 @@ struct daemon {
 	struct store_thread store;
 	struct engine_thread engine;
 	struct action_thread action;
+	struct peer_thread peer;
 	struct ingest_thread *ingest;
 	uint32_t ningest;
 	struct rw_shared rw;
@@ -292,6 +319,12 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 int action_thread_start(struct action_thread *thread);
 void action_thread_stop(struct action_thread *thread);
 void action_thread_fini(struct action_thread *thread);
+
+int peer_thread_init(struct peer_thread *thread, struct daemon *daemon);
+int peer_thread_start(struct peer_thread *thread);
+/* Sends what waits, for at most DRAIN_MS, then ends. */
+void peer_thread_stop(struct peer_thread *thread);
+void peer_thread_fini(struct peer_thread *thread);
 
 int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why);
 int ingest_thread_start(struct ingest_thread *thread);

@@ -178,6 +178,107 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 }
 END_TEST
 
+/* ---- remote_write ---- */
+
+START_TEST(remote_write_is_prometheus_own)
+{
+	struct buf out;
+	struct config *config = load_storage(
+		"remote_write:\n"
+		"- url: https://me:word@h:1/write?a=b\n"
+		"  remote_timeout: 3s\n"
+		"  headers: {X-Scope-OrgID: team}\n"
+		"  authorization: {credentials_file: token}\n"
+		"  tls_config: {ca_file: /etc/ca, cert_file: c, key_file: k, server_name: s}\n"
+		"  write_relabel_configs: [{source_labels: [a], regex: b, action: drop}]\n"
+		"  protobuf_message: io.prometheus.write.v2.Request\n"
+		"  queue_config: {capacity: 10, max_samples_per_send: 5, batch_send_deadline: 1s,\n"
+		"                 min_backoff: 1s, max_backoff: 2s, retry_on_http_429: true,\n"
+		"                 sample_age_limit: 1h}\n"
+		"- {url: 'http://h', name: second}\n",
+		&out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	ck_assert_uint_eq(config->remote_write.n, 2);
+	const struct rw_sender_options *one = config->remote_write.senders, *two = one + 1;
+	char path[128];
+
+	ck_assert_str_eq(one->peer.url, "https://me:word@h:1/write?a=b");
+	ck_assert_str_eq(one->name, "https://h:1/write?a=b");
+	ck_assert_str_eq(one->url_shown, "https://h:1/write?a=b");
+	ck_assert_int_eq(one->peer.timeout_ms, 3000);
+	ck_assert_str_eq(one->peer.headers[0].name, "X-Scope-OrgID");
+	ck_assert_str_eq(one->peer.headers[0].value, "team");
+	ck_assert_str_eq(one->peer.auth_type, "Bearer");
+	snprintf(path, sizeof(path), "%s/token", dir);
+	ck_assert_str_eq(one->peer.credentials_file, path);
+	ck_assert_str_eq(one->peer.ca_file, "/etc/ca");
+	ck_assert_str_eq(one->peer.server_name, "s");
+	ck_assert_ptr_nonnull(one->relabel);
+	ck_assert_int_eq(one->version, RW_VERSION_2);
+	ck_assert_int_eq(one->capacity, 10);
+	ck_assert_int_eq(one->samples_per_send, 5);
+	ck_assert_int_eq(one->deadline_ms, 1000);
+	ck_assert_int_eq(one->min_backoff_ms, 1000);
+	ck_assert_int_eq(one->max_backoff_ms, 2000);
+	ck_assert(one->retries_429 && one->peer.follow_redirects);
+	ck_assert_int_eq(one->age_max_ms, 3600000);
+	ck_assert_str_eq(two->name, "second");
+	ck_assert_int_eq(two->version, RW_VERSION_1);
+	ck_assert_int_eq(two->samples_per_send, 2000);
+	ck_assert_int_eq(two->peer.timeout_ms, 30000);
+	config_unref(config);
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(what_remote_write_cannot_be_is_refused_by_name)
+{
+	expect_refused("remote_write: [{name: a}]\n", "url", "remote_write");
+	expect_refused("remote_write: [{url: 'ftp://h'}]\n", "no http or https address", "http://");
+	expect_refused("remote_write: [{url: 'http://h', send_exemplars: true}]\n",
+		       "\"send_exemplars\" in remote_write is not supported yet", "take it out");
+	expect_refused("remote_write: [{url: 'http://h', queue_config: {max_shards: 9}}]\n",
+		       "\"max_shards\" in queue_config is not supported yet", "take it out");
+	expect_refused("remote_write: [{url: 'http://h', sigv4: {region: x}}]\n",
+		       "\"sigv4\" in remote_write is not supported yet", "take it out");
+	expect_refused("remote_write: [{url: 'http://h', queue_config: {capacity: 0}}]\n", "capacity",
+		       "1");
+	expect_refused("remote_write: [{url: 'http://h', queue_config: {min_backoff: 10s}}]\n",
+		       "min_backoff is longer than max_backoff", "");
+	expect_refused("remote_write: [{url: 'http://h'}, {url: 'http://h'}]\n",
+		       "two receivers of remote_write are called \"http://h\"", "its own name");
+	expect_refused("remote_write: [{url: 'http://h', headers: {user-agent: x}}]\n",
+		       "the header \"user-agent\" is set by Tocsin", "take it out");
+	expect_refused("remote_write: [{url: 'http://h', authorization: {type: Basic}}]\n",
+		       "cannot be of the type \"basic\"", "basic_auth");
+	expect_refused("remote_write: [{url: 'http://h', authorization: {}}]\n",
+		       "authorization needs credentials", "");
+	expect_refused("remote_write: [{url: 'http://h', basic_auth: {password: x}}]\n",
+		       "basic_auth needs a username", "");
+	expect_refused("remote_write: [{url: 'http://h', basic_auth: {username: u, password: x, "
+		       "password_file: y}}]\n",
+		       "both password and password_file are given", "one of them");
+	expect_refused("remote_write: [{url: 'http://h', tls_config: {cert_file: x}}]\n",
+		       "cert_file and key_file go together", "");
+	expect_refused("remote_write: [{url: 'http://h', protobuf_message: v3}]\n",
+		       "protobuf_message", "io.prometheus.write.v2.Request");
+	struct buf text;
+	buf_init(&text);
+	buf_add_str(&text, "remote_write:\n");
+	for (int i = 0; i <= REMOTE_WRITES_MAX; i++)
+		buf_printf(&text, "- url: http://h/%d\n", i);
+	expect_refused(text.ptr, "more than 64 receivers", "");
+	buf_fini(&text);
+	buf_init(&text);
+	buf_add_str(&text, "remote_write:\n- url: http://h\n  headers:\n");
+	for (int i = 0; i <= HTTP_PEER_HEADERS_MAX / 2; i++)
+		buf_printf(&text, "    X-%d: a\n", i);
+	expect_refused(text.ptr, "more than 32 headers", "");
+	buf_fini(&text);
+}
+END_TEST
+
 /* The configuration in a file of its own; *diags is filled. NULL: there were errors. */
 static struct config *load_text(const char *text, struct diag_list *diags)
 {
@@ -356,6 +457,8 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, targets_that_cannot_be_are_refused);
 	tcase_add_test(tcase, redis_is_told_by_its_address);
 	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
+	tcase_add_test(tcase, remote_write_is_prometheus_own);
+	tcase_add_test(tcase, what_remote_write_cannot_be_is_refused_by_name);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,0 +1,115 @@
+/*
+ * The peer thread: an event loop with an HTTP client, for the servers that we write to.
+ *
+ * Apart from the action thread, so that neither a storm of recorded series nor a slow receiver of
+ * them delays a notification. What the engine writes comes in packs; should this thread ever be so
+ * far behind that PEER_QUEUE_BYTES wait, further packs are dropped and counted: the engine never
+ * waits.
+ */
+#include "daemon/threads.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+static void configure(struct peer_thread *thread, struct config *config)
+{
+	struct config *before = thread->config;
+
+	if (remote_writes_configure(&thread->remotes, thread->loop, thread->http,
+				    &config->remote_write))
+		log_error("remote_write", "out of memory: some receivers are missing", NULL);
+	thread->config = config_ref(config);
+	config_unref(before);
+}
+
+static void on_written(struct peer_thread *thread, struct msg_written *msg)
+{
+	remote_writes_add(&thread->remotes, msg->samples, msg->n);
+	message_free(&msg->item);
+}
+
+static void on_end(void *ctx)
+{
+	struct peer_thread *thread = ctx;
+
+	loop_stop(thread->loop);
+}
+
+static void stop(struct peer_thread *thread)
+{
+	loop_timer_set(thread->timer, DRAIN_MS);
+	remote_writes_drain(&thread->remotes, on_end, thread);
+}
+
+static void on_message(void *ctx, struct queue_item *item)
+{
+	struct peer_thread *thread = ctx;
+
+	switch ((enum message_kind)item->kind) {
+	case MSG_WRITTEN:
+		on_written(thread, (struct msg_written *)item);
+		return;
+	case MSG_CONFIG:
+		configure(thread, ((struct msg_load *)item)->config);
+		message_free(item);
+		return;
+	case MSG_STOP:
+		free(item);
+		stop(thread);
+		return;
+	default:
+		assert(!"no such message for the peer thread");
+	}
+}
+
+static void *peer_thread_main(void *arg)
+{
+	struct peer_thread *thread = arg;
+
+	pthread_setname_np(pthread_self(), "peer");
+	loop_run(thread->loop);
+	return NULL;
+}
+
+int peer_thread_init(struct peer_thread *thread, struct daemon *daemon)
+{
+	thread->daemon = daemon;
+	remote_writes_init(&thread->remotes);
+	thread->loop = loop_new();
+	thread->inbox = queue_new(SIZE_MAX, PEER_QUEUE_BYTES);
+	if (!thread->loop || !thread->inbox)
+		return ERR_NOMEM;
+	thread->timer = loop_timer_new(thread->loop, on_end, thread);
+	thread->http = http_client_new(thread->loop);
+	if (!thread->timer || !thread->http)
+		return ERR_NOMEM;
+	configure(thread, daemon->config);
+	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
+}
+
+int peer_thread_start(struct peer_thread *thread)
+{
+	return pthread_create(&thread->thread, NULL, peer_thread_main, thread) ? ERR_LIMIT : 0;
+}
+
+void peer_thread_stop(struct peer_thread *thread)
+{
+	queue_push_signal(thread->inbox, MSG_STOP);
+	pthread_join(thread->thread, NULL);
+}
+
+void peer_thread_fini(struct peer_thread *thread)
+{
+	remote_writes_fini(&thread->remotes);
+	if (thread->http)
+		http_client_free(thread->http);
+	if (thread->timer)
+		loop_timer_free(thread->timer);
+	if (thread->loop)
+		loop_free(thread->loop);
+	queue_discard(thread->inbox);
+	config_unref(thread->config);
+}
