@@ -29,6 +29,7 @@ struct active_alert {
 	struct labels *own; /* without the external ones: the engine's */
 	uint64_t fingerprint;
 	int64_t active_at_ms, starts_ms, ends_ms, updated_ms;
+	enum alert_reason end_reason; /* of one that has ended; NONE: it ended as they do */
 	double value;
 	struct evidence *evidence; /* NULL: none */
 	struct query_results *asked; /* what its annotations asked for; NULL: nothing */

@@ -166,9 +166,12 @@ static void take_over(struct active_alert *alert, const struct alert_event *even
 	if (event->fired_at_ms != TIME_NONE)
 		alert->starts_ms = event->fired_at_ms;
 	alert->ends_ms = TIME_NONE;
-	if (is_end(event))
+	alert->end_reason = ALERT_REASON_NONE;
+	if (is_end(event)) {
 		alert->ends_ms =
 			event->resolved_at_ms != TIME_NONE ? event->resolved_at_ms : event->at_ms;
+		alert->end_reason = event->reason;
+	}
 }
 
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event)
@@ -203,6 +206,7 @@ static struct alert_event event_of(const struct active_alert *alert)
 
 	return (struct alert_event){ .from = ALERT_FIRING,
 				     .state = fires ? ALERT_FIRING : ALERT_INACTIVE,
+				     .reason = alert->end_reason,
 				     .labels = alert->own,
 				     .expr_labels = alert->expr_labels,
 				     .value = alert->value,
@@ -211,6 +215,7 @@ static struct alert_event event_of(const struct active_alert *alert)
 				     .fired_at_ms = alert->starts_ms,
 				     .resolved_at_ms = alert->ends_ms,
 				     .keep_since_ms = TIME_NONE,
+				     .no_data_since_ms = TIME_NONE,
 				     .evidence = alert->evidence,
 				     .asked = alert->asked,
 				     .file = alert->file,

@@ -40,7 +40,10 @@ static void write_alert(struct json_writer *w, const struct active_alert *alert)
 	json_field_string(w, "generatorURL",
 			  slice_from(alert->generator_url ? alert->generator_url : ""));
 	json_field_string(w, "fingerprint", slice_from(fingerprint));
-	/* Ours: receivers that do not know it pass it over. */
+	/* Ours: receivers that do not know them pass them over. */
+	if (alert->end_reason != ALERT_REASON_NONE)
+		json_field_string(w, "resolveReason",
+				  slice_from(alert_reason_text(alert->end_reason)));
 	if (!evidence_is_empty(alert->evidence)) {
 		json_key(w, "evidence");
 		evidence_json(alert->evidence, w);

@@ -294,7 +294,7 @@ void runs_on_firing(struct runs *runs, const struct active_alert *alert,
 					 .starts_ms = alert->starts_ms,
 					 .value = alert->value,
 					 .settled = event->settled,
-					 .held = event->held,
+					 .held = event->hold == ALERT_HELD_SILENT,
 					 .evidence = alert->evidence };
 
 	uint32_t n = 0;
@@ -312,7 +312,7 @@ void runs_on_refresh(struct runs *runs, const struct active_alert *alert,
 		if (run->state == RUN_QUEUED && run->trigger.starts_ms == alert->starts_ms &&
 		    labels_is_equal(run->trigger.alert, alert->labels)) {
 			run->trigger.settled = event->settled;
-			run->trigger.held = event->held;
+			run->trigger.held = event->hold == ALERT_HELD_SILENT;
 			run->trigger.value = event->value;
 			runs->dirty = true;
 		}

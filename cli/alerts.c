@@ -1,5 +1,6 @@
 /* tocsin alerts: what is pending or fires. */
 #include <jansson.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -9,7 +10,11 @@ static const char *note_of(const json_t *alert)
 {
 	if (json_string_length(json_object_get(alert, "silencedBy")))
 		return "silenced";
-	return json_is_true(json_object_get(alert, "held")) ? "held" : "";
+	if (!json_is_true(json_object_get(alert, "held")))
+		return "";
+	const char *by = json_string_value(json_object_get(alert, "heldBy"));
+
+	return by && strcmp(by, "resolve_when") == 0 ? "held: resolve_when" : "held";
 }
 
 /* The hottest function, or else an example line. */

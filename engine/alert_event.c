@@ -16,12 +16,22 @@ const char *alert_state_text(enum alert_state state)
 	return texts[state];
 }
 
+const char *alert_hold_text(enum alert_hold hold)
+{
+	static const char *const texts[] = {
+		[ALERT_NOT_HELD] = "",
+		[ALERT_HELD_SILENT] = "sender silent",
+		[ALERT_HELD_UNRESOLVED] = "resolve_when",
+	};
+	return texts[hold];
+}
+
 const char *alert_reason_text(enum alert_reason reason)
 {
 	static const char *const texts[] = {
 		[ALERT_REASON_NONE] = "",	    [ALERT_REASON_RULE_REMOVED] = "rule removed",
 		[ALERT_REASON_LIMIT] = "limit",	    [ALERT_REASON_RESTORED] = "restored",
-		[ALERT_REASON_REFRESH] = "refresh",
+		[ALERT_REASON_REFRESH] = "refresh", [ALERT_REASON_NO_DATA] = "no_data",
 	};
 	return texts[reason];
 }
@@ -33,7 +43,7 @@ struct alert_event *alert_event_new(void)
 		return NULL;
 	event->item.cost = sizeof(*event);
 	event->at_ms = event->active_at_ms = event->fired_at_ms = TIME_NONE;
-	event->resolved_at_ms = event->keep_since_ms = TIME_NONE;
+	event->resolved_at_ms = event->keep_since_ms = event->no_data_since_ms = TIME_NONE;
 	return event;
 }
 
@@ -69,7 +79,21 @@ const struct rule *alert_event_rule(const struct alert_event *event)
 
 /* ---- as a record ---- */
 
-enum { FLAG_SETTLED = 1, FLAG_HELD = 2 };
+enum {
+	FLAG_SETTLED = 1,
+	FLAG_HELD_SILENT = 2,
+	FLAG_HELD_UNRESOLVED = 4,
+	FLAG_NO_DATA = 8, /* one time more: since when */
+};
+
+static uint8_t flags_of(const struct alert_event *event)
+{
+	return (uint8_t)((event->settled ? FLAG_SETTLED : 0) |
+			 (event->hold == ALERT_HELD_SILENT ? FLAG_HELD_SILENT : 0) |
+			 (event->hold == ALERT_HELD_UNRESOLVED ? FLAG_HELD_UNRESOLVED : 0) |
+			 (event->no_data_since_ms != TIME_NONE ? FLAG_NO_DATA : 0));
+}
+
 #define ASKED_VERSION 1
 
 static uint64_t double_bits(double value)
@@ -122,13 +146,14 @@ void alert_event_encode(const struct alert_event *event, struct buf *out)
 	buf_add_char(out, (char)event->from);
 	buf_add_char(out, (char)event->state);
 	buf_add_char(out, (char)event->reason);
-	buf_add_char(out,
-		     (char)((event->settled ? FLAG_SETTLED : 0) | (event->held ? FLAG_HELD : 0)));
+	buf_add_char(out, (char)flags_of(event));
 	buf_add_u64(out, double_bits(event->value));
 	const int64_t times[] = { event->at_ms, event->active_at_ms, event->fired_at_ms,
 				  event->resolved_at_ms, event->keep_since_ms };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		buf_add_u64(out, (uint64_t)times[i]);
+	if (event->no_data_since_ms != TIME_NONE)
+		buf_add_u64(out, (uint64_t)event->no_data_since_ms);
 	buf_add_sized(out, slice_from(event->file));
 	buf_add_sized(out, slice_from(event->group));
 	buf_add_sized(out, slice_from(event->rule));
@@ -209,7 +234,7 @@ static int asked_decode(struct reader *reader, struct query_results **out)
 static bool times_are_sane(const struct alert_event *event)
 {
 	const int64_t times[] = { event->active_at_ms, event->fired_at_ms, event->resolved_at_ms,
-				  event->keep_since_ms };
+				  event->keep_since_ms, event->no_data_since_ms };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		if (times[i] != TIME_NONE && !time_is_sane(times[i]))
 			return false;
@@ -227,11 +252,13 @@ static int fields_decode(struct reader *reader, struct alert_event *event)
 				   &event->resolved_at_ms, &event->keep_since_ms };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		*times[i] = (int64_t)reader_u64(reader);
+	if (flags & FLAG_NO_DATA)
+		event->no_data_since_ms = (int64_t)reader_u64(reader);
 	char **const names[] = { &event->file, &event->group, &event->rule };
 	for (size_t i = 0; i < 3; i++)
 		*names[i] = slice_dup(reader_sized(reader));
 	if (reader->failed || from > ALERT_FIRING || state > ALERT_FIRING ||
-	    reason > ALERT_REASON_REFRESH)
+	    reason > ALERT_REASON_NO_DATA)
 		return ERR_CORRUPT;
 	if (!event->file || !event->group || !event->rule)
 		return ERR_NOMEM;
@@ -240,7 +267,9 @@ static int fields_decode(struct reader *reader, struct alert_event *event)
 	event->state = state;
 	event->reason = reason;
 	event->settled = flags & FLAG_SETTLED;
-	event->held = flags & FLAG_HELD;
+	event->hold = flags & FLAG_HELD_SILENT	     ? ALERT_HELD_SILENT
+		      : flags & FLAG_HELD_UNRESOLVED ? ALERT_HELD_UNRESOLVED
+						     : ALERT_NOT_HELD;
 	return times_are_sane(event) ? 0 : ERR_CORRUPT;
 }
 

@@ -25,12 +25,22 @@ enum alert_state {
 };
 const char *alert_state_text(enum alert_state state);
 
+/* Why an alert stays as it is although its expression does not hold. */
+enum alert_hold {
+	ALERT_NOT_HELD,
+	ALERT_HELD_SILENT,     /* its sender is silent */
+	ALERT_HELD_UNRESOLVED, /* resolve_when does not match */
+};
+/* "", "sender silent", "resolve_when" */
+const char *alert_hold_text(enum alert_hold hold);
+
 enum alert_reason {
 	ALERT_REASON_NONE,
 	ALERT_REASON_RULE_REMOVED,
 	ALERT_REASON_LIMIT, /* the group's limit was exceeded: all alerts of the rule are dropped */
 	ALERT_REASON_RESTORED, /* known from before a restart, told again so that all agree */
 	ALERT_REASON_REFRESH,  /* no change: value and annotations as they are now */
+	ALERT_REASON_NO_DATA,  /* resolve_when had nothing to go by for the lookback */
 };
 const char *alert_reason_text(enum alert_reason reason);
 
@@ -52,13 +62,14 @@ struct alert_event {
 	int64_t fired_at_ms;	   /* TIME_NONE while pending */
 	int64_t resolved_at_ms;	   /* TIME_NONE while active */
 	int64_t keep_since_ms;	   /* keep_firing_for runs since; TIME_NONE */
+	int64_t no_data_since_ms;  /* resolve_when has no data since; TIME_NONE */
 	char *file, *group, *rule; /* the rule by name */
 	struct rule_set
 		*rules; /* a reference, with the rule's id; NULL when read back from the journal */
 	uint32_t rule_id;
 	bool settled; /* the rule has run warm for max(for, 2 intervals) since load or start:
 			 runbooks may act */
-	bool held;    /* kept because its sender is silent */
+	enum alert_hold hold;
 	struct evidence *evidence; /* a reference, of when it began to fire; NULL: none */
 	struct query_results *asked; /* a reference, what annotations asked for; NULL: nothing */
 };

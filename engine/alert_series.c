@@ -68,6 +68,7 @@ struct alert_event *alert_event_make(struct engine *engine, struct rule_state *r
 	event->active_at_ms = alert->active_at_ms;
 	event->fired_at_ms = alert->fired_at_ms;
 	event->keep_since_ms = alert->keep_since_ms;
+	event->no_data_since_ms = alert->no_data_since_ms;
 	event->resolved_at_ms =
 		from == ALERT_FIRING && alert->state != ALERT_FIRING ? at_ms : TIME_NONE;
 	event->file = slice_dup(rule->group->def->file);
@@ -76,7 +77,7 @@ struct alert_event *alert_event_make(struct engine *engine, struct rule_state *r
 	event->rules = rule_set_ref(rule->set);
 	event->rule_id = rule->def->id;
 	event->settled = rule_is_settled(rule, at_ms);
-	event->held = alert->held;
+	event->hold = alert->hold;
 	event->evidence = alert->evidence ? evidence_ref(alert->evidence) : NULL;
 	event->asked = alert->asked ? query_results_ref(alert->asked) : NULL;
 	if (!event->file || !event->group || !event->rule) {

@@ -16,7 +16,8 @@
  *
  * A rule runs when its inputs were fed as far back as it reads (warmth.c), and an alert whose input
  * ended without a stale marker while its sender is silent, or overdue by its habits, is held as it
- * is (senders.c): not with `warm`, nor for groups that switch it off.
+ * is (senders.c): not with `warm`, nor for groups that switch it off. A firing alert with
+ * `resolve_when` is held, too, until that matches (resolve_when.c).
  */
 #ifndef TOCSIN_ENGINE_ENGINE_H
 #define TOCSIN_ENGINE_ENGINE_H
@@ -263,8 +264,8 @@ struct alert_view {
 	enum alert_state state;
 	uint32_t lset, expr_lset; /* of the engine's label sets */
 	double value;
-	int64_t active_at_ms, fired_at_ms, keep_since_ms;
-	bool held;
+	int64_t active_at_ms, fired_at_ms, keep_since_ms, no_data_since_ms;
+	enum alert_hold hold;
 	const struct evidence *evidence; /* of when it began to fire; NULL: none */
 	const struct query_results *asked; /* what its annotations asked for; NULL: nothing */
 };

@@ -12,6 +12,7 @@
  *   rule_labels.c   the labels that a rule puts on its results
  *   captures.c      what the queries in a rule's templates give
  *   alerts.c        the alert state machine; alert_series.c: ALERTS, ALERTS_FOR_STATE, events
+ *   resolve_when.c  what ends a firing alert; elements.c: which elements are about which alert
  *   record_rules.c  recorded series
  *   written.c       what rules write, told to whoever sends it on
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
@@ -98,13 +99,16 @@ bool senders_silent_since(const struct engine *engine, int64_t since_ms);
 
 struct alert {
 	enum alert_state state;
-	bool held;
+	enum alert_hold hold;
 	bool restored; /* to be told as such */
 	bool unseen;   /* restored, and not in a result since */
 	bool told_unsettled; /* runbooks wait to be told when the rule is settled */
 	double value;
-	int64_t active_at_ms, fired_at_ms, keep_since_ms;
-	int64_t held_since_ms, refreshed_ms;
+	int64_t active_at_ms, fired_at_ms;
+	int64_t keep_since_ms;	  /* keep_firing_for counts from here; TIME_NONE */
+	int64_t no_data_since_ms; /* resolve_when finds none; TIME_NONE */
+	int64_t held_since_ms;	  /* of a silent sender */
+	int64_t refreshed_ms;
 	struct evidence *evidence; /* of when it began to fire; NULL: none */
 	struct query_results *asked; /* what its annotations asked for, last; NULL: nothing */
 	struct labels *labels, *expr_labels;
@@ -131,8 +135,9 @@ struct rule_state {
 	struct rule_label *labels;
 	uint32_t nlabels, name; /* symbol of the name */
 	bool labels_use_value;
-	struct rule_leaf *leaves;
-	uint32_t nleaves;
+	struct rule_leaf *leaves; /* first those of its own expression, then of resolve_when */
+	uint32_t nleaves, nown_leaves;
+	struct resolve_state *resolve; /* NULL: has no resolve_when */
 
 	enum rule_health health;
 	char *error;
@@ -196,7 +201,7 @@ struct generation {
 	struct generation *next;   /* retired ones */
 };
 
-enum pass_stage { PASS_RULE, PASS_EVAL, PASS_COLLECT, PASS_CAPTURE, PASS_COMMIT };
+enum pass_stage { PASS_RULE, PASS_EVAL, PASS_RESOLVE, PASS_COLLECT, PASS_CAPTURE, PASS_COMMIT };
 
 struct pass {
 	bool running;
@@ -448,11 +453,35 @@ int alerts_commit(struct engine *engine, struct rule_state *rule, const struct r
 		  int64_t *units);
 /* Writes the state of an alert read back. */
 void alert_state_restore(struct engine *engine, struct rule_state *rule, uint32_t slot,
-			 enum alert_state state, bool held);
+			 enum alert_state state, enum alert_hold hold);
 /* Moves running timers by the time that was jumped over. */
 void alerts_rebase(struct engine *engine, struct rule_state *rule, int64_t skipped_ms);
 /* Ends all alerts of a rule that is no more. */
 void alerts_remove(struct engine *engine, struct rule_state *rule);
+
+/* ---- resolve_when.c ---- */
+
+/* Makes, or not, the rule's resolve_state. ERR_NOMEM. */
+int resolve_init(struct rule_state *rule);
+void resolve_fini(struct engine *engine, struct rule_state *rule);
+/*
+ * Evaluates resolve_when for the pass, and finds its elements. 0, ERR_AGAIN; what goes wrong is
+ * kept: then it leaves alerts alone.
+ */
+int resolve_step(struct engine *engine, struct rule_state *rule, int64_t *units);
+/* What went wrong in this pass; NULL: nothing. */
+const char *resolve_error(const struct rule_state *rule);
+
+enum resolve_verdict {
+	RESOLVE_FAILED,	 /* it was not evaluated */
+	RESOLVE_MATCHES, /* an element ends the alert */
+	RESOLVE_WAITS,	 /* there is data, and no such element */
+	RESOLVE_SILENT,	 /* its data ended with its sender's silence */
+	RESOLVE_NO_DATA,
+};
+/* What it says of one alert. */
+enum resolve_verdict resolve_judge(const struct engine *engine, const struct rule_state *rule,
+				   uint32_t slot);
 
 /* ---- alert_series.c ---- */
 

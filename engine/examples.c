@@ -225,7 +225,7 @@ uint32_t examples_find(struct engine *engine, const struct rule_state *rule, uin
 		       int64_t t_ms, struct example *out, uint32_t max)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < rule->nleaves && engine->examples.n > 0; i++) {
+	for (uint32_t i = 0; i < rule->nown_leaves && engine->examples.n > 0; i++) {
 		const struct rule_leaf *leaf = &rule->leaves[i];
 		const struct example_query query = { expr_lset, t_ms - leaf->reach_ms, t_ms, max };
 		find_in(engine, binding_selector(engine->active->binding, leaf->selector), &query,

@@ -74,6 +74,7 @@ static void rule_fini(struct engine *engine, struct rule_state *rule)
 	}
 	instances_fini(&rule->instances, engine->lsets);
 	rule_labels_fini(engine, rule);
+	resolve_fini(engine, rule);
 	free(rule->alerts);
 	free(rule->series);
 	free(rule->leaves);
@@ -157,17 +158,17 @@ static int64_t reach_of(const struct generation *generation, const struct plan_n
 	return reach_ms < 0 ? 0 : reach_ms < PLAN_REACH_ALL ? reach_ms : PLAN_REACH_ALL;
 }
 
-static int leaves_find(struct generation *generation, struct rule_state *rule)
+/* Those below one root of the rule. */
+static int leaves_add(struct generation *generation, struct rule_state *rule,
+		      const struct rule_root *root)
 {
 	const struct plan *plan = generation->set->plan;
-	const struct rule *def = rule->def;
-	int64_t *back_ms = calloc(def->norder, sizeof(*back_ms));
-	rule->leaves = calloc(def->norder, sizeof(*rule->leaves));
-	int code = rule->leaves && back_ms ? 0 : ERR_NOMEM;
+	int64_t *back_ms = calloc(root->norder, sizeof(*back_ms));
+	int code = back_ms ? 0 : ERR_NOMEM;
 	if (!code)
-		plan_order_back(plan, def->order, def->norder, back_ms);
-	for (uint32_t i = 0; i < def->norder && !code; i++) {
-		const struct plan_node *node = plan->nodes[def->order[i]];
+		plan_order_back(plan, root->order, root->norder, back_ms);
+	for (uint32_t i = 0; i < root->norder && !code; i++) {
+		const struct plan_node *node = plan->nodes[root->order[i]];
 		if (!plan_node_is_leaf(node))
 			continue;
 		int64_t reach_ms = reach_of(generation, node, back_ms[i]);
@@ -180,13 +181,25 @@ static int leaves_find(struct generation *generation, struct rule_state *rule)
 		/* Of lines a query asks for as much at any time as the rule does when it is due. */
 		if (node->log && reach_ms < PLAN_REACH_ALL)
 			reach_ms += group->interval_ms;
-		code = demand_add(generation, node->selector, def->group, reach_ms);
+		code = demand_add(generation, node->selector, rule->def->group, reach_ms);
 	}
 	free(back_ms);
 	return code;
 }
 
-static int demand_find(struct generation *generation, const struct rule_demand *asked)
+/* What `resolve_when` reads without its conditions it reads with them. */
+static int leaves_find(struct generation *generation, struct rule_state *rule)
+{
+	const struct rule *def = rule->def;
+	const struct rule_root own = { def->root, def->order, def->norder };
+	const struct rule_root *when = def->resolve ? &def->resolve->when : NULL;
+	rule->leaves = calloc(own.norder + (when ? when->norder : 0), sizeof(*rule->leaves));
+	int code = rule->leaves ? leaves_add(generation, rule, &own) : ERR_NOMEM;
+	rule->nown_leaves = rule->nleaves;
+	return code || !when ? code : leaves_add(generation, rule, when);
+}
+
+static int demand_find(struct generation *generation, const struct rule_root *asked)
 {
 	const struct plan *plan = generation->set->plan;
 	int64_t *back_ms = calloc(asked->norder + 1, sizeof(*back_ms));
@@ -232,6 +245,8 @@ static int stage_rules(struct engine *engine, struct generation *young, int64_t 
 			return ERR_AGAIN;
 		struct rule_state *rule = &young->rules[young->at];
 		int code = rule_labels_init(engine, rule);
+		if (!code)
+			code = resolve_init(rule);
 		if (!code)
 			code = leaves_find(young, rule);
 		if (code)

@@ -316,12 +316,13 @@ static bool adopt_alert(struct engine *engine, struct rule_state *rule,
 	alert->active_at_ms = event->active_at_ms;
 	alert->fired_at_ms = event->fired_at_ms;
 	alert->keep_since_ms = event->keep_since_ms;
+	alert->no_data_since_ms = event->no_data_since_ms;
 	evidence_unref(alert->evidence);
 	alert->evidence = event->evidence ? evidence_ref(event->evidence) : NULL;
 	query_results_unref(alert->asked);
 	alert->asked = event->asked ? query_results_ref(event->asked) : NULL;
 	alert->restored = alert->unseen = true;
-	alert_state_restore(engine, rule, slot, event->state, event->held);
+	alert_state_restore(engine, rule, slot, event->state, event->hold);
 	alert->held_since_ms = INT64_MAX; /* whoever is silent may be the one who fed it */
 	if (event->at_ms > rule->last_query_ms)
 		rule->last_query_ms = event->at_ms;
@@ -401,7 +402,8 @@ static void tell_removed(struct engine *engine, struct alert_event *event)
 	event->reason = ALERT_REASON_RULE_REMOVED;
 	event->at_ms = engine->now_ms;
 	event->resolved_at_ms = event->from == ALERT_FIRING ? engine->now_ms : TIME_NONE;
-	event->held = event->settled = false;
+	event->hold = ALERT_NOT_HELD;
+	event->settled = false;
 	emit_alert(engine, event);
 	engine->stats.events++;
 	engine->sink.event(engine->sink.ctx, event);

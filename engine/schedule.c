@@ -148,6 +148,13 @@ static bool rule_succeed(struct engine *engine, struct rule_state *rule)
 	rule->value = engine->pass.results ? engine->pass.value : NAN;
 	rule_error_set(rule, NULL);
 	engine->pass.stage = PASS_RULE;
+	if (resolve_error(rule)) {
+		/* Alerts began as they should; only none that wait for it ended. */
+		rule_error_set(rule, "resolve_when: %s", resolve_error(rule));
+		rule->health = RULE_ERROR;
+		rule->failures++;
+		engine->stats.failures++;
+	}
 	return true;
 }
 
@@ -188,7 +195,7 @@ static int rule_eval(struct engine *engine, struct rule_state *rule, int64_t *un
 	struct relation result;
 	binding_relation(binding, def->root, &result);
 	pass->scalar = result.scalar;
-	pass->stage = PASS_COLLECT;
+	pass->stage = rule->resolve ? PASS_RESOLVE : PASS_COLLECT;
 	if (!rule->instances.stray)
 		return 0;
 	result_get(engine, rule, &result);
@@ -226,6 +233,11 @@ static bool rule_step(struct engine *engine, struct group_state *group, struct r
 	}
 	if (pass->stage == PASS_EVAL)
 		code = rule_eval(engine, rule, units);
+	if (!code && pass->stage == PASS_RESOLVE) {
+		code = resolve_step(engine, rule, units);
+		if (!code)
+			pass->stage = PASS_COLLECT;
+	}
 	struct relation result;
 	if (!code)
 		result_get(engine, rule, &result);

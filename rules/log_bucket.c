@@ -54,8 +54,14 @@ static void add_nodes(struct plan *plan, const uint32_t *order, uint32_t n, int6
 static void add_group(struct plan *plan, const struct rule_group *group)
 {
 	int64_t grid_ms = common_divisor(group->interval_ms, group->query_offset_ms);
-	for (uint32_t i = 0; i < group->nrules; i++)
-		add_nodes(plan, group->rules[i].order, group->rules[i].norder, grid_ms);
+	for (uint32_t i = 0; i < group->nrules; i++) {
+		const struct rule *rule = &group->rules[i];
+		add_nodes(plan, rule->order, rule->norder, grid_ms);
+		if (rule->resolve)
+			add_nodes(plan, rule->resolve->when.order, rule->resolve->when.norder,
+				  grid_ms);
+		/* What it reads without its conditions it reads with them. */
+	}
 }
 
 void log_buckets_set(struct rule_set *set)

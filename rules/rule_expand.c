@@ -125,6 +125,15 @@ static void add_run(struct buf *out, const struct rule *rule)
 	buf_add_str(out, rule->nrun ? "]\n" : "");
 }
 
+static void add_resolve(struct buf *out, const struct rule_resolve *resolve)
+{
+	buf_add_str(out, "    resolve_when: |-\n      ");
+	buf_add_str(out, resolve->query);
+	buf_add_char(out, '\n');
+	if (resolve->no_data == NO_DATA_HOLD)
+		buf_add_str(out, "    no_data: hold\n");
+}
+
 static void add_rule(struct buf *out, const struct rule *rule, enum expand_form form)
 {
 	buf_add_str(out, rule->kind == RULE_ALERT ? "  - alert: " : "  - record: ");
@@ -136,6 +145,8 @@ static void add_rule(struct buf *out, const struct rule *rule, enum expand_form 
 		add_duration(out, "    for: ", rule->for_ms);
 	if (rule->keep_firing_for_ms)
 		add_duration(out, "    keep_firing_for: ", rule->keep_firing_for_ms);
+	if (rule->resolve && form == EXPAND_FULL)
+		add_resolve(out, rule->resolve);
 	add_texts(out, "labels", rule->labels, rule->nlabels);
 	add_texts(out, "annotations", rule->annotations, rule->nannotations);
 	if (form == EXPAND_FULL)

@@ -19,12 +19,30 @@
 enum rule_kind { RULE_RECORD, RULE_ALERT };
 enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS, DIALECT_LOGQL };
 enum rule_warmup { WARMUP_AUTO, WARMUP_OFF };
+enum rule_no_data { NO_DATA_RESOLVE, NO_DATA_HOLD };
 
 struct rule_text {
 	struct slice name;
 	struct slice text;		 /* as written */
 	const struct template *template; /* NULL for a record's labels: literal */
 	const struct source *source;	 /* of the template */
+};
+
+/* A root of the plan, and what is below it. */
+struct rule_root {
+	uint32_t root, *order, norder; /* plan_order() of root; owned */
+};
+
+/* What ends a firing alert, once its own expression does not hold: `resolve_when`. */
+struct rule_resolve {
+	struct source source;
+	char *query; /* canonical form */
+	struct expr *expr;
+	/* The same, parsed anew, without its conditions (unfilter.h): whoever has no element here,
+	 * or NaN, has no data. */
+	struct expr *data;
+	struct rule_root when, has;
+	enum rule_no_data no_data;
 };
 
 struct rule {
@@ -38,6 +56,7 @@ struct rule {
 	uint32_t *order; /* plan_order() of root */
 	uint32_t norder;
 	int64_t for_ms, keep_firing_for_ms;
+	struct rule_resolve *resolve; /* NULL: ends when its expression does not hold */
 	struct rule_text *labels; /* own and the group's, sorted by name; own win */
 	uint32_t nlabels;
 	struct rule_text *annotations; /* sorted by name */
@@ -71,9 +90,7 @@ struct rule_set {
 	struct plan *plan;
 	/* What is read beside the rules (rule_set_options.demands, and queries of templates): roots
 	 * of the plan. */
-	struct rule_demand {
-		uint32_t root, *order, norder;
-	} * demands;
+	struct rule_root *demands;
 	uint32_t ndemands, demands_cap;
 	struct arena arena;
 	_Atomic unsigned refs;

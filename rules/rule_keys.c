@@ -45,13 +45,18 @@ static const struct bind_field rule_fields[] = {
 		       .doc = "Alerts: the runbooks to start when it fires, each if the one before "
 			      "did not help." },
 	[RULE_RESOLVE_WHEN] = { .key = "resolve_when",
-				.type = BIND_NODE,
-				.offset = offsetof(struct rule_yaml, later),
-				.doc = "Not there yet." },
+				.type = BIND_STRING,
+				.offset = offsetof(struct rule_yaml, resolve_when),
+				.doc = "Alerts: an expression; a firing one ends only once an "
+				       "element of it "
+				       "matches." },
 	[RULE_NO_DATA] = { .key = "no_data",
-			   .type = BIND_NODE,
-			   .offset = offsetof(struct rule_yaml, later),
-			   .doc = "Not there yet." },
+			   .type = BIND_ENUM,
+			   .offset = offsetof(struct rule_yaml, no_data),
+			   .values = "resolve,hold",
+			   .default_text = "resolve",
+			   .doc = "Alerts: what becomes of a firing one when resolve_when finds no "
+				  "data, after the lookback." },
 };
 
 const struct bind_table rule_keys = {
@@ -112,13 +117,18 @@ static const struct bind_field short_rule_fields[] = {
 			.offset = offsetof(struct short_yaml, run),
 			.doc = "The runbooks to start when it fires." },
 	[SHORT_RESOLVE_WHEN] = { .key = "resolve_when",
-				 .type = BIND_NODE,
-				 .offset = offsetof(struct short_yaml, later),
-				 .doc = "Not there yet." },
+				 .type = BIND_STRING,
+				 .offset = offsetof(struct short_yaml, resolve_when),
+				 .doc = "An expression; a firing alert ends only once an element "
+					"of it "
+					"matches." },
 	[SHORT_NO_DATA] = { .key = "no_data",
-			    .type = BIND_NODE,
-			    .offset = offsetof(struct short_yaml, later),
-			    .doc = "Not there yet." },
+			    .type = BIND_ENUM,
+			    .offset = offsetof(struct short_yaml, no_data),
+			    .values = "resolve,hold",
+			    .default_text = "resolve",
+			    .doc = "What becomes of a firing one when resolve_when finds no "
+				   "data, after the lookback." },
 };
 
 const struct bind_table short_rule_keys = {

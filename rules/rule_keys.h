@@ -30,14 +30,14 @@ struct rule_yaml {
 	int64_t for_ms, keep_firing_for_ms;
 	struct bind_map labels, annotations;
 	struct bind_strings run;
-	const struct yaml_node *later; /* keys that are refused */
+	struct slice resolve_when;
+	int no_data;
 };
 
 #define RULE_OF_ALERTS                                                                             \
 	(KEY_BIT(RULE_FOR) | KEY_BIT(RULE_KEEP_FIRING_FOR) | KEY_BIT(RULE_ANNOTATIONS) |           \
 	 KEY_BIT(RULE_RUN) | KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
 #define RULE_OF_TOCSIN (KEY_BIT(RULE_RUN) | KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
-#define RULE_LATER (KEY_BIT(RULE_RESOLVE_WHEN) | KEY_BIT(RULE_NO_DATA))
 
 /* The short form's rules: alerts all. */
 enum short_key {
@@ -63,10 +63,9 @@ struct short_yaml {
 	int64_t for_ms, keep_firing_for_ms;
 	struct bind_map labels, annotations;
 	struct bind_strings run;
-	const struct yaml_node *later; /* keys that are refused */
+	struct slice resolve_when;
+	int no_data;
 };
-
-#define SHORT_LATER (KEY_BIT(SHORT_RESOLVE_WHEN) | KEY_BIT(SHORT_NO_DATA))
 
 /* Those before GROUP_NAME may stand at the top of a file, too: for the group of its short rules. */
 enum group_key {

@@ -216,8 +216,12 @@ static bool collect_edges(struct graph *graph)
 {
 	for (uint32_t g = 0; g < graph->n; g++) {
 		graph->reader = g;
-		for (uint32_t r = 0; r < graph->groups[g].nrules; r++)
-			expr_walk(graph->groups[g].rules[r].expr, on_expr, graph);
+		for (uint32_t r = 0; r < graph->groups[g].nrules; r++) {
+			const struct rule *rule = &graph->groups[g].rules[r];
+			expr_walk(rule->expr, on_expr, graph);
+			if (rule->resolve)
+				expr_walk(rule->resolve->expr, on_expr, graph);
+		}
 	}
 	if (graph->failed)
 		return false;

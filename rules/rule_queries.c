@@ -242,7 +242,7 @@ static int demand_add(struct rule_set *set, struct expr *expr)
 {
 	if (set->ndemands == set->demands_cap) {
 		uint32_t cap = set->demands_cap ? 2 * set->demands_cap : 8;
-		struct rule_demand *grown = ARENA_ARRAY(&set->arena, struct rule_demand, cap);
+		struct rule_root *grown = ARENA_ARRAY(&set->arena, struct rule_root, cap);
 		if (!grown)
 			return ERR_NOMEM;
 		if (set->ndemands)
@@ -250,8 +250,8 @@ static int demand_add(struct rule_set *set, struct expr *expr)
 		set->demands = grown;
 		set->demands_cap = cap;
 	}
-	struct rule_demand *demand = &set->demands[set->ndemands];
-	*demand = (struct rule_demand){ 0 };
+	struct rule_root *demand = &set->demands[set->ndemands];
+	*demand = (struct rule_root){ 0 };
 	int code = plan_add(set->plan, expr, &demand->root);
 	if (!code)
 		code = plan_order(set->plan, demand->root, &demand->order, &demand->norder);

@@ -176,17 +176,17 @@ static void note_comment(struct rule_loader *loader, const struct yaml_node *nod
 }
 
 /* Prometheus tells so at every evaluation only. */
-static void check_result(struct rule_loader *loader, const struct rule *rule, const char *what)
+static void check_result(struct rule_loader *loader, const struct rule_reading *reading,
+			 const struct expr *expr)
 {
-	const struct expr *expr = rule->expr;
 	if (expr->type == VALUE_VECTOR || expr->type == VALUE_SCALAR)
 		return;
-	diag_add_at(loader->diags, DIAG_ERROR, &rule->source, expr->offset, expr->span,
+	diag_add_at(loader->diags, DIAG_ERROR, reading->source, expr->offset, expr->span,
 		    expr->type == VALUE_MATRIX
 			    ? "a function makes one value of a range: rate(x[5m])"
 			    : NULL,
-		    "\"expr\" in %s must be an instant vector or a scalar, it is a %s", what,
-		    value_type_text(expr->type));
+		    "\"%s\" in %s must be an instant vector or a scalar, it is a %s", reading->key,
+		    reading->what, value_type_text(expr->type));
 }
 
 static const enum expr_dialect expr_dialects[] = {
@@ -195,34 +195,44 @@ static const enum expr_dialect expr_dialects[] = {
 	[DIALECT_LOGQL] = EXPR_LOGQL,
 };
 
-int rule_expr_parse(struct rule_loader *loader, const struct yaml_node *node,
-		    enum rule_dialect dialect, const char *what, struct rule *rule)
+int rule_expr_parse(struct rule_loader *loader, const struct rule_reading *reading,
+		    struct expr **out)
+{
+	struct expr *expr = NULL;
+	int error = expr_parse_dialect(reading->source, expr_dialects[reading->dialect],
+				       loader->arena, loader->diags, &expr);
+	if (!error)
+		error = expr_resolve(expr, &(struct query_bounds){ 0, 0, 0 }, reading->source,
+				     loader->diags);
+	if (error)
+		expr_fini(expr);
+	else
+		*out = expr;
+	return error;
+}
+
+int rule_expr_read(struct rule_loader *loader, const struct rule_reading *reading,
+		   struct expr **out, char **query)
 {
 	size_t errors = loader->diags->errors;
-	int error = expr_parse_dialect(&rule->source, expr_dialects[dialect], loader->arena,
-				       loader->diags, &rule->expr);
-	if (!error)
-		error = expr_resolve(rule->expr, &(struct query_bounds){ 0, 0, 0 }, &rule->source,
-				     loader->diags);
-	if (error && rule->expr)
-		expr_fini(rule->expr);
+	int error = rule_expr_parse(loader, reading, out);
 	if (error == ERR_NOMEM)
 		return error;
 	if (error) {
-		rule->expr = NULL;
 		if (loader->diags->errors == errors)
-			yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "\"expr\" in %s: %s", what,
+			yaml_diag(loader->diags, DIAG_ERROR, reading->node, NULL,
+				  "\"%s\" in %s: %s", reading->key, reading->what,
 				  error_text(error));
-		note_comment(loader, node);
+		note_comment(loader, reading->node);
 		return 0;
 	}
-	check_result(loader, rule, what);
+	check_result(loader, reading, *out);
 	struct buf text;
 	buf_init(&text);
-	expr_format(rule->expr, &text);
-	rule->query = buf_ok(&text) ? arena_strdup(loader->arena, buf_slice(&text)) : NULL;
+	expr_format(*out, &text);
+	*query = buf_ok(&text) ? arena_strdup(loader->arena, buf_slice(&text)) : NULL;
 	buf_fini(&text);
-	return rule->query ? 0 : ERR_NOMEM;
+	return *query ? 0 : ERR_NOMEM;
 }
 
 int rule_run_read(struct rule_loader *loader, const struct yaml_node *mapping,
@@ -313,7 +323,6 @@ static void check_keys(struct rule_loader *loader, const struct rule_yaml *yaml,
 				 NOT_PROMETHEUS, what);
 		given &= ~RULE_OF_TOCSIN;
 	}
-	rule_keys_refuse(loader, &rule_keys, yaml->node, given & RULE_LATER, NOT_YET, what);
 }
 
 static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
@@ -328,7 +337,8 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	}
 	rule->expr_text = yaml->expr;
 	rule->source = node->source;
-	int error = rule_expr_parse(loader, node, dialect, what, rule);
+	const struct rule_reading reading = { "expr", what, node, &rule->source, dialect };
+	int error = rule_expr_read(loader, &reading, &rule->expr, &rule->query);
 	if (!error && rule->expr)
 		rule_warn_units(loader, rule);
 	return error;
@@ -351,6 +361,8 @@ int rule_read(struct rule_loader *loader, const struct yaml_node *node,
 	rule->for_ms = yaml.for_ms;
 	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
 	error = read_expr(loader, &yaml, group->dialect, what, rule);
+	if (!error && rule->kind == RULE_ALERT)
+		error = rule_resolve_read(loader, node, group->dialect, yaml.no_data, what, rule);
 	if (!error)
 		error = rule_run_read(loader, node, &yaml.run, what, rule);
 	if (!error)

@@ -53,10 +53,23 @@ int rule_texts_read(struct rule_loader *loader, const struct bind_map *map, bool
 int rule_all_texts_read(struct rule_loader *loader, const struct bind_map *labels,
 			const struct bind_map *annotations, const struct rule_context *group,
 			struct rule *rule);
-/* Parses rule->source, which is the node's, or made of it: expr, NULL when it is wrong, and query.
- */
-int rule_expr_parse(struct rule_loader *loader, const struct yaml_node *node,
-		    enum rule_dialect dialect, const char *what, struct rule *rule);
+/* An expression of a rule. */
+struct rule_reading {
+	const char *key, *what;
+	const struct yaml_node *node;
+	const struct source *source; /* the node's, or made of it */
+	enum rule_dialect dialect;
+};
+/* The tree, as it is asked for when a rule runs. ERR_INVALID, ERR_LIMIT: told in most cases. */
+int rule_expr_parse(struct rule_loader *loader, const struct rule_reading *reading,
+		    struct expr **out);
+/* The same with all that is to be said, and the canonical form. Both are left when it is wrong. */
+int rule_expr_read(struct rule_loader *loader, const struct rule_reading *reading,
+		   struct expr **out, char **query);
+/* The rule's mapping has `resolve_when`, which is read, and no_data. After its expression. */
+int rule_resolve_read(struct rule_loader *loader, const struct yaml_node *mapping,
+		      enum rule_dialect dialect, int no_data, const char *what,
+		      struct rule *rule);
 /* `run` of that mapping. */
 int rule_run_read(struct rule_loader *loader, const struct yaml_node *mapping,
 		  const struct bind_strings *run, const char *what, struct rule *rule);

@@ -31,14 +31,23 @@ static struct rule_set *set_new(const struct rule_set_options *options)
 	return set;
 }
 
+static void resolve_fini(struct rule_resolve *resolve)
+{
+	expr_fini(resolve->expr);
+	expr_fini(resolve->data);
+	free(resolve->when.order);
+	free(resolve->has.order);
+}
+
 static void set_free(struct rule_set *set)
 {
 	for (uint32_t g = 0; g < set->ngroups; g++) {
 		for (uint32_t r = 0; r < set->groups[g].nrules; r++) {
 			struct rule *rule = &set->groups[g].rules[r];
-			if (rule->expr)
-				expr_fini(rule->expr);
+			expr_fini(rule->expr);
 			free(rule->order);
+			if (rule->resolve)
+				resolve_fini(rule->resolve);
 		}
 	}
 	for (uint32_t i = 0; i < set->ndemands; i++)
@@ -132,6 +141,8 @@ static void hash_rule(struct buf *out, const struct rule *rule)
 	buf_add_sized(out, slice_from(rule->query ? rule->query : ""));
 	buf_add_u64(out, (uint64_t)rule->for_ms);
 	buf_add_u64(out, (uint64_t)rule->keep_firing_for_ms);
+	buf_add_sized(out, slice_from(rule->resolve ? rule->resolve->query : ""));
+	buf_add_u32(out, rule->resolve ? rule->resolve->no_data : NO_DATA_RESOLVE);
 	hash_texts(out, rule->labels, rule->nlabels);
 	hash_texts(out, rule->annotations, rule->nannotations);
 	buf_add_u32(out, rule->nrun);
@@ -174,11 +185,23 @@ static void number_rules(struct rule_set *set)
 	}
 }
 
+static int plan_root(struct plan *plan, const struct expr *expr, struct rule_root *root)
+{
+	int error = plan_add(plan, expr, &root->root);
+	return error ? error : plan_order(plan, root->root, &root->order, &root->norder);
+}
+
 static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *diags)
 {
-	int error = plan_add(set->plan, rule->expr, &rule->root);
-	if (!error)
-		error = plan_order(set->plan, rule->root, &rule->order, &rule->norder);
+	struct rule_root own = { 0 };
+	int error = plan_root(set->plan, rule->expr, &own);
+	rule->root = own.root;
+	rule->order = own.order;
+	rule->norder = own.norder;
+	if (!error && rule->resolve)
+		error = plan_root(set->plan, rule->resolve->expr, &rule->resolve->when);
+	if (!error && rule->resolve)
+		error = plan_root(set->plan, rule->resolve->data, &rule->resolve->has);
 	if (error && error != ERR_NOMEM)
 		yaml_diag(diags, DIAG_ERROR, rule->name_node, NULL,
 			  "cannot plan rule \"" SLICE_FMT "\": %s", SLICE_ARG(rule->name),
@@ -187,7 +210,7 @@ static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *
 }
 
 static int plan_demand(struct rule_set *set, const struct source *source,
-		       struct diag_list *diags, struct rule_demand *demand)
+		       struct diag_list *diags, struct rule_root *demand)
 {
 	struct expr *expr;
 	int error = expr_parse(source, &set->arena, diags, &expr);
@@ -197,9 +220,7 @@ static int plan_demand(struct rule_set *set, const struct source *source,
 	if (!error)
 		error = expr_resolve(expr, &(struct query_bounds){ 0, 0, 0 }, source, diags);
 	if (!error)
-		error = plan_add(set->plan, expr, &demand->root);
-	if (!error)
-		error = plan_order(set->plan, demand->root, &demand->order, &demand->norder);
+		error = plan_root(set->plan, expr, demand);
 	expr_fini(expr);
 	return error;
 }
@@ -208,7 +229,7 @@ static int plan_demands(struct rule_set *set, const struct rule_set_options *opt
 			struct diag_list *diags)
 {
 	set->demands_cap = (uint32_t)options->ndemands + 1;
-	set->demands = ARENA_ARRAY(&set->arena, struct rule_demand, set->demands_cap);
+	set->demands = ARENA_ARRAY(&set->arena, struct rule_root, set->demands_cap);
 	if (!set->demands)
 		return ERR_NOMEM;
 	int error = 0;

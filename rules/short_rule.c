@@ -63,7 +63,8 @@ static int read_condition(struct rule_loader *loader, const struct short_yaml *y
 	if (error)
 		return error == ERR_NOMEM ? error : 0;
 	rule->expr_text = rule->source.text;
-	return rule_expr_parse(loader, condition, dialect, what, rule);
+	const struct rule_reading reading = { "expr", what, condition, &rule->source, dialect };
+	return rule_expr_read(loader, &reading, &rule->expr, &rule->query);
 }
 
 int short_rule_read(struct rule_loader *loader, const struct yaml_node *node,
@@ -82,12 +83,13 @@ int short_rule_read(struct rule_loader *loader, const struct yaml_node *node,
 	if ((yaml.given & KEY_BIT(SHORT_NAME)) && yaml.name.len == 0)
 		yaml_diag(loader->diags, DIAG_ERROR, rule->name_node, NULL,
 			  "a rule with an empty name");
-	rule_keys_refuse(loader, &short_rule_keys, node, yaml.given & SHORT_LATER, NOT_YET, what);
 	rule_names_check(loader, &yaml.labels, "label", true, what);
 	rule_names_check(loader, &yaml.annotations, "annotation", false, what);
 	rule->for_ms = yaml.for_ms;
 	rule->keep_firing_for_ms = yaml.keep_firing_for_ms;
 	error = read_condition(loader, &yaml, group->dialect, what, rule);
+	if (!error)
+		error = rule_resolve_read(loader, node, group->dialect, yaml.no_data, what, rule);
 	if (!error)
 		error = rule_run_read(loader, node, &yaml.run, what, rule);
 	if (!error)

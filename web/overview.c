@@ -257,7 +257,9 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
 	field_ms(w, "fired", alert->view.fired_at_ms);
 	field_ms(w, "keepSince", alert->view.keep_since_ms);
 	json_field_int(w, "for", rule->for_ms);
-	json_field_bool(w, "held", alert->view.held);
+	json_field_bool(w, "held", alert->view.hold != ALERT_NOT_HELD);
+	field_text(w, "heldBy", alert_hold_text(alert->view.hold));
+	field_ms(w, "noDataSince", alert->view.no_data_since_ms);
 	field_text(w, "silencedBy", alert->silenced_by);
 	json_key(w, "evidence");
 	evidence_json(alert->evidence, w);
@@ -279,6 +281,7 @@ static void add_rule(struct json_writer *w, const struct overview *overview,
 	json_field_string(w, "name", rule->name);
 	field_text(w, "kind", rule->kind == RULE_ALERT ? "alert" : "record");
 	field_text(w, "query", rule->query);
+	field_text(w, "resolveWhen", rule->resolve ? rule->resolve->query : "");
 	json_field_int(w, "for", rule->for_ms);
 	field_text(w, "health", rule_health_text(status->health));
 	field_text(w, "error", status->error);

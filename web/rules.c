@@ -44,6 +44,8 @@ static void add_alert(struct json_writer *w, const struct snapshot *snapshot,
 	add_time(w, "activeAt", alert->view.active_at_ms);
 	if (alert->view.keep_since_ms != TIME_NONE)
 		add_time(w, "keepFiringSince", alert->view.keep_since_ms);
+	if (alert->view.hold != ALERT_NOT_HELD)
+		json_field_string(w, "heldBy", slice_from(alert_hold_text(alert->view.hold)));
 	json_field_string(w, "value", buf_slice(&value));
 	json_end_object(w);
 	buf_fini(&value);
@@ -175,6 +177,11 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	if (alerting) {
 		json_field_number(w, "duration", (double)rule->for_ms / 1000);
 		json_field_number(w, "keepFiringFor", (double)rule->keep_firing_for_ms / 1000);
+	}
+	if (rule->resolve) {
+		json_field_string(w, "resolveWhen", slice_from(rule->resolve->query));
+		json_field_string(w, "noData", rule->resolve->no_data == NO_DATA_HOLD ? SLICE("hold")
+										      : SLICE("resolve"));
 	}
 	add_texts(w, "labels", rule->labels, rule->nlabels);
 	if (alerting) {

@@ -351,7 +351,7 @@ static void tell(struct harness *h, const char *text, enum alert_state from, enu
 	event->resolved_at_ms = state == ALERT_INACTIVE ? h->now_ms : TIME_NONE;
 	event->keep_since_ms = TIME_NONE;
 	event->settled = !h->unsettled;
-	event->held = h->sender_silent;
+	event->hold = h->sender_silent ? ALERT_HELD_SILENT : ALERT_NOT_HELD;
 	if (h->evidence) {
 		event->evidence = evidence_new();
 		ck_assert_int_eq(evidence_line_add(event->evidence, slice_from(h->evidence)), 0);

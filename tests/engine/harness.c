@@ -47,6 +47,14 @@ static void on_record(void *ctx, enum record_type type, struct slice payload)
 	h->records[h->nrecords++] = (struct harness_record){ type, bytes, payload.len };
 }
 
+static const char *hold_text(enum alert_hold hold)
+{
+	static const char *const texts[] = { [ALERT_NOT_HELD] = "",
+					     [ALERT_HELD_SILENT] = " held",
+					     [ALERT_HELD_UNRESOLVED] = " unresolved" };
+	return texts[hold];
+}
+
 static void on_event(void *ctx, struct alert_event *event)
 {
 	struct harness *h = ctx;
@@ -66,7 +74,7 @@ static void on_event(void *ctx, struct alert_event *event)
 	text_add_time(out, "keep", event->keep_since_ms);
 	buf_printf(out, "%s%s", *alert_reason_text(event->reason) ? " reason=" : "",
 		   alert_reason_text(event->reason));
-	buf_printf(out, "%s%s", event->settled ? " settled" : "", event->held ? " held" : "");
+	buf_printf(out, "%s%s", event->settled ? " settled" : "", hold_text(event->hold));
 	if (event->evidence) {
 		struct json_writer w;
 		buf_add_str(out, " evidence=");
@@ -410,7 +418,8 @@ static void on_alert(void *ctx, const struct alert_view *view)
 	text_add_time(out, "active", view->active_at_ms);
 	text_add_time(out, "fired", view->fired_at_ms);
 	text_add_time(out, "keep", view->keep_since_ms);
-	buf_printf(out, "%s\n", view->held ? " held" : "");
+	text_add_time(out, "nodata", view->no_data_since_ms);
+	buf_printf(out, "%s\n", hold_text(view->hold));
 }
 
 char *harness_alerts(struct harness *h)

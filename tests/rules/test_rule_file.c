@@ -384,6 +384,10 @@ START_TEST(rule_group_hash_is_of_what_is_written)
 		"annotations: {s: t}}]}]",
 		"groups: [{name: g, rules: [{alert: a, expr: 'up==0', for: 60s, keep_firing_for: "
 		"1s, labels: {l: v}, annotations: {s: t}}]}]",
+		"groups: [{name: g, rules: [{alert: a, expr: 'up==0', for: 60s, resolve_when: "
+		"'up==1', labels: {l: v}, annotations: {s: t}}]}]",
+		"groups: [{name: g, rules: [{alert: a, expr: 'up==0', for: 60s, resolve_when: "
+		"'up==1', no_data: hold, labels: {l: v}, annotations: {s: t}}]}]",
 		"groups: [{name: g, rules: [{alert: a, expr: 'up==0', for: 60s, labels: {l: w}, "
 		"annotations: {s: t}}]}]",
 		"groups: [{name: g, rules: [{alert: a, expr: 'up==0', for: 60s, labels: {l: v}, "

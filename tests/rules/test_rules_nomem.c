@@ -17,6 +17,7 @@ static const char file[] =
 	"  - alert: A\n"
 	"    expr: sum by (job) (rate(x{l=~\"a.*\"}[5m])) > 1 and on (job) y == 0\n"
 	"    for: 5m\n"
+	"    resolve_when: topk(1, x < 1) and on (job) (y < z or absent(y{l=~'b.*'})) unless w\n"
 	"    labels: {severity: '{{ if gt $value 1.0 }}page{{ else }}info{{ end }}'}\n"
 	"    annotations:\n"
 	"      summary: '{{ range $k, $v := $labels }}{{ $k }}={{ printf \"%s\" $v | toUpper }}{{ "
@@ -43,7 +44,7 @@ static const char short_file[] =
 	"      (value > 1 UNLESS f{g=\"h\"} == 0)\n"
 	"  by: [job, \"i.j\"]\n"
 	"  severity: page\n"
-	"- {name: k, condition: up == 0, labels: {l: 'm'}}\n"
+	"- {name: k, condition: up == 0, labels: {l: 'm'}, resolve_when: up == 1}\n"
 	"- {name: n, metric: o_ns, condition: avg_over_1m > 1ms}\n";
 
 static struct slice loaded; /* by load() */

@@ -190,7 +190,7 @@ static const char file[] = "interval: 10s\n"
 			   "  labels: {tier: '1', at: '{{ $labels.job }}'}\n"
 			   "  annotations: {summary: \"it's\\n{{ $value }}\"}\n"
 			   "  run: [restart]\n"
-			   "- {name: B, condition: up == 0}\n"
+			   "- {name: B, condition: up == 0, resolve_when: up==1, no_data: hold}\n"
 			   "groups:\n"
 			   "- {name: g, rules: [{record: a, expr: sum  (up)}, {alert: C, expr: up}]}\n";
 
@@ -220,6 +220,8 @@ START_TEST(short_rules_are_a_group)
 	ck_assert_uint_eq(rule->nannotations, 1);
 	ck_assert_uint_eq(rule->nrun, 1);
 	ck_assert(slice_is(group->rules[1].labels[0].text, "info")); /* the group's */
+	ck_assert_ptr_null(rule->resolve);
+	ck_assert_int_eq(group->rules[1].resolve->no_data, NO_DATA_HOLD);
 }
 END_TEST
 
@@ -260,6 +262,9 @@ START_TEST(rules_are_written_out_in_full)
 		"  - alert: B\n"
 		"    expr: |-\n"
 		"      up == 0\n"
+		"    resolve_when: |-\n"
+		"      up == 1\n"
+		"    no_data: hold\n"
 		"    labels:\n"
 		"      severity: info\n"
 		"      team: core\n"
@@ -282,6 +287,8 @@ START_TEST(rules_are_written_out_in_full)
 	buf_clear(&first);
 	ck_assert_int_eq(rule_set_expand(set, EXPAND_PROMETHEUS, &first), 0);
 	ck_assert_ptr_null(strstr(first.ptr, "run:"));
+	ck_assert_ptr_null(strstr(first.ptr, "resolve_when:"));
+	ck_assert_ptr_null(strstr(first.ptr, "no_data:"));
 	ck_assert_ptr_null(strstr(first.ptr, "warmup:"));
 	ck_assert_ptr_null(strstr(first.ptr, "dialect:"));
 	ck_assert_ptr_nonnull(strstr(first.ptr, "query_offset: 5s"));

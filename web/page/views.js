@@ -58,10 +58,15 @@ function byUrgency(a, b) {
 		severity(a.labels).rank - severity(b.labels).rank || (b.fired || b.active) - (a.fired || a.active);
 }
 
+function heldBecause(alert) {
+	return alert.heldBy !== "resolve_when" ? "its sender is silent: kept as it was"
+		: alert.noDataSince ? "resolve_when has no data" : "until resolve_when matches";
+}
+
 function alertState(alert) {
 	return [
 		alert.state === "firing" ? chip("bad", "firing") : chip("warn", "pending", `the condition must hold for ${format.duration(alert.for)}`),
-		alert.held ? chip("info", "held", "its sender is silent: kept as it was") : null,
+		alert.held ? chip("info", "held", heldBecause(alert)) : null,
 		alert.keepSince ? chip("info", "kept firing", "the condition is over, keep_firing_for is not") : null,
 		alert.silencedBy ? chip("mute", "silenced", alert.silencedBy) : null,
 	];
@@ -222,7 +227,8 @@ function ruleState(rule) {
 }
 
 const RULE_COLUMNS = [
-	["rule", "name wide", rule => [h("b", {}, rule.name), h("code", { title: rule.query }, rule.query), rule.error || rule.warning ? h("p.error", {}, rule.error || rule.warning) : null]],
+	["rule", "name wide", rule => [h("b", {}, rule.name), h("code", { title: rule.query }, rule.query),
+		rule.resolveWhen ? h("code", { title: rule.resolveWhen }, `resolve_when: ${rule.resolveWhen}`) : null, rule.error || rule.warning ? h("p.error", {}, rule.error || rule.warning) : null]],
 	["state", "", ruleState],
 	["health", "", health],
 	["value", "number", rule => rule.results ? [format.value(rule.value), rule.results > 1 ? h("small", {}, `first of ${format.count(rule.results)}`) : null] : "–"],
