@@ -539,12 +539,35 @@ static uint64_t fed_below(const struct node *node)
 	return fed;
 }
 
+/*
+ * Rows that count as present: those of this time or, for a range function in a query, of any time
+ * so far. Prometheus evaluates it at all the times before it looks for namesakes.
+ */
+static const uint64_t *counted_rows(struct binding *b, struct node *node)
+{
+	if (node->plan->op != PLAN_RANGE || !b->options.bounds || b->plan->delayed_names)
+		return node->present;
+	uint32_t words = words_of(node->n);
+	if (words > node->ever_cap) {
+		uint64_t *ever = realloc(node->ever, words * sizeof(*ever));
+		if (!ever)
+			return NULL;
+		memset(ever + node->ever_cap, 0, (words - node->ever_cap) * sizeof(*ever));
+		node->ever = ever;
+		node->ever_cap = words;
+	}
+	for (uint32_t i = 0; i < words; i++)
+		node->ever[i] |= node->present[i];
+	return node->ever;
+}
+
 /* Two present rows with the same labels, of those that have a namesake at all? */
 static int check_repeats(struct binding *b, struct node *node)
 {
 	struct id_map seen = { .slots = NULL };
-	int err = 0;
-	FOR_BITS (row, node->present, 0, node->n) {
+	const uint64_t *rows = counted_rows(b, node);
+	int err = rows ? 0 : ERR_NOMEM;
+	FOR_BITS (row, rows, 0, rows ? node->n : 0) {
 		uint32_t lset = node->rows->lsets[row];
 		if (err || id_map_find(&node->lset_uses, lset) < 2)
 			continue;

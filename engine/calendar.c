@@ -4,12 +4,16 @@
 #include <stdint.h>
 
 #define DAY_S INT64_C(86400)
-/* Go's time.Unix() takes any 64-bit count of seconds; beyond that its conversion gives the least. */
+/* Go's time.Unix() takes any 64-bit count of seconds; beyond that its conversion gives the least.
+ */
 #define SECONDS_MAX 9223372036854774784.0
+/* It counts days, without a sign, from this one before the epoch: what is earlier comes out late.
+ */
+#define FIRST_DAY INT64_C(106751991073094)
 
 struct date {
 	int64_t year;
-	int month, day; /* from 1 */
+	int month, day;	 /* from 1 */
 	int day_of_year; /* from 1 */
 };
 
@@ -54,7 +58,9 @@ static struct date date_of(int64_t days)
 double calendar_field(enum function_id field, double seconds)
 {
 	int64_t s = fabs(seconds) <= SECONDS_MAX ? (int64_t)seconds : INT64_MIN;
-	int64_t days = floor_div(s, DAY_S), in_day = (s % DAY_S + DAY_S) % DAY_S;
+	uint64_t since_first = (uint64_t)s + (uint64_t)FIRST_DAY * DAY_S;
+	int64_t days = (int64_t)(since_first / DAY_S) - FIRST_DAY;
+	int64_t in_day = (int64_t)(since_first % DAY_S);
 	struct date date = date_of(days);
 	switch (field) {
 	case FN_MINUTE:

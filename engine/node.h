@@ -89,6 +89,8 @@ struct node {
 	bool may_repeat; /* two rows may have the same labels: `repeats` counts them */
 	struct id_map lset_uses;
 	uint32_t repeats; /* live rows beyond the first of each label set */
+	uint64_t *ever; /* rows that were there at any time of the query; NULL: none yet */
+	uint32_t ever_cap;
 
 	/*
 	 * How far shape came: rows of the child before shape_row, and all of the children before.

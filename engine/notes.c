@@ -12,13 +12,13 @@ void notes_fini(struct notes *notes)
 	notes->n = 0;
 }
 
-static bool is_known(const struct notes *notes, const struct note *note)
+static struct note *same_note(struct notes *notes, const struct note *note)
 {
 	for (uint32_t i = 0; i < notes->n; i++)
-		if (notes->items[i].kind == note->kind && notes->items[i].place == note->place &&
+		if (notes->items[i].kind == note->kind &&
 		    strcmp(notes->items[i].text, note->text) == 0)
-			return true;
-	return false;
+			return &notes->items[i];
+	return NULL;
 }
 
 void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const char *format, ...)
@@ -30,7 +30,10 @@ void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const c
 	va_end(args);
 	if (n < 0)
 		return;
-	if (notes->n == NOTES_MAX || is_known(notes, &note))
+	struct note *known = same_note(notes, &note);
+	if (known && place > known->place)
+		known->place = place;
+	if (known || notes->n == NOTES_MAX)
 		free(note.text);
 	else
 		notes->items[notes->n++] = note;

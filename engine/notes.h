@@ -1,6 +1,6 @@
 /*
  * Notes: what a query tells beside its result (Prometheus' annotations): warnings and hints, in
- * Prometheus' words, each once.
+ * Prometheus' words, each once: with the last of its places.
  */
 #ifndef TOCSIN_ENGINE_NOTES_H
 #define TOCSIN_ENGINE_NOTES_H
@@ -25,7 +25,7 @@ struct notes {
 };
 
 void notes_fini(struct notes *notes);
-/* Adds it unless it is there. Out of memory it is lost. */
+/* Adds it unless it is there. Out of memory, or beyond NOTES_MAX, it is lost. */
 void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* "PromQL warning: TEXT (LINE:COLUMN)", of a query's text. */

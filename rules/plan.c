@@ -189,6 +189,9 @@ static int intern(struct builder *builder, struct plan_node *node, uint32_t *out
 		for (uint32_t i = 0; i < kept->nchildren; i++)
 			plan->nodes[kept->children[i]]->nparents++;
 	}
+	struct plan_node *known = plan->nodes[id];
+	known->place = node->place;
+	known->vector_place = node->vector_place;
 	*out = id;
 	return 0;
 }
@@ -469,7 +472,10 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 	return 0;
 }
 
-/* Notes are of an argument: of the range, the quantile, or the buckets; those of sort() of itself. */
+/*
+ * Notes are of an argument: of the range, the quantile, or the buckets; those of sort() of itself. Of
+ * a subquery Prometheus has forgotten the place when it comes to that.
+ */
 static uint32_t place_of(const struct expr *call)
 {
 	switch (call->call.function->id) {
@@ -479,6 +485,8 @@ static uint32_t place_of(const struct expr *call)
 	case FN_SORT_BY_LABEL_DESC:
 		return call->offset;
 	default:
+		if (call->call.nargs && call->call.args[0]->kind == EXPR_SUBQUERY)
+			return 0;
 		return call->call.nargs ? call->call.args[0]->offset : call->offset;
 	}
 }

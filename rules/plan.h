@@ -150,8 +150,8 @@ struct plan_node {
 	 */
 	bool info_optional, info_names;
 	/*
-	 * Where in its expression what it may complain of stands, for notes: of whoever came first,
-	 * and no part of its identity.
+	 * Where in its expression what it may complain of stands, for notes: of whoever came last, and
+	 * no part of its identity.
 	 */
 	uint32_t place, vector_place; /* vector_place: of the last argument */
 	uint64_t hash;

@@ -100,6 +100,11 @@ static void on_query(void *ctx, struct engine_query *query)
 {
 	struct harness *h = ctx;
 	struct buf *out = &h->query;
+	buf_clear(&h->notes);
+	for (uint32_t i = 0; i < query->notes.n; i++) {
+		note_format(&query->notes.items[i], query->text, &h->notes);
+		buf_add_char(&h->notes, '\n');
+	}
 	buf_clear(out);
 	if (query->verify && !query->code)
 		buf_add_str(out, verify_verdict_text(query->verify->verdict));
@@ -212,6 +217,7 @@ void harness_stop(struct harness *h)
 	buf_fini(&h->loads);
 	buf_fini(&h->written);
 	buf_fini(&h->query);
+	buf_fini(&h->notes);
 }
 
 void harness_settle(struct harness *h)

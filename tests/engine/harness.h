@@ -29,6 +29,7 @@ struct harness {
 	struct harness_record *records;
 	size_t nrecords, records_cap;
 	struct buf query; /* result of harness_query() */
+	struct buf notes; /* and its notes, one a line */
 };
 
 /* Not warm, lookback 300 s, sender timeout 90 s, records kept; before harness_start() they may be

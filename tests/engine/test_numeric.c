@@ -4,6 +4,8 @@
  */
 #include "engine/numeric.h"
 
+#include "engine/calendar.h"
+
 #include <stdlib.h>
 
 #include "tests/check_main.h"
@@ -158,6 +160,21 @@ START_TEST(buckets_are_sorted_merged_and_levelled)
 }
 END_TEST
 
+/* As Go has it: no number is the least one, which comes out at the other end of time. */
+START_TEST(calendar_goes_round)
+{
+	ck_assert_double_eq(calendar_field(FN_YEAR, NAN), 292277026596);
+	ck_assert_double_eq(calendar_field(FN_YEAR, -1e300), 292277026596);
+	ck_assert_double_eq(calendar_field(FN_YEAR, INFINITY), 292277026596);
+	ck_assert_double_eq(calendar_field(FN_MONTH, NAN), 12);
+	ck_assert_double_eq(calendar_field(FN_HOUR, NAN), 15);
+	ck_assert_double_eq(calendar_field(FN_YEAR, -1), 1969);
+	ck_assert_double_eq(calendar_field(FN_DAY_OF_WEEK, -1), 3);
+	ck_assert_double_eq(calendar_field(FN_MINUTE, -1), 59);
+	ck_assert_double_eq(calendar_field(FN_DAY_OF_MONTH, 951782400), 29);
+}
+END_TEST
+
 static Suite *numeric_suite(void)
 {
 	Suite *suite = suite_create("numeric");
@@ -168,6 +185,7 @@ static Suite *numeric_suite(void)
 	tcase_add_test(tcase, means_do_not_overflow);
 	tcase_add_test(tcase, extremes_are_those_of_go);
 	tcase_add_test(tcase, buckets_are_sorted_merged_and_levelled);
+	tcase_add_test(tcase, calendar_goes_round);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -114,12 +114,10 @@ static const char *ask_range(const char *expr, int from_s, int to_s, int step_s)
 
 START_TEST(range_query_gives_each_step)
 {
-	ck_assert_str_eq(ask_range("x{i=\"1\"} * 2", 30, 60, 15),
-			 "{i=\"1\"} 30:60 45:90 60:120\n");
+	ck_assert_str_eq(ask_range("x{i=\"1\"} * 2", 30, 60, 15), "{i=\"1\"} 30:60 45:90 60:120\n");
 	ck_assert_str_eq(ask_range("time()", 10, 20, 10), "{} 10:10 20:20\n");
 	/* A series has points only where it is there. */
-	ck_assert_str_eq(ask_range("x{i=\"2\"} > 70", 30, 60, 15),
-			 "x{i=\"2\"} 45:90 60:120\n");
+	ck_assert_str_eq(ask_range("x{i=\"2\"} > 70", 30, 60, 15), "x{i=\"2\"} 45:90 60:120\n");
 	ck_assert_str_eq(ask_range("max_over_time(sum(x)[30s:15s])", 45, 60, 15),
 			 "{} 45:142 60:187\n");
 	ck_assert_str_eq(ask_range("x{i=\"1\"} @ end() - x{i=\"1\"} @ start()", 30, 60, 30),
@@ -198,11 +196,59 @@ START_TEST(notes_are_told_once_and_have_a_limit)
 	ck_assert_uint_eq(notes.n, 1);
 	note_format(&notes.items[0], SLICE("a\nb"), &text);
 	ck_assert_str_eq(text.ptr, "PromQL info: of 0 (2:1)");
+	notes_add(&notes, NOTE_INFO, 0, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 3, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 1, "of %d", 0);
+	ck_assert_uint_eq(notes.n, 1);
+	ck_assert_uint_eq(notes.items[0].place, 3);
 	for (int i = 0; i < 2 * NOTES_MAX; i++)
 		notes_add(&notes, NOTE_WARNING, 0, "of %d", i);
 	ck_assert_uint_eq(notes.n, NOTES_MAX);
 	notes_fini(&notes);
 	buf_fini(&text);
+}
+END_TEST
+
+static void expect_note(const char *expr, const char *wanted)
+{
+	harness_query(&h, expr, 60);
+	ck_assert_str_eq(h.notes.ptr, wanted);
+}
+
+START_TEST(notes_have_the_place_of_the_last_of_their_like)
+{
+	static const char no_counter[] =
+		"PromQL info: metric might not be a counter, name does not end in "
+		"_total/_sum/_count/_bucket: \"x\" ";
+	char wanted[256];
+	snprintf(wanted, sizeof(wanted), "%s(1:6)\n", no_counter);
+	expect_note("rate(x[1m])", wanted);
+	snprintf(wanted, sizeof(wanted), "%s(1:24)\n", no_counter);
+	expect_note("rate(x[1m]) + increase(x[30s])", wanted);
+	snprintf(wanted, sizeof(wanted), "%s(1:20)\n", no_counter);
+	expect_note("rate(x[1m]) + rate(x[1m])", wanted);
+	snprintf(wanted, sizeof(wanted), "%s(1:1)\n", no_counter);
+	expect_note("1 + rate(x[1m:15s])", wanted);
+}
+END_TEST
+
+/* Whether at one time or at different ones: Prometheus looks at all of a range function's results.
+ */
+START_TEST(range_functions_have_no_namesakes_in_a_range_query)
+{
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'rate(x[1h]) + y'}]}]");
+	harness_run(&h, 75, 75, "x{i=\"9\"} 1");
+	harness_run(&h, 90, 90, "x{i=\"9\"} 2");
+	harness_run(&h, 195, 195, "y{i=\"9\"} 1");
+	harness_run(&h, 210, 210, "y{i=\"9\"} 2");
+	static const char error[] = "error: vector cannot contain metrics with the same labelset\n";
+	ck_assert_str_eq(ask_range("increase({__name__=~\"x|y\",i=\"9\"}[30s])", 90, 210, 120),
+			 error);
+	ck_assert_str_ne(ask_range("increase({__name__=~\"x|y\",i=\"9\"}[30s])", 90, 180, 90),
+			 error);
+	harness_expect_query(&h,
+			     "max_over_time(increase({__name__=~\"x|y\",i=\"9\"}[30s])[3m:30s])",
+			     210, error);
 }
 END_TEST
 
@@ -255,6 +301,8 @@ static Suite *query_suite(void)
 	tcase_add_test(tc, query_that_touches_too_much_is_stopped);
 	tcase_add_test(tc, selectors_of_a_listing_have_a_limit);
 	tcase_add_test(tc, notes_are_told_once_and_have_a_limit);
+	tcase_add_test(tc, notes_have_the_place_of_the_last_of_their_like);
+	tcase_add_test(tc, range_functions_have_no_namesakes_in_a_range_query);
 	tcase_add_test(tc, queries_waiting_have_a_limit);
 	tcase_add_test(tc, queries_that_wait_at_the_end_are_freed);
 	suite_add_tcase(suite, tc);
