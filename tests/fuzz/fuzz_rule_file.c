@@ -36,6 +36,10 @@ static void check_rule(const struct rule_set *set, const struct rule *rule)
 	struct template_data data = { .value = 1 };
 	must(rule->expr && rule->query && rule->name.len > 0);
 	must(rule->norder > 0 && rule->order[rule->norder - 1] == rule->root);
+	for (int i = 0; rule->resolve && i < 2; i++) {
+		const struct rule_root *root = i ? &rule->resolve->has : &rule->resolve->when;
+		must(root->norder > 0 && root->order[root->norder - 1] == root->root);
+	}
 	must(rule == &set->groups[rule->group].rules[rule->index]);
 	must(rule_annotations_render(rule, &data, &labels) == 0);
 	labels_unref(labels);
