@@ -249,8 +249,7 @@ static int bind_duration(struct binder *b, const struct target *target,
 	return 0;
 }
 
-/* "64MiB", "1.5GB", "1000": powers of 1024 with the i, of 1000 without. */
-static int parse_bytes(struct slice text, int64_t *out)
+int bytes_parse(struct slice text, int64_t *out)
 {
 	static const struct {
 		const char *unit;
@@ -295,7 +294,7 @@ static int bind_bytes(struct binder *b, const struct target *target, const struc
 	int64_t value;
 	if (node->type != YAML_SCALAR)
 		wrong_type(b, target, node, "a size", hint);
-	else if (parse_bytes(node->text, &value))
+	else if (bytes_parse(node->text, &value))
 		bad_value(b, target, node, "a size in bytes", hint);
 	else if (check_range(b, target, node, value))
 		*(int64_t *)target->value = value;

@@ -91,6 +91,11 @@ int bind_struct(const struct bind_table *table, const struct yaml_node *node, st
 		struct diag_list *diags, void *out);
 
 /*
+ * "64MiB", "1.5GB", "1000": powers of 1024 with the i, of 1000 without. ERR_INVALID, ERR_LIMIT.
+ */
+int bytes_parse(struct slice text, int64_t *out);
+
+/*
  * The reference of a table as Markdown: a heading, a table with key, type, default, unit, meaning;
  * then the tables nested in it, each once.
  */

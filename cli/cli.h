@@ -28,12 +28,20 @@ struct cli_option {
 	const char *doc;
 };
 
+/* An option and its value, in the order of the command line. */
+struct cli_given {
+	size_t option;
+	const char *value;
+};
+
 /* What a command line gave: values[i] belongs to options[i] (a flag: its name, when given; else
  * NULL). */
 struct cli_args {
 	const char **values;
 	const char **words; /* what is no option, in order */
 	size_t nwords;
+	struct cli_given *given; /* all of them: for options that may be given more than once */
+	size_t ngiven;
 };
 
 struct command {
@@ -49,7 +57,7 @@ struct command {
 };
 
 extern const struct command run_command, runner_command, check_command, explain_command,
-	query_command, alerts_command, rules_command, senders_command, deliveries_command,
+	replay_command, query_command, alerts_command, rules_command, senders_command, deliveries_command,
 	runs_command, silence_command, profiles_command, test_command, reference_command,
 	completion_command, version_command, help_command;
 extern const struct command *const commands[]; /* ended by NULL */

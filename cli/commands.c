@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 const struct command *const commands[] = {
-	&run_command,	    &check_command,	&test_command,	   &explain_command, &query_command, &alerts_command,
+	&run_command,	    &check_command,	&test_command,	   &replay_command,   &explain_command, &query_command, &alerts_command,
 	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command, &profiles_command,
 	&reference_command, &completion_command, &runner_command,  &version_command,	   &help_command,  NULL,
 };
@@ -169,15 +169,22 @@ static int take_value(const struct command *command, const struct cli_option *op
 }
 
 static int read_option(const struct command *command, int argc, char **argv, int *at,
-		       const char **values)
+		       struct cli_args *args)
 {
 	const struct cli_option *options = options_of(command);
 	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
 
-	for (size_t i = 0; options[i].name; i++)
-		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
-			return take_value(command, &options[i], equals, argc, argv, at, &values[i]);
+	for (size_t i = 0; options[i].name; i++) {
+		if (strlen(options[i].name) != len || strncmp(options[i].name, name, len) != 0)
+			continue;
+		int code = take_value(command, &options[i], equals, argc, argv, at,
+				      &args->values[i]);
+
+		if (!code)
+			args->given[args->ngiven++] = (struct cli_given){ i, args->values[i] };
+		return code;
+	}
 	char *word = slice_dup((struct slice){ name, len });
 	int code = unknown_option(command, word ? word : name);
 
@@ -201,7 +208,7 @@ static int read_all(const struct command *command, int argc, char **argv, struct
 					   "full, with two dashes",
 					   argv[i]);
 		} else {
-			int code = read_option(command, argc, argv, &i, args->values);
+			int code = read_option(command, argc, argv, &i, args);
 
 			if (code)
 				return code;
@@ -224,14 +231,16 @@ int command_run(const struct command *command, int argc, char **argv)
 		}
 	}
 	struct cli_args args = { .values = calloc(count_options(command) + 1, sizeof(*args.values)),
-				 .words = calloc((size_t)argc + 1, sizeof(*args.words)) };
-	int code = args.values && args.words ? read_all(command, argc, argv, &args)
+				 .words = calloc((size_t)argc + 1, sizeof(*args.words)),
+				 .given = calloc((size_t)argc + 1, sizeof(*args.given)) };
+	int code = args.values && args.words && args.given ? read_all(command, argc, argv, &args)
 					     : fail(EXIT_FAILURE, "out of memory");
 
 	if (!code)
 		code = command->run(&args);
 	free(args.values);
 	free(args.words);
+	free(args.given);
 	return code;
 }
 

@@ -5,11 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bind.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
+#include "engine/recording.h"
 
-enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, QUIET };
+enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, QUIET };
 
 static const struct cli_option options[] = {
 	[CONFIG] = { "config", "FILE",
@@ -21,6 +24,10 @@ static const struct cli_option options[] = {
 		       "journal and state (./tocsin-data); \"none\": nothing survives a restart" },
 	[EXTERNAL_URL] = { "external-url", "URL", "the address under which people reach the page" },
 	[LOG_LEVEL] = { "log-level", "LEVEL", "debug, info, warn or error (info)" },
+	[RECORD] = { "record", "DIR",
+		     "write down what comes in, and when, for \"tocsin replay\"" },
+	[RECORD_BYTES] = { "record-bytes", "N",
+			   "the recording keeps so many bytes at most, the newest (4GiB)" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
 	{ NULL, NULL, NULL },
 };
@@ -51,12 +58,36 @@ static bool set_log_level(const char *level)
 	return false;
 }
 
+/* 0, or an exit code. */
+static int read_record_bytes(const struct cli_args *args, int64_t *out)
+{
+	const char *text = args->values[RECORD_BYTES];
+
+	*out = 0;
+	if (!text)
+		return 0;
+	if (!args->values[RECORD])
+		return usage_error(&run_command, "--record-bytes goes with --record");
+	int code = bytes_parse(slice_from(text), out);
+
+	if (code || *out < RECORDING_BYTES_MIN)
+		return usage_error(&run_command,
+				   "--record-bytes \"%.100s\": a size of at least %lldMiB, like 4GiB",
+				   text, (long long)RECORDING_BYTES_MIN >> 20);
+	return 0;
+}
+
 static int run(const struct cli_args *args)
 {
+	int64_t record_bytes;
+	int code = read_record_bytes(args, &record_bytes);
+
 	char program[PATH_MAX];
 	const char *config = find_config(args), *level = args->values[LOG_LEVEL];
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
+	if (code)
+		return code;
 	if (level && !set_log_level(level))
 		return usage_error(&run_command,
 				   "unknown log level \"%.100s\": debug, info, warn or error",
@@ -76,13 +107,15 @@ static int run(const struct cli_args *args)
 							 .rule_files = args->words,
 							 .nrule_files = args->nwords },
 					  .program = program,
+					  .record_dir = args->values[RECORD],
+					  .record_bytes = record_bytes,
 					  .quiet = args->values[QUIET] != NULL });
 }
 
 const struct command run_command = {
 	.name = "run",
 	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url "
-		     "URL] [--log-level LEVEL]",
+		     "URL] [--log-level LEVEL] [--record DIR]",
 	.summary = "Run the daemon.",
 	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads "
 	       "everything again; SIGTERM stops.",

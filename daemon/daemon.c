@@ -140,7 +140,7 @@ static void reload_end(struct daemon *daemon, int status, const struct diag_list
 }
 
 static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config,
-		      bool forget_lines)
+		      bool forget_lines, uint64_t rules_hash)
 {
 	struct msg_load *msg = calloc(1, sizeof(*msg));
 
@@ -149,6 +149,7 @@ static void send_load(struct queue *inbox, enum message_kind kind, struct rule_s
 	msg->rules = rules ? rule_set_ref(rules) : NULL;
 	msg->config = config ? config_ref(config) : NULL;
 	msg->forget_lines = forget_lines;
+	msg->rules_hash = rules_hash;
 	queue_push(inbox, &msg->item, true);
 }
 
@@ -199,11 +200,12 @@ static void load_rules(struct daemon *daemon)
 	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact, config->redact,
 						    config->nredact);
 
-	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config, false);
-	send_load(daemon->peer.inbox, MSG_CONFIG, NULL, config, false);
-	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config, forget_lines);
+	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config, false, 0);
+	send_load(daemon->peer.inbox, MSG_CONFIG, NULL, config, false, 0);
+	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config, forget_lines,
+		  daemon->engine.recorder ? recording_rules_hash(reload->rules) : 0);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config, false);
+		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config, false, 0);
 	config_unref(daemon->config);
 	daemon->config = config_ref(config);
 	atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
@@ -279,7 +281,10 @@ static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 {
 	struct engine *engine = daemon->engine.engine;
 	struct actions *actions = daemon->action.actions;
+	struct recorder *recorder = daemon->engine.recorder;
 
+	if (recorder)
+		recorder_rules(recorder, daemon->config, recording_rules_hash(rules));
 	engine_load(engine, rules);
 	while (!daemon->loaded)
 		engine_step(engine, START_UNITS);
@@ -289,6 +294,7 @@ static int restore(struct daemon *daemon, struct rule_set *rules, char **why)
 
 	if (code)
 		return code;
+	recorder_mark(recorder, INPUT_RESTORED);
 	engine_restore_done(engine);
 	engine_positions_each(engine, on_position, daemon->ingest[0].sources);
 	actions_restore_done(actions, clock_wall_ms());
@@ -299,7 +305,7 @@ static int init_threads(struct daemon *daemon, char **why)
 {
 	int code = store_thread_init(&daemon->store, daemon, why);
 
-	if (code || (code = engine_thread_init(&daemon->engine, daemon)) ||
+	if (code || (code = engine_thread_init(&daemon->engine, daemon, why)) ||
 	    (code = action_thread_init(&daemon->action, daemon, why)) ||
 	    (code = peer_thread_init(&daemon->peer, daemon)))
 		return code;

@@ -20,6 +20,8 @@ struct daemon_options {
 	const char *program;     /* to start the runner with */
 	unsigned ingest_threads; /* 0: cores − 1, at least 1 */
 	bool quiet;              /* no lines to paste at the start */
+	const char *record_dir;  /* what comes in is recorded there; NULL: not */
+	int64_t record_bytes;    /* as many at most; 0: RECORDER_BYTES_DEFAULT */
 	/* For tests: called on the main thread when ready, with the port. */
 	void (*ready)(void *ctx, uint16_t port);
 	void *ready_ctx;

@@ -22,6 +22,7 @@ static void on_event(void *ctx, struct alert_event *event)
 {
 	struct engine_thread *thread = ctx;
 
+	recorder_event(thread->recorder, event);
 	store_thread_push(&thread->daemon->store, &thread->records);
 	store_thread_event(&thread->daemon->store, event);
 }
@@ -129,6 +130,7 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 {
 	switch ((enum message_kind)item->kind) {
 	case MSG_BATCH:
+		recorder_batch(thread->recorder, (struct batch *)item);
 		engine_batch(thread->engine, (struct batch *)item);
 		return;
 	case MSG_QUERY: {
@@ -159,8 +161,11 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
 			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
 		engine_written_set(thread->engine, msg->config->remote_write.n > 0);
-		if (msg->forget_lines)
+		recorder_rules(thread->recorder, msg->config, msg->rules_hash);
+		if (msg->forget_lines) {
+			recorder_mark(thread->recorder, INPUT_FORGET);
 			engine_lines_forget(thread->engine);
+		}
 		engine_load(thread->engine, msg->rules);
 		rule_set_unref(msg->rules);
 		config_unref(msg->config);
@@ -233,9 +238,10 @@ static void work(struct engine_thread *thread)
 {
 	struct piece piece = piece_begin();
 
-	do
+	do {
 		thread->more = engine_step(thread->engine, SLICE_UNITS);
-	while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
+		recorder_step(thread->recorder);
+	} while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
 	piece_end(thread, &piece);
 }
 
@@ -274,6 +280,7 @@ static void *engine_thread_main(void *arg)
 			queue_wait(thread->inbox, wait_us);
 		}
 		now_ms = clock_wall_ms();
+		recorder_time(thread->recorder, now_ms);
 		engine_time(thread->engine, now_ms);
 		drain(thread);
 		thread->held = engine_checkpoint_hold(thread->engine, is_storage_full(thread));
@@ -282,6 +289,7 @@ static void *engine_thread_main(void *arg)
 		confirm_applied(thread);
 		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
 			engine_flush(thread->engine);
+			recorder_push(thread->recorder);
 			store_thread_push(&thread->daemon->store, &thread->records);
 			thread->flushed_ms = now_ms;
 			atomic_store(&thread->daemon->epoch, store_epoch(engine_store(thread->engine)));
@@ -296,7 +304,7 @@ static void *engine_thread_main(void *arg)
 	return NULL;
 }
 
-int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
+int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why)
 {
 	const struct config *config = daemon->config;
 	struct engine_options options = {
@@ -327,8 +335,16 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon)
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
 	if (!thread->inbox)
 		return ERR_NOMEM;
-	int code = engine_new(&options, &sink, &thread->engine);
+	const struct daemon_options *given = daemon->options;
+	int code;
 
+	if (given->record_dir) {
+		code = recorder_new(given->record_dir, given->record_bytes, SLICE_UNITS, &thread->recorder, why);
+
+		if (code)
+			return code;
+	}
+	code = engine_new(&options, &sink, &thread->engine);
 	if (code == 0)
 		engine_written_set(thread->engine, config->remote_write.n > 0);
 	return code;
@@ -343,6 +359,7 @@ void engine_thread_stop(struct engine_thread *thread)
 {
 	queue_push_signal(thread->inbox, MSG_STOP);
 	pthread_join(thread->thread, NULL);
+	recorder_stop(thread->recorder);
 }
 
 void engine_thread_fini(struct engine_thread *thread)
@@ -356,6 +373,7 @@ void engine_thread_fini(struct engine_thread *thread)
 	free(thread->records);
 	if (thread->written)
 		message_free(&thread->written->item);
+	recorder_free(thread->recorder);
 	queue_discard(thread->inbox);
 	if (thread->engine)
 		engine_free(thread->engine);

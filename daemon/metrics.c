@@ -18,6 +18,7 @@ struct daemon_sample {
 	struct journal_stats journal;
 	struct redis_log_stats redis;
 	enum redis_health redis_health;
+	struct recorder_stats recorder;
 	int64_t store_cpu_us;
 	struct rusage usage;
 	struct rlimit descriptors;
@@ -66,6 +67,7 @@ static void sample_take(struct daemon *daemon, struct daemon_sample *s)
 	s->redis_health = store->redis_health;
 	s->store_cpu_us = store->cpu_us;
 	pthread_mutex_unlock(&store->stats_lock);
+	recorder_stats(daemon->engine.recorder, &s->recorder);
 	getrusage(RUSAGE_SELF, &s->usage);
 	getrlimit(RLIMIT_NOFILE, &s->descriptors);
 }

@@ -24,6 +24,7 @@ static void on_record(void *ctx, enum record_type type, struct slice payload)
 {
 	struct daemon *daemon = ctx;
 
+	recorder_restore(daemon->engine.recorder, type, payload);
 	engine_restore(daemon->engine.engine, type, payload);
 	actions_restore(daemon->action.actions, type, payload);
 }

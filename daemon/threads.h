@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/profiles.h"
+#include "daemon/recorder.h"
 #include "daemon/remote_writes.h"
 #include "daemon/source_counters.h"
 #include "engine/engine.h"
@@ -98,6 +99,7 @@ struct msg_load {
 	struct extractor_set *extractors;
 	uint32_t round; /* of MSG_EXTRACTORS: which one is answered */
 	bool forget_lines; /* of MSG_LOAD: they were redacted by other rules */
+	uint64_t rules_hash; /* of MSG_LOAD, for the recorder; 0 without one */
 	int code;
 };
 
@@ -171,6 +173,7 @@ struct engine_thread {
 	pthread_t thread;
 	struct queue *inbox;
 	struct engine *engine;
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
 	struct msg_records *records; /* not yet sent */
 	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
@@ -310,7 +313,7 @@ void store_thread_settle(struct store_thread *thread);
 void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload);
 void store_thread_push(struct store_thread *thread, struct msg_records **records);
 
-int engine_thread_init(struct engine_thread *thread, struct daemon *daemon);
+int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why);
 int engine_thread_start(struct engine_thread *thread);
 void engine_thread_stop(struct engine_thread *thread);
 void engine_thread_fini(struct engine_thread *thread);

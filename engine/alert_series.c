@@ -104,13 +104,16 @@ void alert_tell(struct engine *engine, struct rule_state *rule, uint32_t slot,
 
 void alert_note(struct engine *engine, struct rule_state *rule, uint32_t slot, int64_t at_ms)
 {
-	if (!engine->options.journal)
+	if (!engine->options.journal && !engine->sink.note)
 		return;
 	enum alert_state state = rule->alerts[slot].state;
 	struct alert_event *event =
 		alert_event_make(engine, rule, slot, state, ALERT_REASON_NONE, at_ms);
-	if (event)
+	if (event) {
 		emit_alert(engine, event);
+		if (engine->sink.note)
+			engine->sink.note(engine->sink.ctx, event);
+	}
 	alert_event_free(event);
 }
 

@@ -59,6 +59,8 @@ struct engine_sink {
 	void (*record)(void *ctx, enum record_type type, struct slice payload);
 	/* A change of state; its record went before it. Takes the event. */
 	void (*event)(void *ctx, struct alert_event *event);
+	/* May be NULL: an alert goes on, but is kept or held since now, or is not any more. Borrowed. */
+	void (*note)(void *ctx, const struct alert_event *event);
 	/* A batch is applied: its outcome stands. Takes the batch. */
 	void (*batch)(void *ctx, struct batch *batch);
 	/* A query is answered. Takes the query. */

@@ -66,6 +66,56 @@ void batch_free(struct batch *batch)
 	free(batch);
 }
 
+/* False when out of memory; of nothing there is no copy. */
+static bool copy_array(void *to, const void *from, size_t n, size_t size)
+{
+	if (n == 0)
+		return true;
+	void *copy = malloc(n * size);
+	if (!copy)
+		return false;
+	memcpy(copy, from, n * size);
+	memcpy(to, &copy, sizeof(copy));
+	return true;
+}
+
+static bool copy_births(struct batch *copy, const struct batch *batch)
+{
+	if (!copy_array(&copy->births, batch->births, batch->nbirths, sizeof(*batch->births)))
+		return false;
+	copy->nbirths = copy->births_cap = batch->nbirths;
+	for (uint32_t i = 0; i < copy->nbirths; i++)
+		labels_ref(copy->births[i].labels);
+	return true;
+}
+
+struct batch *batch_copy(const struct batch *batch)
+{
+	struct batch *copy = batch_new();
+	if (!copy)
+		return NULL;
+	copy->protocol = batch->protocol;
+	copy->sender = batch->sender;
+	copy->own = batch->own;
+	copy->outcome.invalid = batch->outcome.invalid;
+	bool ok = copy_births(copy, batch) &&
+		  copy_array(&copy->rows, batch->rows, batch->nrows, sizeof(*batch->rows)) &&
+		  copy_array(&copy->starts, batch->starts, batch->nstarts,
+			     sizeof(*batch->starts)) &&
+		  copy_array(&copy->examples, batch->examples, batch->nexamples,
+			     sizeof(*batch->examples));
+	copy->nrows = batch->nrows; /* but not rows_cap: there is no room in label_at */
+	copy->nstarts = copy->starts_cap = batch->nstarts;
+	copy->nexamples = copy->examples_cap = batch->nexamples;
+	buf_add_slice(&copy->texts, buf_slice(&batch->texts));
+	buf_add_slice(&copy->positions, buf_slice(&batch->positions));
+	copy->npositions = batch->npositions;
+	if (ok && buf_ok(&copy->texts) && buf_ok(&copy->positions))
+		return copy;
+	batch_free(copy);
+	return NULL;
+}
+
 size_t batch_cost(const struct batch *batch)
 {
 	return sizeof(*batch) + batch->body_len + batch->texts.len +

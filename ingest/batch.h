@@ -130,6 +130,11 @@ size_t batch_cost(const struct batch *batch);
 /* Empties it for another request; arrays, body and the decoder's data stay as memory to fill again.
  */
 void batch_clear(struct batch *batch);
+/*
+ * The rows and all that came with them, for somebody who looks at them later; not the body, so that
+ * batch_labels() knows only what births tell. NULL when out of memory.
+ */
+struct batch *batch_copy(const struct batch *batch);
 /* Room for n more rows. ERR_NOMEM. */
 int batch_reserve(struct batch *batch, uint32_t nrows);
 /* Adds a birth for a row, in the order of rows. Takes the reference, unless it fails: ERR_NOMEM. */

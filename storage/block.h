@@ -41,7 +41,9 @@
 	X(RECORD_CHECKPOINT_END, 14, "all parts are there")                                        \
 	X(RECORD_DERIVED, 15, "what log lines came to, and how far their sources were read")       \
 	X(RECORD_POSITION, 16, "how far a source of lines was read")                               \
-	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")
+	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")          \
+	X(RECORD_RECORDING_HEAD, 30, "the beginning of a file of a recording: how the engine was set") \
+	X(RECORD_RECORDING_PART, 31, "what the engine was told, packed")
 
 enum record_type {
 #define X(id, number, what) id = number,
