@@ -206,6 +206,8 @@ static void group_move(struct engine *engine, const struct group_state *from,
 	to->iterations = from->iterations;
 	to->missed = from->missed;
 	to->rebase_ms = from->rebase_ms;
+	if (from->reads_ms > to->reads_ms)
+		to->reads_ms = from->reads_ms;
 	if (from->def->interval_ms == to->def->interval_ms) {
 		to->due_ms = from->due_ms;
 	} else if (engine->now_ms != TIME_NONE) {

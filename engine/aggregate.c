@@ -392,6 +392,52 @@ static void mark_silent(struct binding *b, struct node *node, const struct node 
 			bit_set(silent, agg->group_of[row]);
 }
 
+/* ---- parts ---- */
+
+static bool has_group(const struct aggregate *agg, uint32_t row)
+{
+	return row < agg->cap && agg->group_of[row] != GROUP_NONE;
+}
+
+static void up_aggregate(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
+{
+	const struct aggregate *agg = node->state;
+	FOR_BITS (row, in, 0, node->children[0]->rows->n)
+		if (has_group(agg, row))
+			bit_set(out, agg->group_of[row]);
+}
+
+static void down_aggregate(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in)
+{
+	const struct aggregate *agg = node->state;
+	for (uint32_t row = 0; row < node->children[0]->rows->n; row++)
+		if (has_group(agg, row) && bit_get(out, agg->group_of[row]))
+			bit_set(in, row);
+}
+
+/* topk and bottomk: whether an element is picked depends on all of its group. */
+static void spread_pick(struct node *node, const uint64_t *marked, uint64_t *out)
+{
+	struct aggregate *agg = node->state;
+	bool all = slots_begin(agg, 0) != 0; /* no memory to tell them apart */
+	for (uint32_t row = 0; !all && row < node->rows->n; row++)
+		if (has_group(agg, row))
+			agg->counts[agg->group_of[row]] |= bit_get(marked, row);
+	for (uint32_t row = 0; row < node->rows->n; row++)
+		if (has_group(agg, row) && (all || agg->counts[agg->group_of[row]]))
+			bit_set(out, row);
+}
+
+static void up_pick(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
+{
+	spread_pick(node, in, out);
+}
+
+static void down_pick(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in)
+{
+	spread_pick(node, out, in);
+}
+
 static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 			  int64_t *units)
 {
@@ -639,6 +685,8 @@ const struct node_kind node_aggregate = {
 	.extend = extend_aggregate,
 	.eval = eval_aggregate,
 	.fini = fini_aggregate,
+	.up = up_aggregate,
+	.down = down_aggregate,
 };
 
 const struct node_kind node_pick = {
@@ -647,4 +695,6 @@ const struct node_kind node_pick = {
 	.extend = extend_aggregate,
 	.eval = eval_pick,
 	.fini = fini_aggregate,
+	.up = up_pick,
+	.down = down_pick,
 };

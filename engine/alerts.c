@@ -281,7 +281,7 @@ static void report(struct engine *engine, struct rule_state *rule, uint32_t slot
 		alert_tell(engine, rule, slot, from, ALERT_REASON_REFRESH, t_ms);
 }
 
-static void commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
+void alerts_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			const struct relation *relation)
 {
 	struct alert *alert = &rule->alerts[slot];
@@ -308,7 +308,7 @@ int alerts_commit(struct engine *engine, struct rule_state *rule, const struct r
 		*units -= 1;
 		if (rule->instances.items[pass->at].lset == LSET_NONE)
 			continue;
-		commit_slot(engine, rule, pass->at, relation);
+		alerts_commit_slot(engine, rule, pass->at, relation);
 		*units -= UNITS_INSTANCE;
 	}
 	return 0;

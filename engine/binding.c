@@ -562,7 +562,7 @@ static const uint64_t *counted_rows(struct binding *b, struct node *node)
 }
 
 /* Two present rows with the same labels, of those that have a namesake at all? */
-static int check_repeats(struct binding *b, struct node *node)
+int node_check_repeats(struct binding *b, struct node *node)
 {
 	struct id_map seen = { .slots = NULL };
 	const uint64_t *rows = counted_rows(b, node);
@@ -581,7 +581,7 @@ static int check_repeats(struct binding *b, struct node *node)
 	return err;
 }
 
-static void eval_begin(struct binding *b, struct node *node)
+void node_eval_begin(struct binding *b, struct node *node)
 {
 	node->valid = node->failed = false;
 	free(node->error);
@@ -628,14 +628,14 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		err = node_columns_reserve(node);
 		if (err)
 			return err;
-		eval_begin(b, node);
+		node_eval_begin(b, node);
 	}
 	if (node->fault)
 		err = node_fail(node, "%s", node->fault);
 	else
 		err = eval_rows(b, node, row, units);
 	if (!err && node->repeats)
-		err = check_repeats(b, node);
+		err = node_check_repeats(b, node);
 	if (err && err != ERR_EVAL)
 		return err;
 	node->valid = true;
@@ -648,7 +648,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 	return err;
 }
 
-static void note_failure(struct node *root, const struct node *node)
+void node_failure_note(struct node *root, const struct node *node)
 {
 	if (root == node)
 		return;
@@ -676,6 +676,13 @@ int binding_eval_grid(struct binding *b, const uint32_t *order, uint32_t norder,
 	return 0;
 }
 
+void binding_time_set(struct binding *b, int64_t t_ms)
+{
+	b->t_ms = t_ms;
+	b->bounds = b->options.bounds ? *b->options.bounds : (struct query_bounds){ t_ms, t_ms, 0 };
+	b->silent = b->options.any_silent && *b->options.any_silent;
+}
+
 int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int64_t t_ms,
 		 struct eval_cursor *cursor, int64_t *units)
 {
@@ -689,13 +696,11 @@ int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int6
 	if (b->eval_extends != b->extends || b->t_ms != t_ms)
 		*cursor = (struct eval_cursor){ 0, 0 };
 	b->eval_extends = b->extends;
-	b->t_ms = t_ms;
-	b->bounds = b->options.bounds ? *b->options.bounds : (struct query_bounds){ t_ms, t_ms, 0 };
-	b->silent = b->options.any_silent && *b->options.any_silent;
+	binding_time_set(b, t_ms);
 	struct node *failed;
 	int err = binding_eval_grid(b, order, norder, cursor, units, &failed);
 	if (err == ERR_EVAL)
-		note_failure(&b->nodes[order[norder - 1]], failed);
+		node_failure_note(&b->nodes[order[norder - 1]], failed);
 	return err;
 }
 

@@ -12,6 +12,8 @@ static int symbols_init(struct engine *engine)
 		uint32_t *symbol;
 		struct slice text;
 	} all[] = {
+		{ &engine->symbol.job, SLICE("job") },
+		{ &engine->symbol.instance, SLICE("instance") },
 		{ &engine->symbol.name, SLICE(METRIC_NAME) },
 		{ &engine->symbol.alertname, SLICE("alertname") },
 		{ &engine->symbol.alerts, SLICE("ALERTS") },
@@ -131,6 +133,8 @@ void engine_free(struct engine *engine)
 	rule_set_unref(engine->load_next);
 	restore_fini(&engine->restore);
 	senders_fini(&engine->senders);
+	if (engine->store)
+		targets_fini(&engine->arrival.targets, engine->lsets);
 	if (engine->retained) {
 		selector_reader_remove(engine->retained, &engine->asked_ms,
 				       engine->options.retention_ms);
@@ -217,7 +221,8 @@ bool engine_step(struct engine *engine, int64_t units)
 		sweep(engine);
 		more |= engine->parked.n > 0;
 	}
-	return more || engine->pass.running || schedule_is_due(engine);
+	return more || engine->pass.running || schedule_is_due(engine) ||
+	       arrival_is_due(engine);
 }
 
 int64_t engine_next_ms(const struct engine *engine)
@@ -226,6 +231,9 @@ int64_t engine_next_ms(const struct engine *engine)
 	int64_t check_ms = engine->senders.check_ms;
 	if (check_ms != TIME_NONE && (next_ms == TIME_NONE || check_ms < next_ms))
 		next_ms = check_ms;
+	int64_t arrival_ms = arrival_next_ms(engine);
+	if (arrival_ms != TIME_NONE && (next_ms == TIME_NONE || arrival_ms < next_ms))
+		next_ms = arrival_ms;
 	return next_ms;
 }
 

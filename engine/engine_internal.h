@@ -8,6 +8,8 @@
  *   positions.c     how far sources of log lines were read
  *   examples.c      the newest few lines of each series made of log lines
  *   schedule.c      groups, due times, passes
+ *   arrival.c       evaluation when samples arrive; arrival_rule.c: one rule of it
+ *   targets.c       which scrapes are complete
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results
  *   captures.c      what the queries in a rule's templates give
@@ -25,6 +27,7 @@
 #ifndef TOCSIN_ENGINE_ENGINE_INTERNAL_H
 #define TOCSIN_ENGINE_ENGINE_INTERNAL_H
 
+#include "engine/arrival.h"
 #include "engine/engine.h"
 #include "engine/id_map.h"
 #include "engine/instances.h"
@@ -49,6 +52,7 @@
 #define UNITS_CAPTURE 500 /* a rendering, or a query beside its rows */
 #define UNITS_SHAPE_ROW 8
 #define UNITS_RELEASE_ROW 4
+#define UNITS_WATCHED 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
 
 #define COVERED_NEVER INT64_MAX
@@ -155,23 +159,34 @@ struct rule_state {
 	struct alert *alerts;	/* alerting: by slot of instances */
 	struct series **series; /* recording: by slot of instances; pinned, NULL: nothing written */
 	uint32_t npending, nfiring, nheld;
+	struct rule_arrival *arrival; /* NULL: evaluated at ticks only */
 };
 
 struct group_state {
 	const struct rule_group *def;
 	struct rule_state *rules;
-	int64_t due_ms; /* selectors' readers look at it */
+	int64_t due_ms; /* selectors' readers look at it; on arrival they do at reads_ms */
+	int64_t reads_ms; /* on arrival: no later evaluation is of an earlier time */
 	int64_t last_ms;
 	int64_t skip_to_ms; /* a jump of time while its pass ran: due then at the earliest;
 			       TIME_NONE */
 	int64_t rebase_ms;  /* time that jumped over: for timers, before the next evaluation */
 	bool always_warm, may_hold;
+	struct group_arrival arrival;
 	uint64_t iterations, missed;
 };
 
 #define GROUP_ASKED UINT32_MAX
 
-enum load_stage { LOAD_BIND, LOAD_RULES, LOAD_READERS, LOAD_SHAPE, LOAD_MATCH, LOAD_READY };
+enum load_stage {
+	LOAD_BIND,
+	LOAD_RULES,
+	LOAD_READERS,
+	LOAD_WATCHES,
+	LOAD_SHAPE,
+	LOAD_MATCH,
+	LOAD_READY
+};
 
 struct generation {
 	struct rule_set *set;
@@ -191,6 +206,10 @@ struct generation {
 		uint32_t n;
 	} * writers;	  /* by selector of the plan */
 	bool has_offsets; /* some group has a query offset */
+	uint32_t *arrivals, narrivals; /* groups that evaluate on arrival */
+	struct watch *watches;	       /* what they read, group by group */
+	uint32_t nwatches, watches_cap;
+	uint32_t *watch_of; /* by selector of the plan: its newest watch, WATCH_NONE */
 	enum load_stage stage;
 	uint32_t at; /* where the stage stands */
 	struct heir {
@@ -205,6 +224,7 @@ enum pass_stage { PASS_RULE, PASS_EVAL, PASS_RESOLVE, PASS_COLLECT, PASS_CAPTURE
 
 struct pass {
 	bool running;
+	bool on_arrival; /* of one group, and of what is ready in it */
 	int64_t t_ms;
 	int64_t query_ms; /* of the rule at hand */
 	uint32_t group, rule;
@@ -316,7 +336,7 @@ struct engine {
 	int64_t asked_ms; /* the same, or DUE_UNKNOWN: when who may ask at any time reads */
 	struct evidence_sources evidence;
 	struct {
-		uint32_t name, alertname, alerts, alerts_for_state, alertstate, pending, firing;
+		uint32_t job, instance, name, alertname, alerts, alerts_for_state, alertstate, pending, firing;
 	} symbol;
 
 	struct senders senders;
@@ -325,6 +345,7 @@ struct engine {
 	struct rule_set *load_next;
 	struct pass pass;
 	struct captures captures;
+	struct arrival arrival;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */
 	struct selector *retained; /* all series, read as far back as retention_ms; NULL: none */
 
@@ -411,6 +432,8 @@ uint32_t examples_find(struct engine *engine, const struct rule_state *rule,
 int64_t due_after(const struct engine *engine, int64_t interval_ms, int64_t time_ms); /* the first multiple at or after */
 /* The time went on from `before`. */
 void schedule_time(struct engine *engine, int64_t before_ms);
+/* The first time is told: when the group is due, if it does not know. */
+void group_time_set(const struct engine *engine, struct group_state *group);
 /* Begins or goes on with a pass. */
 void schedule_step(struct engine *engine, int64_t *units);
 bool schedule_is_due(const struct engine *engine);
@@ -451,6 +474,9 @@ int alerts_limit(struct engine *engine, struct rule_state *rule, const struct re
 /* Moves part of the alerts to their next state. 0, ERR_AGAIN. */
 int alerts_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
 		  int64_t *units);
+/* The same of one alert, which is in the result if it was seen in this evaluation. */
+void alerts_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
+			const struct relation *relation);
 /* Writes the state of an alert read back. */
 void alert_state_restore(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			 enum alert_state state, enum alert_hold hold);
@@ -544,6 +570,8 @@ void written_forget(struct engine *engine);
 int record_limit(struct engine *engine, struct rule_state *rule);
 int record_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
 		  int64_t *units);
+void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
+			const struct relation *relation);
 void record_remove(struct engine *engine, struct rule_state *rule);
 /* Room for the data of all slots. ERR_NOMEM. */
 int rule_data_reserve(struct rule_state *rule);

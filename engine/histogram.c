@@ -225,6 +225,23 @@ static void mark_silent(struct binding *b, struct node *node, const struct node 
 			bit_set(silent, state->of[row].histogram);
 }
 
+static void up_histogram(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
+{
+	const struct histogram_state *state = node->state;
+	FOR_BITS (row, in, 0, node->children[child]->rows->n)
+		if (row < state->cap && state->of[row].histogram != ROW_NONE)
+			bit_set(out, state->of[row].histogram);
+}
+
+static void down_histogram(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in)
+{
+	const struct histogram_state *state = node->state;
+	uint32_t n = node->children[child]->rows->n;
+	for (uint32_t row = 0; row < n && row < state->cap; row++)
+		if (state->of[row].histogram != ROW_NONE && bit_get(out, state->of[row].histogram))
+			bit_set(in, row);
+}
+
 /* Elements that are no buckets, and a quantile that is none. */
 static void note_arguments(struct binding *b, const struct node *node, const struct node *in)
 {
@@ -303,4 +320,6 @@ const struct node_kind node_histogram = {
 	.extend = extend_histogram,
 	.eval = eval_histogram,
 	.fini = fini_histogram,
+	.up = up_histogram,
+	.down = down_histogram,
 };

@@ -227,6 +227,8 @@ static void stored(struct engine *engine, struct batch *batch, uint32_t at, stru
 	const struct batch_row *row = &batch->rows[at];
 	if (batch->nstarts > 0 && engine->options.start_times)
 		take_start(engine, batch, at, series);
+	if (series->watched)
+		arrival_sample(engine, series, row->ts_ms, row->bits);
 	if (series->kind == WINDOW_SAMPLES) {
 		emit_sample(engine, series, row->ts_ms, row->bits);
 		return;

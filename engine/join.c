@@ -199,10 +199,78 @@ static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32
 	return err;
 }
 
+/* ---- parts ---- */
+
+static void mark_pairs(const struct join *join, uint32_t row, uint64_t *out)
+{
+	uint32_t pair = join->ninclude ? join->first_pair[row] : row;
+	for (; pair != MATCH_NONE; pair = join->ninclude ? join->pairs[pair].next : MATCH_NONE)
+		bit_set(out, pair);
+}
+
+static bool is_pair_marked(const struct join *join, uint32_t row, const uint64_t *marked)
+{
+	uint32_t pair = join->ninclude ? join->first_pair[row] : row;
+	for (; pair != MATCH_NONE; pair = join->ninclude ? join->pairs[pair].next : MATCH_NONE)
+		if (bit_get(marked, pair))
+			return true;
+	return false;
+}
+
+static void up_join(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
+{
+	struct join *join = node->state;
+	bool is_many = child == join->many;
+	uint32_t nmany = node->children[join->many]->rows->n;
+	if (!is_many && groups_reserve(join))
+		return;
+	if (!is_many)
+		match_mark(&join->match, join->one, in, node->children[child]->rows->n, join->used);
+	for (uint32_t row = 0; row < nmany; row++) {
+		if (!match_has(&join->match, join->many, row))
+			continue;
+		uint32_t group = join->match.links[join->many][row].group;
+		if (is_many ? bit_get(in, row) : bit_get(join->used, group))
+			mark_pairs(join, row, out);
+	}
+}
+
+static void down_join(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in)
+{
+	struct join *join = node->state;
+	uint32_t nmany = node->children[join->many]->rows->n;
+	bool is_many = child == join->many;
+	if (groups_reserve(join))
+		return;
+	bits_clear(join->used, join->match.ngroups);
+	for (uint32_t row = 0; row < nmany; row++) {
+		if (!match_has(&join->match, join->many, row) || !is_pair_marked(join, row, out))
+			continue;
+		bit_set(join->used, join->match.links[join->many][row].group);
+		if (is_many)
+			bit_set(in, row);
+	}
+	for (uint32_t row = 0; !is_many && row < node->children[child]->rows->n; row++)
+		if (match_has(&join->match, child, row) &&
+		    bit_get(join->used, join->match.links[child][row].group))
+			bit_set(in, row);
+}
+
+/* Whether a match is ambiguous depends on all rows of its group. */
+static bool may_join_fail(const struct node *node)
+{
+	const struct join *join = node->state;
+	return join->match.repeated[join->one] > 0 ||
+	       (join->one_to_one && join->match.repeated[join->many] > 0);
+}
+
 const struct node_kind node_join = {
 	.name = "join",
 	.shape = join_shape,
 	.extend = join_extend,
 	.eval = eval_join,
 	.fini = join_fini,
+	.up = up_join,
+	.down = down_join,
+	.may_fail = may_join_fail,
 };

@@ -20,11 +20,19 @@ static void group_init(struct engine *engine, struct generation *generation, uin
 	bool plain = def->dialect == DIALECT_PROMETHEUS;
 	*group = (struct group_state){ .def = def, .rules = rules, .due_ms = DUE_UNKNOWN };
 	group->last_ms = group->skip_to_ms = TIME_NONE;
+	group->reads_ms = DUE_UNKNOWN;
+	group->arrival.on = def->evaluate == EVALUATE_ARRIVAL;
+	group->arrival.newest_ms = group->arrival.future_ms = TIME_NONE;
+	group->arrival.timer_ms = group->arrival.run_ms = TIME_NONE;
+	if (group->arrival.on)
+		generation->arrivals[generation->narrivals++] = at;
 	group->always_warm = engine->options.warm || plain || def->warmup == WARMUP_OFF;
 	group->may_hold = !engine->options.warm && !plain && !engine->options.resolve_on_silence;
 	generation->has_offsets |= def->query_offset_ms != 0;
-	if (engine->now_ms != TIME_NONE)
+	if (engine->now_ms != TIME_NONE) {
 		group->due_ms = due_after(engine, def->interval_ms, engine->now_ms);
+		group->reads_ms = engine->now_ms;
+	}
 	for (uint32_t i = 0; i < def->nrules; i++) {
 		struct rule_state *rule = &rules[i];
 		rule->set = generation->set;
@@ -47,11 +55,16 @@ static struct generation *generation_new(struct engine *engine, struct rule_set 
 	generation->by_id = calloc(set->nrules + 1, sizeof(struct rule_state *));
 	generation->demand_of = calloc(set->plan->nselectors + 1, sizeof(*generation->demand_of));
 	generation->writers = calloc(set->plan->nselectors + 1, sizeof(*generation->writers));
+	generation->watch_of = malloc((set->plan->nselectors + 1) * sizeof(*generation->watch_of));
+	generation->arrivals = malloc((set->ngroups + 1) * sizeof(*generation->arrivals));
 	if (!generation->groups || !generation->rules || !generation->by_id ||
-	    !generation->demand_of || !generation->writers) {
+	    !generation->demand_of || !generation->writers || !generation->watch_of ||
+	    !generation->arrivals) {
 		generation_free(engine, generation);
 		return NULL;
 	}
+	for (uint32_t i = 0; i < set->plan->nselectors; i++)
+		generation->watch_of[i] = WATCH_NONE;
 	generation->set = rule_set_ref(set);
 	struct rule_state *rules = generation->rules;
 	for (uint32_t i = 0; i < set->ngroups; i++) {
@@ -75,6 +88,7 @@ static void rule_fini(struct engine *engine, struct rule_state *rule)
 	instances_fini(&rule->instances, engine->lsets);
 	rule_labels_fini(engine, rule);
 	resolve_fini(engine, rule);
+	arrival_rule_fini(rule);
 	free(rule->alerts);
 	free(rule->series);
 	free(rule->leaves);
@@ -85,8 +99,10 @@ static void rule_fini(struct engine *engine, struct rule_state *rule)
 static const int64_t *demand_due(const struct engine *engine, const struct generation *generation,
 				 const struct demand *demand)
 {
-	return demand->group == GROUP_ASKED ? &engine->asked_ms
-					    : &generation->groups[demand->group].due_ms;
+	if (demand->group == GROUP_ASKED)
+		return &engine->asked_ms;
+	const struct group_state *group = &generation->groups[demand->group];
+	return group->arrival.on ? &group->reads_ms : &group->due_ms;
 }
 
 static struct selector *demand_selector(const struct generation *generation,
@@ -111,6 +127,8 @@ void generation_free(struct engine *engine, struct generation *generation)
 	for (uint32_t i = 0; generation->set && i < generation->set->nrules; i++)
 		rule_fini(engine, &generation->rules[i]);
 	binding_free(generation->binding);
+	arrival_generation_fini(generation);
+	free(generation->arrivals);
 	for (uint32_t i = 0; generation->set && i < generation->set->plan->nselectors; i++)
 		free(generation->writers[i].rules);
 	free(generation->groups);
@@ -249,6 +267,8 @@ static int stage_rules(struct engine *engine, struct generation *young, int64_t 
 			code = resolve_init(rule);
 		if (!code)
 			code = leaves_find(young, rule);
+		if (!code)
+			code = arrival_rule_init(young, rule);
 		if (code)
 			return code;
 		*units -= UNITS_READER;
@@ -281,6 +301,11 @@ int shape_priced(struct binding *binding, int64_t *units)
 	return code;
 }
 
+static int stage_watches(struct engine *engine, struct generation *young, int64_t *units)
+{
+	return arrival_watch(young, units);
+}
+
 static int stage_shape(struct engine *engine, struct generation *young, int64_t *units)
 {
 	return shape_priced(young->binding, units);
@@ -293,7 +318,7 @@ static int stage_match(struct engine *engine, struct generation *young, int64_t 
 
 static int (*const stages[])(struct engine *engine, struct generation *young, int64_t *units) = {
 	[LOAD_BIND] = stage_bind,   [LOAD_RULES] = stage_rules, [LOAD_READERS] = stage_readers,
-	[LOAD_SHAPE] = stage_shape, [LOAD_MATCH] = stage_match,
+	[LOAD_WATCHES] = stage_watches, [LOAD_SHAPE] = stage_shape, [LOAD_MATCH] = stage_match,
 };
 
 /* ---- into force ---- */
@@ -348,10 +373,9 @@ static void swap(struct engine *engine)
 	engine->active = young;
 	engine->loading = NULL;
 	buckets_set(engine, young);
-	for (uint32_t i = 0; i < young->set->ngroups; i++)
-		if (young->groups[i].due_ms == DUE_UNKNOWN && engine->now_ms != TIME_NONE)
-			young->groups[i].due_ms =
-				due_after(engine, young->groups[i].def->interval_ms, engine->now_ms);
+	arrival_swap(engine, old);
+	for (uint32_t i = 0; i < young->set->ngroups && engine->now_ms != TIME_NONE; i++)
+		group_time_set(engine, &young->groups[i]);
 	generation_warm(engine, young);
 	restore_adopt(engine);
 	schedule_due_update(engine);

@@ -59,6 +59,15 @@ struct node_kind {
 	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
 		    int64_t *units);
 	void (*fini)(struct binding *binding, struct node *node);
+	/*
+	 * For partial evaluation (partial.h). up: marks in `out` the rows that the marked rows `in`
+	 * of the child are part of; down: marks in `in` the child's rows that the marked rows `out`
+	 * are made of. NULL: those of the base, under the same ids.
+	 */
+	void (*up)(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out);
+	void (*down)(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in);
+	/* May an evaluation fail for rows that a part of it does not look at? NULL: no. */
+	bool (*may_fail)(const struct node *node);
 };
 
 /*
@@ -224,6 +233,17 @@ void bits_clear(uint64_t *bits, uint32_t rows);
 
 /* The node's own silent bits, cleared, as its column; NULL when no sender is silent. */
 uint64_t *node_silent_begin(struct binding *binding, struct node *node);
+
+/* ---- evaluation ---- */
+
+/* Before the first row of an evaluation. */
+void node_eval_begin(struct binding *binding, struct node *node);
+/* ERR_EVAL: two present rows have the same labels. */
+int node_check_repeats(struct binding *binding, struct node *node);
+/* The root of a failed evaluation gets the error of the node below that failed. */
+void node_failure_note(struct node *root, const struct node *node);
+/* The time of the evaluation that begins, or goes on. */
+void binding_time_set(struct binding *binding, int64_t t_ms);
 
 /* ---- times ---- */
 

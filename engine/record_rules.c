@@ -18,7 +18,7 @@ int record_limit(struct engine *engine, struct rule_state *rule)
 	return ERR_EVAL;
 }
 
-static void commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
+void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			const struct relation *relation)
 {
 	struct instance *instance = &rule->instances.items[slot];
@@ -48,7 +48,7 @@ int record_commit(struct engine *engine, struct rule_state *rule, const struct r
 		*units -= 1;
 		if (rule->instances.items[pass->at].lset == LSET_NONE)
 			continue;
-		commit_slot(engine, rule, pass->at, relation);
+		record_commit_slot(engine, rule, pass->at, relation);
 		*units -= UNITS_INSTANCE;
 	}
 	return 0;

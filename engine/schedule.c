@@ -78,13 +78,21 @@ static void jump(struct engine *engine, struct group_state *group, int64_t by_ms
 		group->due_ms = latest_ms;
 }
 
+void group_time_set(const struct engine *engine, struct group_state *group)
+{
+	if (group->due_ms == DUE_UNKNOWN)
+		group->due_ms = due_after(engine, group->def->interval_ms, engine->now_ms);
+	if (group->reads_ms == DUE_UNKNOWN)
+		group->reads_ms = engine->now_ms;
+}
+
 void schedule_time(struct engine *engine, int64_t before_ms)
 {
 	struct generation *active = engine->active;
 	for (uint32_t i = 0; active && i < active->set->ngroups; i++) {
 		struct group_state *group = &active->groups[i];
 		if (group->due_ms == DUE_UNKNOWN)
-			group->due_ms = due_after(engine, group->def->interval_ms, engine->now_ms);
+			group_time_set(engine, group);
 		else
 			jump(engine, group, engine->now_ms - before_ms);
 	}
@@ -111,19 +119,21 @@ void bindings_extend(struct engine *engine)
 /* ---- one rule ---- */
 
 /* The result as rows: a scalar is one row without labels. */
-static void result_get(const struct engine *engine, const struct rule_state *rule,
-		       struct relation *out)
+static int result_get(const struct engine *engine, struct rule_state *rule, struct relation *out)
 {
 	static const uint32_t no_labels = LSET_EMPTY;
 	static const uint64_t one = 1;
 	const struct pass *pass = &engine->pass;
+	if (pass->on_arrival)
+		return arrival_result(rule, out);
 	binding_relation(engine->active->binding, rule->def->root, out);
 	if (out->type != VALUE_SCALAR)
-		return;
+		return 0;
 	*out = (struct relation){ .type = VALUE_VECTOR, .scalar = out->scalar, .nrows = 1 };
 	out->lsets = &no_labels;
 	out->present = &one;
 	out->values = &pass->scalar;
+	return 0;
 }
 
 static bool rule_fail(struct engine *engine, struct rule_state *rule, int code)
@@ -144,8 +154,11 @@ static bool rule_succeed(struct engine *engine, struct rule_state *rule)
 	rule->health = RULE_OK;
 	rule->last_ms = engine->pass.t_ms;
 	rule->last_query_ms = engine->pass.query_ms;
-	rule->results = engine->pass.results;
-	rule->value = engine->pass.results ? engine->pass.value : NAN;
+	/* On arrival they are some of many: the tick tells them all. */
+	if (!engine->pass.on_arrival) {
+		rule->results = engine->pass.results;
+		rule->value = engine->pass.results ? engine->pass.value : NAN;
+	}
 	rule_error_set(rule, NULL);
 	engine->pass.stage = PASS_RULE;
 	if (resolve_error(rule)) {
@@ -159,18 +172,28 @@ static bool rule_succeed(struct engine *engine, struct rule_state *rule)
 }
 
 /* False when the rule is warming: it does not run, its state is untouched. */
-static bool rule_begin(struct engine *engine, struct group_state *group, struct rule_state *rule)
+static bool rule_prepare(struct engine *engine, struct group_state *group, struct rule_state *rule)
 {
 	struct pass *pass = &engine->pass;
+	if (pass->on_arrival)
+		return arrival_rule_begin(engine, rule);
 	pass->query_ms = pass->t_ms - group->def->query_offset_ms;
 	if (!rule->warm) {
 		rule_warmth_update(engine->active, rule, pass->query_ms);
 		if (!rule->warm)
 			return false;
 	}
+	bindings_extend(engine);
+	return true;
+}
+
+static bool rule_begin(struct engine *engine, struct group_state *group, struct rule_state *rule)
+{
+	struct pass *pass = &engine->pass;
+	if (!rule_prepare(engine, group, rule))
+		return false;
 	if (rule->warm_since_ms == TIME_NONE)
 		rule->warm_since_ms = pass->t_ms;
-	bindings_extend(engine);
 	captures_begin(engine);
 	pass->cursor = (struct eval_cursor){ 0 };
 	pass->at = pass->results = 0;
@@ -186,8 +209,10 @@ static int rule_eval(struct engine *engine, struct rule_state *rule, int64_t *un
 	struct binding *binding = engine->active->binding;
 	const struct rule *def = rule->def;
 	struct pass *pass = &engine->pass;
-	int code = binding_eval(binding, def->order, def->norder, pass->query_ms, &pass->cursor,
-				units);
+	int code = pass->on_arrival ? partial_eval(&rule->arrival->partial, binding, pass->query_ms,
+						   &pass->cursor, units)
+				    : binding_eval(binding, def->order, def->norder, pass->query_ms,
+						   &pass->cursor, units);
 	if (code == ERR_EVAL)
 		rule_error_set(rule, "%s", binding_error(binding, def->root));
 	if (code)
@@ -195,16 +220,19 @@ static int rule_eval(struct engine *engine, struct rule_state *rule, int64_t *un
 	struct relation result;
 	binding_relation(binding, def->root, &result);
 	pass->scalar = result.scalar;
-	pass->stage = rule->resolve ? PASS_RESOLVE : PASS_COLLECT;
+	bool resolves = rule->resolve && (!pass->on_arrival || rule->arrival->resolves);
+	pass->stage = resolves ? PASS_RESOLVE : PASS_COLLECT;
 	if (!rule->instances.stray)
 		return 0;
-	result_get(engine, rule, &result);
-	return instances_rejoin(&rule->instances, &result);
+	code = result_get(engine, rule, &result);
+	return code ? code : instances_rejoin(&rule->instances, &result);
 }
 
 static int rule_commit(struct engine *engine, struct rule_state *rule,
 		       const struct relation *result, int64_t *units)
 {
+	if (engine->pass.on_arrival)
+		return arrival_commit(engine, rule, result, units);
 	if (rule->def->kind == RULE_RECORD)
 		return record_commit(engine, rule, result, units);
 	return alerts_commit(engine, rule, result, units);
@@ -217,6 +245,8 @@ static int rule_limit(struct engine *engine, struct rule_state *rule, const stru
 	engine->pass.stage = PASS_CAPTURE;
 	if (rule->group->def->limit <= 0)
 		return 0;
+	if (engine->pass.on_arrival)
+		return arrival_limit(rule);
 	return rule->def->kind == RULE_RECORD ? record_limit(engine, rule)
 					      : alerts_limit(engine, rule, result);
 }
@@ -240,7 +270,7 @@ static bool rule_step(struct engine *engine, struct group_state *group, struct r
 	}
 	struct relation result;
 	if (!code)
-		result_get(engine, rule, &result);
+		code = result_get(engine, rule, &result);
 	if (!code && pass->stage == PASS_COLLECT) {
 		code = rule_collect(engine, rule, &result, units);
 		if (!code)
@@ -256,6 +286,8 @@ static bool rule_step(struct engine *engine, struct group_state *group, struct r
 	if (code == ERR_AGAIN)
 		return false;
 	*units -= UNITS_INSTANCE;
+	if (pass->on_arrival)
+		arrival_rule_end(rule, pass->t_ms);
 	return code ? rule_fail(engine, rule, code) : rule_succeed(engine, rule);
 }
 
@@ -276,6 +308,8 @@ static void group_begin(struct engine *engine, struct group_state *group)
 
 static void group_end(struct engine *engine, struct group_state *group)
 {
+	if (group->arrival.on)
+		arrival_ticked(group, engine->active, group->due_ms);
 	group->last_ms = group->due_ms;
 	group->due_ms += group->def->interval_ms;
 	if (group->skip_to_ms != TIME_NONE && group->skip_to_ms > group->due_ms)
@@ -338,14 +372,34 @@ static void pass_step(struct engine *engine, int64_t *units)
 	schedule_due_update(engine);
 }
 
+/* The same for what is ready in one group. */
+static void run_step(struct engine *engine, int64_t *units)
+{
+	struct pass *pass = &engine->pass;
+	struct group_state *group = &engine->active->groups[pass->group];
+	for (; pass->rule < group->def->nrules; pass->rule++) {
+		if (*units <= 0 || !rule_step(engine, group, &group->rules[pass->rule], units))
+			return;
+	}
+	arrival_end(engine, group);
+	pass->running = false;
+}
+
 void schedule_step(struct engine *engine, int64_t *units)
 {
 	if (!engine->pass.running) {
-		if (!schedule_is_due(engine))
+		if (!schedule_is_due(engine)) {
+			if (!arrival_begin(engine))
+				return;
+			run_step(engine, units);
 			return;
+		}
 		if (engine->parked.n > 0 && engine->now_ms < engine->due_ms + PASS_WAIT_MS)
 			return;
 		pass_begin(engine);
 	}
-	pass_step(engine, units);
+	if (engine->pass.on_arrival)
+		run_step(engine, units);
+	else
+		pass_step(engine, units);
 }

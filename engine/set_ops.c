@@ -179,10 +179,68 @@ static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_
 	return 0;
 }
 
+/* ---- parts ---- */
+
+/* The row of the result that a row of a side is, or belongs to. */
+static uint32_t out_row(const struct node *node, uint32_t side, uint32_t row)
+{
+	const struct set_state *state = node->state;
+	return node->plan->binary == OP_OR ? state->out[side][row] : row;
+}
+
+/*
+ * Rows of the result depend on those they are, and on those of the other side with the same
+ * signature: the left on the right for `and` and `unless`, the right on the left for `or`.
+ */
+static uint32_t judged_side(const struct node *node)
+{
+	return node->plan->binary == OP_OR;
+}
+
+static void up_set(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
+{
+	struct set_state *state = node->state;
+	uint32_t judged = judged_side(node);
+	if (child == judged || node->plan->binary == OP_OR)
+		FOR_BITS (row, in, 0, node->children[child]->rows->n)
+			if (match_has(&state->match, child, row))
+				bit_set(out, out_row(node, child, row));
+	if (child == judged || !marks_reserve(state))
+		return;
+	match_mark(&state->match, child, in, node->children[child]->rows->n, state->marks);
+	for (uint32_t row = 0; row < node->children[judged]->rows->n; row++)
+		if (match_has(&state->match, judged, row) &&
+		    bit_get(state->marks, state->match.links[judged][row].group))
+			bit_set(out, out_row(node, judged, row));
+}
+
+static void down_set(struct node *node, uint32_t child, const uint64_t *out, uint64_t *in)
+{
+	struct set_state *state = node->state;
+	uint32_t judged = judged_side(node), n = node->children[child]->rows->n;
+	if (child == judged || node->plan->binary == OP_OR)
+		for (uint32_t row = 0; row < n; row++)
+			if (match_has(&state->match, child, row) &&
+			    bit_get(out, out_row(node, child, row)))
+				bit_set(in, row);
+	if (child == judged || !marks_reserve(state))
+		return;
+	bits_clear(state->marks, state->match.ngroups);
+	for (uint32_t row = 0; row < node->children[judged]->rows->n; row++)
+		if (match_has(&state->match, judged, row) && bit_get(out, out_row(node, judged, row)))
+			bit_set(state->marks, state->match.links[judged][row].group);
+	for (uint32_t row = 0; row < n; row++)
+		if (match_has(&state->match, child, row) &&
+		    bit_get(state->marks, state->match.links[child][row].group))
+			bit_set(in, row);
+}
+
 const struct node_kind node_set = {
 	.name = "set operator",
 	.shape = shape_set,
 	.extend = extend_set,
 	.eval = eval_set,
 	.fini = fini_set,
+	.up = up_set,
+	.down = down_set,
 };

@@ -155,6 +155,15 @@ static void add_rule(struct buf *out, const struct rule *rule, enum expand_form 
 
 /* Groups */
 
+static void add_evaluate(struct buf *out, const struct rule_group *group)
+{
+	if (group->evaluate != EVALUATE_ARRIVAL)
+		return;
+	buf_add_str(out, "  evaluate: arrival\n");
+	add_duration(out, "  min_gap: ", group->min_gap_ms);
+	add_duration(out, "  settle: ", group->settle_ms);
+}
+
 static void add_group(struct buf *out, const struct rule_group *group, enum expand_form form)
 {
 	buf_add_str(out, "- name: ");
@@ -169,10 +178,15 @@ static void add_group(struct buf *out, const struct rule_group *group, enum expa
 		buf_printf(out, "  dialect: %s\n", dialect_texts[group->dialect]);
 		if (group->dialect != DIALECT_PROMETHEUS)
 			buf_printf(out, "  warmup: %s\n", warmup_texts[group->warmup]);
+		add_evaluate(out, group);
 	}
 	buf_add_str(out, group->nrules ? "  rules:\n" : "  rules: []\n");
-	for (uint32_t i = 0; i < group->nrules; i++)
-		add_rule(out, &group->rules[i], form);
+	for (uint32_t i = 0; i < group->nrules; i++) {
+		const struct rule *rule = &group->rules[i];
+		if (form == EXPAND_FULL && group->evaluate == EVALUATE_ARRIVAL)
+			buf_printf(out, "  # on arrival: %s\n", arrival_class_text(rule->arrival));
+		add_rule(out, rule, form);
+	}
 }
 
 /* As they stand in the files: the set has them in the order of evaluation. */

@@ -32,9 +32,10 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 		yaml->warmup = WARMUP_OFF;
 	}
 	rule_keys_refuse(loader, &group_keys, node, given & GROUP_LATER, NOT_YET, what);
-	if (yaml->evaluate == EVALUATE_ARRIVAL && (given & KEY_BIT(GROUP_EVALUATE)))
-		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "evaluate"), NULL,
-			  "\"evaluate: arrival\" in %s is not there yet", what);
+	if (yaml->evaluate == EVALUATE_ARRIVAL && yaml->query_offset_ms != 0)
+		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "query_offset"),
+			  "leave it out, or evaluate at ticks",
+			  "\"query_offset\" in %s: what is evaluated on arrival looks at now", what);
 	if ((given & KEY_BIT(GROUP_NAME)) && yaml->name.len == 0)
 		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "a group with an empty name");
 }
@@ -96,7 +97,9 @@ static int make_group(struct rule_loader *loader, struct group_yaml *yaml, const
 	if (!group)
 		return ERR_NOMEM;
 	const struct rule_set_options *options = loader->options;
-	bool has_offset = yaml->given & KEY_BIT(GROUP_QUERY_OFFSET);
+	/* The default is for rules that wait for late samples; those on arrival do not. */
+	bool has_offset = (yaml->given & KEY_BIT(GROUP_QUERY_OFFSET)) ||
+			  yaml->evaluate == EVALUATE_ARRIVAL;
 	*group = (struct rule_group){
 		.name = yaml->name,
 		.file = slice_from(node->source.file ? node->source.file : ""),
@@ -107,6 +110,9 @@ static int make_group(struct rule_loader *loader, struct group_yaml *yaml, const
 		.limit = yaml->limit,
 		.dialect = (enum rule_dialect)yaml->dialect,
 		.warmup = (enum rule_warmup)yaml->warmup,
+		.evaluate = (enum rule_evaluate)yaml->evaluate,
+		.min_gap_ms = yaml->min_gap_ms,
+		.settle_ms = yaml->settle_ms,
 		.line = node->line,
 	};
 	return read_rules(loader, yaml, what, read, group);

@@ -9,6 +9,7 @@
 #define TOCSIN_RULES_RULE_FILE_H
 
 #include "base/yaml.h"
+#include "rules/arrival.h"
 #include "rules/expr.h"
 #include "rules/plan.h"
 #include "rules/template.h"
@@ -20,6 +21,7 @@ enum rule_kind { RULE_RECORD, RULE_ALERT };
 enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS, DIALECT_LOGQL };
 enum rule_warmup { WARMUP_AUTO, WARMUP_OFF };
 enum rule_no_data { NO_DATA_RESOLVE, NO_DATA_HOLD };
+enum rule_evaluate { EVALUATE_TICK, EVALUATE_ARRIVAL };
 
 struct rule_text {
 	struct slice name;
@@ -55,6 +57,8 @@ struct rule {
 	uint32_t root;	 /* node in the set's plan */
 	uint32_t *order; /* plan_order() of root */
 	uint32_t norder;
+	enum arrival_class arrival; /* of a group with evaluate: arrival */
+	const char *arrival_why;    /* of ARRIVAL_TICK: what in it is seen at ticks only */
 	int64_t for_ms, keep_firing_for_ms;
 	struct rule_resolve *resolve; /* NULL: ends when its expression does not hold */
 	struct rule_text *labels; /* own and the group's, sorted by name; own win */
@@ -77,6 +81,8 @@ struct rule_group {
 	int64_t limit;
 	enum rule_dialect dialect;
 	enum rule_warmup warmup;
+	enum rule_evaluate evaluate;
+	int64_t min_gap_ms, settle_ms; /* on arrival */
 	uint32_t line;
 	struct rule *rules;
 	uint32_t nrules;

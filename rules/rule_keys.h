@@ -83,9 +83,6 @@ enum group_key {
 	GROUP_RULES,
 };
 
-/* Values that are refused as not there yet, behind those that rule_file.h knows. */
-enum { EVALUATE_TICK, EVALUATE_ARRIVAL };
-
 struct group_yaml {
 	const struct yaml_node *node;
 	uint64_t given;
@@ -94,13 +91,14 @@ struct group_yaml {
 	struct bind_map labels;
 	const struct yaml_node *rules;
 	int dialect, warmup, evaluate;
+	int64_t min_gap_ms, settle_ms;
 	const struct yaml_node *later;
 };
 
 #define GROUP_OF_TOCSIN                                                                            \
 	(KEY_BIT(GROUP_WARMUP) | KEY_BIT(GROUP_EVALUATE) | KEY_BIT(GROUP_MIN_GAP) |                \
 	 KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
-#define GROUP_LATER (KEY_BIT(GROUP_MIN_GAP) | KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
+#define GROUP_LATER KEY_BIT(GROUP_EXACT)
 
 enum file_key { FILE_GROUPS = GROUP_NAME, FILE_RULES };
 

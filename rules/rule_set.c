@@ -161,6 +161,9 @@ int rule_group_hash(struct rule_group *group)
 	buf_add_u64(&all, (uint64_t)group->limit);
 	buf_add_u32(&all, group->dialect);
 	buf_add_u32(&all, group->warmup);
+	buf_add_u32(&all, group->evaluate);
+	buf_add_u64(&all, (uint64_t)group->min_gap_ms);
+	buf_add_u64(&all, (uint64_t)group->settle_ms);
 	for (uint32_t i = 0; i < group->nrules; i++)
 		hash_rule(&all, &group->rules[i]);
 	int error = buf_ok(&all) ? 0 : ERR_NOMEM;
@@ -191,7 +194,8 @@ static int plan_root(struct plan *plan, const struct expr *expr, struct rule_roo
 	return error ? error : plan_order(plan, root->root, &root->order, &root->norder);
 }
 
-static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *diags)
+static int plan_rule(struct rule_set *set, const struct rule_group *group, struct rule *rule,
+		     struct diag_list *diags)
 {
 	struct rule_root own = { 0 };
 	int error = plan_root(set->plan, rule->expr, &own);
@@ -202,6 +206,9 @@ static int plan_rule(struct rule_set *set, struct rule *rule, struct diag_list *
 		error = plan_root(set->plan, rule->resolve->expr, &rule->resolve->when);
 	if (!error && rule->resolve)
 		error = plan_root(set->plan, rule->resolve->data, &rule->resolve->has);
+	if (!error && group->evaluate == EVALUATE_ARRIVAL)
+		rule->arrival = arrival_class_of(set->plan, rule->order, rule->norder,
+						 group->settle_ms, &rule->arrival_why);
 	if (error && error != ERR_NOMEM)
 		yaml_diag(diags, DIAG_ERROR, rule->name_node, NULL,
 			  "cannot plan rule \"" SLICE_FMT "\": %s", SLICE_ARG(rule->name),
@@ -251,7 +258,7 @@ static int finish(struct rule_set *set, const struct rule_set_options *options,
 		struct rule_group *group = &set->groups[g];
 		error = rule_group_hash(group);
 		for (uint32_t r = 0; r < group->nrules && !error; r++)
-			error = plan_rule(set, &group->rules[r], diags);
+			error = plan_rule(set, group, &group->rules[r], diags);
 	}
 	if (!error)
 		error = plan_demands(set, options, diags);

@@ -77,6 +77,7 @@ uint32_t standing_member_add(struct standing *standing, struct series *series, b
 		standing->nfree > 0 ? standing->free_rows[--standing->nfree] : selector->nmembers++;
 	selector->members[row] = series;
 	selector->nlive++;
+	series->watched |= selector->is_watched;
 	if (log)
 		log_add(standing, row, true);
 	return row;

@@ -48,6 +48,7 @@ struct series {
 	bool local;        /* written by a rule: demanded always */
 	bool in_dictionary; /* its dictionary entry was journaled */
 	uint8_t kind;      /* enum window_kind: of the window */
+	bool watched;      /* some selector that holds it is (or was) watched: the engine's */
 	struct window window;
 	/* Selectors that hold it, with the member row it has there. */
 	struct membership {
@@ -103,6 +104,8 @@ struct selector {
 	struct late_log late;
 	struct selector_reader *readers;
 	size_t nreaders;
+	bool is_watched;   /* whoever joins it is watched, too */
+	uint32_t watch;    /* the engine's: 1 + place of the first who watches it; 0: nobody */
 	int64_t bucket_ms; /* the engine's: how wide the buckets are that lines are counted in, for its series; 0: not so */
 };
 

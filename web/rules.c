@@ -163,6 +163,16 @@ static void add_logs(struct json_writer *w, const struct rules_request *asked,
 	buf_fini(&warning);
 }
 
+/* Likewise: what it can say as soon as samples arrive. */
+static void add_arrival(struct json_writer *w, const struct rules_request *asked,
+			const struct rule *rule)
+{
+	const struct rule_group *group = &asked->snapshot->rules->groups[rule->group];
+
+	if (group->evaluate == EVALUATE_ARRIVAL)
+		json_field_string(w, "arrival", slice_from(arrival_class_text(rule->arrival)));
+}
+
 static void add_rule(struct json_writer *w, const struct rules_request *asked,
 		     const struct rule *rule)
 {
@@ -196,6 +206,7 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	json_field_int(w, "evaluationTime", 0);
 	add_time(w, "lastEvaluation", status->last_ms);
 	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));
+	add_arrival(w, asked, rule);
 	json_end_object(w);
 }
 

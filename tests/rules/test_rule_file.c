@@ -486,7 +486,7 @@ START_TEST(rule_file_reference_has_all_keys)
 	static const char *const keys[] = {
 		"groups", "name",    "interval", "query_offset",    "limit",  "record",
 		"alert",  "expr",    "for",	 "keep_firing_for", "labels", "annotations",
-		"run",	  "dialect", "warmup",	 "evaluate"
+		"run",	  "dialect", "warmup",	 "evaluate",	    "min_gap", "settle"
 	};
 	struct buf out;
 	buf_init(&out);

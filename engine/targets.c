@@ -1,0 +1,147 @@
+#include "engine/targets.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/engine_internal.h"
+#include "engine/numeric.h"
+
+void targets_forget(struct targets *targets, struct lset_table *lsets)
+{
+	for (uint32_t i = 0; i < targets->n; i++)
+		lset_unref(lsets, targets->items[i].lset);
+	free(targets->items);
+	free(targets->of);
+	id_map_fini(&targets->by_lset);
+	*targets = (struct targets){ .settle_max_ms = targets->settle_max_ms };
+}
+
+void targets_fini(struct targets *targets, struct lset_table *lsets)
+{
+	targets_forget(targets, lsets);
+}
+
+const struct target *targets_find(const struct targets *targets, const struct series *series)
+{
+	if (series->row >= targets->of_cap || targets->of[series->row].uid != series->uid)
+		return NULL;
+	return &targets->items[targets->of[series->row].target];
+}
+
+/* ---- which one ---- */
+
+static bool of_reserve(struct targets *targets, uint32_t n)
+{
+	if (n <= targets->of_cap)
+		return true;
+	uint32_t cap = n + n / 2 + 64;
+	struct target_of *of = realloc(targets->of, cap * sizeof(*of));
+	if (!of)
+		return false;
+	for (uint32_t i = targets->of_cap; i < cap; i++)
+		of[i].uid = 0;
+	targets->of = of;
+	targets->of_cap = cap;
+	return true;
+}
+
+/* Takes the reference. */
+static bool target_new(struct targets *targets, struct lset_table *lsets, uint32_t lset)
+{
+	if (targets->n == targets->cap) {
+		uint32_t cap = targets->cap ? targets->cap * 2 : 64;
+		struct target *items = realloc(targets->items, cap * sizeof(*items));
+		if (!items) {
+			lset_unref(lsets, lset);
+			return false;
+		}
+		targets->items = items;
+		targets->cap = cap;
+	}
+	if (!id_map_put(&targets->by_lset, lset, targets->n)) {
+		lset_unref(lsets, lset);
+		return false;
+	}
+	targets->items[targets->n++] = (struct target){
+		.lset = lset,
+		.scrape_ms = TIME_NONE,
+		.before_ms = TIME_NONE,
+		.settled_ms = TIME_NONE,
+	};
+	return true;
+}
+
+static struct target *target_take(struct engine *engine, const struct series *series)
+{
+	struct targets *targets = &engine->arrival.targets;
+	if (targets_find(targets, series))
+		return &targets->items[targets->of[series->row].target];
+	if (targets->n == ARRIVAL_TARGETS_MAX)
+		targets_forget(targets, engine->lsets);
+	/* Rules write at times of their own: what one writes is apart from what is scraped. */
+	const uint32_t names[] = { engine->symbol.job, engine->symbol.instance,
+				   engine->symbol.name };
+	if (!of_reserve(targets, series->row + 1))
+		return NULL;
+	uint32_t lset = lset_only(engine->lsets, series->lset, names, series->local ? 3 : 2);
+	if (lset == LSET_NONE)
+		return NULL;
+	uint32_t at = id_map_find(&targets->by_lset, lset);
+	if (at != ID_MAP_NONE)
+		lset_unref(engine->lsets, lset);
+	else if (!target_new(targets, engine->lsets, lset))
+		return NULL;
+	else
+		at = targets->n - 1;
+	targets->of[series->row] = (struct target_of){ series->uid, at };
+	return &targets->items[at];
+}
+
+/* ---- scrapes ---- */
+
+static void scrape_begin(const struct engine *engine, struct target *target, int64_t ts_ms)
+{
+	bool is_due = target->arrived < target->expected &&
+		      engine->now_ms - target->begun_ms < engine->arrival.targets.settle_max_ms;
+	target->is_odd = target->scrape_ms == TIME_NONE || is_due;
+	target->before_ms = target->scrape_ms;
+	target->scrape_ms = ts_ms;
+	target->begun_ms = engine->now_ms;
+	target->settled_ms = TIME_NONE;
+	target->expected = target->sampled;
+	target->arrived = target->sampled = 0;
+}
+
+/* Had the series a value in the scrape before? Its newest sample is this scrape's. */
+static bool was_expected(const struct target *target, const struct window *window)
+{
+	if (window->n < 2)
+		return false;
+	uint32_t before = window->start + window->n - 2;
+	return window->base_ms + window->offsets[before] == target->before_ms &&
+	       !value_is_stale(window->values[before]);
+}
+
+void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms, bool is_stale)
+{
+	struct target *target = target_take(engine, series);
+	if (!target)
+		return;
+	if (target->scrape_ms == TIME_NONE || ts_ms > target->scrape_ms)
+		scrape_begin(engine, target, ts_ms);
+	if (ts_ms == target->scrape_ms) {
+		if (was_expected(target, &series->window))
+			target->arrived++;
+		else
+			target->is_odd |= !is_stale;
+		target->sampled += !is_stale;
+	} else if (ts_ms == target->before_ms) {
+		target->is_odd = true;
+	}
+	bool is_settled = !target->is_odd && target->arrived == target->expected;
+	if (!is_settled)
+		target->settled_ms = TIME_NONE;
+	else if (target->settled_ms == TIME_NONE)
+		target->settled_ms = engine->now_ms;
+}

@@ -1,0 +1,50 @@
+/*
+ * Targets: series of the same job and instance, which are scraped together. Private to engine/.
+ *
+ * Kept for the series that rules on arrival read, so that it is known when a scrape is complete: a
+ * scrape begins with the first sample of a newer time, and is settled when each series that had a
+ * value in the scrape before has a sample, or a stale marker, of the new time. One in which series
+ * are new is not known to be complete, nor is one that began while the one before was still
+ * expected.
+ */
+#ifndef TOCSIN_ENGINE_TARGETS_H
+#define TOCSIN_ENGINE_TARGETS_H
+
+#include "engine/id_map.h"
+#include "storage/store.h"
+
+struct engine;
+
+#define ARRIVAL_TARGETS_MAX 262144 /* with one more all are forgotten, and learnt again */
+
+struct target {
+	uint32_t lset; /* job and instance; with them the name for what rules write: a reference */
+	int64_t scrape_ms, before_ms; /* times of the newest scrape and the one before; TIME_NONE */
+	int64_t begun_ms;   /* told time of the scrape's first sample */
+	int64_t settled_ms; /* told time at which it was complete; TIME_NONE: not yet */
+	uint32_t expected;  /* series that had a value in the scrape before */
+	uint32_t arrived;   /* of these, in this one */
+	uint32_t sampled;   /* series with a value in this one */
+	bool is_odd;	    /* more came than was expected, or not in order */
+};
+
+struct targets {
+	struct target *items;
+	uint32_t n, cap;
+	struct id_map by_lset;
+	struct target_of {
+		uint32_t uid, target;
+	} * of; /* by series row */
+	uint32_t of_cap;
+	int64_t settle_max_ms; /* the longest that anybody waits */
+};
+
+void targets_fini(struct targets *targets, struct lset_table *lsets);
+/* All is learnt anew: the series that are looked at are others now. */
+void targets_forget(struct targets *targets, struct lset_table *lsets);
+/* A sample of the series was stored. */
+void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms, bool is_stale);
+/* NULL: not known. */
+const struct target *targets_find(const struct targets *targets, const struct series *series);
+
+#endif
