@@ -95,34 +95,50 @@ ALWAYS_INLINE void prefetch_series(const struct series *series)
 		prefetch_span(&series->window, sizeof(series->window));
 }
 
-/* The newest n samples of the window. */
-ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t n)
+/* Which samples of a series are asked for. */
+struct ahead {
+	uint32_t n;	  /* the newest so many; 0: the copy of the newest one is enough */
+	bool ends;	  /* where all rise since start_ms, of them the oldest alone */
+	uint32_t oldest;  /* which is likely to be the oldest-th newest */
+	int64_t start_ms;
+};
+
+ALWAYS_INLINE void prefetch_samples(const struct series *series, const struct ahead *ahead)
 {
-	if (!series || !series->window.n)
+	if (!ahead->n || !series || !series->window.n)
 		return;
 	const struct window *w = &series->window;
-	n = n < w->n ? n : w->n;
-	uint32_t first = w->start + w->n - n;
+	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
+	uint32_t n = ends ? ahead->oldest : ahead->n;
+	uint32_t first = w->start + w->n - (n < w->n ? n : w->n);
+	if (ends) {
+		__builtin_prefetch(w->values + first);
+		/* To know it, the one before is looked at as well. */
+		__builtin_prefetch(window_offsets(w) + first - (first > 0));
+		return;
+	}
+	n = w->start + w->n - first;
 	prefetch_span(w->values + first, n * sizeof(*w->values));
-	prefetch_span(w->offsets + first, n * sizeof(*w->offsets));
+	prefetch_span(window_offsets(w) + first, n * sizeof(uint32_t));
 }
 
 /* Before a loop over rows [from, to): asks for what the loop itself would ask for too late. */
 ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
-				    uint32_t n)
+				    const struct ahead *ahead)
 {
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		prefetch_series(members[row]);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
-		prefetch_samples(members[row], n);
+		prefetch_samples(members[row], ahead);
 }
 
-ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to, uint32_t n)
+ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to,
+			      const struct ahead *ahead)
 {
 	if (row + PREFETCH_SERIES < to)
 		prefetch_series(members[row + PREFETCH_SERIES]);
 	if (row + PREFETCH_SAMPLES < to)
-		prefetch_samples(members[row + PREFETCH_SAMPLES], n);
+		prefetch_samples(members[row + PREFETCH_SAMPLES], ahead);
 }
 
 struct series *const *leaf_members(const struct node *node, uint32_t *to)
@@ -167,9 +183,8 @@ static inline bool newest_sample(const struct window *w, int64_t start_ms, int64
 {
 	if (!w->n)
 		return false;
-	uint32_t last = w->start + w->n - 1;
-	*ts_ms = w->base_ms + w->offsets[last];
-	*value = w->values[last];
+	*ts_ms = w->base_ms + w->newest_offset;
+	*value = w->newest;
 	if (*ts_ms > end_ms && !window_last(w, end_ms, ts_ms, value))
 		return false;
 	return *ts_ms > start_ms && !value_is_stale(*value);
@@ -200,9 +215,10 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 		start_ms = b->options.fresh_after_ms;
 	struct series *const *members = leaf_members(node, &to);
 	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
-	read_ahead_begin(members, from, to, 1);
+	static const struct ahead newest = { .n = 0 };
+	read_ahead_begin(members, from, to, &newest);
 	for (uint32_t row = from; row < to; row++) {
-		read_ahead(members, row, to, 1);
+		read_ahead(members, row, to, &newest);
 		int64_t ts_ms;
 		double value;
 		/* A row whose series changed since the last extend has nothing at this time. */
@@ -283,7 +299,7 @@ static void fini_range(struct binding *b, struct node *node)
 /* How many samples are at or before t_ms; nearly always about as many as the guess says. */
 static inline uint32_t count_near(const struct window *w, int64_t t_ms, uint32_t guess)
 {
-	const uint32_t *offsets = w->offsets + w->start;
+	const uint32_t *offsets = window_offsets(w) + w->start;
 	uint32_t at = guess, steps = 0;
 	for (; at > 0 && w->base_ms + offsets[at - 1] > t_ms && steps <= EDGE_STEPS; at--)
 		steps++;
@@ -304,7 +320,7 @@ static inline void slice_window(struct range_state *state, const struct window *
 	uint32_t to = count_near(w, range->end_ms, n - newer);
 	uint32_t from = count_near(w, range->start_ms, to > state->within ? to - state->within : 0);
 	range->values = w->values + w->start + from;
-	range->offsets = w->offsets + w->start + from;
+	range->offsets = window_offsets(w) + w->start + from;
 	range->base_ms = w->base_ms;
 	range->n = to - from;
 	if (to > from) {
@@ -418,11 +434,41 @@ int range_row_eval(struct binding *b, struct node *node, const struct window *wi
 	return 0;
 }
 
-/* The samples that a row is likely to need, from the newest one back. */
-static uint32_t samples_ahead(const struct range_state *state)
+/* What a row is likely to need. */
+static struct ahead range_ahead(const struct range_state *state, const struct range *range)
 {
 	uint32_t n = state->within + state->newer + EDGE_STEPS;
-	return n < PREFETCH_SAMPLES_MAX ? n : PREFETCH_SAMPLES_MAX;
+	return (struct ahead){
+		.n = n < PREFETCH_SAMPLES_MAX ? n : PREFETCH_SAMPLES_MAX,
+		.ends = state->function->of_ends != NULL,
+		.oldest = state->within + state->newer,
+		.start_ms = range->start_ms,
+	};
+}
+
+/*
+ * The function by the two ends of the range, without a look at what is between. False: the row is
+ * none that can be evaluated so.
+ */
+static inline bool eval_ends(struct range_state *state, const struct window *w,
+			     const struct range *range, double *out, bool *is_present)
+{
+	int64_t newest_ms = w->base_ms + w->newest_offset;
+	if (!w->n || newest_ms > range->end_ms || newest_ms <= range->start_ms ||
+	    !window_rises_since(w, range->start_ms))
+		return false;
+	uint32_t from = count_near(w, range->start_ms, w->n > state->within ? w->n - state->within : 0);
+	struct range_ends ends = {
+		.first = w->values[w->start + from],
+		.last = w->newest,
+		.first_ms = w->base_ms + window_offsets(w)[w->start + from],
+		.last_ms = newest_ms,
+		.n = w->n - from,
+	};
+	state->within = (uint32_t)ends.n;
+	state->newer = 0;
+	*is_present = state->function->of_ends(range, &ends, out);
+	return true;
 }
 
 static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -439,28 +485,35 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		.t_ms = b->t_ms,
 	};
 	range_arguments(node, 0, &range);
+	struct range_state *state = node->state;
 	struct series *const *members = leaf_members(node, &end);
 	const uint32_t *lsets = node->rows->lsets;
-	uint32_t ahead = samples_ahead(node->state), nstarts;
+	uint32_t nstarts;
 	struct window *const *starts = store_starts(b->store, &nstarts);
-	read_ahead_begin(members, from, end, ahead);
+	struct ahead ahead = range_ahead(state, &range);
+	bool by_ends = ahead.ends && !b->options.notes;
+	read_ahead_begin(members, from, end, &ahead);
 	for (uint32_t row = from; row < end; row++) {
-		read_ahead(members, row, end, ahead);
-		if (!members[row] || lsets[row] == LSET_NONE)
+		read_ahead(members, row, end, &ahead);
+		const struct series *series = members[row];
+		if (!series || lsets[row] == LSET_NONE)
 			continue;
 		bool is_present;
-		uint32_t at = members[row]->row;
-		int err = range_row_eval(b, node, &members[row]->window,
-					 at < nstarts ? starts[at] : NULL, &range,
-					 &node->own_values[row], &is_present);
-		if (err)
-			return err;
-		samples += (int64_t)range.n;
+		double *out = &node->own_values[row];
+		const struct window *start = series->row < nstarts ? starts[series->row] : NULL;
+		if (!by_ends || start || series->kind != WINDOW_SAMPLES ||
+		    !eval_ends(state, &series->window, &range, out, &is_present)) {
+			int err = range_row_eval(b, node, &series->window, start, &range, out,
+						 &is_present);
+			if (err)
+				return err;
+			samples += (int64_t)range.n;
+		}
 		if (!is_present)
 			continue;
 		bit_set(node->own_present, row);
 		if (b->options.notes)
-			range_note(b, node, members[row]->lset, &range);
+			range_note(b, node, series->lset, &range);
 	}
 	leaf_mark_silent(b, node, end_ms, from, to);
 	*units -= to - from + samples / 8;

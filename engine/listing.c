@@ -103,7 +103,7 @@ static bool is_wanted(const struct engine *engine, const struct listing *listing
 	const struct window *w = &series->window;
 	bool selected = listing->nselectors == 0;
 	if (!w->n || window_newest_ms(w) < listing->start_ms ||
-	    w->base_ms + w->offsets[w->start] > listing->end_ms)
+	    w->base_ms + window_offsets(w)[w->start] > listing->end_ms)
 		return false;
 	for (uint32_t i = 0; i < listing->nselectors && !selected; i++)
 		selected = is_selected_by(engine, listing->selectors[i], series->lset);
@@ -211,7 +211,7 @@ static int add_statistics(struct engine *engine, struct listing *listing,
 			  const struct series *series)
 {
 	const struct window *w = &series->window;
-	int64_t oldest_ms = w->base_ms + w->offsets[w->start], newest_ms = window_newest_ms(w);
+	int64_t oldest_ms = w->base_ms + window_offsets(w)[w->start], newest_ms = window_newest_ms(w);
 	uint32_t name = lset_get(engine->lsets, series->lset, engine->symbol.name);
 	size_t npairs = lset_count(engine->lsets, series->lset);
 	uint32_t at;

@@ -205,7 +205,7 @@ struct samples *oracle_samples(struct oracle *o, const struct expr *selector, in
 		if (!out[i].times_ms || !out[i].values || !out[i].starts)
 			out = NULL;
 		for (uint32_t k = 0; out && k < w->n; k++) {
-			int64_t ts_ms = w->base_ms + w->offsets[w->start + k];
+			int64_t ts_ms = w->base_ms + window_offsets(w)[w->start + k];
 			if (ts_ms <= start_ms || ts_ms > end_ms)
 				continue;
 			out[i].times_ms[out[i].n] = ts_ms;

@@ -43,28 +43,36 @@ static double reset_correction(const struct range *r, double result)
 	return result;
 }
 
+static struct range_ends ends_of(const struct range *r)
+{
+	size_t last = r->n - 1;
+	return (struct range_ends){
+		.first = r->values[0],
+		.last = r->values[last],
+		.first_ms = r->base_ms + r->offsets[0],
+		.last_ms = r->base_ms + r->offsets[last],
+		.n = r->n,
+	};
+}
+
 /*
  * The difference between first and last sample, extended to the edges of the range: all the way to
  * an edge that is nearer than 1.1 times the mean distance of samples, else by half of that; and,
- * for a counter, not beyond where it was 0.
+ * for a counter, not beyond where it was 0. result: that difference, corrected.
  */
-static inline bool extrapolate(const struct range *r, bool is_counter, bool is_rate, double *out)
+static inline bool extrapolate(const struct range *r, const struct range_ends *ends, double result,
+			       bool is_counter, bool is_rate, double *out)
 {
-	if (r->n < 2)
+	if (ends->n < 2)
 		return false;
-	size_t last = r->n - 1;
-	double result = r->values[last] - r->values[0];
-	if (is_counter)
-		result = reset_correction(r, result);
-	int64_t first_ms = r->base_ms + r->offsets[0], last_ms = r->base_ms + r->offsets[last];
-	double to_start = (double)(first_ms - r->start_ms) / 1000;
-	double to_end = (double)(r->end_ms - last_ms) / 1000;
-	double sampled = (double)(last_ms - first_ms) / 1000;
-	double average = sampled / (double)last, threshold = average * 1.1;
+	double to_start = (double)(ends->first_ms - r->start_ms) / 1000;
+	double to_end = (double)(r->end_ms - ends->last_ms) / 1000;
+	double sampled = (double)(ends->last_ms - ends->first_ms) / 1000;
+	double average = sampled / (double)(ends->n - 1), threshold = average * 1.1;
 	if (to_start >= threshold)
 		to_start = average / 2;
-	if (is_counter && result > 0 && r->values[0] >= 0) {
-		double to_zero = sampled * (r->values[0] / result);
+	if (is_counter && result > 0 && ends->first >= 0) {
+		double to_zero = sampled * (ends->first / result);
 		if (to_zero < to_start)
 			to_start = to_zero;
 	}
@@ -75,6 +83,13 @@ static inline bool extrapolate(const struct range *r, bool is_counter, bool is_r
 		factor /= r->range_s;
 	*out = result * factor;
 	return true;
+}
+
+static inline bool extrapolate_counter(const struct range *r, bool is_rate, double *out)
+{
+	struct range_ends ends = ends_of(r);
+	return extrapolate(r, &ends, reset_correction(r, ends.last - ends.first), true, is_rate,
+			   out);
 }
 
 /*
@@ -108,19 +123,36 @@ static bool eval_rate(const struct range *r, double *out)
 {
 	if (has_start_within(r))
 		return from_start(r, true, out);
-	return extrapolate(r, true, true, out);
+	return extrapolate_counter(r, true, out);
 }
 
 static bool eval_increase(const struct range *r, double *out)
 {
 	if (has_start_within(r))
 		return from_start(r, false, out);
-	return extrapolate(r, true, false, out);
+	return extrapolate_counter(r, false, out);
 }
 
 static bool eval_delta(const struct range *r, double *out)
 {
-	return extrapolate(r, false, false, out);
+	struct range_ends ends = ends_of(r);
+	return extrapolate(r, &ends, ends.last - ends.first, false, false, out);
+}
+
+/* The same of values that never fall. */
+static bool ends_rate(const struct range *r, const struct range_ends *ends, double *out)
+{
+	return extrapolate(r, ends, ends->last - ends->first, true, true, out);
+}
+
+static bool ends_increase(const struct range *r, const struct range_ends *ends, double *out)
+{
+	return extrapolate(r, ends, ends->last - ends->first, true, false, out);
+}
+
+static bool ends_delta(const struct range *r, const struct range_ends *ends, double *out)
+{
+	return extrapolate(r, ends, ends->last - ends->first, false, false, out);
 }
 
 static bool eval_irate(const struct range *r, double *out)
@@ -159,6 +191,12 @@ static bool eval_resets(const struct range *r, double *out)
 	for (size_t i = 1; i < r->n; i++)
 		count += r->values[i] < r->values[i - 1] || range_starts_anew(r, i);
 	*out = (double)count;
+	return true;
+}
+
+static bool ends_resets(const struct range *r, const struct range_ends *ends, double *out)
+{
+	*out = 0;
 	return true;
 }
 
@@ -217,6 +255,18 @@ static bool eval_first(const struct range *r, double *out)
 static bool eval_last(const struct range *r, double *out)
 {
 	*out = r->values[r->n - 1];
+	return true;
+}
+
+static bool ends_count(const struct range *r, const struct range_ends *ends, double *out)
+{
+	*out = (double)ends->n;
+	return true;
+}
+
+static bool ends_last(const struct range *r, const struct range_ends *ends, double *out)
+{
+	*out = ends->last;
 	return true;
 }
 
@@ -397,19 +447,19 @@ static bool eval_predict_linear(const struct range *r, double *out)
 }
 
 static const struct range_function range_functions[FUNCTION_COUNT] = {
-	[FN_RATE] = { eval_rate, .uses_starts = true },
-	[FN_INCREASE] = { eval_increase, .uses_starts = true },
-	[FN_DELTA] = { eval_delta },
+	[FN_RATE] = { eval_rate, .of_ends = ends_rate, .uses_starts = true },
+	[FN_INCREASE] = { eval_increase, .of_ends = ends_increase, .uses_starts = true },
+	[FN_DELTA] = { eval_delta, .of_ends = ends_delta },
 	[FN_IRATE] = { eval_irate, .uses_starts = true },
 	[FN_IDELTA] = { eval_idelta },
 	[FN_CHANGES] = { eval_changes },
-	[FN_RESETS] = { eval_resets, .uses_starts = true },
+	[FN_RESETS] = { eval_resets, .of_ends = ends_resets, .uses_starts = true },
 	[FN_AVG_OVER_TIME] = { eval_avg },
 	[FN_SUM_OVER_TIME] = { eval_sum },
 	[FN_MIN_OVER_TIME] = { eval_min },
 	[FN_MAX_OVER_TIME] = { eval_max },
-	[FN_COUNT_OVER_TIME] = { eval_count },
-	[FN_LAST_OVER_TIME] = { eval_last },
+	[FN_COUNT_OVER_TIME] = { eval_count, .of_ends = ends_count },
+	[FN_LAST_OVER_TIME] = { eval_last, .of_ends = ends_last },
 	[FN_FIRST_OVER_TIME] = { eval_first },
 	[FN_STDDEV_OVER_TIME] = { eval_stddev },
 	[FN_STDVAR_OVER_TIME] = { eval_stdvar },

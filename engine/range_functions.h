@@ -37,9 +37,24 @@ bool range_starts_anew(const struct range *range, size_t i);
 /* A start that lies before the sample before and is not that one's: two senders, or an error. */
 bool range_starts_overlap(const struct range *range);
 
+/*
+ * What is left of the samples of a range when none of their values is less than the one before, and
+ * none stale or NaN.
+ */
+struct range_ends {
+	double first, last;
+	int64_t first_ms, last_ms;
+	size_t n;
+};
+
 /* False: no value (too few samples). */
 struct range_function {
 	bool (*eval)(const struct range *range, double *out);
+	/*
+	 * The same of a range that has such ends; of *range only the edges and arguments count.
+	 * NULL: of a function that needs the samples in between.
+	 */
+	bool (*of_ends)(const struct range *range, const struct range_ends *ends, double *out);
 	bool needs_scratch;
 	bool uses_starts;
 	/* What is wrong with the arguments, as soon as there are samples; false: nothing. */

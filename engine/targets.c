@@ -119,7 +119,7 @@ static bool was_expected(const struct target *target, const struct window *windo
 	if (window->n < 2)
 		return false;
 	uint32_t before = window->start + window->n - 2;
-	return window->base_ms + window->offsets[before] == target->before_ms &&
+	return window->base_ms + window_offsets(window)[before] == target->before_ms &&
 	       !value_is_stale(window->values[before]);
 }
 

@@ -224,7 +224,7 @@ enum append_result store_append_series(struct store *store, struct series *serie
 		return store_count(store, APPEND_FUTURE);
 	enum append_result result = take(store, series, ts_ms, bits);
 	if (result == APPEND_STORED)
-		series->sender = sender;
+		series->sender = (uint16_t)sender;
 	return store_count(store, result);
 }
 
@@ -274,8 +274,7 @@ static bool prefetch_window(const struct kept *kept)
 	if (window_has_room(window)) {
 		uint32_t end = window->start + window->n;
 		__builtin_prefetch(window->values + end, 1);
-		/* The newest time is read as well. */
-		__builtin_prefetch(window->offsets + end - (window->n > 0), 1);
+		__builtin_prefetch(window_offsets(window) + end, 1);
 		return false;
 	}
 	__builtin_prefetch(&kept->series.memberships);

@@ -44,11 +44,11 @@ struct series {
 	uint32_t row;      /* place in the store's table; reused */
 	uint32_t uid;      /* never reused: names the series in blocks */
 	uint32_t lset;     /* its labels, a reference */
-	uint32_t sender;   /* who fed it last (engine/senders.h) */
-	bool local;        /* written by a rule: demanded always */
-	bool in_dictionary; /* its dictionary entry was journaled */
+	uint16_t sender;   /* who fed it last (engine/senders.c) */
 	uint8_t kind;      /* enum window_kind: of the window */
-	bool watched;      /* some selector that holds it is (or was) watched: the engine's */
+	bool local : 1;         /* written by a rule: demanded always */
+	bool in_dictionary : 1; /* its dictionary entry was journaled */
+	bool watched : 1;       /* some selector that holds it is (or was) watched: the engine's */
 	struct window window;
 	/* Selectors that hold it, with the member row it has there. */
 	struct membership {

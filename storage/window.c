@@ -30,7 +30,7 @@ void window_fini(struct window *window)
 
 static int64_t sample_ms(const struct window *w, uint32_t i)
 {
-	return w->base_ms + w->offsets[w->start + i];
+	return w->base_ms + window_offsets(w)[w->start + i];
 }
 
 static uint64_t value_bits(const struct window *w, uint32_t i)
@@ -42,8 +42,37 @@ static uint64_t value_bits(const struct window *w, uint32_t i)
 
 static void sample_set(struct window *w, uint32_t slot, int64_t ts_ms, uint64_t bits)
 {
-	w->offsets[slot] = (uint32_t)(ts_ms - w->base_ms);
+	window_offsets(w)[slot] = (uint32_t)(ts_ms - w->base_ms);
 	memcpy(&w->values[slot], &bits, sizeof(bits));
+}
+
+/*
+ * After anything but an append: the copy of the newest sample is made anew, and which values rise
+ * nobody knows until others have taken their place.
+ */
+static void note_change(struct window *w)
+{
+	if (w->n == 0)
+		return;
+	w->newest = w->values[w->start + w->n - 1];
+	w->newest_offset = window_offsets(w)[w->start + w->n - 1];
+	w->break_offset = w->newest_offset;
+}
+
+/* After the last sample, where a place is free. */
+static void append(struct window *w, int64_t ts_ms, uint64_t bits)
+{
+	double before = w->newest;
+	sample_set(w, w->start + w->n, ts_ms, bits);
+	w->newest = w->values[w->start + w->n];
+	w->newest_offset = (uint32_t)(ts_ms - w->base_ms);
+	if (w->n == 0)
+		before = -INFINITY;
+	if (!(w->newest >= before))
+		w->break_offset = w->newest_offset;
+	else if (w->n == 0)
+		w->break_offset = 0;
+	w->n++;
 }
 
 /* b − a for a ≤ b, whatever their signs. */
@@ -58,9 +87,9 @@ static uint32_t count_until(const struct window *w, int64_t ts_ms)
 	if (w->n == 0 || ts_ms < w->base_ms)
 		return 0;
 	uint64_t offset = distance_ms(w->base_ms, ts_ms);
-	const uint32_t *offsets = w->offsets + w->start;
-	if (offset >= offsets[w->n - 1])
+	if (offset >= w->newest_offset)
 		return w->n;
+	const uint32_t *offsets = window_offsets(w) + w->start;
 	uint32_t low = 0, high = w->n - 1; /* the answer is in [low, high] */
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
@@ -114,11 +143,10 @@ static bool resize(struct window *w, uint32_t cap, uint32_t lead)
 	uint32_t *offsets = (uint32_t *)(values + cap);
 	if (w->n) {
 		memcpy(values + lead, w->values + w->start, w->n * sizeof(*values));
-		memcpy(offsets + lead, w->offsets + w->start, w->n * sizeof(*offsets));
+		memcpy(offsets + lead, window_offsets(w) + w->start, w->n * sizeof(*offsets));
 	}
 	free(w->values);
 	w->values = values;
-	w->offsets = offsets;
 	w->start = lead;
 	w->cap = cap;
 	return true;
@@ -127,7 +155,8 @@ static bool resize(struct window *w, uint32_t cap, uint32_t lead)
 static void move_to(struct window *w, uint32_t start)
 {
 	memmove(w->values + start, w->values + w->start, w->n * sizeof(*w->values));
-	memmove(w->offsets + start, w->offsets + w->start, w->n * sizeof(*w->offsets));
+	uint32_t *offsets = window_offsets(w);
+	memmove(offsets + start, offsets + w->start, w->n * sizeof(*offsets));
 	w->start = start;
 }
 
@@ -137,8 +166,9 @@ static void rebase(struct window *w, int64_t base_ms)
 	/* Unsigned arithmetic goes round: right for a base earlier or later. */
 	uint32_t shift = (uint32_t)((uint64_t)w->base_ms - (uint64_t)base_ms);
 	for (uint32_t i = w->start; i < w->start + w->n; i++)
-		w->offsets[i] += shift;
+		window_offsets(w)[i] += shift;
 	w->base_ms = base_ms;
+	note_change(w);
 }
 
 /* A base that gives room on both sides of samples from oldest_ms to newest_ms. */
@@ -218,7 +248,7 @@ static bool insert(struct window *w, uint32_t at, int64_t ts_ms, uint64_t bits)
 		}
 	}
 	double *values = w->values + w->start;
-	uint32_t *offsets = w->offsets + w->start;
+	uint32_t *offsets = window_offsets(w) + w->start;
 	if (left) {
 		memmove(values - 1, values, at * sizeof(*values));
 		memmove(offsets - 1, offsets, at * sizeof(*offsets));
@@ -229,6 +259,7 @@ static bool insert(struct window *w, uint32_t at, int64_t ts_ms, uint64_t bits)
 	}
 	w->n++;
 	sample_set(w, w->start + at, ts_ms, bits);
+	note_change(w);
 	return true;
 }
 
@@ -240,18 +271,20 @@ static enum window_result meet(struct window *w, uint32_t i, enum window_kind ki
 	switch (kind) {
 	case WINDOW_SUM:
 		*there += value;
-		return WINDOW_STORED;
+		break;
 	case WINDOW_MIN:
 		if (value < *there || isnan(*there))
 			*there = value;
-		return WINDOW_STORED;
+		break;
 	case WINDOW_MAX:
 		if (value > *there || isnan(*there))
 			*there = value;
-		return WINDOW_STORED;
+		break;
 	default:
 		return value_bits(w, i) == bits ? WINDOW_IDENTICAL : WINDOW_CONFLICT;
 	}
+	note_change(w);
+	return WINDOW_STORED;
 }
 
 static enum window_result add_late(struct window *w, enum window_kind kind, int64_t ts_ms,
@@ -284,7 +317,7 @@ static enum window_result add_slowly(struct window *w, int64_t ts_ms, uint64_t b
 	keep_limit(w);
 	if (w->start + w->n == w->cap && !make_room(w, false))
 		return WINDOW_NOMEM;
-	sample_set(w, w->start + w->n++, ts_ms, bits);
+	append(w, ts_ms, bits);
 	return WINDOW_STORED;
 }
 
@@ -313,6 +346,7 @@ enum window_result window_restore(struct window *w, enum window_kind kind, int64
 	if (is_event)
 		return WINDOW_IDENTICAL;
 	memcpy(&w->values[w->start + count_until(w, ts_ms) - 1], &bits, sizeof(bits));
+	note_change(w);
 	return WINDOW_STORED;
 }
 
@@ -354,6 +388,7 @@ void window_trim(struct window *w, int64_t horizon_ms)
 void window_cut(struct window *w, int64_t from_ms)
 {
 	w->n = from_ms == INT64_MIN ? 0 : count_until(w, from_ms - 1);
+	note_change(w);
 }
 
 void window_range(const struct window *w, int64_t from_ms, int64_t to_ms, struct window_view *view)
@@ -362,7 +397,7 @@ void window_range(const struct window *w, int64_t from_ms, int64_t to_ms, struct
 	*view = (struct window_view){ .base_ms = w->base_ms };
 	if (from >= to)
 		return;
-	view->offsets = w->offsets + w->start + from;
+	view->offsets = window_offsets(w) + w->start + from;
 	view->values = w->values + w->start + from;
 	view->n = to - from;
 }
@@ -379,7 +414,7 @@ bool window_last(const struct window *w, int64_t to_ms, int64_t *ts_ms, double *
 
 int64_t window_newest_ms(const struct window *w)
 {
-	return w->n ? sample_ms(w, w->n - 1) : TIME_NONE;
+	return w->n ? w->base_ms + w->newest_offset : TIME_NONE;
 }
 
 size_t window_bytes(const struct window *w)
@@ -392,10 +427,18 @@ void window_check(const struct window *w, enum window_kind kind)
 	assert(w->n <= WINDOW_SAMPLES_MAX && w->cap <= CAP_MAX);
 	assert((uint64_t)w->start + w->n <= w->cap);
 	assert((w->values != NULL) == (w->cap > 0));
-	assert(w->cap == 0 || w->offsets == (const uint32_t *)(w->values + w->cap));
-	for (uint32_t i = 1; i < w->n; i++)
-		assert(w->offsets[w->start + i - 1] + (kind != WINDOW_EVENTS) <=
-		       w->offsets[w->start + i]);
+	if (w->n == 0)
+		return;
+	const double *values = w->values + w->start;
+	const uint32_t *offsets = window_offsets(w) + w->start;
+	for (uint32_t i = 0; i < w->n; i++) {
+		double before = i ? values[i - 1] : -INFINITY;
+		assert(i == 0 || offsets[i - 1] + (kind != WINDOW_EVENTS) <= offsets[i]);
+		assert(offsets[i] <= w->break_offset || values[i] >= before);
+	}
+	assert(w->break_offset <= w->newest_offset);
+	assert(offsets[w->n - 1] == w->newest_offset);
+	assert(memcmp(&values[w->n - 1], &w->newest, sizeof(w->newest)) == 0);
 	/* No sample's time overflows. */
-	assert(w->n == 0 || w->base_ms <= INT64_MAX - w->offsets[w->start + w->n - 1]);
+	assert(w->base_ms <= INT64_MAX - w->newest_offset);
 }

@@ -9,6 +9,10 @@
  * its series has from birth: of samples the first stays; those made of log lines are added up in
  * the sample of their bucket (kB, (k+1)B], at its end, or kept one beside the other.
  *
+ * Of the newest sample there is a copy beside the header, and with it where the values last broke
+ * off their rise: who asks for the ends of a counter that only rose needs no sample in between, and
+ * none of the lines of memory that they are in.
+ *
  * Two limits make the oldest leave before their time, counted in `early`: WINDOW_SAMPLES_MAX, and
  * the 2^32 ms (49.7 days) that offsets can span.
  *
@@ -17,7 +21,8 @@
  *   [ . . s s s s s s s s s s s s s . . . . ]    capacity `cap`
  *
  * Invariants: offsets ascending, strictly but for events; n ≤ cap; one allocation holds both
- * columns.
+ * columns. Each sample later than break_offset is no NaN, and no less than the one before, if there
+ * is one; newest and newest_offset are those of the last sample, if there is one.
  */
 #ifndef TOCSIN_STORAGE_WINDOW_H
 #define TOCSIN_STORAGE_WINDOW_H
@@ -43,10 +48,18 @@ enum window_kind {
 struct window {
 	int64_t base_ms;
 	double *values; /* cap of them, then cap offsets, in one allocation; NULL while cap is 0 */
-	uint32_t *offsets;
+	double newest;
 	uint32_t start, n, cap;
 	uint32_t early; /* samples that left before their time; goes round */
+	uint32_t newest_offset;
+	uint32_t break_offset;
 };
+
+/* The offsets of all `cap` places. */
+static inline uint32_t *window_offsets(const struct window *window)
+{
+	return (uint32_t *)(window->values + window->cap);
+}
 
 /* A read-only view of a part: sample i is at base_ms + offsets[i]. */
 struct window_view {
@@ -97,12 +110,23 @@ static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t 
 	if (window->n == 0 || end == window->cap || window->n == WINDOW_SAMPLES_MAX)
 		return false;
 	uint64_t offset = (uint64_t)ts_ms - (uint64_t)window->base_ms;
-	if (ts_ms < window->base_ms || offset > UINT32_MAX || offset <= window->offsets[end - 1])
+	if (ts_ms < window->base_ms || offset > UINT32_MAX || offset <= window->newest_offset)
 		return false;
-	window->offsets[end] = (uint32_t)offset;
-	memcpy(&window->values[end], &bits, sizeof(bits));
+	double value;
+	memcpy(&value, &bits, sizeof(value));
+	window->values[end] = value;
+	window_offsets(window)[end] = (uint32_t)offset;
+	if (!(value >= window->newest))
+		window->break_offset = (uint32_t)offset;
+	window->newest = value;
+	window->newest_offset = (uint32_t)offset;
 	window->n++;
 	return true;
+}
+/* Is every sample later than ts_ms a number no less than the one before? A no may be a yes. */
+static inline bool window_rises_since(const struct window *window, int64_t ts_ms)
+{
+	return window->base_ms + window->break_offset <= ts_ms;
 }
 /* True when the next in-order window_add() needs no horizon: spares the caller from working it out.
  */

@@ -21,7 +21,7 @@
 
 struct live {
 	struct series *series;
-	bool is_u, is_bucket, tells_start, dead;
+	bool is_u, is_bucket, rises, tells_start, dead;
 	double value;
 	int64_t last_ms, start_ms;
 };
@@ -69,6 +69,7 @@ static void birth(struct run *run)
 	run->live[run->nlive++] = (struct live){ .series = series,
 						 .is_u = which == 7 || which == 8,
 						 .is_bucket = which == 9,
+						 .rises = chance(25),
 						 .tells_start = chance(30) };
 	run->born++;
 }
@@ -78,7 +79,7 @@ static double next_value(struct live *live)
 	if (live->is_u) /* no two alike */
 		return (double)dice_bits() / 1e9 - 1e5;
 	uint32_t dice = below(100);
-	if (live->is_bucket || dice < 50)
+	if (live->is_bucket || live->rises || dice < 50)
 		return live->value += below(12) * 0.25;
 	if (dice < 60)
 		return live->value = 0;

@@ -471,13 +471,46 @@ START_TEST(window_restored_twice_is_the_same)
 	window_check(&again, kind);
 	ck_assert_uint_eq(again.n, window.n);
 	for (uint32_t i = 0; i < window.n; i++) {
-		ck_assert_int_eq(again.base_ms + again.offsets[again.start + i],
-				 window.base_ms + window.offsets[window.start + i]);
+		ck_assert_int_eq(again.base_ms + window_offsets(&again)[again.start + i],
+				 window.base_ms + window_offsets(&window)[window.start + i]);
 		ck_assert_uint_eq(bits_of(again.values[again.start + i]),
 				  bits_of(window.values[window.start + i]));
 	}
 	window_fini(&window);
 	window_fini(&again);
+}
+END_TEST
+
+START_TEST(window_knows_since_when_values_rise)
+{
+	struct window window;
+	window_init(&window);
+	for (int i = 1; i <= 40; i++)
+		window_add(&window, 1000 * i, bits_of(i / 2), TIME_NONE);
+	ck_assert(window_rises_since(&window, 0));
+	/* A reset, and what comes after it. */
+	window_add(&window, 41000, bits_of(3), TIME_NONE);
+	for (int i = 42; i < 50; i++)
+		window_add(&window, 1000 * i, bits_of(i), 20000);
+	ck_assert(!window_rises_since(&window, 40999));
+	ck_assert(window_rises_since(&window, 41000));
+	/* What is no number breaks the rise twice: as it comes and as it goes. */
+	window_add(&window, 50000, bits_of(NAN), TIME_NONE);
+	window_add(&window, 51000, bits_of(60), TIME_NONE);
+	ck_assert(!window_rises_since(&window, 50999));
+	ck_assert(window_rises_since(&window, 51000));
+	/* After a late one nobody knows, for a while. */
+	window_add(&window, 52000, bits_of(61), TIME_NONE);
+	window_add(&window, 50500, bits_of(1000), TIME_NONE);
+	ck_assert(!window_rises_since(&window, 51999));
+	window_check(&window, WINDOW_SAMPLES);
+	window_fini(&window);
+
+	window_init(&window);
+	window_add(&window, 1000, bits_of(NAN), TIME_NONE);
+	ck_assert(!window_rises_since(&window, 999));
+	window_check(&window, WINDOW_SAMPLES);
+	window_fini(&window);
 }
 END_TEST
 
@@ -491,6 +524,7 @@ static Suite *window_suite(void)
 	tcase_add_test(tcase, window_keeps_newest_at_horizon);
 	tcase_add_test(tcase, window_judges_samples);
 	tcase_add_test(tcase, window_compares_nan_by_bits);
+	tcase_add_test(tcase, window_knows_since_when_values_rise);
 	tcase_add_test(tcase, window_survives_gap_beyond_offsets);
 	tcase_add_test(tcase, window_takes_extreme_times);
 	tcase_add_test(tcase, window_memory_follows_demand);
