@@ -89,10 +89,16 @@ void arrival_rule_fini(struct rule_state *rule)
 	rule->arrival = NULL;
 }
 
+static void watch_fini(struct watch *watch)
+{
+	free(watch->touched.bits);
+	free(watch->recorded.bits);
+}
+
 void arrival_generation_fini(struct generation *generation)
 {
 	for (uint32_t i = 0; i < generation->nwatches; i++)
-		free(generation->watches[i].touched);
+		watch_fini(&generation->watches[i]);
 	free(generation->watches);
 	free(generation->watch_of);
 }
@@ -169,20 +175,39 @@ static void group_touch(struct group_state *group, int64_t ts_ms)
 		group->arrival.newest_ms = ts_ms;
 }
 
-/* Stale markers touch the group, which may have waited for them, but mark no row. */
-static void watch_touch(struct generation *generation, struct watch *watch, uint32_t row,
-			int64_t ts_ms, bool is_stale)
+static void rows_mark(struct watch_rows *rows, uint32_t row)
 {
-	group_touch(&generation->groups[watch->group], ts_ms);
-	if (is_stale || !bits_reserve(&watch->touched, &watch->words, row))
+	if (!bits_reserve(&rows->bits, &rows->words, row))
 		return; /* without memory it is for the tick */
-	bit_set(watch->touched, row);
-	watch->is_touched = true;
+	bit_set(rows->bits, row);
+	rows->any = true;
 }
 
-void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+static void rows_clear(struct watch_rows *rows)
 {
-	bool is_stale = bits == STALE_NAN_BITS, is_watched = false;
+	if (rows->any)
+		memset(rows->bits, 0, rows->words * sizeof(*rows->bits));
+	rows->any = false;
+}
+
+/* Stale markers touch the group, which may have waited for them, but mark no row. */
+static void watch_touch(struct generation *generation, struct watch *watch,
+			const struct pass *writer, uint32_t row, int64_t ts_ms, bool is_stale)
+{
+	if (writer && watch->group <= writer->group) {
+		if (watch->group == writer->group && writer->on_arrival && !is_stale)
+			rows_mark(&watch->recorded, row);
+		return;
+	}
+	group_touch(&generation->groups[watch->group], ts_ms);
+	if (!is_stale)
+		rows_mark(&watch->touched, row);
+}
+
+static void take_sample(struct engine *engine, struct series *series, int64_t ts_ms, bool is_stale,
+			const struct pass *writer)
+{
+	bool is_watched = false;
 	bool is_newest = window_newest_ms(&series->window) == ts_ms; /* else it is for the tick */
 	targets_sample(engine, series, ts_ms, is_stale);
 	for (uint32_t i = 0; i < series->nmemberships; i++) {
@@ -190,10 +215,21 @@ void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms,
 		is_watched |= membership->selector->is_watched;
 		uint32_t at = membership->selector->watch - 1;
 		for (; at != WATCH_NONE && is_newest; at = engine->active->watches[at].next)
-			watch_touch(engine->active, &engine->active->watches[at], membership->row,
-				    ts_ms, is_stale);
+			watch_touch(engine->active, &engine->active->watches[at], writer,
+				    membership->row, ts_ms, is_stale);
 	}
 	series->watched = is_watched;
+}
+
+void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	take_sample(engine, series, ts_ms, bits == STALE_NAN_BITS, NULL);
+}
+
+void arrival_written(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	const struct pass *writer = engine->pass.running ? &engine->pass : NULL;
+	take_sample(engine, series, ts_ms, bits == STALE_NAN_BITS, writer);
 }
 
 /* ---- when ---- */
@@ -257,13 +293,21 @@ static int64_t run_time_ms(const struct engine *engine, const struct group_state
 
 /* ---- runs ---- */
 
-static void leaf_wait(struct arrival_leaf *leaf, const struct watch *watch)
+static void leaf_wait(struct arrival_leaf *leaf, const struct watch_rows *rows)
 {
-	if (!watch->is_touched || !bits_reserve(&leaf->waiting, &leaf->words, watch->words * 64 - 1))
+	if (!rows->any || !bits_reserve(&leaf->waiting, &leaf->words, rows->words * 64 - 1))
 		return;
-	for (uint32_t i = 0; i < watch->words; i++)
-		leaf->waiting[i] |= watch->touched[i];
+	for (uint32_t i = 0; i < rows->words; i++)
+		leaf->waiting[i] |= rows->bits[i];
 	leaf->is_waiting = true;
+}
+
+void arrival_take_recorded(const struct generation *generation, struct rule_arrival *arrival)
+{
+	for (uint32_t i = 0; i < arrival->nleaves; i++)
+		if (arrival->leaves[i].watch != WATCH_NONE)
+			leaf_wait(&arrival->leaves[i],
+				  &generation->watches[arrival->leaves[i].watch].recorded);
 }
 
 /* What the watches saw becomes the rules' own: they are done with it at different times. */
@@ -274,15 +318,11 @@ static void hand_out(struct generation *generation, struct group_state *group)
 		for (uint32_t i = 0; arrival && i < arrival->nleaves; i++)
 			if (arrival->leaves[i].watch != WATCH_NONE)
 				leaf_wait(&arrival->leaves[i],
-					  &generation->watches[arrival->leaves[i].watch]);
+					  &generation->watches[arrival->leaves[i].watch].touched);
 	}
 	struct watch *watches = generation->watches + group->arrival.first_watch;
-	for (uint32_t i = 0; i < group->arrival.nwatches; i++) {
-		if (watches[i].is_touched)
-			memset(watches[i].touched, 0,
-			       watches[i].words * sizeof(*watches[i].touched));
-		watches[i].is_touched = false;
-	}
+	for (uint32_t i = 0; i < group->arrival.nwatches; i++)
+		rows_clear(&watches[i].touched);
 	group->arrival.is_touched = false;
 	group->arrival.newest_ms = group->arrival.future_ms = TIME_NONE;
 }
@@ -319,6 +359,9 @@ static void timers_update(struct group_state *group)
 
 void arrival_end(struct engine *engine, struct group_state *group)
 {
+	struct watch *watches = engine->active->watches + group->arrival.first_watch;
+	for (uint32_t i = 0; i < group->arrival.nwatches; i++)
+		rows_clear(&watches[i].recorded);
 	group->reads_ms = engine->pass.t_ms + 1;
 	timers_update(group);
 }
@@ -348,10 +391,10 @@ void arrival_ticked(struct group_state *group, struct generation *generation, in
 	struct watch *watches = generation->watches + group->arrival.first_watch;
 	for (uint32_t i = 0; i < group->arrival.nwatches; i++) {
 		const struct selector *selector = watch_selector(generation, &watches[i]);
-		if (watches[i].is_touched)
-			watches[i].is_touched = keep_later(selector->members, selector->nmembers,
-							   watches[i].touched, watches[i].words,
-							   t_ms, &newest_ms);
+		struct watch_rows *rows = &watches[i].touched;
+		if (rows->any)
+			rows->any = keep_later(selector->members, selector->nmembers, rows->bits,
+					       rows->words, t_ms, &newest_ms);
 	}
 	for (uint32_t r = 0; r < group->def->nrules; r++) {
 		struct rule_arrival *arrival = group->rules[r].arrival;

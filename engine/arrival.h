@@ -38,9 +38,12 @@ struct rule_state;
 struct watch {
 	uint32_t group, selector; /* the selector is the plan's */
 	uint32_t next; /* watch of the same selector; WATCH_NONE */
-	uint64_t *touched; /* members' rows with a new sample since the last run */
-	uint32_t words;
-	bool is_touched;
+	/* Members' rows: with a new sample since the last run; that the run at hand has recorded. */
+	struct watch_rows {
+		uint64_t *bits;
+		uint32_t words;
+		bool any;
+	} touched, recorded;
 };
 
 struct group_arrival {
@@ -87,8 +90,14 @@ int arrival_watch(struct generation *generation, int64_t *units);
 /* The generation comes into force in place of the old one, which may be NULL. */
 void arrival_swap(struct engine *engine, const struct generation *old);
 
-/* A sample was stored in a watched series. */
+/*
+ * A sample was stored in a watched series. What a rule writes is news to those who run after it:
+ * later rules of its group, and later groups. The others see it as the previous value.
+ */
 void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
+void arrival_written(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
+/* The rows that its leaf of the watch has to look at now. */
+void arrival_take_recorded(const struct generation *generation, struct rule_arrival *arrival);
 /* When the next run may begin; TIME_NONE: nothing waits for one. */
 int64_t arrival_next_ms(const struct engine *engine);
 bool arrival_is_due(const struct engine *engine);

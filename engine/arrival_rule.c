@@ -306,6 +306,8 @@ static bool has_work(const struct engine *engine, const struct rule_state *rule)
 bool arrival_rule_begin(struct engine *engine, struct rule_state *rule)
 {
 	struct pass *pass = &engine->pass;
+	if (rule->arrival)
+		arrival_take_recorded(engine->active, rule->arrival);
 	if (!has_work(engine, rule))
 		return false;
 	pass->query_ms = pass->t_ms;

@@ -151,7 +151,7 @@ void write_local(struct engine *engine, struct series *series, int64_t ts_ms, ui
 	if (store_append_local(engine->store, series, ts_ms, bits) != APPEND_STORED)
 		return;
 	if (series->watched)
-		arrival_sample(engine, series, ts_ms, bits);
+		arrival_written(engine, series, ts_ms, bits);
 	emit_sample(engine, series, ts_ms, bits);
 	if (engine->written.is_wanted)
 		written_tell(engine, series, ts_ms, bits);
