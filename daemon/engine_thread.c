@@ -84,6 +84,21 @@ static void on_loaded(void *ctx, struct rule_set *set, int code)
 	queue_push(daemon->inbox, &msg->item, true);
 }
 
+/* To free many rules takes long: the main thread has time. */
+static void on_released(void *ctx, struct rule_set *set)
+{
+	struct engine_thread *thread = ctx;
+	struct msg_load *msg = calloc(1, sizeof(*msg));
+
+	if (!msg) {
+		rule_set_unref(set);
+		return;
+	}
+	msg->item.kind = MSG_RELEASED;
+	msg->rules = set;
+	queue_push(thread->daemon->inbox, &msg->item, true);
+}
+
 static void on_sender(void *ctx, const struct sender *sender, const char *what)
 {
 	log_info("engine", what, "sender=%s series=%llu kept=%llu ignored=%llu", log_quote(slice_from(sender->name)),
@@ -185,6 +200,20 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 	}
 }
 
+/*
+ * While rules are swapped nobody may look at them: calls wait, in their order, and batches go on. A new rule set and all else may come,
+ * too: none of it looks.
+ */
+static void take_or_defer(struct engine_thread *thread, struct queue_item *item)
+{
+	if (item->kind == MSG_CALL && (thread->deferred || engine_is_swapping(thread->engine))) {
+		*thread->deferred_end = item;
+		thread->deferred_end = &item->next;
+		return;
+	}
+	take(thread, item);
+}
+
 /* A piece of work without a look at the queue: by the wall, as others wait for it, and in CPU time, as the engine is to answer for it. */
 struct piece {
 	int64_t begun_us, begun_cpu_us;
@@ -221,6 +250,16 @@ static void drain(struct engine_thread *thread)
 	struct piece piece = piece_begin();
 	int64_t spent_us = 0;
 
+	while (thread->deferred && !engine_is_swapping(thread->engine) && spent_us < QUANTUM_US) {
+		struct queue_item *item = thread->deferred;
+
+		thread->deferred = item->next;
+		if (!thread->deferred)
+			thread->deferred_end = &thread->deferred;
+		item->next = NULL;
+		take(thread, item);
+		spent_us += piece_end(thread, &piece);
+	}
 	if (!thread->todo)
 		thread->todo = queue_take_all(thread->inbox);
 	while (thread->todo && !engine_is_full(thread->engine) && spent_us < QUANTUM_US) {
@@ -228,7 +267,7 @@ static void drain(struct engine_thread *thread)
 
 		thread->todo = item->next;
 		item->next = NULL;
-		take(thread, item);
+		take_or_defer(thread, item);
 		spent_us += piece_end(thread, &piece);
 	}
 }
@@ -248,7 +287,7 @@ static void work(struct engine_thread *thread)
 /* How long nothing needs to be done: until the next due time or flush. */
 static int64_t idle_us(const struct engine_thread *thread, int64_t now_ms)
 {
-	if (thread->more || thread->todo)
+	if (thread->more || thread->todo || thread->deferred)
 		return 0;
 	int64_t until_ms = thread->flushed_ms + FLUSH_INTERVAL_MS, next_ms = engine_next_ms(thread->engine);
 
@@ -327,11 +366,13 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 				    .batch = on_batch,
 				    .query = on_query,
 				    .loaded = on_loaded,
+				    .released = on_released,
 				    .sender = on_sender,
 				    .written = on_written };
 
 	thread->daemon = daemon;
 	thread->applied_end = &thread->applied;
+	thread->deferred_end = &thread->deferred;
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
 	if (!thread->inbox)
 		return ERR_NOMEM;
@@ -362,14 +403,18 @@ void engine_thread_stop(struct engine_thread *thread)
 	recorder_stop(thread->recorder);
 }
 
-void engine_thread_fini(struct engine_thread *thread)
+static void discard(struct queue_item *item)
 {
-	while (thread->todo) {
-		struct queue_item *item = thread->todo;
-
-		thread->todo = item->next;
+	for (struct queue_item *next; item; item = next) {
+		next = item->next;
 		message_free(item);
 	}
+}
+
+void engine_thread_fini(struct engine_thread *thread)
+{
+	discard(thread->deferred);
+	discard(thread->todo);
 	free(thread->records);
 	if (thread->written)
 		message_free(&thread->written->item);

@@ -54,6 +54,7 @@ void message_free(struct queue_item *item)
 		return;
 	case MSG_LOAD:
 	case MSG_LOADED:
+	case MSG_RELEASED:
 	case MSG_CONFIG:
 	case MSG_EXTRACTORS:
 		load_free((struct msg_load *)item);

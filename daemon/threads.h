@@ -50,6 +50,7 @@ enum message_kind {
 	MSG_CALL,       /* struct call */
 	MSG_LOAD,       /* struct msg_load: rules to be put into force */
 	MSG_LOADED,     /* struct msg_load, on its way back */
+	MSG_RELEASED,   /* struct msg_load: rules that the engine is done with */
 	MSG_CONFIG,     /* struct msg_load: configuration for the action side and the API */
 	MSG_EXTRACTORS, /* struct msg_load: extractors for an ingest thread, and on its way back */
 	MSG_RECORD,     /* struct msg_record */
@@ -175,6 +176,7 @@ struct engine_thread {
 	struct engine *engine;
 	struct recorder *recorder; /* NULL: nothing is recorded */
 	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
+	struct queue_item *deferred, **deferred_end; /* calls that wait until rules are swapped */
 	struct msg_records *records; /* not yet sent */
 	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
 	struct msg_written *written; /* not yet sent */

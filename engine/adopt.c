@@ -14,73 +14,19 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/text.h"
 
-/* Places sorted by hash. */
-struct key_index {
-	struct key_entry {
-		uint64_t hash;
-		uint32_t place;
-	} * entries;
-	uint32_t n;
-};
-
 struct adopt_index {
-	struct key_index rules; /* of the young generation, by all but the expression */
-	bool *taken;		/* by place */
-	uint32_t at[2];		/* old rules judged: exactly, loosely */
+	bool *taken;	       /* by place of the young generation's rules */
+	uint32_t at[2];	       /* old rules judged: exactly, loosely */
+	uint32_t groups_at[2]; /* old and young groups, by name, that are done with */
+	uint32_t moved;	       /* old rules that are */
+	uint32_t slot;	       /* of the old rule that is being ended */
 };
-
-static uint64_t hash_slice(uint64_t hash, struct slice text)
-{
-	hash = hash_fnv1a64(hash, text.ptr, text.len);
-	return hash_fnv1a64(hash, "\xff", 1);
-}
-
-static uint64_t group_hash(struct slice file, struct slice name)
-{
-	return hash_slice(hash_slice(FNV1A64_INIT, file), name);
-}
 
 static uint64_t rule_hash(const struct rule_state *rule)
 {
-	uint64_t hash = group_hash(rule->group->def->file, rule->group->def->name);
-	return hash_slice(hash, rule->def->name);
-}
-
-static int by_hash(const void *a, const void *b)
-{
-	const struct key_entry *x = a, *y = b;
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	return (x->place > y->place) - (x->place < y->place);
-}
-
-static int index_make(struct key_index *index, const struct generation *generation)
-{
-	uint32_t n = generation->set->nrules;
-	index->entries = malloc((n + 1) * sizeof(*index->entries));
-	if (!index->entries)
-		return ERR_NOMEM;
-	index->n = n;
-	for (uint32_t i = 0; i < n; i++)
-		index->entries[i] = (struct key_entry){ rule_hash(&generation->rules[i]), i };
-	qsort(index->entries, n, sizeof(*index->entries), by_hash);
-	return 0;
-}
-
-static uint32_t index_first(const struct key_index *index, uint64_t hash)
-{
-	uint32_t low = 0, high = index->n;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (index->entries[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return rule_key_hash(rule->group->def->file, rule->group->def->name, rule->def->name);
 }
 
 static bool labels_are_equal(const struct rule *a, const struct rule *b)
@@ -113,10 +59,11 @@ static void heir_find(const struct generation *old, struct generation *young, ui
 	struct adopt_index *adopt = young->adopt;
 	if (young->heirs[place].rule != ID_MAP_NONE)
 		return;
+	const struct rule_set *set = young->set;
 	uint64_t hash = rule_hash(rule);
-	for (uint32_t i = index_first(&adopt->rules, hash);
-	     i < adopt->rules.n && adopt->rules.entries[i].hash == hash; i++) {
-		uint32_t candidate = adopt->rules.entries[i].place;
+	for (uint32_t i = rule_keys_find(set, hash); i < set->nrules && set->keys[i].hash == hash;
+	     i++) {
+		uint32_t candidate = set->keys[i].id;
 		if (adopt->taken[candidate] ||
 		    !rules_are_equal(rule, &young->rules[candidate], exact))
 			continue;
@@ -129,7 +76,6 @@ static void heir_find(const struct generation *old, struct generation *young, ui
 void adopt_fini(struct generation *young)
 {
 	if (young->adopt) {
-		free(young->adopt->rules.entries);
 		free(young->adopt->taken);
 		free(young->adopt);
 		young->adopt = NULL;
@@ -148,7 +94,7 @@ static int match_begin(const struct generation *old, struct generation *young)
 	for (uint32_t i = 0; i < n; i++)
 		young->heirs[i].rule = ID_MAP_NONE;
 	young->adopt->taken = calloc(young->set->nrules + 1, sizeof(bool));
-	return young->adopt->taken ? index_make(&young->adopt->rules, young) : ERR_NOMEM;
+	return young->adopt->taken ? 0 : ERR_NOMEM;
 }
 
 int adopt_match(const struct generation *old, struct generation *young, int64_t *units)
@@ -217,56 +163,63 @@ static void group_move(struct engine *engine, const struct group_state *from,
 	}
 }
 
-static int by_group(const void *a, const void *b)
+static struct group_state *group_by_name(const struct generation *generation, uint32_t at)
 {
-	const struct group_state *x = *(const struct group_state *const *)a,
-				 *y = *(const struct group_state *const *)b;
-	int order = slice_compare(x->def->file, y->def->file);
-	return order ? order : slice_compare(x->def->name, y->def->name);
+	return &generation->groups[generation->set->groups_by_name[at]];
 }
 
-static struct group_state **groups_sorted(const struct generation *generation)
+static int compare_groups(const struct group_state *a, const struct group_state *b)
 {
-	uint32_t n = generation->set->ngroups;
-	struct group_state **sorted = malloc((n + 1) * sizeof(struct group_state *));
-	for (uint32_t i = 0; sorted && i < n; i++)
-		sorted[i] = &generation->groups[i];
-	if (sorted)
-		qsort(sorted, n, sizeof(struct group_state *), by_group);
-	return sorted;
+	int order = slice_compare(a->def->file, b->def->file);
+	return order ? order : slice_compare(a->def->name, b->def->name);
 }
 
-/* Without memory the groups begin anew, at their next due time: nothing but counters is lost. */
-static void groups_move(struct engine *engine, const struct generation *old,
-			struct generation *young)
+/* Both sets' groups in the order of names, side by side. */
+static bool groups_move(struct engine *engine, const struct generation *old,
+			struct generation *young, int64_t *units)
 {
-	struct group_state **from = groups_sorted(old), **to = groups_sorted(young);
-	for (uint32_t i = 0, k = 0;
-	     from && to && i < old->set->ngroups && k < young->set->ngroups;) {
-		int order = by_group(&from[i], &to[k]);
+	uint32_t *i = &young->adopt->groups_at[0], *k = &young->adopt->groups_at[1];
+	while (*i < old->set->ngroups && *k < young->set->ngroups) {
+		if (*units <= 0)
+			return false;
+		struct group_state *from = group_by_name(old, *i), *to = group_by_name(young, *k);
+		int order = compare_groups(from, to);
 		if (order == 0)
-			group_move(engine, from[i], to[k]);
-		i += order <= 0;
-		k += order >= 0;
+			group_move(engine, from, to);
+		*i += order <= 0;
+		*k += order >= 0;
+		*units -= UNITS_READER;
 	}
-	free(from);
-	free(to);
+	return true;
 }
 
-void adopt_states(struct engine *engine, struct generation *old, struct generation *young)
+/* False when the units ran out before all of it was ended. */
+static bool rule_end(struct engine *engine, struct rule_state *rule, uint32_t *slot, int64_t *units)
 {
-	groups_move(engine, old, young);
-	for (uint32_t i = 0; i < old->set->nrules; i++) {
-		struct rule_state *rule = &old->rules[i];
-		struct heir heir = young->heirs[i];
+	return rule->def->kind == RULE_ALERT ? alerts_remove(engine, rule, slot, units)
+					     : record_remove(engine, rule, slot, units);
+}
+
+int adopt_states(struct engine *engine, struct generation *old, struct generation *young,
+		 int64_t *units)
+{
+	struct adopt_index *adopt = young->adopt;
+	if (!groups_move(engine, old, young, units))
+		return ERR_AGAIN;
+	for (; adopt->moved < old->set->nrules; adopt->moved++) {
+		struct rule_state *rule = &old->rules[adopt->moved];
+		struct heir heir = young->heirs[adopt->moved];
+		if (*units <= 0)
+			return ERR_AGAIN;
 		if (heir.rule != ID_MAP_NONE)
 			state_move(rule, &young->rules[heir.rule], heir.exact);
-		else if (rule->def->kind == RULE_ALERT)
-			alerts_remove(engine, rule);
-		else
-			record_remove(engine, rule);
+		else if (!rule_end(engine, rule, &adopt->slot, units))
+			return ERR_AGAIN;
+		adopt->slot = 0;
+		*units -= UNITS_READER;
 	}
 	adopt_fini(young);
+	return 0;
 }
 
 /* ---- after a restart ---- */
@@ -285,14 +238,15 @@ static bool rule_fits(const struct rule *rule, const struct labels *labels)
 }
 
 static struct rule_state *event_rule(const struct generation *generation,
-				     const struct key_index *index, const struct alert_event *event)
+				     const struct alert_event *event)
 {
+	const struct rule_set *set = generation->set;
 	struct slice file = slice_from(event->file), group = slice_from(event->group),
 		     name = slice_from(event->rule);
-	uint64_t hash = hash_slice(group_hash(file, group), name);
-	for (uint32_t i = index_first(index, hash); i < index->n && index->entries[i].hash == hash;
+	uint64_t hash = rule_key_hash(file, group, name);
+	for (uint32_t i = rule_keys_find(set, hash); i < set->nrules && set->keys[i].hash == hash;
 	     i++) {
-		struct rule_state *rule = &generation->rules[index->entries[i].place];
+		struct rule_state *rule = &generation->rules[set->keys[i].id];
 		if (rule->def->kind == RULE_ALERT && slice_is_equal(rule->def->name, name) &&
 		    slice_is_equal(rule->group->def->name, group) &&
 		    slice_is_equal(rule->group->def->file, file) &&
@@ -302,21 +256,15 @@ static struct rule_state *event_rule(const struct generation *generation,
 	return NULL;
 }
 
-int adopt_events(struct engine *engine, struct alert_event **events, size_t n,
-		 bool (*fn)(struct engine *engine, struct rule_state *rule,
-			    const struct alert_event *event))
+void adopt_events(struct engine *engine, struct alert_event **events, size_t n,
+		  bool (*fn)(struct engine *engine, struct rule_state *rule,
+			     const struct alert_event *event))
 {
-	struct key_index index;
-	int code = index_make(&index, engine->active);
-	if (code)
-		return code;
 	for (size_t i = 0; i < n; i++) {
-		struct rule_state *rule = event_rule(engine->active, &index, events[i]);
+		struct rule_state *rule = event_rule(engine->active, events[i]);
 		if (!rule || !fn(engine, rule, events[i]))
 			continue;
 		alert_event_free(events[i]);
 		events[i] = NULL;
 	}
-	free(index.entries);
-	return 0;
 }

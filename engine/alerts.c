@@ -337,11 +337,15 @@ void alerts_rebase(struct engine *engine, struct rule_state *rule, int64_t skipp
 	}
 }
 
-void alerts_remove(struct engine *engine, struct rule_state *rule)
+bool alerts_remove(struct engine *engine, struct rule_state *rule, uint32_t *at, int64_t *units)
 {
-	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
+	for (; *at < rule->instances.n; ++*at) {
+		uint32_t slot = *at;
 		if (rule->instances.items[slot].lset == LSET_NONE)
 			continue;
+		if (*units <= 0)
+			return false;
+		*units -= UNITS_BIRTH;
 		struct alert *alert = &rule->alerts[slot];
 		enum alert_state from = alert->state;
 		if (from != ALERT_INACTIVE) {
@@ -356,4 +360,5 @@ void alerts_remove(struct engine *engine, struct rule_state *rule)
 		alert_clear(engine, alert);
 		instances_remove(&rule->instances, engine->lsets, slot);
 	}
+	return true;
 }

@@ -7,6 +7,10 @@
 
 /* Rows that are evaluated at a stretch, between two looks at the units. */
 #define EVAL_CHUNK_ROWS 1024
+/* What binding costs, in rows. */
+#define UNITS_SOURCE 1000
+#define UNITS_NODE 10
+#define UNITS_UNPIN 5
 
 /* ---- which kind ---- */
 
@@ -135,53 +139,113 @@ static const struct node_kind *kind_of(const struct plan *plan, const struct pla
 
 /* ---- life ---- */
 
-/* Who reads whom, turned round. */
-static int make_parents(struct binding *b)
+/*
+ * Who reads whom, turned round, in three rounds over all nodes: how many parents each has, where
+ * they begin, which they are. A round's place is b->parents_at.
+ */
+enum parents_round { PARENTS_COUNT, PARENTS_SUM, PARENTS_FILL, PARENTS_MADE };
+
+static int parents_begin(struct binding *b)
 {
-	const struct plan *plan = b->plan;
-	uint32_t n = plan->nnodes, edges = 0;
+	uint32_t n = b->plan->nnodes;
+	if (b->parent_start)
+		return 0;
 	b->parent_start = calloc(n + 2, sizeof(*b->parent_start));
-	if (!b->parent_start)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t c = 0; c < plan->nodes[i]->nchildren; c++, edges++)
-			b->parent_start[plan->nodes[i]->children[c] + 2]++;
-	b->parents = malloc((edges + 1) * sizeof(*b->parents));
 	b->touched = calloc(words_of(n) + 1, sizeof(*b->touched));
-	if (!b->parents || !b->touched)
-		return ERR_NOMEM;
-	for (uint32_t i = 2; i < n + 2; i++)
-		b->parent_start[i] += b->parent_start[i - 1];
-	/* Filling moves each start to the next one's: they end up one place to the left. */
-	for (uint32_t i = 0; i < n; i++)
-		for (uint32_t c = 0; c < plan->nodes[i]->nchildren; c++)
-			b->parents[b->parent_start[plan->nodes[i]->children[c] + 1]++] = i;
-	return 0;
+	return b->parent_start && b->touched ? 0 : ERR_NOMEM;
 }
 
-static int source_init(struct binding *b, struct series_source *source,
-		       const struct plan_selector *p)
+static void parents_of(struct binding *b, uint32_t id)
+{
+	const struct plan_node *node = b->plan->nodes[id];
+	uint32_t *start = b->parent_start;
+	switch ((enum parents_round)b->parents_round) {
+	case PARENTS_COUNT:
+		for (uint32_t c = 0; c < node->nchildren; c++)
+			start[node->children[c] + 2]++;
+		return;
+	case PARENTS_SUM:
+		start[id + 2] += start[id + 1];
+		return;
+	case PARENTS_FILL:
+		/* Moves each start to the next one's: they end up one place to the left. */
+		for (uint32_t c = 0; c < node->nchildren; c++)
+			b->parents[start[node->children[c] + 1]++] = id;
+		return;
+	case PARENTS_MADE:
+		return;
+	}
+}
+
+static int make_parents(struct binding *b, int64_t *units)
+{
+	uint32_t n = b->plan->nnodes;
+	int err = parents_begin(b);
+	for (; !err && b->parents_round < PARENTS_MADE; b->parents_round++, b->parents_at = 0) {
+		for (; b->parents_at < n; b->parents_at++) {
+			if (*units <= 0)
+				return ERR_AGAIN;
+			parents_of(b, b->parents_at);
+			--*units;
+		}
+		if (b->parents_round != PARENTS_SUM)
+			continue;
+		b->parents = malloc((b->parent_start[n + 1] + 1) * sizeof(*b->parents));
+		err = b->parents ? 0 : ERR_NOMEM;
+	}
+	return err;
+}
+
+static int source_begin(struct binding *b, struct series_source *source,
+			const struct plan_selector *p)
+{
+	if (source->selector || source->selection)
+		return 0;
+	return b->options.standing
+		       ? store_selector_begin(b->store, p->matchers, p->nmatchers,
+					      &source->selector)
+		       : selection_new(b->store, p->matchers, p->nmatchers, &source->selection);
+}
+
+static int source_fill(struct binding *b, struct series_source *source, int64_t *units)
 {
 	if (b->options.standing)
-		return store_selector_ref(b->store, p->matchers, p->nmatchers, &source->selector);
-	size_t n;
-	int err = store_select(b->store, p->matchers, p->nmatchers, &source->members, &n);
+		return store_selector_fill(b->store, source->selector, units);
+	int err = selection_step(source->selection, units);
 	if (err)
 		return err;
-	for (size_t i = 0; i < n; i++)
-		series_pin(source->members[i]);
+	size_t n;
+	source->members = selection_take(source->selection, &n);
 	source->nmembers = (uint32_t)n;
+	selection_free(source->selection);
+	source->selection = NULL;
 	return 0;
 }
 
-static void source_fini(struct binding *b, struct series_source *source)
+/* Gives back what the source holds of series, some at a time. */
+static int source_release(struct binding *b, struct series_source *source, int64_t *units)
 {
-	if (source->selector)
-		store_selector_unref(b->store, source->selector);
-	for (uint32_t i = 0; i < source->nmembers; i++)
-		series_unpin(b->store, source->members[i]);
+	if (source->selector && store_selector_drop(b->store, source->selector, units))
+		return ERR_AGAIN;
+	source->selector = NULL;
+	if (source->selection) {
+		size_t n;
+		free(source->members);
+		source->members = selection_take(source->selection, &n);
+		source->nmembers = (uint32_t)n;
+		selection_free(source->selection);
+		source->selection = NULL;
+	}
+	for (; source->nmembers > 0; source->nmembers--) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		*units -= UNITS_UNPIN;
+		series_unpin(b->store, source->members[source->nmembers - 1]);
+	}
 	free(source->members);
+	source->members = NULL;
 	id_list_fini(&source->leaves);
+	return 0;
 }
 
 static int node_init(struct binding *b, uint32_t id)
@@ -223,19 +287,32 @@ static int binding_init(struct binding *b)
 	}
 	b->nodes = calloc(plan->nnodes + 1, sizeof(*b->nodes));
 	b->sources = calloc(plan->nselectors + 1, sizeof(*b->sources));
-	if (b->name == UINT32_MAX || !b->nodes || !b->sources)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < plan->nselectors; i++) {
-		int err = source_init(b, &b->sources[i], &plan->selectors[i]);
+	return b->name == UINT32_MAX || !b->nodes || !b->sources ? ERR_NOMEM : 0;
+}
+
+int binding_bind(struct binding *b, int64_t *units)
+{
+	const struct plan *plan = b->plan;
+	for (; b->nsources < plan->nselectors; b->nsources++) {
+		struct series_source *source = &b->sources[b->nsources];
+		int err = source_begin(b, source, &plan->selectors[b->nsources]);
+		if (!err)
+			err = source_fill(b, source, units);
 		if (err)
 			return err;
+		*units -= UNITS_SOURCE;
 	}
-	for (uint32_t i = 0; i < plan->nnodes; i++) {
-		int err = node_init(b, i);
+	while (b->nnodes < plan->nnodes) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		int err = node_init(b, b->nnodes++);
 		if (err)
 			return err;
+		*units -= UNITS_NODE;
 	}
-	return make_parents(b);
+	int err = b->bound ? 0 : make_parents(b, units);
+	b->bound = !err;
+	return err;
 }
 
 int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options,
@@ -259,13 +336,19 @@ int binding_new(struct store *store, const struct plan *plan, const struct bindi
 	return 0;
 }
 
-static void node_fini(struct binding *b, struct node *node)
+/* The rows go some at a time; before them what the kind made of them. */
+static int node_release(struct binding *b, struct node *node, int64_t *units)
 {
 	if (node->kind && node->kind->fini && node->prepared)
 		node->kind->fini(b, node);
-	for (uint32_t row = 0; row < node->own.n; row++)
-		if (node->own.lsets[row] != LSET_NONE)
-			lset_unref(b->lsets, node->own.lsets[row]);
+	node->prepared = false;
+	for (; node->own.n > 0; node->own.n--) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		--*units;
+		if (node->own.lsets[node->own.n - 1] != LSET_NONE)
+			lset_unref(b->lsets, node->own.lsets[node->own.n - 1]);
+	}
 	free(node->own.lsets);
 	id_list_fini(&node->own.free);
 	id_list_fini(&node->own_changes.removed);
@@ -276,24 +359,27 @@ static void node_fini(struct binding *b, struct node *node)
 	free(node->own_silent);
 	free(node->error);
 	free(node->fault);
+	return 0;
 }
 
 int binding_release(struct binding *b, int64_t *units)
 {
-	for (; b->nodes && b->nodes_gone < b->plan->nnodes; b->nodes_gone++) {
+	b->releasing = true;
+	for (; b->nodes && b->nodes_gone < b->nnodes; b->nodes_gone++) {
 		if (*units <= 0)
 			return ERR_AGAIN;
-		struct node *node = &b->nodes[b->nodes_gone];
-		*units -= 1 + node->own.n;
-		node_fini(b, node);
+		int err = node_release(b, &b->nodes[b->nodes_gone], units);
+		if (err)
+			return err;
+		*units -= UNITS_NODE;
 	}
 	for (; b->sources && b->sources_gone < b->plan->nselectors; b->sources_gone++) {
 		if (*units <= 0)
 			return ERR_AGAIN;
-		const struct selector *selector = b->sources[b->sources_gone].selector;
-		*units -=
-			1 + (selector ? selector->nmembers : b->sources[b->sources_gone].nmembers);
-		source_fini(b, &b->sources[b->sources_gone]);
+		int err = source_release(b, &b->sources[b->sources_gone], units);
+		if (err)
+			return err;
+		*units -= UNITS_NODE;
 	}
 	return 0;
 }
@@ -380,10 +466,16 @@ static int shape_node(struct binding *b, struct node *node, int64_t *units)
 
 int binding_shape(struct binding *b, int64_t *units)
 {
+	int bound = b->bound ? 0 : binding_bind(b, units);
+	if (bound)
+		return bound;
 	for (; b->shaped < b->plan->nnodes; b->shaped++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
 		int err = shape_node(b, &b->nodes[b->shaped], units);
 		if (err)
 			return err;
+		--*units;
 	}
 	return 0;
 }
@@ -495,6 +587,8 @@ int binding_follow(struct binding *b, struct node *node)
 int binding_extend(struct binding *b)
 {
 	bool any = false;
+	if (!b->bound || b->releasing)
+		return 0; /* what came will be found as it is */
 	for (uint32_t i = 0; i < b->plan->nselectors; i++) {
 		struct series_source *source = &b->sources[i];
 		if (!source->selector || !source->selector->nlog)

@@ -66,9 +66,14 @@ struct binding_options {
 
 struct binding;
 
-/* Shapes nothing yet: call binding_shape() until it is done. The plan must outlive the binding. */
+/* Does nothing yet: call binding_shape() until it is done. The plan must outlive the binding. */
 int binding_new(struct store *store, const struct plan *plan, const struct binding_options *options,
 		struct binding **out);
+/*
+ * Finds the series, as binding_shape() does first where this was not called: 0 when all selectors
+ * have theirs, ERR_AGAIN when the units ran out, ERR_NOMEM: give the binding up.
+ */
+int binding_bind(struct binding *binding, int64_t *units);
 void binding_free(struct binding *binding);
 /*
  * Frees what is large, some at a time: 0 when only binding_free() is left to call, ERR_AGAIN when

@@ -39,7 +39,8 @@ static bool selectors_step(struct engine *engine, int64_t *units)
 	struct selector **selectors = store_selectors(engine->store, &n);
 	while (*units > 0 && engine->checkpoint.at < n) {
 		const struct selector *selector = selectors[engine->checkpoint.at++];
-		emit_coverage(engine, selector, selector->covered_since_ms);
+		if (selector->refs > 0)
+			emit_coverage(engine, selector, selector->covered_since_ms);
 		*units -= UNITS_READER;
 	}
 	return engine->checkpoint.at >= n;

@@ -196,6 +196,11 @@ static void sweep(struct engine *engine)
 	engine->sweep_ms = engine->now_ms;
 }
 
+bool engine_is_swapping(const struct engine *engine)
+{
+	return load_is_swapping(engine);
+}
+
 /*
  * In this order: batches that wait (they arrived before what comes next is evaluated), the pass,
  * and between passes all that is less urgent, which gets a quarter of the units even when the next
@@ -208,6 +213,11 @@ bool engine_step(struct engine *engine, int64_t units)
 	if (!engine->pass.running) {
 		more = intake_step(engine, &units);
 		bindings_extend(engine);
+	}
+	if (load_is_swapping(engine)) {
+		units = units > share ? units : share;
+		load_step(engine, &units);
+		return true;
 	}
 	restore_tell(engine);
 	if (units > 0)

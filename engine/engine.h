@@ -68,6 +68,8 @@ struct engine_sink {
 	/* A rule set given to engine_load() is in force (code 0), or was refused. The old one is
 	 * still referenced until after this. */
 	void (*loaded)(void *ctx, struct rule_set *set, int code);
+	/* The engine is done with a rule set: takes its reference. NULL: it is dropped in place. */
+	void (*released)(void *ctx, struct rule_set *set);
 	/* For the log: "first samples" (its first request is applied), "sender silent", "sender
 	 * back". */
 	void (*sender)(void *ctx, const struct sender *sender, const char *what);
@@ -132,6 +134,11 @@ void engine_lines_forget(struct engine *engine);
  * that waits when a newer comes is told as refused: ERR_CONFLICT.
  */
 void engine_load(struct engine *engine, struct rule_set *set);
+/*
+ * Rules are being swapped, in pieces: until it is done nobody may look at them
+ * (engine_rule_status(), engine_alerts_each() and their like).
+ */
+bool engine_is_swapping(const struct engine *engine);
 /* The set in force, borrowed; NULL before the first. */
 struct rule_set *engine_rules(const struct engine *engine);
 /* Its binding, for explain and tests; NULL before the first. Valid until engine_step(). */

@@ -178,13 +178,17 @@ struct group_state {
 
 #define GROUP_ASKED UINT32_MAX
 
+/* From LOAD_ADOPT on the states of rules are on their way: load_is_swapping(). */
 enum load_stage {
+	LOAD_GROUPS,
 	LOAD_BIND,
 	LOAD_RULES,
 	LOAD_READERS,
 	LOAD_WATCHES,
 	LOAD_SHAPE,
 	LOAD_MATCH,
+	LOAD_ADOPT,
+	LOAD_WARM,
 	LOAD_READY
 };
 
@@ -192,8 +196,7 @@ struct generation {
 	struct rule_set *set;
 	struct binding *binding;
 	struct group_state *groups;
-	struct rule_state *rules; /* in the order of evaluation */
-	struct rule_state **by_id;
+	struct rule_state *rules; /* in the order of evaluation: by id */
 	struct demand {
 		uint32_t selector, group; /* GROUP_ASKED: of no group, read at any time */
 		int64_t reach_ms;
@@ -201,10 +204,6 @@ struct generation {
 	uint32_t ndemands, demands_cap;
 	uint32_t *demand_of; /* by selector of the plan: its newest demand */
 	uint32_t ndeclared;  /* demands whose readers stand */
-	struct writers {
-		uint32_t *rules; /* ids of rules whose series the selector may hold */
-		uint32_t n;
-	} * writers;	  /* by selector of the plan */
 	bool has_offsets; /* some group has a query offset */
 	uint32_t *arrivals, narrivals; /* groups that evaluate on arrival */
 	struct watch *watches;	       /* what they read, group by group */
@@ -216,8 +215,10 @@ struct generation {
 		uint32_t rule; /* ID_MAP_NONE: nobody */
 		bool exact;
 	} * heirs; /* by place of the old generation's rules: who goes on with their state */
-	struct adopt_index *adopt; /* while matching */
-	struct generation *next;   /* retired ones */
+	struct adopt_index *adopt; /* while matching and adopting */
+	struct generation *next;   /* retired ones; of those: */
+	uint32_t nended;	   /* selectors whose coverage is told to have ended */
+	uint32_t nrules_gone;
 };
 
 enum pass_stage { PASS_RULE, PASS_EVAL, PASS_RESOLVE, PASS_COLLECT, PASS_CAPTURE, PASS_COMMIT };
@@ -443,11 +444,9 @@ void bindings_extend(struct engine *engine);
 
 /* ---- warmth.c ---- */
 
-/* Which recording and alerting rules may write what the selectors of the plan hold. ERR_NOMEM. */
-int writers_find(struct generation *generation);
-/* Works out warm_at_ms, and warm for an evaluation at query_ms. */
-void rule_warmth_update(const struct generation *generation, struct rule_state *rule,
-			int64_t query_ms);
+/* Works out warm_at_ms, and warm for an evaluation at query_ms. How many units of work it was. */
+int64_t rule_warmth_update(const struct generation *generation, struct rule_state *rule,
+			   int64_t query_ms);
 
 /* ---- rule_labels.c ---- */
 
@@ -483,7 +482,7 @@ void alert_state_restore(struct engine *engine, struct rule_state *rule, uint32_
 /* Moves running timers by the time that was jumped over. */
 void alerts_rebase(struct engine *engine, struct rule_state *rule, int64_t skipped_ms);
 /* Ends all alerts of a rule that is no more. */
-void alerts_remove(struct engine *engine, struct rule_state *rule);
+bool alerts_remove(struct engine *engine, struct rule_state *rule, uint32_t *at, int64_t *units);
 
 /* ---- resolve_when.c ---- */
 
@@ -572,7 +571,8 @@ int record_commit(struct engine *engine, struct rule_state *rule, const struct r
 		  int64_t *units);
 void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			const struct relation *relation);
-void record_remove(struct engine *engine, struct rule_state *rule);
+/* Ends all series of a rule that is gone, from slot *at on; false: the units ran out before. */
+bool record_remove(struct engine *engine, struct rule_state *rule, uint32_t *at, int64_t *units);
 /* Room for the data of all slots. ERR_NOMEM. */
 int rule_data_reserve(struct rule_state *rule);
 
@@ -580,6 +580,14 @@ int rule_data_reserve(struct rule_state *rule);
 
 /* binding_shape() at what a row of it costs: labels are looked at. */
 int shape_priced(struct binding *binding, int64_t *units);
+/*
+ * A new generation takes the states of the old one over, in pieces: between these nobody may look
+ * at rules, nor evaluate any.
+ */
+static inline bool load_is_swapping(const struct engine *engine)
+{
+	return engine->loading && engine->loading->stage >= LOAD_ADOPT;
+}
 /* Goes on with loading and with letting go of old generations. True: more to do. */
 bool load_step(struct engine *engine, int64_t *units);
 /* Can windows whose edges are multiples of `wanted` be told from buckets that were `there`? */
@@ -592,16 +600,17 @@ void generation_warm(struct engine *engine, struct generation *generation);
 void generation_free(struct engine *engine, struct generation *generation);
 /* Goes on finding for the old rules their heirs. 0, ERR_AGAIN, ERR_NOMEM. */
 int adopt_match(const struct generation *old, struct generation *young, int64_t *units);
-/* Moves states from the old generation, ends what has no heir. */
-void adopt_states(struct engine *engine, struct generation *old, struct generation *young);
+/* Goes on moving states from the old generation, and ending what has no heir. 0, ERR_AGAIN. */
+int adopt_states(struct engine *engine, struct generation *old, struct generation *young,
+		 int64_t *units);
 void adopt_fini(struct generation *young);
 /*
  * Calls fn with each event of the journal whose rule is in force; those that it takes (true) are
- * freed and NULL after. ERR_NOMEM.
+ * freed and NULL after.
  */
-int adopt_events(struct engine *engine, struct alert_event **events, size_t n,
-		 bool (*fn)(struct engine *engine, struct rule_state *rule,
-			    const struct alert_event *event));
+void adopt_events(struct engine *engine, struct alert_event **events, size_t n,
+		  bool (*fn)(struct engine *engine, struct rule_state *rule,
+			     const struct alert_event *event));
 
 /* ---- restore.c, checkpoint.c ---- */
 

@@ -12,13 +12,24 @@
 
 /* ---- life ---- */
 
-static void group_init(struct engine *engine, struct generation *generation, uint32_t at,
-		       struct rule_state *rules)
+static void rule_begin(struct generation *generation, struct group_state *group,
+		       struct rule_state *rule, const struct rule *def)
+{
+	rule->set = generation->set;
+	rule->def = def;
+	rule->group = group;
+	rule->warm_at_ms = rule->warm_since_ms = rule->last_ms = rule->last_query_ms = TIME_NONE;
+	instances_init(&rule->instances);
+}
+
+static void group_begin(struct engine *engine, struct generation *generation, uint32_t at)
 {
 	struct group_state *group = &generation->groups[at];
 	const struct rule_group *def = &generation->set->groups[at];
 	bool plain = def->dialect == DIALECT_PROMETHEUS;
-	*group = (struct group_state){ .def = def, .rules = rules, .due_ms = DUE_UNKNOWN };
+	*group = (struct group_state){ .def = def, .due_ms = DUE_UNKNOWN };
+	/* An empty group has no first rule to tell where its rules stand; nobody asks. */
+	group->rules = def->nrules ? &generation->rules[def->rules[0].id] : NULL;
 	group->last_ms = group->skip_to_ms = TIME_NONE;
 	group->reads_ms = DUE_UNKNOWN;
 	group->arrival.on = def->evaluate == EVALUATE_ARRIVAL;
@@ -33,16 +44,8 @@ static void group_init(struct engine *engine, struct generation *generation, uin
 		group->due_ms = due_after(engine, def->interval_ms, engine->now_ms);
 		group->reads_ms = engine->now_ms;
 	}
-	for (uint32_t i = 0; i < def->nrules; i++) {
-		struct rule_state *rule = &rules[i];
-		rule->set = generation->set;
-		rule->def = &def->rules[i];
-		rule->group = group;
-		rule->warm_at_ms = rule->warm_since_ms = rule->last_ms = rule->last_query_ms =
-			TIME_NONE;
-		instances_init(&rule->instances);
-		generation->by_id[rule->def->id] = rule;
-	}
+	for (uint32_t i = 0; i < def->nrules; i++)
+		rule_begin(generation, group, &group->rules[i], &def->rules[i]);
 }
 
 static struct generation *generation_new(struct engine *engine, struct rule_set *set)
@@ -52,30 +55,24 @@ static struct generation *generation_new(struct engine *engine, struct rule_set 
 		return NULL;
 	generation->groups = calloc(set->ngroups + 1, sizeof(*generation->groups));
 	generation->rules = calloc(set->nrules + 1, sizeof(*generation->rules));
-	generation->by_id = calloc(set->nrules + 1, sizeof(struct rule_state *));
 	generation->demand_of = calloc(set->plan->nselectors + 1, sizeof(*generation->demand_of));
-	generation->writers = calloc(set->plan->nselectors + 1, sizeof(*generation->writers));
 	generation->watch_of = malloc((set->plan->nselectors + 1) * sizeof(*generation->watch_of));
 	generation->arrivals = malloc((set->ngroups + 1) * sizeof(*generation->arrivals));
-	if (!generation->groups || !generation->rules || !generation->by_id ||
-	    !generation->demand_of || !generation->writers || !generation->watch_of ||
-	    !generation->arrivals) {
+	generation->set = rule_set_ref(set);
+	if (!generation->groups || !generation->rules || !generation->demand_of ||
+	    !generation->watch_of || !generation->arrivals) {
 		generation_free(engine, generation);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < set->plan->nselectors; i++)
 		generation->watch_of[i] = WATCH_NONE;
-	generation->set = rule_set_ref(set);
-	struct rule_state *rules = generation->rules;
-	for (uint32_t i = 0; i < set->ngroups; i++) {
-		group_init(engine, generation, i, rules);
-		rules += set->groups[i].nrules;
-	}
 	return generation;
 }
 
 static void rule_fini(struct engine *engine, struct rule_state *rule)
 {
+	if (!rule->def)
+		return;
 	bool is_alert = rule->def->kind == RULE_ALERT;
 	for (uint32_t slot = 0; slot < rule->instances.n && slot < rule->data_cap; slot++) {
 		if (rule->instances.items[slot].lset == LSET_NONE)
@@ -118,27 +115,33 @@ static void reader_remove(const struct engine *engine, struct generation *genera
 			       demand_due(engine, generation, demand), demand->reach_ms);
 }
 
+/* The sink may know a thread with more time: a set of many rules takes long to free. */
+static void set_unref(const struct engine *engine, struct rule_set *set)
+{
+	if (set && engine->sink.released)
+		engine->sink.released(engine->sink.ctx, set);
+	else
+		rule_set_unref(set);
+}
+
 void generation_free(struct engine *engine, struct generation *generation)
 {
 	if (!generation)
 		return;
 	while (generation->ndeclared > 0)
 		reader_remove(engine, generation);
-	for (uint32_t i = 0; generation->set && i < generation->set->nrules; i++)
-		rule_fini(engine, &generation->rules[i]);
+	for (; generation->rules && generation->nrules_gone < generation->set->nrules;
+	     generation->nrules_gone++)
+		rule_fini(engine, &generation->rules[generation->nrules_gone]);
 	binding_free(generation->binding);
 	arrival_generation_fini(generation);
 	free(generation->arrivals);
-	for (uint32_t i = 0; generation->set && i < generation->set->plan->nselectors; i++)
-		free(generation->writers[i].rules);
 	free(generation->groups);
 	free(generation->rules);
-	free(generation->by_id);
-	free(generation->writers);
 	free(generation->demands);
 	free(generation->demand_of);
 	adopt_fini(generation);
-	rule_set_unref(generation->set);
+	set_unref(engine, generation->set);
 	free(generation);
 }
 
@@ -246,14 +249,27 @@ static int demands_find(struct generation *generation)
 
 /* ---- stages; each 0 when it is done, ERR_AGAIN when the units ran out ---- */
 
+static int stage_groups(struct engine *engine, struct generation *young, int64_t *units)
+{
+	for (; young->at < young->set->ngroups; young->at++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		group_begin(engine, young, young->at);
+		*units -= UNITS_READER * (1 + (int64_t)young->groups[young->at].def->nrules);
+	}
+	return 0;
+}
+
 static int stage_bind(struct engine *engine, struct generation *young, int64_t *units)
 {
 	struct binding_options options = { .lookback_ms = engine->options.store.lookback_ms,
 					   .standing = true };
 	options.sender_silent = &engine->senders.silent;
 	options.any_silent = &engine->senders.any_silent;
-	*units -= UNITS_READER * (int64_t)young->set->plan->nselectors;
-	return binding_new(engine->store, young->set->plan, &options, &young->binding);
+	int code = young->binding ? 0
+				  : binding_new(engine->store, young->set->plan, &options,
+						&young->binding);
+	return code ? code : binding_bind(young->binding, units);
 }
 
 static int stage_rules(struct engine *engine, struct generation *young, int64_t *units)
@@ -271,10 +287,9 @@ static int stage_rules(struct engine *engine, struct generation *young, int64_t 
 			code = arrival_rule_init(young, rule);
 		if (code)
 			return code;
-		*units -= UNITS_READER;
+		*units -= UNITS_READER + rule->def->norder;
 	}
-	int code = demands_find(young);
-	return code ? code : writers_find(young);
+	return demands_find(young);
 }
 
 static int stage_readers(struct engine *engine, struct generation *young, int64_t *units)
@@ -316,11 +331,6 @@ static int stage_match(struct engine *engine, struct generation *young, int64_t 
 	return engine->active ? adopt_match(engine->active, young, units) : 0;
 }
 
-static int (*const stages[])(struct engine *engine, struct generation *young, int64_t *units) = {
-	[LOAD_BIND] = stage_bind,   [LOAD_RULES] = stage_rules, [LOAD_READERS] = stage_readers,
-	[LOAD_WATCHES] = stage_watches, [LOAD_SHAPE] = stage_shape, [LOAD_MATCH] = stage_match,
-};
-
 /* ---- into force ---- */
 
 /*
@@ -340,52 +350,87 @@ static void buckets_set(struct engine *engine, const struct generation *generati
 	}
 }
 
+static int stage_adopt(struct engine *engine, struct generation *young, int64_t *units)
+{
+	return engine->active ? adopt_states(engine, engine->active, young, units) : 0;
+}
+
+/* When it will be warm depends on rules before it, so they come in this order. */
+static int rules_warm(struct engine *engine, struct generation *generation, int64_t *units)
+{
+	uint32_t n = generation->set->nrules;
+	for (; generation->at < n; generation->at++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		*units -= UNITS_READER + rule_warmth_update(generation,
+							    &generation->rules[generation->at],
+							    engine->now_ms);
+	}
+	for (;
+	     engine->now_ms != TIME_NONE && generation->at - n < generation->set->plan->nselectors;
+	     generation->at++) {
+		const struct selector *selector =
+			binding_selector(generation->binding, generation->at - n);
+		if (*units <= 0)
+			return ERR_AGAIN;
+		emit_coverage(engine, selector, selector->covered_since_ms);
+		*units -= UNITS_READER;
+	}
+	return 0;
+}
+
 /* Before the first time is told nothing is covered yet: restore_time() comes here then. */
 void generation_warm(struct engine *engine, struct generation *generation)
 {
-	for (uint32_t i = 0; i < generation->set->nrules; i++)
-		rule_warmth_update(generation, &generation->rules[i], engine->now_ms);
-	if (engine->now_ms == TIME_NONE)
-		return;
-	for (uint32_t i = 0; i < generation->set->plan->nselectors; i++)
-		emit_coverage(engine, binding_selector(generation->binding, i),
-			      binding_selector(generation->binding, i)->covered_since_ms);
+	int64_t units = INT64_MAX;
+	generation->at = 0;
+	rules_warm(engine, generation, &units);
+}
+
+static int stage_warm(struct engine *engine, struct generation *young, int64_t *units)
+{
+	if (young->at == 0)
+		buckets_set(engine, young);
+	return rules_warm(engine, young, units);
 }
 
 /*
  * What only the old set read is not fed any more: should the rule come back after a restart, the
- * journal must not say that it was.
+ * journal must not say that it was. False: the units ran out.
  */
-static void coverage_end(struct engine *engine, const struct generation *old)
+static bool coverage_end(struct engine *engine, struct generation *old, int64_t *units)
 {
-	for (uint32_t i = 0; i < old->set->plan->nselectors; i++) {
-		const struct selector *selector = binding_selector(old->binding, i);
+	for (; old->nended < old->set->plan->nselectors; old->nended++) {
+		const struct selector *selector = binding_selector(old->binding, old->nended);
+		if (*units <= 0)
+			return false;
 		if (selector->refs == 1)
 			emit_coverage(engine, selector, COVERED_NEVER);
+		*units -= UNITS_READER;
 	}
+	return true;
+}
+
+static void retire(struct engine *engine, struct generation *generation)
+{
+	generation->next = engine->retired;
+	engine->retired = generation;
 }
 
 static void swap(struct engine *engine)
 {
 	struct generation *old = engine->active, *young = engine->loading;
-	if (old)
-		adopt_states(engine, old, young);
 	engine->active = young;
 	engine->loading = NULL;
-	buckets_set(engine, young);
 	arrival_swap(engine, old);
 	for (uint32_t i = 0; i < young->set->ngroups && engine->now_ms != TIME_NONE; i++)
 		group_time_set(engine, &young->groups[i]);
-	generation_warm(engine, young);
 	restore_adopt(engine);
 	schedule_due_update(engine);
 	engine->stats.reloads++;
 	engine->sink.loaded(engine->sink.ctx, young->set, 0);
-	if (old) {
-		coverage_end(engine, old);
-		old->next = engine->retired;
-		engine->retired = old;
-	}
+	if (old)
+		retire(engine, old);
 }
 
 static void refuse(struct engine *engine, int code)
@@ -393,8 +438,15 @@ static void refuse(struct engine *engine, int code)
 	struct generation *young = engine->loading;
 	engine->loading = NULL;
 	engine->sink.loaded(engine->sink.ctx, young->set, code);
-	generation_free(engine, young);
+	young->nended = young->set->plan->nselectors; /* nothing was told of them */
+	retire(engine, young);
 }
+
+static int (*const stages[])(struct engine *engine, struct generation *young, int64_t *units) = {
+	[LOAD_GROUPS] = stage_groups,	[LOAD_BIND] = stage_bind,   [LOAD_RULES] = stage_rules,
+	[LOAD_READERS] = stage_readers, [LOAD_WATCHES] = stage_watches, [LOAD_SHAPE] = stage_shape,
+	[LOAD_MATCH] = stage_match,	[LOAD_ADOPT] = stage_adopt,	[LOAD_WARM] = stage_warm,
+};
 
 static void loading_step(struct engine *engine, int64_t *units)
 {
@@ -421,7 +473,7 @@ static void next_begin(struct engine *engine)
 	engine->loading = generation_new(engine, set);
 	if (!engine->loading)
 		engine->sink.loaded(engine->sink.ctx, set, ERR_NOMEM);
-	rule_set_unref(set);
+	set_unref(engine, set);
 }
 
 static int release_priced(struct binding *binding, int64_t *units)
@@ -432,15 +484,35 @@ static int release_priced(struct binding *binding, int64_t *units)
 	return code;
 }
 
+static bool rules_release(struct engine *engine, struct generation *old, int64_t *units)
+{
+	for (; old->nrules_gone < old->set->nrules; old->nrules_gone++) {
+		struct rule_state *rule = &old->rules[old->nrules_gone];
+		if (*units <= 0)
+			return false;
+		*units -= UNITS_READER + UNITS_INSTANCE * (int64_t)rule->instances.n;
+		rule_fini(engine, rule);
+	}
+	return true;
+}
+
+static bool readers_release(struct engine *engine, struct generation *old, int64_t *units)
+{
+	for (; old->ndeclared > 0; *units -= UNITS_READER) {
+		if (*units <= 0)
+			return false;
+		reader_remove(engine, old);
+	}
+	return true;
+}
+
 static void retired_step(struct engine *engine, int64_t *units)
 {
 	while (engine->retired && *units > 0) {
 		struct generation *old = engine->retired;
-		while (old->ndeclared > 0 && *units > 0) {
-			reader_remove(engine, old);
-			*units -= UNITS_READER;
-		}
-		if (old->ndeclared > 0 || release_priced(old->binding, units))
+		if (!coverage_end(engine, old, units) || !readers_release(engine, old, units) ||
+		    !rules_release(engine, old, units) ||
+		    (old->binding && release_priced(old->binding, units)))
 			return;
 		engine->retired = old->next;
 		generation_free(engine, old);
@@ -463,7 +535,7 @@ void engine_load(struct engine *engine, struct rule_set *set)
 	if (engine->load_next) {
 		/* Never begun, and something newer is here. */
 		engine->sink.loaded(engine->sink.ctx, engine->load_next, ERR_CONFLICT);
-		rule_set_unref(engine->load_next);
+		set_unref(engine, engine->load_next);
 	}
 	engine->load_next = rule_set_ref(set);
 }

@@ -75,7 +75,8 @@ struct node_kind {
  */
 struct series_source {
 	struct selector *selector; /* standing */
-	struct series **members; /* else: pinned */
+	struct selection *selection; /* else: its series are being found */
+	struct series **members;     /* and then: pinned */
 	uint32_t nmembers;
 	struct id_list leaves; /* nodes that read it */
 };
@@ -136,9 +137,13 @@ struct binding {
 	struct series_source *sources;
 	uint32_t *parent_start,
 		*parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
+	uint32_t parents_round, parents_at; /* while these are made */
 	uint64_t *touched; /* during an extend: nodes that changed */
+	uint32_t nsources, nnodes; /* those before these are bound */
+	bool bound;
 	uint32_t shaped; /* nodes before this are */
 	uint32_t nodes_gone, sources_gone; /* freed: those before these */
+	bool releasing;
 	uint32_t name; /* the symbol of the metric name's label */
 	uint32_t mark; /* symbol of what marks a name that is to be removed */
 	uint32_t metadata[3]; /* the same, and __type__ and __unit__, which go with the name */

@@ -54,12 +54,17 @@ int record_commit(struct engine *engine, struct rule_state *rule, const struct r
 	return 0;
 }
 
-void record_remove(struct engine *engine, struct rule_state *rule)
+bool record_remove(struct engine *engine, struct rule_state *rule, uint32_t *at, int64_t *units)
 {
-	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
+	for (; *at < rule->instances.n; ++*at) {
+		uint32_t slot = *at;
 		if (rule->instances.items[slot].lset == LSET_NONE)
 			continue;
+		if (*units <= 0)
+			return false;
+		*units -= UNITS_INSTANCE;
 		local_series_end(engine, &rule->series[slot], rule->last_query_ms + 1);
 		instances_remove(&rule->instances, engine->lsets, slot);
 	}
+	return true;
 }

@@ -362,8 +362,7 @@ void restore_adopt(struct engine *engine)
 	struct restore *restore = &engine->restore;
 	if (!restore->done || restore->adopted || !engine->active)
 		return;
-	if (adopt_events(engine, restore->alerts, restore->nalerts, adopt_alert))
-		return; /* no memory: the next load tries again */
+	adopt_events(engine, restore->alerts, restore->nalerts, adopt_alert);
 	restore->adopted = true;
 	rebase(engine);
 }

@@ -47,7 +47,7 @@ static const struct selector *leaf_selector(const struct engine *engine,
 void engine_rule_status(const struct engine *engine, uint32_t rule_id, struct rule_status *out)
 {
 	assert(engine->active && rule_id < engine->active->set->nrules);
-	const struct rule_state *rule = engine->active->by_id[rule_id];
+	const struct rule_state *rule = &engine->active->rules[rule_id];
 	*out = (struct rule_status){
 		.health = rule->health,
 		.error = rule->error ? rule->error : "",
@@ -124,7 +124,7 @@ void engine_alerts_each(const struct engine *engine, uint32_t rule_id,
 		return;
 	if (rule_id != UINT32_MAX) {
 		assert(rule_id < engine->active->set->nrules);
-		alerts_of(engine->active->by_id[rule_id], fn, ctx);
+		alerts_of(&engine->active->rules[rule_id], fn, ctx);
 		return;
 	}
 	for (uint32_t i = 0; i < engine->active->set->nrules; i++)

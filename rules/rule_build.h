@@ -1,6 +1,7 @@
 /*
  * Inside of rule files: how a rule set comes about. rule_file.c reads one file after the other into
- * groups (rule_read.h: their rules), rule_order.c orders them, rule_set.c puts the whole together.
+ * groups (rule_read.h: their rules), rule_order.c orders them, rule_set.c puts the whole together,
+ * rule_index.c finds in it.
  * Users need rule_file.h only.
  */
 #ifndef TOCSIN_RULES_RULE_BUILD_H
@@ -38,5 +39,8 @@ int rule_queries_demand(struct rule_set *set, struct diag_list *diags);
 int rule_order_groups(struct rule_group *groups, size_t n, struct diag_list *diags);
 /* Puts the groups that the options name first, in that order; the others stay behind them. */
 int rule_order_as_told(struct rule_group *groups, size_t n, const struct rule_set_options *options);
+
+/* Fills keys, groups_by_name and writers of a set that has its plan. ERR_NOMEM. */
+int rule_index_make(struct rule_set *set);
 
 #endif

@@ -98,6 +98,16 @@ struct rule_set {
 	 * of the plan. */
 	struct rule_root *demands;
 	uint32_t ndemands, demands_cap;
+	/* rule_index.c: */
+	struct rule_entry {
+		uint64_t hash; /* rule_key_hash() */
+		uint32_t id;
+	} * keys;		  /* of all rules, ascending */
+	uint32_t *groups_by_name; /* places in groups, by file and name */
+	struct rule_writers {
+		uint32_t *rules; /* ids */
+		uint32_t n;
+	} * writers; /* by selector of the plan: which rules may write what it holds */
 	struct arena arena;
 	_Atomic unsigned refs;
 };
@@ -133,6 +143,11 @@ int rule_set_load_text(struct slice text, const char *file, const struct rule_se
 		       struct diag_list *diags, struct rule_set **out);
 struct rule_set *rule_set_ref(struct rule_set *set);
 void rule_set_unref(struct rule_set *set);
+/* What a rule is known by from one set to the next, whatever its expression. */
+uint64_t rule_key_hash(struct slice file, struct slice group, struct slice name);
+/* The place in set->keys of the first one with this hash; where it would stand when there is none.
+ */
+uint32_t rule_keys_find(const struct rule_set *set, uint64_t hash);
 /*
  * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}. A text that
  * fails is its error, bytes that are no UTF-8 become U+FFFD; what does not fit into one set is said

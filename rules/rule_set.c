@@ -265,6 +265,8 @@ static int finish(struct rule_set *set, const struct rule_set_options *options,
 	if (!error)
 		error = rule_queries_demand(set, diags);
 	if (!error)
+		error = rule_index_make(set);
+	if (!error)
 		log_buckets_set(set);
 	return error;
 }

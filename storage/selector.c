@@ -335,29 +335,59 @@ int selectors_find(struct store *store, const struct subject *subject)
 	return code;
 }
 
-/* The kept series that match become members; they are there from the beginning, so nothing is
- * logged. */
-static int take_members(struct store *store, struct standing *standing)
+static bool is_member(const struct series *series, const struct selector *selector)
+{
+	for (uint32_t i = 0; i < series->nmemberships; i++)
+		if (series->memberships[i].selector == selector)
+			return true;
+	return false;
+}
+
+/* It may have come to the selector by its birth already, while this went on. */
+static int take_member(struct store *store, struct standing *standing, struct series *series)
 {
 	struct selector *selector = &standing->selector;
-	struct series_scan scan;
+	if (is_member(series, selector))
+		return 0;
+	if (!standing_reserve(standing))
+		return ERR_NOMEM;
+	uint32_t row =
+		standing->nfree ? standing->free_rows[standing->nfree - 1] : selector->nmembers;
+	if (!series_membership_add(store, series, selector, row))
+		return ERR_NOMEM;
+	standing_member_add(standing, series, false);
+	return 0;
+}
+
+static void filling_end(struct standing *standing)
+{
+	if (standing->filling)
+		series_scan_fini(standing->filling);
+	free(standing->filling);
+	standing->filling = NULL;
+}
+
+/* They are there from the beginning, so nothing is logged. */
+int store_selector_fill(struct store *store, struct selector *selector, int64_t *units)
+{
+	struct standing *standing = standing_of(selector);
 	struct subject subject;
-	struct kept *kept;
-	series_scan_init(&scan, store, standing->compiled, selector->nmatchers);
-	while ((kept = series_scan_next(&scan))) {
+	while (standing->filling) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		struct kept *kept = series_scan_next(standing->filling);
+		if (!kept) {
+			filling_end(standing);
+			break;
+		}
 		subject_from_lset(store->lsets, kept->series.lset, &subject);
 		bool matches = compiled_is_match(&store->memo, standing->compiled,
 						 selector->nmatchers, &subject);
 		regex_memo_settle(&store->memo);
-		if (!matches)
-			continue;
-		if (!standing_reserve(standing))
-			return ERR_NOMEM;
-		uint32_t row = standing->nfree ? standing->free_rows[standing->nfree - 1]
-					       : selector->nmembers;
-		if (!series_membership_add(store, &kept->series, selector, row))
-			return ERR_NOMEM;
-		standing_member_add(standing, &kept->series, false);
+		int code = matches ? take_member(store, standing, &kept->series) : 0;
+		if (code)
+			return code;
+		*units -= matches ? STORE_UNITS_TAKEN : STORE_UNITS_MET;
 	}
 	return 0;
 }
@@ -368,6 +398,7 @@ static void standing_free(struct standing *standing)
 {
 	struct selector *selector = &standing->selector;
 	standing->store->selector_bytes -= standing_bytes(standing);
+	filling_end(standing);
 	if (standing->compiled)
 		matchers_release(&standing->store->memo, standing->compiled, selector->nmatchers);
 	free(standing->compiled);
@@ -467,12 +498,16 @@ static bool selectors_reserve(struct store *store)
 	return id_index_reserve(&store->selector_by_text);
 }
 
-static void leave_members(struct standing *standing)
+static int filling_begin(struct store *store, struct standing *standing)
 {
-	struct selector *selector = &standing->selector;
-	for (uint32_t row = 0; row < selector->nmembers; row++)
-		if (selector->members[row])
-			series_membership_remove(standing->store, selector->members[row], selector);
+	standing->filling = calloc(1, sizeof(*standing->filling));
+	if (!standing->filling)
+		return ERR_NOMEM;
+	int code = series_scan_init(standing->filling, store, standing->compiled,
+				    standing->selector.nmatchers);
+	if (code)
+		filling_end(standing);
+	return code;
 }
 
 /* Makes the selector known to the store: from here on new series come to it. */
@@ -487,9 +522,8 @@ static int standing_register(struct store *store, struct standing *standing)
 				      selector->nmatchers, &standing->node);
 	if (code < 0)
 		return code;
-	code = take_members(store, standing);
+	code = filling_begin(store, standing);
 	if (code < 0) {
-		leave_members(standing);
 		selector_index_remove(&store->index, standing, standing->node);
 		return code;
 	}
@@ -500,8 +534,8 @@ static int standing_register(struct store *store, struct standing *standing)
 	return 0;
 }
 
-int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n,
-		       struct selector **out)
+int store_selector_begin(struct store *store, const struct matcher *matchers, size_t n,
+			 struct selector **out)
 {
 	if (n > SELECTOR_MATCHERS_MAX)
 		return ERR_LIMIT;
@@ -532,6 +566,23 @@ int store_selector_ref(struct store *store, const struct matcher *matchers, size
 	return 0;
 }
 
+int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n,
+		       struct selector **out)
+{
+	int64_t units = INT64_MAX;
+	struct selector *selector;
+	int code = store_selector_begin(store, matchers, n, &selector);
+	if (code < 0)
+		return code;
+	code = store_selector_fill(store, selector, &units);
+	if (code < 0) {
+		store_selector_unref(store, selector);
+		return code;
+	}
+	*out = selector;
+	return 0;
+}
+
 static void forget_change(struct store *store, const struct standing *standing)
 {
 	for (uint32_t i = 0; standing->changed && i < store->nchanged; i++) {
@@ -544,24 +595,66 @@ static void forget_change(struct store *store, const struct standing *standing)
 	}
 }
 
-void store_selector_unref(struct store *store, struct selector *selector)
+/* Nobody finds it any more, and no new series comes to it. */
+static void leaving_begin(struct store *store, struct standing *standing)
 {
-	struct standing *standing = standing_of(selector);
-	assert(selector->refs > 0);
-	if (--selector->refs > 0)
-		return;
-	leave_members(standing);
+	standing->leaving = true;
 	selector_index_remove(&store->index, standing, standing->node);
-	forget_change(store, standing);
 	id_index_remove(&store->selector_by_text, standing->text_hash, standing->place);
+}
+
+static bool members_leave(struct standing *standing, int64_t *units)
+{
+	struct selector *selector = &standing->selector;
+	for (; standing->leave_at < selector->nmembers; standing->leave_at++) {
+		struct series *series = selector->members[standing->leave_at];
+		if (*units <= 0)
+			return false;
+		*units -= series ? STORE_UNITS_MET : 1;
+		if (!series)
+			continue;
+		series_membership_remove(standing->store, series, selector);
+		selector->members[standing->leave_at] = NULL;
+		selector->nlive--;
+	}
+	return true;
+}
+
+/* The last one takes its place. */
+static void leaving_end(struct store *store, struct standing *standing)
+{
 	struct standing *last = standing_of(store->selectors[--store->nselectors]);
+	forget_change(store, standing);
 	if (last != standing) {
-		id_index_remove(&store->selector_by_text, last->text_hash, last->place);
+		if (!last->leaving)
+			id_index_remove(&store->selector_by_text, last->text_hash, last->place);
 		last->place = standing->place;
 		store->selectors[last->place] = &last->selector;
-		id_index_add(&store->selector_by_text, last->text_hash, last->place);
+		if (!last->leaving)
+			id_index_add(&store->selector_by_text, last->text_hash, last->place);
 	}
 	standing_free(standing);
+}
+
+int store_selector_drop(struct store *store, struct selector *selector, int64_t *units)
+{
+	struct standing *standing = standing_of(selector);
+	if (!standing->leaving) {
+		assert(selector->refs > 0);
+		if (--selector->refs > 0)
+			return 0;
+		leaving_begin(store, standing);
+	}
+	if (!members_leave(standing, units))
+		return ERR_AGAIN;
+	leaving_end(store, standing);
+	return 0;
+}
+
+void store_selector_unref(struct store *store, struct selector *selector)
+{
+	int64_t units = INT64_MAX;
+	store_selector_drop(store, selector, &units);
 }
 
 void selectors_fini(struct store *store)

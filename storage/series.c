@@ -181,30 +181,41 @@ static void posting_remove(struct series_table *table, uint32_t metric, const st
 		posting_free(table, id);
 }
 
-void series_scan_init(struct series_scan *scan, const struct store *store,
-		      const struct compiled_matcher *matchers, size_t n)
+static int scan_metric(struct series_scan *scan, const struct posting *posting)
+{
+	scan->by_metric = true;
+	if (!posting || posting->n == 0)
+		return 0;
+	scan->rows = malloc(posting->n * sizeof(*scan->rows));
+	if (!scan->rows)
+		return ERR_NOMEM;
+	memcpy(scan->rows, posting->rows, posting->n * sizeof(*scan->rows));
+	scan->nrows = posting->n;
+	return 0;
+}
+
+int series_scan_init(struct series_scan *scan, const struct store *store,
+		     const struct compiled_matcher *matchers, size_t n)
 {
 	*scan = (struct series_scan){ .store = store };
-	for (size_t i = 0; i < n; i++) {
-		if (matchers[i].type != MATCH_EQ || matchers[i].name != store->metric_name ||
-		    matchers[i].value == SYMBOL_NONE)
-			continue;
-		scan->by_metric = true;
-		scan->posting = posting_find(&store->series, matchers[i].value);
-		return;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (matchers[i].type == MATCH_EQ && matchers[i].name == store->metric_name &&
+		    matchers[i].value != SYMBOL_NONE)
+			return scan_metric(scan, posting_find(&store->series, matchers[i].value));
+	return 0;
+}
+
+void series_scan_fini(struct series_scan *scan)
+{
+	free(scan->rows);
 }
 
 struct kept *series_scan_next(struct series_scan *scan)
 {
 	const struct series_table *table = &scan->store->series;
-	if (scan->by_metric) {
-		if (!scan->posting || scan->next >= scan->posting->n)
-			return NULL;
-		return kept_at(table, scan->posting->rows[scan->next++]);
-	}
-	while (scan->next < table->nrows) {
-		struct kept *kept = kept_at(table, scan->next++);
+	while (scan->next < (scan->by_metric ? scan->nrows : table->nrows)) {
+		uint32_t at = scan->next++;
+		struct kept *kept = kept_at(table, scan->by_metric ? scan->rows[at] : at);
 		if (kept_is_live(kept))
 			return kept;
 	}

@@ -529,37 +529,6 @@ int store_local(struct store *store, uint32_t lset, struct series **out)
 
 /* ---- looking in ---- */
 
-int store_select(struct store *store, const struct matcher *matchers, size_t n,
-		 struct series ***out, size_t *count_out)
-{
-	if (n > SELECTOR_MATCHERS_MAX)
-		return ERR_LIMIT;
-	struct compiled_matcher compiled[SELECTOR_MATCHERS_MAX];
-	struct series_scan scan;
-	struct subject subject;
-	struct series **found = NULL;
-	uint32_t nfound = 0, cap = 0;
-	int code = matchers_compile(&store->memo, matchers, n, false, compiled);
-	if (code < 0)
-		return code;
-	series_scan_init(&scan, store, compiled, n);
-	for (struct kept *kept; (kept = series_scan_next(&scan));) {
-		subject_from_lset(store->lsets, kept->series.lset, &subject);
-		bool matches = compiled_is_match(&store->memo, compiled, n, &subject);
-		regex_memo_settle(&store->memo);
-		if (!matches)
-			continue;
-		if (!array_reserve(&found, nfound, &cap, sizeof(struct series *))) {
-			free(found);
-			return ERR_NOMEM;
-		}
-		found[nfound++] = &kept->series;
-	}
-	*out = found;
-	*count_out = nfound;
-	return 0;
-}
-
 void series_pin(struct series *series)
 {
 	kept_of(series)->pins++;

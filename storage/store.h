@@ -196,7 +196,18 @@ int64_t series_horizon_ms(const struct store *store, const struct series *series
  * ERR_LIMIT, ERR_NOMEM.
  */
 int store_selector_ref(struct store *store, const struct matcher *matchers, size_t n, struct selector **out);
+/*
+ * The same in pieces: the kept series that match a new one come to it by store_selector_fill(), until that gives 0; ERR_AGAIN when the
+ * units ran out, ERR_NOMEM: give the reference back. Series that are born meanwhile come by themselves.
+ */
+int store_selector_begin(struct store *store, const struct matcher *matchers, size_t n, struct selector **out);
+int store_selector_fill(struct store *store, struct selector *selector, int64_t *units);
+/* What a series costs that a scan meets, and one that it takes: in units of some 10 ns. */
+#define STORE_UNITS_MET 10
+#define STORE_UNITS_TAKEN 40
 void store_selector_unref(struct store *store, struct selector *selector);
+/* The same in pieces: ERR_AGAIN when the units ran out: call again. 0: the reference is gone. */
+int store_selector_drop(struct store *store, struct selector *selector, int64_t *units);
 /*
  * Declares a reader; due_ms must stay valid until removed. If it reaches back beyond what was kept so far, covered_since_ms moves up:
  * what is older is not there. ERR_NOMEM.
@@ -222,6 +233,15 @@ int store_coverage_restore(struct store *store, struct slice text, int64_t since
 
 /* The kept series that match now, for an ad-hoc query; *out is for free() (NULL when *count is 0). ERR_LIMIT, ERR_NOMEM. A selector without name equality walks all. */
 int store_select(struct store *store, const struct matcher *matchers, size_t n, struct series ***out, size_t *count);
+/*
+ * The same in pieces: series are pinned as they are found, until selection_step() gives 0; ERR_AGAIN when the units ran out, ERR_NOMEM.
+ * selection_take() gives them away, still pinned, to free(); selection_free() unpins what was not taken.
+ */
+struct selection;
+int selection_new(struct store *store, const struct matcher *matchers, size_t n, struct selection **out);
+int selection_step(struct selection *selection, int64_t *units);
+struct series **selection_take(struct selection *selection, size_t *count);
+void selection_free(struct selection *selection);
 /* Keeps the series in memory (its row and window) while a query holds it. */
 void series_pin(struct series *series);
 void series_unpin(struct store *store, struct series *series);

@@ -113,18 +113,23 @@ static void check_members(const struct store *store, const struct selector *sele
 
 static void check_selectors(const struct store *store)
 {
-	uint32_t changed = 0;
+	uint32_t changed = 0, leaving = 0;
 	id_index_check(&store->selector_by_text);
 	selector_index_check(&store->index);
 	for (uint32_t i = 0; i < store->nselectors; i++) {
 		const struct standing *standing = standing_of(store->selectors[i]);
-		assert(standing->place == i && standing->selector.refs > 0);
-		assert(store->index.nodes[standing->node]->selectors.n > 0);
+		assert(standing->place == i);
+		assert(standing->leaving == (standing->selector.refs == 0));
 		changed += standing->changed;
-		check_rows(standing);
+		leaving += standing->leaving;
+		if (!standing->leaving) {
+			assert(store->index.nodes[standing->node]->selectors.n > 0);
+			check_rows(standing);
+		}
 		check_members(store, &standing->selector);
 	}
-	assert(changed == store->nchanged && store->selector_by_text.n == store->nselectors);
+	assert(changed == store->nchanged &&
+	       store->selector_by_text.n + leaving == store->nselectors);
 	for (uint32_t i = 0; i < store->nchanged; i++)
 		assert(standing_of(store->changed[i])->changed);
 }

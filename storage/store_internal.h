@@ -73,6 +73,7 @@ static inline bool kept_is_live(const struct kept *kept)
 #define COVERED_SINCE_TOLD INT64_MAX /* registered before any time was told: since the first */
 
 /* A standing selector and what only the store knows of it. */
+struct series_scan;
 struct standing {
 	struct selector selector;
 	struct store *store;
@@ -87,6 +88,10 @@ struct standing {
 	uint64_t horizon_at; /* the store's clock of horizon_ms; 0: to be worked out */
 	int64_t horizon_ms;
 	int64_t dropped_ms; /* the greatest horizon by which samples may have been dropped */
+	struct series_scan
+		*filling;  /* series that were there before are being taken; NULL: all are */
+	bool leaving;	   /* nobody refers to it any more: its members are leaving, */
+	uint32_t leave_at; /* those before this have left */
 };
 
 /* Coverage told before its selector was referenced. */
@@ -190,15 +195,21 @@ void series_membership_remove(struct store *store, struct series *series,
 /* The kept series with this metric name; NULL when there are none. */
 const struct posting *posting_find(const struct series_table *table, uint32_t metric);
 
-/* Goes through the kept series that the matchers may hold: of one metric, or all. */
+/*
+ * Goes through the kept series that the matchers may hold: of one metric, or all. Series may come
+ * and go between two steps: each that is there all the time is met once; one that took the row of
+ * another may be met or not.
+ */
 struct series_scan {
 	const struct store *store;
 	bool by_metric;
-	const struct posting *posting;
-	uint32_t next;
+	uint32_t *rows; /* of that metric, at the beginning */
+	uint32_t nrows, next;
 };
-void series_scan_init(struct series_scan *scan, const struct store *store,
-		      const struct compiled_matcher *matchers, size_t n);
+/* ERR_NOMEM. */
+int series_scan_init(struct series_scan *scan, const struct store *store,
+		     const struct compiled_matcher *matchers, size_t n);
+void series_scan_fini(struct series_scan *scan);
 struct kept *series_scan_next(struct series_scan *scan);
 
 /* selector.c */

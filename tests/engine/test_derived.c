@@ -357,7 +357,7 @@ static const char *examples_of(const char *labels, double time_s, uint32_t max)
 	ck_assert_int_eq(labels_new(pairs, npairs, &set, NULL), 0);
 	uint32_t lset = lset_intern(h.engine->lsets, set);
 	labels_unref(set);
-	uint32_t n = examples_find(h.engine, h.engine->active->by_id[4], lset,
+	uint32_t n = examples_find(h.engine, &h.engine->active->rules[4], lset,
 				   llround(time_s * 1000), found, max);
 	lset_unref(h.engine->lsets, lset);
 	text[0] = '\0';
