@@ -350,11 +350,13 @@ static int evaluate(struct engine *engine, struct engine_query *query, int64_t *
 	if (!code)
 		code = shape_priced(query->binding, units);
 	if (!code && !query->evaluated) {
+		int64_t before = *units;
 		code = query->grid ? grid_eval(query->grid, engine->store, query->binding,
 					       query->order, query->norder, units)
 				   : binding_eval(query->binding, query->order, query->norder,
 						  query->t_ms, &query->cursor, units);
 		query->evaluated = !code;
+		query->units_used += before - *units;
 	}
 	if (code == ERR_EVAL && query->binding)
 		strncpy(query->error, binding_error(query->binding, query->root),
@@ -374,9 +376,7 @@ static void finish(struct engine *engine, struct engine_query *query, int code)
 
 bool query_work(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	int64_t before = *units;
 	int code = evaluate(engine, query, units);
-	query->units_used += before - *units;
 	bool too_much = engine->options.query_rows_max &&
 			(uint64_t)query->units_used > engine->options.query_rows_max;
 	bool too_late = query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
