@@ -24,7 +24,13 @@ static void on_note(void *ctx, const struct alert_event *event)
 
 static void on_batch(void *ctx, struct batch *batch)
 {
-	batch_free(batch);
+	struct replay_engine *run = ctx;
+	if (run->spare || batch->free_data) {
+		batch_free(batch);
+		return;
+	}
+	batch_clear(batch);
+	run->spare = batch;
 }
 
 static void on_query(void *ctx, struct engine_query *query)
@@ -94,5 +100,7 @@ void replay_engine_stop(struct replay_engine *run, struct replay_result *result)
 	result->missed += stats.missed;
 	result->warming = count_warming(run->engine);
 	engine_free(run->engine);
+	batch_free(run->spare);
 	run->engine = NULL;
+	run->spare = NULL;
 }

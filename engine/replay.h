@@ -65,6 +65,8 @@ int replay_recording_settings(const char *dir, struct recording_settings *out,
 int replay_recording(const char *dir, const struct replay_options *options,
 		     const struct replay_sink *sink, struct replay_result *result, char **why);
 
+#define REPLAY_SPAN_MAX_MS (3660ll * 86400000) /* from the first to the last of other data */
+
 /* Data without arrival times. */
 struct replay_data_options {
 	const char *const *paths; /* files, and directories of files */
