@@ -85,20 +85,21 @@ static void diag_fill(struct diag *diag, const char *file, const char *hint, con
 	diag->message = buf_take(&message);
 }
 
-void diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
+struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
 	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
 {
 	struct diag *diag = list_add(list, severity);
 	va_list args;
 
 	if (!diag)
-		return;
+		return NULL;
 	diag->line = line;
 	diag->column = column;
 	diag->quote = dup_or_null(quote);
 	va_start(args, format);
 	diag_fill(diag, file, hint, format, args);
 	va_end(args);
+	return diag;
 }
 
 /* The line of the text around an offset. */
@@ -221,18 +222,19 @@ static void diag_place(struct diag *diag, const struct source *source, size_t of
 	add_source_quote(diag, source, offset);
 }
 
-void diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
+struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
 		 size_t offset, size_t span, const char *hint, const char *format, ...)
 {
 	struct diag *diag = list_add(list, severity);
 	va_list args;
 
 	if (!diag)
-		return;
+		return NULL;
 	diag_place(diag, source, offset, span);
 	va_start(args, format);
 	diag_fill(diag, source->file, hint, format, args);
 	va_end(args);
+	return diag;
 }
 
 /* A character of foreign text: its bytes there, and how it is shown. */
@@ -375,6 +377,8 @@ void diag_format(const struct diag *diag, bool colour, struct buf *out)
 	else
 		buf_printf(out, "%s: ", look->name);
 	add_clean(out, slice_from(diag->message));
+	if (diag->id)
+		buf_printf(out, " [%s]", diag->id);
 	buf_add_char(out, '\n');
 	if (diag->quote && diag->quote[0])
 		add_quote(diag, colour, out);
@@ -432,12 +436,13 @@ void diag_list_format_json(const struct diag_list *list, struct buf *out)
 
 		json_begin_object(&w);
 		json_field_string(&w, "severity", slice_from(looks[diag->severity].name));
+		json_optional(&w, "id", diag->id);
 		json_optional(&w, "file", diag->file);
 		json_field_int(&w, "line", diag->line);
 		json_field_int(&w, "column", diag->column);
 		json_field_int(&w, "span", diag->span);
 		json_optional(&w, "message", diag->message);
-		json_optional(&w, "hint", diag->hint);
+		json_optional(&w, "suggestion", diag->hint);
 		json_end_object(&w);
 	}
 	json_end_array(&w);

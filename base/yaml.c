@@ -591,7 +591,7 @@ bool yaml_is_null(const struct yaml_node *node)
 	return false;
 }
 
-void yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
+struct diag *yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
 	       const char *hint, const char *format, ...)
 {
 	struct buf message;
@@ -606,7 +606,8 @@ void yaml_diag(struct diag_list *diags, enum diag_severity severity, const struc
 		ptrdiff_t end = slice_find(node->text, '\n');
 		span = end > 0 ? (size_t)end : node->text.len;
 	}
-	diag_add_at(diags, severity, &node->source, 0, span, hint, "%s",
-		    buf_ok(&message) ? message.ptr : format);
+	struct diag *diag = diag_add_at(diags, severity, &node->source, 0, span, hint, "%s",
+					buf_ok(&message) ? message.ptr : format);
 	buf_fini(&message);
+	return diag;
 }

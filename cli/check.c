@@ -9,6 +9,7 @@
 #include "base/yaml.h"
 #include "cli/cli.h"
 #include "daemon/config.h"
+#include "rules/lint.h"
 #include "rules/rule_expand.h"
 
 enum { FORMAT, STRICT, EXPAND };
@@ -48,25 +49,12 @@ static bool is_rule_text(struct slice text)
 	return is;
 }
 
-/* What rules on arrival can say at once. */
-static void note_arrival(struct check *check, const struct rule_group *group)
-{
-	for (uint32_t i = 0; i < group->nrules && group->evaluate == EVALUATE_ARRIVAL; i++) {
-		const struct rule *rule = &group->rules[i];
-		const char *text = arrival_class_text(rule->arrival), *why = rule->arrival_why;
-
-		yaml_diag(&check->diags, DIAG_NOTE, rule->name_node, NULL,
-			  "rule \"" SLICE_FMT "\" on arrival: %s%s%s", SLICE_ARG(rule->name), text,
-			  why ? ", for it reads " : "", why ? why : "");
-	}
-}
-
-/* The rules are right. */
+/* The rules are right, as far as they load. */
 static void take_rules(struct check *check, struct rule_set *rules)
 {
 	check->rules += rules->nrules;
-	for (uint32_t i = 0; i < rules->ngroups && !check->expands; i++)
-		note_arrival(check, &rules->groups[i]);
+	if (!check->expands && rule_set_lint(rules, &check->diags))
+		diag_add(&check->diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "out of memory");
 	if (check->expands && check->expanded.len > 0)
 		buf_add_str(&check->expanded, "---\n");
 	if (check->expands && rule_set_expand(rules, check->form, &check->expanded) < 0)

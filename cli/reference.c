@@ -10,6 +10,7 @@
 #include "rules/functions.h"
 #include "rules/rule_file.h"
 #include "rules/template.h"
+#include "rules/warning.h"
 #include "web/web.h"
 
 static const char *kind_of(char letter)
@@ -87,6 +88,7 @@ static const struct {
 } parts[] = {
 	{ "commands", commands_reference },  { "configuration", config_reference },
 	{ "rules", rule_file_reference },    { "functions", functions_reference },
+	{ "warnings", rule_warnings_reference },
 	{ "templates", template_reference }, { "tests", unit_test_reference }, { "metrics", all_metrics_reference },
 	{ "profiles", profile_series_reference }, { "man", manual_write },
 };

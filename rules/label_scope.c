@@ -5,7 +5,7 @@
 
 /* What finding shares. */
 struct finder {
-	const struct source *source;
+	const struct label_scope_options *options;
 	struct arena *arena;
 	bool failed; /* no memory */
 };
@@ -55,7 +55,7 @@ static struct label_scope copy(struct finder *finder, const struct label_scope *
 static struct label_mention mention(const struct finder *finder, const struct expr *expr,
 				    struct slice name)
 {
-	struct slice text = finder->source->text;
+	struct slice text = finder->options->source->text;
 	if (name.len > 0 && name.ptr >= text.ptr && name.ptr + name.len <= text.ptr + text.len)
 		return (struct label_mention){ name, (uint32_t)(name.ptr - text.ptr),
 					       (uint32_t)name.len };
@@ -146,7 +146,10 @@ static struct label_scope either(struct finder *finder, struct label_scope a, st
 static struct label_scope of_selector(struct finder *finder, const struct expr *expr)
 {
 	static const struct label_scope any = { .closed = false };
-	struct label_scope scope = copy(finder, &any, expr->selector.nmatchers);
+	const struct label_scope_options *options = finder->options;
+	const struct label_scope *known =
+		options->recorded ? options->recorded(options->ctx, expr) : NULL;
+	struct label_scope scope = copy(finder, known ? known : &any, expr->selector.nmatchers);
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !finder->failed; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 		struct slice name = { matcher->name, matcher->name_len };
@@ -223,9 +226,17 @@ static struct label_scope of_call(struct finder *finder, const struct expr *expr
 	}
 }
 
+static void visit(const struct finder *finder, const struct expr *expr,
+		  const struct label_scope *operands)
+{
+	if (finder->options->visit && !finder->failed)
+		finder->options->visit(finder->options->ctx, expr, operands);
+}
+
 static struct label_scope of_aggregate(struct finder *finder, const struct expr *expr)
 {
 	struct label_scope scope = find(finder, expr->aggregate.operand);
+	visit(finder, expr, &scope);
 	switch (expr->aggregate.op) {
 	case AGG_TOPK:
 	case AGG_BOTTOMK:
@@ -261,6 +272,8 @@ static struct label_scope of_binary(struct finder *finder, const struct expr *ex
 {
 	struct label_scope left = find(finder, expr->binary.left);
 	struct label_scope right = find(finder, expr->binary.right);
+	if (expr->binary.left->type == VALUE_VECTOR && expr->binary.right->type == VALUE_VECTOR)
+		visit(finder, expr, (struct label_scope[]){ left, right });
 	if (expr->binary.op == OP_OR)
 		return either(finder, left, right);
 	if (binary_op_is_set(expr->binary.op) || expr->binary.right->type == VALUE_SCALAR)
@@ -299,10 +312,18 @@ static struct label_scope find(struct finder *finder, const struct expr *expr)
 	}
 }
 
-int label_scope_find(const struct expr *expr, const struct source *source, struct arena *arena,
+int label_scope_find(const struct expr *expr, const struct label_scope_options *options,
 		     struct label_scope *out)
 {
-	struct finder finder = { source, arena, false };
+	struct finder finder = { options, options->arena, false };
 	*out = find(&finder, expr);
+	return finder.failed ? ERR_NOMEM : 0;
+}
+
+int label_scope_join(const struct label_scope *a, const struct label_scope *b, struct arena *arena,
+		     struct label_scope *out)
+{
+	struct finder finder = { NULL, arena, false };
+	*out = either(&finder, *a, *b);
 	return finder.failed ? ERR_NOMEM : 0;
 }

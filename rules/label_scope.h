@@ -25,8 +25,25 @@ struct label_scope {
 	uint32_t nlacks;
 };
 
-/* source is that of the expression. In the arena. ERR_NOMEM. */
-int label_scope_find(const struct expr *expr, const struct source *source, struct arena *arena,
+/* Who finds scopes may know more than the text, and may want to know more of it. */
+struct label_scope_options {
+	const struct source *source; /* of the expression */
+	struct arena *arena;
+	/* The labels of the series that a selector reads, if they are known; or NULL. */
+	const struct label_scope *(*recorded)(void *ctx, const struct expr *selector);
+	/*
+	 * Called for each aggregation and each binary operator of two vectors, with the scopes of
+	 * its operand or operands; or NULL.
+	 */
+	void (*visit)(void *ctx, const struct expr *expr, const struct label_scope *operands);
+	void *ctx;
+};
+
+/* In the arena. ERR_NOMEM. */
+int label_scope_find(const struct expr *expr, const struct label_scope_options *options,
+		     struct label_scope *out);
+/* Elements of either. ERR_NOMEM. */
+int label_scope_join(const struct label_scope *a, const struct label_scope *b, struct arena *arena,
 		     struct label_scope *out);
 /* May an element have the label? */
 bool label_scope_may_have(const struct label_scope *scope, struct slice name);

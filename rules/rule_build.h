@@ -25,6 +25,8 @@ struct rule_loader {
 int rule_file_read(struct rule_loader *loader, const struct yaml_node *root);
 /* Warns of durations beside metrics that are not in seconds: x_ns > 50ms. */
 void rule_warn_units(struct rule_loader *loader, const struct rule *rule);
+/* Warns of rules that write the same series, or send one alert twice. ERR_NOMEM. */
+int rule_warn_duplicates(const struct rule_set *set, struct diag_list *diags);
 /* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
 int rule_group_hash(struct rule_group *group);
 /*

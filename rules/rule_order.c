@@ -13,6 +13,7 @@
  * earlier one reads it.
  */
 #include "rules/rule_build.h"
+#include "rules/warning.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -288,11 +289,15 @@ static void note_cycle(struct search *s, const uint32_t *members, uint32_t n)
 					: ", ",
 			   SLICE_ARG(groups[members[i]].name));
 	char *file = slice_dup(groups[members[0]].file);
+	struct diag *diag = NULL;
 	if (buf_ok(&names) && file)
-		diag_add(s->diags, DIAG_NOTE, *file ? file : NULL, groups[members[0]].line, 1, NULL,
-			 NULL,
-			 "groups %s read what the others write: they run in the order of the files",
-			 names.ptr);
+		diag = diag_add(s->diags, DIAG_NOTE, *file ? file : NULL, groups[members[0]].line, 1,
+				NULL, NULL,
+				"groups %s read what the others write: they run in the order of the "
+				"files",
+				names.ptr);
+	if (diag)
+		diag->id = rule_warning_name(WARN_CYCLE);
 	free(file);
 	buf_fini(&names);
 }

@@ -9,6 +9,7 @@
  */
 #include "rules/rule_build.h"
 #include "rules/template_queries.h"
+#include "rules/warning.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -185,8 +186,8 @@ struct asking {
 static void warn(const struct asking *asking, const char *hint, const char *message,
 		 const char *why)
 {
-	diag_add_at(asking->diags, DIAG_WARNING, asking->text->source, asking->query->offset,
-		    asking->query->span, hint, "%s%s", message, why);
+	rule_warn_at(asking->diags, WARN_QUERY, asking->text->source, asking->query->offset,
+		     asking->query->span, hint, "%s%s", message, why);
 }
 
 static void warn_unknown(const struct asking *asking)

@@ -338,10 +338,7 @@ static int read_expr(struct rule_loader *loader, const struct rule_yaml *yaml,
 	rule->expr_text = yaml->expr;
 	rule->source = node->source;
 	const struct rule_reading reading = { "expr", what, node, &rule->source, dialect };
-	int error = rule_expr_read(loader, &reading, &rule->expr, &rule->query);
-	if (!error && rule->expr)
-		rule_warn_units(loader, rule);
-	return error;
+	return rule_expr_read(loader, &reading, &rule->expr, &rule->query);
 }
 
 int rule_read(struct rule_loader *loader, const struct yaml_node *node,
@@ -363,6 +360,8 @@ int rule_read(struct rule_loader *loader, const struct yaml_node *node,
 	error = read_expr(loader, &yaml, group->dialect, what, rule);
 	if (!error && rule->kind == RULE_ALERT)
 		error = rule_resolve_read(loader, node, group->dialect, yaml.no_data, what, rule);
+	if (!error && rule->expr)
+		rule_warn_units(loader, rule);
 	if (!error)
 		error = rule_run_read(loader, node, &yaml.run, what, rule);
 	if (!error)

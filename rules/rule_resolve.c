@@ -11,10 +11,12 @@
 static int check_labels(struct rule_loader *loader, const struct rule *rule, const char *what)
 {
 	const struct rule_resolve *resolve = rule->resolve;
+	struct label_scope_options options = { .source = &rule->source, .arena = loader->arena };
 	struct label_scope own, theirs;
-	int error = label_scope_find(rule->expr, &rule->source, loader->arena, &own);
+	int error = label_scope_find(rule->expr, &options, &own);
+	options.source = &resolve->source;
 	if (!error)
-		error = label_scope_find(resolve->expr, &resolve->source, loader->arena, &theirs);
+		error = label_scope_find(resolve->expr, &options, &theirs);
 	for (uint32_t i = 0; !error && i < theirs.nhas; i++)
 		if (!label_scope_may_have(&own, theirs.has[i].name))
 			diag_add_at(

@@ -70,59 +70,6 @@ void rule_set_unref(struct rule_set *set)
 		set_free(set);
 }
 
-/* Duplicates. */
-
-static int compare_rules(const void *a, const void *b)
-{
-	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
-	int order =
-		x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : slice_compare(x->name, y->name);
-	if (!order && x->nlabels != y->nlabels)
-		order = x->nlabels < y->nlabels ? -1 : 1;
-	for (uint32_t i = 0; !order && i < x->nlabels; i++) {
-		order = slice_compare(x->labels[i].name, y->labels[i].name);
-		if (!order)
-			order = slice_compare(x->labels[i].text, y->labels[i].text);
-	}
-	return order;
-}
-
-static int compare_rules_and_ids(const void *a, const void *b)
-{
-	const struct rule *x = *(const struct rule *const *)a, *y = *(const struct rule *const *)b;
-	int order = compare_rules(a, b);
-	return order ? order : x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Rules of one name and equal labels may write the same series, or send one alert twice. */
-static int warn_duplicates(const struct rule_set *set, struct diag_list *diags)
-{
-	size_t n = 0;
-	const struct rule **rules = calloc(set->nrules + 1, sizeof(*rules));
-	if (!rules)
-		return ERR_NOMEM;
-	for (uint32_t g = 0; g < set->ngroups; g++)
-		for (uint32_t r = 0; r < set->groups[g].nrules; r++)
-			if (set->groups[g].rules[r].name.len > 0)
-				rules[n++] = &set->groups[g].rules[r];
-	qsort(rules, n, sizeof(*rules), compare_rules_and_ids);
-	for (size_t i = 1, first = 0; i < n; i++) {
-		if (compare_rules(&rules[first], &rules[i]) != 0) {
-			first = i;
-			continue;
-		}
-		const struct rule_group *group = &set->groups[rules[first]->group];
-		yaml_diag(diags, DIAG_WARNING, rules[i]->name_node, NULL,
-			  "%s rule \"" SLICE_FMT
-			  "\" a second time with the same labels; the first is at " SLICE_FMT ":%u",
-			  rules[i]->kind == RULE_ALERT ? "alerting" : "recording",
-			  SLICE_ARG(rules[i]->name), SLICE_ARG(group->file),
-			  rules[first]->name_node->line);
-	}
-	free(rules);
-	return 0;
-}
-
 /* Hashes: lengths before texts, so that nothing can be shifted from one to the next. */
 
 static void hash_texts(struct buf *out, const struct rule_text *texts, uint32_t n)
@@ -280,7 +227,7 @@ static int conclude(struct rule_set *set, struct rule_loader *loader, size_t err
 	number_rules(set);
 	bool good = !error && loader->diags->errors == errors_before;
 	if (!error)
-		error = warn_duplicates(set, loader->diags);
+		error = rule_warn_duplicates(set, loader->diags);
 	if (!error && good)
 		error = finish(set, loader->options, loader->diags);
 	if (!error && !good)

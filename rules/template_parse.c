@@ -5,6 +5,7 @@
  * An error ends its action, not the parse: so that all errors of a template are told at once.
  */
 #include "rules/template_parser.h"
+#include "rules/warning.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,8 +75,8 @@ void template_warn(struct template_parser *p, size_t offset, size_t span, const 
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	diag_add_at(p->lexer.diags, DIAG_WARNING, p->lexer.source, offset, span ? span : 1, hint,
-		    "%s", message);
+	rule_warn_at(p->lexer.diags, WARN_TEMPLATE, p->lexer.source, offset, span, hint, "%s",
+		     message);
 }
 
 const char *template_did_you_mean(char *room, size_t size, const char *prefix, const char *name)

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "rules/rule_build.h"
+#include "rules/warning.h"
 
 static const struct small_unit {
 	const char *ending;
@@ -130,7 +131,7 @@ static const struct small_unit *unit_of(const struct expr *expr, struct slice *n
 }
 
 struct hinter {
-	const struct rule *rule;
+	const struct source *source;
 	struct diag_list *diags;
 };
 
@@ -152,10 +153,10 @@ static void hint_at(const struct hinter *hinter, const struct expr *literal,
 	buf_add_str(&hint, "write ");
 	number_format_f(literal->number * unit->per_second, &hint);
 	if (buf_ok(&hint))
-		diag_add_at(hinter->diags, DIAG_WARNING, &hinter->rule->source, literal->offset,
-			    literal->span, hint.ptr,
-			    "a duration is a number of seconds, but \"" SLICE_FMT "\" is in %s",
-			    SLICE_ARG(name), unit->name);
+		rule_warn_at(hinter->diags, WARN_UNIT, hinter->source, literal->offset,
+			     literal->span, hint.ptr,
+			     "a duration is a number of seconds, but \"" SLICE_FMT "\" is in %s",
+			     SLICE_ARG(name), unit->name);
 	buf_fini(&hint);
 }
 
@@ -171,7 +172,11 @@ static void on_expr(void *ctx, const struct expr *expr)
 
 void rule_warn_units(struct rule_loader *loader, const struct rule *rule)
 {
-	struct hinter hinter = { rule, loader->diags };
+	struct hinter hinter = { &rule->source, loader->diags };
 
 	expr_walk(rule->expr, on_expr, &hinter);
+	if (!rule->resolve || !rule->resolve->expr)
+		return;
+	hinter.source = &rule->resolve->source;
+	expr_walk(rule->resolve->expr, on_expr, &hinter);
 }

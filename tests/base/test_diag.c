@@ -212,7 +212,7 @@ START_TEST(diag_list_is_json)
 	diag_list_format_json(&list, &out);
 	ck_assert_str_eq(out.ptr, "[]");
 	buf_clear(&out);
-	diag_add_at(&list, DIAG_WARNING, &source, 2, 1, "h", "m");
+	diag_add_at(&list, DIAG_WARNING, &source, 2, 1, "h", "m")->id = "kind";
 	diag_add(&list, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "n");
 	diag_list_format_json(&list, &out);
 	json_t *root = json_loadb(out.ptr, out.len, 0, &error);
@@ -226,9 +226,11 @@ START_TEST(diag_list_is_json)
 	ck_assert_int_eq(json_integer_value(json_object_get(first, "column")), 3);
 	ck_assert_int_eq(json_integer_value(json_object_get(first, "span")), 1);
 	ck_assert_str_eq(json_string_value(json_object_get(first, "message")), "m");
-	ck_assert_str_eq(json_string_value(json_object_get(first, "hint")), "h");
+	ck_assert_str_eq(json_string_value(json_object_get(first, "suggestion")), "h");
+	ck_assert_str_eq(json_string_value(json_object_get(first, "id")), "kind");
+	ck_assert(json_is_null(json_object_get(second, "id")));
 	ck_assert(json_is_null(json_object_get(second, "file")));
-	ck_assert(json_is_null(json_object_get(second, "hint")));
+	ck_assert(json_is_null(json_object_get(second, "suggestion")));
 	json_decref(root);
 }
 END_TEST

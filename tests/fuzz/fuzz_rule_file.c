@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "rules/lint.h"
 #include "rules/rule_expand.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -84,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				check_rule(set, &set->groups[g].rules[r]);
 		}
 		plan_check(set->plan);
+		size_t errors = diags.errors;
+		must(rule_set_lint(set, &diags) == 0 && diags.errors == errors);
 		check_expansion(set, EXPAND_FULL);
 		check_expansion(set, EXPAND_PROMETHEUS);
 		rule_set_unref(again);

@@ -6,6 +6,7 @@
 #include "tests/nomem.h"
 
 #include "base/error.h"
+#include "rules/lint.h"
 #include "rules/rule_expand.h"
 #include "tests/check_main.h"
 
@@ -15,7 +16,7 @@ static const char file[] =
 	"  labels: {team: core}\n"
 	"  rules:\n"
 	"  - alert: A\n"
-	"    expr: sum by (job) (rate(x{l=~\"a.*\"}[5m])) > 1 and on (job) y == 0\n"
+	"    expr: sum by (job) (rate(x{l=~\"a.*\"}[5m])) > 1 and on (job) y:z == 0\n"
 	"    for: 5m\n"
 	"    resolve_when: topk(1, x < 1) and on (job) (y < z or absent(y{l=~'b.*'})) unless w\n"
 	"    labels: {severity: '{{ if gt $value 1.0 }}page{{ else }}info{{ end }}'}\n"
@@ -27,7 +28,7 @@ static const char file[] =
 	"  - {alert: A, expr: y}\n"
 	"- name: w\n"
 	"  rules:\n"
-	"  - record: y\n"
+	"  - record: y:z\n"
 	"    expr: |\n"
 	"      x +\n"
 	"      ALERTS{alertname=\"A\"}\n";
@@ -65,6 +66,8 @@ static int load(void)
 	buf_init(&text);
 	if (!error)
 		error = rule_set_expand(set, EXPAND_FULL, &text);
+	if (!error)
+		error = rule_set_lint(set, &diags);
 	bool was_short = nomem_disarm();
 	buf_fini(&text);
 	if (error && set) {

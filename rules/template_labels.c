@@ -1,0 +1,67 @@
+#include "rules/template_labels.h"
+
+#include "rules/template_tree.h"
+
+struct walk {
+	void (*on_label)(void *ctx, struct slice name, uint32_t offset, uint32_t span);
+	void (*on_text)(void *ctx, struct slice text);
+	void *ctx;
+	bool dot_is_data; /* not in the body of range or with */
+};
+
+static void walk_pipe(struct walk *walk, const struct template_pipe *pipe);
+
+static void walk_operand(struct walk *walk, const struct template_operand *operand)
+{
+	bool is_variable = operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_LABELS;
+	bool is_field = operand->kind == OPERAND_DOT && walk->dot_is_data && operand->nfields > 1 &&
+			slice_is(operand->fields[0], "Labels");
+	if (operand->kind == OPERAND_PIPE)
+		walk_pipe(walk, operand->pipe);
+	if (!walk->on_label)
+		return;
+	if (is_variable && operand->nfields > 0)
+		walk->on_label(walk->ctx, operand->fields[0], operand->offset, operand->span);
+	else if (is_field)
+		walk->on_label(walk->ctx, operand->fields[1], operand->offset, operand->span);
+}
+
+/* Depth is bounded by the parser. */
+static void walk_pipe(struct walk *walk, const struct template_pipe *pipe)
+{
+	const struct template_command *command = pipe ? pipe->commands : NULL;
+	for (; command; command = command->next)
+		for (const struct template_operand *operand = command->operands; operand;
+		     operand = operand->next)
+			walk_operand(walk, operand);
+}
+
+static void walk_nodes(struct walk *walk, const struct template_node *node)
+{
+	for (; node; node = node->next) {
+		bool dot_was_data = walk->dot_is_data;
+		if (node->kind == NODE_TEXT && walk->on_text)
+			walk->on_text(walk->ctx, node->text);
+		walk_pipe(walk, node->pipe);
+		if (node->kind == NODE_WITH || node->kind == NODE_RANGE)
+			walk->dot_is_data = false;
+		walk_nodes(walk, node->body);
+		walk->dot_is_data = dot_was_data;
+		walk_nodes(walk, node->otherwise);
+	}
+}
+
+void template_each_label(const struct template *template,
+			 void (*fn)(void *ctx, struct slice name, uint32_t offset, uint32_t span),
+			 void *ctx)
+{
+	struct walk walk = { .on_label = fn, .ctx = ctx, .dot_is_data = true };
+	walk_nodes(&walk, template->nodes);
+}
+
+void template_each_text(const struct template *template, void (*fn)(void *ctx, struct slice text),
+			void *ctx)
+{
+	struct walk walk = { .on_text = fn, .ctx = ctx };
+	walk_nodes(&walk, template->nodes);
+}

@@ -1,0 +1,43 @@
+#include "rules/warning.h"
+
+#include <stdarg.h>
+
+static const struct {
+	const char *name;
+	enum diag_severity severity;
+	const char *doc;
+} warnings[] = {
+#define WARNING(id, name, severity, doc) [id] = { name, severity, doc },
+#include "rules/warnings.def"
+#undef WARNING
+};
+
+const char *rule_warning_name(enum rule_warning warning)
+{
+	return warnings[warning].name;
+}
+
+void rule_warn_at(struct diag_list *diags, enum rule_warning warning, const struct source *source,
+		  size_t offset, size_t span, const char *hint, const char *format, ...)
+{
+	struct buf message;
+	va_list args;
+
+	buf_init(&message);
+	va_start(args, format);
+	buf_vprintf(&message, format, args);
+	va_end(args);
+	struct diag *diag =
+		diag_add_at(diags, warnings[warning].severity, source, offset, span ? span : 1,
+			    hint, "%s", buf_ok(&message) ? message.ptr : format);
+	if (diag)
+		diag->id = warnings[warning].name;
+	buf_fini(&message);
+}
+
+void rule_warnings_reference(struct buf *out)
+{
+	buf_add_str(out, "| id | what |\n|---|---|\n");
+	for (size_t i = 0; i < RULE_WARNING_COUNT; i++)
+		buf_printf(out, "| `%s` | %s |\n", warnings[i].name, warnings[i].doc);
+}

@@ -1,0 +1,213 @@
+/* What check warns of (lint.txt), and that each kind of warning is shown once and once not. */
+#define _GNU_SOURCE
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "rules/lint.h"
+#include "rules/warning.h"
+#include "tests/check_main.h"
+
+struct lint_case {
+	char name[200];
+	struct buf yaml, expected;
+};
+
+static const struct {
+	const char *name;
+} kinds[] = {
+#define WARNING(id, name, severity, doc) { name },
+#include "rules/warnings.def"
+#undef WARNING
+};
+static bool shown[RULE_WARNING_COUNT], silent[RULE_WARNING_COUNT];
+
+static void format(const struct diag_list *diags, struct buf *out)
+{
+	for (size_t i = 0; i < diags->n; i++) {
+		struct diag diag = diags->items[i];
+		diag.quote = NULL;
+		diag_format(&diag, false, out);
+	}
+}
+
+static void lint(struct slice yaml, struct buf *out)
+{
+	struct rule_set_options options = { .interval_ms = 15000, .rules_max = RULES_MAX };
+	struct rule_set *set = NULL;
+	struct diag_list diags;
+	diag_list_init(&diags);
+	if (rule_set_load_text(yaml, "f.yml", &options, &diags, &set) == 0)
+		ck_assert_int_eq(rule_set_lint(set, &diags), 0);
+	format(&diags, out);
+	rule_set_unref(set);
+	diag_list_fini(&diags);
+}
+
+/* The case is about the kind that its name begins with. */
+static void note_kind(const struct lint_case *lint_case, struct slice got)
+{
+	for (size_t i = 0; i < RULE_WARNING_COUNT; i++) {
+		char id[64];
+		int n = snprintf(id, sizeof(id), "[%s] ", kinds[i].name);
+		if (strncmp(lint_case->name, id, (size_t)n) != 0)
+			continue;
+		id[n - 1] = '\n';
+		bool has = memmem(got.ptr, got.len, id, (size_t)n) != NULL;
+		bool is_silent = strncmp(lint_case->name + n, "silent: ", 8) == 0;
+		ck_assert_msg(has != is_silent, "%s: " SLICE_FMT, lint_case->name, SLICE_ARG(got));
+		(is_silent ? silent : shown)[i] = true;
+		return;
+	}
+	ck_abort_msg("%s: no such kind", lint_case->name);
+}
+
+static bool check_case(struct lint_case *lint_case)
+{
+	struct buf got;
+	buf_init(&got);
+	buf_add_str(&got, "");
+	lint(buf_slice(&lint_case->yaml), &got);
+	struct slice expected = slice_trim(buf_slice(&lint_case->expected));
+	bool good = slice_is_equal(slice_trim(buf_slice(&got)), expected);
+	if (!good)
+		fprintf(stderr, "=== %s\n--- expected\n" SLICE_FMT "\n--- got\n" SLICE_FMT "\n",
+			lint_case->name, SLICE_ARG(expected), SLICE_ARG(buf_slice(&got)));
+	else
+		note_kind(lint_case, buf_slice(&got));
+	buf_fini(&got);
+	buf_clear(&lint_case->yaml);
+	buf_clear(&lint_case->expected);
+	return good;
+}
+
+START_TEST(lint_says_what_is_probably_wrong)
+{
+	char path[4096], line[1000];
+	struct lint_case lint_case = { .name = "" };
+	bool in_yaml = false;
+	unsigned cases = 0, failed = 0;
+	snprintf(path, sizeof(path), "%s/tests/rules/lint.txt", getenv("TOCSIN_SRCDIR"));
+	FILE *file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "=== ", 4) == 0) {
+			failed += cases++ && !check_case(&lint_case);
+			snprintf(lint_case.name, sizeof(lint_case.name), "%.*s",
+				 (int)strcspn(line + 4, "\n"), line + 4);
+			in_yaml = true;
+		} else if (cases > 0 && strcmp(line, "---\n") == 0) {
+			in_yaml = false;
+		} else if (cases > 0) {
+			buf_add_str(in_yaml ? &lint_case.yaml : &lint_case.expected, line);
+		}
+	}
+	failed += !check_case(&lint_case);
+	fclose(file);
+	buf_fini(&lint_case.yaml);
+	buf_fini(&lint_case.expected);
+	ck_assert_uint_eq(failed, 0);
+	for (size_t i = 0; i < RULE_WARNING_COUNT; i++)
+		ck_assert_msg(shown[i] && silent[i],
+			      "%s is not shown in one case and silent in another", kinds[i].name);
+}
+END_TEST
+
+/* Labels are followed through so many records, and no further. */
+START_TEST(lint_follows_a_chain_of_records_for_a_while)
+{
+	struct buf yaml, got;
+	buf_init(&yaml);
+	buf_init(&got);
+	buf_add_str(
+		&yaml,
+		"groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (pod) (r:0) > 1'}\n");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&yaml, "  - {record: 'r:%d', expr: 'r:%d'}\n", i, i + 1);
+	buf_add_str(&yaml, "  - {record: 'r:1000', expr: sum by (job) (x)}\n");
+	lint(buf_slice(&yaml), &got);
+	ck_assert_uint_eq(got.len, 0);
+	buf_clear(&yaml);
+	buf_add_str(
+		&yaml,
+		"groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (pod) (r:0) > 1'}\n");
+	for (int i = 0; i < 60; i++)
+		buf_printf(&yaml, "  - {record: 'r:%d', expr: 'r:%d'}\n", i, i + 1);
+	buf_add_str(&yaml, "  - {record: 'r:60', expr: sum by (job) (x)}\n");
+	lint(buf_slice(&yaml), &got);
+	ck_assert_ptr_nonnull(strstr(got.ptr, "[label]"));
+	buf_fini(&yaml);
+	buf_fini(&got);
+}
+END_TEST
+
+/*
+ * Real rule files, written by people who know what they do. Each of these warnings was looked at,
+ * and is right: `sum by (job) (x == 0) > 0` is there twice, and many texts show labels that are not
+ * there.
+ */
+static const struct {
+	const char *name;
+	unsigned wanted;
+} of_corpus[] = {
+	{ "template-label", 242 }, { "never-true", 4 }, { "no-name", 3 }, { "delta-of-counter", 2 },
+	{ "no-condition", 1 },	   { "join", 1 },	{ "cycle", 1 },
+};
+static unsigned corpus_files, corpus_counts[RULE_WARNING_COUNT];
+
+static int count_file(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+	struct rule_set_options options = { .interval_ms = 15000, .rules_max = RULES_MAX };
+	struct slice name = slice_from(path);
+	struct rule_set *set = NULL;
+	struct diag_list diags;
+	if (type != FTW_F ||
+	    !(slice_has_suffix(name, SLICE(".yml")) || slice_has_suffix(name, SLICE(".yaml"))))
+		return 0;
+	corpus_files++;
+	diag_list_init(&diags);
+	if (rule_set_load(&path, 1, &options, &diags, &set) == 0)
+		ck_assert_int_eq(rule_set_lint(set, &diags), 0);
+	rule_set_unref(set);
+	for (size_t i = 0; i < diags.n; i++)
+		for (size_t k = 0; k < RULE_WARNING_COUNT && diags.items[i].id; k++)
+			corpus_counts[k] += strcmp(diags.items[i].id, kinds[k].name) == 0;
+	diag_list_fini(&diags);
+	return 0;
+}
+
+START_TEST(lint_is_right_about_real_files)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/../shared/conformance/rules", getenv("TOCSIN_SRCDIR"));
+	(void)nftw(path, count_file, 16, FTW_PHYS);
+	if (corpus_files == 0) {
+		printf("SKIP: no ../shared/conformance/rules\n");
+		return;
+	}
+	for (size_t k = 0; k < RULE_WARNING_COUNT; k++) {
+		unsigned wanted = 0;
+		for (size_t i = 0; i < sizeof(of_corpus) / sizeof(of_corpus[0]); i++)
+			if (strcmp(of_corpus[i].name, kinds[k].name) == 0)
+				wanted = of_corpus[i].wanted;
+		ck_assert_msg(corpus_counts[k] == wanted, "%s: %u, not %u", kinds[k].name,
+			      corpus_counts[k], wanted);
+	}
+}
+END_TEST
+
+static Suite *lint_suite(void)
+{
+	Suite *suite = suite_create("lint");
+	TCase *tcase = tcase_create("lint");
+	tcase_add_test(tcase, lint_says_what_is_probably_wrong);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, lint_is_right_about_real_files);
+	tcase_add_test(tcase, lint_follows_a_chain_of_records_for_a_while);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(lint_suite)
