@@ -643,7 +643,7 @@ static int eval_limit_ratio(struct binding *b, struct node *node, const struct n
 	if (isnan(ratio))
 		return node_fail(node, "Ratio value is NaN");
 	if (fabs(ratio) > 1 && b->options.notes)
-		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
 			  "ratio value should be between -1 and 1, got %.15g, capping to %d", ratio,
 			  ratio > 1 ? 1 : -1);
 	ratio = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;

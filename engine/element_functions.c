@@ -187,7 +187,7 @@ static int eval_identity(struct binding *b, struct node *node, uint32_t from, ui
 	node->values = node->base->values;
 	node->present = node->base->present;
 	if (b->options.notes && b->bounds.end_ms > b->bounds.start_ms)
-		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
 			  "sort is ineffective for range queries since results are always ordered "
 			  "by labels");
 	return 0;

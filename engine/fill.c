@@ -1,8 +1,8 @@
 /*
  * Binary operators between two vectors with fill(…): where one side lacks a partner, one is made of
  * the signature's labels and the fill value. (With group_right the many side counts as the left
- * one, as in Prometheus, which changes sides before it fills.) So the rows depend on who is present, and matching is
- * done at each evaluation.
+ * one, as in Prometheus, which changes sides before it fills.) So the rows depend on who is
+ * present, and matching is done at each evaluation.
  */
 #include <stdlib.h>
 
@@ -14,8 +14,8 @@ struct fill {
 	uint32_t *labels, nlabels; /* symbols of on(…), or of ignoring(…) and the metric name */
 	uint32_t *include, ninclude;
 	struct id_map partners; /* by signature: the row of the one side */
-	struct id_map matched; /* by signature: was it matched? */
-	struct id_map seen; /* by labels of the result */
+	struct id_map matched;	/* by signature: was it matched? */
+	struct id_map seen;	/* by labels of the result */
 };
 
 static int shape_fill(struct binding *b, struct node *node)
@@ -25,8 +25,7 @@ static int shape_fill(struct binding *b, struct node *node)
 	if (!state)
 		return ERR_NOMEM;
 	int err = symbols_take(b, &p->labels, !p->on, &state->labels, &state->nlabels);
-	return err ? err
-		   : symbols_take(b, &p->include, false, &state->include, &state->ninclude);
+	return err ? err : symbols_take(b, &p->include, false, &state->include, &state->ninclude);
 }
 
 static void clear_map(struct id_map *map)
@@ -81,7 +80,7 @@ static uint32_t result_lset(struct binding *b, const struct node *node, uint32_t
 		/* Of ignoring(…) the last is the metric name, which goes with the rest or not. */
 		next = p->on ? lset_only(b->lsets, lset, state->labels, state->nlabels)
 			     : lset_without(b->lsets, lset, state->labels,
-				    state->nlabels - symbols_hidden(b));
+					    state->nlabels - symbols_hidden(b));
 		lset_unref(b->lsets, lset);
 		lset = next;
 	} else if (state->ninclude) {
@@ -89,11 +88,7 @@ static uint32_t result_lset(struct binding *b, const struct node *node, uint32_t
 		lset_unref(b->lsets, lset);
 		lset = next;
 	}
-	if (lset == LSET_NONE || (binary_op_is_comparison(p->binary) && !p->is_bool))
-		return lset;
-	next = binding_nameless(b, lset);
-	lset_unref(b->lsets, lset);
-	return next;
+	return binding_joined(b, p, lset);
 }
 
 static int put_pair(struct binding *b, struct node *node, uint32_t many, double many_value,
@@ -192,7 +187,8 @@ static int fill_many(struct binding *b, struct node *node, const struct node *on
 	int err = 0;
 	for (uint32_t i = 0; state->partners.slots && i <= state->partners.mask && !err; i++) {
 		struct id_map_slot slot = state->partners.slots[i];
-		if (slot.key == ID_MAP_NONE || id_map_find(&state->matched, slot.key) != ID_MAP_NONE)
+		if (slot.key == ID_MAP_NONE ||
+		    id_map_find(&state->matched, slot.key) != ID_MAP_NONE)
 			continue;
 		err = put_pair(b, node, slot.key, fill, one->rows->lsets[slot.value],
 			       one->values[slot.value]);

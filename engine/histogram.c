@@ -1,6 +1,6 @@
 /*
- * histogram_quantile() and histogram_fraction() of classic histograms: rows that differ in `le` only are the buckets of one
- * histogram.
+ * histogram_quantile() and histogram_fraction() of classic histograms: rows that differ in `le`
+ * only are the buckets of one histogram.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct histogram_row {
 };
 
 struct histogram_state {
-	uint32_t le; /* symbol */
+	uint32_t le;		  /* symbol */
 	struct histogram_row *of; /* by row of the operand */
 	uint32_t cap;
 	struct histogram *histograms; /* by row of the result */
@@ -263,24 +263,46 @@ static void note_arguments(struct binding *b, const struct node *node, const str
 			text_quote(name, &text);
 		}
 		if (buf_ok(&text))
-			notes_add(b->options.notes, NOTE_WARNING, node->plan->vector_place, "%s",
-				  text.ptr);
+			notes_add(b->options.notes, NOTE_WARNING, node->plan->vector_place,
+				  node->plan->id, "%s", text.ptr);
 		buf_fini(&text);
 	}
 }
 
-static double value_of(struct binding *b, const struct node *node, struct bucket *buckets, size_t n)
+/* With its name where that is still there. */
+static void note_mended(struct binding *b, const struct node *node, uint32_t row)
 {
+	const struct histogram_state *state = node->state;
+	struct slice name = { NULL, 0 };
+	struct buf text;
+	if (b->plan->delayed_names)
+		name = symbol_text(b->lsets,
+				   lset_get(b->lsets, state->histograms[row].lset, b->name));
+	buf_init(&text);
+	if (name.len) {
+		buf_add_str(&text, " for metric name ");
+		text_quote(name, &text);
+	}
+	notes_add(b->options.notes, NOTE_INFO, node->plan->vector_place, node->plan->id,
+		  "input to histogram_quantile needed to be fixed for monotonicity (see "
+		  "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+		  "#histogram_quantile)%s",
+		  text.ptr ? text.ptr : "");
+	buf_fini(&text);
+}
+
+static double value_of(struct binding *b, const struct node *node, uint32_t row)
+{
+	const struct histogram_state *state = node->state;
+	struct bucket *buckets = state->buckets + state->starts[row];
+	size_t n = state->counts[row];
 	bool mended;
 	double first = node->children[0]->scalar;
 	if (node->plan->function->id == FN_HISTOGRAM_FRACTION)
 		return bucket_fraction(first, node->children[1]->scalar, buckets, n);
 	double value = bucket_quantile(first, buckets, n, &mended);
 	if (mended && b->options.notes)
-		notes_add(b->options.notes, NOTE_INFO, node->plan->vector_place,
-			  "input to histogram_quantile needed to be fixed for monotonicity (see "
-			  "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-			  "#histogram_quantile)");
+		note_mended(b, node, row);
 	return value;
 }
 
@@ -307,8 +329,7 @@ static int eval_histogram(struct binding *b, struct node *node, uint32_t from, u
 	for (uint32_t h = 0; h < node->n; h++) {
 		if (!state->counts[h])
 			continue;
-		node->own_values[h] =
-			value_of(b, node, state->buckets + state->starts[h], state->counts[h]);
+		node->own_values[h] = value_of(b, node, h);
 		bit_set(node->own_present, h);
 	}
 	return 0;

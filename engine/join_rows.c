@@ -23,7 +23,7 @@ static void describe(const struct binding *b, struct node *node, const struct jo
 	const struct node *many = node->children[join->many];
 	bool includes_name = has_metric_name(&p->include) && !p->is_bool;
 	bool keeps_name = join->one_to_one && p->on ? has_metric_name(&p->labels) : true;
-	bool drops_name = join->drops_name && !b->plan->delayed_names;
+	bool drops_name = join->drops_name && !(b->plan->delayed_names && p->is_bool);
 	node->nameless = !includes_name && (drops_name || many->nameless || !keeps_name);
 	/*
 	 * One-to-one: no two rows present have one signature, which has no name but if on() says
@@ -31,9 +31,8 @@ static void describe(const struct binding *b, struct node *node, const struct jo
 	 */
 	node->one_name =
 		!includes_name && (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
-	node->may_repeat =
-		!join->one_to_one &&
-		(join->ninclude || (drops_name && !many->nameless && !many->one_name));
+	node->may_repeat = !join->one_to_one &&
+			   (join->ninclude || (drops_name && !many->nameless && !many->one_name));
 }
 
 int join_shape(struct binding *b, struct node *node)
@@ -53,7 +52,9 @@ int join_shape(struct binding *b, struct node *node)
 		return err;
 	if (!join->ninclude) {
 		struct node *many = node->children[join->many];
-		if (!join->one_to_one && (!join->drops_name || many->nameless))
+		/* With delayed names a filter's rows may lose a mark that they have there. */
+		bool keeps_lsets = many->nameless || (!join->drops_name && !b->plan->delayed_names);
+		if (!join->one_to_one && keeps_lsets)
 			node_base_set(b, node, many, false);
 		node->base = many;
 	}
@@ -79,13 +80,6 @@ void join_fini(struct binding *b, struct node *node)
 
 /* ---- labels ---- */
 
-static uint32_t without_name(struct binding *b, uint32_t lset)
-{
-	uint32_t out = binding_nameless(b, lset);
-	lset_unref(b->lsets, lset);
-	return out;
-}
-
 /* Of a row of the many side, without a look at the one side. */
 static uint32_t many_lset(struct binding *b, const struct node *node, uint32_t row)
 {
@@ -99,7 +93,7 @@ static uint32_t many_lset(struct binding *b, const struct node *node, uint32_t r
 	else /* the last of the labels is the metric name */
 		lset = lset_without(b->lsets, lset, match->labels,
 				    match->nlabels - symbols_hidden(b));
-	return lset != LSET_NONE && join->drops_name ? without_name(b, lset) : lset;
+	return binding_joined(b, node->plan, lset);
 }
 
 static uint32_t pair_lset(struct binding *b, const struct node *node, uint32_t many_row,
@@ -112,7 +106,9 @@ static uint32_t pair_lset(struct binding *b, const struct node *node, uint32_t m
 	uint32_t one = node->children[join->one]->rows->lsets[one_row];
 	uint32_t lset = lset_take_from(b->lsets, many, one, join->include, join->ninclude);
 	lset_unref(b->lsets, many);
-	return lset != LSET_NONE && node->plan->is_bool ? without_name(b, lset) : lset;
+	/* A name that was included goes with bool only. */
+	return lset != LSET_NONE && node->plan->is_bool ? binding_joined(b, node->plan, lset)
+							: lset;
 }
 
 /* ---- pairs ---- */

@@ -369,14 +369,14 @@ void range_note(struct binding *b, const struct node *node, uint32_t lset,
 	if ((function != FN_RATE && function != FN_INCREASE) || name.len == 0)
 		return;
 	if (range && range_starts_overlap(range))
-		notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
 			  "sample has start time that overlaps with previous sample timestamp for "
 			  "metric \"" SLICE_FMT "\"",
 			  SLICE_ARG(name));
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
 		if (slice_has_suffix(name, slice_from(endings[i])))
 			return;
-	notes_add(b->options.notes, NOTE_INFO, node->plan->place,
+	notes_add(b->options.notes, NOTE_INFO, node->plan->place, node->plan->id,
 		  "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
 		  "\"" SLICE_FMT "\"",
 		  SLICE_ARG(name));

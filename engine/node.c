@@ -151,6 +151,27 @@ uint32_t binding_finished(struct binding *b, uint32_t lset)
 	return lset;
 }
 
+uint32_t binding_unmarked(struct binding *b, uint32_t lset)
+{
+	if (b->plan->delayed_names)
+		return lset_without(b->lsets, lset, &b->mark, 1);
+	lset_ref(b->lsets, lset);
+	return lset;
+}
+
+uint32_t binding_joined(struct binding *b, const struct plan_node *p, uint32_t lset)
+{
+	uint32_t names[] = { b->metadata[0], b->metadata[1], b->metadata[2], b->mark }, out;
+	if (lset == LSET_NONE)
+		return LSET_NONE;
+	if (!binary_op_is_comparison(p->binary))
+		out = lset_without(b->lsets, lset, names, 4);
+	else
+		out = p->is_bool ? binding_nameless(b, lset) : binding_unmarked(b, lset);
+	lset_unref(b->lsets, lset);
+	return out;
+}
+
 /*
  * Rows of one name stay distinct without it, but not if they were told apart by __type__ or
  * __unit__, which nearly nobody has: from the first of these on uses are counted after all.
@@ -231,7 +252,7 @@ void node_note_quantile(struct binding *b, const struct node *node, double q)
 	struct buf text;
 	buf_init(&text);
 	number_format_g(q, &text);
-	notes_add(b->options.notes, NOTE_WARNING, node->plan->place,
+	notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
 		  "quantile value should be between 0 and 1, got %s", text.ptr ? text.ptr : "");
 	buf_fini(&text);
 }

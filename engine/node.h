@@ -208,6 +208,14 @@ int binding_follow(struct binding *binding, struct node *node);
 uint32_t binding_nameless(struct binding *binding, uint32_t lset);
 /* As it stands in a result: without mark and name where it is marked. */
 uint32_t binding_finished(struct binding *binding, uint32_t lset);
+/* Without the mark: a name that was to go stays after all. */
+uint32_t binding_unmarked(struct binding *binding, uint32_t lset);
+/*
+ * The labels that a binary operation between two vectors gives its result, made of those of one
+ * side (whose reference it takes): of arithmetic the name goes at once, of a comparison with bool
+ * as of a function, and a comparison that filters keeps it, even if it was to go.
+ */
+uint32_t binding_joined(struct binding *binding, const struct plan_node *plan, uint32_t lset);
 
 /* ---- columns ---- */
 

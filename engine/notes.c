@@ -21,9 +21,10 @@ static struct note *same_note(struct notes *notes, const struct note *note)
 	return NULL;
 }
 
-void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const char *format, ...)
+void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, uint32_t rank,
+	       const char *format, ...)
 {
-	struct note note = { kind, place, NULL };
+	struct note note = { kind, place, rank, NULL };
 	va_list args;
 	va_start(args, format);
 	int n = vasprintf(&note.text, format, args);
@@ -31,8 +32,10 @@ void notes_add(struct notes *notes, enum note_kind kind, uint32_t place, const c
 	if (n < 0)
 		return;
 	struct note *known = same_note(notes, &note);
-	if (known && place > known->place)
+	if (known && rank > known->rank) {
 		known->place = place;
+		known->rank = rank;
+	}
 	if (known || notes->n == NOTES_MAX)
 		free(note.text);
 	else

@@ -25,7 +25,7 @@ struct subquery {
 	struct feed {
 		struct selector *selector;
 		uint64_t seen; /* late samples */
-	} *feeds; /* all selectors below, of a standing binding */
+	} * feeds;	       /* all selectors below, of a standing binding */
 	uint32_t nfeeds;
 	/* The step under way. */
 	struct eval_cursor cursor;
@@ -247,7 +247,8 @@ static int eval_subquery(struct binding *b, struct node *node, uint32_t from, ui
 	}
 	if (!windows_reserve(s, node->n))
 		return ERR_NOMEM;
-	/* What is newer than asked for stays: times may go back. Older steps leave by themselves. */
+	/* What is newer than asked for stays: times may go back. Older steps leave by themselves.
+	 */
 	if (s->keeps && b->options.standing)
 		store_settle(b->store, s->last_ms + s->lead_ms);
 	s->running = false;
@@ -265,10 +266,26 @@ const struct node_kind node_subquery = {
 
 /* ---- range functions of a subquery ---- */
 
+static bool keeps_name(const struct node *node)
+{
+	return node->plan->function->flags & KEEPS_NAME;
+}
+
 static int shape_range(struct binding *b, struct node *node)
 {
-	node_base_set(b, node, node->children[0], !(node->plan->function->flags & KEEPS_NAME));
+	node_base_set(b, node, node->children[0], !keeps_name(node) || b->plan->delayed_names);
 	return range_state_new(node);
+}
+
+/* A subquery's series have forgotten which names were to go: Prometheus hands them on like stored
+ * ones. */
+static int extend_range(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			bool added)
+{
+	if (!keeps_name(node) || !added || node->children[child] != node->base ||
+	    node->rows != &node->own || rows_has(&node->own, row))
+		return node_extend_base(b, node, child, row, added);
+	return node_row_put(b, node, row, binding_unmarked(b, node->base->rows->lsets[row]));
 }
 
 static void fini_range(struct binding *b, struct node *node)
@@ -314,7 +331,7 @@ const struct node_kind node_subquery_range = {
 	.name = "range of a subquery",
 	.by_rows = true,
 	.shape = shape_range,
-	.extend = node_extend_base,
+	.extend = extend_range,
 	.eval = eval_range,
 	.fini = fini_range,
 };

@@ -38,10 +38,10 @@ enum expr_kind {
 	EXPR_SELECTOR, /* instant, or range when range_ms > 0 */
 	EXPR_SUBQUERY, /* an expression over a range: e[1h:1m] */
 	EXPR_CALL,
-	EXPR_UNARY, /* minus; a unary plus leaves no node */
+	EXPR_UNARY, /* minus */
 	EXPR_BINARY,
 	EXPR_AGGREGATE,
-	EXPR_PAREN,
+	EXPR_PAREN, /* or a unary plus */
 	EXPR_REFUSED, /* understood but not supported: in no tree that expr_parse() returns */
 };
 
@@ -142,6 +142,7 @@ struct expr {
 		} call;
 		struct {
 			struct expr *operand;
+			bool is_plus; /* PAREN: a unary plus, which changes nothing either */
 		} unary; /* and PAREN */
 		struct {
 			enum binary_op op;

@@ -337,7 +337,8 @@ static enum value_type check_kind(struct checker *checker, struct expr *expr)
 	case EXPR_AGGREGATE:
 		return check_aggregate(checker, expr);
 	case EXPR_PAREN:
-		return check_node(checker, expr->unary.operand);
+		return expr->unary.is_plus ? check_unary(checker, expr)
+					   : check_node(checker, expr->unary.operand);
 	case EXPR_REFUSED:
 		return check_refused(checker, expr);
 	}

@@ -69,10 +69,14 @@ bool token_is_label(enum token_kind kind)
 const char *token_kind_text(enum token_kind kind)
 {
 	static const char *const classes[] = {
-		[TOKEN_END] = "end of input",	   [TOKEN_ERROR] = "error",
-		[TOKEN_IDENTIFIER] = "identifier", [TOKEN_METRIC_IDENTIFIER] = "metric name",
-		[TOKEN_NUMBER] = "number",	   [TOKEN_DURATION] = "duration",
-		[TOKEN_BYTES] = "size",		   [TOKEN_STRING] = "string",
+		[TOKEN_END] = "end of input",
+		[TOKEN_ERROR] = "error",
+		[TOKEN_IDENTIFIER] = "identifier",
+		[TOKEN_METRIC_IDENTIFIER] = "metric name",
+		[TOKEN_NUMBER] = "number",
+		[TOKEN_DURATION] = "duration",
+		[TOKEN_BYTES] = "size",
+		[TOKEN_STRING] = "string",
 	};
 	if (kind < LENGTH(classes))
 		return classes[kind];
@@ -160,6 +164,18 @@ static struct token lex_string(struct lexer *lexer, struct token token, char quo
 	return token;
 }
 
+static bool is_number(struct slice text, double *number)
+{
+	/* Of what Go's number parser reads Prometheus' lexer passes on neither 0b11 and 0o7 nor
+	 * 0x1p4. */
+	if (text.len > 1 && text.ptr[0] == '0' && strchr("bBoO", text.ptr[1]))
+		return false;
+	bool is_hex = text.len > 1 && (text.ptr[1] | 0x20) == 'x';
+	if (is_hex && (memchr(text.ptr, 'p', text.len) || memchr(text.ptr, 'P', text.len)))
+		return false;
+	return number_parse(text, number) == 0;
+}
+
 /*
  * A number or a duration: everything that could belong to either is taken, then read as one of
  * them, so that 5mm or 1_000x is one wrong token instead of two odd ones.
@@ -183,7 +199,7 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 	double number;
 	int64_t ms;
 
-	if (number_parse(text, &number) == 0)
+	if (is_number(text, &number))
 		token.kind = TOKEN_NUMBER;
 	else if (duration_parse(text, &ms) == 0)
 		token.kind = TOKEN_DURATION;

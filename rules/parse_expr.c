@@ -298,13 +298,12 @@ static struct expr *parse_sign(struct parser *parser)
 		operand->offset = offset;
 		return operand;
 	}
-	if (!minus)
-		return operand;
-	struct expr *expr = parser_node(parser, EXPR_UNARY, offset);
+	struct expr *expr = parser_node(parser, minus ? EXPR_UNARY : EXPR_PAREN, offset);
 
 	if (!expr || !parser_adopt(parser, expr, operand))
 		return NULL;
 	expr->unary.operand = operand;
+	expr->unary.is_plus = !minus;
 	return parser_finish(parser, expr);
 }
 

@@ -245,9 +245,10 @@ void expr_format(const struct expr *expr, struct buf *out)
 		format_aggregate(expr, out);
 		break;
 	case EXPR_PAREN:
-		buf_add_char(out, '(');
+		buf_add_char(out, expr->unary.is_plus ? '+' : '(');
 		expr_format(expr->unary.operand, out);
-		buf_add_char(out, ')');
+		if (!expr->unary.is_plus)
+			buf_add_char(out, ')');
 		break;
 	case EXPR_REFUSED:
 		break;

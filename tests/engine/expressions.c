@@ -65,7 +65,16 @@ void put_scalar(struct expr_text *text, int depth)
 {
 	switch (depth > 0 ? below(10) : below(6)) {
 	default:
-		put(text, "%s", PICK("1", "2", "0.5", "0", "3", "-1", "10", "4", "NaN", "Inf"));
+		if (settings.is_wide && chance(30))
+			put(text, "%s",
+			    PICK("0x1F", "1_000", ".5", "5.", "1e1", "2E-1", "5m", "1h30m", "010",
+				 "INF", "nAN", "-0", "+3", "pi()", "1ms", "0b11", "00", "1_000.5",
+				 "1__0", "1_", "0x_1F", "0x1_F", "1e1_0", "00_1", "08", "1_e1",
+				 "0x1p1", "0o17", "1..2", "1.e1", "0x1.8", "1_.5", "09.5", "1e+2",
+				 "1e", "0x", "1e-03"));
+		else
+			put(text, "%s",
+			    PICK("1", "2", "0.5", "0", "3", "-1", "10", "4", "NaN", "Inf"));
 		break;
 	case 6:
 		put(text, "time()");
@@ -88,10 +97,17 @@ void put_scalar(struct expr_text *text, int depth)
 	}
 }
 
+static const char *any_name(void)
+{
+	if (settings.is_wide && chance(25))
+		return PICK("c_total", "c_total", "g", "{\"dots.in.name\"}", "{'m'}",
+			    "{__name__=`n`}", "{__name__=~\"c_.*\",__name__!~\"m\"}", "none");
+	return PICK("m", "m", "n", "n", "{__name__=~\"m|n\"}", "{job=\"j\"}");
+}
+
 static void put_selector(struct expr_text *text, const char *name)
 {
-	put(text, "%s",
-	    name ? name : PICK("m", "m", "n", "n", "{__name__=~\"m|n\"}", "{job=\"j\"}"));
+	put(text, "%s", name ? name : any_name());
 	if (text->bytes[text->len - 1] == '}') {
 		text->len--;
 		put(text, ",");
@@ -108,20 +124,59 @@ static void put_selector(struct expr_text *text, const char *name)
 		put(text, "b!~\"%s\",", PICK("y", "x|y", ""));
 	if (chance(10))
 		put(text, "c=\"\",");
+	if (settings.is_wide && chance(5))
+		put(text, "%s",
+		    PICK("\"label.é\"=\"a b\",", "'label.é'!='',", "b!='',", "a=`1`,",
+			 "a=\"\\x31\",", "a=~\"(?i:X)|1\",", "a=~\"[^0]\",", "none=~\"\",",
+			 "a=\"\\u0031\"", "a!=\"1\",a!=\"1\""));
 	put(text, "}");
+}
+
+static void put_range_length(struct expr_text *text, const char *plain)
+{
+	if (settings.is_wide && chance(20))
+		plain = PICK("60", "1m + 30s", "2 * 45s", "90s - 0.5", "1m30s", "1h / 60",
+			     "7m % 4m", "(1m)", "2 ^ 6", "-(-1m)", "0x40", "1h - 50m * 1");
+	put(text, "[%s]", plain);
+}
+
+static void put_at(struct expr_text *text)
+{
+	if (settings.around_s && chance(50))
+		put(text, " @ %lld%s", (long long)settings.around_s + below(1000) - 500,
+		    PICK("", ".5", ".123", "e0", ".0"));
+	else
+		put(text, " @ %s", PICK("start()", "end()"));
 }
 
 static void put_offset(struct expr_text *text)
 {
+	bool at = chance(settings.is_wide ? 10 : 5), at_first = settings.is_wide && chance(50);
+	if (at && at_first)
+		put_at(text);
 	if (chance(15))
-		put(text, " offset %s", PICK("30s", "1m", "2m", "-20s"));
-	if (chance(5))
-		put(text, " @ %s", PICK("start()", "end()"));
+		put(text, " offset %s",
+		    settings.is_wide && chance(30)
+			    ? PICK("(30s + 30s)", "60", "-(10s)", "1m30s", "(2 * 1m)", "-1.5",
+				   "(1m - 2m)", "+30s", "0s", "(7m % 2m)", "0")
+			    : PICK("30s", "1m", "2m", "-20s"));
+	if (at && !at_first)
+		put_at(text);
 }
 
 static void put_subquery(struct expr_text *text)
 {
-	switch (below(5)) {
+	switch (below(settings.is_wide ? 7 : 5)) {
+	case 5:
+		put(text, "(");
+		put_vector(text, 1);
+		put(text, ")");
+		break;
+	case 6: /* deeper ones are many steps */
+		put(text, "sum_over_time(");
+		put_selector(text, "m");
+		put(text, "[2m:1m])");
+		break;
 	case 0:
 		put(text, "rate(");
 		put_selector(text, NULL);
@@ -196,7 +251,7 @@ static struct expr_known put_range(struct expr_text *text)
 		put_subquery(text);
 	} else {
 		put_selector(text, NULL);
-		put(text, "[%s]", PICK("1m", "90s", "5m", "2m", "10m"));
+		put_range_length(text, PICK("1m", "90s", "5m", "2m", "10m"));
 	}
 	put_offset(text);
 	put(text, strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)"
@@ -384,8 +439,8 @@ static struct expr_known put_with_scalar(struct expr_text *text, int depth)
 	struct expr_text operand = { .len = 0 };
 	struct expr_known in = put_vector(&operand, depth - 1), out = { in.equal, false };
 	bool compares = chance(60) && in.equal;
-	const char *op =
-		compares ? PICK("==", "!=", ">", "<", ">=", "<=") : PICK("+", "-", "*", "/", "^");
+	const char *op = compares ? PICK("==", "!=", ">", "<", ">=", "<=")
+				  : PICK("+", "-", "*", "/", "^", "atan2");
 	const char *is_bool = compares && chance(30) ? "bool" : "";
 	bool left = chance(30);
 	put(text, "(");
@@ -415,7 +470,8 @@ static struct expr_known put_join(struct expr_text *text, int depth)
 	struct expr_known l = put_vector(&left, depth - 1), r = put_vector(&right, depth - 1);
 	bool equal = l.equal && r.equal, compares = chance(40) && equal;
 	put(text, "((%s) %s", left.bytes,
-	    compares ? PICK("==", "!=", ">", "<", ">=", "<=") : PICK("+", "-", "*", "/", "%", "^"));
+	    compares ? PICK("==", "!=", ">", "<", ">=", "<=")
+		     : PICK("+", "-", "*", "/", "%", "^", "atan2"));
 	bool is_bool = compares && chance(40);
 	if (is_bool)
 		put(text, " bool");
@@ -479,8 +535,33 @@ static struct expr_known put_histogram(struct expr_text *text)
 	return (struct expr_known){ true, false };
 }
 
+/* What is no expression, or none of a vector. */
+static struct expr_known put_wrong(struct expr_text *text)
+{
+	put(text, "%s",
+	    PICK("rate(m)", "sum(1)", "m[5m]", "\"text\"", "m and 1", "1 and 2", "m + on(a) 1",
+		 "-\"x\"", "abs(m[5m])", "m offset 1m offset 2m", "{}", "{a=\"\"}", "m{a=~\"(\"}",
+		 "sum by (1) (m)", "topk(m)", "foo(m)", "m > on(a) group_left(a) n", "m[5m:0s]",
+		 "m[0s]", "m[-1m]", "m offset", "m @ m", "m{a='\\z'}", "1m1h", "m > bool", "(m",
+		 "m)", "sum(m, n)", "1 == 2", "m == bool 1", "m + bool 1",
+		 "m or on(a) group_left n", "count_values(1, m)", "label_replace(m, \"a\", \"b\")",
+		 "m{a=\"1\" b=\"2\"}", "m{__name__=\"m\"}", "sum without (a,) (m)",
+		 "SUM BY (a,) (m)", "Rate(m[5m])", "m[5m] offset 1m", "m offset 1m [5m]",
+		 "rate(m[5m:1m:1m])", "time(1)", "vector(m)", "scalar(1)", "sum(m) by (a) by (b)",
+		 "sum by (a) (m) by (b)", "m Or n", "m uNless n", "+m", "--m", "-+-m", "+(1)",
+		 "\"a\" == \"a\"", "round(m, n)", "absent(m[5m])", "m @ start() @ end()",
+		 "m[5m] @ 0", "on", "by", "bool", "sum", "sum + avg", "m{on=\"1\"}", "m{sum=''}",
+		 "start", "+\"x\"", "+m[5m]", "+m[5m:]", "m{a!~''}", "offset", "topk(2, m) by (a)",
+		 "quantile(0.5, m) without ()", "atan2", "inf", "group_left",
+		 "label_join(m, 'd', '-')", "hour(1)", "year(vector(0), 1)", "m % 0", "2 ^ -1 ^ 2",
+		 "-2 ^ 2", "m == on() m", "1 + 2 * m - -3 ^ 2", "m / m * m", "m ^ m ^ m"));
+	return (struct expr_known){ false, false };
+}
+
 struct expr_known put_vector(struct expr_text *text, int depth)
 {
+	if (settings.is_wide && chance(3))
+		return put_wrong(text);
 	if (depth <= 0)
 		return put_leaf(text);
 	switch (below(16)) {

@@ -191,18 +191,18 @@ START_TEST(notes_are_told_once_and_have_a_limit)
 {
 	struct notes notes = { .n = 0 };
 	struct buf text = { 0 };
-	notes_add(&notes, NOTE_INFO, 2, "of %d", 0);
-	notes_add(&notes, NOTE_INFO, 2, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 2, 5, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 2, 5, "of %d", 0);
 	ck_assert_uint_eq(notes.n, 1);
 	note_format(&notes.items[0], SLICE("a\nb"), &text);
 	ck_assert_str_eq(text.ptr, "PromQL info: of 0 (2:1)");
-	notes_add(&notes, NOTE_INFO, 0, "of %d", 0);
-	notes_add(&notes, NOTE_INFO, 3, "of %d", 0);
-	notes_add(&notes, NOTE_INFO, 1, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 0, 4, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 1, 6, "of %d", 0);
+	notes_add(&notes, NOTE_INFO, 3, 3, "of %d", 0);
 	ck_assert_uint_eq(notes.n, 1);
-	ck_assert_uint_eq(notes.items[0].place, 3);
+	ck_assert_uint_eq(notes.items[0].place, 1);
 	for (int i = 0; i < 2 * NOTES_MAX; i++)
-		notes_add(&notes, NOTE_WARNING, 0, "of %d", i);
+		notes_add(&notes, NOTE_WARNING, 0, 0, "of %d", i);
 	ck_assert_uint_eq(notes.n, NOTES_MAX);
 	notes_fini(&notes);
 	buf_fini(&text);
