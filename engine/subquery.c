@@ -6,6 +6,9 @@
  * leaf reads those of series. What is kept is exact: a sample that comes late, at or before a step
  * that would have read it, voids that step and those after it. Kept is nothing when the steps
  * depend on more than their own time: start() and end(), "@", samples from after them.
+ *
+ * Rows of the expression that have the same labels at different times (of two pods, say, whose
+ * names are not among the labels) are one series of the subquery.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -17,7 +20,13 @@
 
 struct subquery {
 	uint32_t *order, norder; /* of the child, to be evaluated at each step */
-	struct window *windows;	 /* by row */
+	bool merges;		 /* rows with the same labels; else the rows are the child's */
+	uint32_t *row_of;	 /* by row of the child, if it merges; ROW_NONE: it is not there */
+	uint32_t row_of_cap;
+	uint32_t *members; /* by row, if it merges: rows of the child */
+	uint32_t members_cap;
+	struct id_map by_lset;
+	struct window *windows; /* by row */
 	uint32_t nwindows;
 	int64_t first_ms, last_ms; /* the steps that are there; none if last is before first */
 	bool keeps;
@@ -66,6 +75,21 @@ static int find_feeds(struct binding *b, struct subquery *s)
 	return 0;
 }
 
+/* May no two rows have the same labels, even at different times? */
+static bool has_distinct_rows(const struct node *node)
+{
+	switch (node->plan->op) {
+	case PLAN_SELECT:
+		return true;
+	case PLAN_RANGE:
+		return plan_node_is_leaf(node->plan) && !node->may_repeat;
+	case PLAN_AGGREGATE:
+		return node->rows == &node->own;
+	default:
+		return false;
+	}
+}
+
 static int shape_subquery(struct binding *b, struct node *node)
 {
 	struct subquery *s = node->state = calloc(1, sizeof(*s));
@@ -76,7 +100,13 @@ static int shape_subquery(struct binding *b, struct node *node)
 	s->lead_ms = INT64_MIN;
 	s->first_ms = INT64_MAX;
 	s->last_ms = INT64_MIN;
-	node_base_set(b, node, node->children[0], false);
+	s->merges = !has_distinct_rows(node->children[0]);
+	if (s->merges) {
+		node->nameless = node->children[0]->nameless;
+		node->one_name = node->children[0]->one_name;
+	} else {
+		node_base_set(b, node, node->children[0], false);
+	}
 	int err = plan_order(b->plan, child, &s->order, &s->norder);
 	if (err)
 		return err;
@@ -84,12 +114,86 @@ static int shape_subquery(struct binding *b, struct node *node)
 	return find_feeds(b, s);
 }
 
+static bool row_of_reserve(struct subquery *s, uint32_t n)
+{
+	if (n <= s->row_of_cap)
+		return true;
+	uint32_t cap = n + n / 4 + 8;
+	uint32_t *row_of = realloc(s->row_of, cap * sizeof(*row_of));
+	if (!row_of)
+		return false;
+	for (s->row_of = row_of; s->row_of_cap < cap; s->row_of_cap++)
+		row_of[s->row_of_cap] = ROW_NONE;
+	return true;
+}
+
+/* Zero for a row that was not there. */
+static bool members_reserve(struct subquery *s, uint32_t n)
+{
+	if (n <= s->members_cap)
+		return true;
+	uint32_t cap = n + n / 4 + 8;
+	uint32_t *members = realloc(s->members, cap * sizeof(*members));
+	if (!members)
+		return false;
+	memset(members + s->members_cap, 0, (cap - s->members_cap) * sizeof(*members));
+	s->members = members;
+	s->members_cap = cap;
+	return true;
+}
+
+static void leave_row(struct binding *b, struct node *node, uint32_t row)
+{
+	struct subquery *s = node->state;
+	if (--s->members[row])
+		return;
+	id_map_remove(&s->by_lset, node->own.lsets[row]);
+	if (row < s->nwindows)
+		window_fini(&s->windows[row]);
+	node_row_remove(b, node, row);
+}
+
+static int join_row(struct binding *b, struct node *node, uint32_t child_row)
+{
+	struct subquery *s = node->state;
+	uint32_t lset = node->children[0]->rows->lsets[child_row];
+	uint32_t row = id_map_find(&s->by_lset, lset);
+	if (row == ID_MAP_NONE) {
+		/* Before the row is there, for one more than there can be. */
+		if (!members_reserve(s, node->own.n + 1))
+			return ERR_NOMEM;
+		lset_ref(b->lsets, lset);
+		int err = node_row_new(b, node, lset, &row);
+		if (err)
+			return err;
+		if (!id_map_put(&s->by_lset, lset, row)) {
+			node_row_remove(b, node, row);
+			return ERR_NOMEM;
+		}
+	}
+	s->members[row]++;
+	s->row_of[child_row] = row;
+	return 0;
+}
+
 static int extend_subquery(struct binding *b, struct node *node, uint32_t child, uint32_t row,
 			   bool added)
 {
 	struct subquery *s = node->state;
-	if (!added && row < s->nwindows)
-		window_fini(&s->windows[row]);
+	if (!s->merges) {
+		if (!added && row < s->nwindows)
+			window_fini(&s->windows[row]);
+		return 0;
+	}
+	if (!row_of_reserve(s, row + 1))
+		return ERR_NOMEM;
+	bool known = s->row_of[row] != ROW_NONE;
+	if (added)
+		return known ? 0 : join_row(b, node, row);
+	if (known) {
+		leave_row(b, node, s->row_of[row]);
+		s->row_of[row] = ROW_NONE;
+	}
 	return 0;
 }
 
@@ -102,6 +206,9 @@ static void fini_subquery(struct binding *b, struct node *node)
 		free(s->windows);
 		free(s->feeds);
 		free(s->order);
+		free(s->row_of);
+		free(s->members);
+		id_map_fini(&s->by_lset);
 	}
 	free(s);
 }
@@ -179,15 +286,17 @@ static bool windows_reserve(struct subquery *s, uint32_t n)
 }
 
 /* The columns of the child, at this step, go into the windows. */
-static int take_columns(struct subquery *s, const struct node *child, int64_t t_ms,
+static int take_columns(struct subquery *s, const struct node *node, int64_t t_ms,
 			int64_t horizon_ms)
 {
-	if (!windows_reserve(s, child->n))
+	const struct node *child = node->children[0];
+	if (!windows_reserve(s, s->merges ? node->own.n : child->n))
 		return ERR_NOMEM;
 	FOR_BITS (row, child->present, 0, child->n) {
+		struct window *window = &s->windows[s->merges ? s->row_of[row] : row];
 		uint64_t bits;
 		memcpy(&bits, &child->values[row], sizeof(bits));
-		if (window_add(&s->windows[row], t_ms, bits, horizon_ms) == WINDOW_NOMEM)
+		if (window_add(window, t_ms, bits, horizon_ms) == WINDOW_NOMEM)
 			return ERR_NOMEM;
 	}
 	return 0;
@@ -213,16 +322,22 @@ static int eval_step(struct binding *b, struct node *node, int64_t t_ms, int64_t
 		return err;
 	s->cursor = (struct eval_cursor){ 0, 0 };
 	*units -= 1 + child->n / 8;
-	return take_columns(s, child, t_ms, horizon_ms);
+	return take_columns(s, node, t_ms, horizon_ms);
 }
 
 /* Rows that the newest step lacks are silent as there, if anyone is. */
 static void take_silence(struct binding *b, struct node *node)
 {
+	const struct subquery *s = node->state;
 	const struct node *child = node->children[0];
 	uint64_t *silent = node_silent_begin(b, node);
 	if (!silent)
 		node->silent = NULL;
+	else if (child->valid && child->silent && s->merges)
+		FOR_BITS (row, child->silent, 0, child->n) {
+			if (row < s->row_of_cap && s->row_of[row] < node->n)
+				bit_set(silent, s->row_of[row]);
+		}
 	else if (child->valid && child->silent)
 		memcpy(silent, child->silent,
 		       words_of(child->n < node->n ? child->n : node->n) * sizeof(*silent));
@@ -240,6 +355,9 @@ static int eval_subquery(struct binding *b, struct node *node, uint32_t from, ui
 		return node_fail(node, "subquery has more than %d steps", SUBQUERY_STEPS_MAX);
 	begin(b, node, first_ms);
 	while (s->last_ms + p->step_ms <= end_ms) {
+		/* Older steps make room for this one. */
+		if (first_ms > s->first_ms)
+			s->first_ms = first_ms;
 		int err = eval_step(b, node, s->last_ms + p->step_ms, start_ms, units);
 		if (err)
 			return err;

@@ -25,7 +25,8 @@
 #include "tests/engine/expressions.h"
 
 #define VALUE_DIFFERENCE_MAX 1e-12
-#define EQUAL_BITS_MIN 0.999 /* of the values that no function of the C library made */
+#define LIBM_DIFFERENCE_MAX 1e-9 /* where the last place of a logarithm may be all that is left */
+#define EQUAL_BITS_MIN 0.999	 /* of the values that no function of the C library made */
 #define FROM_AGO_MS (50 * 60 * 1000)
 #define DIFFERENCES_SHOWN_MAX 60
 
@@ -155,7 +156,9 @@ static bool is_same_value(const json_t *a, const json_t *b)
 	counts.libm_values += is_libm;
 	if (equal_bits)
 		return true;
-	return v == w || fabs(v - w) <= VALUE_DIFFERENCE_MAX * fmax(fabs(v), fabs(w));
+	double size = fmax(fabs(v), fabs(w));
+	return v == w || fabs(v - w) <= (is_libm ? LIBM_DIFFERENCE_MAX * fmax(size, 1)
+						 : VALUE_DIFFERENCE_MAX * size);
 }
 
 /* [time, "value"] */
@@ -364,11 +367,16 @@ static void show_answer(const char *name, const json_t *answer)
 		show(name, keys[i], json_object_get(answer, keys[i]));
 }
 
-/* In 3.5 info() confuses the steps of series that have gaps. */
+/*
+ * In 3.5 info() confuses the steps of series that have gaps, and groups by names that are to go at
+ * the end of the query are confused.
+ */
 static bool is_asked(const struct question *question)
 {
-	bool has_steps = question->step_ms || strstr(question->expr, ":");
-	return !has_steps || !strstr(question->expr, "info(");
+	const char *expr = question->expr;
+	bool has_steps = question->step_ms || strstr(expr, ":");
+	bool by_name = strstr(expr, "by (__name__)") || strstr(expr, "by (a, __name__)");
+	return !(has_steps && strstr(expr, "info(")) && !(by_name && delayed_names);
 }
 
 static void compare(const char *const servers[2], const struct question *question)

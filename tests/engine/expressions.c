@@ -235,10 +235,10 @@ static struct expr_known put_range(struct expr_text *text)
 		{ "absent_over_time(", true, false },
 		{ "predict_linear(", false, false },
 		{ "mad_over_time(", false, true }, /* of NaN */
-		{ "ts_of_first_over_time(", true, true },
-		{ "ts_of_last_over_time(", true, false },
-		{ "ts_of_min_over_time(", true, false },
-		{ "ts_of_max_over_time(", true, false },
+		{ "ts_of_first_over_time(", false, true },
+		{ "ts_of_last_over_time(", false, false },
+		{ "ts_of_min_over_time(", false, false },
+		{ "ts_of_max_over_time(", false, false },
 		{ "double_exponential_smoothing(", false, false },
 	};
 	uint32_t f;
@@ -410,7 +410,8 @@ static struct expr_known put_function(struct expr_text *text, int depth)
 		    settings.for_peer ? "timestamp"
 				      : PICK("timestamp", "timestamp", "start_timestamp"),
 		    v);
-		return (struct expr_known){ true, true };
+		/* Of thousandths, sums are not exact. */
+		return (struct expr_known){ true, false };
 	case 7:
 		put(text, "%s(%s)", PICK("sort", "sort_desc"), v);
 		return in;
