@@ -114,6 +114,17 @@ struct json_t;
 int client_ask(const char *url, const char *method, const char *path, const char *type,
 	       struct slice body, struct json_t **out);
 
+/* Adds name=value to the body of a form, escaped. */
+void form_add(struct buf *form, const char *name, const char *value);
+
+/* ---- explain_rule.c ---- */
+
+/*
+ * Asks a daemon (url NULL: the default) what a rule, or an expression, comes to, and why a row is not in
+ * it (labels; NULL: nobody asks); prints that. Gives an exit code.
+ */
+int explain_print(const char *url, const char *text, const char *labels, bool json);
+
 /* A text table: cells in rows, columns as wide as they need to be. */
 struct text_table {
 	struct buf cells; /* each ended by NUL */

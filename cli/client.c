@@ -1,4 +1,5 @@
 /* Asking a running daemon. */
+#include <curl/curl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,17 @@
 #include "base/http_client.h"
 #include "base/loop.h"
 #include "cli/cli.h"
+
+void form_add(struct buf *form, const char *name, const char *value)
+{
+	char *escaped = curl_easy_escape(NULL, value, 0);
+
+	if (escaped)
+		buf_printf(form, "%s%s=%s", form->len ? "&" : "", name, escaped);
+	else
+		form->failed = true;
+	curl_free(escaped);
+}
 
 struct exchange {
 	struct loop *loop;

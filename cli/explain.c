@@ -1,6 +1,7 @@
-/* tocsin explain: the plan of an expression. */
+/* tocsin explain: the plan of an expression; or what a daemon's rule comes to (explain_rule.c). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -9,10 +10,12 @@
 #include "engine/engine.h"
 #include "rules/expr.h"
 
-enum { FORMAT };
+enum { URL, FORMAT, NOT };
 
 static const struct cli_option options[] = {
+	[URL] = URL_OPTION,
 	[FORMAT] = FORMAT_OPTION,
+	[NOT] = { "not", "LABELS", "say why a row with these labels is not in the result: {a=\"b\"}" },
 	{ NULL, NULL, NULL },
 };
 
@@ -82,18 +85,35 @@ static void explain_json(const struct engine_query *query, struct buf *out)
 	buf_fini(&text);
 }
 
-static int run(const struct cli_args *args)
+/* What can only be a rule's name is none of these, and has no signs of one; a name may be either's. */
+enum meaning { MEANS_EXPRESSION, MEANS_EITHER, MEANS_RULE };
+
+static enum meaning meaning_of(const char *text)
 {
-	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+	struct engine_query *query;
+	struct diag_list diags;
+
+	diag_list_init(&diags);
+	int code = engine_query_new(slice_from(text), 0, &diags, &query);
+
+	diag_list_fini(&diags);
+	if (code)
+		return strpbrk(text, "(){}[]<>=+*/^\"'`") ? MEANS_EXPRESSION : MEANS_RULE;
+	bool bare = query->expr->kind == EXPR_SELECTOR && query->expr->span == strlen(text) &&
+		    query->expr->selector.is_named && !strpbrk(text, " {[@");
+
+	engine_query_free(query);
+	return bare ? MEANS_EITHER : MEANS_EXPRESSION;
+}
+
+static int explain_plan(const char *text, bool json)
+{
 	struct engine_query *query;
 	struct diag_list diags;
 	struct buf out;
 
-	if (bad)
-		return usage_error(&explain_command, "unknown format \"%.100s\": text or json",
-				   args->values[FORMAT]);
 	diag_list_init(&diags);
-	int code = engine_query_new(slice_from(args->words[0]), 0, &diags, &query);
+	int code = engine_query_new(slice_from(text), 0, &diags, &query);
 
 	print_diagnostics(&diags);
 	diag_list_fini(&diags);
@@ -113,12 +133,34 @@ static int run(const struct cli_args *args)
 	return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int run(const struct cli_args *args)
+{
+	const char *url = args->values[URL], *labels = args->values[NOT], *text = args->words[0];
+	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+
+	if (bad)
+		return usage_error(&explain_command, "unknown format \"%.100s\": text or json",
+				   args->values[FORMAT]);
+	enum meaning meaning = url || labels ? MEANS_RULE : meaning_of(text);
+
+	if (meaning == MEANS_EXPRESSION)
+		return explain_plan(text, json);
+	int code = explain_print(url, text, labels, json);
+
+	/* It said that no daemon is there: then it is a metric's name. */
+	return code == EXIT_NO_DAEMON && meaning == MEANS_EITHER ? explain_plan(text, json) : code;
+}
+
 const struct command explain_command = {
 	.name = "explain",
-	.arguments = "EXPR [--format json]",
-	.summary = "Show the plan of an expression.",
-	.doc = "Each line is a node of the plan; what stands below a node is what it reads. Equal "
-	       "parts of all rules are one node.",
+	.arguments = "EXPR|RULE [--not LABELS] [--url URL] [--format json]",
+	.summary = "Show the plan of an expression; or what a rule of a running daemon comes to, and why.",
+	.doc = "An expression: its plan. Each line is a node; what stands below a node is what it reads. "
+	       "Equal parts of all rules are one node. "
+	       "A rule of the daemon, by its name or FILE;GROUP;NAME, or with --url an expression: how "
+	       "many rows each node has now, which are lost and why, what it costs, how many rules share "
+	       "it; and the value of each part for the rule's alerts. With --not: where the row with "
+	       "these labels is lost.",
 	.options = options,
 	.words_min = 1,
 	.words_max = 1,

@@ -1,5 +1,4 @@
 /* tocsin query: asks a running daemon. */
-#include <curl/curl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +14,6 @@ static const struct cli_option options[] = {
 	[TIME] = { "time", "TIME", "seconds since the epoch or RFC 3339 (now)" },
 	{ NULL, NULL, NULL },
 };
-
-static void add_form(struct buf *form, const char *name, const char *value)
-{
-	char *escaped = curl_easy_escape(NULL, value, 0);
-
-	if (escaped)
-		buf_printf(form, "%s%s=%s", form->len ? "&" : "", name, escaped);
-	else
-		form->failed = true;
-	curl_free(escaped);
-}
 
 static void add_series(struct text_table *table, const json_t *metric)
 {
@@ -86,9 +74,9 @@ static int run(const struct cli_args *args)
 		return usage_error(&query_command, "unknown format \"%.100s\": text or json",
 				   args->values[FORMAT]);
 	buf_init(&form);
-	add_form(&form, "query", args->words[0]);
+	form_add(&form, "query", args->words[0]);
 	if (args->values[TIME])
-		add_form(&form, "time", args->values[TIME]);
+		form_add(&form, "time", args->values[TIME]);
 	int code = buf_ok(&form) ? client_ask(args->values[URL], "POST", "/api/v1/query",
 					      "application/x-www-form-urlencoded", buf_slice(&form),
 					      &answer)

@@ -281,7 +281,7 @@ static void work(struct engine_thread *thread)
 		thread->more = engine_step(thread->engine, SLICE_UNITS);
 		recorder_step(thread->recorder);
 	} while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
-	piece_end(thread, &piece);
+	engine_spent(thread->engine, piece_end(thread, &piece) * 1000);
 }
 
 /* How long nothing needs to be done: until the next due time or flush. */

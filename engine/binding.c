@@ -718,7 +718,9 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		return node->failed ? ERR_EVAL : 0;
 	}
 	int err = 0;
+	int64_t before = *units;
 	if (*row == 0) {
+		node->units = 0;
 		err = node_columns_reserve(node);
 		if (err)
 			return err;
@@ -728,6 +730,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		err = node_fail(node, "%s", node->fault);
 	else
 		err = eval_rows(b, node, row, units);
+	node->units += (uint64_t)(before - *units);
 	if (!err && node->repeats)
 		err = node_check_repeats(b, node);
 	if (err && err != ERR_EVAL)
@@ -859,6 +862,7 @@ void binding_node_stats_get(const struct binding *b, uint32_t id, struct binding
 		.evals = node->evals,
 		.rows_evaluated = node->rows_evaluated,
 		.cached = node->cached,
+		.units = node->units,
 	};
 }
 

@@ -1,10 +1,10 @@
 /*
  * Captures: what the `query` calls in a rule's templates give, while the rule is evaluated.
  *
- * A template is rendered until it asks for an expression that is not there; that is evaluated at the
- * pass's time, in quanta, like any query; then the template is rendered anew. A rendering is cheap,
- * and an alert may ask for few different expressions. What one alert asked for is there for the next
- * ones of the rule: most ask for the same.
+ * A template is rendered until it asks for an expression that is not there; that is evaluated at
+ * the pass's time, in quanta, like any query; then the template is rendered anew. A rendering is
+ * cheap, and an alert may ask for few different expressions. What one alert asked for is there for
+ * the next ones of the rule: most ask for the same.
  *
  * The results go with the alert from then on (rules/query_results.h): so annotations come out
  * wherever they are rendered as they were at the evaluation, after a restart, too.
@@ -210,8 +210,8 @@ static int ask(struct engine *engine, struct rule_state *rule, uint32_t slot,
 		.value = relation->values[instance->row],
 		.external_labels = engine->external_labels,
 		.external_url = engine->external_url,
-		.active_at_ms = alert->state == ALERT_INACTIVE ? engine->pass.t_ms
-							       : alert->active_at_ms,
+		.active_at_ms =
+			alert->state == ALERT_INACTIVE ? engine->pass.t_ms : alert->active_at_ms,
 		.evidence = alert->evidence,
 	};
 	struct labels *labels = lset_to_labels(engine->lsets, instance->expr_lset);

@@ -142,6 +142,7 @@ void engine_free(struct engine *engine)
 	}
 	evidence_sources_fini(engine);
 	captures_fini(engine);
+	explains_fini(engine);
 	store_free(engine->store);
 	labels_unref(engine->external_labels);
 	free(engine->external_url);
@@ -206,8 +207,9 @@ bool engine_is_swapping(const struct engine *engine)
  * and between passes all that is less urgent, which gets a quarter of the units even when the next
  * pass is due already.
  */
-bool engine_step(struct engine *engine, int64_t units)
+static bool step(struct engine *engine, int64_t *left)
 {
+	int64_t units = *left;
 	int64_t share = units / 4 > 1 ? units / 4 : 1;
 	bool more = false;
 	if (!engine->pass.running) {
@@ -222,17 +224,52 @@ bool engine_step(struct engine *engine, int64_t units)
 	restore_tell(engine);
 	if (units > 0)
 		schedule_step(engine, &units);
+	*left = units;
 	if (!engine->pass.running) {
 		units = units > share ? units : share;
+		int64_t before = units;
 		more |= load_step(engine, &units);
 		if (!engine->checkpoint.held)
 			more |= checkpoint_step(engine, &units);
 		more |= query_step(engine, &units);
 		sweep(engine);
 		more |= engine->parked.n > 0;
+		*left -= before - units;
 	}
 	return more || engine->pass.running || schedule_is_due(engine) ||
 	       arrival_is_due(engine);
+}
+
+bool engine_step(struct engine *engine, int64_t units)
+{
+	int64_t left = units;
+	bool more = step(engine, &left);
+	engine->spent.untold += (double)(units - left);
+	return more;
+}
+
+/* Long ago counts less and less: the machine may have got busier. */
+#define PACE_UNITS 1e9
+
+void engine_spent(struct engine *engine, int64_t ns)
+{
+	/* Without work it was looking for some that took the time. */
+	if (engine->spent.untold < 1)
+		return;
+	engine->spent.units += engine->spent.untold;
+	engine->spent.ns += (double)ns;
+	engine->spent.untold = 0;
+	if (engine->spent.units > PACE_UNITS) {
+		engine->spent.units /= 2;
+		engine->spent.ns /= 2;
+	}
+}
+
+double engine_seconds(const struct engine *engine, uint64_t units)
+{
+	if (engine->spent.units == 0)
+		return 0;
+	return (double)units * (engine->spent.ns / engine->spent.units) / 1e9;
 }
 
 int64_t engine_next_ms(const struct engine *engine)

@@ -98,6 +98,13 @@ void engine_time(struct engine *engine, int64_t now_ms);
 /* Works off what is due or pending, for about so many units (a unit: a row of a node; some 10 ns).
  * True: more waits. */
 bool engine_step(struct engine *engine, int64_t units);
+/*
+ * Tells how long the last engine_step()s took since this was called before: the pace of the engine, by
+ * which it tells what rules cost in seconds. No decision depends on it.
+ */
+void engine_spent(struct engine *engine, int64_t ns);
+/* Seconds that so many units take at that pace; 0: not told. */
+double engine_seconds(const struct engine *engine, uint64_t units);
 /* When the engine wants to be told the time again; TIME_NONE: no need. */
 int64_t engine_next_ms(const struct engine *engine);
 
@@ -260,6 +267,8 @@ struct rule_status {
 	enum alert_state state; /* the highest of its alerts */
 	uint32_t pending, firing, held;
 	uint64_t evaluations, failures;
+	uint64_t units; /* what its last evaluation cost */
+	double seconds; /* the same, at the engine's pace; 0: not told */
 };
 void engine_rule_status(const struct engine *engine, uint32_t rule_id, struct rule_status *out);
 struct group_status {

@@ -19,6 +19,7 @@
  *   written.c       what rules write, told to whoever sends it on
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
  *   restore.c       what the journal knew; checkpoint.c: the whole state as records
+ *   explain.c       what a rule comes to, node by node, and why a row is not in its result
  *   query.c         ad-hoc queries; query_logs.c: those of log lines
  *
  * A generation is a rule set in force or on its way there: its binding, and a state for each group
@@ -152,6 +153,7 @@ struct rule_state {
 	uint32_t results;
 	double value;
 	uint64_t evaluations, failures;
+	uint64_t units; /* what the running or last evaluation cost */
 
 	uint32_t evaluation; /* number of the running or last one; failed ones count */
 	struct instances instances;
@@ -362,6 +364,13 @@ struct engine {
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
 	struct restore restore;
+
+	struct explain_work *explains; /* those that are under way (explain.h) */
+	uint32_t nexplains;
+	/* What steps cost and how long they took, of late: the pace; and units not yet told of. */
+	struct {
+		double units, ns, untold;
+	} spent;
 
 	struct engine_stats stats;
 };
@@ -627,6 +636,8 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 /* ---- query.c ---- */
 
 bool query_step(struct engine *engine, int64_t *units);
+/* Binds, shapes and evaluates: 0 when query->binding has the columns of its time; ERR_AGAIN. */
+int query_evaluate(struct engine *engine, struct engine_query *query, int64_t *units);
 /* Goes on with one query: true when query->code says what came of it, false: units ran out. */
 bool query_work(struct engine *engine, struct engine_query *query, int64_t *units);
 /* Frees it, on the engine's thread, wherever it stands. */
@@ -646,6 +657,11 @@ int listing_step(struct engine *engine, struct engine_query *query, int64_t *uni
  */
 #define QUERY_LOG_NAME_SHOWN 300 /* bytes of a derived series' name in that error */
 int query_logs_find(struct engine *engine, struct engine_query *query);
+
+/* ---- explain.c ---- */
+
+/* Drops those that are under way: with the engine. */
+void explains_fini(struct engine *engine);
 
 /* ---- verify.c ---- */
 

@@ -50,6 +50,8 @@ void match_remove(struct binding *binding, struct match *match, uint32_t side, u
 /* Marks in `marks` (by group, cleared here) the groups that have one of the rows. */
 void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n,
 		uint64_t *marks);
+/* set_ops.c: that of a set operator. */
+const struct match *set_match(const struct node *node);
 /* Walks all invariants; for tests. */
 void match_check(const struct match *match);
 

@@ -126,6 +126,7 @@ struct node {
 	char *error; /* of the last evaluation; owned */
 	char *fault; /* what is wrong with the node itself, whatever the data; owned */
 	uint64_t evals, rows_evaluated, cached;
+	uint64_t units; /* of the last evaluation */
 };
 
 struct binding {

@@ -341,11 +341,8 @@ static int result_take(struct engine *engine, struct engine_query *query, int64_
 	return relation.type == VALUE_SCALAR ? 0 : rows_take(engine, query, &relation);
 }
 
-/* ERR_AGAIN when the units ran out. */
-static int evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
+int query_evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	if (query->listing)
-		return listing_step(engine, query, units);
 	int code = query->binding ? 0 : bind(engine, query);
 	if (!code)
 		code = shape_priced(query->binding, units);
@@ -361,6 +358,15 @@ static int evaluate(struct engine *engine, struct engine_query *query, int64_t *
 	if (code == ERR_EVAL && query->binding)
 		strncpy(query->error, binding_error(query->binding, query->root),
 			sizeof(query->error) - 1);
+	return code;
+}
+
+/* ERR_AGAIN when the units ran out. */
+static int evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
+{
+	if (query->listing)
+		return listing_step(engine, query, units);
+	int code = query_evaluate(engine, query, units);
 	return code ? code : result_take(engine, query, units);
 }
 

@@ -252,7 +252,7 @@ static int rule_limit(struct engine *engine, struct rule_state *rule, const stru
 }
 
 /* True when the rule is done with for this pass. */
-static bool rule_step(struct engine *engine, struct group_state *group, struct rule_state *rule,
+static bool rule_work(struct engine *engine, struct group_state *group, struct rule_state *rule,
 		      int64_t *units)
 {
 	struct pass *pass = &engine->pass;
@@ -289,6 +289,17 @@ static bool rule_step(struct engine *engine, struct group_state *group, struct r
 	if (pass->on_arrival)
 		arrival_rule_end(rule, pass->t_ms);
 	return code ? rule_fail(engine, rule, code) : rule_succeed(engine, rule);
+}
+
+static bool rule_step(struct engine *engine, struct group_state *group, struct rule_state *rule,
+		      int64_t *units)
+{
+	int64_t before = *units;
+	if (engine->pass.stage == PASS_RULE)
+		rule->units = 0;
+	bool done = rule_work(engine, group, rule, units);
+	rule->units += (uint64_t)(before - *units);
+	return done;
 }
 
 /* ---- one pass ---- */

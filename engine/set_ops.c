@@ -17,6 +17,11 @@ struct set_state {
 	uint32_t out_cap[2];
 };
 
+const struct match *set_match(const struct node *node)
+{
+	return &((const struct set_state *)node->state)->match;
+}
+
 static int shape_set(struct binding *b, struct node *node)
 {
 	struct set_state *state = node->state = calloc(1, sizeof(*state));

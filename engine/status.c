@@ -64,6 +64,8 @@ void engine_rule_status(const struct engine *engine, uint32_t rule_id, struct ru
 		.held = rule->nheld,
 		.evaluations = rule->evaluations,
 		.failures = rule->failures,
+		.units = rule->units,
+		.seconds = engine_seconds(engine, rule->units),
 	};
 	if (rule->health == RULE_WARMING && rule->warm_at_ms != TIME_NONE &&
 	    rule->warm_at_ms != INT64_MAX)

@@ -24,8 +24,8 @@ struct query_sample {
 
 /* Shared by the alerts of a rule whose templates ask for the same. */
 struct query_result {
-	char *text;  /* of the expression */
-	char *error; /* why there is no result; NULL */
+	char *text;		      /* of the expression */
+	char *error;		      /* why there is no result; NULL */
 	struct query_sample *samples; /* in the order of the engine */
 	uint32_t n, cap;
 	size_t bytes; /* of all texts */

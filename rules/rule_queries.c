@@ -4,8 +4,8 @@
  *
  * A query's text may have holes, which only the alert fills. It is parsed with something in their
  * place; then the matchers that have a hole are left out, so that the selectors hold whatever the
- * holes may become. A range or offset with a hole, or a selector of which nothing is left, cannot be
- * told: a warning says so.
+ * holes may become. A range or offset with a hole, or a selector of which nothing is left, cannot
+ * be told: a warning says so.
  */
 #include "rules/rule_build.h"
 #include "rules/template_queries.h"
@@ -195,7 +195,8 @@ static void warn_unknown(const struct asking *asking)
 	warn(asking,
 	     "write metric names, ranges and offsets out in the text of the query; only values of "
 	     "labels may be filled in",
-	     "cannot tell which series this query reads: it finds what rules read, and no more", "");
+	     "cannot tell which series this query reads: it finds what rules read, and no more",
+	     "");
 }
 
 /*

@@ -52,8 +52,8 @@ static void shape_format(struct search *search, struct slice format,
 			buf_add_char(out, format.ptr[i]);
 			continue;
 		}
-		for (i++; i < format.len && strchr("+-# 0123456789.", format.ptr[i]) &&
-			  format.ptr[i];)
+		for (i++;
+		     i < format.len && strchr("+-# 0123456789.", format.ptr[i]) && format.ptr[i];)
 			i++;
 		if (i == format.len)
 			return;
@@ -162,8 +162,7 @@ static void shape_operand(struct search *search, const struct template_operand *
 
 /* ---- the calls ---- */
 
-static void query_add(struct search *search, const struct template_operand *call,
-		      struct slice text)
+static void query_add(struct search *search, const struct template_operand *call, struct slice text)
 {
 	if (search->n == search->cap) {
 		uint32_t cap = search->cap ? 2 * search->cap : 4;

@@ -1,5 +1,6 @@
 /*
- * What a template may ask for: the texts of its `query` calls, as far as they stand in the template.
+ * What a template may ask for: the texts of its `query` calls, as far as they stand in the
+ * template.
  *
  * A text is a constant, or put together by printf and print from constants and what is known only
  * when the template is rendered. Such parts are holes in it.

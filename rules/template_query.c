@@ -68,8 +68,9 @@ int fn_query(struct template_call *call, struct template_value *out)
 		return template_fail(call, "error calling query: a byte 0 in the expression");
 	if (call->data->wanted)
 		return want(call, text);
-	return template_fail(call, "error calling query: \"%.*s\" was not asked for when the rule "
-				   "was evaluated",
+	return template_fail(call,
+			     "error calling query: \"%.*s\" was not asked for when the rule "
+			     "was evaluated",
 			     (int)(text.len < 100 ? text.len : 100), text.ptr ? text.ptr : "");
 }
 
@@ -77,9 +78,8 @@ int fn_first(struct template_call *call, struct template_value *out)
 {
 	const struct template_value *samples = &call->args[0];
 	if (samples->n == 0)
-		return template_fail(call,
-				     "error calling first: first() called on vector with no "
-				     "elements");
+		return template_fail(call, "error calling first: first() called on vector with no "
+					   "elements");
 	*out = template_list_item(samples, 0);
 	return 0;
 }

@@ -203,7 +203,7 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	if (status->error[0])
 		json_field_string(w, "lastError", slice_from(status->error));
 	add_logs(w, asked, rule);
-	json_field_int(w, "evaluationTime", 0);
+	json_field_number(w, "evaluationTime", status->seconds);
 	add_time(w, "lastEvaluation", status->last_ms);
 	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));
 	add_arrival(w, asked, rule);
@@ -214,6 +214,16 @@ static bool is_rule_wanted(const struct rules_request *asked, const struct rule 
 {
 	return (rule->kind == RULE_ALERT ? asked->alerting : asked->recording) &&
 	       is_wanted(&asked->names, rule->name);
+}
+
+/* Of all its rules, wanted or not. */
+static double group_seconds(const struct rules_request *asked, const struct rule_group *group)
+{
+	double seconds = 0;
+
+	for (uint32_t i = 0; i < group->nrules; i++)
+		seconds += asked->snapshot->status[group->rules[i].id].seconds;
+	return seconds;
 }
 
 static void add_group(struct json_writer *w, const struct rules_request *asked,
@@ -230,7 +240,7 @@ static void add_group(struct json_writer *w, const struct rules_request *asked,
 	json_end_array(w);
 	json_field_number(w, "interval", (double)group->interval_ms / 1000);
 	json_field_int(w, "limit", group->limit);
-	json_field_int(w, "evaluationTime", 0);
+	json_field_number(w, "evaluationTime", group_seconds(asked, group));
 	add_time(w, "lastEvaluation", status->last_ms);
 	json_end_object(w);
 }

@@ -204,18 +204,17 @@ struct labels *snapshot_annotations(const struct snapshot *snapshot,
 	return rule_annotations_render(alert->rule, &data, &annotations) == 0 ? annotations : NULL;
 }
 
-struct labels *snapshot_full_labels(const struct snapshot *snapshot,
-				    const struct snapshot_alert *alert)
+struct labels *labels_with_external(struct labels *own, const struct labels *external)
 {
 	struct labels_builder builder;
 	struct labels *labels;
 
-	if (!snapshot->external_labels)
-		return labels_ref(alert->labels);
+	if (!external)
+		return labels_ref(own);
 	labels_builder_init(&builder);
-	labels_builder_add_all(&builder, snapshot->external_labels);
-	for (size_t i = 0; i < labels_count(alert->labels); i++) {
-		struct label label = labels_at(alert->labels, i);
+	labels_builder_add_all(&builder, external);
+	for (size_t i = 0; i < labels_count(own); i++) {
+		struct label label = labels_at(own, i);
 
 		labels_builder_set(&builder, label.name, label.value);
 	}
@@ -223,4 +222,10 @@ struct labels *snapshot_full_labels(const struct snapshot *snapshot,
 
 	labels_builder_fini(&builder);
 	return code ? NULL : labels;
+}
+
+struct labels *snapshot_full_labels(const struct snapshot *snapshot,
+				    const struct snapshot_alert *alert)
+{
+	return labels_with_external(alert->labels, snapshot->external_labels);
 }

@@ -52,8 +52,10 @@ uint32_t snapshot_alerts_of(const struct snapshot *snapshot, uint32_t rule_id);
 /* The annotations of an alert as they are with its value, or NULL. To unref. */
 struct labels *snapshot_annotations(const struct snapshot *snapshot,
 				    const struct snapshot_alert *alert);
-/* The alert's labels as notifications have them: with the external ones where it has none of that
- * name. To unref; NULL: no memory. */
+/* An alert's labels as notifications have them: with the external ones (NULL: none) where it has none
+ * of that name. To unref; NULL: no memory. */
+struct labels *labels_with_external(struct labels *labels, const struct labels *external);
+/* The same of an alert of a snapshot. */
 struct labels *snapshot_full_labels(const struct snapshot *snapshot,
 				    const struct snapshot_alert *alert);
 

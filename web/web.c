@@ -31,6 +31,7 @@ static const struct endpoint endpoints[] = {
 	{ "/api/v2/silence/", M_DELETE, GUARD_HOST, on_silence_expire },
 	{ "/api/v2/status", M_GET, GUARD_HOST, on_alertmanager_status },
 	{ "/api/tocsin/v1/overview", M_GET, GUARD_HOST, on_overview },
+	{ "/api/tocsin/v1/explain", M_GET | M_POST, GUARD_HOST, on_explain },
 	{ "/api/tocsin/v1/silences", M_POST, GUARD_HOST | GUARD_CHANGE, on_own_silence_add },
 	{ "/api/tocsin/v1/profiles", M_GET, GUARD_HOST, on_profiles },
 	{ "/api/tocsin/v1/profiles/targets", M_GET, GUARD_HOST, on_profile_targets },

@@ -107,6 +107,8 @@ HANDLER(on_silence_expire);
 HANDLER(on_own_silence_add);
 /* overview.c */
 HANDLER(on_overview);
+/* explain.c */
+HANDLER(on_explain);
 /* metrics.c */
 HANDLER(on_metrics);
 /* profiles.c */

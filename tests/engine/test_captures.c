@@ -60,7 +60,8 @@ static void expect(struct harness *of, const char *texts)
 
 #define SHARDS                                                                                     \
 	"annotations: {a: 'max {{ with printf `shards_max{job=\"%s\"}` $labels.job | query "       \
-	"}}{{ . | first | value }}{{ end }} of {{ query \"count(shards_max)\" | first | value }}'}"
+	"}}{{ . | first | value }}{{ end }} of {{ query \"count(shards_max)\" | first | value "    \
+	"}}'}"
 
 /* ---- annotations ---- */
 
@@ -95,9 +96,10 @@ END_TEST
 
 START_TEST(captures_look_back_as_far_as_their_ranges)
 {
-	load(&h, "annotations: {a: '{{ query \"sum_over_time(y[10m])\" | first | value }} {{ query "
-		 "\"y offset 9m\" | first | value }} {{ query \"max_over_time(y[5m:1m] offset 5m)\" "
-		 "| first | value }}'}");
+	load(&h,
+	     "annotations: {a: '{{ query \"sum_over_time(y[10m])\" | first | value }} {{ query "
+	     "\"y offset 9m\" | first | value }} {{ query \"max_over_time(y[5m:1m] offset 5m)\" "
+	     "| first | value }}'}");
 	for (int i = 0; i < 10; i++) {
 		char text[40];
 		snprintf(text, sizeof(text), "y %d", i);
@@ -112,14 +114,16 @@ END_TEST
 
 START_TEST(captures_fail_as_texts)
 {
-	load(&h, "annotations: {a: '{{ query \"sum(\" }}', b: '{{ query \"nothing\" | first }}', c: "
-		 "'{{ query \"y[5m]\" }}', d: '{{ query \"z * on() z\" }}', e: plain}");
+	load(&h,
+	     "annotations: {a: '{{ query \"sum(\" }}', b: '{{ query \"nothing\" | first }}', c: "
+	     "'{{ query \"y[5m]\" }}', d: '{{ query \"z * on() z\" }}', e: plain}");
 	harness_feed(&h, 0, "x 6; z{a=\"1\"} 1; z{a=\"2\"} 1");
 	harness_time(&h, 0);
 	expect(&h,
 	       "<error expanding template: \"query\": error calling query: 1:4: parse error: "
 	       "unclosed left parenthesis>; "
-	       "<error expanding template: \"first\": error calling first: first() called on vector "
+	       "<error expanding template: \"first\": error calling first: first() called on "
+	       "vector "
 	       "with no elements>; "
 	       "<error expanding template: \"query\": error calling query: rule result is not a "
 	       "vector or scalar>; "
@@ -180,12 +184,13 @@ START_TEST(captures_are_small)
 		   "queries are too large together>");
 	feed_many("w", 500, 700, 400);
 	harness_time(&h, 15);
-	expect(&h, "1000; <error expanding template: \"query\": error calling query: a result of "
-		   "1001 elements: more than 1000, or than 262144 bytes of labels>; <error "
-		   "expanding template: \"query\": error calling query: a result of 700 elements: "
-		   "more than 1000, or than 262144 bytes of labels>; <error expanding template: "
-		   "\"query\": error calling query: a result of 700 elements: more than 1000, or than "
-		   "262144 bytes of labels>");
+	expect(&h,
+	       "1000; <error expanding template: \"query\": error calling query: a result of "
+	       "1001 elements: more than 1000, or than 262144 bytes of labels>; <error "
+	       "expanding template: \"query\": error calling query: a result of 700 elements: "
+	       "more than 1000, or than 262144 bytes of labels>; <error expanding template: "
+	       "\"query\": error calling query: a result of 700 elements: more than 1000, or than "
+	       "262144 bytes of labels>");
 }
 END_TEST
 
@@ -213,11 +218,11 @@ END_TEST
 
 START_TEST(labels_may_ask)
 {
-	load(&h, "for: 1m, labels: {tier: '{{ with query (printf `tier{job=\"%s\"}` $labels.job) "
-		 "}}{{ . | first | label \"tier\" }}{{ end }}', n: '{{ query \"count(tier)\" | first "
-		 "| value }}'}");
-	harness_feed(&h, 0,
-		     "tier{job=\"a\",tier=\"gold\"} 1; x{job=\"a\"} 6; x{job=\"b\"} 6");
+	load(&h,
+	     "for: 1m, labels: {tier: '{{ with query (printf `tier{job=\"%s\"}` $labels.job) "
+	     "}}{{ . | first | label \"tier\" }}{{ end }}', n: '{{ query \"count(tier)\" | first "
+	     "| value }}'}");
+	harness_feed(&h, 0, "tier{job=\"a\",tier=\"gold\"} 1; x{job=\"a\"} 6; x{job=\"b\"} 6");
 	harness_time(&h, 0);
 	harness_expect(&h, "0 A{job=\"a\", n=\"1\", tier=\"gold\"} inactive>pending value=6 "
 			   "active=0 settled\n"

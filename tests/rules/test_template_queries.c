@@ -52,9 +52,10 @@ START_TEST(template_queries_are_found_with_their_texts)
 	assert_asks("plain {{ $value }}", "");
 	assert_asks("{{ query \"up\" | len }}", "up");
 	assert_asks("{{ \"up\" | query | len }}", "up");
-	assert_asks("{{ query (printf `x{a=\"%s\",b=%q} > %d and %v or %.2f%%` $labels.a .Value 1 2 "
-		    "3) }}",
-		    "x{a=\"?\",b=\"?\"} > # and 2 or #%");
+	assert_asks(
+		"{{ query (printf `x{a=\"%s\",b=%q} > %d and %v or %.2f%%` $labels.a .Value 1 2 "
+		"3) }}",
+		"x{a=\"?\",b=\"?\"} > # and 2 or #%");
 	assert_asks("{{ printf \"x{a='%s'}\" \"const\" | query }}", "x{a='const'}");
 	assert_asks("{{ query (print \"x{a='\" $labels.a \"'}\") }}", "x{a='?'}");
 	assert_asks("{{ $q := printf \"a{b='%s'}\" .Labels.b }}{{ query $q | len }}", "a{b='?'}");
@@ -62,8 +63,9 @@ START_TEST(template_queries_are_found_with_their_texts)
 	assert_asks("{{ range query \"a\" }}{{ with query \"b\" }}{{ if query \"c\" }}{{ end }}{{ "
 		    "else }}{{ query \"d\" }}{{ end }}{{ end }}",
 		    "a; b; c; d");
-	assert_asks("{{ query $labels.a }}{{ query (toLower \"A\") }}{{ . | printf \"%v\" | query }}",
-		    "?; ?; ?");
+	assert_asks(
+		"{{ query $labels.a }}{{ query (toLower \"A\") }}{{ . | printf \"%v\" | query }}",
+		"?; ?; ?");
 	assert_asks("{{ range $i, $x := query \"a\" }}{{ query $x }}{{ end }}", "a; ?");
 }
 END_TEST
@@ -102,9 +104,10 @@ static struct rule_set *load(const char *annotation)
 	struct rule_set *set;
 	struct buf yaml;
 	buf_init(&yaml);
-	buf_printf(&yaml,
-		   "groups: [{name: g, rules: [{alert: A, expr: up == 0, annotations: {a: '%s'}}]}]",
-		   annotation);
+	buf_printf(
+		&yaml,
+		"groups: [{name: g, rules: [{alert: A, expr: up == 0, annotations: {a: '%s'}}]}]",
+		annotation);
 	diag_list_fini(&diags);
 	diag_list_init(&diags);
 	int code = rule_set_load_text(buf_slice(&yaml), "f.yml", &options, &diags, &set);
@@ -147,8 +150,7 @@ START_TEST(rule_set_demands_what_templates_ask_for)
 	/* Matchers with a hole are left out, whatever else is filled in. */
 	assert_demands("{{ query (printf `x{a=\"1\",b=\"%s\",c=~\"%s.*\"}` $value $value) }}",
 		       "{__name__=\"x\",a=\"1\"}");
-	assert_demands("{{ query (printf `x{b=%q} > %v` $labels.b $value) }}",
-		       "{__name__=\"x\"}");
+	assert_demands("{{ query (printf `x{b=%q} > %v` $labels.b $value) }}", "{__name__=\"x\"}");
 	assert_demands("{{ query (printf `topk(%d, x)` $value) }}", "{__name__=\"x\"}");
 	assert_demands("{{ query (printf `sum by (%s) (x{%s=\"b\"})` $labels.b $labels.b) }}",
 		       "{__name__=\"x\"}");
