@@ -79,3 +79,17 @@ int http_peer_send(struct http_client *client, const struct http_peer *peer,
 	send.insecure_skip_verify = peer->insecure_skip_verify;
 	return http_send(client, &send, done, ctx, out);
 }
+
+void http_explain(const struct http_result *http, char *out, size_t size)
+{
+	struct slice said = slice_trim(http->body);
+	ptrdiff_t line = slice_find(said, '\n');
+	if (line >= 0)
+		said.len = (size_t)line;
+	if (!http->status)
+		snprintf(out, size, "%s", http->error);
+	else if (said.len)
+		snprintf(out, size, "HTTP %d: " SLICE_FMT, http->status, SLICE_ARG(said));
+	else
+		snprintf(out, size, "HTTP %d", http->status);
+}

@@ -35,4 +35,7 @@ int http_peer_send(struct http_client *client, const struct http_peer *peer,
 		   void (*done)(void *ctx, const struct http_result *result), void *ctx,
 		   struct http_call **out);
 
+/* "HTTP 400: no such thing", with the first line of what was said; or why there was no answer. */
+void http_explain(const struct http_result *http, char *out, size_t size);
+
 #endif

@@ -31,6 +31,7 @@ void batch_clear(struct batch *batch)
 	uint32_t rows_cap = batch->rows_cap, births_cap = batch->births_cap;
 	uint32_t starts_cap = batch->starts_cap;
 	free(batch->examples);
+	free(batch->covers);
 	buf_fini(&batch->texts);
 	buf_fini(&batch->positions);
 	*batch = (struct batch){
@@ -58,6 +59,7 @@ void batch_free(struct batch *batch)
 	free(batch->births);
 	free(batch->starts);
 	free(batch->examples);
+	free(batch->covers);
 	buf_fini(&batch->texts);
 	buf_fini(&batch->positions);
 	free(batch->rows);

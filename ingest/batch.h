@@ -90,6 +90,14 @@ struct batch {
 	 * or not. Every row has a birth; keys do not count.
 	 */
 	bool own;
+	/*
+	 * Samples of the past, which history was asked for: nobody's, counted for nobody, and never
+	 * late. Rows of a series stand together; the first one has its labels.
+	 */
+	bool is_past;
+	/* When its rows are applied, the selector of this text is covered since then; NULL: none. */
+	char *covers;
+	int64_t covers_since_ms;
 
 	struct batch_row *rows;
 	uint32_t nrows, rows_cap;

@@ -193,19 +193,6 @@ static void complain(struct rw_sender *sender, const char *what, const char *why
 		 rw_sender_pending(sender), log_quote(slice_from(why)));
 }
 
-static void explain(const struct http_result *http, char why[WHY_MAX])
-{
-	struct slice said = slice_trim(http->body);
-	ptrdiff_t line = slice_find(said, '\n');
-	if (line >= 0)
-		said.len = (size_t)line;
-	if (!http->status)
-		snprintf(why, WHY_MAX, "%s", http->error);
-	else
-		snprintf(why, WHY_MAX, said.len ? "HTTP %d: " SLICE_FMT : "HTTP %d" SLICE_FMT,
-			 http->status, SLICE_ARG(said));
-}
-
 static bool is_retried(const struct rw_sender *sender, int status)
 {
 	return status == 0 || status / 100 == 5 || (status == 429 && sender->options.retries_429);
@@ -273,7 +260,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 	if (http->status / 100 == 2) {
 		taken(sender, http);
 	} else {
-		explain(http, why);
+		http_explain(http, why, sizeof(why));
 		if (sender->draining) {
 			complain(sender, "not taken at the end, given up", why);
 			give_up(sender);
