@@ -76,6 +76,10 @@ struct engine_sink {
 	/* A sample that a rule wrote, a stale marker among them; the labels are those of its series
 	 * and the external ones, borrowed. Only while engine_written_set() asks for it. */
 	void (*written)(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits);
+	/* A selector of the rules in force is not covered as far back as they read: its samples since
+	 * then are welcome, as batches of the past (batch.h), the last of which says that it is
+	 * covered. Borrowed. Only while engine_history_set() asks for it. */
+	void (*history)(void *ctx, const struct selector *selector, int64_t from_ms);
 };
 
 int engine_new(const struct engine_options *options, const struct engine_sink *sink,
@@ -88,6 +92,8 @@ int engine_external_set(struct engine *engine, const struct labels *labels, cons
 const struct labels *engine_external_labels(const struct engine *engine);
 const char *engine_external_url(const struct engine *engine);
 
+/* Is sink.history wanted, from the next rules in force on? Not so at first. */
+void engine_history_set(struct engine *engine, bool is_wanted);
 /* Are samples that rules write to be told by sink.written, from now on? Not so at first. */
 void engine_written_set(struct engine *engine, bool is_wanted);
 

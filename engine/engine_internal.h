@@ -16,6 +16,7 @@
  *   alerts.c        the alert state machine; alert_series.c: ALERTS, ALERTS_FOR_STATE, events
  *   resolve_when.c  what ends a firing alert; elements.c: which elements are about which alert
  *   record_rules.c  recorded series
+ *   past.c          what rules lack of the past: asked for, taken in
  *   written.c       what rules write, told to whoever sends it on
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
  *   restore.c       what the journal knew; checkpoint.c: the whole state as records
@@ -46,6 +47,7 @@
 /* Units of work that are not rows of nodes, in rows of nodes. */
 #define UNITS_SAMPLE 10
 #define UNITS_BIRTH 400
+#define UNITS_WISH 2000 /* its patterns are compiled anew */
 #define UNITS_INSTANCE 20
 #define UNITS_READER 20
 #define UNITS_LISTED 100
@@ -213,6 +215,11 @@ struct generation {
 	uint32_t *watch_of; /* by selector of the plan: its newest watch, WATCH_NONE */
 	enum load_stage stage;
 	uint32_t at; /* where the stage stands */
+	struct past_wishes {
+		bool are_due; /* to be told, once in force */
+		int64_t *reach_ms; /* by selector; NULL: not worked out yet */
+		uint32_t demand, selector; /* how far that is, and telling */
+	} wishes;
 	struct heir {
 		uint32_t rule; /* ID_MAP_NONE: nobody */
 		bool exact;
@@ -360,6 +367,7 @@ struct engine {
 	struct positions positions;
 	struct examples examples;
 	struct written written;
+	bool wants_history;
 	struct buf buf; /* for payloads */
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
@@ -403,6 +411,10 @@ void local_series_end(struct engine *engine, struct series **series, int64_t ts_
 
 /* Goes on with the batches that wait. True: some still do, though no pass holds them back. */
 bool intake_step(struct engine *engine, int64_t *units);
+/* Would the row change what the running pass reads? */
+bool intake_is_held_back(const struct engine *engine, const struct batch_row *row);
+/* Did labels come along with this row? Rows are to be taken in order. */
+bool intake_has_birth(struct batch *batch, uint32_t row);
 void intake_fini(struct engine *engine);
 
 /* ---- positions.c ---- */
@@ -565,6 +577,14 @@ struct query_results *captures_take(struct engine *engine);
 /* Captures for part of the alerts in the result. 0, ERR_AGAIN, ERR_EVAL, ERR_NOMEM. */
 int alerts_capture(struct engine *engine, struct rule_state *rule, const struct relation *relation,
 		   int64_t *units);
+
+/* ---- past.c ---- */
+
+/* Asks for what the selectors of the rules in force lack, if that is due. True: more to do. */
+bool past_step(struct engine *engine, int64_t *units);
+/* Applies rows of a batch of the past, and what it covers. True when all are applied. */
+bool past_apply(struct engine *engine, struct batch *batch, int64_t *units);
+
 /* ---- written.c ---- */
 
 /* A rule has written this sample. */

@@ -79,8 +79,8 @@ static void count(struct batch *batch, struct sender *sender, uint32_t row,
 	sender->rejected++;
 }
 
-/* Did labels come along with this row? Births are sorted by row, as the rows are taken. */
-static bool has_birth(struct batch *batch, uint32_t row)
+/* Births are sorted by row, as the rows are taken. */
+bool intake_has_birth(struct batch *batch, uint32_t row)
 {
 	while (batch->next_birth < batch->nbirths && batch->births[batch->next_birth].row < row)
 		batch->next_birth++;
@@ -122,7 +122,7 @@ static enum append_result append_by_labels(struct engine *engine, struct batch *
 	enum window_kind kind = WINDOW_SAMPLES;
 	enum append_result result;
 	bool is_delta = false;
-	if (has_birth(batch, at)) {
+	if (intake_has_birth(batch, at)) {
 		const struct batch_birth *birth = &batch->births[batch->next_birth];
 		labels = labels_ref(birth->labels);
 		kind = birth->kind;
@@ -172,7 +172,7 @@ static enum append_result append(struct engine *engine, struct batch *batch, uin
 	const struct batch_row *row = &batch->rows[at];
 	enum append_result result = APPEND_UNKNOWN;
 	*units -= UNITS_SAMPLE;
-	if (!has_birth(batch, at))
+	if (!intake_has_birth(batch, at))
 		result = store_append(engine->store, row->key, sender, row->ts_ms, row->bits,
 				      series);
 	if (result != APPEND_UNKNOWN)
@@ -182,7 +182,7 @@ static enum append_result append(struct engine *engine, struct batch *batch, uin
 			  : append_by_labels(engine, batch, sender, at, series);
 }
 
-static bool is_held_back(const struct engine *engine, const struct batch_row *row)
+bool intake_is_held_back(const struct engine *engine, const struct batch_row *row)
 {
 	return engine->pass.running && row->ts_ms <= engine->pass.t_ms;
 }
@@ -190,7 +190,7 @@ static bool is_held_back(const struct engine *engine, const struct batch_row *ro
 static bool is_any_held_back(const struct engine *engine, const struct batch *batch)
 {
 	for (uint32_t at = 0; engine->pass.running && at < batch->nrows; at++)
-		if (is_held_back(engine, &batch->rows[at]))
+		if (intake_is_held_back(engine, &batch->rows[at]))
 			return true;
 	return false;
 }
@@ -251,11 +251,13 @@ static bool apply(struct engine *engine, struct batch *batch, struct sender *sen
 {
 	uint32_t at = batch->next_row;
 	bool is_whole = batch->npositions > 0;
+	if (batch->is_past)
+		return past_apply(engine, batch, units);
 	if (is_whole && is_any_held_back(engine, batch))
 		return false;
 	for (; (*units > 0 || is_whole) && at < batch->nrows; at++) {
 		const struct batch_row *row = &batch->rows[at];
-		if (is_held_back(engine, row))
+		if (intake_is_held_back(engine, row))
 			break;
 		if (at + STORE_PREFETCH_AHEAD < batch->nrows)
 			store_prefetch(engine->store, batch->rows[at + STORE_PREFETCH_AHEAD].key);
@@ -320,7 +322,7 @@ void engine_batch(struct engine *engine, struct batch *batch)
 	struct sender_entry *sender = has_sender(batch) ? sender_hear(engine, &batch->sender)
 							: &engine->senders.entries[SENDER_SELF];
 	sender->seen.rejected += batch->outcome.invalid;
-	if (!batch->own)
+	if (!batch->own && !batch->is_past)
 		engine->stats.batches++;
 	int64_t units = INTAKE_UNITS;
 	/* Behind others that wait for their turn, but not behind those that a pass holds back. */

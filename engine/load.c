@@ -140,6 +140,7 @@ void generation_free(struct engine *engine, struct generation *generation)
 	free(generation->rules);
 	free(generation->demands);
 	free(generation->demand_of);
+	free(generation->wishes.reach_ms);
 	adopt_fini(generation);
 	set_unref(engine, generation->set);
 	free(generation);
@@ -422,6 +423,7 @@ static void swap(struct engine *engine)
 	struct generation *old = engine->active, *young = engine->loading;
 	engine->active = young;
 	engine->loading = NULL;
+	young->wishes.are_due = engine->wants_history;
 	arrival_swap(engine, old);
 	for (uint32_t i = 0; i < young->set->ngroups && engine->now_ms != TIME_NONE; i++)
 		group_time_set(engine, &young->groups[i]);
@@ -527,7 +529,7 @@ bool load_step(struct engine *engine, int64_t *units)
 		next_begin(engine);
 	if (engine->loading && *units > 0)
 		loading_step(engine, units);
-	return engine->loading || engine->load_next || engine->retired;
+	return past_step(engine, units) || engine->loading || engine->load_next || engine->retired;
 }
 
 void engine_load(struct engine *engine, struct rule_set *set)

@@ -248,6 +248,23 @@ int store_coverage_restore(struct store *store, struct slice text, int64_t since
 	return 0;
 }
 
+struct selector *store_coverage_fill(struct store *store, struct slice text, int64_t since_ms)
+{
+	struct standing *standing = selector_by_text(store, text);
+	if (!standing)
+		return NULL;
+	struct selector *selector = &standing->selector;
+	if (since_ms < selector->covered_since_ms)
+		selector->covered_since_ms = since_ms;
+	/* What was dropped before is there again, as far as it is still demanded. */
+	int64_t kept_ms = selector_horizon_ms(selector);
+	if (kept_ms < since_ms)
+		kept_ms = since_ms;
+	if (kept_ms < standing->dropped_ms)
+		standing->dropped_ms = kept_ms;
+	return selector;
+}
+
 void coverage_break(struct store *store)
 {
 	while (store->ncoverage > 0)

@@ -228,6 +228,12 @@ enum append_result store_append_series(struct store *store, struct series *serie
 	return store_count(store, result);
 }
 
+enum append_result store_append_past(struct store *store, struct series *series, int64_t ts_ms,
+				     uint64_t bits)
+{
+	return ts_ms > store->future_ms ? APPEND_FUTURE : take(store, series, ts_ms, bits);
+}
+
 /*
  * What a key stands for. Senders send their series in the order in which those were born: while
  * that holds, a key is met in the row after the last one's, which is memory read in order, without

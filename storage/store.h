@@ -161,6 +161,10 @@ int store_birth_derived(struct store *store, struct hash128 key, const struct la
 			struct series **out);
 /* As store_append() for a series in hand. */
 enum append_result store_append_series(struct store *store, struct series *series, uint32_t sender, int64_t ts_ms, uint64_t bits);
+/*
+ * A sample of the past that history tells of: as store_append_series(), but counted nowhere, and nobody has fed the series by it.
+ */
+enum append_result store_append_past(struct store *store, struct series *series, int64_t ts_ms, uint64_t bits);
 /* The series that a rule writes, found or made (ERR_LIMIT, ERR_NOMEM): always demanded while it has samples within its readers' reach, at least the lookback. */
 int store_local(struct store *store, uint32_t lset, struct series **out);
 /* Appends what a rule computed: raises `fed` of the selectors that hold the series. A conflict overwrites nothing. */
@@ -228,6 +232,12 @@ uint64_t store_epoch(const struct store *store);
  * is not, until it is referenced or the first series is turned away (which it might have wanted). ERR_LIMIT, ERR_NOMEM.
  */
 int store_coverage_restore(struct store *store, struct slice text, int64_t since_ms);
+
+/*
+ * Tells that all samples of the selector since then were put in again: it is covered since then, or since before. The selector, or NULL
+ * when there is none of that text any more.
+ */
+struct selector *store_coverage_fill(struct store *store, struct slice text, int64_t since_ms);
 
 /* ---- looking in, restoring ---- */
 

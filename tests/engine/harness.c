@@ -149,6 +149,12 @@ static void on_loaded(void *ctx, struct rule_set *set, int code)
 	buf_printf(&h->loads, "%u rules: %s\n", set->nrules, error_text(code));
 }
 
+static void on_history(void *ctx, const struct selector *selector, int64_t from_ms)
+{
+	struct harness *h = ctx;
+	buf_printf(&h->wishes, "%s since %g\n", selector->text, (double)from_ms / 1000);
+}
+
 static void on_written(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits)
 {
 	struct harness *h = ctx;
@@ -193,6 +199,7 @@ void harness_start(struct harness *h, const struct engine_options *options)
 		.loaded = on_loaded,
 		.sender = on_sender,
 		.written = on_written,
+		.history = on_history,
 	};
 	ck_assert_int_eq(engine_new(options, &sink, &h->engine), 0);
 }
@@ -215,6 +222,7 @@ void harness_stop(struct harness *h)
 	buf_fini(&h->events);
 	buf_fini(&h->senders);
 	buf_fini(&h->loads);
+	buf_fini(&h->wishes);
 	buf_fini(&h->written);
 	buf_fini(&h->query);
 	buf_fini(&h->notes);
@@ -366,6 +374,12 @@ void harness_expect_senders(struct harness *h, const char *senders)
 {
 	ck_assert_str_eq(h->senders.len ? h->senders.ptr : "", senders);
 	buf_clear(&h->senders);
+}
+
+void harness_expect_wishes(struct harness *h, const char *wishes)
+{
+	ck_assert_str_eq(h->wishes.len ? h->wishes.ptr : "", wishes);
+	buf_clear(&h->wishes);
 }
 
 void harness_expect_written(struct harness *h, const char *written)

@@ -22,6 +22,7 @@ struct harness {
 	struct buf events;  /* "60 A{job="x"} pending→firing value=1 active=0 fired=60\n" … */
 	struct buf senders; /* "first a\n" … */
 	struct buf loads;   /* "loaded 0\n" … */
+	struct buf wishes;  /* {__name__="up"} since -300\n … */
 	struct buf written; /* "up{site="a"} 1@15\n" …, or "stale@15" */
 	struct batch_outcome outcome; /* of the newest batch answered */
 	uint32_t batches;	      /* answered */
@@ -61,6 +62,7 @@ struct batch *harness_batch(const char *sender, double time_s, const char *text)
 void harness_expect(struct harness *h, const char *events);
 void harness_expect_senders(struct harness *h, const char *senders);
 void harness_expect_written(struct harness *h, const char *written);
+void harness_expect_wishes(struct harness *h, const char *wishes);
 /* Evaluates an ad-hoc query: "{a="b"} 1\n" a row, sorted; or "error: …\n". Good until the next. */
 const char *harness_query(struct harness *h, const char *expr, double time_s);
 /* The answer to a query, which is the engine's then, as text. */
