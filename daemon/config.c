@@ -50,11 +50,11 @@ struct file {
 	bool delayed_name_removal;
 	bool use_start_timestamps;
 	struct bind_map external_labels;
-	struct bind_structs redact, remote_write;
+	struct bind_structs redact, history, remote_write;
 	int on_sender_silence;
 	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
 		*mute_time_intervals, *templates, *global, *runbooks, *actions;
-	const struct yaml_node *later[4];
+	const struct yaml_node *later[3];
 	const struct yaml_node *root; /* NULL: no file */
 };
 
@@ -142,7 +142,7 @@ TABLE(ingest_table, ingest_part, "ingest",
 	      .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
 
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
-static const char *const later_keys[] = { "cluster", "history", "alerting", "watchdog" };
+static const char *const later_keys[] = { "cluster", "alerting", "watchdog" };
 
 TABLE(file_table, file, "configuration",
       BIND_FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
@@ -204,16 +204,18 @@ TABLE(file_table, file, "configuration",
 		 .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, later[1], "history", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, history, "history", BIND_STRUCTS, .table = &history_table,
+		 .doc = "Prometheus servers that are asked for the past of selectors that rules have "
+			"not read before."),
       BIND_FIELD(file, remote_write, "remote_write", BIND_STRUCTS, .table = &remote_write_out_table,
 		 .doc = "Receivers of what rules write: recorded series, ALERTS and ALERTS_FOR_STATE, "
 			"with external_labels. Prometheus' syntax."),
-      BIND_FIELD(file, later[2], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
+      BIND_FIELD(file, later[1], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
 		 .doc = "What is taken out of log lines before any of them is kept, shown or sent: "
 			"rules, "
 			"one after the other."),
-      BIND_FIELD(file, later[3], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
+      BIND_FIELD(file, later[2], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
 
 static bool is_empty(const struct yaml_node *node)
 {
@@ -400,6 +402,9 @@ static int bind_file(struct config *config, const struct file *file,
 	if ((one = profiles_config_bind(&file->ingest.profiles, &config->arena, diags,
 					&config->profiles)))
 		code = one;
+	if ((one = history_config_bind(&file->history, base_dir, &config->arena, diags,
+				       &config->history)))
+		code = one;
 	if ((one = remote_write_config_bind(&file->remote_write, base_dir, &config->arena, diags,
 					    &config->remote_write)))
 		code = one;
@@ -495,6 +500,7 @@ void config_unref(struct config *config)
 	labels_unref(config->external_labels);
 	log_sources_config_fini(&config->logs);
 	profiles_config_fini(&config->profiles);
+	history_config_fini(&config->history);
 	remote_write_config_fini(&config->remote_write);
 	relabel_unref(config->remote_write_relabel);
 	relabel_unref(config->otlp_relabel);

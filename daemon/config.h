@@ -45,6 +45,7 @@ struct config {
 	struct redactor *redactor; /* NULL: none */
 	const struct redact_rule *redact; /* of which it is made */
 	size_t nredact;
+	struct history_config history;
 	/* what goes out */
 	struct remote_write_config remote_write;
 	/* Alertmanager's part and runbooks */

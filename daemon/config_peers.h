@@ -1,8 +1,9 @@
-/* The section remote_write: of tocsin.yml, in Prometheus' words. */
+/* The sections remote_write: and history: of tocsin.yml, in Prometheus' words. */
 #ifndef TOCSIN_DAEMON_CONFIG_PEERS_H
 #define TOCSIN_DAEMON_CONFIG_PEERS_H
 
 #include "base/yaml.h"
+#include "ingest/history.h"
 #include "ingest/rw_sender.h"
 
 #define REMOTE_WRITES_MAX 64 /* receivers */
@@ -20,5 +21,18 @@ int remote_write_config_bind(const struct bind_structs *parts, const char *base_
 			     struct arena *arena, struct diag_list *diags,
 			     struct remote_write_config *out);
 void remote_write_config_fini(struct remote_write_config *config);
+
+/* Servers that know the past. */
+struct history_config {
+	struct history_server *servers;
+	size_t n;
+};
+
+/* An element of history:. */
+extern const struct bind_table history_table;
+/* As above. */
+int history_config_bind(const struct bind_structs *parts, const char *base_dir, struct arena *arena,
+			struct diag_list *diags, struct history_config *out);
+void history_config_fini(struct history_config *config);
 
 #endif

@@ -33,6 +33,10 @@ static void on_batch(void *ctx, struct batch *batch)
 {
 	struct engine_thread *thread = ctx;
 
+	if (batch->is_past) {
+		queue_push(thread->daemon->peer.inbox, &batch->item, true);
+		return;
+	}
 	if (thread->daemon->confirms && !batch->own) {
 		batch->item.next = NULL;
 		*thread->applied_end = &batch->item;
@@ -138,6 +142,40 @@ static void on_written(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t
 		push_written(thread);
 }
 
+/* NULL: no memory. */
+static struct msg_history *history_msg_new(const struct selector *selector, int64_t from_ms)
+{
+	struct msg_history *msg = calloc(1, sizeof(*msg));
+	bool good = msg != NULL;
+
+	if (good) {
+		msg->item.kind = MSG_HISTORY;
+		msg->from_ms = from_ms;
+		msg->text = slice_dup(slice_from(selector->text));
+		msg->matchers = calloc(selector->nmatchers + 1, sizeof(*msg->matchers));
+		good = msg->text && msg->matchers;
+	}
+	for (size_t i = 0; good && i < selector->nmatchers; i++)
+		if ((good = matcher_dup(&selector->matchers[i], &msg->matchers[i]) == 0))
+			msg->nmatchers++;
+	if (good)
+		return msg;
+	if (msg)
+		message_free(&msg->item);
+	return NULL;
+}
+
+static void on_history(void *ctx, const struct selector *selector, int64_t from_ms)
+{
+	struct engine_thread *thread = ctx;
+	struct msg_history *msg = history_msg_new(selector, from_ms);
+
+	if (msg)
+		queue_push(thread->daemon->peer.inbox, &msg->item, true);
+	else
+		log_error("engine", "out of memory: rules warm up without history", NULL);
+}
+
 /* ---- the loop ---- */
 
 /* One message. What it costs counts as a piece of work. */
@@ -176,6 +214,7 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
 			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
 		engine_written_set(thread->engine, msg->config->remote_write.n > 0);
+		engine_history_set(thread->engine, msg->config->history.n > 0);
 		recorder_rules(thread->recorder, msg->config, msg->rules_hash);
 		if (msg->forget_lines) {
 			recorder_mark(thread->recorder, INPUT_FORGET);
@@ -368,7 +407,8 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 				    .loaded = on_loaded,
 				    .released = on_released,
 				    .sender = on_sender,
-				    .written = on_written };
+				    .written = on_written,
+				    .history = on_history };
 
 	thread->daemon = daemon;
 	thread->applied_end = &thread->applied;
@@ -386,9 +426,11 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 			return code;
 	}
 	code = engine_new(&options, &sink, &thread->engine);
-	if (code == 0)
-		engine_written_set(thread->engine, config->remote_write.n > 0);
-	return code;
+	if (code)
+		return code;
+	engine_written_set(thread->engine, config->remote_write.n > 0);
+	engine_history_set(thread->engine, config->history.n > 0);
+	return 0;
 }
 
 int engine_thread_start(struct engine_thread *thread)

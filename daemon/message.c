@@ -32,6 +32,13 @@ static void written_free(struct msg_written *msg)
 	free(msg);
 }
 
+static void history_free_msg(struct msg_history *msg)
+{
+	matchers_free(msg->matchers, msg->nmatchers);
+	free(msg->text);
+	free(msg);
+}
+
 void message_free(struct queue_item *item)
 {
 	switch ((enum message_kind)item->kind) {
@@ -58,6 +65,9 @@ void message_free(struct queue_item *item)
 	case MSG_CONFIG:
 	case MSG_EXTRACTORS:
 		load_free((struct msg_load *)item);
+		return;
+	case MSG_HISTORY:
+		history_free_msg((struct msg_history *)item);
 		return;
 	case MSG_WRITTEN:
 		written_free((struct msg_written *)item);

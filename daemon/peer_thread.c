@@ -1,5 +1,6 @@
 /*
- * The peer thread: an event loop with an HTTP client, for the servers that we write to.
+ * The peer thread: an event loop with an HTTP client, for the servers that we write to and those
+ * that we ask for the past.
  *
  * Apart from the action thread, so that neither a storm of recorded series nor a slow receiver of
  * them delays a notification. What the engine writes comes in packs; should this thread ever be so
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static void configure(struct peer_thread *thread, struct config *config)
 {
@@ -21,8 +23,39 @@ static void configure(struct peer_thread *thread, struct config *config)
 	if (remote_writes_configure(&thread->remotes, thread->loop, thread->http,
 				    &config->remote_write))
 		log_error("remote_write", "out of memory: some receivers are missing", NULL);
+	const struct history_options history = { .servers = config->history.servers,
+						 .n = config->history.n,
+						 .relabel = config->remote_write_relabel };
+
+	history_configure(thread->history, &history);
 	thread->config = config_ref(config);
 	config_unref(before);
+}
+
+static void on_wish(struct peer_thread *thread, struct msg_history *msg)
+{
+	int code = history_wish(thread->history, slice_from(msg->text), msg->matchers,
+				msg->nmatchers, msg->from_ms);
+
+	if (code)
+		log_warn("history", "not asked for: its rules warm up by what comes in",
+			 "selector=%s error=%s", log_quote(slice_from(msg->text)),
+			 error_text(code));
+	message_free(&msg->item);
+}
+
+static int host_push(void *ctx, struct batch *batch)
+{
+	struct peer_thread *thread = ctx;
+
+	batch->arrived_us = clock_monotonic_us();
+	batch->item.kind = MSG_BATCH;
+	return queue_push(thread->daemon->engine.inbox, &batch->item, false);
+}
+
+static int64_t host_now_ms(void *ctx)
+{
+	return clock_wall_ms();
 }
 
 static void on_written(struct peer_thread *thread, struct msg_written *msg)
@@ -51,6 +84,12 @@ static void on_message(void *ctx, struct queue_item *item)
 	switch ((enum message_kind)item->kind) {
 	case MSG_WRITTEN:
 		on_written(thread, (struct msg_written *)item);
+		return;
+	case MSG_HISTORY:
+		on_wish(thread, (struct msg_history *)item);
+		return;
+	case MSG_BATCH:
+		history_done(thread->history, (struct batch *)item);
 		return;
 	case MSG_CONFIG:
 		configure(thread, ((struct msg_load *)item)->config);
@@ -86,6 +125,12 @@ int peer_thread_init(struct peer_thread *thread, struct daemon *daemon)
 	thread->http = http_client_new(thread->loop);
 	if (!thread->timer || !thread->http)
 		return ERR_NOMEM;
+	const struct history_host host = { thread, host_push, host_now_ms };
+
+	thread->history = history_new(thread->loop, thread->http, &daemon->rw.key, &host,
+				      &thread->history_counters);
+	if (!thread->history)
+		return ERR_NOMEM;
 	configure(thread, daemon->config);
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
 }
@@ -104,6 +149,7 @@ void peer_thread_stop(struct peer_thread *thread)
 void peer_thread_fini(struct peer_thread *thread)
 {
 	remote_writes_fini(&thread->remotes);
+	history_free(thread->history);
 	if (thread->http)
 		http_client_free(thread->http);
 	if (thread->timer)

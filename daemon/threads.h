@@ -64,6 +64,7 @@ enum message_kind {
 	MSG_PROFILES_REFUSED, /* the same on its way back */
 	MSG_PROFILE_CALL,     /* struct call for CALL_PROFILES, to ingest thread 0 */
 	MSG_WRITTEN,    /* struct msg_written: what rules wrote, to the peer thread */
+	MSG_HISTORY,    /* struct msg_history: what rules lack, to the peer thread */
 };
 
 struct msg_record {
@@ -86,6 +87,15 @@ struct msg_written {
 	struct queue_item item;
 	size_t n;
 	struct rw_sample samples[WRITTEN_SAMPLES];
+};
+
+/* A selector whose samples since then are wished for. */
+struct msg_history {
+	struct queue_item item;
+	char *text;
+	struct matcher *matchers;
+	size_t nmatchers;
+	int64_t from_ms;
 };
 
 struct msg_token {
@@ -200,7 +210,7 @@ struct action_thread {
 	struct batch *samples; /* of runs, not yet sent to the engine; NULL none */
 };
 
-/* What is written to, and asked of, other servers than receivers of notifications. */
+/* What is written to, and asked of, other servers than receivers of notifications. Batches of the past come home to it. */
 struct peer_thread {
 	struct daemon *daemon;
 	pthread_t thread;
@@ -210,6 +220,8 @@ struct peer_thread {
 	struct http_client *http;
 	struct config *config; /* a reference: the senders' options stand in it */
 	struct remote_writes remotes;
+	struct history *history;
+	struct history_counters history_counters;
 };
 
 /* Tocsin's own numbers on their way into the store: on ingest thread 0. */

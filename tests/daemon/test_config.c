@@ -279,6 +279,55 @@ START_TEST(what_remote_write_cannot_be_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(history_is_told_by_addresses)
+{
+	struct buf out;
+	struct config *config = load_storage(
+		"history:\n"
+		"- url: http://me@h:9090/prefix\n"
+		"  max_range: 7d\n"
+		"  basic_auth: {username: u, password_file: pw}\n"
+		"  write_relabel_configs: [{target_label: a, replacement: b}]\n"
+		"- {url: 'https://long:1', remote_timeout: 5s}\n",
+		&out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	ck_assert_uint_eq(config->history.n, 2);
+	const struct history_server *one = config->history.servers, *two = one + 1;
+
+	ck_assert_str_eq(one->peer.url, "http://me@h:9090/prefix");
+	ck_assert_str_eq(one->url_shown, "http://h:9090/prefix");
+	ck_assert_int_eq(one->max_range_ms, 7ll * 24 * 3600 * 1000);
+	ck_assert_int_eq(one->peer.timeout_ms, 60000);
+	ck_assert_ptr_nonnull(one->relabel);
+	ck_assert_int_eq(two->max_range_ms, 30ll * 24 * 3600 * 1000);
+	ck_assert_int_eq(two->peer.timeout_ms, 5000);
+	config_unref(config);
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(what_history_cannot_be_is_refused_by_name)
+{
+	struct buf text;
+
+	expect_refused("history: [{max_range: 1h}]\n", "url", "history");
+	expect_refused("history: [{url: 'h:9090'}]\n", "no http or https address", "http://");
+	expect_refused("history: [{url: 'http://h/?a=b'}]\n", "has no query", "http://HOST:PORT");
+	expect_refused("history: [{url: 'http://h', max_range: 0s}]\n", "max_range", "1s");
+	expect_refused("history: [{url: 'http://h', oauth2: {client_id: x}}]\n",
+		       "\"oauth2\" in history is not supported yet", "take it out");
+	expect_refused("history: [{url: 'http://h', read_recent: true}]\n",
+		       "unknown key \"read_recent\"", "");
+	buf_init(&text);
+	buf_add_str(&text, "history:\n");
+	for (int i = 0; i <= HISTORY_SERVERS_MAX; i++)
+		buf_printf(&text, "- url: http://h/%d\n", i);
+	expect_refused(text.ptr, "more than 16 servers", "");
+	buf_fini(&text);
+}
+END_TEST
+
 /* The configuration in a file of its own; *diags is filled. NULL: there were errors. */
 static struct config *load_text(const char *text, struct diag_list *diags)
 {
@@ -459,6 +508,8 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
 	tcase_add_test(tcase, remote_write_is_prometheus_own);
 	tcase_add_test(tcase, what_remote_write_cannot_be_is_refused_by_name);
+	tcase_add_test(tcase, history_is_told_by_addresses);
+	tcase_add_test(tcase, what_history_cannot_be_is_refused_by_name);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
