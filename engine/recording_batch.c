@@ -10,6 +10,7 @@
  *   starts    varint rows since the one before | zigzag varint before the sample
  *   examples  varint rows since the one before | zigzag varint before the sample | sized line
  *   positions as in the batch, sized
+ *   of the last one of the past: sized text that is covered | u64 since
  *
  * Differences make what most batches look like, the same series at the same distance, almost
  * nothing for the compressor that comes after.
@@ -22,7 +23,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-enum { BATCH_OWN = 1, BATCH_VERSION_2 = 2 };
+enum { BATCH_OWN = 1, BATCH_VERSION_2 = 2, BATCH_PAST = 4, BATCH_COVERS = 8 };
 #define BIRTH_DELTA 0x80u
 #define LABELS_UNKNOWN UINT32_MAX
 #define SLOTS_MIN 1024u
@@ -57,8 +58,7 @@ void written_names_next_file(struct written_names *names)
 static uint32_t *slot_of(const struct written_names *names, struct hash128 key)
 {
 	uint32_t at = (uint32_t)key.lo & names->mask;
-	while (names->slots[at] &&
-	       !hash128_is_equal(names->items[names->slots[at] - 1].key, key))
+	while (names->slots[at] && !hash128_is_equal(names->items[names->slots[at] - 1].key, key))
 		at = (at + 1) & names->mask;
 	return &names->slots[at];
 }
@@ -219,6 +219,10 @@ static void rest_add(struct buf *out, const struct batch *batch)
 		buf_add_sized(out, batch_example_line(batch, example));
 	}
 	buf_add_sized(out, buf_slice(&batch->positions));
+	if (!batch->covers)
+		return;
+	buf_add_sized(out, slice_from(batch->covers));
+	buf_add_u64(out, (uint64_t)batch->covers_since_ms);
 }
 
 int input_batch_add(struct buf *out, struct written_names *names, const struct batch *batch)
@@ -229,7 +233,9 @@ int input_batch_add(struct buf *out, struct written_names *names, const struct b
 	buf_reserve(out, 12 * (size_t)batch->nrows + 1024);
 	input_mark_add(out, INPUT_BATCH);
 	buf_add_char(out, (char)((batch->own ? BATCH_OWN : 0) |
-				 (batch->protocol == BATCH_REMOTE_WRITE_2 ? BATCH_VERSION_2 : 0)));
+				 (batch->protocol == BATCH_REMOTE_WRITE_2 ? BATCH_VERSION_2 : 0) |
+				 (batch->is_past ? BATCH_PAST : 0) |
+				 (batch->covers ? BATCH_COVERS : 0)));
 	buf_add_sized(out, slice_from(batch->sender.name));
 	buf_add_u64(out, batch->sender.hash);
 	pb_varint_add(out, batch->outcome.invalid);
@@ -308,6 +314,7 @@ int input_series_read(struct reader *reader, struct read_names *names)
 
 struct counts {
 	uint64_t rows, births, starts, examples, positions;
+	bool covers;
 };
 
 static struct pb_walk walk_of(const struct reader *reader)
@@ -437,6 +444,18 @@ static int positions_read(struct reader *reader, struct batch *batch, uint64_t n
 	return reader->failed || each.len > 0 ? ERR_CORRUPT : 0;
 }
 
+static int covers_read(struct reader *reader, struct batch *batch)
+{
+	struct slice text = reader_sized(reader);
+	int64_t since_ms = (int64_t)reader_u64(reader);
+	if (reader->failed || !batch->is_past || text.len == 0 ||
+	    memchr(text.ptr, '\0', text.len) || !time_is_sane(since_ms))
+		return ERR_CORRUPT;
+	batch->covers = slice_dup(text);
+	batch->covers_since_ms = since_ms;
+	return batch->covers ? 0 : ERR_NOMEM;
+}
+
 static int labels_known(const struct batch *batch, uint32_t row, struct labels **out)
 {
 	const struct read_names *names = batch->decoder_data;
@@ -470,6 +489,8 @@ static int head_read(struct reader *reader, struct batch *batch, struct counts *
 		return ERR_CORRUPT;
 	memcpy(batch->sender.name, sender.ptr, sender.len);
 	batch->own = flags & BATCH_OWN;
+	batch->is_past = flags & BATCH_PAST;
+	counts->covers = flags & BATCH_COVERS;
 	batch->protocol = flags & BATCH_VERSION_2 ? BATCH_REMOTE_WRITE_2 : BATCH_REMOTE_WRITE_1;
 	batch->outcome.invalid = (uint32_t)invalid;
 	/* Own numbers bring their labels, always. */
@@ -490,7 +511,9 @@ static int batch_read(struct reader *reader, struct read_names *names, struct ba
 		code = starts_read(reader, batch, counts.starts);
 	if (!code)
 		code = examples_read(reader, batch, counts.examples);
-	return code ? code : positions_read(reader, batch, counts.positions);
+	if (!code)
+		code = positions_read(reader, batch, counts.positions);
+	return code || !counts.covers ? code : covers_read(reader, batch);
 }
 
 int input_batch_read(struct reader *reader, struct read_names *names, struct batch **out)

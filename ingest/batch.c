@@ -99,8 +99,11 @@ struct batch *batch_copy(const struct batch *batch)
 	copy->protocol = batch->protocol;
 	copy->sender = batch->sender;
 	copy->own = batch->own;
+	copy->is_past = batch->is_past;
+	copy->covers = batch->covers ? slice_dup(slice_from(batch->covers)) : NULL;
+	copy->covers_since_ms = batch->covers_since_ms;
 	copy->outcome.invalid = batch->outcome.invalid;
-	bool ok = copy_births(copy, batch) &&
+	bool ok = copy_births(copy, batch) && !copy->covers == !batch->covers &&
 		  copy_array(&copy->rows, batch->rows, batch->nrows, sizeof(*batch->rows)) &&
 		  copy_array(&copy->starts, batch->starts, batch->nstarts,
 			     sizeof(*batch->starts)) &&
