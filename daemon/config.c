@@ -46,6 +46,7 @@ struct file {
 	struct slice data_dir;
 	struct bind_strings rule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
+	int64_t retention_unselected_ms;
 	int64_t default_subquery_step_ms;
 	bool delayed_name_removal;
 	bool use_start_timestamps;
@@ -177,7 +178,9 @@ TABLE(file_table, file, "configuration",
 			"before a restart is forgotten."),
       BIND_FIELD(file, external_labels, "external_labels", BIND_MAP,
 		 .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
-      LATER("retention_unselected", .default_text = "0s"),
+      BIND_FIELD(file, retention_unselected_ms, "retention_unselected", BIND_DURATION,
+		 .default_text = "0s", .min = 0, .max = 365 * DAY_MS,
+		 .doc = "How long series are kept that no rule asks for, for queries; 0: not at all."),
       BIND_FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
 		 .default_text = "hold",
 		 .doc = "What becomes of alerts whose series end because their sender is silent."),
@@ -346,6 +349,7 @@ static int bind_file(struct config *config, const struct file *file,
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
 	config->rule_query_offset_ms = file->rule_query_offset_ms;
 	config->lookback_ms = file->lookback_delta_ms;
+	config->retention_ms = file->retention_unselected_ms;
 	config->subquery_step_ms = file->default_subquery_step_ms;
 	config->delayed_names = file->delayed_name_removal;
 	config->start_times = file->use_start_timestamps;

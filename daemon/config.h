@@ -29,6 +29,7 @@ struct config {
 	char **rule_files; /* globs resolved, absolute or relative to the working directory */
 	size_t nrule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_ms;
+	int64_t retention_ms; /* of what no rule asks for; 0: none */
 	int64_t subquery_step_ms; /* of subqueries that name none */
 	bool delayed_names;	  /* metric names are removed at the end of an expression */
 	bool start_times;	  /* of samples are kept */

@@ -83,8 +83,8 @@ static void warn_unchangeable(const struct config *old, const struct config *new
 		log_warn("daemon", "new settings of storage take effect with the next start", NULL);
 	if (old->lookback_ms != new->lookback_ms || old->sender_timeout_ms != new->sender_timeout_ms ||
 	    old->resolve_on_silence != new->resolve_on_silence ||
-	    old->start_times != new->start_times)
-		log_warn("daemon", "a new lookback_delta, sender_timeout, on_sender_silence or use_start_timestamps takes effect with the next start", NULL);
+	    old->start_times != new->start_times || old->retention_ms != new->retention_ms)
+		log_warn("daemon", "a new lookback_delta, sender_timeout, on_sender_silence, use_start_timestamps or retention_unselected takes effect with the next start", NULL);
 	if (old->memory_max != new->memory_max || old->series_max != new->series_max || old->ignored_max != new->ignored_max ||
 	    old->query_samples_max != new->query_samples_max || old->queue_bytes_max != new->queue_bytes_max ||
 	    old->query_timeout_ms != new->query_timeout_ms)

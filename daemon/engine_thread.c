@@ -390,6 +390,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 			   .series_max = (size_t)config->series_max,
 			   .ignored_max = (size_t)config->ignored_max,
 			   .memory_max = (size_t)config->memory_max },
+		.retention_ms = config->retention_ms,
 		.sender_timeout_ms = config->sender_timeout_ms,
 		.resolve_on_silence = config->resolve_on_silence,
 		.start_times = config->start_times,

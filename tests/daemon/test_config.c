@@ -161,7 +161,6 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 	expect_refused("storage: {url: 'redis+sentinel://h:1'}\n", "not supported yet", "Sentinel");
 	expect_refused("storage: {url: 'redis+cluster://h:1'}\n", "not supported yet", "Cluster");
 	expect_refused("web: {config_file: w.yml}\n", "\"config_file\" in web", "take it out");
-	expect_refused("retention_unselected: 1h\n", "\"retention_unselected\"", "take it out");
 	expect_refused("limits: {series_per_metric: 9}\n", "\"series_per_metric\"", "take it out");
 	expect_refused("ingest: {remote_write: {ha: {failover: 1s}}}\n",
 		       "\"ha\" in ingest.remote_write is not supported yet", "take it out");
