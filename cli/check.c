@@ -7,18 +7,20 @@
 
 #include "base/error.h"
 #include "base/yaml.h"
+#include "cli/check_data.h"
 #include "cli/cli.h"
 #include "daemon/config.h"
 #include "rules/lint.h"
 #include "rules/rule_expand.h"
 
-enum { FORMAT, STRICT, EXPAND };
+enum { FORMAT, STRICT, EXPAND, URL };
 
 static const struct cli_option options[] = {
 	[FORMAT] = FORMAT_OPTION,
 	[STRICT] = { "strict", NULL, "warnings count as errors" },
 	[EXPAND] = { "expand", "[=prometheus]",
 		     "print what the rules mean; without what Prometheus does not know" },
+	[URL] = { "url", "URL", "compare rules with the series of the daemon there, too" },
 	{ NULL, NULL, NULL },
 };
 
@@ -27,6 +29,8 @@ struct check {
 	const char **rule_files; /* of the command line, by themselves */
 	size_t nrule_files;
 	size_t files, rules;
+	const char *url; /* of a daemon whose series are looked at; NULL: none */
+	int code;	 /* of asking it */
 	bool expands; /* prints what the rules mean, instead of counts */
 	enum expand_form form;
 	struct buf expanded;
@@ -55,6 +59,8 @@ static void take_rules(struct check *check, struct rule_set *rules)
 	check->rules += rules->nrules;
 	if (!check->expands && rule_set_lint(rules, &check->diags))
 		diag_add(&check->diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "out of memory");
+	if (check->url && !check->code)
+		check->code = check_data(check->url, rules, &check->diags);
 	if (check->expands && check->expanded.len > 0)
 		buf_add_str(&check->expanded, "---\n");
 	if (check->expands && rule_set_expand(rules, check->form, &check->expanded) < 0)
@@ -182,6 +188,7 @@ static int run(const struct cli_args *args)
 		return usage_error(&check_command, bad ? "--expand or --expand=prometheus"
 						       : "--expand prints YAML, not JSON");
 	}
+	check.url = args->values[URL];
 	diag_list_init(&check.diags);
 	buf_init(&check.expanded);
 	for (size_t i = 0; i < args->nwords; i++)
@@ -197,16 +204,18 @@ static int run(const struct cli_args *args)
 	diag_list_fini(&check.diags);
 	buf_fini(&check.expanded);
 	free(check.rule_files);
-	return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
+	return wrong ? EXIT_FAILURE : check.code;
 }
 
 const struct command check_command = {
 	.name = "check",
-	.arguments = "FILE… [--format json] [--strict] [--expand[=prometheus]]",
+	.arguments = "FILE… [--format json] [--strict] [--url URL] [--expand[=prometheus]]",
 	.summary = "Check configuration and rule files: every error, at its place.",
 	.doc = "Rule files are told from configurations by their content (\"groups:\", \"rules:\"). With a "
 	       "configuration, the rules it names are checked, "
-	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.",
+	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.\nWith --url, rules that run in "
+	       "a daemon are compared with the series that it has: those that nothing matches, labels that no "
+	       "series has, and more.",
 	.options = options,
 	.words_min = 1,
 	.words_max = CLI_ARGUMENTS_MAX,

@@ -49,6 +49,13 @@ const struct lint_record *lint_records(const struct lint *lint, struct slice nam
 /* label_scope_options.recorded; ctx is a struct lint_place. */
 const struct label_scope *lint_recorded_scope(void *ctx, const struct expr *selector);
 
+/* ---- lint_selectors.c ---- */
+
+/* Does the function give nothing of one sample alone? */
+bool lint_needs_two(const struct function *function);
+/* The range of samples among the arguments of a call; NULL: none. */
+const struct expr *lint_range(const struct expr *call);
+
 /* ---- what is looked at ---- */
 
 void lint_selectors(struct lint_place *place, const struct expr *expr);

@@ -110,8 +110,7 @@ static void check_delta(struct lint_place *place, const struct expr *call, struc
 
 /* ---- ranges ---- */
 
-/* Two samples, or the function gives nothing. */
-static bool needs_two(const struct function *function)
+bool lint_needs_two(const struct function *function)
 {
 	switch (function->id) {
 	case FN_RATE:
@@ -136,7 +135,7 @@ static void check_range(struct lint_place *place, const struct expr *call,
 	if (n == 0 || selector->edges != EDGES_PLAIN)
 		return;
 	int64_t interval_ms = place->lint->set->groups[record->rule->group].interval_ms;
-	int64_t need_ms = needs_two(call->call.function) ? 2 * interval_ms : interval_ms;
+	int64_t need_ms = lint_needs_two(call->call.function) ? 2 * interval_ms : interval_ms;
 	if (selector->selector.range_ms >= need_ms)
 		return;
 	struct buf need, each;
@@ -155,7 +154,7 @@ static void check_range(struct lint_place *place, const struct expr *call,
 	buf_fini(&each);
 }
 
-static const struct expr *range_of(const struct expr *call)
+const struct expr *lint_range(const struct expr *call)
 {
 	for (uint32_t i = 0; i < call->call.nargs; i++) {
 		const struct expr *arg = call->call.args[i];
@@ -174,7 +173,7 @@ static void on_expr(void *ctx, const struct expr *expr)
 		check_name(place, expr);
 	if (expr->kind == EXPR_SELECTOR)
 		check_contradiction(place, expr);
-	const struct expr *range = expr->kind == EXPR_CALL ? range_of(expr) : NULL;
+	const struct expr *range = expr->kind == EXPR_CALL ? lint_range(expr) : NULL;
 	struct slice name = range ? lint_metric(range) : SLICE("");
 	if (name.len == 0)
 		return;

@@ -5,9 +5,8 @@
 static const struct {
 	const char *name;
 	enum diag_severity severity;
-	const char *doc;
 } warnings[] = {
-#define WARNING(id, name, severity, doc) [id] = { name, severity, doc },
+#define WARNING(id, name, severity, doc) [id] = { name, severity },
 #include "rules/warnings.def"
 #undef WARNING
 };
@@ -38,6 +37,14 @@ void rule_warn_at(struct diag_list *diags, enum rule_warning warning, const stru
 void rule_warnings_reference(struct buf *out)
 {
 	buf_add_str(out, "| id | what |\n|---|---|\n");
-	for (size_t i = 0; i < RULE_WARNING_COUNT; i++)
-		buf_printf(out, "| `%s` | %s |\n", warnings[i].name, warnings[i].doc);
+#define WARNING(id, name, severity, doc) buf_add_str(out, "| `" name "` | " doc " |\n");
+#define WARNING_OF_DATA(id, name, severity, doc)
+#include "rules/warnings.def"
+	buf_add_str(out, "\nWith `--url`, from the series of a running daemon:\n\n"
+			 "| id | what |\n|---|---|\n");
+#undef WARNING
+#define WARNING(id, name, severity, doc)
+#define WARNING_OF_DATA(id, name, severity, doc) buf_add_str(out, "| `" name "` | " doc " |\n");
+#include "rules/warnings.def"
+#undef WARNING
 }

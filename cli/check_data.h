@@ -1,0 +1,10 @@
+/* tocsin check --url: compares rules with the series of a running daemon. */
+#ifndef TOCSIN_CLI_CHECK_DATA_H
+#define TOCSIN_CLI_CHECK_DATA_H
+
+#include "rules/rule_file.h"
+
+/* Adds its warnings. An exit code: 0, EXIT_NO_DAEMON or 1 when the daemon cannot be asked. */
+int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags);
+
+#endif
