@@ -43,8 +43,8 @@ START_TEST(overview_shows_all)
 		"\"labels\":{\"a\":\"2\",\"alertname\":\"High\",\"severity\":\"page\"},"
 		"\"annotations\":{\"summary\":\"at "
 		"2.5\"},\"value\":2.5,\"active\":1700000010000,\"fired\":1700000010000,"
-		"\"keepSince\":null,\"for\":0,\"held\":false,\"silencedBy\":\"\",\"evidence\":{\"lines\":[],"
-		"\"functions\":[]}}");
+		"\"keepSince\":null,\"for\":0,\"held\":false,\"heldBy\":\"\",\"noDataSince\":null,"
+		"\"silencedBy\":\"\",\"evidence\":{\"lines\":[],\"functions\":[]}}");
 	ck_assert_json(&w, "alerts.1", "");
 	ck_assert_json(&w, "groups.0.interval", "15000");
 	ck_assert_json(&w, "groups.0.rules.0.health", "ok");
