@@ -79,22 +79,24 @@ static bool is_settled(const struct engine *engine, const struct group_state *gr
 	       group->last_ms >= target->scrape_ms;
 }
 
-/* May what the row says change with samples that are on their way? */
+/*
+ * May what the row says change with samples that are on their way? A range may lack one of an
+ * earlier scrape; where it is all that an element is made of, nothing else can come.
+ */
 static bool is_doubted(const struct engine *engine, const struct rule_state *rule,
-		       const struct series *series, int64_t newest_ms)
+		       const struct partial_node *node, const struct series *series,
+		       int64_t newest_ms)
 {
 	const struct target *target = targets_find(&engine->arrival.targets, series);
+	bool is_range = node->node->plan->op == PLAN_RANGE;
 	if (!target)
 		return true;
-	if (rule->def->arrival == ARRIVAL_IMMEDIATE && newest_ms == target->scrape_ms)
-		return false;
-	return !is_settled(engine, rule->group, target);
-}
-
-/* A rule of one series an element has nothing to wait for. */
-static bool may_doubt(const struct rule_state *rule)
-{
-	return rule->def->arrival == ARRIVAL_SETTLE || rule->arrival->nleaves > 1;
+	if (rule->def->arrival == ARRIVAL_SETTLE)
+		return !is_settled(engine, rule->group, target);
+	if (is_range && engine->now_ms < target->late_until_ms)
+		return true;
+	return rule->arrival->nleaves > 1 && newest_ms != target->scrape_ms &&
+	       !is_settled(engine, rule->group, target);
 }
 
 static bool doubt_leaf(struct engine *engine, struct rule_state *rule,
@@ -110,7 +112,7 @@ static bool doubt_leaf(struct engine *engine, struct rule_state *rule,
 		bool live = is_live(engine, node, members[row], &ts_ms);
 		if (!live)
 			bit_set(node->marks[PARTIAL_GONE], row);
-		if (may_doubt(rule) && is_doubted(engine, rule, members[row], ts_ms))
+		if (is_doubted(engine, rule, node, members[row], ts_ms))
 			bit_set(node->marks[PARTIAL_DOUBTED], row);
 		else
 			all = false;

@@ -68,6 +68,8 @@ static bool target_new(struct targets *targets, struct lset_table *lsets, uint32
 		.scrape_ms = TIME_NONE,
 		.before_ms = TIME_NONE,
 		.settled_ms = TIME_NONE,
+		.unsure_until_ms = TIME_NONE,
+		.late_until_ms = TIME_NONE,
 	};
 	return true;
 }
@@ -100,11 +102,22 @@ static struct target *target_take(struct engine *engine, const struct series *se
 
 /* ---- scrapes ---- */
 
+/* What is on its way of the newest scrape comes within settle, or is not waited for. */
+static void wait_until(const struct targets *targets, const struct target *target, int64_t *until_ms)
+{
+	int64_t end_ms = target->begun_ms + targets->settle_max_ms;
+	if (end_ms > *until_ms)
+		*until_ms = end_ms;
+}
+
 static void scrape_begin(const struct engine *engine, struct target *target, int64_t ts_ms)
 {
-	bool is_due = target->arrived < target->expected &&
-		      engine->now_ms - target->begun_ms < engine->arrival.targets.settle_max_ms;
-	target->is_odd = target->scrape_ms == TIME_NONE || is_due;
+	const struct targets *targets = &engine->arrival.targets;
+	if (target->arrived < target->expected) {
+		wait_until(targets, target, &target->unsure_until_ms);
+		wait_until(targets, target, &target->late_until_ms);
+	}
+	target->is_odd = engine->now_ms < target->unsure_until_ms;
 	target->before_ms = target->scrape_ms;
 	target->scrape_ms = ts_ms;
 	target->begun_ms = engine->now_ms;
@@ -131,10 +144,12 @@ void targets_sample(struct engine *engine, const struct series *series, int64_t 
 	if (target->scrape_ms == TIME_NONE || ts_ms > target->scrape_ms)
 		scrape_begin(engine, target, ts_ms);
 	if (ts_ms == target->scrape_ms) {
-		if (was_expected(target, &series->window))
+		if (was_expected(target, &series->window)) {
 			target->arrived++;
-		else
-			target->is_odd |= !is_stale;
+		} else if (!is_stale) {
+			target->is_odd = true;
+			wait_until(&engine->arrival.targets, target, &target->unsure_until_ms);
+		}
 		target->sampled += !is_stale;
 	} else if (ts_ms == target->before_ms) {
 		target->is_odd = true;

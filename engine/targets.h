@@ -4,8 +4,8 @@
  * Kept for the series that rules on arrival read, so that it is known when a scrape is complete: a
  * scrape begins with the first sample of a newer time, and is settled when each series that had a
  * value in the scrape before has a sample, or a stale marker, of the new time. One in which series
- * are new is not known to be complete, nor is one that began while the one before was still
- * expected.
+ * are new is not known to be complete, as more of them may be on their way; nor are those that
+ * begin within the longest `settle` of that, or of one that was not complete.
  */
 #ifndef TOCSIN_ENGINE_TARGETS_H
 #define TOCSIN_ENGINE_TARGETS_H
@@ -26,6 +26,8 @@ struct target {
 	uint32_t arrived;   /* of these, in this one */
 	uint32_t sampled;   /* series with a value in this one */
 	bool is_odd;	    /* more came than was expected, or not in order */
+	int64_t unsure_until_ms; /* told time; scrapes that begin before it may be part of such */
+	int64_t late_until_ms;	 /* samples of a scrape before the newest may come until then */
 };
 
 struct targets {

@@ -358,9 +358,9 @@ START_TEST(settle_is_the_groups)
 			 "[{alert: A, expr: sum(x) > 5}]}, {name: h, evaluate: arrival, settle: 20s, "
 			 "interval: 1m, rules: [{alert: B, expr: sum(x) > 5}]}]");
 	arrive(2, "x{i=\"1\"} 1; x{i=\"2\"} 1");
-	arrive(12, "x{i=\"1\"} 3");
-	arrive_late(14, 12, "x{i=\"2\"} 3");
-	harness_expect(&h, "12.001 B pending>firing value=6 active=12.001 fired=12.001 settled\n");
+	arrive(32, "x{i=\"1\"} 3");
+	arrive_late(34, 32, "x{i=\"2\"} 3");
+	harness_expect(&h, "32.001 B pending>firing value=6 active=32.001 fired=32.001 settled\n");
 }
 END_TEST
 
