@@ -7,6 +7,8 @@
  * exact) values are compared with a tolerance, and nothing that jumps (a comparison, a rounding) is
  * put on top of them.
  */
+#include "engine/partial.h"
+#include "rules/arrival.h"
 #include "tests/engine/eval_fixture.h"
 #include "tests/engine/expressions.h"
 
@@ -191,6 +193,94 @@ static void compare(struct run *run, struct binding *binding, const struct plan 
 	oracle_result_fini(&wanted);
 }
 
+/* ---- a part of the rows ---- */
+
+static unsigned parts, part_rows;
+
+/* The columns of the last evaluation of all rows. */
+struct whole {
+	int code;
+	uint32_t n;
+	double *values;
+	bool *present;
+};
+
+static struct whole whole_of(struct binding *binding, const struct plan *plan, uint32_t root,
+			     int64_t t_ms)
+{
+	struct whole whole = { .code = eval_root(binding, plan, root, t_ms, INT64_MAX) };
+	struct relation relation;
+	binding_relation(binding, root, &relation);
+	whole.n = whole.code ? 0 : relation.nrows;
+	whole.values = calloc(whole.n + 1, sizeof(*whole.values));
+	whole.present = calloc(whole.n + 1, sizeof(*whole.present));
+	for (uint32_t row = 0; row < whole.n; row++) {
+		whole.present[row] = relation_has(&relation, row);
+		whole.values[row] = relation.values[row];
+	}
+	return whole;
+}
+
+/* Some rows of the leaves are touched. */
+static void touch_some(struct partial *partial)
+{
+	for (uint32_t i = 0; i < partial->n; i++) {
+		struct partial_node *node = &partial->nodes[i];
+		for (uint32_t row = 0; partial_members(node) && row < node->words * 64; row++)
+			if (partial_has_row(node, row) && chance(25))
+				node->marks[PARTIAL_TOUCHED][row / 64] |= UINT64_C(1) << row % 64;
+	}
+}
+
+/* Those that the touched rows are part of must come out as if all were evaluated. */
+static void compare_part(struct binding *binding, const struct plan *plan, uint32_t root,
+			 const char *text, int64_t t_ms)
+{
+	uint32_t *order, n;
+	const char *why;
+	struct partial partial;
+	struct eval_cursor cursor = { 0, 0 };
+	ck_assert_int_eq(plan_order(plan, root, &order, &n), 0);
+	if (arrival_class_of(plan, order, n, 0, &why) == ARRIVAL_TICK) {
+		free(order);
+		return;
+	}
+	struct whole whole = whole_of(binding, plan, root, t_ms);
+	ck_assert_int_eq(partial_init(&partial, binding, order, n), 0);
+	ck_assert_int_eq(partial_begin(&partial), 0);
+	struct partial_node *node = partial_root(&partial);
+	touch_some(&partial);
+	partial_up(&partial, PARTIAL_TOUCHED);
+	memcpy(node->marks[PARTIAL_NEEDED], node->marks[PARTIAL_TOUCHED],
+	       node->words * sizeof(uint64_t));
+	partial_down(&partial, PARTIAL_NEEDED);
+	partial_widen(&partial);
+	int code;
+	do {
+		int64_t units = 1 + below(40);
+		code = partial_eval(&partial, binding, t_ms, &cursor, &units);
+	} while (code == ERR_AGAIN);
+	/* What fails as a whole is nothing as a part, or fails. */
+	ck_assert_msg(!code || code == whole.code, "%s: %s", text, binding_error(binding, root));
+	struct relation part = { .nrows = 0 };
+	if (!code)
+		ck_assert_int_eq(partial_relation(&partial, PARTIAL_TOUCHED, &part), 0);
+	for (uint32_t row = 0; row < part.nrows; row++) {
+		bool is_touched = node->marks[PARTIAL_TOUCHED][row / 64] >> row % 64 & 1;
+		bool wanted = is_touched && !whole.code && whole.present[row];
+		ck_assert_msg(relation_has(&part, row) == wanted, "%s: row %u", text, row);
+		ck_assert_msg(!wanted || is_same_value(part.values[row], whole.values[row], true),
+			      "%s: row %u", text, row);
+		part_rows += is_touched;
+	}
+	partial_end(&partial);
+	partial_fini(&partial);
+	free(whole.values);
+	free(whole.present);
+	free(order);
+	parts++;
+}
+
 /* What the dice seldom throw: subqueries that share one below, which goes back in time for the
  * second. */
 static const char *const shared[] = {
@@ -269,6 +359,8 @@ static void one_run(uint64_t number)
 		for (int i = 0; i < EXPRESSIONS; i++)
 			compare(&run, binding, plan, &queries[i], roots[i], equal[i], run.now_ms,
 				"standing");
+		for (int i = 0; i < EXPRESSIONS; i++)
+			compare_part(binding, plan, roots[i], queries[i].text, run.now_ms);
 		if (!chance(20))
 			continue;
 		struct binding *fresh = binding_of(&run.world, plan, false);
@@ -295,7 +387,10 @@ START_TEST(binding_equals_the_oracle)
 		one_run(i);
 	}
 	printf("%u comparisons, %u of them errors, %u empty\n", compared, failed_evals, empty);
+	printf("%u parts, of %u rows\n", parts, part_rows);
 	ck_assert_uint_gt(compared, runs * 20);
+	ck_assert_uint_gt(parts, compared / 5);
+	ck_assert_uint_gt(part_rows, parts);
 	ck_assert_uint_lt(failed_evals, compared / 2);
 	ck_assert_uint_lt(empty, compared / 2);
 }
