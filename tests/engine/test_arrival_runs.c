@@ -1,14 +1,11 @@
 /*
  * Evaluation on arrival, of random rules over random data.
  *
- *   no false alert: scrapes are split into requests, which are shuffled and delayed up to `settle`.
- *   No alert begins that would not begin with whole scrapes: an engine that has of each scrape all
- *   or nothing says the same of it, for some choice of the scrapes that are on their way.
+ * Scrapes are split into requests, which are shuffled and delayed up to `settle`. No alert begins
+ * that would not begin with whole scrapes: an engine that has of each scrape all or nothing says the
+ * same of it, for some choice of the scrapes that are on their way.
  *
- *   same as a query: when all series have arrived, the alerts of any rule are what its expression
- *   gives as a query.
- *
- * ARRIVAL_RUNS (of each; a soak asks for more) and ARRIVAL_FIRST, the number of the first.
+ * ARRIVAL_RUNS (a soak asks for more) and ARRIVAL_FIRST, the number of the first.
  */
 #include "tests/check_main.h"
 #include "tests/engine/expressions.h"
@@ -311,7 +308,7 @@ static void one_run(uint32_t number)
 START_TEST(split_and_delayed_scrapes_fire_nothing_false)
 {
 	uint32_t first = from_environment("ARRIVAL_FIRST", 1),
-		 runs = from_environment("ARRIVAL_RUNS", 40);
+		 runs = from_environment("ARRIVAL_RUNS", 150);
 	seen.begun = seen.events = 0;
 	for (uint32_t i = 0; i < runs; i++)
 		one_run(first + i);
