@@ -39,8 +39,9 @@
 #define RECORDING_VERSION 1
 #define RECORDING_SUFFIX ".rec"
 #define RECORDING_FILES_MAX 1000000u
-#define RECORDING_FILE_BYTES (16ll * 1024 * 1024) /* then the next file begins */
-#define RECORDING_BYTES_MIN (4 * RECORDING_FILE_BYTES) /* least that a recording may be bounded to */
+#define RECORDING_FILES 16 /* that a recording is cut into, for the oldest to go */
+#define RECORDING_FILE_BYTES_MAX (256ll * 1024 * 1024) /* then the next file begins in any case */
+#define RECORDING_BYTES_MIN (32ll * 1024 * 1024) /* least that a recording may be bounded to */
 #define RECORDING_PART_BYTES (1024 * 1024)	  /* of inputs, before compression, make a part */
 #define RECORDING_PART_MAX (128u * 1024 * 1024)   /* one input larger than this is not recorded */
 #define RECORDING_SERIES_MAX 4000000u /* that a daemon names in its life, or a file */

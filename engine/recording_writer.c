@@ -21,7 +21,7 @@ struct file_entry {
 
 struct recording_writer {
 	char *dir;
-	int64_t bytes_max, session_ms;
+	int64_t bytes_max, file_bytes_max, session_ms;
 	struct written_names names;
 	struct buf part, record, settings, path;
 	ZSTD_CCtx *zstd;
@@ -203,7 +203,7 @@ int recording_flush(struct recording_writer *writer)
 	if (!code)
 		code = write_record(writer, RECORD_RECORDING_PART, packed);
 	buf_clear(&writer->part);
-	if (!code && writer->files[writer->nfiles - 1].bytes >= RECORDING_FILE_BYTES)
+	if (!code && writer->files[writer->nfiles - 1].bytes >= writer->file_bytes_max)
 		code = file_begin(writer);
 	return code;
 }
@@ -302,6 +302,9 @@ int recording_writer_new(const char *dir, int64_t bytes_max, int64_t session_ms,
 		return ERR_NOMEM;
 	writer->fd = -1;
 	writer->bytes_max = bytes_max < RECORDING_BYTES_MIN ? RECORDING_BYTES_MIN : bytes_max;
+	writer->file_bytes_max = writer->bytes_max / RECORDING_FILES;
+	if (writer->file_bytes_max > RECORDING_FILE_BYTES_MAX)
+		writer->file_bytes_max = RECORDING_FILE_BYTES_MAX;
 	writer->session_ms = session_ms;
 	buf_init(&writer->part);
 	buf_init(&writer->record);

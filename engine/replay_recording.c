@@ -21,6 +21,7 @@ struct recorded {
 	struct recording_reader *reader;
 	struct replay_engine run;
 	bool is_exact;
+	bool has_time; /* the engine was told one */
 	bool goes_on; /* with the engine of the session before */
 	uint32_t step_units;
 	int64_t now_ms;
@@ -136,6 +137,7 @@ static int session_begin(struct recorded *rec, bool whole)
 		replay_engine_stop(&rec->run, rec->result);
 		rec->sink->session(rec->sink->ctx, rec->now_ms);
 	}
+	rec->has_time = false;
 	return replay_engine_start(&rec->run, &engine, options->rules);
 }
 
@@ -200,8 +202,10 @@ static void steps(struct recorded *rec, uint64_t n)
 		live_clear(rec);
 		return;
 	}
-	for (uint64_t i = 0; i < n; i++)
-		engine_step(rec->run.engine, rec->step_units);
+	/* Where nothing waits twice in a row, nothing will: the rest was idle. */
+	unsigned idle = 0;
+	for (uint64_t i = 0; i < n && idle < 2; i++)
+		idle = engine_step(rec->run.engine, rec->step_units) ? 0 : idle + 1;
 	live_check(rec);
 }
 
@@ -215,6 +219,7 @@ static void tell_time(struct recorded *rec, int64_t t_ms)
 		result->from_ms = t_ms;
 	result->to_ms = rec->now_ms;
 	engine_time(rec->run.engine, t_ms);
+	rec->has_time = true;
 }
 
 static void take(struct recorded *rec, struct input *input)
@@ -228,7 +233,11 @@ static void take(struct recorded *rec, struct input *input)
 		steps(rec, input->steps);
 		return;
 	case INPUT_BATCH:
-		engine_batch(engine, input->batch);
+		/* Nobody can judge samples without a time: no daemon does so. */
+		if (rec->has_time)
+			engine_batch(engine, input->batch);
+		else
+			batch_free(input->batch);
 		return;
 	case INPUT_RULES:
 		rules_change(rec);

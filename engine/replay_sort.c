@@ -1,25 +1,34 @@
 #include "engine/replay_sort.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
-#define RUN_ITEMS 16384u /* of a run that are read at once */
+/* Of a run that are read at once: as many as sorting has had memory for, over all runs. */
+#define RUN_ITEMS_MIN 256u
+#define RUN_ITEMS_MAX 16384u
 #define RADIX_BITS 11
 #define RADIX (1u << RADIX_BITS)
 
 struct run {
-	FILE *file; /* NULL: what is in memory, the last one */
-	struct sort_item *items;
+	struct sort_item *items; /* what is at hand of it */
 	size_t n, at;
+	off_t offset; /* of the next in the file */
+	size_t left;  /* in the file */
 };
 
 struct replay_sort {
 	struct sort_item *items, *spare;
 	size_t n, max;
 	bool is_sorted; /* as they came */
+	FILE *file; /* of all runs but the last, which stays in memory; NULL: there is none */
+	struct sort_item *buffers; /* of these runs */
+	size_t run_items;
+	off_t written;
 	struct run *runs;
 	uint32_t nruns, runs_cap;
 	uint32_t *heap; /* of runs that have items, the first on top */
@@ -46,12 +55,9 @@ void replay_sort_free(struct replay_sort *sort)
 {
 	if (!sort)
 		return;
-	for (uint32_t i = 0; i < sort->nruns; i++) {
-		if (!sort->runs[i].file)
-			continue;
-		fclose(sort->runs[i].file);
-		free(sort->runs[i].items);
-	}
+	if (sort->file)
+		fclose(sort->file);
+	free(sort->buffers);
 	free(sort->runs);
 	free(sort->heap);
 	free(sort->items);
@@ -123,14 +129,13 @@ static int spill(struct replay_sort *sort)
 	int code = sort_items(sort);
 	if (code)
 		return code;
-	FILE *file = tmpfile();
-	if (!file)
+	if (!sort->file && !(sort->file = tmpfile()))
 		return ERR_IO;
-	code = fwrite(sort->items, sizeof(*sort->items), sort->n, file) == sort->n && !fflush(file)
-		       ? run_add(sort, (struct run){ .file = file })
-		       : ERR_IO;
-	if (code)
-		fclose(file);
+	if (fwrite(sort->items, sizeof(*sort->items), sort->n, sort->file) != sort->n ||
+	    fflush(sort->file))
+		return ERR_IO;
+	code = run_add(sort, (struct run){ .offset = sort->written, .left = sort->n });
+	sort->written += (off_t)(sort->n * sizeof(*sort->items));
 	sort->n = 0;
 	return code;
 }
@@ -157,17 +162,28 @@ uint64_t replay_sort_count(const struct replay_sort *sort)
 /* ---- merging ---- */
 
 /* False: it is at its end, or *code. */
-static bool run_fill(struct run *run, int *code)
+static bool run_fill(struct replay_sort *sort, struct run *run, int *code)
 {
 	if (run->at < run->n)
 		return true;
-	if (!run->file)
+	size_t n = run->left < sort->run_items ? run->left : sort->run_items;
+	size_t bytes = n * sizeof(*run->items);
+	if (n == 0)
 		return false;
-	run->n = fread(run->items, sizeof(*run->items), RUN_ITEMS, run->file);
+	for (size_t at = 0; at < bytes;) {
+		ssize_t got = pread(fileno(sort->file), (char *)run->items + at, bytes - at,
+				    run->offset + (off_t)at);
+		if (got == 0 || (got < 0 && errno != EINTR)) {
+			*code = ERR_IO;
+			return false;
+		}
+		at += got > 0 ? (size_t)got : 0;
+	}
+	run->n = n;
 	run->at = 0;
-	if (ferror(run->file))
-		*code = ERR_IO;
-	return run->n > 0;
+	run->left -= n;
+	run->offset += (off_t)bytes;
+	return true;
 }
 
 static bool is_before(const struct replay_sort *sort, uint32_t a, uint32_t b)
@@ -195,27 +211,39 @@ static void heap_sink(struct replay_sort *sort, uint32_t at)
 	}
 }
 
+/* Room to read all runs at once. */
+static int buffers_init(struct replay_sort *sort)
+{
+	if (!sort->file)
+		return 0;
+	sort->run_items = sort->max / sort->nruns;
+	if (sort->run_items < RUN_ITEMS_MIN)
+		sort->run_items = RUN_ITEMS_MIN;
+	if (sort->run_items > RUN_ITEMS_MAX)
+		sort->run_items = RUN_ITEMS_MAX;
+	sort->buffers = reallocarray(NULL, sort->nruns * sort->run_items, sizeof(*sort->buffers));
+	if (!sort->buffers)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < sort->nruns; i++)
+		sort->runs[i].items = sort->buffers + i * sort->run_items;
+	return 0;
+}
+
 int replay_sort_end(struct replay_sort *sort)
 {
 	int code = sort_items(sort);
 	free(sort->spare);
 	sort->spare = NULL;
 	if (!code)
+		code = buffers_init(sort);
+	if (!code)
 		code = run_add(sort, (struct run){ .items = sort->items, .n = sort->n });
 	sort->heap = reallocarray(NULL, sort->nruns + 1, sizeof(*sort->heap));
 	if (!code && !sort->heap)
 		code = ERR_NOMEM;
-	for (uint32_t i = 0; !code && i < sort->nruns; i++) {
-		struct run *run = &sort->runs[i];
-		if (run->file) {
-			rewind(run->file);
-			run->items = reallocarray(NULL, RUN_ITEMS, sizeof(*run->items));
-		}
-		if (run->file && !run->items)
-			code = ERR_NOMEM;
-		else if (run_fill(run, &code))
+	for (uint32_t i = 0; !code && i < sort->nruns; i++)
+		if (run_fill(sort, &sort->runs[i], &code))
 			sort->heap[sort->nheap++] = i;
-	}
 	for (uint32_t i = sort->nheap / 2; !code && i-- > 0;)
 		heap_sink(sort, i);
 	return code;
@@ -227,7 +255,7 @@ const struct sort_item *replay_sort_peek(struct replay_sort *sort, int *code)
 		struct run *run = &sort->runs[sort->heap[0]];
 		if (run->at < run->n)
 			return &run->items[run->at];
-		if (run_fill(run, code)) {
+		if (run_fill(sort, run, code)) {
 			heap_sink(sort, 0);
 			continue;
 		}

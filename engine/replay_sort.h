@@ -1,6 +1,6 @@
 /*
  * Samples put in the order of their arrival, however many: what does not fit into memory goes to
- * temporary files in sorted runs, which are merged. Samples of one time stay in the order in which
+ * a temporary file in sorted runs, which are merged. Samples of one time stay in the order in which
  * they came.
  */
 #ifndef TOCSIN_ENGINE_REPLAY_SORT_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define SORT_ITEMS_MAX (4u * 1024 * 1024) /* in memory, 24 bytes each, and as many while sorting */
-#define SORT_RUNS_MAX 8192u
+#define SORT_RUNS_MAX 4096u	   /* 17 thousand million samples */
 
 struct sort_item {
 	int64_t at_ms;	   /* arrival */
@@ -25,7 +25,7 @@ struct replay_sort;
 /* items_max 0: SORT_ITEMS_MAX. NULL when out of memory. */
 struct replay_sort *replay_sort_new(size_t items_max);
 void replay_sort_free(struct replay_sort *sort); /* NULL is fine */
-/* ERR_NOMEM; ERR_IO: no room for temporary files (errno says why); ERR_LIMIT: SORT_RUNS_MAX. */
+/* ERR_NOMEM; ERR_IO: no room for the temporary file (errno says why); ERR_LIMIT: SORT_RUNS_MAX. */
 int replay_sort_add(struct replay_sort *sort, const struct sort_item *item);
 /* All have been added. Errors as above. */
 int replay_sort_end(struct replay_sort *sort);

@@ -269,12 +269,13 @@ static int series_read(struct dump_reader *reader, struct slice text, uint32_t *
 		code = labels_take(reader, &text);
 	if (code)
 		return code;
-	if (reader->nlabels == 0)
-		return fail(reader, ERR_INVALID, "no metric name");
 	code = labels_new(reader->labels, reader->nlabels, &labels, &reader->why);
 	if (code)
 		return code;
-	code = reader->options.series(reader->options.ctx, labels, number);
+	if (labels_count(labels) == 0)
+		code = fail(reader, ERR_INVALID, "no metric name");
+	else
+		code = reader->options.series(reader->options.ctx, labels, number);
 	labels_unref(labels);
 	return code;
 }
