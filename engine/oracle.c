@@ -282,14 +282,19 @@ void samples_drop_if_stale(struct samples *samples)
 
 static const struct expr *without_parens(const struct expr *expr)
 {
-	while (expr->kind == EXPR_PAREN)
+	while (expr->kind == EXPR_PAREN && !expr->unary.is_plus)
 		expr = expr->unary.operand;
 	return expr;
 }
 
+static bool takes_away(const struct matcher *m)
+{
+	return (m->type == MATCH_NE || m->type == MATCH_NRE) && matcher_is_match(m, SLICE(""));
+}
+
 /*
  * The labels that the equality matchers tell: the first of a label sets it, any further matcher
- * removes it.
+ * removes it; those that only take away come last.
  */
 static struct vector absent(struct oracle *o, const struct expr *arg, bool is_empty)
 {
@@ -297,10 +302,11 @@ static struct vector absent(struct oracle *o, const struct expr *arg, bool is_em
 	struct tags tags = { NULL, 0 }, seen = { NULL, 0 };
 	if (!is_empty)
 		return out;
-	for (uint32_t i = 0; arg->kind == EXPR_SELECTOR && i < arg->selector.nmatchers; i++) {
-		const struct matcher *m = &arg->selector.matchers[i];
+	uint32_t n = arg->kind == EXPR_SELECTOR ? arg->selector.nmatchers : 0;
+	for (uint32_t i = 0; i < 2 * n; i++) {
+		const struct matcher *m = &arg->selector.matchers[i % n];
 		struct slice name = { m->name, m->name_len }, value = { m->value, m->value_len };
-		if (slice_is(name, METRIC_NAME))
+		if (slice_is(name, METRIC_NAME) || takes_away(m) != (i >= n))
 			continue;
 		bool first = m->type == MATCH_EQ && !tags_get(seen, name).len;
 		tags = tags_with(o, tags, name, first ? value : (struct slice){ NULL, 0 });

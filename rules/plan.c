@@ -418,7 +418,7 @@ static int build_subquery(struct builder *builder, const struct expr *expr, uint
 
 static const struct expr *without_parens(const struct expr *expr)
 {
-	while (expr->kind == EXPR_PAREN)
+	while (expr->kind == EXPR_PAREN && !expr->unary.is_plus)
 		expr = expr->unary.operand;
 	return expr;
 }
@@ -429,8 +429,9 @@ static int compare_labels(const void *a, const void *b)
 }
 
 /*
- * Prometheus goes over the matchers as written: the first equality of a label sets it, anything
- * after that removes it. (So {a!="b",a="c"} gives a="c", and the other way round nothing.)
+ * Prometheus goes over the matchers as written, but moves those that only take away behind the
+ * others: the first equality of a label sets it, anything after that removes it. (So {a!="",a="c"}
+ * gives a="c", and {a!="b",a="c"} nothing.)
  */
 static bool is_absent_label(const struct expr *selector, uint32_t at)
 {
@@ -442,9 +443,12 @@ static bool is_absent_label(const struct expr *selector, uint32_t at)
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *other = &selector->selector.matchers[i];
 
+		bool takes_away = (other->type == MATCH_NE || other->type == MATCH_NRE) &&
+				  matcher_is_match(other, SLICE(""));
+
 		if (i != at &&
 		    slice_is_equal(name, (struct slice){ other->name, other->name_len }) &&
-		    (i > at || other->type == MATCH_EQ))
+		    (i > at || other->type == MATCH_EQ || takes_away))
 			return false;
 	}
 	return true;

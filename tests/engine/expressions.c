@@ -552,7 +552,7 @@ static struct expr_known put_wrong(struct expr_text *text)
 		 "sum by (a) (m) by (b)", "m Or n", "m uNless n", "+m", "--m", "-+-m", "+(1)",
 		 "\"a\" == \"a\"", "round(m, n)", "absent(m[5m])", "m @ start() @ end()",
 		 "m[5m] @ 0", "on", "by", "bool", "sum", "sum + avg", "m{on=\"1\"}", "m{sum=''}",
-		 "start", "+\"x\"", "+m[5m]", "+m[5m:]", "m{a!~''}", "offset", "topk(2, m) by (a)",
+		 "start", "+\"x\"", "+m[5m]", "+m[5m:]", "m{a!~''}", "offset", "topk(2, u) by (a)",
 		 "quantile(0.5, m) without ()", "atan2", "inf", "group_left",
 		 "label_join(m, 'd', '-')", "hour(1)", "year(vector(0), 1)", "m % 0", "2 ^ -1 ^ 2",
 		 "-2 ^ 2", "m == on() m", "1 + 2 * m - -3 ^ 2", "m / m * m", "m ^ m ^ m"));

@@ -237,8 +237,10 @@ START_TEST(plan_gives_absent_its_labels)
 	check_absent("absent(x{a=\"1\",a=\"2\",b=\"3\"})", "b=3,");
 	check_absent("absent(x{a=\"1\",a=\"2\",a=\"3\"})", "");
 	check_absent("absent(x{a=\"1\",a!=\"2\"})", "");
-	check_absent("absent(x{a!=\"2\",a=\"1\"})",
-		     "a=1,"); /* as Prometheus: by the order as written */
+	/* By the order as written, but for what only takes away. */
+	check_absent("absent(x{a!=\"2\",a=\"1\"})", "");
+	check_absent("absent(x{a!=\"\",a=\"1\"})", "a=1,");
+	check_absent("absent(x{a=~\"2\",a=\"1\"})", "a=1,");
 	check_absent("absent(x{a=\"\",b=\"1\"})", "b=1,");
 	check_absent("absent(sum(x{a=\"1\"}))", "");
 	check_absent("absent(x{a=\"1\"} offset 5m)", "a=1,");
