@@ -8,11 +8,12 @@
 #include "base/bind.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "engine/recording.h"
 
-enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, QUIET };
+enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, VERIFY, QUIET };
 
 static const struct cli_option options[] = {
 	[CONFIG] = { "config", "FILE",
@@ -28,6 +29,9 @@ static const struct cli_option options[] = {
 		     "write down what comes in, and when, for \"tocsin replay\"" },
 	[RECORD_BYTES] = { "record-bytes", "N",
 			   "the recording keeps so many bytes at most, the newest (4GiB)" },
+	[VERIFY] = { "verify", "[=SHARE]",
+		     "compute that share of the evaluations of rules (0.1) a second time, by a plain "
+		     "evaluator, and count what differs" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
 	{ NULL, NULL, NULL },
 };
@@ -77,10 +81,30 @@ static int read_record_bytes(const struct cli_args *args, int64_t *out)
 	return 0;
 }
 
+#define VERIFY_SHARE_DEFAULT 0.1
+
+/* 0, or an exit code. */
+static int read_share(const struct cli_args *args, double *out)
+{
+	const char *text = args->values[VERIFY];
+
+	*out = text && !*text ? VERIFY_SHARE_DEFAULT : 0;
+	if (!text || !*text)
+		return 0;
+	if (number_parse(slice_from(text), out) || !(*out > 0 && *out <= 1))
+		return usage_error(&run_command,
+				   "--verify \"%.100s\": a share between 0 and 1, like 0.1", text);
+	return 0;
+}
+
 static int run(const struct cli_args *args)
 {
+	double verify_share;
 	int64_t record_bytes;
 	int code = read_record_bytes(args, &record_bytes);
+
+	if (!code)
+		code = read_share(args, &verify_share);
 
 	char program[PATH_MAX];
 	const char *config = find_config(args), *level = args->values[LOG_LEVEL];
@@ -109,13 +133,14 @@ static int run(const struct cli_args *args)
 					  .program = program,
 					  .record_dir = args->values[RECORD],
 					  .record_bytes = record_bytes,
+					  .verify_share = verify_share,
 					  .quiet = args->values[QUIET] != NULL });
 }
 
 const struct command run_command = {
 	.name = "run",
 	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url "
-		     "URL] [--log-level LEVEL] [--record DIR]",
+		     "URL] [--log-level LEVEL] [--record DIR] [--verify[=SHARE]]",
 	.summary = "Run the daemon.",
 	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads "
 	       "everything again; SIGTERM stops.",

@@ -22,6 +22,7 @@ struct daemon_options {
 	bool quiet;              /* no lines to paste at the start */
 	const char *record_dir;  /* what comes in is recorded there; NULL: not */
 	int64_t record_bytes;    /* as many at most; 0: RECORDER_BYTES_DEFAULT */
+	double verify_share;     /* of the evaluations of rules are done a second time: 0 to 1 */
 	/* For tests: called on the main thread when ready, with the port. */
 	void (*ready)(void *ctx, uint16_t port);
 	void *ready_ctx;

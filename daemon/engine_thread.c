@@ -110,6 +110,13 @@ static void on_sender(void *ctx, const struct sender *sender, const char *what)
 		 (unsigned long long)sender->ignored);
 }
 
+static void on_different(void *ctx, const struct rule *rule, int64_t t_ms, struct slice what)
+{
+	log_error("engine", "the plain evaluator disagrees", "rule=%s time_ms=%lld expr=%s result=%s",
+		  log_quote(rule->name), (long long)t_ms, log_quote(slice_from(rule->query)),
+		  log_quote(what));
+}
+
 static void push_written(struct engine_thread *thread)
 {
 	struct msg_written *msg = thread->written;
@@ -399,6 +406,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 		.journal = config->data_dir || config->storage.redis,
 		.evidence = true,
 		.query_rows_max = (uint64_t)config->query_samples_max,
+		.recheck_share = daemon->options->verify_share,
 	};
 	struct engine_sink sink = { .ctx = thread,
 				    .record = on_record,
@@ -409,7 +417,8 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 				    .released = on_released,
 				    .sender = on_sender,
 				    .written = on_written,
-				    .history = on_history };
+				    .history = on_history,
+				    .different = on_different };
 
 	thread->daemon = daemon;
 	thread->applied_end = &thread->applied;

@@ -106,6 +106,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	positions_init(&engine->positions);
 	examples_init(&engine->examples);
 	captures_init(&engine->captures);
+	recheck_init(&engine->recheck, options->recheck_share);
 	buf_init(&engine->buf);
 	restore_init(&engine->restore);
 	int code = init(engine);

@@ -48,6 +48,7 @@ struct engine_options {
 	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
 	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
 				    it; 0: from the epoch */
+	double recheck_share; /* of the evaluations are done a second time (recheck.h): 0 to 1 */
 	int64_t retention_ms;	 /* keep series that no rule demands, so long; 0: not at all */
 };
 
@@ -80,6 +81,9 @@ struct engine_sink {
 	 * then are welcome, as batches of the past (batch.h), the last of which says that it is
 	 * covered. Borrowed. Only while engine_history_set() asks for it. */
 	void (*history)(void *ctx, const struct selector *selector, int64_t from_ms);
+	/* For the log, and NULL if nobody cares: a rule's evaluation came out otherwise the second
+	 * time (recheck.h); what differs, borrowed. */
+	void (*different)(void *ctx, const struct rule *rule, int64_t t_ms, struct slice what);
 };
 
 int engine_new(const struct engine_options *options, const struct engine_sink *sink,
@@ -300,6 +304,7 @@ void engine_alerts_each(const struct engine *engine, uint32_t rule_id,
 struct engine_stats {
 	uint64_t batches, samples, evaluations, failures, iterations, missed, queries, events,
 		parked_batches;
+	uint64_t recheck_equal, recheck_different, recheck_skipped;
 	uint64_t reloads, senders, senders_silent;
 	uint32_t rules, groups, nodes, alerts_pending, alerts_firing;
 };

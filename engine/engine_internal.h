@@ -33,6 +33,7 @@
 #include "engine/engine.h"
 #include "engine/id_map.h"
 #include "engine/instances.h"
+#include "engine/recheck.h"
 
 #define SENDERS_MAX 4096	/* further ones share the last place */
 #define SENDER_SELF 0u		/* rules, and our own numbers; never silent */
@@ -372,6 +373,7 @@ struct engine {
 	int64_t tick_recorded_ms, sweep_ms;
 	struct checkpoint checkpoint;
 	struct restore restore;
+	struct recheck recheck;
 
 	struct explain_work *explains; /* those that are under way (explain.h) */
 	uint32_t nexplains;

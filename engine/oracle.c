@@ -10,6 +10,7 @@
 #include "rules/plan.h"
 
 #define STALE_BITS UINT64_C(0x7ff0000000000002)
+#define SERIES_WORK 20 /* to read the labels of one */
 
 void *oracle_alloc(struct oracle *o, size_t size)
 {
@@ -19,6 +20,15 @@ void *oracle_alloc(struct oracle *o, size_t size)
 		longjmp(o->failure, 1);
 	}
 	return memory;
+}
+
+void oracle_work(struct oracle *o, uint64_t steps)
+{
+	o->work += steps;
+	if (!o->work_max || o->work <= o->work_max)
+		return;
+	o->code = ERR_LIMIT;
+	longjmp(o->failure, 1);
 }
 
 void oracle_fail(struct oracle *o, const char *format, ...)
@@ -112,6 +122,8 @@ struct tags tags_with(struct oracle *o, struct tags tags, struct slice name, str
 
 void vector_add(struct oracle *o, struct vector *vector, struct tags tags, double value)
 {
+	/* Sooner or later each is compared with each. */
+	oracle_work(o, 1 + vector->n);
 	/* Room doubles: there is none left where the count is a power of two. */
 	if ((vector->n & (vector->n - 1)) == 0) {
 		struct element *items =
@@ -224,8 +236,10 @@ struct samples *oracle_samples(struct oracle *o, const struct expr *selector, in
 		o->code = ERR_NOMEM;
 		longjmp(o->failure, 1);
 	}
-	for (size_t i = 0; i < *count; i++)
+	for (size_t i = 0; i < *count; i++) {
+		oracle_work(o, SERIES_WORK + kept[i]->window.n);
 		out[i].tags = series_tags(o, kept[i]);
+	}
 	return out;
 }
 
@@ -333,7 +347,8 @@ static void sample_add(struct oracle *o, struct samples *samples, int64_t t_ms, 
 /* Evaluates the expression at each multiple of the step in (end − range, end]. */
 static struct samples *subquery_samples(struct oracle *o, const struct expr *expr, size_t *count)
 {
-	int64_t step_ms = expr->subquery.step_ms ? expr->subquery.step_ms : PLAN_SUBQUERY_STEP_MS;
+	int64_t step_ms =
+		expr->subquery.step_ms ? expr->subquery.step_ms : o->subquery_step_ms;
 	int64_t end_ms = end_of(o, expr), start_ms = end_ms - expr->subquery.range_ms;
 	int64_t outer_ms = o->t_ms, at_ms = start_ms / step_ms * step_ms;
 	size_t room = (size_t)(expr->subquery.range_ms / step_ms) + 2, cap = 0, n = 0;
@@ -354,6 +369,7 @@ static struct samples *subquery_samples(struct oracle *o, const struct expr *exp
 		}
 		for (size_t i = 0; i < vector.n; i++) {
 			size_t k = 0;
+			oracle_work(o, 1 + n);
 			while (k < n && tags_compare(all[k].tags, vector.items[i].tags) != 0)
 				k++;
 			if (k == n)
@@ -583,18 +599,27 @@ static int run(struct oracle *o, const struct expr *expr, struct oracle_result *
 int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
 		struct oracle_result *out)
 {
-	return oracle_eval_within(store, expr, t_ms, lookback_ms, NULL, out);
+	struct oracle_options options = { .lookback_ms = lookback_ms };
+	return oracle_eval_with(store, expr, t_ms, &options, out);
 }
 
-int oracle_eval_within(struct store *store, const struct expr *expr, int64_t t_ms,
-		       int64_t lookback_ms, const struct query_bounds *bounds,
-		       struct oracle_result *out)
+int oracle_eval_with(struct store *store, const struct expr *expr, int64_t t_ms,
+		     struct oracle_options *options, struct oracle_result *out)
 {
-	struct oracle oracle = { .store = store, .t_ms = t_ms, .lookback_ms = lookback_ms };
-	oracle.bounds = bounds ? *bounds : (struct query_bounds){ t_ms, t_ms, 0 };
+	struct oracle oracle = {
+		.store = store,
+		.t_ms = t_ms,
+		.lookback_ms = options->lookback_ms,
+		.bounds = options->bounds ? *options->bounds
+					  : (struct query_bounds){ t_ms, t_ms, 0 },
+		.subquery_step_ms = options->subquery_step_ms ? options->subquery_step_ms
+							      : PLAN_SUBQUERY_STEP_MS,
+		.work_max = options->work_max,
+	};
 	struct oracle_result result = { .type = expr->type };
 	arena_init(&oracle.arena, 0);
 	int err = run(&oracle, expr, &result);
+	options->work = oracle.work;
 	regex_free(oracle.regex);
 	matcher_fini(&oracle.info_name);
 	if (err == ERR_EVAL) {

@@ -21,15 +21,22 @@ struct oracle_result {
 	char error[512]; /* "" when none */
 };
 
+struct oracle_options {
+	int64_t lookback_ms;
+	int64_t subquery_step_ms; /* of subqueries that name none; 0: PLAN_SUBQUERY_STEP_MS */
+	const struct query_bounds *bounds; /* of a range query, or NULL */
+	uint64_t work_max; /* steps of work (samples, elements compared) before ERR_LIMIT; 0: any */
+	uint64_t work;	   /* out: how many there were */
+};
+
 /*
  * 0 also when the expression fails: `error` tells why then. ERR_NOMEM, ERR_LIMIT. Result to be
  * given back with oracle_result_fini(). Its time grows with the square of the series; the order of
  * elements within an aggregation is that of their labels.
  */
-/* bounds: of a range query, or NULL. */
-int oracle_eval_within(struct store *store, const struct expr *expr, int64_t t_ms,
-		       int64_t lookback_ms, const struct query_bounds *bounds,
-		       struct oracle_result *out);
+int oracle_eval_with(struct store *store, const struct expr *expr, int64_t t_ms,
+		     struct oracle_options *options, struct oracle_result *out);
+/* The same without further options. */
 int oracle_eval(struct store *store, const struct expr *expr, int64_t t_ms, int64_t lookback_ms,
 		struct oracle_result *out);
 void oracle_result_fini(struct oracle_result *result);

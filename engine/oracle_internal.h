@@ -17,6 +17,8 @@ struct oracle {
 	struct store *store;
 	int64_t t_ms, lookback_ms; /* t_ms: within a subquery, of its step */
 	struct query_bounds bounds;
+	int64_t subquery_step_ms;
+	uint64_t work, work_max;
 	struct arena arena;
 	struct regex *regex; /* of the label_replace() that runs */
 	struct matcher info_name; /* of the info() that runs */
@@ -52,6 +54,8 @@ struct samples {
 };
 
 void *oracle_alloc(struct oracle *oracle, size_t size);
+/* So much has been done, or is about to be: gives up when it is too much. */
+void oracle_work(struct oracle *oracle, uint64_t steps);
 void oracle_fail(struct oracle *oracle, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 

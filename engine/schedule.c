@@ -215,6 +215,8 @@ static int rule_eval(struct engine *engine, struct rule_state *rule, int64_t *un
 						   &pass->cursor, units);
 	if (code == ERR_EVAL)
 		rule_error_set(rule, "%s", binding_error(binding, def->root));
+	if (!code || code == ERR_EVAL)
+		recheck_rule(engine, rule, code, units);
 	if (code)
 		return code;
 	struct relation result;

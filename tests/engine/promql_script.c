@@ -877,8 +877,10 @@ static bool agrees_with_oracle(struct script *script, const struct eval *eval,
 	evaluate(script, eval, bounds, false, &got);
 	for (int64_t t_ms = bounds->start_ms; ok && !failed && t_ms <= bounds->end_ms; step++) {
 		struct oracle_result oracle;
-		ck_assert_int_eq(oracle_eval_within(script->world.store, expr, t_ms,
-						    WORLD_LOOKBACK_MS, bounds, &oracle),
+		struct oracle_options options = { .lookback_ms = WORLD_LOOKBACK_MS,
+						  .bounds = bounds };
+		ck_assert_int_eq(oracle_eval_with(script->world.store, expr, t_ms, &options,
+						  &oracle),
 				 0);
 		failed = oracle.error[0];
 		points += oracle.n;

@@ -1,0 +1,220 @@
+/* The second opinion on evaluations of rules. */
+#include "engine/engine_internal.h"
+#include "tests/check_main.h"
+#include "tests/engine/harness.h"
+
+static struct harness h;
+
+static void start_with(double share)
+{
+	struct engine_options options;
+	harness_options(&options);
+	options.warm = true;
+	options.recheck_share = share;
+	harness_start(&h, &options);
+}
+
+static void stop(void)
+{
+	harness_stop(&h);
+}
+
+static struct engine_stats stats(void)
+{
+	struct engine_stats stats;
+	engine_stats_get(h.engine, &stats);
+	return stats;
+}
+
+static void feed(int from_s, int to_s)
+{
+	for (int t = from_s; t <= to_s; t += 15) {
+		char text[256];
+		snprintf(text, sizeof(text),
+			 "x_total{i=\"1\",j=\"a\"} %d; x_total{i=\"2\",j=\"a\"} %d; "
+			 "x_total{i=\"3\",j=\"b\"} %d; y{i=\"1\"} %d",
+			 t, t * 3 % 100, t * t, t / 7);
+		harness_run(&h, t, t, text);
+	}
+}
+
+static const char *const rules =
+	"groups:\n"
+	"- name: g\n"
+	"  rules:\n"
+	"  - {record: r, expr: 'sum by (j) (rate(x_total[1m]))'}\n"
+	"  - {record: s, expr: 'max_over_time(r[2m:15s]) + on () group_left () scalar(y)'}\n"
+	"  - {record: me, expr: 'x_total - on (i) (me or x_total)'}\n"
+	"  - {alert: A, expr: 'x_total > 100 and on (i) y', for: 30s}\n"
+	"  - {record: bad, expr: 'x_total * on (j) x_total'}\n"
+	"  - {record: c, expr: '1 + time()'}\n";
+
+START_TEST(rechecks_agree)
+{
+	start_with(1);
+	harness_load(&h, rules);
+	feed(0, 600);
+	ck_assert_uint_gt(stats().failures, 30);
+	ck_assert_uint_eq(stats().recheck_equal, stats().evaluations);
+	ck_assert_uint_eq(stats().recheck_different, 0);
+	ck_assert_uint_eq(stats().recheck_skipped, 0);
+}
+END_TEST
+
+START_TEST(recheck_takes_a_share)
+{
+	start_with(0.25);
+	harness_load(&h, rules);
+	feed(0, 3000);
+	uint64_t all = stats().evaluations, some = stats().recheck_equal;
+	ck_assert_uint_gt(some, all / 5);
+	ck_assert_uint_lt(some, all / 3);
+	stop();
+	start_with(0);
+	harness_load(&h, rules);
+	feed(0, 60);
+	ck_assert_uint_eq(stats().recheck_equal + stats().recheck_skipped, 0);
+}
+END_TEST
+
+/* A plain evaluator that is wrong. */
+static enum { WRONG_VALUE, WRONG_ROWS, WRONG_ERROR } wrong;
+static int evaluate_wrongly(struct store *store, const struct expr *expr, int64_t t_ms,
+			    struct oracle_options *options, struct oracle_result *out)
+{
+	int err = oracle_eval_with(store, expr, t_ms, options, out);
+	if (err || t_ms < 60000)
+		return err;
+	if (wrong == WRONG_ERROR)
+		snprintf(out->error, sizeof(out->error), "no idea");
+	else if (wrong == WRONG_ROWS)
+		labels_unref(out->rows[--out->n].labels);
+	else
+		out->rows[0].value += 1;
+	return 0;
+}
+
+static struct buf told;
+static void on_different(void *ctx, const struct rule *rule, int64_t t_ms, struct slice what)
+{
+	buf_printf(&told, SLICE_FMT "@%lld: " SLICE_FMT "\n", SLICE_ARG(rule->name),
+		   (long long)t_ms / 1000, SLICE_ARG(what));
+}
+
+static void expect_told(const char *wanted)
+{
+	harness_run(&h, 60, 60, "x{i=\"1\"} 1; x{i=\"2\"} 2");
+	ck_assert_str_eq(told.ptr, wanted);
+	ck_assert_uint_eq(stats().recheck_different, 1);
+	ck_assert_uint_gt(stats().recheck_equal, 0);
+	buf_fini(&told);
+}
+
+static void start_wrong(void)
+{
+	start_with(1);
+	h.engine->recheck.evaluate = evaluate_wrongly;
+	h.engine->sink.different = on_different;
+	buf_init(&told);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}]");
+	harness_run(&h, 0, 45, "x{i=\"1\"} 1; x{i=\"2\"} 2");
+}
+
+START_TEST(recheck_tells_a_value)
+{
+	start_wrong();
+	wrong = WRONG_VALUE;
+	expect_told("r@60: x{i=\"1\"} is 1, by the plain evaluator 2\n");
+}
+END_TEST
+
+START_TEST(recheck_tells_a_row_that_is_not_there)
+{
+	start_wrong();
+	wrong = WRONG_ROWS;
+	expect_told("r@60: x{i=\"2\"} is 2, by the plain evaluator none\n");
+}
+END_TEST
+
+START_TEST(recheck_tells_an_error)
+{
+	start_wrong();
+	wrong = WRONG_ERROR;
+	expect_told("r@60: no error, by the plain evaluator no idea\n");
+}
+END_TEST
+
+START_TEST(recheck_tells_so_many_differences)
+{
+	start_wrong();
+	wrong = WRONG_VALUE;
+	unsigned lines = 0;
+	for (int i = 0; i < RECHECK_TOLD_MAX + 10; i++)
+		harness_run(&h, 60 + i * 15, 60 + i * 15, "x{i=\"1\"} 1; x{i=\"2\"} 2");
+	for (const char *at = told.ptr; (at = strchr(at, '\n')); at++)
+		lines++;
+	ck_assert_uint_eq(lines, RECHECK_TOLD_MAX);
+	ck_assert_uint_eq(stats().recheck_different, RECHECK_TOLD_MAX + 10);
+	buf_fini(&told);
+}
+END_TEST
+
+static void feed_many(int n)
+{
+	struct buf text = { 0 };
+	for (int i = 0; i < n; i++)
+		buf_printf(&text, "x{i=\"%d\"} %d; ", i, i);
+	harness_run(&h, 0, 15, text.ptr);
+	buf_fini(&text);
+}
+
+START_TEST(recheck_leaves_out_what_is_large)
+{
+	start_with(1);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: count(x)}]}]");
+	feed_many(RECHECK_SERIES_MAX + 1);
+	ck_assert_uint_eq(stats().recheck_skipped, 2);
+	stop();
+	start_with(1);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: count(x)}]}]");
+	feed_many(RECHECK_SERIES_MAX / 4);
+	ck_assert_uint_eq(stats().recheck_skipped, 0);
+	ck_assert_uint_eq(stats().recheck_equal, 2);
+	stop();
+	/* Few series, and too much work for it all the same. */
+	start_with(1);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: "
+			 "'max_over_time(count(x)[10m:100ms])'}]}]");
+	feed_many(RECHECK_SERIES_MAX / 4);
+	ck_assert_uint_eq(stats().recheck_skipped, 2);
+}
+END_TEST
+
+START_TEST(recheck_leaves_out_what_the_oracle_does_not_know)
+{
+	start_with(1);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'topk(1, x)'}, "
+			 "{record: s, expr: 'count({i=\"1\"})'}]}]");
+	harness_run(&h, 0, 0, "x{i=\"1\"} 1");
+	ck_assert_uint_eq(stats().recheck_skipped, 2);
+}
+END_TEST
+
+static Suite *recheck_suite(void)
+{
+	Suite *suite = suite_create("recheck");
+	TCase *tc = tcase_create("recheck");
+	tcase_add_checked_fixture(tc, NULL, stop);
+	tcase_add_test(tc, rechecks_agree);
+	tcase_add_test(tc, recheck_takes_a_share);
+	tcase_add_test(tc, recheck_tells_a_value);
+	tcase_add_test(tc, recheck_tells_a_row_that_is_not_there);
+	tcase_add_test(tc, recheck_tells_an_error);
+	tcase_add_test(tc, recheck_tells_so_many_differences);
+	tcase_add_test(tc, recheck_leaves_out_what_is_large);
+	tcase_add_test(tc, recheck_leaves_out_what_the_oracle_does_not_know);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+TEST_MAIN(recheck_suite)
