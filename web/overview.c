@@ -275,8 +275,7 @@ static void add_rule(struct json_writer *w, const struct overview *overview,
 	struct buf warning;
 
 	buf_init(&warning);
-	if (snapshot->rules->plan->nlogs > 0)
-		rule_logs_warning(overview->host, snapshot->rules, rule, &warning);
+	rule_warning(overview->host, snapshot->rules, rule, status, &warning);
 	json_begin_object(w);
 	json_field_string(w, "name", rule->name);
 	field_text(w, "kind", rule->kind == RULE_ALERT ? "alert" : "record");

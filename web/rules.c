@@ -144,22 +144,25 @@ static const char *health_text(enum rule_health health)
 	return rule_health_text(health == RULE_WARMING ? RULE_UNKNOWN : health);
 }
 
-/* Beside Prometheus' own: what became of the log lines that the rule reads. */
-static void add_logs(struct json_writer *w, const struct rules_request *asked,
+/* Beside Prometheus' own: what is there of what the rule reads. */
+static void add_input(struct json_writer *w, const struct rules_request *asked,
 		     const struct rule *rule)
 {
 	const struct rule_set *rules = asked->snapshot->rules;
 	struct buf warning;
 
-	if (rules->plan->nlogs == 0)
-		return;
-	rule_logs_add(w, asked->host, rules, rule);
+	if (rules->plan->nlogs > 0)
+		rule_logs_add(w, asked->host, rules, rule);
 	buf_init(&warning);
-	json_key(w, "warnings");
-	json_begin_array(w);
-	if (rule_logs_warning(asked->host, rules, rule, &warning))
-		json_str(w, buf_slice(&warning));
-	json_end_array(w);
+	bool is_amiss = rule_warning(asked->host, rules, rule,
+				     &asked->snapshot->status[rule->id], &warning);
+	if (is_amiss || rules->plan->nlogs > 0) {
+		json_key(w, "warnings");
+		json_begin_array(w);
+		if (is_amiss)
+			json_str(w, buf_slice(&warning));
+		json_end_array(w);
+	}
 	buf_fini(&warning);
 }
 
@@ -202,7 +205,7 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	json_field_string(w, "health", slice_from(health_text(status->health)));
 	if (status->error[0])
 		json_field_string(w, "lastError", slice_from(status->error));
-	add_logs(w, asked, rule);
+	add_input(w, asked, rule);
 	json_field_number(w, "evaluationTime", status->seconds);
 	add_time(w, "lastEvaluation", status->last_ms);
 	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));

@@ -133,4 +133,10 @@ void rule_logs_add(struct json_writer *w, const struct web_host *host, const str
 bool rule_logs_warning(const struct web_host *host, const struct rule_set *rules,
 		       const struct rule *rule, struct buf *out);
 
+/* ---- rule_warnings.c ---- */
+
+/* What is amiss with whatever the rule reads, as text; false, and nothing, when nothing is. */
+bool rule_warning(const struct web_host *host, const struct rule_set *rules,
+		  const struct rule *rule, const struct rule_status *status, struct buf *out);
+
 #endif

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "rules/lint.h"
+#include "rules/lint_data.h"
+#include "rules/lint_internal.h"
 #include "rules/warning.h"
 #include "tests/check_main.h"
 
@@ -120,27 +122,27 @@ START_TEST(lint_says_what_is_probably_wrong)
 }
 END_TEST
 
+/* Rules r:0 to r:N, each of which records the next one's series; the last those of jobs. */
+static void add_chain(struct buf *yaml, int n)
+{
+	buf_clear(yaml);
+	buf_add_str(yaml, "groups:\n- name: g\n  rules:\n"
+			  "  - {alert: A, expr: 'sum by (pod) (r:0) > 1'}\n");
+	for (int i = 0; i < n; i++)
+		buf_printf(yaml, "  - {record: 'r:%d', expr: 'r:%d'}\n", i, i + 1);
+	buf_printf(yaml, "  - {record: 'r:%d', expr: sum by (job) (x)}\n", n);
+}
+
 /* Labels are followed through so many records, and no further. */
 START_TEST(lint_follows_a_chain_of_records_for_a_while)
 {
 	struct buf yaml, got;
 	buf_init(&yaml);
 	buf_init(&got);
-	buf_add_str(
-		&yaml,
-		"groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (pod) (r:0) > 1'}\n");
-	for (int i = 0; i < 1000; i++)
-		buf_printf(&yaml, "  - {record: 'r:%d', expr: 'r:%d'}\n", i, i + 1);
-	buf_add_str(&yaml, "  - {record: 'r:1000', expr: sum by (job) (x)}\n");
+	add_chain(&yaml, LINT_CHAIN_MAX);
 	lint(buf_slice(&yaml), &got);
 	ck_assert_uint_eq(got.len, 0);
-	buf_clear(&yaml);
-	buf_add_str(
-		&yaml,
-		"groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (pod) (r:0) > 1'}\n");
-	for (int i = 0; i < 60; i++)
-		buf_printf(&yaml, "  - {record: 'r:%d', expr: 'r:%d'}\n", i, i + 1);
-	buf_add_str(&yaml, "  - {record: 'r:60', expr: sum by (job) (x)}\n");
+	add_chain(&yaml, LINT_CHAIN_MAX - 1);
 	lint(buf_slice(&yaml), &got);
 	ck_assert_ptr_nonnull(strstr(got.ptr, "[label]"));
 	buf_fini(&yaml);
@@ -203,6 +205,44 @@ START_TEST(lint_is_right_about_real_files)
 }
 END_TEST
 
+/* Who asks is counted; nobody answers. */
+
+static bool always(void *ctx, const struct rule *rule)
+{
+	return true;
+}
+
+static bool count_series(void *ctx, const char *selector, struct arena *arena, size_t *n,
+			 struct lint_strings *labels)
+{
+	++*(unsigned *)ctx;
+	return false;
+}
+
+START_TEST(lint_does_not_ask_for_ever)
+{
+	struct rule_set_options options = { .interval_ms = 15000, .rules_max = RULES_MAX };
+	unsigned asked = 0;
+	const struct lint_source source = { &asked, always, count_series, NULL, NULL };
+	struct rule_set *set;
+	struct diag_list diags;
+	struct buf yaml;
+	buf_init(&yaml);
+	buf_add_str(&yaml, "groups:\n- name: g\n  rules:\n");
+	for (int i = 0; i < LINT_QUESTIONS_MAX + 1; i++)
+		buf_printf(&yaml, "  - {alert: A%d, expr: 'x%d > 1'}\n", i, i);
+	diag_list_init(&diags);
+	ck_assert_int_eq(rule_set_load_text(buf_slice(&yaml), "f.yml", &options, &diags, &set), 0);
+	ck_assert_int_eq(rule_set_lint_data(set, &source, &diags), 0);
+	ck_assert_uint_eq(asked, LINT_QUESTIONS_MAX);
+	ck_assert_uint_eq(diags.n, 1);
+	ck_assert_int_eq(diags.items[0].severity, DIAG_NOTE);
+	rule_set_unref(set);
+	diag_list_fini(&diags);
+	buf_fini(&yaml);
+}
+END_TEST
+
 static Suite *lint_suite(void)
 {
 	Suite *suite = suite_create("lint");
@@ -210,6 +250,7 @@ static Suite *lint_suite(void)
 	tcase_add_test(tcase, lint_says_what_is_probably_wrong);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, lint_is_right_about_real_files);
+	tcase_add_test(tcase, lint_does_not_ask_for_ever);
 	tcase_add_test(tcase, lint_follows_a_chain_of_records_for_a_while);
 	suite_add_tcase(suite, tcase);
 	return suite;

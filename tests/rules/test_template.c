@@ -211,6 +211,8 @@ static const struct {
 	{ "{{ $value | 5 }}",
 	  "1:13+1 error: a pipeline goes on into a function, not into a value\n" },
 	{ "{{ $x, $y := $labels }}", "1:8+2 error: too many variables are set at once\n" },
+	{ "{{ $labels.a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q }}",
+	  "1:43+2 error: a chain of more than 16 fields\n" },
 	{ "{{ $x = 1 }}", "1:4+2 error: undefined variable \"$x\"\n" },
 	{ "{{ break }}", "1:4+5 error: \"break\" outside of a range\n" },
 	{ "{{/* x }}", "1:1+2 error: unclosed comment\n" },

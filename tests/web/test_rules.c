@@ -170,6 +170,40 @@ START_TEST(rules_that_fail_say_why)
 }
 END_TEST
 
+START_TEST(rules_that_read_nothing_say_so)
+{
+	web_harness_load(&w, "groups: [{name: g, rules: [{alert: Gone, expr: nothing > 1}, "
+			     "{alert: There, expr: x > 1}, {alert: Absent, expr: absent(nothing)}, "
+			     "{alert: Recorded, expr: a:b > 1}, {alert: Const, expr: vector(1)}]}]");
+	web_harness_at(&w, 10, "x 1");
+	web_get(&w, "/api/v1/rules", 200);
+	ck_assert_json(&w, "data.groups.0.rules.0.warnings",
+		       "[\"no series matches what it reads\"]");
+	for (int i = 1; i < 5; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "data.groups.0.rules.%d.warnings", i);
+		ck_assert_json(&w, path, "");
+	}
+}
+END_TEST
+
+/* What holds an alert and what would end it are told beside Prometheus' own. */
+START_TEST(rules_with_resolve_when_say_what_holds_their_alerts)
+{
+	web_harness_load(&w, "groups: [{name: g, rules: [{alert: A, expr: x > 5, "
+			     "resolve_when: x<1, no_data: hold}]}]");
+	web_harness_at(&w, 10, "x 6");
+	web_harness_at(&w, 25, "x 3");
+	web_get(&w, "/api/v1/rules", 200);
+	ck_assert_json(&w, "data.groups.0.rules.0.resolveWhen", "x < 1");
+	ck_assert_json(&w, "data.groups.0.rules.0.noData", "hold");
+	web_get(&w, "/api/v1/alerts", 200);
+	ck_assert_json(&w, "data.alerts.0.state", "firing");
+	ck_assert_json(&w, "data.alerts.0.heldBy", "resolve_when");
+}
+END_TEST
+
 /* ---- in pieces ---- */
 
 #define MANY_RULES 100
@@ -265,6 +299,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, rules_take_so_many_values_of_a_filter);
 	tcase_add_test(tests, alerts_have_the_shape_of_prometheus);
 	tcase_add_test(tests, rules_that_fail_say_why);
+	tcase_add_test(tests, rules_that_read_nothing_say_so);
+	tcase_add_test(tests, rules_with_resolve_when_say_what_holds_their_alerts);
 	tcase_add_test(tests, alerts_are_copied_in_pieces);
 	tcase_add_test(tests, rules_are_copied_in_pieces);
 	tcase_add_test(tests, rules_that_are_replaced_meanwhile_start_over);
