@@ -145,42 +145,23 @@ static void on_written(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t
 	}
 	thread->written->samples[thread->written->n++] =
 		(struct rw_sample){ labels_ref(labels), ts_ms, bits };
-	if (thread->written->n == WRITTEN_SAMPLES)
+	if (thread->written->n == WRITTEN_SAMPLES_MAX)
 		push_written(thread);
-}
-
-/* NULL: no memory. */
-static struct msg_history *history_msg_new(const struct selector *selector, int64_t from_ms)
-{
-	struct msg_history *msg = calloc(1, sizeof(*msg));
-	bool good = msg != NULL;
-
-	if (good) {
-		msg->item.kind = MSG_HISTORY;
-		msg->from_ms = from_ms;
-		msg->text = slice_dup(slice_from(selector->text));
-		msg->matchers = calloc(selector->nmatchers + 1, sizeof(*msg->matchers));
-		good = msg->text && msg->matchers;
-	}
-	for (size_t i = 0; good && i < selector->nmatchers; i++)
-		if ((good = matcher_dup(&selector->matchers[i], &msg->matchers[i]) == 0))
-			msg->nmatchers++;
-	if (good)
-		return msg;
-	if (msg)
-		message_free(&msg->item);
-	return NULL;
 }
 
 static void on_history(void *ctx, const struct selector *selector, int64_t from_ms)
 {
 	struct engine_thread *thread = ctx;
-	struct msg_history *msg = history_msg_new(selector, from_ms);
+	struct msg_history *msg = calloc(1, sizeof(*msg));
 
-	if (msg)
-		queue_push(thread->daemon->peer.inbox, &msg->item, true);
-	else
+	if (!msg || !(msg->text = slice_dup(slice_from(selector->text)))) {
 		log_error("engine", "out of memory: rules warm up without history", NULL);
+		free(msg);
+		return;
+	}
+	msg->item.kind = MSG_HISTORY;
+	msg->from_ms = from_ms;
+	queue_push(thread->daemon->peer.inbox, &msg->item, true);
 }
 
 /* ---- the loop ---- */

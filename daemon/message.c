@@ -34,7 +34,6 @@ static void written_free(struct msg_written *msg)
 
 static void history_free_msg(struct msg_history *msg)
 {
-	matchers_free(msg->matchers, msg->nmatchers);
 	free(msg->text);
 	free(msg);
 }

@@ -4,7 +4,7 @@
  *
  * Apart from the action thread, so that neither a storm of recorded series nor a slow receiver of
  * them delays a notification. What the engine writes comes in packs; should this thread ever be so
- * far behind that PEER_QUEUE_BYTES wait, further packs are dropped and counted: the engine never
+ * far behind that PEER_QUEUE_BYTES_MAX wait, further packs are dropped and counted: the engine never
  * waits.
  */
 #include "daemon/threads.h"
@@ -34,8 +34,7 @@ static void configure(struct peer_thread *thread, struct config *config)
 
 static void on_wish(struct peer_thread *thread, struct msg_history *msg)
 {
-	int code = history_wish(thread->history, slice_from(msg->text), msg->matchers,
-				msg->nmatchers, msg->from_ms);
+	int code = history_wish(thread->history, slice_from(msg->text), msg->from_ms);
 
 	if (code)
 		log_warn("history", "not asked for: its rules warm up by what comes in",
@@ -73,7 +72,7 @@ static void on_end(void *ctx)
 
 static void stop(struct peer_thread *thread)
 {
-	loop_timer_set(thread->timer, DRAIN_MS);
+	loop_timer_set(thread->timer, DRAIN_MS_MAX);
 	remote_writes_drain(&thread->remotes, on_end, thread);
 }
 
@@ -118,7 +117,7 @@ int peer_thread_init(struct peer_thread *thread, struct daemon *daemon)
 	thread->daemon = daemon;
 	remote_writes_init(&thread->remotes);
 	thread->loop = loop_new();
-	thread->inbox = queue_new(SIZE_MAX, PEER_QUEUE_BYTES);
+	thread->inbox = queue_new(SIZE_MAX, PEER_QUEUE_BYTES_MAX);
 	if (!thread->loop || !thread->inbox)
 		return ERR_NOMEM;
 	thread->timer = loop_timer_new(thread->loop, on_end, thread);

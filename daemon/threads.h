@@ -38,9 +38,9 @@
 #define CHECKPOINT_PAUSE_MS 5     /* and looks again after this */
 #define STOPPING_MS 2000          /* Redis may take so long for the end of the log */
 #define INGEST_THREADS_MAX 64
-#define WRITTEN_SAMPLES 1024 /* what rules write goes to the peer thread in packs of so many */
-#define PEER_QUEUE_BYTES (64 * 1024 * 1024) /* of such packs; what is more is dropped */
-#define DRAIN_MS 3000 /* the end of what remote_write sends may take so long */
+#define WRITTEN_SAMPLES_MAX 1024 /* what rules write goes to the peer thread in packs of so many */
+#define PEER_QUEUE_BYTES_MAX (64 * 1024 * 1024) /* of such packs; what is more is dropped */
+#define DRAIN_MS_MAX 3000 /* the end of what remote_write sends may take so long */
 #define OWN_METRICS_INTERVAL_MS 15000
 #define QUERY_OF_ACTIONS UINT32_MAX /* engine_query.thread: the action thread asks */
 
@@ -86,15 +86,13 @@ struct msg_records {
 struct msg_written {
 	struct queue_item item;
 	size_t n;
-	struct rw_sample samples[WRITTEN_SAMPLES];
+	struct rw_sample samples[WRITTEN_SAMPLES_MAX];
 };
 
 /* A selector whose samples since then are wished for. */
 struct msg_history {
 	struct queue_item item;
 	char *text;
-	struct matcher *matchers;
-	size_t nmatchers;
 	int64_t from_ms;
 };
 
@@ -339,7 +337,7 @@ void action_thread_fini(struct action_thread *thread);
 
 int peer_thread_init(struct peer_thread *thread, struct daemon *daemon);
 int peer_thread_start(struct peer_thread *thread);
-/* Sends what waits, for at most DRAIN_MS, then ends. */
+/* Sends what waits, for at most DRAIN_MS_MAX, then ends. */
 void peer_thread_stop(struct peer_thread *thread);
 void peer_thread_fini(struct peer_thread *thread);
 

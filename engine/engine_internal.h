@@ -48,7 +48,7 @@
 /* Units of work that are not rows of nodes, in rows of nodes. */
 #define UNITS_SAMPLE 10
 #define UNITS_BIRTH 400
-#define UNITS_WISH 2000 /* its patterns are compiled anew */
+#define UNITS_WISH 50
 #define UNITS_INSTANCE 20
 #define UNITS_READER 20
 #define UNITS_LISTED 100

@@ -29,7 +29,7 @@
 #define HISTORY_BODY_MAX (8u * 1024 * 1024) /* of an answer */
 #define HISTORY_DECODED_MAX (32u * 1024 * 1024)	  /* of an answer, decompressed */
 #define HISTORY_ROWS_MAX 20000			  /* of a batch */
-#define HISTORY_PIECE_MAX_MS (24ll * 3600 * 1000) /* of time, in one request */
+#define HISTORY_PIECE_MS_MAX (24ll * 3600 * 1000) /* of time, in one request */
 
 struct history_server {
 	const char *url_shown; /* the address without a password */
@@ -75,11 +75,11 @@ void history_free(struct history *history); /* NULL is fine */
  */
 void history_configure(struct history *history, const struct history_options *options);
 /*
- * Wishes for the samples after from_ms of what matches. The text names the selector. One that
- * reaches less far back than one of the same text under way is nothing new. ERR_LIMIT, ERR_NOMEM.
+ * Wishes for the samples after from_ms of the selector of this text, in its canonical form. One
+ * that reaches less far back than one of the same text under way is nothing new. ERR_INVALID: it is
+ * no selector; ERR_LIMIT, ERR_NOMEM.
  */
-int history_wish(struct history *history, struct slice text, const struct matcher *matchers,
-		 size_t n, int64_t from_ms);
+int history_wish(struct history *history, struct slice text, int64_t from_ms);
 /* A batch came back; takes it. */
 void history_done(struct history *history, struct batch *batch);
 

@@ -6,12 +6,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/yaml.h"
 
 #define ANSWER_MAX (4u * 1024 * 1024) /* of a server's configuration */
-#define URL_BYTES 2048
-#define WHY_BYTES 256
 
 int history_url(const struct history_server *server, const char *path, char *url, size_t size)
 {
@@ -103,7 +100,7 @@ static void retry(struct server_labels *labels, const char *why)
 static void on_answer(void *ctx, const struct http_result *http)
 {
 	struct server_labels *labels = ctx;
-	char why[WHY_BYTES];
+	char why[HISTORY_WHY_BYTES];
 	labels->call = NULL;
 	if (http->status == 200) {
 		int code = history_external_labels(http->body, &labels->labels);
@@ -125,7 +122,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 static void ask(struct server_labels *labels)
 {
 	const struct http_header headers[] = { { "User-Agent", HISTORY_AGENT } };
-	char url[URL_BYTES];
+	char url[HISTORY_URL_MAX];
 	struct http_send send = { .method = "GET",
 				  .url = url,
 				  .headers = headers,

@@ -202,7 +202,7 @@ int64_t rw_retry_wait_ms(int64_t backoff_ms, int64_t retry_after_ms)
 {
 	if (retry_after_ms < 0)
 		return backoff_ms;
-	return retry_after_ms < RW_RETRY_AFTER_MAX_MS ? retry_after_ms : RW_RETRY_AFTER_MAX_MS;
+	return retry_after_ms < RW_RETRY_AFTER_MS_MAX ? retry_after_ms : RW_RETRY_AFTER_MS_MAX;
 }
 
 static void retry(struct rw_sender *sender, int64_t retry_after_ms, const char *why)

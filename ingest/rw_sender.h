@@ -24,7 +24,7 @@
 
 #define RW_CAPACITY_MAX 100000000  /* samples of a queue; 24 bytes each, and their labels once */
 #define RW_SEND_SAMPLES_MAX 100000 /* in one request */
-#define RW_RETRY_AFTER_MAX_MS (5 * 60 * 1000) /* a receiver may ask us to wait so long at most */
+#define RW_RETRY_AFTER_MS_MAX (5 * 60 * 1000) /* a receiver may ask us to wait so long at most */
 #define RW_COMPLAINT_INTERVAL_MS 60000	      /* a refusal is logged at most so often */
 #define RW_ANSWER_BYTES_MAX 4096	      /* of an answer's body are read */
 

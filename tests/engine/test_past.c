@@ -228,6 +228,23 @@ START_TEST(past_survives_a_restart)
 }
 END_TEST
 
+/* After a gap in which samples may have passed by, the past is asked for anew. */
+START_TEST(past_is_wished_for_again_after_a_gap)
+{
+	harness_load(&h, rules);
+	harness_time(&h, 10000);
+	give(&h, "x 3 @ 9500", "{__name__=\"x\"}", 9400);
+	harness_run(&h, 10005, 10005, NULL);
+	engine_flush(h.engine);
+	begin(&other);
+	harness_load(&other, rules);
+	harness_replay(&h, h.nrecords, &other);
+	harness_time(&other, 10400); /* the lookback is 300 s */
+	harness_expect_wishes(&other, "{__name__=\"x\"} since 9800\n");
+	harness_stop(&other);
+}
+END_TEST
+
 static Suite *past_suite(void)
 {
 	Suite *suite = suite_create("past");
@@ -243,6 +260,7 @@ static Suite *past_suite(void)
 	tcase_add_test(tc, past_waits_for_the_end_of_a_pass);
 	tcase_add_test(tc, past_rows_stand_together);
 	tcase_add_test(tc, past_survives_a_restart);
+	tcase_add_test(tc, past_is_wished_for_again_after_a_gap);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -299,25 +299,17 @@ static void run_for(int64_t ms)
 
 /* ---- wishes ---- */
 
-static struct matcher matcher(enum match_type type, const char *name, const char *value)
+/* The wish for x, told apart from others by a label. */
+static int wish_for(int number, int64_t range_ms)
 {
-	struct matcher made;
-	char *why = NULL;
-	ck_assert_int_eq(matcher_init(&made, type, slice_from(name), slice_from(value), &why), 0);
-	return made;
-}
-
-static int wish_for(const char *text, int64_t range_ms)
-{
-	struct matcher one = matcher(MATCH_EQ, "__name__", "x");
-	int code = history_wish(history, slice_from(text), &one, 1, NOW_MS - range_ms);
-	matcher_fini(&one);
-	return code;
+	char text[64];
+	snprintf(text, sizeof(text), "{__name__=\"x\",n!=\"%d\"}", number);
+	return history_wish(history, slice_from(text), NOW_MS - range_ms);
 }
 
 static void wish(int64_t range_ms)
 {
-	ck_assert_int_eq(wish_for("x", range_ms), 0);
+	ck_assert_int_eq(history_wish(history, SLICE("{__name__=\"x\"}"), NOW_MS - range_ms), 0);
 }
 
 static void setup(void)
@@ -373,7 +365,7 @@ START_TEST(history_fills_and_covers)
 	ck_assert_uint_eq(nrows, 2 * 41);
 	ck_assert_uint_eq(stale_rows, 2);
 	ck_assert_str_eq(first_series, "x{job=\"a\"}");
-	ck_assert_str_eq(covered, "x");
+	ck_assert_str_eq(covered, "{__name__=\"x\"}");
 	ck_assert_int_eq(covered_ms, NOW_MS - 600000);
 	ck_assert_uint_eq(counters.filled, 1);
 	ck_assert_uint_eq(counters.samples, 82);
@@ -388,7 +380,7 @@ START_TEST(history_covers_what_is_empty)
 	wish(600000);
 	run();
 	ck_assert_uint_eq(nbatches, 1);
-	ck_assert_str_eq(covered, "x");
+	ck_assert_str_eq(covered, "{__name__=\"x\"}");
 }
 END_TEST
 
@@ -401,7 +393,7 @@ START_TEST(history_asks_in_pieces)
 	ck_assert_int_eq(asked[0].from_ms, NOW_MS - 100 * HOUR_MS);
 	for (uint32_t i = 0; i < nasked; i++) {
 		int64_t piece_ms = asked[i].to_ms - asked[i].from_ms + 1;
-		ck_assert_int_le(piece_ms, HISTORY_PIECE_MAX_MS);
+		ck_assert_int_le(piece_ms, HISTORY_PIECE_MS_MAX);
 		if (i)
 			ck_assert_int_eq(asked[i].from_ms, asked[i - 1].to_ms + 1);
 	}
@@ -510,12 +502,10 @@ END_TEST
 /* Few at once; when nobody answers, the many that wait are not tried each in its turn. */
 START_TEST(history_gives_up_together)
 {
-	char text[16];
 	status = 401;
 	bad_times = -1;
 	for (int i = 0; i < 50; i++) {
-		snprintf(text, sizeof(text), "s%d", i);
-		ck_assert_int_eq(wish_for(text, 600000), 0);
+		ck_assert_int_eq(wish_for(i, 600000), 0);
 	}
 	run();
 	ck_assert_uint_eq(counters.failed, 50);
@@ -525,13 +515,11 @@ END_TEST
 
 START_TEST(history_has_a_limit_of_wishes)
 {
-	char text[16];
 	for (int i = 0; i < HISTORY_WAITING_MAX; i++) {
-		snprintf(text, sizeof(text), "s%d", i);
-		ck_assert_int_eq(wish_for(text, 600000), 0);
+		ck_assert_int_eq(wish_for(i, 600000), 0);
 	}
-	ck_assert_int_eq(wish_for("more", 600000), ERR_LIMIT);
-	ck_assert_int_eq(wish_for("s1", 500000), 0); /* is one of them */
+	ck_assert_int_eq(wish_for(-1, 600000), ERR_LIMIT);
+	ck_assert_int_eq(wish_for(1, 500000), 0); /* is one of them */
 	ck_assert_uint_eq(counters.waiting, HISTORY_WAITING_MAX);
 }
 END_TEST
@@ -612,18 +600,27 @@ END_TEST
 /* A matcher other than equality on an external label would find nothing at the server. */
 START_TEST(history_knows_external_labels)
 {
-	struct matcher matchers[] = {
-		matcher(MATCH_EQ, "__name__", "x"), matcher(MATCH_RE, "cluster", "e.|us"),
-		matcher(MATCH_NE, "cluster", "us"), matcher(MATCH_RE, "cluster", "us"),
-		matcher(MATCH_EQ, "cluster", "eu"), matcher(MATCH_RE, "job", ".+")
-	};
 	config_yaml = "global:\\n  external_labels:\\n    cluster: eu\\n    site: 1\\n";
-	ck_assert_int_eq(history_wish(history, SLICE("t"), matchers, 6, NOW_MS - 1000), 0);
+	ck_assert_int_eq(history_wish(history,
+				      SLICE("{__name__=\"x\",cluster=~\"e.|us\",cluster!=\"us\","
+					    "cluster=~\"us\",cluster=\"eu\",job=~\".+\"}"),
+				      NOW_MS - 1000),
+			 0);
 	run();
 	ck_assert_str_eq(asked[0].matchers, "0 __name__ x 2 cluster us 0 cluster eu 2 job .+");
 	ck_assert_uint_eq(nconfigs, 1);
-	for (int i = 0; i < 6; i++)
-		matcher_fini(&matchers[i]);
+}
+END_TEST
+
+START_TEST(history_asks_for_any_selector)
+{
+	ck_assert_int_eq(history_wish(history,
+				      SLICE("{__name__=\"x\",\"a b\"=\"q\\\"\\\\\\n\",c!~\"d|ä\"}"),
+				      NOW_MS - 1000),
+			 0);
+	run();
+	ck_assert_str_eq(asked[0].matchers, "0 __name__ x 0 a b q\"\\\n 3 c d|ä");
+	ck_assert_int_eq(history_wish(history, SLICE("{a"), NOW_MS), ERR_INVALID);
 }
 END_TEST
 
@@ -698,6 +695,7 @@ static Suite *history_suite(void)
 	tcase_add_test(tc, history_asks_once_for_one_selector);
 	tcase_add_test(tc, history_begins_anew_when_configured);
 	tcase_add_test(tc, history_knows_external_labels);
+	tcase_add_test(tc, history_asks_for_any_selector);
 	tcase_add_test(tc, history_does_without_external_labels);
 	tcase_add_test(tc, history_reads_external_labels);
 	suite_add_tcase(suite, tc);

@@ -355,7 +355,7 @@ START_TEST(rw_sender_waits_as_asked)
 	ck_assert_int_ge(requests[1].at_ms - requests[0].at_ms, 900);
 	ck_assert_int_eq(rw_retry_wait_ms(30, -1), 30);
 	ck_assert_int_eq(rw_retry_wait_ms(30, 0), 0);
-	ck_assert_int_eq(rw_retry_wait_ms(30, RW_RETRY_AFTER_MAX_MS + 1), RW_RETRY_AFTER_MAX_MS);
+	ck_assert_int_eq(rw_retry_wait_ms(30, RW_RETRY_AFTER_MS_MAX + 1), RW_RETRY_AFTER_MS_MAX);
 }
 END_TEST
 
