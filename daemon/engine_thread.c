@@ -411,8 +411,11 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 	int code;
 
 	if (given->record_dir) {
-		code = recorder_new(given->record_dir, given->record_bytes, SLICE_UNITS, &thread->recorder, why);
+		const struct recorder_options recorder = { .dir = given->record_dir,
+							   .bytes_max = given->record_bytes,
+							   .step_units = SLICE_UNITS };
 
+		code = recorder_new(&recorder, &thread->recorder, why);
 		if (code)
 			return code;
 	}

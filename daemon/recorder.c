@@ -28,6 +28,7 @@ struct recorder {
 	struct queue *queue;
 	pthread_t thread;
 	bool started;
+	size_t queue_bytes_max;
 	uint32_t step_units;
 	/* The engine thread's: */
 	struct pack *pack;
@@ -37,7 +38,7 @@ struct recorder {
 	/* For all: */
 	_Atomic bool failed; /* the thread takes nothing any more */
 	_Atomic bool recording;
-	_Atomic uint64_t bytes, samples, files_removed;
+	_Atomic uint64_t bytes, samples, files_removed, lost;
 };
 
 static void pack_free(struct pack *pack)
@@ -81,6 +82,8 @@ static bool take(struct recorder *recorder, struct pack *pack)
 		if (code)
 			give_up(recorder);
 	}
+	if (atomic_load(&recorder->failed) && pack->batch)
+		atomic_fetch_add(&recorder->lost, 1);
 	pack_free(pack);
 	return is_last;
 }
@@ -151,6 +154,8 @@ static void push_last(struct recorder *recorder, enum recording_end end)
 
 static void end_behind(struct recorder *recorder, enum recording_end end)
 {
+	if (recorder->pack && recorder->pack->batch)
+		atomic_fetch_add(&recorder->lost, 1);
 	pack_free(recorder->pack);
 	recorder->pack = NULL;
 	push_last(recorder, end);
@@ -197,8 +202,11 @@ void recorder_step(struct recorder *recorder)
 
 void recorder_batch(struct recorder *recorder, const struct batch *batch)
 {
-	if (!inputs(recorder))
+	if (!inputs(recorder)) {
+		if (recorder)
+			atomic_fetch_add(&recorder->lost, 1);
 		return;
+	}
 	recorder->pack->batch = batch_copy(batch);
 	if (recorder->pack->batch)
 		recorder_push(recorder);
@@ -238,7 +246,8 @@ void recorder_restore(struct recorder *recorder, enum record_type type, struct s
 	if (!out)
 		return;
 	input_restore_add(out, type, payload);
-	while (queue_bytes(recorder->queue) > RECORDER_QUEUE_BYTES / 2)
+	while (!atomic_load(&recorder->failed) &&
+	       queue_bytes(recorder->queue) > recorder->queue_bytes_max / 2)
 		usleep(RESTORE_PAUSE_US);
 	push_when_full(recorder);
 }
@@ -264,7 +273,7 @@ void recorder_event(struct recorder *recorder, const struct alert_event *event)
 
 static int start(struct recorder *recorder)
 {
-	recorder->queue = queue_new(SIZE_MAX, RECORDER_QUEUE_BYTES);
+	recorder->queue = queue_new(SIZE_MAX, recorder->queue_bytes_max);
 	if (!recorder->queue)
 		return ERR_NOMEM;
 	atomic_store(&recorder->recording, true);
@@ -274,16 +283,18 @@ static int start(struct recorder *recorder)
 	return 0;
 }
 
-int recorder_new(const char *dir, int64_t bytes_max, uint32_t step_units, struct recorder **out,
-		 char **why)
+int recorder_new(const struct recorder_options *options, struct recorder **out, char **why)
 {
+	int64_t bytes_max = options->bytes_max ? options->bytes_max : RECORDER_BYTES_DEFAULT;
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
 	if (!recorder)
 		return ERR_NOMEM;
 	recorder->told_ms = TIME_NONE;
-	recorder->step_units = step_units;
-	int code = recording_writer_new(dir, bytes_max ? bytes_max : RECORDER_BYTES_DEFAULT,
-					clock_wall_ms(), &recorder->writer, why);
+	recorder->step_units = options->step_units;
+	recorder->queue_bytes_max =
+		options->queue_bytes_max ? options->queue_bytes_max : RECORDER_QUEUE_BYTES;
+	int code = recording_writer_new(options->dir, bytes_max, clock_wall_ms(), &recorder->writer,
+					why);
 	if (!code)
 		code = start(recorder);
 	if (code) {
@@ -332,5 +343,6 @@ void recorder_stats(const struct recorder *recorder, struct recorder_stats *out)
 	out->bytes = atomic_load(&recorder->bytes);
 	out->samples = atomic_load(&recorder->samples);
 	out->files_removed = atomic_load(&recorder->files_removed);
+	out->lost = atomic_load(&recorder->lost);
 	out->recording = atomic_load(&recorder->recording);
 }

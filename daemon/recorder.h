@@ -18,12 +18,14 @@
 
 struct recorder;
 
-/*
- * Begins the recording and its thread. bytes_max 0: RECORDER_BYTES_DEFAULT. step_units: of
- * engine_step(). ERR_IO, ERR_LIMIT, ERR_NOMEM with *why.
- */
-int recorder_new(const char *dir, int64_t bytes_max, uint32_t step_units, struct recorder **out,
-		 char **why);
+struct recorder_options {
+	const char *dir;
+	int64_t bytes_max;	/* 0: RECORDER_BYTES_DEFAULT */
+	size_t queue_bytes_max; /* 0: RECORDER_QUEUE_BYTES */
+	uint32_t step_units;	/* of engine_step() */
+};
+/* Begins the recording and its thread. ERR_IO, ERR_LIMIT, ERR_NOMEM with *why. */
+int recorder_new(const struct recorder_options *options, struct recorder **out, char **why);
 /* The end, in good order: all that was told is written. NULL is fine, for these two as well. */
 void recorder_stop(struct recorder *recorder);
 void recorder_free(struct recorder *recorder);
@@ -43,6 +45,7 @@ void recorder_push(struct recorder *recorder);
 /* For metrics, any thread; zeroes without a recorder. */
 struct recorder_stats {
 	uint64_t bytes, samples, files_removed;
+	uint64_t lost;	/* batches that came after it had ended */
 	bool recording; /* it has not ended */
 };
 void recorder_stats(const struct recorder *recorder, struct recorder_stats *out);

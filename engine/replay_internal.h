@@ -29,7 +29,6 @@ void replay_engine_settle(struct replay_engine *run);
 /* ---- data without arrival times ---- */
 
 #define DATA_SERIES_MAX 20000000u
-#define DATA_FILES_MAX 1000000u
 #define DATA_PATH_MAX 4096
 
 struct data_series {
