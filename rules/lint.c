@@ -41,6 +41,7 @@ static void lint_rule(struct lint *lint, const struct rule *rule)
 {
 	struct lint_place place = { lint, rule, &rule->source };
 	struct label_scope own, resolve;
+	arena_clear(&lint->scratch);
 	note_arrival(lint, rule);
 	lint_selectors(&place, rule->expr);
 	lint_values(&place, rule->expr);
@@ -61,6 +62,7 @@ int rule_set_lint(const struct rule_set *set, struct diag_list *diags)
 {
 	struct lint lint = { .set = set, .diags = diags };
 	arena_init(&lint.arena, 0);
+	arena_init(&lint.scratch, 0);
 	int error = lint_names_init(&lint);
 	for (uint32_t g = 0; g < set->ngroups && !error; g++) {
 		lint_group(&lint, &set->groups[g]);
@@ -68,5 +70,6 @@ int rule_set_lint(const struct rule_set *set, struct diag_list *diags)
 			lint_rule(&lint, &set->groups[g].rules[r]);
 	}
 	arena_fini(&lint.arena);
+	arena_fini(&lint.scratch);
 	return lint.failed ? ERR_NOMEM : error;
 }

@@ -236,6 +236,18 @@ static bool has_any(struct data_place *place, const struct expr *expr)
 	return counting.any || !counting.has_selector;
 }
 
+/* That it names no metric is told without data; here, what that comes to. */
+static void check_nameless(struct data_place *place, const struct expr *selector)
+{
+	const struct known *known = selector->selector.log || lint_metric(selector).len > 0
+					    ? NULL
+					    : known_of(place->data, selector);
+	if (known)
+		rule_warn_at(place->at.lint->diags, WARN_NO_NAME, place->at.source,
+			     selector->offset, selector->span, NULL,
+			     "this selector, which names no metric, holds %zu series", known->n);
+}
+
 static void check_series(struct data_place *place, const struct expr *selector)
 {
 	const struct known *known = known_of(place->data, selector);
@@ -358,7 +370,9 @@ static void check_falls(struct data_place *place, const struct expr *call, const
 static void on_expr(void *ctx, const struct expr *expr)
 {
 	struct data_place *place = ctx;
-	if (expr->kind == EXPR_AGGREGATE)
+	if (expr->kind == EXPR_SELECTOR)
+		check_nameless(place, expr);
+	else if (expr->kind == EXPR_AGGREGATE)
 		check_by(place, expr);
 	else if (expr->kind == EXPR_BINARY)
 		check_on(place, expr);

@@ -24,7 +24,8 @@ struct lint_record {
 struct lint {
 	const struct rule_set *set;
 	struct diag_list *diags;
-	struct arena arena;
+	struct arena arena;   /* what is known of records */
+	struct arena scratch; /* of the rule at hand */
 	struct lint_record *records; /* sorted by name, then by place */
 	uint32_t nrecords;
 	uint32_t chain; /* of records that is being followed */

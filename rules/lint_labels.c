@@ -102,7 +102,7 @@ static void visit(void *ctx, const struct expr *expr, const struct label_scope *
 void lint_labels(struct lint_place *place, const struct expr *expr, struct label_scope *scope)
 {
 	const struct label_scope_options options = { .source = place->source,
-						     .arena = &place->lint->arena,
+						     .arena = &place->lint->scratch,
 						     .recorded = lint_recorded_scope,
 						     .visit = visit,
 						     .ctx = place };

@@ -107,7 +107,7 @@ const struct label_scope *lint_recorded_scope(void *ctx, const struct expr *sele
 	if (n == 0 || slice_find(name, ':') < 0 || place->lint->failed)
 		return NULL;
 	uint32_t first = (uint32_t)(records - place->lint->records);
-	struct label_scope *all = ARENA_NEW(&place->lint->arena, struct label_scope);
+	struct label_scope *all = ARENA_NEW(&place->lint->scratch, struct label_scope);
 	if (!all) {
 		place->lint->failed = true;
 		return NULL;
@@ -115,7 +115,7 @@ const struct label_scope *lint_recorded_scope(void *ctx, const struct expr *sele
 	*all = *scope_of(place, &place->lint->records[first]);
 	for (uint32_t i = 1; i < n; i++)
 		if (label_scope_join(all, scope_of(place, &place->lint->records[first + i]),
-				     &place->lint->arena, all))
+				     &place->lint->scratch, all))
 			place->lint->failed = true;
 	return all;
 }

@@ -47,7 +47,7 @@ static void warn_braces(struct text_place *at, const char *found, size_t n, cons
 
 static const char *find(struct slice text, const char *wanted)
 {
-	return memmem(text.ptr, text.len, wanted, strlen(wanted));
+	return text.len > 0 ? memmem(text.ptr, text.len, wanted, strlen(wanted)) : NULL;
 }
 
 static void on_text(void *ctx, struct slice text)
