@@ -11,6 +11,7 @@ static struct harness h, other;
 static void start(void)
 {
 	harness_start_warm(&h);
+	harness_time(&h, -10); /* the first evaluation is at 0 */
 }
 
 static void stop(void)
