@@ -157,9 +157,7 @@ static int begin(struct engine *engine, struct slice text, struct query_result *
 	struct diag_list diags;
 	diag_list_init(&diags);
 	int code = engine_query_new(text, engine->pass.t_ms, &diags, &captures->running);
-	if (!code) {
-		captures->running->in_row_order = true;
-	} else if (code != ERR_NOMEM) {
+	if (code && code != ERR_NOMEM) {
 		*out = query_result_new(text);
 		code = *out ? 0 : ERR_NOMEM;
 		if (*out)

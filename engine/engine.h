@@ -205,7 +205,6 @@ struct engine_query {
 	 * between them: it is as of the edges before. 0: not so.
 	 */
 	int64_t bucket_ms;
-	bool in_row_order;     /* in: elements in the order of the engine's rows, but for sort() */
 	struct verify *verify; /* in and out, owned (verify.h); NULL: a query like any other */
 	/* the caller's: where the answer goes */
 	uint32_t thread, slot, generation;
@@ -230,8 +229,6 @@ struct query_settings {
  * sort, sort_by_label), else by labels.
  */
 void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row *rows, size_t n);
-/* Does the root make an order? */
-bool result_is_ordered(const struct plan *plan, uint32_t root);
 /* Parses and plans on the caller's thread. ERR_INVALID with diagnostics. */
 int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 		     struct engine_query **out);

@@ -174,8 +174,7 @@ static int rows_take(struct engine *engine, struct engine_query *query,
 		query->rows[query->nrows++] =
 			(struct engine_query_row){ labels, relation->values[row] };
 	}
-	if (!query->in_row_order || result_is_ordered(query->plan, query->root))
-		result_sort(query->plan, query->root, query->rows, query->nrows);
+	result_sort(query->plan, query->root, query->rows, query->nrows);
 	return 0;
 }
 

@@ -121,7 +121,8 @@ static uint32_t render(struct engine *engine, const struct rule_label *label,
 static void render_all(struct engine *engine, const struct rule_state *rule, uint32_t expr_lset,
 		       double value, struct pairs *pairs, uint32_t *taken)
 {
-	struct template_data data = { .value = value,
+	struct template_data data = { .name = rule->def->name,
+				      .value = value,
 				      .external_labels = engine->external_labels,
 				      .external_url = engine->external_url };
 	struct labels *labels = lset_to_labels(engine->lsets, expr_lset);

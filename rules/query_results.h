@@ -26,7 +26,7 @@ struct query_sample {
 struct query_result {
 	char *text;		      /* of the expression */
 	char *error;		      /* why there is no result; NULL */
-	struct query_sample *samples; /* in the order of the engine */
+	struct query_sample *samples; /* as an instant query tells them: by labels, or as sort() says */
 	uint32_t n, cap;
 	size_t bytes; /* of all texts */
 	_Atomic unsigned refs;

@@ -329,9 +329,11 @@ static void render_annotation(const struct rule_text *annotation, const struct t
 	*left = used < *left ? *left - used : 0;
 }
 
-int rule_annotations_render(const struct rule *rule, const struct template_data *data,
+int rule_annotations_render(const struct rule *rule, const struct template_data *given,
 			    struct labels **out)
 {
+	struct template_data data = *given;
+	data.name = rule->name;
 	uint32_t n = rule->nannotations < LABELS_COUNT_MAX ? rule->nannotations : LABELS_COUNT_MAX;
 	struct label *pairs = calloc(n + 1, sizeof(*pairs));
 	struct buf *texts = calloc(n + 1, sizeof(*texts));
@@ -339,7 +341,7 @@ int rule_annotations_render(const struct rule *rule, const struct template_data 
 	size_t left = ANNOTATIONS_BYTES_MAX;
 	for (uint32_t i = 0; i < n && !error; i++) {
 		buf_init(&texts[i]);
-		render_annotation(&rule->annotations[i], data, &left, &texts[i]);
+		render_annotation(&rule->annotations[i], &data, &left, &texts[i]);
 		if (!buf_ok(&texts[i]))
 			error = ERR_NOMEM;
 		pairs[i] = (struct label){ rule->annotations[i].name, buf_slice(&texts[i]) };

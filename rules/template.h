@@ -29,6 +29,8 @@
 struct template; /* immutable, usable from any thread */
 
 struct template_data {
+	/* The alert's name, for the texts of failures, which are then as Prometheus writes them. */
+	struct slice name;
 	const struct labels *labels;
 	double value;
 	const struct labels *external_labels; /* NULL: none */

@@ -19,14 +19,24 @@ static bool is_comparable(enum template_type type)
 	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type < TEMPLATE_ROOT;
 }
 
+static int fail_uncomparable(struct template_call *call, const struct template_value *value)
+{
+	struct buf text;
+	buf_init(&text);
+	template_value_print(value, &text);
+	int error = template_fail(call, "non-comparable type %.*s: %s",
+				  (int)(text.len < 200 ? text.len : 200), text.len ? text.ptr : "",
+				  template_type_name(value->type));
+	buf_fini(&text);
+	return error;
+}
+
 static int is_equal(struct template_call *call, const struct template_value *a,
 		    const struct template_value *b, bool *equal)
 {
 	*equal = false;
 	if (!is_comparable(a->type) || !is_comparable(b->type))
-		return template_fail(
-			call, "%s cannot be compared",
-			template_type_name(is_comparable(a->type) ? b->type : a->type));
+		return fail_uncomparable(call, is_comparable(a->type) ? b : a);
 	if (a->type == TEMPLATE_NONE || b->type == TEMPLATE_NONE) {
 		*equal = a->type == b->type;
 		return 0;
@@ -85,7 +95,7 @@ static int is_less(struct template_call *call, const struct template_value *a,
 		*less = slice_compare(a->string, b->string) < 0;
 		return 0;
 	default:
-		return template_fail(call, "%s has no order", template_type_name(a->type));
+		return template_fail(call, "invalid type for comparison");
 	}
 }
 
@@ -139,7 +149,7 @@ int fn_len(struct template_call *call, struct template_value *out)
 	else if (template_value_is_list(value))
 		n = template_list_count(value);
 	else
-		return template_fail(call, "%s has no length", template_type_name(value->type));
+		return template_fail(call, "len of type %s", template_type_name(value->type));
 	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (int64_t)n };
 	return 0;
 }
@@ -150,20 +160,22 @@ static int index_one(struct template_call *call, const struct template_value *fr
 	if (from->type == TEMPLATE_LABELS || from->type == TEMPLATE_ARGS) {
 		bool found;
 		if (key->type != TEMPLATE_STRING)
-			return template_fail(call, "a map is indexed by a text, not by %s",
+			return template_fail(call, "value has type %s; should be string",
 					     template_type_name(key->type));
 		*out = template_value_field(from, key->string, &found);
 		return 0;
 	}
 	bool is_list = template_value_is_list(from);
 	if (from->type != TEMPLATE_STRING && !is_list)
-		return template_fail(call, "cannot index %s", template_type_name(from->type));
+		return template_fail(call, "can't index item of type %s",
+				     template_type_name(from->type));
 	if (key->type != TEMPLATE_INT)
-		return template_fail(call, "a %s is indexed by a whole number, not by %s",
-				     is_list ? "list" : "text", template_type_name(key->type));
+		return template_fail(call, "cannot index slice/array with type %s",
+				     template_type_name(key->type));
 	size_t len = is_list ? template_list_count(from) : from->string.len;
 	if (key->integer < 0 || (uint64_t)key->integer >= len)
-		return template_fail(call, "index out of range: %lld", (long long)key->integer);
+		return template_fail(call, "reflect: %s index out of range",
+				     is_list ? "slice" : "string");
 	if (is_list) {
 		*out = template_list_item(from, (size_t)key->integer);
 		return 0;
@@ -187,21 +199,36 @@ int fn_index(struct template_call *call, struct template_value *out)
 
 int fn_slice(struct template_call *call, struct template_value *out)
 {
-	struct slice text = call->args[0].string;
-	int64_t bounds[2] = { 0, (int64_t)text.len };
+	struct template_value from = call->args[0];
+	bool is_list = from.type == TEMPLATE_SAMPLES;
+	if (!is_list && from.type != TEMPLATE_STRING)
+		return template_fail(call, "can't slice item of type %s",
+				     template_type_name(from.type));
+	size_t len = is_list ? from.n : from.string.len;
+	int64_t bounds[2] = { 0, (int64_t)len };
 	if (call->nargs > 3)
-		return template_fail(call, "cannot slice a text with three indexes");
+		return template_fail(call, "cannot 3-index slice a string");
 	for (uint32_t i = 1; i < call->nargs; i++) {
+		if (call->args[i].type != TEMPLATE_INT)
+			return template_fail(call, "cannot index slice/array with type %s",
+					     template_type_name(call->args[i].type));
 		bounds[i - 1] = call->args[i].integer;
-		if (bounds[i - 1] < 0 || (uint64_t)bounds[i - 1] > text.len)
+		if (bounds[i - 1] < 0 || (uint64_t)bounds[i - 1] > len)
 			return template_fail(call, "index out of range: %lld",
 					     (long long)bounds[i - 1]);
 	}
 	if (bounds[0] > bounds[1])
 		return template_fail(call, "invalid slice index: %lld > %lld", (long long)bounds[0],
 				     (long long)bounds[1]);
-	*out = template_string((struct slice){ text.ptr ? text.ptr + bounds[0] : "",
-					       (size_t)(bounds[1] - bounds[0]) });
+	len = (size_t)(bounds[1] - bounds[0]);
+	if (!is_list) {
+		*out = template_string((struct slice){
+			from.string.ptr ? from.string.ptr + bounds[0] : "", len });
+		return 0;
+	}
+	from.samples += bounds[0];
+	from.n = (uint32_t)len;
+	*out = from;
 	return 0;
 }
 

@@ -143,11 +143,11 @@ int template_to_float(struct template_call *call, const struct template_value *v
 	case TEMPLATE_STRING:
 		if (parse_float(value->string, out))
 			return 0;
-		return template_fail(call, "cannot read \"%.*s\" as a number",
+		return template_fail(call, "strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
 				     (int)(value->string.len < 80 ? value->string.len : 80),
 				     value->string.ptr ? value->string.ptr : "");
 	default:
-		return template_fail(call, "cannot convert %s to a number",
+		return template_fail(call, "can't convert %s to float",
 				     template_type_name(value->type));
 	}
 }

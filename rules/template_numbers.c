@@ -1,6 +1,7 @@
 /* Functions of templates: Prometheus' own about numbers, durations and times. */
 #include "rules/template_functions.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "base/error.h"
@@ -184,14 +185,41 @@ int fn_to_duration(struct template_call *call, struct template_value *out)
 	return 0;
 }
 
+/* Why a text is no duration, in Prometheus' words. */
+static int fail_duration(struct template_call *call, struct slice text)
+{
+	static const char *const units[] = { "y", "w", "d", "h", "m", "s", "ms" };
+	struct slice shown = { text.ptr ? text.ptr : "", text.len < 80 ? text.len : 80 };
+	size_t i = 0;
+	if (text.len == 0)
+		return template_fail(call, "empty duration string");
+	while (i < text.len && isdigit((unsigned char)text.ptr[i])) {
+		while (i < text.len && isdigit((unsigned char)text.ptr[i]))
+			i++;
+		size_t from = i;
+		bool known = false;
+		while (i < text.len && !isdigit((unsigned char)text.ptr[i]))
+			i++;
+		struct slice unit = { text.ptr + from, i - from };
+		for (size_t k = 0; k < sizeof(units) / sizeof(*units); k++)
+			known |= slice_is(unit, units[k]);
+		if (unit.len > 0 && !known)
+			return template_fail(call,
+					     "unknown unit \"" SLICE_FMT
+					     "\" in duration \"" SLICE_FMT "\"",
+					     (int)(unit.len < 80 ? unit.len : 80), unit.ptr,
+					     SLICE_ARG(shown));
+	}
+	return template_fail(call, "not a valid duration string: \"" SLICE_FMT "\"",
+			     SLICE_ARG(shown));
+}
+
 int fn_parse_duration(struct template_call *call, struct template_value *out)
 {
 	int64_t ms = 0;
 	struct slice text = call->args[0].string;
 	if (duration_parse(text, &ms))
-		return template_fail(call, "not a valid duration: \"%.*s\"",
-				     (int)(text.len < 80 ? text.len : 80),
-				     text.ptr ? text.ptr : "");
+		return fail_duration(call, text);
 	*out = (struct template_value){ .type = TEMPLATE_FLOAT, .number = (double)ms / 1000 };
 	return 0;
 }

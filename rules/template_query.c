@@ -27,7 +27,7 @@ static int want(struct template_call *call, struct slice text)
 	const struct query_results *results = call->data->results;
 	if (results && results->n == QUERY_RESULTS_MAX)
 		return template_fail(call,
-				     "error calling query: more than %d different expressions in "
+				     "more than %d different expressions in "
 				     "the templates of one alert",
 				     QUERY_RESULTS_MAX);
 	buf_clear(call->data->wanted);
@@ -55,21 +55,20 @@ int fn_query(struct template_call *call, struct template_value *out)
 	struct slice text = call->args[0].string;
 	const struct query_result *result = query_results_find(call->data->results, text);
 	if (result && result->error)
-		return template_fail(call, "error calling query: %s", result->error);
+		return template_fail(call, "%s", result->error);
 	if (result)
 		return samples_make(call, result, out);
 	if (text.len == 0)
-		return template_fail(call, "error calling query: unknown position: parse error: no "
+		return template_fail(call, "unknown position: parse error: no "
 					   "expression found in input");
 	if (text.len > QUERY_TEXT_MAX)
-		return template_fail(call, "error calling query: more than %d bytes",
-				     QUERY_TEXT_MAX);
+		return template_fail(call, "more than %d bytes", QUERY_TEXT_MAX);
 	if (slice_find(text, '\0') >= 0)
-		return template_fail(call, "error calling query: a byte 0 in the expression");
+		return template_fail(call, "a byte 0 in the expression");
 	if (call->data->wanted)
 		return want(call, text);
 	return template_fail(call,
-			     "error calling query: \"%.*s\" was not asked for when the rule "
+			     "\"%.*s\" was not asked for when the rule "
 			     "was evaluated",
 			     (int)(text.len < 100 ? text.len : 100), text.ptr ? text.ptr : "");
 }
@@ -78,7 +77,7 @@ int fn_first(struct template_call *call, struct template_value *out)
 {
 	const struct template_value *samples = &call->args[0];
 	if (samples->n == 0)
-		return template_fail(call, "error calling first: first() called on vector with no "
+		return template_fail(call, "first() called on vector with no "
 					   "elements");
 	*out = template_list_item(samples, 0);
 	return 0;

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+#include <stdlib.h>
+
 #include "base/error.h"
 #include "base/quote.h"
 #include "base/regex.h"
@@ -34,6 +36,23 @@ static bool replaced_is_bounded(struct slice text, struct slice template)
 	return (text.len + 1) * template.len + (references + 1) * text.len <= TEMPLATE_REPLACE_MAX;
 }
 
+/* Go says before it which function was asked to compile the pattern, in one of them. */
+static int fail_pattern(struct template_call *call, struct slice pattern, bool is_quoted)
+{
+	struct regex *regex = NULL;
+	char *why = NULL;
+	size_t offset;
+	int shown = (int)(pattern.len < 80 ? pattern.len : 80);
+	int error = regex_new(pattern, &regex, &why, &offset);
+	if (!error)
+		regex_free(regex);
+	error = template_fail(call, "%s%.*s%serror parsing regexp: %s",
+			      is_quoted ? "regexp: Compile(`" : "", is_quoted ? shown : 0,
+			      pattern.ptr, is_quoted ? "`): " : "", why ? why : "too much work");
+	free(why);
+	return error;
+}
+
 int fn_re_replace_all(struct template_call *call, struct template_value *out)
 {
 	struct slice pattern = call->args[0].string, template = call->args[1].string,
@@ -46,8 +65,7 @@ int fn_re_replace_all(struct template_call *call, struct template_value *out)
 	if (error >= 0)
 		return template_give(call, &text, out);
 	buf_fini(&text);
-	return template_fail(call, "bad pattern \"%.*s\"",
-			     (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
+	return fail_pattern(call, pattern, true);
 }
 
 int fn_match(struct template_call *call, struct template_value *out)
@@ -55,8 +73,7 @@ int fn_match(struct template_call *call, struct template_value *out)
 	struct slice pattern = call->args[0].string;
 	int found = regex_search(pattern, call->args[1].string);
 	if (found < 0)
-		return template_fail(call, "bad pattern \"%.*s\"",
-				     (int)(pattern.len < 80 ? pattern.len : 80), pattern.ptr);
+		return fail_pattern(call, pattern, false);
 	*out = (struct template_value){ .type = TEMPLATE_BOOL, .boolean = found };
 	return 0;
 }

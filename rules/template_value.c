@@ -25,7 +25,8 @@ const char *template_type_name(enum template_type type)
 		[TEMPLATE_ARGS] = "map[string]interface {}",
 		[TEMPLATE_TIME] = "*time.Time",
 		[TEMPLATE_DURATION] = "*time.Duration",
-		[TEMPLATE_ROOT] = "struct",
+		[TEMPLATE_ROOT] = "struct { Labels map[string]string; ExternalLabels map[string]string; "
+				  "ExternalURL string; Value interface {} }",
 		[TEMPLATE_EVIDENCE] = "evidence",
 		[TEMPLATE_LINES] = "[]string",
 		[TEMPLATE_FUNCTIONS] = "[]function",

@@ -64,6 +64,11 @@ static void expect(struct harness *of, const char *texts)
 	"}}{{ . | first | value }}{{ end }} of {{ query \"count(shards_max)\" | first | value "    \
 	"}}'}"
 
+/* Where a template of the alert A fails, as Prometheus says it. */
+#define AT(column, context)                                                                        \
+	"<error expanding template: error executing template __alert_A: template: "                \
+	"__alert_A:1:" column ": executing \"__alert_A\" at <" context ">: "
+
 /* ---- annotations ---- */
 
 START_TEST(captures_are_of_series_that_no_rule_reads)
@@ -120,18 +125,40 @@ START_TEST(captures_fail_as_texts)
 	     "'{{ query \"y[5m]\" }}', d: '{{ query \"z * on() z\" }}', e: plain}");
 	harness_feed(&h, 0, "x 6; z{a=\"1\"} 1; z{a=\"2\"} 1");
 	harness_time(&h, 0);
-	expect(&h,
-	       "<error expanding template: \"query\": error calling query: 1:4: parse error: "
-	       "unclosed left parenthesis>; "
-	       "<error expanding template: \"first\": error calling first: first() called on "
-	       "vector "
-	       "with no elements>; "
-	       "<error expanding template: \"query\": error calling query: rule result is not a "
-	       "vector or scalar>; "
-	       "<error expanding template: \"query\": error calling query: found duplicate series "
-	       "for the match group {} on the right hand-side of the operation: [{__name__=\"z\", "
-	       "a=\"1\"}, {__name__=\"z\", a=\"2\"}];many-to-many matching not allowed: matching "
-	       "labels must be unique on one side>; plain");
+	expect(&h, AT("115",
+		      "query \"sum(\"") "error calling query: 1:4: parse error: unclosed left "
+					"parenthesis>; " AT(
+						"133",
+						"first") "error calling first: first() called on "
+							 "vector with no elements>; " AT("115",
+											 "query "
+											 "\"y[5m]"
+											 "\"") "err"
+											       "or "
+											       "cal"
+											       "lin"
+											       "g "
+											       "que"
+											       "ry:"
+											       " ru"
+											       "le "
+											       "res"
+											       "ult"
+											       " is"
+											       " no"
+											       "t "
+											       "a "
+											       "vec"
+											       "tor"
+											       " or"
+											       " sc"
+											       "ala"
+											       "r>;"
+											       " " AT("115",
+												      "query \"z * on() z\"") "error calling query: found duplicate series for the match group {} on "
+															      "the right hand-side of the operation: [{__name__=\"z\", a=\"1\"}, "
+															      "{__name__=\"z\", a=\"2\"}];many-to-many matching not allowed: matching "
+															      "labels must be unique on one side>; plain");
 	/* The alert fires all the same. */
 	ck_assert_ptr_nonnull(strstr(h.events.ptr, "pending>firing"));
 }
@@ -154,8 +181,10 @@ START_TEST(captures_are_few_of_one_alert)
 	buf_fini(&rule);
 	harness_feed(&h, 0, "x 6");
 	harness_time(&h, 0);
-	expect(&h, "0123456789012345; <error expanding template: \"query\": error calling query: "
-		   "\"16\" was not asked for when the rule was evaluated>");
+	expect(&h,
+	       "0123456789012345; " AT(
+		       "307", "query \"16\"") "error calling query: \"16\" was not asked for when "
+					      "the rule was evaluated>");
 }
 END_TEST
 
@@ -179,19 +208,20 @@ START_TEST(captures_are_small)
 	feed_many("w", 0, 500, 400);
 	harness_feed(&h, 0, "x 6");
 	harness_time(&h, 0);
-	expect(&h, "1000; <error expanding template: \"query\": error calling query: a result of "
-		   "1001 elements: more than 1000, or than 262144 bytes of labels>; 500; <error "
-		   "expanding template: \"query\": error calling query: the results of one alert's "
-		   "queries are too large together>");
+#define TOO_MANY(n)                                                                                \
+	"error calling query: a result of " n                                                      \
+	" elements: more than 1000, or than 262144 bytes of labels>; "
+	expect(&h,
+	       "1000; " AT("115", "query \"z\"") TOO_MANY("1001") "500; " AT(
+		       "115", "query \"w - 0\"") "error calling query: the results of one alert's "
+						 "queries are too large together>");
 	feed_many("w", 500, 700, 400);
 	harness_time(&h, 15);
-	expect(&h,
-	       "1000; <error expanding template: \"query\": error calling query: a result of "
-	       "1001 elements: more than 1000, or than 262144 bytes of labels>; <error "
-	       "expanding template: \"query\": error calling query: a result of 700 elements: "
-	       "more than 1000, or than 262144 bytes of labels>; <error expanding template: "
-	       "\"query\": error calling query: a result of 700 elements: more than 1000, or than "
-	       "262144 bytes of labels>");
+	expect(&h, "1000; " AT("115", "query \"z\"") TOO_MANY("1001") AT("115", "query \"w\"")
+			   TOO_MANY("700")
+				   AT("115", "query \"w - 0\"") "error calling query: a result of "
+								"700 elements: more than 1000, or "
+								"than 262144 bytes of labels>");
 }
 END_TEST
 
@@ -249,8 +279,8 @@ START_TEST(labels_that_ask_in_vain_say_so)
 	harness_feed(&h, 0, "x 6");
 	harness_time(&h, 0);
 	ck_assert_ptr_nonnull(strstr(h.events.ptr,
-				     "l=\"<error expanding template: \\\"first\\\": error calling "
-				     "first: first() called on vector with no elements>\""));
+				     "at <first>: error calling first: first() called on vector "
+				     "with no elements>\""));
 }
 END_TEST
 

@@ -426,7 +426,9 @@ START_TEST(rule_annotations_are_rendered)
 	ck_assert_uint_eq(labels_count(out), 3);
 	assert_slice(labels_get(out, SLICE("summary")), "node: 1.5");
 	assert_slice(labels_get(out, SLICE("broken")),
-		     "<error expanding template: \"humanize\": cannot read \"x\" as a number>");
+		     "<error expanding template: error executing template __alert_A: template: "
+		     "__alert_A:1:115: executing \"__alert_A\" at <humanize \"x\">: error calling "
+		     "humanize: strconv.ParseFloat: parsing \"x\": invalid syntax>");
 	assert_slice(labels_get(out, SLICE("cut")), "\xef\xbf\xbd!");
 	labels_unref(out);
 	labels_unref(labels);

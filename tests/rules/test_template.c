@@ -53,6 +53,7 @@ static struct query_results *some_results(void)
 		int nelements;
 	} queries[] = {
 		{ "q", NULL, 2 },
+		{ "sort(q)", NULL, 2 },
 		{ "q{c=\"\"}", NULL, 1 },
 		{ "q == 7", NULL, 1 },
 		{ "nothing", NULL, 0 },
@@ -81,13 +82,14 @@ static struct query_results *some_results(void)
 	return results;
 }
 
-/* The text of a template with the given value; to free(). */
-static char *render(const char *text, double value)
+/* The text of a template with the given value, in an alert of this name; to free(). */
+static char *render_in(const char *name, const char *text, double value)
 {
 	const struct template *template;
 	struct labels *labels = some_labels();
 	struct query_results *results = some_results();
-	struct template_data data = { .labels = labels,
+	struct template_data data = { .name = slice_from(name),
+				      .labels = labels,
 				      .value = value,
 				      .external_url = "http://tocsin.example/pre",
 				      .results = results };
@@ -101,6 +103,11 @@ static char *render(const char *text, double value)
 	labels_unref(labels);
 	query_results_unref(results);
 	return buf_take(&out);
+}
+
+static char *render(const char *text, double value)
+{
+	return render_in("", text, value);
 }
 
 /* ⏎ and ␠ for their bytes; what follows " !" says which peer disagrees, for
@@ -128,7 +135,7 @@ static bool check_case(const char *template_line, const char *expected_line, dou
 		       unsigned number)
 {
 	char *template = unfold(template_line), *expected = unfold(expected_line),
-	     *got = render(template, value);
+	     *got = render_in("T", template, value);
 	bool good = strcmp(expected, "<error>") == 0
 			    ? strncmp(got, "<error expanding template: ", 27) == 0
 			    : strcmp(got, expected) == 0;
@@ -286,11 +293,12 @@ START_TEST(template_failure_replaces_the_text)
 {
 	char *got = render("before {{ humanize \"abc\" }} after", 1);
 	ck_assert_str_eq(
-		got, "<error expanding template: \"humanize\": cannot read \"abc\" as a number>");
+		got, "<error expanding template: humanize \"abc\": error calling humanize: "
+		     "strconv.ParseFloat: parsing \"abc\": invalid syntax>");
 	free(got);
 	got = render("{{ $labels.job.x }}", 1);
 	ck_assert_str_eq(got,
-			 "<error expanding template: \"$labels.job.x\": no field \"x\" in string>");
+			 "<error expanding template: $labels.job.x: can't evaluate field x in type string>");
 	free(got);
 }
 END_TEST
@@ -409,16 +417,21 @@ START_TEST(template_limits_its_memory)
 {
 	/* Doubles at each turn: stopped by the length of one text, else by the sum of all. */
 	assert_renders("{{ $x := \"xxxxxxxx\" }}{{ range 40 }}{{ $x = print $x $x }}{{ end }}",
-		       "<error expanding template: \"print\": a limit was exceeded>");
+		       "<error expanding template: print $x $x: error calling print: a limit was "
+		       "exceeded>");
 	assert_renders(
 		"{{ range 40 }}{{ $x := printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1 }}{{ end }}",
-		"<error expanding template: \"printf\": a limit was exceeded>");
+		"<error expanding template: printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1: error calling "
+		"printf: a limit was exceeded>");
 	assert_renders("{{ $x := printf \"%9999d\" 1 }}{{ reReplaceAll \".\" $x $x }}",
-		       "<error expanding template: \"reReplaceAll\": a limit was exceeded>");
+		       "<error expanding template: reReplaceAll \".\" $x $x: error calling "
+		       "reReplaceAll: a limit was exceeded>");
 	assert_renders("{{ printf \"%10001d\" 1 }}",
-		       "<error expanding template: \"printf\": a limit was exceeded>");
+		       "<error expanding template: printf \"%10001d\" 1: error calling printf: a limit "
+		       "was exceeded>");
 	assert_renders("{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}",
-		       "<error expanding template: \"args\": more than 10 arguments>");
+		       "<error expanding template: args 1 2 3 4 5 6 7 8 9 10 11: error calling args: "
+		       "more than 10 arguments>");
 }
 END_TEST
 
