@@ -13,6 +13,7 @@ static const struct {
 	{ "FILE", NULL },
 	{ "RULES", NULL },
 	{ "DIR", NULL },
+	{ "PATH", NULL },
 	{ "FORMAT", "text json" },
 	{ "LEVEL", "debug info warn error" },
 };

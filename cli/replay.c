@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/replay.h"
+#include "daemon/config.h"
 
 enum {
 	RULES,
+	CONFIG,
 	DATA,
 	LABELS,
 	FROM,
@@ -25,6 +27,8 @@ enum {
 
 static const struct cli_option options[] = {
 	[RULES] = { "rules", "FILE", "a rule file; may be given more than once" },
+	[CONFIG] = { "config", "FILE",
+		     "a configuration: its rule files where none are given, and how it has them read" },
 	[DATA] = { "data", "PATH",
 		   "a recording's directory, a file of samples or log lines, or a directory of "
 		   "such files; may be given more than once" },
@@ -50,6 +54,7 @@ struct replaying {
 	struct replay_data_options data;
 	struct rule_set_options rule_options;
 	const char *recording; /* NULL: other data */
+	struct config *config; /* NULL: none */
 	int64_t from_ms, flap_ms;
 	bool json, colour, prints, shows_progress;
 	struct replay_report *report; /* of the run under way */
@@ -285,11 +290,26 @@ static int compare_and_print(struct replaying *replaying, const char *const *rul
 	return code;
 }
 
+/* As the configuration has it; a recording knows better. */
+static void settings_of(struct replaying *replaying, const struct config *config,
+			struct recording_settings *out)
+{
+	out->interval_ms = config->evaluation_interval_ms;
+	out->query_offset_ms = config->rule_query_offset_ms;
+	out->subquery_step_ms = config->subquery_step_ms;
+	out->delayed_names = config->delayed_names;
+	replaying->options.lookback_ms = config->lookback_ms;
+	replaying->options.external_labels = config->external_labels;
+	replaying->options.external_url = config->external_url.ptr;
+}
+
 static int settings(struct replaying *replaying, const struct cli_args *args, struct arena *arena)
 {
 	struct recording_settings recorded = { .interval_ms = INTERVAL_MS };
 	char *why = NULL;
 
+	if (replaying->config)
+		settings_of(replaying, replaying->config, &recorded);
 	if (replaying->recording &&
 	    replay_recording_settings(replaying->recording, &recorded, arena, &why)) {
 		int code = fail(EXIT_FAILURE, "%s", why ? why : "out of memory");
@@ -338,6 +358,22 @@ static int read_options(struct replaying *replaying, const struct cli_args *args
 	return settings(replaying, args, arena);
 }
 
+/* 0, or an exit code. */
+static int load_config(struct replaying *replaying, const char *path)
+{
+	struct diag_list diags;
+	size_t errors;
+
+	if (!path)
+		return 0;
+	diag_list_init(&diags);
+	replaying->config = config_check(path, &diags);
+	errors = diags.errors;
+	print_diagnostics(&diags);
+	diag_list_fini(&diags);
+	return errors || !replaying->config ? EXIT_CONFIG : 0;
+}
+
 static int run(const struct cli_args *args)
 {
 	struct replaying replaying = { .json = false };
@@ -354,13 +390,20 @@ static int run(const struct cli_args *args)
 	replaying.data.paths = data;
 	if (!rules || !old || !data)
 		code = fail(EXIT_FAILURE, "out of memory");
-	else if (nrules == 0 || replaying.data.npaths == 0)
-		code = usage_error(&replay_command, "--%s is missing", nrules ? "data" : "rules");
-	else if (!(code = read_labels(args->values[LABELS], &labels)) &&
+	else if ((nrules == 0 && !args->values[CONFIG]) || replaying.data.npaths == 0)
+		code = usage_error(&replay_command, "--%s is missing",
+				   replaying.data.npaths ? "rules" : "data");
+	else if (!(code = load_config(&replaying, args->values[CONFIG])) &&
+		 !(code = read_labels(args->values[LABELS], &labels)) &&
 		 !(code = read_options(&replaying, args, &arena))) {
 		replaying.data.log_labels = args->values[LABELS] ? labels : NULL;
-		code = compare_and_print(&replaying, rules, nrules, old, nold);
+		code = nrules ? compare_and_print(&replaying, rules, nrules, old, nold)
+			      : compare_and_print(
+					&replaying,
+					(const char *const *)replaying.config->rule_files,
+					replaying.config->nrule_files, old, nold);
 	}
+	config_unref(replaying.config);
 	buf_fini(&replaying.line);
 	arena_fini(&arena);
 	labels_unref(labels);
@@ -372,7 +415,7 @@ static int run(const struct cli_args *args)
 
 const struct command replay_command = {
 	.name = "replay",
-	.arguments = "--rules FILE --data PATH [--from TIME] [--to TIME] [--compare FILE] "
+	.arguments = "{--rules FILE | --config FILE} --data PATH [--from TIME] [--to TIME] [--compare FILE] "
 		     "[--format json]",
 	.summary = "Tell when rules would have fired over recorded data.",
 	.doc = "Data: what \"tocsin run --record\" wrote; Prometheus' text or OpenMetrics with "

@@ -146,6 +146,7 @@ static void add_recording(struct json_writer *w, const struct replay_result *res
 	json_key(w, "recording");
 	json_begin_object(w);
 	json_field_int(w, "sessions", (int64_t)result->sessions);
+	json_field_bool(w, "rechecked", result->rechecked);
 	json_field_bool(w, "begins_late", result->begins_late);
 	json_field_bool(w, "other_rules", result->others);
 	add_time(w, "other_rules_since", result->others_ms);
@@ -158,6 +159,20 @@ static void add_recording(struct json_writer *w, const struct replay_result *res
 		json_field_string(w, "differs", slice_from(result->differs_what));
 	}
 	json_end_object(w);
+}
+
+static void add_failed(struct json_writer *w, const struct replay_result *result)
+{
+	json_key(w, "failed_rules");
+	json_begin_array(w);
+	for (size_t i = 0; i < result->nfailed; i++) {
+		json_begin_object(w);
+		json_field_string(w, "name", slice_from(result->failed[i].rule));
+		json_field_string(w, "error", slice_from(result->failed[i].why));
+		add_time(w, "first", result->failed[i].first_ms);
+		json_end_object(w);
+	}
+	json_end_array(w);
 }
 
 void replay_json_end(const struct replay_told *told, struct buf *out)
@@ -173,6 +188,7 @@ void replay_json_end(const struct replay_told *told, struct buf *out)
 	json_field_int(&w, "samples", (int64_t)result->samples);
 	json_field_int(&w, "evaluations", (int64_t)result->evaluations);
 	json_field_int(&w, "failures", (int64_t)result->failures);
+	add_failed(&w, result);
 	json_field_int(&w, "missed_ticks", (int64_t)result->missed);
 	json_field_int(&w, "rules_never_run", result->warming);
 	json_field_int(&w, "events_not_counted", (int64_t)told->report->dropped);

@@ -348,6 +348,8 @@ static void add_live(const struct replay_result *result, struct buf *out)
 			   (unsigned long long)result->live_compared,
 			   (unsigned long long)result->live_events);
 	}
+	if (result->rechecked)
+		buf_add_str(out, "the live run was one with --verify: its events are not compared\n");
 	if (result->begins_late)
 		buf_add_str(out, "the recording's beginning is gone: alerts active then begin anew\n");
 	if (result->others) {
@@ -380,6 +382,11 @@ static void add_summary(const struct replay_told *told, struct buf *out)
 		   told->report->set->nrules);
 	if (result->failures)
 		buf_printf(out, "%llu evaluations failed\n", (unsigned long long)result->failures);
+	for (size_t i = 0; i < result->nfailed; i++) {
+		buf_printf(out, "  rule \"%s\" since ", result->failed[i].rule);
+		time_format_rfc3339(result->failed[i].first_ms, out);
+		buf_printf(out, ": %s\n", result->failed[i].why);
+	}
 	if (result->missed)
 		buf_printf(out, "%llu ticks were skipped\n", (unsigned long long)result->missed);
 	if (result->warming)

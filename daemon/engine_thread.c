@@ -413,7 +413,8 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 	if (given->record_dir) {
 		const struct recorder_options recorder = { .dir = given->record_dir,
 							   .bytes_max = given->record_bytes,
-							   .step_units = SLICE_UNITS };
+							   .step_units = SLICE_UNITS,
+							   .rechecked = given->verify_share > 0 };
 
 		code = recorder_new(&recorder, &thread->recorder, why);
 		if (code)

@@ -30,6 +30,7 @@ struct recorder {
 	bool started;
 	size_t queue_bytes_max;
 	uint32_t step_units;
+	bool rechecked;
 	/* The engine thread's: */
 	struct pack *pack;
 	int64_t told_ms;
@@ -233,6 +234,7 @@ void recorder_rules(struct recorder *recorder, const struct config *config, uint
 		.memory_max = (uint64_t)config->memory_max,
 		.log_series_max = (uint64_t)config->log_series_max,
 		.step_units = recorder->step_units,
+		.rechecked = recorder->rechecked,
 		.external_url = config->external_url,
 		.external_labels = config->external_labels,
 		.rules_hash = rules_hash,
@@ -291,6 +293,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **out, 
 		return ERR_NOMEM;
 	recorder->told_ms = TIME_NONE;
 	recorder->step_units = options->step_units;
+	recorder->rechecked = options->rechecked;
 	recorder->queue_bytes_max =
 		options->queue_bytes_max ? options->queue_bytes_max : RECORDER_QUEUE_BYTES;
 	int code = recording_writer_new(options->dir, bytes_max, clock_wall_ms(), &recorder->writer,

@@ -23,6 +23,7 @@ struct recorder_options {
 	int64_t bytes_max;	/* 0: RECORDER_BYTES_DEFAULT */
 	size_t queue_bytes_max; /* 0: RECORDER_QUEUE_BYTES */
 	uint32_t step_units;	/* of engine_step() */
+	bool rechecked;		/* as in struct recording_settings */
 };
 /* Begins the recording and its thread. ERR_IO, ERR_LIMIT, ERR_NOMEM with *why. */
 int recorder_new(const struct recorder_options *options, struct recorder **out, char **why);

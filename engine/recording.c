@@ -108,7 +108,7 @@ void input_event_add(struct buf *out, const struct alert_event *event)
 
 /* ---- settings ---- */
 
-enum { SETTING_DELAYED_NAMES = 1, SETTING_RESOLVE_ON_SILENCE = 2, SETTING_START_TIMES = 4 };
+enum { SETTING_DELAYED_NAMES = 1, SETTING_RESOLVE_ON_SILENCE = 2, SETTING_START_TIMES = 4, SETTING_RECHECKED = 8 };
 
 static void labels_write(const struct labels *labels, struct buf *out)
 {
@@ -150,7 +150,8 @@ void settings_write(const struct recording_settings *settings, struct buf *out)
 	buf_add_char(out,
 		     (char)((settings->delayed_names ? SETTING_DELAYED_NAMES : 0) |
 			    (settings->resolve_on_silence ? SETTING_RESOLVE_ON_SILENCE : 0) |
-			    (settings->start_times ? SETTING_START_TIMES : 0)));
+			    (settings->start_times ? SETTING_START_TIMES : 0) |
+			    (settings->rechecked ? SETTING_RECHECKED : 0)));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		buf_add_u64(out, numbers[i]);
 	buf_add_sized(out, settings->external_url);
@@ -174,6 +175,7 @@ int settings_read(struct reader *reader, struct owned_settings *out)
 	s.delayed_names = flags & SETTING_DELAYED_NAMES;
 	s.resolve_on_silence = flags & SETTING_RESOLVE_ON_SILENCE;
 	s.start_times = flags & SETTING_START_TIMES;
+	s.rechecked = flags & SETTING_RECHECKED;
 	struct slice url = reader_sized(reader);
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
 		if (*times[i] < 0 || *times[i] > TIME_MAX_MS)

@@ -1,5 +1,8 @@
 #include "engine/replay_internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -48,10 +51,49 @@ static void on_sender(void *ctx, const struct sender *sender, const char *what)
 {
 }
 
+/* ---- rules that fail ---- */
+
+static void failed_add(struct replay_result *result, const struct rule *rule,
+		       const struct rule_status *status)
+{
+	char name[sizeof(result->failed[0].rule)];
+	snprintf(name, sizeof(name), SLICE_FMT, SLICE_ARG(rule->name));
+	for (size_t i = 0; i < result->nfailed; i++)
+		if (strcmp(result->failed[i].rule, name) == 0)
+			return;
+	if (result->nfailed == REPLAY_FAILED_MAX)
+		return;
+	struct replay_failed *failed = &result->failed[result->nfailed++];
+	memcpy(failed->rule, name, sizeof(name));
+	snprintf(failed->why, sizeof(failed->why), "%s", status->error ? status->error : "");
+	failed->first_ms = status->last_ms;
+}
+
+void replay_engine_look(struct replay_engine *run)
+{
+	const struct rule_set *rules = engine_rules(run->engine);
+	struct engine_stats stats;
+	engine_stats_get(run->engine, &stats);
+	if (stats.failures == run->failures)
+		return;
+	run->failures = stats.failures;
+	for (uint32_t g = 0; rules && g < rules->ngroups; g++)
+		for (uint32_t r = 0; r < rules->groups[g].nrules; r++) {
+			const struct rule *rule = &rules->groups[g].rules[r];
+			struct rule_status status;
+			engine_rule_status(run->engine, rule->id, &status);
+			if (status.health == RULE_ERROR)
+				failed_add(run->result, rule, &status);
+		}
+}
+
+/* ---- work ---- */
+
 void replay_engine_settle(struct replay_engine *run)
 {
 	while (engine_step(run->engine, REPLAY_UNITS))
 		;
+	replay_engine_look(run);
 }
 
 int replay_engine_start(struct replay_engine *run, const struct engine_options *options,
@@ -88,8 +130,9 @@ static uint32_t count_warming(const struct engine *engine)
 	return n;
 }
 
-void replay_engine_stop(struct replay_engine *run, struct replay_result *result)
+void replay_engine_stop(struct replay_engine *run)
 {
+	struct replay_result *result = run->result;
 	struct engine_stats stats;
 	if (!run->engine)
 		return;
@@ -102,5 +145,6 @@ void replay_engine_stop(struct replay_engine *run, struct replay_result *result)
 	engine_free(run->engine);
 	batch_free(run->spare);
 	run->engine = NULL;
+	run->failures = 0;
 	run->spare = NULL;
 }

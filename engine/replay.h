@@ -41,13 +41,22 @@ struct replay_options {
 	bool warm;     /* a recording, too: rules run from the beginning */
 };
 
+#define REPLAY_FAILED_MAX 10 /* rules of which it is told why they failed */
+struct replay_failed {
+	char rule[128], why[200]; /* cut to fit */
+	int64_t first_ms;
+};
+
 struct replay_result {
 	int64_t from_ms, to_ms; /* first and last told time; TIME_NONE: nothing was told */
 	uint64_t samples, evaluations, failures, missed;
 	uint32_t warming; /* rules that never ran */
+	struct replay_failed failed[REPLAY_FAILED_MAX];
+	size_t nfailed;
 	/* Of a recording. */
 	uint64_t sessions;
 	bool begins_late; /* its beginning is gone */
+	bool rechecked;	   /* live with --verify: not compared */
 	bool others; /* the live rules were others */
 	int64_t others_ms; /* since; TIME_NONE: from the beginning */
 	enum recording_end end;

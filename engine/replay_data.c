@@ -268,7 +268,7 @@ static int run(struct data *data, const struct replay_options *options,
 {
 	struct feeding feeding = { .data = data,
 				   .options = options,
-				   .run = { .sink = sink },
+				   .run = { .sink = sink, .result = result },
 				   .by_arrival = has_arrival(options->rules),
 				   .now_ms = TIME_NONE };
 	const struct engine_options engine = {
@@ -281,7 +281,7 @@ static int run(struct data *data, const struct replay_options *options,
 	if (!code)
 		code = feed(&feeding, result);
 	batch_free(feeding.batch);
-	replay_engine_stop(&feeding.run, result);
+	replay_engine_stop(&feeding.run);
 	return code;
 }
 

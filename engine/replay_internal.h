@@ -15,6 +15,8 @@ struct replay_engine {
 	/* May be NULL: sees changes of state first (not what is kept or held). */
 	void (*watch)(void *ctx, const struct alert_event *event);
 	void *watch_ctx;
+	struct replay_result *result;
+	uint64_t failures; /* seen so far */
 	bool loaded;
 	struct batch *spare; /* a batch that came back, to be filled again */
 };
@@ -23,8 +25,10 @@ struct replay_engine {
 int replay_engine_start(struct replay_engine *run, const struct engine_options *options,
 			struct rule_set *rules);
 /* Adds what it did to the result. */
-void replay_engine_stop(struct replay_engine *run, struct replay_result *result);
+void replay_engine_stop(struct replay_engine *run);
 void replay_engine_settle(struct replay_engine *run);
+/* Work was done: has a rule failed meanwhile? */
+void replay_engine_look(struct replay_engine *run);
 
 /* ---- data without arrival times ---- */
 

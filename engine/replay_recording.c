@@ -125,7 +125,8 @@ static int session_begin(struct recorded *rec, bool whole)
 	bool is_same = settings->rules_hash == recording_rules_hash(options->rules);
 	if (!is_same)
 		note_others(rec);
-	rec->is_exact = whole && is_same && !options->warm;
+	rec->is_exact = whole && is_same && !settings->rechecked && !options->warm;
+	rec->result->rechecked |= settings->rechecked;
 	rec->step_units = settings->step_units;
 	rec->result->sessions++;
 	live_clear(rec);
@@ -134,7 +135,7 @@ static int session_begin(struct recorded *rec, bool whole)
 	if (rec->goes_on)
 		return 0;
 	if (rec->run.engine) {
-		replay_engine_stop(&rec->run, rec->result);
+		replay_engine_stop(&rec->run);
 		rec->sink->session(rec->sink->ctx, rec->now_ms);
 	}
 	rec->has_time = false;
@@ -206,6 +207,7 @@ static void steps(struct recorded *rec, uint64_t n)
 	unsigned idle = 0;
 	for (uint64_t i = 0; i < n && idle < 2; i++)
 		idle = engine_step(rec->run.engine, rec->step_units) ? 0 : idle + 1;
+	replay_engine_look(&rec->run);
 	live_check(rec);
 }
 
@@ -337,7 +339,10 @@ int replay_recording(const char *dir, const struct replay_options *options,
 				.sink = sink,
 				.result = result,
 				.now_ms = TIME_NONE,
-				.run = { .sink = sink, .watch = on_event, .watch_ctx = &rec } };
+				.run = { .sink = sink,
+					 .result = result,
+					 .watch = on_event,
+					 .watch_ctx = &rec } };
 	*result = (struct replay_result){
 		.from_ms = TIME_NONE, .to_ms = TIME_NONE, .others_ms = TIME_NONE
 	};
@@ -350,7 +355,7 @@ int replay_recording(const char *dir, const struct replay_options *options,
 		*why = why_of(&rec, code);
 	if (!code && !rec.is_exact && rec.run.engine)
 		replay_engine_settle(&rec.run);
-	replay_engine_stop(&rec.run, result);
+	replay_engine_stop(&rec.run);
 	recording_reader_free(rec.reader);
 	buf_fini(&rec.live);
 	return code;
