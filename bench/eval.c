@@ -225,6 +225,8 @@ int main(void)
 {
 	static const char *const both[] = { "rate(M[5m]) > 0.7",
 					    "sum by (l) (rate(M[5m])) / count by (l) (M) > 0.66" };
+	static const char *const together[] = { "min_over_time(M[5m])", "avg_over_time(M[5m])",
+						"max_over_time(M[5m])", "last_over_time(M[5m])" };
 	static const char *const single[] = {
 		"rate(M[5m])",
 		"increase(M[5m]) > 200",
@@ -256,6 +258,7 @@ int main(void)
 	for (; round < SAMPLES + 2; round++)
 		scrape(store, round);
 	run(store, "1,000 rules: rate > x; sum by (rate) / count by > x", both, 2, &round);
+	run(store, "2,000: min, avg, max, last of one range", together, 4, &round);
 	for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
 		run(store, single[i], &single[i], 1, &round);
 	selector_reader_remove(all, &due_ms, RANGE_MS);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "engine/join.h"
 
 /* Rows that are evaluated at a stretch, between two looks at the units. */
@@ -256,6 +257,7 @@ static int node_init(struct binding *b, uint32_t id)
 	node->kind = kind_of(b->plan, p);
 	node->rows = &node->own;
 	node->changes = &node->own_changes;
+	node->wanted_ms = node->wanted_before_ms = TIME_NONE;
 	/* label_join() alone has more: strings, which it reads from the plan. */
 	node->nchildren = p->nchildren < NODE_CHILDREN_MAX ? p->nchildren : NODE_CHILDREN_MAX;
 	for (uint32_t c = 0; c < node->nchildren; c++)
@@ -709,23 +711,43 @@ static bool is_current(const struct binding *b, const struct node *node, uint64_
 	       (!node->plan->depends_on_bounds || node->asked_ms == b->bounds.end_ms);
 }
 
+void node_eval_end(struct binding *b, struct node *node, uint64_t fed, int err)
+{
+	node->valid = true;
+	node->failed = err != 0;
+	node->t_ms = b->t_ms;
+	node->asked_ms = b->bounds.end_ms;
+	node->fed = fed;
+	node->evals++;
+	node->rows_evaluated += node->n;
+}
+
+static int eval_prepare(struct binding *b, struct node *node)
+{
+	node->units = 0;
+	int err = node_columns_reserve(node);
+	if (err)
+		return err;
+	node_eval_begin(b, node);
+	return node->kind->begin ? node->kind->begin(b, node) : 0;
+}
+
 /* Evaluates one node from *row on, unless its columns are those of this time already. */
 static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
 {
 	uint64_t fed = fed_below(node);
+	if (*row == 0 && node->wanted_ms != b->t_ms) {
+		node->wanted_before_ms = node->wanted_ms;
+		node->wanted_ms = b->t_ms;
+	}
 	if (*row == 0 && is_current(b, node, fed)) {
 		node->cached++;
 		return node->failed ? ERR_EVAL : 0;
 	}
-	int err = 0;
 	int64_t before = *units;
-	if (*row == 0) {
-		node->units = 0;
-		err = node_columns_reserve(node);
-		if (err)
-			return err;
-		node_eval_begin(b, node);
-	}
+	int err = *row == 0 ? eval_prepare(b, node) : 0;
+	if (err)
+		return err;
 	if (node->fault)
 		err = node_fail(node, "%s", node->fault);
 	else
@@ -735,13 +757,9 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		err = node_check_repeats(b, node);
 	if (err && err != ERR_EVAL)
 		return err;
-	node->valid = true;
-	node->failed = err != 0;
-	node->t_ms = b->t_ms;
-	node->asked_ms = b->bounds.end_ms;
-	node->fed = fed;
-	node->evals++;
-	node->rows_evaluated += node->n;
+	node_eval_end(b, node, fed, err);
+	if (node->kind->end)
+		node->kind->end(b, node, err);
 	return err;
 }
 

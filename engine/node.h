@@ -58,6 +58,12 @@ struct node_kind {
 	 */
 	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
 		    int64_t *units);
+	/*
+	 * Around an evaluation of all rows, whatever comes of it: for what is evaluated along with
+	 * it. NULL: nothing is.
+	 */
+	int (*begin)(struct binding *binding, struct node *node);
+	void (*end)(struct binding *binding, struct node *node, int err);
 	void (*fini)(struct binding *binding, struct node *node);
 	/*
 	 * For partial evaluation (partial.h). up: marks in `out` the rows that the marked rows `in`
@@ -122,6 +128,8 @@ struct node {
 	bool valid, failed;
 	int64_t t_ms;
 	int64_t asked_ms; /* the time that the whole evaluation was asked for */
+	/* The time for which these columns were asked for last, and the time before; TIME_NONE. */
+	int64_t wanted_ms, wanted_before_ms;
 	uint64_t fed; /* the sum of what came for t_ms afterwards, of the selectors below */
 	char *error; /* of the last evaluation; owned */
 	char *fault; /* what is wrong with the node itself, whatever the data; owned */
@@ -252,6 +260,8 @@ uint64_t *node_silent_begin(struct binding *binding, struct node *node);
 
 /* Before the first row of an evaluation. */
 void node_eval_begin(struct binding *binding, struct node *node);
+/* After the last: the columns are those of this time, err 0 or ERR_EVAL. fed: see struct node. */
+void node_eval_end(struct binding *binding, struct node *node, uint64_t fed, int err);
 /* ERR_EVAL: two present rows have the same labels. */
 int node_check_repeats(struct binding *binding, struct node *node);
 /* The root of a failed evaluation gets the error of the node below that failed. */

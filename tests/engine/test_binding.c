@@ -110,6 +110,54 @@ START_TEST(a_shared_node_is_evaluated_once_for_a_time)
 }
 END_TEST
 
+static void expect_as_oracle(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	struct oracle_result wanted;
+	ck_assert_int_eq(oracle_eval(bound->world.store, bound->queries[i].expr, t_ms,
+				     WORLD_LOOKBACK_MS, &wanted),
+			 0);
+	char *text = result_text(&wanted);
+	ck_assert_str_eq(value_of(bound, i, t_ms), text);
+	free(text);
+	oracle_result_fini(&wanted);
+}
+
+START_TEST(functions_of_one_range_are_evaluated_together)
+{
+	enum { OF_5M = 4, ALL = 7 }; /* the others: of another range, offset, or with an argument */
+	struct bound bound;
+	BOUND(&bound, "rate(c[5m])", "max_over_time(c[5m])", "avg_over_time(c[5m])",
+	      "increase(c[5m])", "max_over_time(c[6m])", "max_over_time(c[5m] offset 1m)",
+	      "quantile_over_time(0.5, c[5m])");
+	world_load(&bound.world, "c{l=\"rises\"}", T0, 30000, "0 6 7 9 30 31 31 40 44 45 50 51");
+	world_load(&bound.world, "c{l=\"falls\"}", T0, 30000, "4 6 2 _ NaN 3 stale 8 6 7 8 9");
+	world_load(&bound.world, "c{l=\"late\"}", T0 + 200000, 30000, "1 2 3 4 5 6");
+	follow(&bound);
+	int64_t t_ms = T0 + 240000;
+	for (uint32_t i = 0; i < ALL; i++)
+		expect_as_oracle(&bound, i, t_ms);
+	for (uint32_t i = 0; i < ALL; i++)
+		ck_assert_uint_eq(evals_of(&bound, i), 1);
+	/* All were asked for together: who is first does it for those of his range. */
+	t_ms += 30000;
+	expect_as_oracle(&bound, 1, t_ms);
+	for (uint32_t i = 0; i < ALL; i++)
+		ck_assert_uint_eq(evals_of(&bound, i), i < OF_5M ? 2 : 1);
+	for (uint32_t i = 0; i < ALL; i++)
+		expect_as_oracle(&bound, i, t_ms);
+	for (uint32_t i = 0; i < ALL; i++)
+		ck_assert_uint_eq(evals_of(&bound, i), 2);
+	/* One goes on alone: the others come along once in vain. */
+	for (int i = 0; i < 3; i++) {
+		t_ms += 15000;
+		expect_as_oracle(&bound, 0, t_ms);
+	}
+	ck_assert_uint_eq(evals_of(&bound, 0), 5);
+	ck_assert_uint_eq(evals_of(&bound, 1), 3);
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(what_a_rule_writes_makes_its_readers_anew)
 {
 	struct bound bound;
@@ -628,6 +676,7 @@ static Suite *binding_suite(void)
 	Suite *suite = suite_create("binding");
 	TCase *tcase = tcase_create("binding");
 	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
+	tcase_add_test(tcase, functions_of_one_range_are_evaluated_together);
 	tcase_add_test(tcase, what_a_rule_writes_makes_its_readers_anew);
 	tcase_add_test(tcase, columns_are_kept_until_they_are_invalidated);
 	tcase_add_test(tcase, a_failure_is_told_at_the_root_and_kept);

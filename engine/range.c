@@ -1,0 +1,443 @@
+/*
+ * Range functions fused with their selectors.
+ *
+ * Functions of one range of one selector are evaluated together, in one pass over its samples: those
+ * that were asked for at the same time when this one was asked for the last time will be again.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "engine/node.h"
+#include "engine/numeric.h"
+#include "engine/range_rows.h"
+#include "engine/read_ahead.h"
+
+/*
+ * Samples that are stepped over one by one, from where the edge of a range is expected, before
+ * halving.
+ */
+#define EDGE_STEPS 4
+
+/* ---- state ---- */
+
+int range_state_new(struct node *node)
+{
+	struct range_state *state = node->state = calloc(1, sizeof(*state));
+	if (!state)
+		return ERR_NOMEM;
+	enum function_id id = node->plan->function->id;
+	state->function = node->plan->log ? log_function_get(id) : range_function_get(id);
+	assert(state->function);
+	state->within = PREFETCH_SAMPLES_MAX;
+	return 0;
+}
+
+/* May it be evaluated along with another one, as far as itself goes? */
+static bool is_sociable(const struct node *node)
+{
+	const struct range_state *state = node->state;
+	return node->nchildren == 0 && !state->function->needs_scratch && !state->function->fault;
+}
+
+static bool is_same_range(const struct plan_node *a, const struct plan_node *b)
+{
+	return a->range_ms == b->range_ms && a->offset_ms == b->offset_ms && a->at == b->at &&
+	       a->at_ms == b->at_ms && a->grid == b->grid && a->log == b->log;
+}
+
+/* Those of the same range that were shaped before; they learn of this one as well. */
+static void meet_companions(struct binding *b, struct node *node)
+{
+	struct range_state *state = node->state;
+	const struct id_list *leaves = &node->source->leaves;
+	if (!is_sociable(node))
+		return;
+	for (uint32_t i = 0; i < leaves->n && state->ncompanions < RANGE_COMPANIONS_MAX; i++) {
+		struct node *other = &b->nodes[leaves->ids[i]];
+		struct range_state *its = other->state;
+		if (other == node || other->kind != &node_range || !its || !is_sociable(other) ||
+		    !is_same_range(node->plan, other->plan) ||
+		    its->ncompanions == RANGE_COMPANIONS_MAX)
+			continue;
+		state->companions[state->ncompanions++] = other;
+		its->companions[its->ncompanions++] = node;
+	}
+}
+
+static int shape_range(struct binding *b, struct node *node)
+{
+	int err = range_state_new(node);
+	if (err)
+		return err;
+	meet_companions(b, node);
+	return leaf_shape(b, node);
+}
+
+static void fini_range(struct binding *b, struct node *node)
+{
+	free(node->state);
+}
+
+/* ---- the samples of a range ---- */
+
+/* How many samples are at or before t_ms; nearly always about as many as the guess says. */
+static inline uint32_t count_near(const struct window *w, int64_t t_ms, uint32_t guess)
+{
+	const uint32_t *offsets = window_offsets(w) + w->start;
+	uint32_t at = guess, steps = 0;
+	for (; at > 0 && w->base_ms + offsets[at - 1] > t_ms && steps <= EDGE_STEPS; at--)
+		steps++;
+	for (; at < w->n && w->base_ms + offsets[at] <= t_ms && steps <= EDGE_STEPS; at++)
+		steps++;
+	if (steps <= EDGE_STEPS)
+		return at;
+	struct window_view view;
+	window_range(w, INT64_MIN, t_ms, &view);
+	return (uint32_t)view.n;
+}
+
+/* Finds the samples with start_ms < t ≤ end_ms. */
+static inline void slice_window(struct range_state *state, const struct window *w,
+				struct range *range)
+{
+	uint32_t n = w->n, newer = state->newer < n ? state->newer : n;
+	uint32_t to = count_near(w, range->end_ms, n - newer);
+	uint32_t from = count_near(w, range->start_ms, to > state->within ? to - state->within : 0);
+	range->values = w->values + w->start + from;
+	range->offsets = window_offsets(w) + w->start + from;
+	range->base_ms = w->base_ms;
+	range->n = to - from;
+	if (to > from) {
+		state->within = to - from;
+		state->newer = n - to;
+	}
+}
+
+static bool has_nan(const double *values, size_t n)
+{
+	bool found = false;
+	for (size_t i = 0; i < n; i++)
+		found |= values[i] != values[i];
+	return found;
+}
+
+/* Copies what is not stale into the scratch memory: values first, then offsets. */
+static bool without_stale(struct binding *b, struct range *range)
+{
+	double *values = binding_scratch(b, range->n * 3);
+	if (!values)
+		return false;
+	uint32_t *offsets = (uint32_t *)(values + range->n);
+	size_t kept = 0;
+	for (size_t i = 0; i < range->n; i++) {
+		if (value_is_stale(range->values[i]))
+			continue;
+		values[kept] = range->values[i];
+		offsets[kept++] = range->offsets[i];
+	}
+	range->values = values;
+	range->offsets = offsets;
+	range->scratch = values + 2 * range->n;
+	range->n = kept;
+	return true;
+}
+
+/* Puts the start times beside the samples, in the scratch memory. */
+static void take_starts(const struct window *starts, struct range *range)
+{
+	struct window_view view;
+	size_t at = 0;
+	window_range(starts, range->start_ms, range->end_ms, &view);
+	for (size_t i = 0; i < range->n; i++) {
+		int64_t ts_ms = range->base_ms + range->offsets[i];
+		while (at < view.n && view.base_ms + view.offsets[at] < ts_ms)
+			at++;
+		bool is_told = at < view.n && view.base_ms + view.offsets[at] == ts_ms;
+		range->scratch[i] = is_told ? view.values[at] : 0;
+	}
+	range->starts = range->scratch;
+}
+
+/* Finds the samples of the range, and what the functions need beside them; range->n 0: none. */
+static int range_row_take(struct binding *b, struct range_state *state, const struct window *window,
+			  const struct window *starts, struct range *range)
+{
+	range->n = 0;
+	range->starts = NULL;
+	if (window->n)
+		slice_window(state, window, range);
+	if (!range->n)
+		return 0;
+	if (has_nan(range->values, range->n)) {
+		if (!without_stale(b, range))
+			return ERR_NOMEM;
+	} else if (state->function->needs_scratch || starts) {
+		range->scratch = binding_scratch(b, range->n);
+		if (!range->scratch)
+			return ERR_NOMEM;
+	}
+	if (starts)
+		take_starts(starts, range);
+	return 0;
+}
+
+/* The node's function of what was taken. ERR_EVAL. */
+static int range_row_compute(struct node *node, const struct range *range, double *out,
+			     bool *is_present)
+{
+	const struct range_function *function = ((struct range_state *)node->state)->function;
+	if (range->n && function->fault) {
+		char message[160];
+		if (function->fault(range, message, sizeof(message)))
+			return node_fail(node, "%s", message);
+	}
+	*is_present = range->n && function->eval(range, out);
+	return 0;
+}
+
+int range_row_eval(struct binding *b, struct node *node, const struct window *window,
+		   const struct window *starts, struct range *range, double *out, bool *is_present)
+{
+	struct range_state *state = node->state;
+	*is_present = false;
+	int err = range_row_take(b, state, window, state->function->uses_starts ? starts : NULL,
+				 range);
+	return err ? err : range_row_compute(node, range, out, is_present);
+}
+
+/*
+ * The two ends of a range whose values never fall, without a look at what is between. False: it is
+ * none that is known for it.
+ */
+static inline bool take_ends(struct range_state *state, const struct window *w,
+			     const struct range *range, struct range_ends *ends)
+{
+	int64_t newest_ms = w->base_ms + w->newest_offset;
+	if (!w->n || newest_ms > range->end_ms || newest_ms <= range->start_ms ||
+	    !window_rises_since(w, range->start_ms))
+		return false;
+	uint32_t guess = w->n > state->within ? w->n - state->within : 0;
+	uint32_t from = count_near(w, range->start_ms, guess);
+	*ends = (struct range_ends){
+		.first = w->values[w->start + from],
+		.last = w->newest,
+		.first_ms = w->base_ms + window_offsets(w)[w->start + from],
+		.last_ms = newest_ms,
+		.n = w->n - from,
+	};
+	state->within = (uint32_t)ends->n;
+	state->newer = 0;
+	return true;
+}
+
+/* ---- notes and arguments ---- */
+
+void range_note(struct binding *b, const struct node *node, uint32_t lset,
+		const struct range *range)
+{
+	static const char *const endings[] = { "_total", "_sum", "_count", "_bucket" };
+	enum function_id function = node->plan->function->id;
+	struct slice name = symbol_text(b->lsets, lset_get(b->lsets, lset, b->name));
+	if (function == FN_QUANTILE_OVER_TIME)
+		node_note_quantile(b, node, range->arguments[0]);
+	if ((function != FN_RATE && function != FN_INCREASE) || name.len == 0)
+		return;
+	if (range && range_starts_overlap(range))
+		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
+			  "sample has start time that overlaps with previous sample timestamp for "
+			  "metric \"" SLICE_FMT "\"",
+			  SLICE_ARG(name));
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (slice_has_suffix(name, slice_from(endings[i])))
+			return;
+	notes_add(b->options.notes, NOTE_INFO, node->plan->place, node->plan->id,
+		  "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+		  "\"" SLICE_FMT "\"",
+		  SLICE_ARG(name));
+}
+
+void range_arguments(const struct node *node, uint32_t first, struct range *range)
+{
+	for (uint32_t i = first; i < node->nchildren && i < first + 2; i++)
+		range->arguments[i - first] = node->children[i]->scalar;
+}
+
+/* ---- evaluation ---- */
+
+/* The nodes that are evaluated in one pass. */
+struct party {
+	struct node *nodes[1 + RANGE_COMPANIONS_MAX];
+	uint32_t n;
+	bool of_ends;	  /* all of them can do with the ends of a range */
+	bool uses_starts; /* some of them */
+};
+
+static void party_add(struct party *party, struct node *node)
+{
+	const struct range_function *function = ((struct range_state *)node->state)->function;
+	party->nodes[party->n++] = node;
+	party->of_ends &= function->of_ends != NULL;
+	party->uses_starts |= function->uses_starts;
+}
+
+static struct party party_of(const struct binding *b, struct node *node)
+{
+	const struct range_state *state = node->state;
+	struct party party = { .of_ends = !b->options.notes };
+	party_add(&party, node);
+	/* One for some of the rows has a time of its own, and no company. */
+	for (uint32_t i = 0; i < state->nalong && state->along_ms == b->t_ms; i++)
+		party_add(&party, state->along[i]);
+	return party;
+}
+
+/* What a row is likely to need. */
+static struct ahead party_ahead(const struct party *party, const struct range *range)
+{
+	const struct range_state *state = party->nodes[0]->state;
+	uint32_t n = state->within + state->newer + EDGE_STEPS;
+	return (struct ahead){
+		.n = n < PREFETCH_SAMPLES_MAX ? n : PREFETCH_SAMPLES_MAX,
+		.ends = party->of_ends,
+		.oldest = state->within + state->newer,
+		.start_ms = range->start_ms,
+	};
+}
+
+static inline void put(struct node *node, uint32_t row, bool is_present)
+{
+	if (is_present)
+		bit_set(node->own_present, row);
+}
+
+static inline void put_ends(const struct party *party, const struct range *range,
+			    const struct range_ends *ends, uint32_t row)
+{
+	for (uint32_t i = 0; i < party->n; i++) {
+		struct node *node = party->nodes[i];
+		const struct range_state *state = node->state;
+		put(node, row, state->function->of_ends(range, ends, &node->own_values[row]));
+	}
+}
+
+static int put_samples(struct binding *b, const struct party *party, struct range *range,
+		       uint32_t lset, uint32_t row)
+{
+	const double *starts = range->starts;
+	for (uint32_t i = 0; i < party->n; i++) {
+		struct node *node = party->nodes[i];
+		bool is_present;
+		range->starts =
+			((struct range_state *)node->state)->function->uses_starts ? starts : NULL;
+		int err = range_row_compute(node, range, &node->own_values[row], &is_present);
+		if (err)
+			return err;
+		put(node, row, is_present);
+		if (is_present && b->options.notes)
+			range_note(b, node, lset, range);
+	}
+	return 0;
+}
+
+static int eval_party(struct binding *b, const struct party *party, struct range *range,
+		      uint32_t from, uint32_t to, int64_t *samples)
+{
+	const struct node *node = party->nodes[0];
+	struct range_state *state = node->state;
+	struct series *const *members = leaf_members(node, &to);
+	const uint32_t *lsets = node->rows->lsets;
+	uint32_t nstarts;
+	struct window *const *all_starts = store_starts(b->store, &nstarts);
+	struct ahead ahead = party_ahead(party, range);
+	struct range_ends ends;
+	read_ahead_begin(members, from, to, &ahead);
+	for (uint32_t row = from; row < to; row++) {
+		read_ahead(members, row, to, &ahead);
+		const struct series *series = members[row];
+		if (!series || lsets[row] == LSET_NONE)
+			continue;
+		const struct window *starts = NULL;
+		if (party->uses_starts && series->row < nstarts)
+			starts = all_starts[series->row];
+		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES &&
+		    take_ends(state, &series->window, range, &ends)) {
+			put_ends(party, range, &ends, row);
+			continue;
+		}
+		int err = range_row_take(b, state, &series->window, starts, range);
+		if (!err)
+			err = put_samples(b, party, range, series->lset, row);
+		if (err)
+			return err;
+		*samples += (int64_t)range->n * party->n;
+	}
+	return 0;
+}
+
+static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      int64_t *units)
+{
+	int64_t end_ms = node_end_ms(b, node->plan), samples = 0;
+	struct range range = {
+		.start_ms = end_ms - node->plan->range_ms,
+		.end_ms = end_ms,
+		.range_s = (double)node->plan->range_ms / 1000,
+		.t_ms = b->t_ms,
+	};
+	struct party party = party_of(b, node);
+	range_arguments(node, 0, &range);
+	for (uint32_t i = 0; i < party.n && from == 0; i++)
+		bits_clear(party.nodes[i]->own_present, party.nodes[i]->n);
+	int err = eval_party(b, &party, &range, from, to, &samples);
+	for (uint32_t i = 0; i < party.n && !err; i++)
+		leaf_mark_silent(b, party.nodes[i], end_ms, from, to);
+	*units -= (to - from) * party.n + samples / 8;
+	return err;
+}
+
+/* ---- company ---- */
+
+/*
+ * Who is likely to be asked for now as well: whoever was, when this one was asked for before, and
+ * has not been yet.
+ */
+static int begin_range(struct binding *b, struct node *node)
+{
+	struct range_state *state = node->state;
+	state->nalong = 0;
+	state->along_ms = b->t_ms;
+	if (b->options.notes)
+		return 0;
+	for (uint32_t i = 0; i < state->ncompanions; i++) {
+		struct node *other = state->companions[i];
+		if (other->wanted_ms == TIME_NONE || other->wanted_ms != node->wanted_before_ms ||
+		    other->fault || other->repeats || other->rows->n != node->rows->n)
+			continue;
+		int err = node_columns_reserve(other);
+		if (err)
+			return err;
+		node_eval_begin(b, other);
+		state->along[state->nalong++] = other;
+	}
+	return 0;
+}
+
+static void end_range(struct binding *b, struct node *node, int err)
+{
+	struct range_state *state = node->state;
+	for (uint32_t i = 0; i < state->nalong && !err; i++)
+		node_eval_end(b, state->along[i], node->fed, 0);
+	state->nalong = 0;
+}
+
+const struct node_kind node_range = {
+	.name = "range",
+	.by_rows = true,
+	.shape = shape_range,
+	.extend = leaf_extend,
+	.begin = begin_range,
+	.eval = eval_range,
+	.end = end_range,
+	.fini = fini_range,
+};

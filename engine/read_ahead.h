@@ -1,0 +1,89 @@
+/*
+ * Reading ahead in leaves: their series and samples lie anywhere in memory, and what limits an
+ * evaluation is waiting for them; so each row asks for what the rows to come will need. Private to
+ * engine/.
+ */
+#ifndef TOCSIN_ENGINE_READ_AHEAD_H
+#define TOCSIN_ENGINE_READ_AHEAD_H
+
+#include "storage/store.h"
+
+/*
+ * How many rows ahead the series is asked for, and then, with its window known, the samples: far
+ * enough that both waits, of some 100 to 200 ns, are over when their row comes.
+ */
+#define PREFETCH_SERIES 64
+#define PREFETCH_SAMPLES 24
+/*
+ * Of a long window only the newest samples: the rest, if it is read at all, the processor foresees.
+ */
+#define PREFETCH_SAMPLES_MAX 64
+#define CACHE_LINE 64
+
+/*
+ * Always inline: GCC takes a function that only prefetches for one without effect, and drops the
+ * call.
+ */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE void prefetch_span(const void *from, size_t bytes)
+{
+	const char *at = from;
+	for (const char *end = at + bytes; at < end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+	__builtin_prefetch((const char *)from + bytes - 1);
+}
+
+ALWAYS_INLINE void prefetch_series(const struct series *series)
+{
+	if (series)
+		__builtin_prefetch(series); /* all that an evaluation looks at is in its first line */
+}
+
+/* Which samples of a series are asked for. */
+struct ahead {
+	uint32_t n;	  /* the newest so many; 0: the copy of the newest one is enough */
+	bool ends;	  /* where all rise since start_ms, of them the oldest alone */
+	uint32_t oldest;  /* which is likely to be the oldest-th newest */
+	int64_t start_ms;
+};
+
+ALWAYS_INLINE void prefetch_samples(const struct series *series, const struct ahead *ahead)
+{
+	if (!ahead->n || !series || !series->window.n)
+		return;
+	const struct window *w = &series->window;
+	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
+	uint32_t n = ends ? ahead->oldest : ahead->n;
+	uint32_t first = w->start + w->n - (n < w->n ? n : w->n);
+	if (ends) {
+		__builtin_prefetch(w->values + first);
+		/* To know it, the one before is looked at as well. */
+		__builtin_prefetch(window_offsets(w) + first - (first > 0));
+		return;
+	}
+	n = w->start + w->n - first;
+	prefetch_span(w->values + first, n * sizeof(*w->values));
+	prefetch_span(window_offsets(w) + first, n * sizeof(uint32_t));
+}
+
+/* Before a loop over rows [from, to): asks for what the loop itself would ask for too late. */
+ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
+				    const struct ahead *ahead)
+{
+	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
+		prefetch_series(members[row]);
+	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
+		prefetch_samples(members[row], ahead);
+}
+
+ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to,
+			      const struct ahead *ahead)
+{
+	if (row + PREFETCH_SERIES < to)
+		prefetch_series(members[row + PREFETCH_SERIES]);
+	if (row + PREFETCH_SAMPLES < to)
+		prefetch_samples(members[row + PREFETCH_SAMPLES], ahead);
+}
+
+#endif
