@@ -380,8 +380,7 @@ static void read_expect(struct eval *eval, char *line)
 		eval->ordered = true;
 	else if (strncmp(word, "string", 6) == 0) {
 		eval->is_string = true;
-		char *text = trim(word + 6);
-		eval->string = (struct slice){ text + 1, strlen(text) - 2 };
+		eval->string = slice_from(trim(word + 6));
 	} else if (strncmp(word, "range vector", 12) == 0) {
 		eval->is_matrix = true;
 		eval->points = bounds_of(trim(word + 12), &rest);
@@ -485,6 +484,7 @@ struct got {
 	struct engine_query_row *rows; /* of an instant, in order */
 	size_t nrows;
 	double scalar;
+	char *string;
 	struct grid grid;
 	struct notes notes;
 };
@@ -609,7 +609,9 @@ static void evaluate(struct script *script, const struct eval *eval,
 		if (code)
 			snprintf(got->error, sizeof(got->error), "%s",
 				 binding_error(run.binding, run.root));
-		else if (!is_range && got->type == VALUE_MATRIX)
+		else if (got->type == VALUE_STRING)
+			got->string = slice_dup(run.plan->nodes[run.root]->string);
+		else if (!is_range && got->type == VALUE_MATRIX && eval->is_matrix)
 			take_points(script, &run, &eval->points, got);
 		else if (!is_range)
 			take_rows(script, &run, got);
@@ -622,6 +624,7 @@ static void got_fini(struct script *script, struct got *got)
 	for (size_t i = 0; i < got->nrows; i++)
 		labels_unref(got->rows[i].labels);
 	free(got->rows);
+	free(got->string);
 	grid_fini(&got->grid, script->world.store);
 	notes_fini(&got->notes);
 }
@@ -729,6 +732,17 @@ static bool are_notes_right(const struct eval *eval, const struct got *got, enum
 	return true;
 }
 
+/* It is written as in an expression. */
+static bool is_string_right(const struct eval *eval, const struct got *got)
+{
+	struct query wanted;
+	bool ok = query_parse(&wanted, eval->string.ptr, eval->string.len) &&
+		  wanted.expr->kind == EXPR_STRING && got->type == VALUE_STRING &&
+		  slice_is(wanted.expr->string, got->string);
+	query_fini(&wanted);
+	return ok;
+}
+
 static bool is_right(struct script *script, const struct eval *eval, const struct got *got)
 {
 	if (is_expected(eval, FAIL)) {
@@ -742,7 +756,7 @@ static bool is_right(struct script *script, const struct eval *eval, const struc
 	    !are_notes_right(eval, got, INFO, NO_INFO, NOTE_INFO))
 		return false;
 	if (eval->is_string)
-		return got->type == VALUE_STRING;
+		return is_string_right(eval, got);
 	if (eval->is_range || eval->is_matrix)
 		return are_series_right(script, eval, got);
 	if (got->type == VALUE_SCALAR || eval->is_scalar)
@@ -936,13 +950,13 @@ static void run_eval(struct script *script, char *line)
 {
 	struct eval eval = { .line = script->line };
 	char *rest = split(line);
-	if (strcmp(line, "eval_fail") == 0)
+	if (strcasecmp(line, "eval_fail") == 0)
 		expect(&eval, FAIL, rest + strlen(rest));
-	else if (strcmp(line, "eval_warn") == 0)
+	else if (strcasecmp(line, "eval_warn") == 0)
 		expect(&eval, WARN, rest + strlen(rest));
-	else if (strcmp(line, "eval_info") == 0)
+	else if (strcasecmp(line, "eval_info") == 0)
 		expect(&eval, INFO, rest + strlen(rest));
-	eval.ordered = strcmp(line, "eval_ordered") == 0;
+	eval.ordered = strcasecmp(line, "eval_ordered") == 0;
 	char *args = split(rest);
 	eval.is_range = strcmp(rest, "range") == 0;
 	if (eval.is_range) {
@@ -967,12 +981,12 @@ static void run_commands(struct script *script)
 {
 	script_clear(script);
 	for (char *line; (line = next_line(script));) {
-		if (strncmp(line, "clear", 5) == 0) {
+		if (strncasecmp(line, "clear", 5) == 0) {
 			script_clear(script);
-		} else if (strncmp(line, "load", 4) == 0) {
+		} else if (strncasecmp(line, "load", 4) == 0) {
 			char *args = split(line);
-			run_load(script, args, strcmp(line, "load_with_nhcb") == 0);
-		} else if (strncmp(line, "eval", 4) == 0) {
+			run_load(script, args, strcasecmp(line, "load_with_nhcb") == 0);
+		} else if (strncasecmp(line, "eval", 4) == 0) {
 			run_eval(script, line);
 		} else {
 			ck_assert_msg(*line == 0, "%s:%u: unknown command %s", script->path,
