@@ -165,9 +165,9 @@ static bool duration_operator(const struct parser *parser, enum binary_op *op)
 	       binary_op_from_token(parser->token.kind, op);
 }
 
-static struct expr *parse_operation(struct parser *parser, unsigned precedence)
+/* Whatever follows the left side. */
+static struct expr *parse_operators(struct parser *parser, struct expr *left, unsigned precedence)
 {
-	struct expr *left = parse_signed_operand(parser, PRECEDENCE_POW);
 	enum binary_op op;
 
 	while (left && duration_operator(parser, &op) && binary_op_precedence(op) >= precedence) {
@@ -189,6 +189,11 @@ static struct expr *parse_operation(struct parser *parser, unsigned precedence)
 		left = parser_finish(parser, expr);
 	}
 	return left;
+}
+
+static struct expr *parse_operation(struct parser *parser, unsigned precedence)
+{
+	return parse_operators(parser, parse_signed_operand(parser, PRECEDENCE_POW), precedence);
 }
 
 /* What a literal comes to; what is wrong is told at [offset, last_end). */
@@ -238,7 +243,16 @@ bool parse_duration(struct parser *parser, struct duration *out)
 	return put_duration(parser, parse_operation(parser, PRECEDENCE_MIN), true, out);
 }
 
+/*
+ * An operand alone, so that in `x offset 5m * 2` it is x that is doubled; but what begins with a
+ * parenthesis goes on as an expression: x offset (5m) * 2 is of ten minutes ago.
+ */
 bool parse_offset_duration(struct parser *parser, struct duration *out)
 {
-	return put_duration(parser, parse_signed_operand(parser, 0), false, out);
+	bool is_paren = parser_is(parser, TOKEN_PAREN_LEFT);
+	struct expr *expr = parse_signed_operand(parser, 0);
+
+	if (is_paren)
+		expr = parse_operators(parser, expr, PRECEDENCE_MIN);
+	return put_duration(parser, expr, false, out);
 }
