@@ -13,6 +13,8 @@
 #include "rules/lint.h"
 #include "rules/rule_expand.h"
 
+#define INTERVAL_MS_DEFAULT 15000 /* of groups, where there is no configuration */
+
 enum { FORMAT, STRICT, EXPAND, URL };
 
 static const struct cli_option options[] = {
@@ -68,11 +70,14 @@ static void take_rules(struct check *check, struct rule_set *rules)
 	rule_set_unref(rules);
 }
 
+/* config: whose rules they are; NULL: given by themselves. */
 static void check_rules(struct check *check, const char *const *paths, size_t n,
-			const struct actions_config *actions)
+			const struct config *config)
 {
+	const struct actions_config *actions = config ? config->actions : NULL;
 	struct slice *runbooks = calloc((actions ? actions->nrunbooks : 0) + 1, sizeof(*runbooks));
-	struct rule_set_options set = { .interval_ms = 15000,
+	struct rule_set_options set = { .interval_ms = config ? config->evaluation_interval_ms
+							      : INTERVAL_MS_DEFAULT,
 					.rules_max = RULES_MAX,
 					.runbooks = actions ? runbooks : NULL };
 	struct rule_set *rules;
@@ -94,13 +99,13 @@ static void check_config(struct check *check, const char *path)
 	if (!config)
 		return;
 	check_rules(check, (const char *const *)config->rule_files, config->nrule_files,
-		    config->actions);
+		    config);
 	config_unref(config);
 }
 
 static void check_stdin_rules(struct check *check, struct slice text)
 {
-	struct rule_set_options set = { .interval_ms = 15000, .rules_max = RULES_MAX };
+	struct rule_set_options set = { .interval_ms = INTERVAL_MS_DEFAULT, .rules_max = RULES_MAX };
 	struct rule_set *rules;
 
 	check->files++;

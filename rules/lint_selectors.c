@@ -126,28 +126,46 @@ bool lint_needs_two(const struct function *function)
 	}
 }
 
-/* How often a recorded series has a sample is known. */
+#define INTERVAL_GUESSED_MS_MAX 60000 /* samples may come more often than a slower group runs */
+
+/*
+ * How often samples come is known of recorded series. Others are taken to come as often as the
+ * group runs, unless that is seldom; 0 then.
+ */
+static int64_t interval_of(struct lint_place *place, struct slice name, bool *is_recorded)
+{
+	const struct rule_group *groups = place->lint->set->groups;
+	int64_t own_ms = groups[place->rule->group].interval_ms;
+	uint32_t n;
+	const struct lint_record *record = lint_records(place->lint, name, &n);
+	*is_recorded = n > 0;
+	if (n > 0)
+		return groups[record->rule->group].interval_ms;
+	return own_ms <= INTERVAL_GUESSED_MS_MAX ? own_ms : 0;
+}
+
 static void check_range(struct lint_place *place, const struct expr *call,
 			const struct expr *selector, struct slice name)
 {
-	uint32_t n;
-	const struct lint_record *record = lint_records(place->lint, name, &n);
-	if (n == 0 || selector->edges != EDGES_PLAIN)
-		return;
-	int64_t interval_ms = place->lint->set->groups[record->rule->group].interval_ms;
-	int64_t need_ms = lint_needs_two(call->call.function) ? 2 * interval_ms : interval_ms;
-	if (selector->selector.range_ms >= need_ms)
-		return;
+	bool is_recorded;
+	int64_t interval_ms = interval_of(place, name, &is_recorded);
+	int64_t need_ms = lint_needs_two(call->call.function) ? 2 * interval_ms
+			  : is_recorded			      ? interval_ms
+							      : 0;
 	struct buf need, each;
+	if (selector->edges != EDGES_PLAIN || selector->selector.range_ms >= need_ms)
+		return;
 	buf_init(&need);
 	buf_init(&each);
 	duration_format(need_ms, &need);
 	duration_format(interval_ms, &each);
-	buf_add_str(&need, "");
 	rule_warn_at(place->lint->diags, WARN_SHORT_RANGE, place->source, selector->offset,
 		     selector->span, NULL,
-		     "\"" SLICE_FMT "\" is recorded each " SLICE_FMT
-		     ": %s() needs a range of at least " SLICE_FMT,
+		     is_recorded ? "\"" SLICE_FMT "\" is recorded each " SLICE_FMT
+				   ": %s() needs a range of at least " SLICE_FMT
+				 : "if \"" SLICE_FMT
+				   "\" comes no more often than the group runs, each " SLICE_FMT
+				   ", %s() needs a range of at least " SLICE_FMT,
 		     SLICE_ARG(name), SLICE_ARG(buf_slice(&each)), call->call.function->name,
 		     SLICE_ARG(buf_slice(&need)));
 	buf_fini(&need);

@@ -60,9 +60,96 @@ static void on_impossible(void *ctx, const struct expr *expr, const struct bound
 	buf_fini(&text);
 }
 
+/* ---- two conditions of one value ---- */
+
+/* A comparison of something with a number, which it lets through. */
+struct condition {
+	const struct expr *what;
+	enum binary_op op;
+	double number;
+};
+
+static bool read_condition(const struct expr *expr, struct condition *out)
+{
+	expr = bare(expr);
+	if (expr->kind != EXPR_BINARY || !binary_op_is_comparison(expr->binary.op) ||
+	    expr->binary.is_bool || bare(expr->binary.right)->kind != EXPR_NUMBER)
+		return false;
+	*out = (struct condition){ bare(expr->binary.left), expr->binary.op,
+				   bare(expr->binary.right)->number };
+	return true;
+}
+
+static bool is_same(const struct expr *a, const struct expr *b)
+{
+	struct buf x, y;
+	buf_init(&x);
+	buf_init(&y);
+	expr_format(a, &x);
+	expr_format(b, &y);
+	bool same = buf_ok(&x) && buf_ok(&y) && slice_is_equal(buf_slice(&x), buf_slice(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+	return same;
+}
+
+/* Does the number meet the condition? */
+static bool meets(double number, const struct condition *condition)
+{
+	switch (condition->op) {
+	case OP_GT:
+		return number > condition->number;
+	case OP_GE:
+		return number >= condition->number;
+	case OP_LT:
+		return number < condition->number;
+	case OP_LE:
+		return number <= condition->number;
+	case OP_EQ:
+		return number == condition->number;
+	default:
+		return number != condition->number;
+	}
+}
+
+/*
+ * Conditions split the numbers at two points at most: what holds at these, between and on either
+ * side of them holds everywhere. Is there a number that meets the first and, or but not, the
+ * second?
+ */
+static bool can_meet(const struct condition *a, const struct condition *b, bool wanted_of_b)
+{
+	double low = fmin(a->number, b->number), high = fmax(a->number, b->number);
+	const double points[] = { -INFINITY, low, low + (high - low) / 2, high, INFINITY };
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
+		if (meets(points[i], a) && meets(points[i], b) == wanted_of_b)
+			return true;
+	return false;
+}
+
+/* x > 5 and x < 3; x > 5 unless x > 3: of the same series. */
+static void on_set(void *ctx, const struct expr *expr)
+{
+	struct lint_place *place = ctx;
+	struct condition left, right;
+	bool is_and = expr->kind == EXPR_BINARY && expr->binary.op == OP_AND;
+	if (expr->kind != EXPR_BINARY || (!is_and && expr->binary.op != OP_UNLESS) ||
+	    expr->binary.on || expr->binary.labels.n > 0 ||
+	    !read_condition(expr->binary.left, &left) ||
+	    !read_condition(expr->binary.right, &right) || can_meet(&left, &right, is_and) ||
+	    !is_same(left.what, right.what))
+		return;
+	rule_warn_at(place->lint->diags, WARN_NEVER_TRUE, place->source, expr->offset, expr->span,
+		     NULL,
+		     is_and ? "this is never true: no value meets both conditions"
+			    : "this is never true: whatever meets the first condition meets the "
+			      "second");
+}
+
 void lint_values(struct lint_place *place, const struct expr *expr)
 {
 	(void)bounds_find(expr, on_impossible, place);
+	expr_walk(expr, on_set, place);
 }
 
 /* ---- no condition ---- */
