@@ -20,10 +20,13 @@ static int secret_get(const char *given, const char *path, char text[HTTP_SECRET
 	errno = ENODATA; /* it is empty, unless fgets() knows better */
 	char *line = fgets(text, HTTP_SECRET_MAX, file);
 	int error = errno;
+	bool is_cut = line && !strchr(line, '\n') && fgetc(file) != EOF;
 	fclose(file);
 	errno = error;
 	if (!line)
 		return ERR_IO;
+	if (is_cut)
+		return ERR_LIMIT;
 	line[strcspn(line, "\r\n")] = '\0';
 	*out = line;
 	return 0;
@@ -85,7 +88,7 @@ void http_explain(const struct http_result *http, char *out, size_t size)
 	struct slice said = slice_trim(http->body);
 	ptrdiff_t line = slice_find(said, '\n');
 	if (line >= 0)
-		said.len = (size_t)line;
+		said = slice_trim((struct slice){ said.ptr, (size_t)line });
 	if (!http->status)
 		snprintf(out, size, "%s", http->error);
 	else if (said.len)

@@ -28,7 +28,7 @@ struct http_peer {
 /*
  * As http_send(), where to and as whom by the peer: `what` says method, headers, body, response_max
  * and header_wanted, and a URL if it is not the peer's own. ERR_IO: a file with a secret cannot be
- * read (errno), or holds none; ERR_LIMIT: too many headers.
+ * read (errno), or holds none; ERR_LIMIT: too many headers, a secret too long.
  */
 int http_peer_send(struct http_client *client, const struct http_peer *peer,
 		   const struct http_send *what,
