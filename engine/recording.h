@@ -44,7 +44,8 @@
 #define RECORDING_BYTES_MIN (32ll * 1024 * 1024) /* least that a recording may be bounded to */
 #define RECORDING_PART_BYTES (1024 * 1024)	  /* of inputs, before compression, make a part */
 #define RECORDING_PART_MAX (128u * 1024 * 1024)   /* one input larger than this is not recorded */
-#define RECORDING_SERIES_MAX 4000000u /* that a daemon names in its life, or a file */
+#define RECORDING_SERIES_MAX 4000000u /* that are named at a time, or in a file */
+#define RECORDING_SERIES_KEPT 1000000u /* beyond it those are forgotten that two files did not need */
 
 #define INPUT_LIST(X)                                                                              \
 	X(INPUT_TIME, 1)                                                                           \

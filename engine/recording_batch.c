@@ -32,7 +32,7 @@ enum { BATCH_OWN = 1, BATCH_VERSION_2 = 2, BATCH_PAST = 4, BATCH_COVERS = 8 };
 
 int written_names_init(struct written_names *names)
 {
-	*names = (struct written_names){ .file = 1 };
+	*names = (struct written_names){ .file = 1, .kept_max = RECORDING_SERIES_KEPT };
 	hash_key_derive(&names->own_key, "recording", 9);
 	names->slots = calloc(SLOTS_MIN, sizeof(*names->slots));
 	names->mask = SLOTS_MIN - 1;
@@ -47,12 +47,6 @@ void written_names_fini(struct written_names *names)
 	free(names->slots);
 	free(names->rows);
 	*names = (struct written_names){ 0 };
-}
-
-void written_names_next_file(struct written_names *names)
-{
-	names->file++;
-	names->next_id = 0;
 }
 
 static uint32_t *slot_of(const struct written_names *names, struct hash128 key)
@@ -75,6 +69,33 @@ static int slots_grow(struct written_names *names)
 	for (uint32_t i = 0; i < names->n; i++)
 		*slot_of(names, names->items[i].key) = i + 1;
 	return 0;
+}
+
+/*
+ * Series that neither this file nor the one before needed have most likely ended. Should one come
+ * back without its labels, the engine of a replay knows it, or counts its samples as refused.
+ */
+static void forget_old(struct written_names *names)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < names->n; i++) {
+		if (names->items[i].file + 1 >= names->file)
+			names->items[kept++] = names->items[i];
+		else
+			labels_unref(names->items[i].labels);
+	}
+	names->n = kept;
+	memset(names->slots, 0, ((size_t)names->mask + 1) * sizeof(*names->slots));
+	for (uint32_t i = 0; i < kept; i++)
+		*slot_of(names, names->items[i].key) = i + 1;
+}
+
+void written_names_next_file(struct written_names *names)
+{
+	if (names->n > names->kept_max)
+		forget_old(names);
+	names->file++;
+	names->next_id = 0;
 }
 
 /* Finds or makes; *index into items. ERR_NOMEM. */

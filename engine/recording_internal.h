@@ -24,11 +24,12 @@ struct written_names {
 	uint32_t file, next_id; /* of the file being written */
 	struct hash_key own_key; /* names series of batches whose keys do not count */
 	uint32_t *rows, rows_cap; /* scratch: the batch's series */
+	uint32_t kept_max;	  /* RECORDING_SERIES_KEPT, but for tests */
 };
 
 int written_names_init(struct written_names *names);
 void written_names_fini(struct written_names *names);
-/* Another file begins. */
+/* Another file begins. Labels come along only when a series is first seen, so they are kept. */
 void written_names_next_file(struct written_names *names);
 /* Appends INPUT_SERIES of what was not yet named, then INPUT_BATCH. ERR_NOMEM. */
 int input_batch_add(struct buf *out, struct written_names *names, const struct batch *batch);

@@ -380,29 +380,45 @@ static int no_series(void *ctx, struct labels *labels, uint32_t *number)
 	return 0;
 }
 
-/* Its first line that is no comment is a sample, or a comment says what comes. */
-static bool is_dump(struct slice head)
+/* The first line that is no comment: is it a sample? Or does a comment say that some come? 1, 0 or
+ * ERR_NOMEM. */
+static int is_dump_by(struct dump_reader *reader, struct slice head)
 {
-	const struct dump_options options = { .series = no_series };
-	struct dump_reader *reader = dump_reader_new(&options);
-	bool is = false;
-	while (reader && head.len > 0) {
+	while (head.len > 0) {
 		ptrdiff_t end = slice_find(head, '\n');
 		struct slice line = { head.ptr, end < 0 ? head.len : (size_t)end };
 		struct dump_sample sample;
 		const char *why;
-		is = slice_has_prefix(line, SLICE("# HELP ")) ||
-		     slice_has_prefix(line, SLICE("# TYPE ")) ||
-		     slice_has_prefix(line, SLICE("# EOF"));
-		if (is || dump_line(reader, line, &sample, &why) != 0) {
-			is = is || dump_line(reader, line, &sample, &why) == 1;
-			break;
-		}
+		if (slice_has_prefix(line, SLICE("# HELP ")) ||
+		    slice_has_prefix(line, SLICE("# TYPE ")) ||
+		    slice_has_prefix(line, SLICE("# EOF")))
+			return 1;
+		int code = dump_line(reader, line, &sample, &why);
+		if (code)
+			return code == 1 || code == ERR_NOMEM ? code : 0;
 		head.ptr += line.len + (end >= 0);
 		head.len -= line.len + (end >= 0);
 	}
+	return 0;
+}
+
+static int is_dump(struct slice head)
+{
+	const struct dump_options options = { .series = no_series };
+	struct dump_reader *reader = dump_reader_new(&options);
+	if (!reader)
+		return ERR_NOMEM;
+	int is = is_dump_by(reader, head);
 	dump_reader_free(reader);
 	return is;
+}
+
+static int read_text(struct files *files, const char *path, struct slice head)
+{
+	int is = is_dump(head);
+	if (is < 0)
+		return is;
+	return is ? read_dump(files, path, head) : read_log(files, path);
 }
 
 static int read_file(struct files *files, const char *path, uint64_t bytes)
@@ -415,10 +431,9 @@ static int read_file(struct files *files, const char *path, uint64_t bytes)
 	if (n < 0)
 		return fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
 	struct slice start = { head, (size_t)n };
-	int code = n == 0	      ? 0
-		   : !is_text(start) ? read_body(files, path)
-		   : is_dump(start)  ? read_dump(files, path, start)
-				     : read_log(files, path);
+	int code = n == 0	     ? 0
+		   : is_text(start) ? read_text(files, path, start)
+				    : read_body(files, path);
 	files->bytes += bytes;
 	progress(files, 0);
 	return code;

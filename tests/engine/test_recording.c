@@ -651,6 +651,40 @@ START_TEST(batch_comes_out_as_it_went_in)
 }
 END_TEST
 
+START_TEST(series_that_ended_are_forgotten)
+{
+	struct written_names names;
+	struct buf out;
+	ck_assert_int_eq(written_names_init(&names), 0);
+	names.kept_max = 10;
+	buf_init(&out);
+	for (uint32_t file = 0; file < 5; file++) {
+		struct batch *batch = batch_new();
+		for (uint32_t i = 0; i < 8; i++) {
+			/* Four go on, four are new in each file. */
+			char name[16];
+			snprintf(name, sizeof(name), "m%u", i < 4 ? i : 8 * file + i);
+			const struct label pair = { SLICE("__name__"), slice_from(name) };
+			const struct hash_key key = { { 1 } };
+			struct labels *labels;
+			ck_assert_int_eq(labels_new(&pair, 1, &labels, NULL), 0);
+			ck_assert_int_eq(batch_sample_add(batch, &key, labels, 1000, 1), 0);
+			labels_unref(labels);
+		}
+		buf_clear(&out);
+		ck_assert_int_eq(input_batch_add(&out, &names, batch), 0);
+		ck_assert_uint_eq(names.next_id, 8);
+		ck_assert_int_eq(recording_part_check(buf_slice(&out)), 0);
+		ck_assert_uint_le(names.n, 16);
+		written_names_next_file(&names);
+		batch_free(batch);
+	}
+	ck_assert_uint_eq(names.n, 12);
+	written_names_fini(&names);
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(directory_without_a_recording_is_none)
 {
 	struct recording_reader *reader;
@@ -682,6 +716,7 @@ static Suite *recording_suite(void)
 	tcase_add_test(tcase, oldest_files_go_beyond_the_bound);
 	tcase_add_test(tcase, input_that_is_too_large_ends_the_recording);
 	tcase_add_test(tcase, batch_comes_out_as_it_went_in);
+	tcase_add_test(tcase, series_that_ended_are_forgotten);
 	tcase_add_test(tcase, directory_without_a_recording_is_none);
 	suite_add_tcase(suite, tcase);
 	return suite;
