@@ -14,6 +14,13 @@ int fn_not(struct template_call *call, struct template_value *out)
 	return 0;
 }
 
+/* Of those kinds that Go compares in templates by their value. */
+static bool is_basic(enum template_type type)
+{
+	return type == TEMPLATE_BOOL || type == TEMPLATE_INT || type == TEMPLATE_FLOAT ||
+	       type == TEMPLATE_STRING;
+}
+
 static bool is_comparable(enum template_type type)
 {
 	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type < TEMPLATE_ROOT;
@@ -35,12 +42,15 @@ static int is_equal(struct template_call *call, const struct template_value *a,
 		    const struct template_value *b, bool *equal)
 {
 	*equal = false;
-	if (!is_comparable(a->type) || !is_comparable(b->type))
-		return fail_uncomparable(call, is_comparable(a->type) ? b : a);
 	if (a->type == TEMPLATE_NONE || b->type == TEMPLATE_NONE) {
 		*equal = a->type == b->type;
 		return 0;
 	}
+	if (a->type != b->type && (is_basic(a->type) || is_basic(b->type)))
+		return template_fail(call, "incompatible types for comparison: %s and %s",
+				     template_type_name(a->type), template_type_name(b->type));
+	if (!is_comparable(a->type) || !is_comparable(b->type))
+		return fail_uncomparable(call, is_comparable(a->type) ? b : a);
 	if (a->type != b->type)
 		return template_fail(call, "incompatible types for comparison: %s and %s",
 				     template_type_name(a->type), template_type_name(b->type));
@@ -81,10 +91,10 @@ int fn_ne(struct template_call *call, struct template_value *out)
 static int is_less(struct template_call *call, const struct template_value *a,
 		   const struct template_value *b, bool *less)
 {
-	if (a->type != b->type)
+	if (a->type != b->type && is_basic(a->type) && is_basic(b->type))
 		return template_fail(call, "incompatible types for comparison: %s and %s",
 				     template_type_name(a->type), template_type_name(b->type));
-	switch (a->type) {
+	switch (a->type == b->type ? a->type : TEMPLATE_NONE) {
 	case TEMPLATE_INT:
 		*less = a->integer < b->integer;
 		return 0;
@@ -174,8 +184,11 @@ static int index_one(struct template_call *call, const struct template_value *fr
 				     template_type_name(key->type));
 	size_t len = is_list ? template_list_count(from) : from->string.len;
 	if (key->integer < 0 || (uint64_t)key->integer >= len)
-		return template_fail(call, "reflect: %s index out of range",
-				     is_list ? "slice" : "string");
+		return key->integer == (int64_t)len
+			       ? template_fail(call, "reflect: %s index out of range",
+					       is_list ? "slice" : "string")
+			       : template_fail(call, "index out of range: %lld",
+					       (long long)key->integer);
 	if (is_list) {
 		*out = template_list_item(from, (size_t)key->integer);
 		return 0;
@@ -222,8 +235,8 @@ int fn_slice(struct template_call *call, struct template_value *out)
 				     (long long)bounds[1]);
 	len = (size_t)(bounds[1] - bounds[0]);
 	if (!is_list) {
-		*out = template_string((struct slice){
-			from.string.ptr ? from.string.ptr + bounds[0] : "", len });
+		*out = template_string(
+			(struct slice){ from.string.ptr ? from.string.ptr + bounds[0] : "", len });
 		return 0;
 	}
 	from.samples += bounds[0];

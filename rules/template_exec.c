@@ -51,11 +51,13 @@ static void add_context(const struct rendering *r, struct buf *out)
 		bool is_blank = !quote && strchr(" \t\r\n", c) && c;
 		if (quote ? c == quote && last != '\\' : c == '"' || c == '`' || c == '\'')
 			quote = quote ? 0 : c;
-		if (!is_blank)
-			buf_add_char(out, c);
-		else if (last != ' ')
-			buf_add_char(out, ' ');
-		last = is_blank ? ' ' : c;
+		bool is_inner = last != ' ' && last != '(';
+		if (!quote && c == ')' && out->len > 0 && out->ptr[out->len - 1] == ' ')
+			out->len--;
+		if (!is_blank || is_inner)
+			buf_add_char(out, is_blank ? ' ' : c);
+		if (!is_blank || is_inner)
+			last = is_blank ? ' ' : c;
 	}
 	while (out->len > 0 && out->ptr[out->len - 1] == ' ')
 		out->len--;
@@ -164,7 +166,8 @@ static int eval_fields(struct rendering *r, const struct template_operand *opera
 		if (!found)
 			return fail(r, "can't evaluate field %.*s in type %s",
 				    (int)(name.len < 60 ? name.len : 60), name.ptr,
-				    template_type_name(value->type));
+				    value->is_interface ? "interface {}"
+							: template_type_name(value->type));
 		*value = field;
 	}
 	return 0;
@@ -204,6 +207,10 @@ static int fail_type(struct rendering *r, const struct template_operand *operand
 		return fail(r, "expected %s; found %.*s", letter == 's' ? "string" : "integer",
 			    (int)(operand->span < 60 ? operand->span : 60),
 			    r->template->source->text.ptr + operand->offset);
+	if (is_literal)
+		return fail(r, "can't handle %.*s for arg of type %s",
+			    (int)(operand->span < 60 ? operand->span : 60),
+			    r->template->source->text.ptr + operand->offset, wanted_name(letter));
 	return fail(r, "wrong type for value; expected %s; got %s", wanted_name(letter),
 		    template_type_name(type));
 }
@@ -337,6 +344,10 @@ static int eval_command(struct rendering *r, const struct template_value *dot,
 	int error = count_step(r);
 	if (error)
 		return error;
+	if (first->kind == OPERAND_NIL) {
+		at_operand(r, first);
+		return fail(r, "nil is not a command");
+	}
 	if (first->kind != OPERAND_FUNCTION) {
 		if (first->next || piped) {
 			at_operand(r, first);
@@ -430,6 +441,7 @@ static void turn_values(const struct template_value *over, int64_t i, char *name
 		snprintf(name, size, "arg%d", (int)i);
 		*key = template_string(slice_from(name));
 		*value = over->args[i];
+		value->is_interface = true;
 	} else if (template_value_is_list(over)) {
 		*key = (struct template_value){ .type = TEMPLATE_INT, .integer = i };
 		*value = template_list_item(over, (size_t)i);
@@ -544,6 +556,7 @@ static int render(struct rendering *r)
 		template_value_field(&root, SLICE("ExternalLabels"), &found);
 	r->slots[SLOT_EXTERNAL_URL] = template_value_field(&root, SLICE("ExternalURL"), &found);
 	r->slots[SLOT_VALUE] = template_value_field(&root, SLICE("Value"), &found);
+	r->slots[SLOT_VALUE].is_interface = false;
 	if (r->data->active_at_ms)
 		r->slots[SLOT_ACTIVE_AT] =
 			(struct template_value){ .type = TEMPLATE_TIME,

@@ -8,7 +8,9 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/quote.h"
 
+#define QUOTED_BYTES_MAX 150 /* of a text in a complaint */
 #define NUMBER_BYTES_MAX 512 /* longest text that is read as a number */
 
 const struct template_function template_functions[] = {
@@ -79,7 +81,7 @@ void template_reference(struct buf *out)
 
 int template_fail(struct template_call *call, const char *format, ...)
 {
-	char why[400];
+	char why[600];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(why, sizeof(why), format, args);
@@ -103,6 +105,20 @@ int template_give(struct template_call *call, struct buf *text, struct template_
 		error = ERR_LIMIT;
 	if (!error)
 		*out = template_string(copy);
+	return error;
+}
+
+int template_fail_quoted(struct template_call *call, const char *before, struct slice text,
+			 const char *behind)
+{
+	struct buf quoted;
+	buf_init(&quoted);
+	if (text.len > QUOTED_BYTES_MAX)
+		text.len = QUOTED_BYTES_MAX;
+	text_quote(text, &quoted);
+	int error = template_fail(call, "%s" SLICE_FMT "%s", before, SLICE_ARG(buf_slice(&quoted)),
+				  behind);
+	buf_fini(&quoted);
 	return error;
 }
 
@@ -143,9 +159,8 @@ int template_to_float(struct template_call *call, const struct template_value *v
 	case TEMPLATE_STRING:
 		if (parse_float(value->string, out))
 			return 0;
-		return template_fail(call, "strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
-				     (int)(value->string.len < 80 ? value->string.len : 80),
-				     value->string.ptr ? value->string.ptr : "");
+		return template_fail_quoted(call, "strconv.ParseFloat: parsing ", value->string,
+					    ": invalid syntax");
 	default:
 		return template_fail(call, "can't convert %s to float",
 				     template_type_name(value->type));

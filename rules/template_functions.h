@@ -23,6 +23,9 @@
 /* Says why the call fails; returns ERR_EVAL. */
 int template_fail(struct template_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same, with a quoted text in the middle. */
+int template_fail_quoted(struct template_call *call, const char *before, struct slice text,
+			 const char *behind);
 /* Gives the buffer's text as the result, copied to the arena; ends the buffer. */
 int template_give(struct template_call *call, struct buf *text, struct template_value *out);
 /* url.QueryEscape */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "base/text.h"
 
 static const char *const large_prefixes[] = { "k", "M", "G", "T", "P", "E", "Z", "Y" };
@@ -135,7 +136,9 @@ static int to_time_ms(struct template_call *call, double v, int64_t *ms)
 {
 	double ns = v * 1e9;
 	if (!(ns < 9223372036854775808.0 && ns >= -9223372036854775808.0))
-		return template_fail(call, "%g cannot be represented as a nanoseconds timestamp",
+		return template_fail(call,
+				     "%g cannot be represented as a nanoseconds timestamp since it "
+				     "overflows int64",
 				     v);
 	*ms = (int64_t)ns / 1000000;
 	return 0;
@@ -189,7 +192,6 @@ int fn_to_duration(struct template_call *call, struct template_value *out)
 static int fail_duration(struct template_call *call, struct slice text)
 {
 	static const char *const units[] = { "y", "w", "d", "h", "m", "s", "ms" };
-	struct slice shown = { text.ptr ? text.ptr : "", text.len < 80 ? text.len : 80 };
 	size_t i = 0;
 	if (text.len == 0)
 		return template_fail(call, "empty duration string");
@@ -203,15 +205,21 @@ static int fail_duration(struct template_call *call, struct slice text)
 		struct slice unit = { text.ptr + from, i - from };
 		for (size_t k = 0; k < sizeof(units) / sizeof(*units); k++)
 			known |= slice_is(unit, units[k]);
-		if (unit.len > 0 && !known)
-			return template_fail(call,
-					     "unknown unit \"" SLICE_FMT
-					     "\" in duration \"" SLICE_FMT "\"",
-					     (int)(unit.len < 80 ? unit.len : 80), unit.ptr,
-					     SLICE_ARG(shown));
+		if (unit.len > 0 && !known) {
+			struct buf before;
+			buf_init(&before);
+			buf_add_str(&before, "unknown unit ");
+			text_quote((struct slice){ unit.ptr, unit.len < 80 ? unit.len : 80 },
+				   &before);
+			buf_add_str(&before, " in duration ");
+			buf_add_char(&before, '\0');
+			int error = template_fail_quoted(call, buf_ok(&before) ? before.ptr : "",
+							 text, "");
+			buf_fini(&before);
+			return error;
+		}
 	}
-	return template_fail(call, "not a valid duration string: \"" SLICE_FMT "\"",
-			     SLICE_ARG(shown));
+	return template_fail_quoted(call, "not a valid duration string: ", text, "");
 }
 
 int fn_parse_duration(struct template_call *call, struct template_value *out)

@@ -27,7 +27,8 @@ static void check_command(struct template_parser *p, const struct template_comma
 		return;
 	}
 	if (first->kind == OPERAND_NIL)
-		template_complain(p, first->offset, first->span, NULL, "nil is not a command");
+		template_warn(p, first->offset, first->span, NULL,
+			      "nil is not a command: rendering will fail");
 	uint32_t args = command->noperands - 1 + (stage > 0);
 	if (first->kind == OPERAND_FUNCTION)
 		warn_arity(p, first, args);

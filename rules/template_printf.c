@@ -17,6 +17,8 @@
 
 struct spec {
 	bool plus, minus, sharp, space, zero;
+	bool syntax;	      /* %#v: as it stands in a program */
+	bool names;	      /* %+v: fields with their names */
 	int width, precision; /* -1: none */
 };
 
@@ -39,8 +41,10 @@ static void fill(struct buf *out, char c, size_t n)
 		buf_add_char(out, c);
 }
 
-/* Pads to the width; zeros go behind a sign. */
-static void pad(struct buf *out, const struct spec *spec, struct slice text, bool zeros)
+/* What a width is filled with, when the flag asks for zeros. */
+enum padding { PAD_BLANKS, PAD_ZEROS, PAD_BEHIND_SIGN };
+
+static void pad(struct buf *out, const struct spec *spec, struct slice text, enum padding zeros)
 {
 	size_t width = spec->width > 0 ? (size_t)spec->width : 0, runes = count_runes(text);
 	size_t missing = runes < width ? width - runes : 0;
@@ -49,7 +53,7 @@ static void pad(struct buf *out, const struct spec *spec, struct slice text, boo
 		fill(out, ' ', missing);
 		return;
 	}
-	if (zeros && spec->zero && text.len && strchr("+- ", text.ptr[0])) {
+	if (zeros == PAD_BEHIND_SIGN && spec->zero && text.len && strchr("+- ", text.ptr[0])) {
 		buf_add_char(out, text.ptr[0]);
 		text = (struct slice){ text.ptr + 1, text.len - 1 };
 	}
@@ -74,7 +78,7 @@ static void format_bool(struct buf *out, const struct spec *spec,
 			const struct template_value *value, char verb)
 {
 	if (verb == 'v' || verb == 't')
-		pad(out, spec, slice_from(value->boolean ? "true" : "false"), false);
+		pad(out, spec, slice_from(value->boolean ? "true" : "false"), PAD_ZEROS);
 	else
 		bad_verb(out, spec, value, verb);
 }
@@ -94,6 +98,31 @@ static void format_hex_float(struct buf *digits, double magnitude, int precision
 	if (exponent && strlen(text) == head + 1)
 		buf_add_char(digits, '0');
 	buf_add_str(digits, text + head);
+}
+
+/* %#g: the shortest digits that say it, with zeros up to six of them, and a point always. */
+static void format_six_digits(struct buf *digits, double magnitude)
+{
+	struct buf shortest;
+	int left = 6;
+	bool has_point = false, has_begun = false;
+	buf_init(&shortest);
+	number_format_g(magnitude, &shortest);
+	struct slice text = buf_slice(&shortest);
+	size_t mantissa = 0;
+	for (; mantissa < text.len && text.ptr[mantissa] != 'e'; mantissa++) {
+		has_point |= text.ptr[mantissa] == '.';
+		has_begun |= text.ptr[mantissa] >= '1';
+		left -= has_begun && text.ptr[mantissa] != '.';
+	}
+	buf_add(digits, text.ptr, mantissa);
+	if (!has_point) {
+		left -= mantissa == 1 && text.ptr[0] == '0';
+		buf_add_char(digits, '.');
+	}
+	fill(digits, '0', left > 0 ? (size_t)left : 0);
+	buf_add_slice(digits, (struct slice){ text.ptr + mantissa, text.len - mantissa });
+	buf_fini(&shortest);
 }
 
 /* The digits of a number >= 0. */
@@ -124,16 +153,41 @@ static void format_magnitude(struct buf *digits, const struct spec *spec, double
 	}
 	if (precision >= 0)
 		buf_printf(digits, spec->sharp ? "%#.*g" : "%.*g", precision, magnitude);
+	else if (spec->sharp)
+		format_six_digits(digits, magnitude);
 	else
 		number_format_g(magnitude, digits);
 	for (size_t i = 0; verb == 'G' && digits->ptr && i < digits->len; i++)
 		digits->ptr[i] = (char)toupper((unsigned char)digits->ptr[i]);
 }
 
+/* %b: the mantissa as a whole number, and the power of two. */
+static void format_binary_float(struct buf *out, const struct spec *spec, double v)
+{
+	char text[64];
+	int exponent = 0;
+	if (!isfinite(v)) {
+		pad(out, spec, slice_from(isnan(v) ? "NaN" : v < 0 ? "-Inf" : "+Inf"), PAD_BLANKS);
+		return;
+	}
+	double mantissa = v;
+	if (v != 0)
+		mantissa = frexp(v, &exponent);
+	/* Of small numbers the mantissa has fewer bits. */
+	int least = v == 0 || exponent < -1021 ? -1021 : exponent;
+	snprintf(text, sizeof(text), "%s%.0fp%+d", signbit(v) || !spec->plus ? "" : "+",
+		 ldexp(mantissa, 53 + exponent - least), least - 53);
+	pad(out, spec, slice_from(text), PAD_BEHIND_SIGN);
+}
+
 static void format_float(struct buf *out, const struct spec *spec,
 			 const struct template_value *value, char verb)
 {
 	double v = value->number;
+	if (verb == 'b') {
+		format_binary_float(out, spec, v);
+		return;
+	}
 	if (!strchr("vgGfFeExX", verb)) {
 		bad_verb(out, spec, value, verb);
 		return;
@@ -150,7 +204,7 @@ static void format_float(struct buf *out, const struct spec *spec,
 			buf_add_char(&text, signbit(v) ? '-' : spec->plus ? '+' : ' ');
 		format_magnitude(&text, spec, fabs(v), verb == 'v' ? 'g' : verb);
 	}
-	pad(out, spec, buf_slice(&text), finite);
+	pad(out, spec, buf_slice(&text), finite ? PAD_BEHIND_SIGN : PAD_BLANKS);
 	if (!buf_ok(&text))
 		out->failed = true;
 	buf_fini(&text);
@@ -194,7 +248,7 @@ static void format_integer(struct buf *out, const struct spec *spec, int64_t v, 
 		wanted = (size_t)spec->width - prefix;
 	fill(&text, '0', digits.len < wanted ? wanted - digits.len : 0);
 	buf_add_slice(&text, buf_slice(&digits));
-	pad(out, spec, buf_slice(&text), false);
+	pad(out, spec, buf_slice(&text), PAD_BLANKS);
 	if (!buf_ok(&digits) || !buf_ok(&text))
 		out->failed = true;
 	buf_fini(&digits);
@@ -219,7 +273,7 @@ static void format_rune(struct buf *out, const struct spec *spec, int64_t v, cha
 		if (buf_ok(&text))
 			text.ptr[0] = text.ptr[text.len - 1] = '\'';
 	}
-	pad(out, spec, buf_slice(&text), false);
+	pad(out, spec, buf_slice(&text), PAD_BLANKS);
 	buf_fini(&rune);
 	buf_fini(&text);
 }
@@ -257,7 +311,7 @@ static void format_hex_bytes(struct buf *out, const struct spec *spec, struct sl
 			buf_add_str(&text, verb == 'x' ? "0x" : "0X");
 		buf_printf(&text, verb == 'x' ? "%02x" : "%02X", (unsigned char)bytes.ptr[i]);
 	}
-	pad(out, spec, buf_slice(&text), false);
+	pad(out, spec, buf_slice(&text), PAD_BLANKS);
 	buf_fini(&text);
 }
 
@@ -283,8 +337,8 @@ static void format_text(struct buf *out, const struct spec *spec,
 	}
 	if (spec->precision >= 0)
 		text = first_runes(text, (size_t)spec->precision);
-	if (verb != 'q') {
-		pad(out, spec, text, true);
+	if (verb != 'q' && !spec->syntax) {
+		pad(out, spec, text, PAD_ZEROS);
 		return;
 	}
 	struct buf quoted;
@@ -293,7 +347,7 @@ static void format_text(struct buf *out, const struct spec *spec,
 		buf_printf(&quoted, "`" SLICE_FMT "`", SLICE_ARG(text));
 	else
 		text_quote(text, &quoted);
-	pad(out, spec, buf_slice(&quoted), true);
+	pad(out, spec, buf_slice(&quoted), PAD_ZEROS);
 	buf_fini(&quoted);
 }
 
@@ -314,35 +368,38 @@ static void format_stringer(struct buf *out, const struct spec *spec,
 static void format_labels(struct buf *out, const struct spec *spec, const struct labels *labels,
 			  char verb)
 {
-	buf_add_str(out, "map[");
+	buf_add_str(out, spec->syntax ? "map[string]string{" : "map[");
 	for (size_t i = 0; labels && i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);
 		struct template_value name = template_string(label.name),
 				      value = template_string(label.value);
 		if (i > 0)
-			buf_add_char(out, ' ');
+			buf_add_str(out, spec->syntax ? ", " : " ");
 		format_value(out, spec, &name, verb);
 		buf_add_char(out, ':');
 		format_value(out, spec, &value, verb);
 	}
-	buf_add_char(out, ']');
+	buf_add_char(out, spec->syntax ? '}' : ']');
 }
 
 static void format_args(struct buf *out, const struct spec *spec,
 			const struct template_value *value, char verb)
 {
-	buf_add_str(out, "map[");
+	buf_add_str(out, spec->syntax ? "map[string]interface {}{" : "map[");
 	for (uint32_t i = 0; i < value->n; i++) {
 		char text[16];
 		snprintf(text, sizeof(text), "arg%u", i);
 		struct template_value key = template_string(slice_from(text));
 		if (i > 0)
-			buf_add_char(out, ' ');
+			buf_add_str(out, spec->syntax ? ", " : " ");
 		format_value(out, spec, &key, verb);
 		buf_add_char(out, ':');
-		format_value(out, spec, &value->args[i], verb);
+		if (value->args[i].type == TEMPLATE_NONE)
+			buf_add_str(out, "<nil>");
+		else
+			format_value(out, spec, &value->args[i], verb);
 	}
-	buf_add_char(out, ']');
+	buf_add_char(out, spec->syntax ? '}' : ']');
 }
 
 static void format_list(struct buf *out, const struct spec *spec,
@@ -353,7 +410,10 @@ static void format_list(struct buf *out, const struct spec *spec,
 		struct template_value item = template_list_item(value, i);
 		if (i > 0)
 			buf_add_char(out, ' ');
-		format_value(out, spec, &item, verb);
+		if (item.type == TEMPLATE_SAMPLE && verb != 'v')
+			bad_verb(out, spec, &item, verb);
+		else
+			format_value(out, spec, &item, verb);
 	}
 	buf_add_char(out, ']');
 }
@@ -382,6 +442,8 @@ static void format_root(struct buf *out, const struct spec *spec,
 			template_value_field(value, slice_from(fields[i]), &found);
 		if (i > 0)
 			buf_add_char(out, ' ');
+		if (spec->names)
+			buf_printf(out, "%s:", fields[i]);
 		format_value(out, spec, &field, verb);
 	}
 	buf_add_char(out, '}');
@@ -392,9 +454,9 @@ static void format_sample(struct buf *out, const struct spec *spec,
 			  const struct query_sample *sample, char verb)
 {
 	const struct template_value value = { .type = TEMPLATE_FLOAT, .number = sample->value };
-	buf_add_char(out, '{');
+	buf_add_str(out, spec->names ? "{Labels:" : "{");
 	format_labels(out, spec, sample->labels, verb);
-	buf_add_char(out, ' ');
+	buf_add_str(out, spec->names ? " Value:" : " ");
 	format_value(out, spec, &value, verb);
 	buf_add_char(out, '}');
 }
@@ -403,13 +465,13 @@ static void format_value(struct buf *out, const struct spec *spec,
 			 const struct template_value *value, char verb)
 {
 	if (verb == 'T') {
-		pad(out, spec, slice_from(template_type_name(value->type)), false);
+		pad(out, spec, slice_from(template_type_name(value->type)), PAD_BLANKS);
 		return;
 	}
 	switch (value->type) {
 	case TEMPLATE_NONE:
 		if (verb == 'v')
-			pad(out, spec, SLICE("<nil>"), true);
+			pad(out, spec, SLICE("<nil>"), PAD_ZEROS);
 		else
 			bad_verb(out, spec, value, verb);
 		break;
@@ -587,6 +649,12 @@ static void format_one(struct printf_state *state)
 	uint32_t rune = template_rune_at(rest, &len);
 	char verb = rune < 0x80 ? (char)rune : '?';
 	state->at += len;
+	if (verb == 'v') {
+		/* Of %v these mean the form of structures, and not signs and digits. */
+		spec.syntax = spec.sharp;
+		spec.names = spec.plus;
+		spec.sharp = spec.plus = false;
+	}
 	if (verb == '[') {
 		state->error = ERR_UNSUPPORTED;
 	} else if (verb == '%') {

@@ -114,48 +114,84 @@ static uint32_t to_case(uint32_t rune, bool upper)
 	return rune;
 }
 
-/* strings.Title's idea of what ends a word. */
-static bool is_separator(uint32_t rune)
-{
-	return rune != '_' && !rune_is_alnum(rune) &&
-	       (rune < 0x80 || rune == 0x85 || rune == 0xa0 || (rune >= 0x2000 && rune <= 0x200a) ||
-		rune == 0x2028 || rune == 0x2029 || rune == 0x202f || rune == 0x205f ||
-		rune == 0x3000);
-}
-
-static int map_case(struct template_call *call, bool upper, bool only_first,
-		    struct template_value *out)
+static int map_case(struct template_call *call, bool upper, struct template_value *out)
 {
 	struct slice from = call->args[0].string;
 	struct buf text;
-	uint32_t before = ' ';
 	size_t len;
 	buf_init(&text);
 	for (size_t i = 0; i < from.len; i += len) {
 		uint32_t rune =
 			template_rune_at((struct slice){ from.ptr + i, from.len - i }, &len);
-		if (!only_first || is_separator(before))
-			template_rune_format(to_case(rune, upper), &text);
-		else
-			buf_add(&text, from.ptr + i, len);
-		before = rune;
+		template_rune_format(to_case(rune, upper), &text);
 	}
 	return template_give(call, &text, out);
 }
 
+/* What words are made of, after Unicode's division of texts into words (UAX 29). */
+enum word_part { PART_NONE, PART_LETTER, PART_DIGIT, PART_JOINER };
+
+static enum word_part part_of(uint32_t rune)
+{
+	if (rune >= '0' && rune <= '9')
+		return PART_DIGIT;
+	if (rune == '_')
+		return PART_JOINER;
+	bool is_space = rune == 0x85 || rune == 0xa0 || (rune >= 0x2000 && rune <= 0x206f) ||
+			rune == 0x3000;
+	return rune_is_alnum(rune) || (rune >= 0x80 && !is_space) ? PART_LETTER : PART_NONE;
+}
+
+/* A sign that parts no word: don't, a.b, 3,5. As Go's library takes it, not to the letter. */
+static bool joins(uint32_t rune, enum word_part before, enum word_part after)
+{
+	if (rune == ':' || rune == '.' || rune == '\'')
+		return before != PART_NONE && after != PART_NONE;
+	return (rune == ',' || rune == ';') && before == PART_DIGIT && after == PART_DIGIT;
+}
+
+static bool has_case(uint32_t rune)
+{
+	return to_case(rune, true) != rune || to_case(rune, false) != rune;
+}
+
+/* The first letter of each word that has a case, wherever in the word. */
 int fn_title(struct template_call *call, struct template_value *out)
 {
-	return map_case(call, true, true, out);
+	struct slice from = call->args[0].string;
+	enum word_part before = PART_NONE;
+	bool is_done = false;
+	struct buf text;
+	size_t len, next_len;
+	buf_init(&text);
+	for (size_t i = 0; i < from.len; i += len) {
+		struct slice rest = { from.ptr + i, from.len - i };
+		uint32_t rune = template_rune_at(rest, &len);
+		struct slice behind = { rest.ptr + len, rest.len - len };
+		enum word_part part = part_of(rune);
+		bool is_joined = part == PART_NONE && behind.len > 0 &&
+				 joins(rune, before, part_of(template_rune_at(behind, &next_len)));
+		if (part == PART_NONE && !is_joined)
+			is_done = false;
+		if (part != PART_NONE && !is_done && has_case(rune)) {
+			template_rune_format(to_case(rune, true), &text);
+			is_done = true;
+		} else {
+			buf_add(&text, rest.ptr, len);
+		}
+		before = is_joined ? before : part;
+	}
+	return template_give(call, &text, out);
 }
 
 int fn_to_upper(struct template_call *call, struct template_value *out)
 {
-	return map_case(call, true, false, out);
+	return map_case(call, true, out);
 }
 
 int fn_to_lower(struct template_call *call, struct template_value *out)
 {
-	return map_case(call, false, false, out);
+	return map_case(call, false, out);
 }
 
 /* net.SplitHostPort. False when it fails there. */

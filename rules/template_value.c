@@ -81,7 +81,9 @@ static struct template_value root_field(const struct template_data *data, struct
 	if (slice_is(name, "ExternalURL"))
 		return template_string(slice_from(data->external_url ? data->external_url : ""));
 	if (slice_is(name, "Value"))
-		return (struct template_value){ .type = TEMPLATE_FLOAT, .number = data->value };
+		return (struct template_value){ .type = TEMPLATE_FLOAT,
+						.is_interface = true,
+						.number = data->value };
 	*found = false;
 	return (struct template_value){ .type = TEMPLATE_NONE };
 }
@@ -184,8 +186,11 @@ struct template_value template_value_field(const struct template_value *value, s
 	for (uint32_t i = 0; *found && i < value->n; i++) {
 		char key[16];
 		snprintf(key, sizeof(key), "arg%u", i);
-		if (slice_is(name, key))
-			return value->args[i];
+		if (slice_is(name, key)) {
+			struct template_value arg = value->args[i];
+			arg.is_interface = true;
+			return arg;
+		}
 	}
 	return (struct template_value){ .type = TEMPLATE_NONE };
 }

@@ -39,6 +39,7 @@ enum template_type {
 struct template_value {
 	enum template_type type;
 	uint32_t n; /* TEMPLATE_ARGS, TEMPLATE_SAMPLES */
+	bool is_interface; /* Go knows no more of its type, until it is used */
 	union {
 		bool boolean;
 		int64_t integer; /* also time and duration */

@@ -112,7 +112,7 @@ START_TEST(evidence_in_templates)
 		  "1 main.hot", "" },
 		{ "{{ index $evidence.lines 1 }}", "retry",
 		  "<error expanding template: index $evidence.lines 1: error calling index: "
-		  "reflect: slice index out of range>" },
+		  "index out of range: 1>" },
 		{ "{{ $evidence.lines }} {{ $evidence.functions }}",
 		  "[timeout of {{ db }} retry] [main.hot]", "[] []" },
 		{ "{{ $evidence }}", "{[timeout of {{ db }} retry] [main.hot]}", "{[] []}" },

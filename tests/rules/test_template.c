@@ -214,7 +214,7 @@ static const struct {
 	{ "{{ 1x }}", "1:4+2 error: bad number \"1x\"\n" },
 	{ "{{ 'ab' }}", "1:4+4 error: bad character literal\n" },
 	{ "{{ \"a\"\"b\" }}", "1:7+3 error: a blank is missing before \"\"b\"\"\n" },
-	{ "{{ nil }}", "1:4+3 error: nil is not a command\n" },
+	{ "{{ nil }}", "1:4+3 warning: nil is not a command: rendering will fail\n" },
 	{ "{{ $value | 5 }}",
 	  "1:13+1 error: a pipeline goes on into a function, not into a value\n" },
 	{ "{{ $x, $y := $labels }}", "1:8+2 error: too many variables are set at once\n" },
