@@ -35,6 +35,17 @@ static void on_label(void *ctx, struct slice name, uint32_t offset, uint32_t spa
 		     SLICE_ARG(name));
 }
 
+/* ---- values in labels ---- */
+
+static void on_value(void *ctx, uint32_t offset, uint32_t span)
+{
+	struct text_place *at = ctx;
+	rule_warn_at(at->place->lint->diags, WARN_VALUE_LABEL, at->text->source, offset, span,
+		     "show it in an annotation",
+		     "label \"" SLICE_FMT "\" shows the value: with each value it is another alert",
+		     SLICE_ARG(at->text->name));
+}
+
 /* ---- braces ---- */
 
 static void warn_braces(struct text_place *at, const char *found, size_t n, const char *hint,
@@ -70,12 +81,14 @@ static void on_text(void *ctx, struct slice text)
 		warn_braces(at, found, 2, NULL, "\"}}\" closes no \"{{\"");
 }
 
-static void check_text(struct lint_place *place, const struct rule_text *text,
+static void check_text(struct lint_place *place, const struct rule_text *text, bool is_label,
 		       const struct label_scope *scope)
 {
 	struct text_place at = { place, text, scope };
 	if (!text->template || !text->source)
 		return;
+	if (is_label)
+		template_each_value(text->template, on_value, &at);
 	template_each_text(text->template, on_text, &at);
 	template_each_label(text->template, on_label, &at);
 }
@@ -100,8 +113,8 @@ void lint_texts(struct lint_place *place, const struct label_scope *scope)
 		if (rule->kind == RULE_RECORD)
 			check_literal(place, &rule->labels[i]);
 		else
-			check_text(place, &rule->labels[i], scope);
+			check_text(place, &rule->labels[i], true, scope);
 	}
 	for (uint32_t i = 0; i < rule->nannotations; i++)
-		check_text(place, &rule->annotations[i], scope);
+		check_text(place, &rule->annotations[i], false, scope);
 }

@@ -4,9 +4,11 @@
 
 struct walk {
 	void (*on_label)(void *ctx, struct slice name, uint32_t offset, uint32_t span);
+	void (*on_value)(void *ctx, uint32_t offset, uint32_t span);
 	void (*on_text)(void *ctx, struct slice text);
 	void *ctx;
 	bool dot_is_data; /* not in the body of range or with */
+	bool is_shown;	  /* what is walked through becomes text */
 };
 
 static void walk_pipe(struct walk *walk, const struct template_pipe *pipe);
@@ -18,6 +20,11 @@ static void walk_operand(struct walk *walk, const struct template_operand *opera
 			slice_is(operand->fields[0], "Labels");
 	if (operand->kind == OPERAND_PIPE)
 		walk_pipe(walk, operand->pipe);
+	bool is_value = operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_VALUE;
+	is_value |= operand->kind == OPERAND_DOT && walk->dot_is_data && operand->nfields > 0 &&
+		    slice_is(operand->fields[0], "Value");
+	if (is_value && walk->is_shown && walk->on_value)
+		walk->on_value(walk->ctx, operand->offset, operand->span);
 	if (!walk->on_label)
 		return;
 	if (is_variable && operand->nfields > 0)
@@ -42,6 +49,7 @@ static void walk_nodes(struct walk *walk, const struct template_node *node)
 		bool dot_was_data = walk->dot_is_data;
 		if (node->kind == NODE_TEXT && walk->on_text)
 			walk->on_text(walk->ctx, node->text);
+		walk->is_shown = node->kind == NODE_ACTION && node->pipe->nslots == 0;
 		walk_pipe(walk, node->pipe);
 		if (node->kind == NODE_WITH || node->kind == NODE_RANGE)
 			walk->dot_is_data = false;
@@ -56,6 +64,13 @@ void template_each_label(const struct template *template,
 			 void *ctx)
 {
 	struct walk walk = { .on_label = fn, .ctx = ctx, .dot_is_data = true };
+	walk_nodes(&walk, template->nodes);
+}
+
+void template_each_value(const struct template *template,
+			 void (*fn)(void *ctx, uint32_t offset, uint32_t span), void *ctx)
+{
+	struct walk walk = { .on_value = fn, .ctx = ctx, .dot_is_data = true };
 	walk_nodes(&walk, template->nodes);
 }
 
