@@ -22,6 +22,7 @@ enum {
 	COMPARE,
 	FLAP,
 	WARM,
+	SUMMARY,
 	FORMAT,
 };
 
@@ -32,7 +33,7 @@ static const struct cli_option options[] = {
 	[DATA] = { "data", "PATH",
 		   "a recording's directory, a file of samples or log lines, or a directory of "
 		   "such files; may be given more than once" },
-	[LABELS] = { "labels", "K=V,…", "labels of all log lines that are read" },
+	[LABELS] = { "labels", "LABELS", "of all log lines that are read: job=app,instance=a" },
 	[FROM] = { "from", "TIME", "tell of what happens from then on, not before" },
 	[TO] = { "to", "TIME", "end there" },
 	[INTERVAL] = { "interval", "DURATION", "of groups that name none (15s, or the recording's)" },
@@ -41,6 +42,7 @@ static const struct cli_option options[] = {
 	[FLAP] = { "flap", "DURATION", "firing again so soon after its end is a flap (10m)" },
 	[WARM] = { "warm", NULL,
 		   "rules of a recording run from its beginning, not when their windows are fed" },
+	[SUMMARY] = { "summary", NULL, "only what it comes to, not each change" },
 	[FORMAT] = FORMAT_OPTION,
 	{ NULL, NULL, NULL },
 };
@@ -56,7 +58,9 @@ struct replaying {
 	const char *recording; /* NULL: other data */
 	struct config *config; /* NULL: none */
 	int64_t from_ms, flap_ms;
-	bool json, colour, prints, shows_progress;
+	bool json, colour, shows_progress;
+	bool summary; /* only */
+	bool prints;  /* each change, in the run under way */
 	struct replay_report *report; /* of the run under way */
 	struct buf line;
 	size_t nprinted;
@@ -275,7 +279,7 @@ static int compare_and_print(struct replaying *replaying, const char *const *rul
 		told.before = &before;
 	}
 	/* With other rules beside them only what differs is of interest. */
-	replaying->prints = nold == 0;
+	replaying->prints = nold == 0 && !replaying->summary;
 	replaying->what = "";
 	if (!code && replaying->json) {
 		replay_json_begin(&replaying->line);
@@ -340,6 +344,7 @@ static int read_options(struct replaying *replaying, const struct cli_args *args
 	replaying->colour = !json && diag_wants_colour(STDOUT_FILENO);
 	replaying->shows_progress = isatty(STDERR_FILENO);
 	replaying->options.lookback_ms = LOOKBACK_MS;
+	replaying->summary = args->values[SUMMARY] != NULL;
 	replaying->options.warm = args->values[WARM] != NULL;
 	if ((code = read_time(args, FROM, &replaying->from_ms)) ||
 	    (code = read_time(args, TO, &replaying->options.to_ms)) ||

@@ -304,6 +304,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **out, 
 		recorder_free(recorder);
 		return code;
 	}
+	log_info("recorder", "recording", "dir=%s", log_quote(slice_from(options->dir)));
 	*out = recorder;
 	return 0;
 }

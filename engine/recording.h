@@ -108,7 +108,7 @@ struct recording_writer;
 /*
  * Begins a session behind what is in the directory, which is made if it is not there. bytes_max:
  * the oldest files go when there are more; at least RECORDING_BYTES_MIN. ERR_IO, ERR_LIMIT,
- * ERR_NOMEM with *why, a text to free().
+ * ERR_NOMEM, ERR_CONFLICT (somebody else writes there) with *why, a text to free().
  */
 int recording_writer_new(const char *dir, int64_t bytes_max, int64_t session_ms,
 			 struct recording_writer **out, char **why);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -28,6 +29,7 @@ struct recording_writer {
 	char *packed;
 	size_t packed_cap;
 	int fd; /* of the newest file; -1 before it */
+	int dir_fd; /* locked as long as it is written; -1 */
 	struct file_entry *files; /* all that are there, the oldest first */
 	size_t nfiles, files_cap;
 	int64_t bytes; /* of all files */
@@ -282,6 +284,16 @@ void recording_writer_stats(const struct recording_writer *writer,
 
 /* ---- life ---- */
 
+static int lock(struct recording_writer *writer)
+{
+	writer->dir_fd = open(writer->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (writer->dir_fd < 0)
+		return fail(writer, ERR_IO, "cannot open %s: %s", writer->dir, strerror(errno));
+	if (flock(writer->dir_fd, LOCK_EX | LOCK_NB))
+		return fail(writer, ERR_CONFLICT, "another daemon records into %s", writer->dir);
+	return 0;
+}
+
 static int init(struct recording_writer *writer, const char *dir)
 {
 	writer->dir = strdup(dir);
@@ -290,7 +302,9 @@ static int init(struct recording_writer *writer, const char *dir)
 		return fail(writer, ERR_NOMEM, "out of memory");
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return fail(writer, ERR_IO, "cannot make %s: %s", dir, strerror(errno));
-	int code = files_find(writer);
+	int code = lock(writer);
+	if (!code)
+		code = files_find(writer);
 	return code ? code : file_begin(writer);
 }
 
@@ -300,7 +314,7 @@ int recording_writer_new(const char *dir, int64_t bytes_max, int64_t session_ms,
 	struct recording_writer *writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return ERR_NOMEM;
-	writer->fd = -1;
+	writer->fd = writer->dir_fd = -1;
 	writer->bytes_max = bytes_max < RECORDING_BYTES_MIN ? RECORDING_BYTES_MIN : bytes_max;
 	writer->file_bytes_max = writer->bytes_max / RECORDING_FILES;
 	if (writer->file_bytes_max > RECORDING_FILE_BYTES_MAX)
@@ -326,6 +340,8 @@ void recording_writer_free(struct recording_writer *writer)
 		return;
 	if (writer->fd >= 0)
 		close(writer->fd);
+	if (writer->dir_fd >= 0)
+		close(writer->dir_fd);
 	written_names_fini(&writer->names);
 	ZSTD_freeCCtx(writer->zstd);
 	buf_fini(&writer->part);

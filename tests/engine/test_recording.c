@@ -651,6 +651,20 @@ START_TEST(batch_comes_out_as_it_went_in)
 }
 END_TEST
 
+START_TEST(directory_has_one_writer)
+{
+	struct recording_writer *first, *second;
+	char *why = NULL;
+	ck_assert_int_eq(recording_writer_new(dir, 0, 1, &first, &why), 0);
+	ck_assert_int_eq(recording_writer_new(dir, 0, 1, &second, &why), ERR_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(why, "another daemon records into"));
+	free(why);
+	recording_writer_free(first);
+	ck_assert_int_eq(recording_writer_new(dir, 0, 1, &second, &why), 0);
+	recording_writer_free(second);
+}
+END_TEST
+
 START_TEST(series_that_ended_are_forgotten)
 {
 	struct written_names names;
@@ -716,6 +730,7 @@ static Suite *recording_suite(void)
 	tcase_add_test(tcase, oldest_files_go_beyond_the_bound);
 	tcase_add_test(tcase, input_that_is_too_large_ends_the_recording);
 	tcase_add_test(tcase, batch_comes_out_as_it_went_in);
+	tcase_add_test(tcase, directory_has_one_writer);
 	tcase_add_test(tcase, series_that_ended_are_forgotten);
 	tcase_add_test(tcase, directory_without_a_recording_is_none);
 	suite_add_tcase(suite, tcase);
