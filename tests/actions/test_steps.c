@@ -130,6 +130,17 @@ END_TEST
 
 /* ---- retries ---- */
 
+/* Until what is under way has ended, as long as that takes, and something else is due then. */
+static void await_due(int64_t ms)
+{
+	for (int i = 0; i < 200; i++) {
+		harness_settle(&h);
+		if (actions_next_ms(h.actions) == HARNESS_START_MS + ms)
+			return;
+	}
+	ck_abort_msg("nothing is due at %lld ms", (long long)ms);
+}
+
 START_TEST(steps_are_tried_again)
 {
 	char body[256];
@@ -139,18 +150,15 @@ START_TEST(steps_are_tried_again)
 	runbook("  steps: [{id: act, exec: [@/third], retry: {times: 2, backoff: 5s}}]\n");
 	fire("alertname=N,instance=i1"); /* no run: time passes */
 	harness_fire(&h, ALERT);
-	for (int i = 0; i < 40 && count_started("abcd-r1-0") == 0; i++)
-		harness_settle(&h);
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
+	await_due(5000);
+	ck_assert_uint_eq(count_started("abcd-r1-0"), 1);
 	expect_steps(0, "act=running");
 	harness_at(&h, 4999);
 	ck_assert_uint_eq(count_started("abcd-r1-0-2"), 0);
 	harness_at(&h, 5000);
 	await_started("abcd-r1-0-2");
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
-	harness_at(&h, 14999); /* doubled */
+	await_due(15000); /* doubled */
+	harness_at(&h, 14999);
 	ck_assert_uint_eq(count_started("abcd-r1-0-3"), 0);
 	harness_at(&h, 15000);
 	await();
@@ -175,7 +183,7 @@ START_TEST(steps_that_may_have_acted_are_repeated_only_if_idempotent)
 		"{times: 1, backoff: 1ms}}]\n");
 	harness_resolve(&h, ALERT);
 	harness_fire(&h, ALERT);
-	for (int i = 0; i < 60 && count_started("abcd-r2-0-2") == 0; i++)
+	for (int i = 0; i < 1000 && count_started("abcd-r2-0-2") == 0; i++)
 		harness_at(&h, now() + 1);
 	await();
 	expect_steps(0, "act=timed_out");
@@ -418,6 +426,14 @@ START_TEST(webhook_is_rendered_and_keeps_its_id)
 }
 END_TEST
 
+static void await_hooks(size_t n)
+{
+	for (int i = 0; i < 200 && h.nhooks < n; i++)
+		harness_settle(&h);
+	harness_settle(&h);
+	ck_assert_uint_eq(h.nhooks, n);
+}
+
 START_TEST(notify_tells_the_receiver)
 {
 	runbook("  steps:\n  - {id: act, exec: [@/fails]}\n"
@@ -425,9 +441,7 @@ START_TEST(notify_tells_the_receiver)
 	fire(ALERT);
 	expect_steps(0, "act=failed tell=ok");
 	expect(0, "a", "failed", "exit code 3");
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
-	ck_assert_uint_eq(h.nhooks, 1);
+	await_hooks(1);
 	ck_assert_str_eq(hook_alerts(&h.hooks[0]), "firing i1");
 	ck_assert_str_eq(hook_field(&h.hooks[0], "notification_reason"), "runbook a, step tell");
 	ck_assert_str_eq(hook_field(&h.hooks[0], "receiver"), "r");
@@ -440,9 +454,7 @@ START_TEST(notify_of_bad_ends)
 	fire(ALERT);
 	fire_again(ALERT);
 	expect(0, "a", "refused", "cooldown");
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
-	ck_assert_uint_eq(h.nhooks, 2);
+	await_hooks(2);
 	ck_assert_str_eq(hook_field(&h.hooks[0], "notification_reason"),
 			 "runbook a failed: exit code 3");
 	ck_assert_str_eq(hook_field(&h.hooks[1], "notification_reason"),
@@ -460,15 +472,11 @@ START_TEST(notify_of_bad_ends_is_bounded)
 		snprintf(labels, sizeof(labels), "alertname=A,instance=i%u", i);
 		harness_fire(&h, labels);
 	}
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
-	ck_assert_uint_eq(h.nhooks, RUN_TOLD_MAX);
+	await_hooks(RUN_TOLD_MAX);
 	/* Another minute. */
 	harness_at(&h, MINUTE_MS);
 	fire("alertname=A,instance=more");
-	for (int i = 0; i < 20 && h.nhooks == RUN_TOLD_MAX; i++)
-		harness_settle(&h);
-	ck_assert_uint_eq(h.nhooks, RUN_TOLD_MAX + 1);
+	await_hooks(RUN_TOLD_MAX + 1);
 }
 END_TEST
 
@@ -505,8 +513,7 @@ START_TEST(series_tell_what_runs_are)
 	harness_restart(&h, h.nrecords);
 	runbook("  steps: [{id: act, exec: [@/ok]}, {id: pause, wait: 20s}]\n");
 	harness_fire(&h, ALERT);
-	for (int i = 0; i < 20; i++)
-		harness_settle(&h);
+	await_step("act=ok pause=running");
 	expect_samples("0 " STATE "\"running\", runbook=\"a\"} 1\n");
 	/* What the script printed. */
 	harness_at(&h, 1000);
