@@ -64,8 +64,8 @@ static struct rule_set *rules(void)
 			buf_printf(&text, "    expr: rate(metric_%d_total[5m]) > 19.5\n", m);
 			break;
 		case 1:
-			buf_printf(&text, "    expr: sum by (job) (rate(metric_%d_total[5m])) > 190\n",
-				   m);
+			buf_printf(&text,
+				   "    expr: sum by (job) (rate(metric_%d_total[5m])) > 190\n", m);
 			break;
 		case 2:
 			buf_printf(&text, "    expr: metric_%d > 99.9\n", m);
@@ -74,7 +74,9 @@ static struct rule_set *rules(void)
 			buf_printf(&text, "    expr: avg_over_time(metric_%d[10m]) > 60\n", m);
 			break;
 		default:
-			buf_printf(&text, "    expr: max by (job) (metric_%d) > 99.5 unless on () vector(0) > 1\n",
+			buf_printf(&text,
+				   "    expr: max by (job) (metric_%d) > 99.5 unless on () "
+				   "vector(0) > 1\n",
 				   m);
 		}
 	}
@@ -146,8 +148,7 @@ static void write_batch(struct recording_writer *writer, struct buf *inputs, int
 		uint64_t bits;
 		values[s] = value_at(s, step, values[s]);
 		memcpy(&bits, &values[s], sizeof(bits));
-		batch->rows[batch->nrows++] =
-			(struct batch_row){ keys[s], time_at(s, step), bits };
+		batch->rows[batch->nrows++] = (struct batch_row){ keys[s], time_at(s, step), bits };
 		if (step > 0)
 			continue;
 		must(batch_birth_add(batch, batch->nrows - 1, labels[s]) == 0, "memory");
@@ -282,7 +283,9 @@ int main(int argc, char **argv)
 	const struct replay_options options = { .rules = set,
 						.lookback_ms = 300000,
 						.to_ms = TIME_NONE };
-	const struct replay_sink sink = { .ctx = &report, .event = on_event, .session = on_session };
+	const struct replay_sink sink = { .ctx = &report,
+					  .event = on_event,
+					  .session = on_session };
 	const char *paths[] = { dir };
 	const struct replay_data_options data = { .paths = paths, .npaths = 1 };
 	char *why = NULL;
@@ -296,7 +299,8 @@ int main(int argc, char **argv)
 	struct rusage usage;
 	getrusage(RUSAGE_SELF, &usage);
 	printf("%d h of %d series at 15 s, %.1f M samples in a %s of %.0f MB, through %u rules:\n"
-	       "  %.1f s of CPU, %.2f M samples/s, %llu evaluations, %llu changes told, %ld MB resident at most\n",
+	       "  %.1f s of CPU, %.2f M samples/s, %llu evaluations, %llu changes told, %ld MB "
+	       "resident at most\n",
 	       hours, SERIES, (double)result.samples / 1e6, is_dump ? "dump" : "recording", mb,
 	       set->nrules, took, (double)result.samples / took / 1e6,
 	       (unsigned long long)result.evaluations, (unsigned long long)changes,

@@ -29,14 +29,16 @@ enum {
 static const struct cli_option options[] = {
 	[RULES] = { "rules", "FILE", "a rule file; may be given more than once" },
 	[CONFIG] = { "config", "FILE",
-		     "a configuration: its rule files where none are given, and how it has them read" },
+		     "a configuration: its rule files where none are given, and how it has them "
+		     "read" },
 	[DATA] = { "data", "PATH",
 		   "a recording's directory, a file of samples or log lines, or a directory of "
 		   "such files; may be given more than once" },
 	[LABELS] = { "labels", "LABELS", "of all log lines that are read: job=app,instance=a" },
 	[FROM] = { "from", "TIME", "tell of what happens from then on, not before" },
 	[TO] = { "to", "TIME", "end there" },
-	[INTERVAL] = { "interval", "DURATION", "of groups that name none (15s, or the recording's)" },
+	[INTERVAL] = { "interval", "DURATION",
+		       "of groups that name none (15s, or the recording's)" },
 	[COMPARE] = { "compare", "FILE",
 		      "old rules: tell what is different; may be given more than once" },
 	[FLAP] = { "flap", "DURATION", "firing again so soon after its end is a flap (10m)" },
@@ -59,8 +61,8 @@ struct replaying {
 	struct config *config; /* NULL: none */
 	int64_t from_ms, flap_ms;
 	bool json, colour, shows_progress;
-	bool summary; /* only */
-	bool prints;  /* each change, in the run under way */
+	bool summary;		      /* only */
+	bool prints;		      /* each change, in the run under way */
 	struct replay_report *report; /* of the run under way */
 	struct buf line;
 	size_t nprinted;
@@ -91,7 +93,8 @@ static int read_duration(const struct cli_args *args, size_t option, int64_t oth
 
 	*out = otherwise_ms;
 	if (text && (duration_parse(slice_from(text), out) || *out <= 0))
-		return usage_error(&replay_command, "--%s \"%.100s\" is no duration: like 15s or 1h",
+		return usage_error(&replay_command,
+				   "--%s \"%.100s\" is no duration: like 15s or 1h",
 				   options[option].name, text);
 	return 0;
 }
@@ -124,8 +127,8 @@ static int read_labels(const char *text, struct labels **out)
 		if (equals <= 0)
 			return usage_error(&replay_command, "--labels \"%.100s\": %s", text, why);
 		pairs[n].name = slice_trim((struct slice){ pair.ptr, (size_t)equals });
-		pairs[n++].value = slice_trim((struct slice){
-			pair.ptr + equals + 1, pair.len - (size_t)equals - 1 });
+		pairs[n++].value = slice_trim(
+			(struct slice){ pair.ptr + equals + 1, pair.len - (size_t)equals - 1 });
 		rest = (struct slice){ rest.ptr + pair.len + (comma >= 0),
 				       rest.len - pair.len - (comma >= 0) };
 	}
@@ -218,8 +221,8 @@ static int run_rules(struct replaying *replaying, const char *const *paths, size
 	const struct replay_sink sink = { .ctx = replaying,
 					  .event = on_event,
 					  .session = on_session,
-					  .progress = replaying->shows_progress ? on_progress
-										: NULL };
+					  .progress =
+						  replaying->shows_progress ? on_progress : NULL };
 	char *why = NULL;
 	int code = load_rules(replaying, paths, n, &replaying->options.rules);
 
@@ -250,8 +253,8 @@ static int print_end(struct replaying *replaying, struct replay_told *told)
 {
 	struct replay_difference *differences = NULL;
 
-	if (told->before && replay_compare(told->before, told->report, &differences,
-					   &told->ndifferences))
+	if (told->before &&
+	    replay_compare(told->before, told->report, &differences, &told->ndifferences))
 		return fail(EXIT_FAILURE, "out of memory");
 	told->differences = differences;
 	if (replaying->json)
@@ -403,10 +406,9 @@ static int run(const struct cli_args *args)
 		 !(code = read_options(&replaying, args, &arena))) {
 		replaying.data.log_labels = args->values[LABELS] ? labels : NULL;
 		code = nrules ? compare_and_print(&replaying, rules, nrules, old, nold)
-			      : compare_and_print(
-					&replaying,
-					(const char *const *)replaying.config->rule_files,
-					replaying.config->nrule_files, old, nold);
+			      : compare_and_print(&replaying,
+						  (const char *const *)replaying.config->rule_files,
+						  replaying.config->nrule_files, old, nold);
 	}
 	config_unref(replaying.config);
 	buf_fini(&replaying.line);
@@ -420,13 +422,16 @@ static int run(const struct cli_args *args)
 
 const struct command replay_command = {
 	.name = "replay",
-	.arguments = "{--rules FILE | --config FILE} --data PATH [--from TIME] [--to TIME] [--compare FILE] "
+	.arguments = "{--rules FILE | --config FILE} --data PATH [--from TIME] [--to TIME] "
+		     "[--compare FILE] "
 		     "[--format json]",
 	.summary = "Tell when rules would have fired over recorded data.",
 	.doc = "Data: what \"tocsin run --record\" wrote; Prometheus' text or OpenMetrics with "
-	       "timestamps (\"promtool tsdb dump\"); bodies of remote-write requests; log files whose "
+	       "timestamps (\"promtool tsdb dump\"); bodies of remote-write requests; log files "
+	       "whose "
 	       "lines have times, with --labels.\n"
-	       "Exit code 1 also when a recording's own rules tell something else than they did live.",
+	       "Exit code 1 also when a recording's own rules tell something else than they did "
+	       "live.",
 	.options = options,
 	.run = run,
 };

@@ -9,7 +9,7 @@
 struct replay_told {
 	const struct replay_report *report;
 	const struct replay_result *result;
-	const struct replay_report *before;	 /* under the old rules; NULL: not compared */
+	const struct replay_report *before; /* under the old rules; NULL: not compared */
 	const struct replay_difference *differences;
 	size_t ndifferences;
 };

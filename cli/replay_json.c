@@ -1,4 +1,5 @@
-/* What "tocsin replay --format json" prints: the same for the same data and rules, byte for byte. */
+/* What "tocsin replay --format json" prints: the same for the same data and rules, byte for byte.
+ */
 #include <stdio.h>
 
 #include "base/error.h"

@@ -285,7 +285,9 @@ static void add_difference(const struct replay_difference *difference, bool colo
 {
 	const struct replay_spell *before = difference->before, *after = difference->after;
 	const struct replay_spell *shown = after ? after : before;
-	const char *colours[] = { [REPLAY_NEW] = RED, [REPLAY_GONE] = GREEN, [REPLAY_MOVED] = YELLOW };
+	const char *colours[] = {
+		[REPLAY_NEW] = RED, [REPLAY_GONE] = GREEN, [REPLAY_MOVED] = YELLOW
+	};
 
 	time_format_rfc3339(shown->fired_ms, out);
 	buf_printf(out, "  %s%-8s%s  ", colour ? colours[difference->kind] : "",
@@ -349,9 +351,11 @@ static void add_live(const struct replay_result *result, struct buf *out)
 			   (unsigned long long)result->live_events);
 	}
 	if (result->rechecked)
-		buf_add_str(out, "the live run was one with --verify: its events are not compared\n");
+		buf_add_str(out,
+			    "the live run was one with --verify: its events are not compared\n");
 	if (result->begins_late)
-		buf_add_str(out, "the recording's beginning is gone: alerts active then begin anew\n");
+		buf_add_str(out,
+			    "the recording's beginning is gone: alerts active then begin anew\n");
 	if (result->others) {
 		buf_add_str(out, "other rules were in force live");
 		if (result->others_ms != TIME_NONE) {

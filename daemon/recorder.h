@@ -14,7 +14,8 @@
 #include "engine/recording.h"
 
 #define RECORDER_QUEUE_BYTES (256u * 1024 * 1024)
-#define RECORDER_BYTES_DEFAULT (4ll * 1024 * 1024 * 1024) /* of a recording, without --record-bytes */
+#define RECORDER_BYTES_DEFAULT                                                                     \
+	(4ll * 1024 * 1024 * 1024) /* of a recording, without --record-bytes */
 
 struct recorder;
 

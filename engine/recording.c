@@ -108,7 +108,12 @@ void input_event_add(struct buf *out, const struct alert_event *event)
 
 /* ---- settings ---- */
 
-enum { SETTING_DELAYED_NAMES = 1, SETTING_RESOLVE_ON_SILENCE = 2, SETTING_START_TIMES = 4, SETTING_RECHECKED = 8 };
+enum {
+	SETTING_DELAYED_NAMES = 1,
+	SETTING_RESOLVE_ON_SILENCE = 2,
+	SETTING_START_TIMES = 4,
+	SETTING_RECHECKED = 8
+};
 
 static void labels_write(const struct labels *labels, struct buf *out)
 {
@@ -140,18 +145,22 @@ static int labels_read(struct reader *reader, struct labels **out)
 void settings_write(const struct recording_settings *settings, struct buf *out)
 {
 	const uint64_t numbers[] = {
-		(uint64_t)settings->interval_ms,      (uint64_t)settings->query_offset_ms,
-		(uint64_t)settings->subquery_step_ms, (uint64_t)settings->lookback_ms,
-		(uint64_t)settings->sender_timeout_ms, settings->series_max,
-		settings->ignored_max,		      settings->memory_max,
-		settings->log_series_max,	      settings->step_units,
+		(uint64_t)settings->interval_ms,
+		(uint64_t)settings->query_offset_ms,
+		(uint64_t)settings->subquery_step_ms,
+		(uint64_t)settings->lookback_ms,
+		(uint64_t)settings->sender_timeout_ms,
+		settings->series_max,
+		settings->ignored_max,
+		settings->memory_max,
+		settings->log_series_max,
+		settings->step_units,
 		settings->rules_hash,
 	};
-	buf_add_char(out,
-		     (char)((settings->delayed_names ? SETTING_DELAYED_NAMES : 0) |
-			    (settings->resolve_on_silence ? SETTING_RESOLVE_ON_SILENCE : 0) |
-			    (settings->start_times ? SETTING_START_TIMES : 0) |
-			    (settings->rechecked ? SETTING_RECHECKED : 0)));
+	buf_add_char(out, (char)((settings->delayed_names ? SETTING_DELAYED_NAMES : 0) |
+				 (settings->resolve_on_silence ? SETTING_RESOLVE_ON_SILENCE : 0) |
+				 (settings->start_times ? SETTING_START_TIMES : 0) |
+				 (settings->rechecked ? SETTING_RECHECKED : 0)));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		buf_add_u64(out, numbers[i]);
 	buf_add_sized(out, settings->external_url);

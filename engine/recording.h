@@ -26,8 +26,8 @@
  *   INPUT_RESTORE   u8 record type | sized payload: what the storage remembered
  *   INPUT_RESTORED  all of that was told
  *   INPUT_FORGET    example lines are forgotten
- *   INPUT_EVENT     sized: what the engine said (alert_event_encode(), without the rule file's path)
- *   INPUT_END       u8 enum recording_end: the session, or what there is of it, ends here
+ *   INPUT_EVENT     sized: what the engine said (alert_event_encode(), without the rule file's
+ * path) INPUT_END       u8 enum recording_end: the session, or what there is of it, ends here
  */
 #ifndef TOCSIN_ENGINE_RECORDING_H
 #define TOCSIN_ENGINE_RECORDING_H
@@ -42,10 +42,11 @@
 #define RECORDING_FILES 16 /* that a recording is cut into, for the oldest to go */
 #define RECORDING_FILE_BYTES_MAX (256ll * 1024 * 1024) /* then the next file begins in any case */
 #define RECORDING_BYTES_MIN (32ll * 1024 * 1024) /* least that a recording may be bounded to */
-#define RECORDING_PART_BYTES (1024 * 1024)	  /* of inputs, before compression, make a part */
-#define RECORDING_PART_MAX (128u * 1024 * 1024)   /* one input larger than this is not recorded */
-#define RECORDING_SERIES_MAX 4000000u /* that are named at a time, or in a file */
-#define RECORDING_SERIES_KEPT 1000000u /* beyond it those are forgotten that two files did not need */
+#define RECORDING_PART_BYTES (1024 * 1024)	 /* of inputs, before compression, make a part */
+#define RECORDING_PART_MAX (128u * 1024 * 1024)	 /* one input larger than this is not recorded */
+#define RECORDING_SERIES_MAX 4000000u		 /* that are named at a time, or in a file */
+#define RECORDING_SERIES_KEPT                                                                      \
+	1000000u /* beyond it those are forgotten that two files did not need */
 
 #define INPUT_LIST(X)                                                                              \
 	X(INPUT_TIME, 1)                                                                           \
@@ -136,11 +137,11 @@ void recording_writer_stats(const struct recording_writer *writer,
 
 struct input {
 	enum input_kind kind;
-	int64_t t_ms;	      /* INPUT_TIME */
-	uint64_t steps;	      /* INPUT_STEPS */
-	struct batch *batch;  /* INPUT_BATCH: the caller's */
-	enum record_type type; /* INPUT_RESTORE */
-	struct slice payload;  /* INPUT_RESTORE, INPUT_EVENT; good until the next call */
+	int64_t t_ms;		/* INPUT_TIME */
+	uint64_t steps;		/* INPUT_STEPS */
+	struct batch *batch;	/* INPUT_BATCH: the caller's */
+	enum record_type type;	/* INPUT_RESTORE */
+	struct slice payload;	/* INPUT_RESTORE, INPUT_EVENT; good until the next call */
 	enum recording_end end; /* INPUT_END */
 };
 

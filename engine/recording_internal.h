@@ -7,7 +7,7 @@
 #include "engine/recording.h"
 #include "ingest/protobuf.h"
 
-/* ---- the names of series, as they are written (recording_batch.c) ---- */
+/* ---- the names of series, as they are written (recording_names.c) ---- */
 
 struct written_series {
 	struct hash128 key;
@@ -21,8 +21,8 @@ struct written_names {
 	uint32_t n, cap;
 	uint32_t *slots; /* 1 + index into items, by key; 0: free */
 	uint32_t mask;
-	uint32_t file, next_id; /* of the file being written */
-	struct hash_key own_key; /* names series of batches whose keys do not count */
+	uint32_t file, next_id;	  /* of the file being written */
+	struct hash_key own_key;  /* names series of batches whose keys do not count */
 	uint32_t *rows, rows_cap; /* scratch: the batch's series */
 	uint32_t kept_max;	  /* RECORDING_SERIES_KEPT, but for tests */
 };
@@ -31,7 +31,16 @@ int written_names_init(struct written_names *names);
 void written_names_fini(struct written_names *names);
 /* Another file begins. Labels come along only when a series is first seen, so they are kept. */
 void written_names_next_file(struct written_names *names);
-/* Appends INPUT_SERIES of what was not yet named, then INPUT_BATCH. ERR_NOMEM. */
+/* Finds or makes; *index into items. ERR_NOMEM, ERR_LIMIT: RECORDING_SERIES_MAX. */
+int written_series_get(struct written_names *names, struct hash128 key, uint32_t *index);
+/* Other labels under a key that is known: another series. */
+void written_series_label(struct written_series *series, struct labels *labels);
+/* Gives it an id in this file, and appends INPUT_SERIES. */
+void input_series_add(struct buf *out, struct written_names *names, struct written_series *series);
+
+/* ---- batches (recording_batch.c) ---- */
+
+/* Appends INPUT_SERIES of what was not yet named, then INPUT_BATCH. ERR_NOMEM, ERR_LIMIT. */
 int input_batch_add(struct buf *out, struct written_names *names, const struct batch *batch);
 
 /* ---- as they are read ---- */

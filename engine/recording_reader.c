@@ -28,9 +28,9 @@ struct recording_reader {
 	struct read_names *names;
 	struct owned_settings settings;
 	int64_t session_ms;
-	uint32_t session_file; /* of the session, from 1; 0: none yet */
-	bool in_session;       /* inputs were told, and no end since */
-	bool broken;	       /* what comes next does not follow on what came before */
+	uint32_t session_file;	   /* of the session, from 1; 0: none yet */
+	bool in_session;	   /* inputs were told, and no end since */
+	bool broken;		   /* what comes next does not follow on what came before */
 	bool begins, begins_whole; /* the next input begins a session */
 	bool begun, begun_whole;   /* the input told last did */
 	bool is_whole;		   /* the file at hand is the first of its session */

@@ -28,8 +28,8 @@ struct recording_writer {
 	ZSTD_CCtx *zstd;
 	char *packed;
 	size_t packed_cap;
-	int fd; /* of the newest file; -1 before it */
-	int dir_fd; /* locked as long as it is written; -1 */
+	int fd;			  /* of the newest file; -1 before it */
+	int dir_fd;		  /* locked as long as it is written; -1 */
 	struct file_entry *files; /* all that are there, the oldest first */
 	size_t nfiles, files_cap;
 	int64_t bytes; /* of all files */

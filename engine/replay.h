@@ -37,8 +37,8 @@ struct replay_options {
 	int64_t lookback_ms;
 	const struct labels *external_labels; /* may be NULL */
 	const char *external_url;	      /* may be NULL */
-	int64_t to_ms; /* ends there; TIME_NONE: with the data */
-	bool warm;     /* a recording, too: rules run from the beginning */
+	int64_t to_ms;			      /* ends there; TIME_NONE: with the data */
+	bool warm;			      /* a recording, too: rules run from the beginning */
 };
 
 #define REPLAY_FAILED_MAX 10 /* rules of which it is told why they failed */
@@ -55,21 +55,21 @@ struct replay_result {
 	size_t nfailed;
 	/* Of a recording. */
 	uint64_t sessions;
-	bool begins_late; /* its beginning is gone */
+	bool begins_late;  /* its beginning is gone */
 	bool rechecked;	   /* live with --verify: not compared */
-	bool others; /* the live rules were others */
+	bool others;	   /* the live rules were others */
 	int64_t others_ms; /* since; TIME_NONE: from the beginning */
 	enum recording_end end;
 	/* Events of the live run, compared as long as the rules were these. */
 	uint64_t live_events, live_compared;
 	bool live_differs;
-	int64_t differs_ms;    /* when first */
+	int64_t differs_ms;	/* when first */
 	char differs_what[200]; /* "firing A{…}, not told live" */
 };
 
 /* As replay_recording() tells, before: how its rules were read. ERR_… with *why. */
-int replay_recording_settings(const char *dir, struct recording_settings *out,
-			      struct arena *arena, char **why);
+int replay_recording_settings(const char *dir, struct recording_settings *out, struct arena *arena,
+			      char **why);
 /* ERR_IO, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOT_FOUND with *why, a text to free(); ERR_NOMEM. */
 int replay_recording(const char *dir, const struct replay_options *options,
 		     const struct replay_sink *sink, struct replay_result *result, char **why);

@@ -93,10 +93,10 @@ static int compare_all(struct comparing *c, const struct replay_alert **was,
 	uint32_t i = 0, k = 0;
 	int code = 0;
 	while (!code && (i < c->before->nalerts || k < c->after->nalerts)) {
-		int order = i == c->before->nalerts  ? 1
-			    : k == c->after->nalerts ? -1
-						     : labels_compare(was[i]->labels,
-								      is[k]->labels);
+		int order = i == c->before->nalerts ? 1
+			    : k == c->after->nalerts
+				    ? -1
+				    : labels_compare(was[i]->labels, is[k]->labels);
 		code = compare_alert(c, order <= 0 ? was[i] : NULL, order >= 0 ? is[k] : NULL);
 		i += order <= 0;
 		k += order >= 0;

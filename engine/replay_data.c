@@ -18,9 +18,7 @@
 
 int data_init(struct data *data)
 {
-	*data = (struct data){
-		.mask = SLOTS_MIN - 1, .first_ms = TIME_NONE, .last_ms = TIME_NONE
-	};
+	*data = (struct data){ .mask = SLOTS_MIN - 1, .first_ms = TIME_NONE, .last_ms = TIME_NONE };
 	hash_key_derive(&data->key, "replay", 6);
 	data->slots = calloc(SLOTS_MIN, sizeof(*data->slots));
 	data->sort = replay_sort_new(0);
@@ -177,8 +175,7 @@ static bool belongs(const struct feeding *feeding, const struct sort_item *item,
 {
 	if (!item || item->at_ms > due_ms)
 		return false;
-	return feeding->by_arrival ? item->at_ms == first_ms
-				   : feeding->batch->nrows < BATCH_ROWS;
+	return feeding->by_arrival ? item->at_ms == first_ms : feeding->batch->nrows < BATCH_ROWS;
 }
 
 /*
@@ -306,9 +303,9 @@ int replay_data(const struct replay_data_options *files, const struct replay_opt
 		const struct replay_sink *sink, struct replay_result *result, char **why)
 {
 	struct data data;
-	*result = (struct replay_result){
-		.from_ms = TIME_NONE, .to_ms = TIME_NONE, .others_ms = TIME_NONE
-	};
+	*result = (struct replay_result){ .from_ms = TIME_NONE,
+					  .to_ms = TIME_NONE,
+					  .others_ms = TIME_NONE };
 	int code = data_init(&data);
 	if (!code)
 		code = data_read(&data, files, options->rules, sink, why);

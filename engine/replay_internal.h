@@ -75,7 +75,8 @@ int data_lines_new(struct data *data, const struct rule_set *rules, const struct
 void data_lines_free(struct data_lines *lines); /* NULL is fine */
 /* Another file begins. */
 void data_lines_file(struct data_lines *lines);
-/* A line as it stands. ERR_NOT_FOUND: it tells no time, and no line before it did. Else as data_add(). */
+/* A line as it stands. ERR_NOT_FOUND: it tells no time, and no line before it did. Else as
+ * data_add(). */
 int data_lines_add(struct data_lines *lines, struct slice line);
 /* All lines have been given. */
 int data_lines_end(struct data_lines *lines);

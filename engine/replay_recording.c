@@ -1,6 +1,6 @@
 /*
- * A recording through rules. Exactly as the live engine was let work, as long as the rules are those
- * of then and nothing is missing before; otherwise each piece of work to its end.
+ * A recording through rules. Exactly as the live engine was let work, as long as the rules are
+ * those of then and nothing is missing before; otherwise each piece of work to its end.
  */
 #include "engine/replay_internal.h"
 
@@ -22,7 +22,7 @@ struct recorded {
 	struct replay_engine run;
 	bool is_exact;
 	bool has_time; /* the engine was told one */
-	bool goes_on; /* with the engine of the session before */
+	bool goes_on;  /* with the engine of the session before */
 	uint32_t step_units;
 	int64_t now_ms;
 	struct buf live; /* sized events that were told live, and not yet here */
@@ -32,7 +32,8 @@ struct recorded {
 
 /* ---- what was told live ---- */
 
-static void describe(const struct alert_event *event, const char *what, struct replay_result *result)
+static void describe(const struct alert_event *event, const char *what,
+		     struct replay_result *result)
 {
 	struct buf labels;
 	buf_init(&labels);
@@ -49,8 +50,8 @@ static bool live_next(struct recorded *rec, struct slice *bytes)
 	struct reader reader;
 	if (rec->live_at == rec->live.len)
 		return false;
-	reader_init(&reader, (struct slice){ rec->live.ptr + rec->live_at,
-					     rec->live.len - rec->live_at });
+	reader_init(&reader,
+		    (struct slice){ rec->live.ptr + rec->live_at, rec->live.len - rec->live_at });
 	*bytes = reader_sized(&reader);
 	rec->live_at = rec->live.len - reader.len;
 	return true;
@@ -335,17 +336,16 @@ static char *why_of(const struct recorded *rec, int code)
 int replay_recording(const char *dir, const struct replay_options *options,
 		     const struct replay_sink *sink, struct replay_result *result, char **why)
 {
-	struct recorded rec = { .options = options,
-				.sink = sink,
-				.result = result,
-				.now_ms = TIME_NONE,
-				.run = { .sink = sink,
-					 .result = result,
-					 .watch = on_event,
-					 .watch_ctx = &rec } };
-	*result = (struct replay_result){
-		.from_ms = TIME_NONE, .to_ms = TIME_NONE, .others_ms = TIME_NONE
+	struct recorded rec = {
+		.options = options,
+		.sink = sink,
+		.result = result,
+		.now_ms = TIME_NONE,
+		.run = { .sink = sink, .result = result, .watch = on_event, .watch_ctx = &rec }
 	};
+	*result = (struct replay_result){ .from_ms = TIME_NONE,
+					  .to_ms = TIME_NONE,
+					  .others_ms = TIME_NONE };
 	int code = recording_reader_new(dir, &rec.reader, why);
 	if (code)
 		return code;

@@ -274,8 +274,8 @@ static void count_spells(struct replay_report *report, const struct replay_alert
 		rule->fired++;
 		rule->held_ms += spell->held_ms;
 		rule->going_on += spell->ended_ms == TIME_NONE;
-		rule->flaps += ended_ms != TIME_NONE &&
-			       spell->fired_ms - ended_ms <= report->flap_ms;
+		rule->flaps +=
+			ended_ms != TIME_NONE && spell->fired_ms - ended_ms <= report->flap_ms;
 		ended_ms = spell->ended_ms;
 	}
 	rule->alerts += is_told;

@@ -7,15 +7,15 @@
 
 #include "engine/alert_event.h"
 
-#define REPLAY_ALERTS_MAX 1000000u  /* label sets; what further ones do is counted only */
-#define REPLAY_SPELLS_MAX 10000000u /* likewise */
+#define REPLAY_ALERTS_MAX 1000000u	/* label sets; what further ones do is counted only */
+#define REPLAY_SPELLS_MAX 10000000u	/* likewise */
 #define REPLAY_FLAP_MS (10 * 60 * 1000) /* firing again so soon after its end is a flap */
 
 #define REPLAY_CHANGE_LIST(X)                                                                      \
 	X(REPLAY_NOTHING, "")                                                                      \
 	X(REPLAY_PENDING, "pending")                                                               \
 	X(REPLAY_FIRING, "firing")                                                                 \
-	X(REPLAY_HELD, "held")         /* kept firing: keep_firing_for, resolve_when, a silent sender */ \
+	X(REPLAY_HELD, "held") /* kept firing: keep_firing_for, resolve_when, a silent sender */   \
 	X(REPLAY_RELEASED, "released") /* its expression holds again */                            \
 	X(REPLAY_RESOLVED, "resolved")                                                             \
 	X(REPLAY_INACTIVE, "inactive") /* pending, and came to nothing */
@@ -30,7 +30,7 @@ const char *replay_change_text(enum replay_change change);
 #define REPLAY_NONE UINT32_MAX
 
 struct replay_spell {
-	uint32_t alert, next; /* next: of the same alert, REPLAY_NONE */
+	uint32_t alert, next;	      /* next: of the same alert, REPLAY_NONE */
 	int64_t pending_ms, fired_ms; /* fired_ms TIME_NONE: it never fired */
 	int64_t ended_ms;	      /* TIME_NONE: it goes on */
 	int64_t held_ms;	      /* so long of that it was held */
@@ -50,8 +50,8 @@ struct replay_rule {
 	const struct rule *def;
 	const struct rule_group *group;
 	uint32_t alerts, fired, only_pending, flaps;
-	uint32_t going_on; /* firing at the end */
-	int64_t firing_ms; /* while at least one of its alerts was */
+	uint32_t going_on;	       /* firing at the end */
+	int64_t firing_ms;	       /* while at least one of its alerts was */
 	int64_t median_ms, longest_ms; /* of its spells; 0 without one */
 	int64_t held_ms;	       /* of all its spells */
 };
@@ -59,14 +59,14 @@ struct replay_rule {
 struct replay_report {
 	struct rule_set *set;
 	int64_t from_ms, to_ms, flap_ms;
-	int64_t session_ms; /* when the newest session began */
+	int64_t session_ms;	   /* when the newest session began */
 	struct replay_rule *rules; /* by id */
 	struct replay_alert *alerts;
 	struct replay_spell *spells;
 	uint32_t nalerts, alerts_cap, nspells, spells_cap;
 	uint32_t *slots, mask; /* 1 + alert by its labels and rule */
-	uint64_t dropped; /* events beyond the limits */
-	bool failed;	  /* out of memory */
+	uint64_t dropped;      /* events beyond the limits */
+	bool failed;	       /* out of memory */
 };
 
 /*
@@ -86,8 +86,8 @@ int replay_report_end(struct replay_report *report, int64_t from_ms, int64_t to_
 /* ---- two of the same data ---- */
 
 #define REPLAY_DIFFERENCE_LIST(X)                                                                  \
-	X(REPLAY_NEW, "new")   /* fires, and did not */                                            \
-	X(REPLAY_GONE, "gone") /* fired, and does not any more */                                  \
+	X(REPLAY_NEW, "new")	 /* fires, and did not */                                          \
+	X(REPLAY_GONE, "gone")	 /* fired, and does not any more */                                \
 	X(REPLAY_MOVED, "moved") /* begins or ends at another time */
 
 enum replay_difference_kind {

@@ -25,7 +25,7 @@ struct replay_sort {
 	struct sort_item *items, *spare;
 	size_t n, max;
 	bool is_sorted; /* as they came */
-	FILE *file; /* of all runs but the last, which stays in memory; NULL: there is none */
+	FILE *file;	/* of all runs but the last, which stays in memory; NULL: there is none */
 	struct sort_item *buffers; /* of these runs */
 	size_t run_items;
 	off_t written;

@@ -9,8 +9,8 @@
 #include "base/text.h"
 
 #define SLOTS_MIN 1024u
-#define EXACT_DIGITS 15	 /* so many are exact in a double */
-#define EXACT_POWER 22	 /* and powers of ten up to this one */
+#define EXACT_DIGITS 15 /* so many are exact in a double */
+#define EXACT_POWER 22	/* and powers of ten up to this one */
 
 struct known {
 	struct hash128 text; /* of the series as written */
@@ -103,9 +103,9 @@ static int read_number(struct slice text, double *out)
 static int read_time(const struct dump_reader *reader, struct slice text, int64_t *out)
 {
 	double number;
-	bool has_point = text.len && (memchr(text.ptr, '.', text.len) ||
-				      memchr(text.ptr, 'e', text.len) ||
-				      memchr(text.ptr, 'E', text.len));
+	bool has_point =
+		text.len && (memchr(text.ptr, '.', text.len) || memchr(text.ptr, 'e', text.len) ||
+			     memchr(text.ptr, 'E', text.len));
 	if (read_number(text, &number))
 		return ERR_INVALID;
 	if (reader->options.seconds || has_point)
@@ -176,8 +176,7 @@ static size_t series_len(struct slice line)
 	for (n++; n < line.len && line.ptr[n] != '}'; n++) {
 		if (line.ptr[n] != '"')
 			continue;
-		size_t inside =
-			quoted_len((struct slice){ line.ptr + n + 1, line.len - n - 1 });
+		size_t inside = quoted_len((struct slice){ line.ptr + n + 1, line.len - n - 1 });
 		if (inside == SIZE_MAX)
 			return SIZE_MAX;
 		n += inside + 1;

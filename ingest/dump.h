@@ -16,8 +16,8 @@
 #include "base/hash.h"
 #include "base/labels.h"
 
-#define DUMP_LINE_MAX (1024u * 1024)   /* bytes of a line */
-#define DUMP_SERIES_MAX 20000000u      /* that are told apart by their text */
+#define DUMP_LINE_MAX (1024u * 1024) /* bytes of a line */
+#define DUMP_SERIES_MAX 20000000u    /* that are told apart by their text */
 
 struct dump_sample {
 	uint32_t series; /* as `series` below gave it */

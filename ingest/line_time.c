@@ -29,10 +29,10 @@ static bool is_date_and_time(struct slice text)
 	if (text.len < sizeof(form) - 1)
 		return false;
 	for (size_t i = 0; i < sizeof(form) - 1; i++) {
-		bool fits = form[i] == 'd'   ? is_digit(text.ptr[i])
-			    : form[i] == ' ' ? text.ptr[i] == ' ' || text.ptr[i] == 'T' ||
-						       text.ptr[i] == 't'
-					     : text.ptr[i] == form[i];
+		bool fits = form[i] == 'd' ? is_digit(text.ptr[i])
+			    : form[i] == ' '
+				    ? text.ptr[i] == ' ' || text.ptr[i] == 'T' || text.ptr[i] == 't'
+				    : text.ptr[i] == form[i];
 		if (!fits)
 			return false;
 	}
@@ -172,8 +172,8 @@ static bool field_find(struct slice line, const char *name, struct slice *value)
 		at = (size_t)(found - line.ptr);
 		size_t end = at + len;
 		bool is_first = at == 0 || line.ptr[at - 1] == ' ' || line.ptr[at - 1] == '\t';
-		bool is_quoted = at > 0 && line.ptr[at - 1] == '"' && end < line.len &&
-				 line.ptr[end] == '"';
+		bool is_quoted =
+			at > 0 && line.ptr[at - 1] == '"' && end < line.len && line.ptr[end] == '"';
 		if (is_quoted)
 			for (end++; end < line.len && line.ptr[end] == ' ';)
 				end++;

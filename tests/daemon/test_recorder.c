@@ -35,9 +35,9 @@ static void teardown(void)
 
 static struct recorder *start(size_t queue_bytes_max)
 {
-	const struct recorder_options options = {
-		.dir = dir, .queue_bytes_max = queue_bytes_max, .step_units = 1000
-	};
+	const struct recorder_options options = { .dir = dir,
+						  .queue_bytes_max = queue_bytes_max,
+						  .step_units = 1000 };
 	struct recorder *recorder;
 	char *why = NULL;
 	ck_assert_int_eq(recorder_new(&options, &recorder, &why), 0);

@@ -264,9 +264,9 @@ static void on_session(void *ctx, int64_t t_ms)
 static void replay(struct rule_set *set, struct replayed *replayed, struct replay_result *result)
 {
 	const struct replay_options options = { .rules = set, .to_ms = TIME_NONE };
-	const struct replay_sink sink = {
-		.ctx = replayed, .event = on_replayed, .session = on_session
-	};
+	const struct replay_sink sink = { .ctx = replayed,
+					  .event = on_replayed,
+					  .session = on_session };
 	char *why = NULL;
 	*replayed = (struct replayed){ .events = 0 };
 	ck_assert_int_eq(replay_recording(dir, &options, &sink, result, &why), 0);
@@ -566,7 +566,8 @@ static struct batch *full_batch(void)
 {
 	static const struct hash_key key = { { 1 } };
 	struct batch *batch = batch_new();
-	const struct label pairs[] = { { SLICE("__name__"), SLICE("m") }, { SLICE("a"), SLICE("1") } };
+	const struct label pairs[] = { { SLICE("__name__"), SLICE("m") },
+				       { SLICE("a"), SLICE("1") } };
 	struct labels *labels;
 	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
 	strcpy(batch->sender.name, "10.0.0.1 vmagent");

@@ -1,4 +1,5 @@
-/* What a replay is made of: samples in order of time, spells of alerts, and two of them compared. */
+/* What a replay is made of: samples in order of time, spells of alerts, and two of them compared.
+ */
 #include <stdlib.h>
 #include <string.h>
 

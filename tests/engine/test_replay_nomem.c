@@ -1,4 +1,5 @@
-/* Recordings and replays when memory runs out: they say so, leave nothing behind, and do not crash. */
+/* Recordings and replays when memory runs out: they say so, leave nothing behind, and do not crash.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ static void setup(void)
 		"groups: [{name: g, interval: 1s, warmup: off, rules: [{alert: A, expr: m > 1}, "
 		"{alert: L, expr: 'sum(count_over_time(logs{job=\"a\"}[5s])) > 0'}]}]";
 	const struct rule_set_options options = { .interval_ms = 1000, .rules_max = 100 };
-	const struct label pairs[] = { { SLICE("__name__"), SLICE("m") }, { SLICE("a"), SLICE("b") } };
+	const struct label pairs[] = { { SLICE("__name__"), SLICE("m") },
+				       { SLICE("a"), SLICE("b") } };
 	struct diag_list diags;
 	struct labels *labels;
 	double value = 2;
@@ -102,9 +104,9 @@ static int replay(int (*run)(const struct replay_options *options, const struct 
 						.lookback_ms = 5000,
 						.to_ms = TIME_NONE };
 	struct replay_report report;
-	const struct replay_sink sink = {
-		.ctx = &report, .event = on_event, .session = on_session
-	};
+	const struct replay_sink sink = { .ctx = &report,
+					  .event = on_event,
+					  .session = on_session };
 	struct replay_result result;
 	char *why = NULL;
 	int code = replay_report_init(&report, rules, TIME_NONE, REPLAY_FLAP_MS);

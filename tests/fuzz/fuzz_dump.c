@@ -29,9 +29,9 @@ static int on_series(void *ctx, struct labels *labels, uint32_t *number)
 static void each_line(struct slice text, bool seconds)
 {
 	uint32_t series = 0;
-	const struct dump_options options = {
-		.seconds = seconds, .ctx = &series, .series = on_series
-	};
+	const struct dump_options options = { .seconds = seconds,
+					      .ctx = &series,
+					      .series = on_series };
 	struct dump_reader *reader = dump_reader_new(&options);
 	must(reader);
 	while (text.len > 0) {

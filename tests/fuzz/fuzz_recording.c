@@ -61,13 +61,13 @@ static void load_once(void)
 /* A file with a head, and the bytes as its only part. */
 static void write_file(struct slice inputs, bool same_rules)
 {
-	const struct recording_settings settings = { .interval_ms = 15000,
-						     .lookback_ms = 5000,
-						     .sender_timeout_ms = 5000,
-						     .step_units = STEP_UNITS,
-						     .rules_hash = same_rules
-									   ? recording_rules_hash(rules)
-									   : 1 };
+	const struct recording_settings settings = {
+		.interval_ms = 15000,
+		.lookback_ms = 5000,
+		.sender_timeout_ms = 5000,
+		.step_units = STEP_UNITS,
+		.rules_hash = same_rules ? recording_rules_hash(rules) : 1
+	};
 	char path[128];
 	struct buf head, file, packed;
 	buf_init(&head);

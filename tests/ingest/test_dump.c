@@ -81,7 +81,8 @@ START_TEST(times_are_in_the_unit_of_their_format)
 	expect_lines(false, "m 1 1700000000123\nm 1 1700000000.5\nm 1 -5\n",
 		     "#0 m\n0 1 @1700000000123\n0 1 @1700000000500\n0 1 @-5\n");
 	expect_lines(true,
-		     "m_total 1 1700000000 # {trace=\"a b\"} 3 4\nm_total 2 1.7e9\nm_total 3 0.001\n# EOF\n",
+		     "m_total 1 1700000000 # {trace=\"a b\"} 3 4\nm_total 2 1.7e9\nm_total 3 "
+		     "0.001\n# EOF\n",
 		     "#0 m_total\n0 1 @1700000000000\n0 2 @1700000000000\n0 3 @1\n");
 }
 END_TEST
@@ -90,9 +91,16 @@ END_TEST
 START_TEST(numbers_are_exact)
 {
 	static const char *const numbers[] = {
-		"0.1",		     "123456789.012345", "-0.5", "999999999999999",
-		"1234567890123456",  "0.30000000000000004", "5e-324", "0.000000000000001",
-		"9007199254740993",  "1.7976931348623157e308",
+		"0.1",
+		"123456789.012345",
+		"-0.5",
+		"999999999999999",
+		"1234567890123456",
+		"0.30000000000000004",
+		"5e-324",
+		"0.000000000000001",
+		"9007199254740993",
+		"1.7976931348623157e308",
 	};
 	const struct dump_options options = { .series = on_series };
 	struct dump_reader *reader = dump_reader_new(&options);
