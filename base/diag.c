@@ -85,8 +85,9 @@ static void diag_fill(struct diag *diag, const char *file, const char *hint, con
 	diag->message = buf_take(&message);
 }
 
-struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
-	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
+struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *file,
+		      uint32_t line, uint32_t column, const char *quote, const char *hint,
+		      const char *format, ...)
 {
 	struct diag *diag = list_add(list, severity);
 	va_list args;
@@ -222,8 +223,9 @@ static void diag_place(struct diag *diag, const struct source *source, size_t of
 	add_source_quote(diag, source, offset);
 }
 
-struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
-		 size_t offset, size_t span, const char *hint, const char *format, ...)
+struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity,
+			 const struct source *source, size_t offset, size_t span, const char *hint,
+			 const char *format, ...)
 {
 	struct diag *diag = list_add(list, severity);
 	va_list args;

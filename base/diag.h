@@ -65,27 +65,28 @@ struct source {
 /* Where in the file a byte of the text stands: line and column from 1. */
 void source_place(const struct source *source, size_t offset, uint32_t *line, uint32_t *column);
 /*
- * Adds a diagnostic about source.text[offset, offset+span); finds line, column and quote itself. Gives
- * it, until the next, so that it can be given an id; NULL: there is no room for it.
+ * Adds a diagnostic about source.text[offset, offset+span); finds line, column and quote itself.
+ * Gives it, until the next, so that it can be given an id; NULL: there is no room for it.
  */
-struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity, const struct source *source,
-		 size_t offset, size_t span, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 7, 8)));
+struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity,
+			 const struct source *source, size_t offset, size_t span, const char *hint,
+			 const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* Adds a diagnostic at a known place; file, quote, hint may be NULL. Gives it likewise. */
-struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *file, uint32_t line,
-	      uint32_t column, const char *quote, const char *hint, const char *format, ...)
-	__attribute__((format(printf, 8, 9)));
+struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *file,
+		      uint32_t line, uint32_t column, const char *quote, const char *hint,
+		      const char *format, ...) __attribute__((format(printf, 8, 9)));
 /* Is it a terminal whose user does not refuse colour, by NO_COLOR of the environment? */
 bool diag_wants_colour(int fd);
 /*
- * file:line:column: error: message [id], the quoted line, a caret line, the hint; colour when asked.
- * Control characters of the input are replaced, bytes that are no UTF-8 spelt out as \xE9: the text
- * is safe on a terminal.
+ * file:line:column: error: message [id], the quoted line, a caret line, the hint; colour when
+ * asked. Control characters of the input are replaced, bytes that are no UTF-8 spelt out as \xE9:
+ * the text is safe on a terminal.
  */
 void diag_format(const struct diag *diag, bool colour, struct buf *out);
 /* All, then a line that counts errors and warnings if there are any. */
 void diag_list_format(const struct diag_list *list, bool colour, struct buf *out);
-/* JSON array of {severity,id,file,line,column,span,message,suggestion}; what is not there is null. */
+/* JSON array of {severity,id,file,line,column,span,message,suggestion}; what is not there is null.
+ */
 void diag_list_format_json(const struct diag_list *list, struct buf *out);
 
 #endif

@@ -57,8 +57,9 @@ struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 bool yaml_is_null(const struct yaml_node *node);
 
 /* A diagnostic at a node; gives it as diag_add_at() does. */
-struct diag *yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
-	       const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
+struct diag *yaml_diag(struct diag_list *diags, enum diag_severity severity,
+		       const struct yaml_node *node, const char *hint, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 #include "base/bind.h"
 

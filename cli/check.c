@@ -33,7 +33,7 @@ struct check {
 	size_t files, rules;
 	const char *url; /* of a daemon whose series are looked at; NULL: none */
 	int code;	 /* of asking it */
-	bool expands; /* prints what the rules mean, instead of counts */
+	bool expands;	 /* prints what the rules mean, instead of counts */
 	enum expand_form form;
 	struct buf expanded;
 };
@@ -98,14 +98,14 @@ static void check_config(struct check *check, const char *path)
 	check->files++;
 	if (!config)
 		return;
-	check_rules(check, (const char *const *)config->rule_files, config->nrule_files,
-		    config);
+	check_rules(check, (const char *const *)config->rule_files, config->nrule_files, config);
 	config_unref(config);
 }
 
 static void check_stdin_rules(struct check *check, struct slice text)
 {
-	struct rule_set_options set = { .interval_ms = INTERVAL_MS_DEFAULT, .rules_max = RULES_MAX };
+	struct rule_set_options set = { .interval_ms = INTERVAL_MS_DEFAULT,
+					.rules_max = RULES_MAX };
 	struct rule_set *rules;
 
 	check->files++;
@@ -216,10 +216,13 @@ const struct command check_command = {
 	.name = "check",
 	.arguments = "FILE… [--format json] [--strict] [--url URL] [--expand[=prometheus]]",
 	.summary = "Check configuration and rule files: every error, at its place.",
-	.doc = "Rule files are told from configurations by their content (\"groups:\", \"rules:\"). With a "
+	.doc = "Rule files are told from configurations by their content (\"groups:\", "
+	       "\"rules:\"). With a "
 	       "configuration, the rules it names are checked, "
-	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.\nWith --url, rules that run in "
-	       "a daemon are compared with the series that it has: those that nothing matches, labels that no "
+	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.\nWith --url, "
+	       "rules that run in "
+	       "a daemon are compared with the series that it has: those that nothing matches, "
+	       "labels that no "
 	       "series has, and more.",
 	.options = options,
 	.words_min = 1,
