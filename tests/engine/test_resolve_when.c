@@ -391,6 +391,133 @@ START_TEST(timers_do_not_count_time_that_was_jumped_over)
 }
 END_TEST
 
+/* ---- against a plain model ---- */
+
+#define MODEL_TICKS 3000
+#define MODEL_KEEP_S 45
+#define MODEL_LOOKBACK_S 60
+#define MODEL_NONE (-1.0)
+
+struct model {
+	bool fires;
+	double value, fired_s, keep_s, no_data_s;
+	bool is_unresolved;
+};
+
+enum model_input { HOLDS, MATCHES, WAITS, IS_NAN, IS_STALE, MODEL_INPUTS };
+
+/* The state machine, as the language tells it. */
+static void model_step(struct model *model, double t_s, double x, enum model_input input)
+{
+	if (input == HOLDS) {
+		if (!model->fires)
+			model->fired_s = t_s;
+		model->fires = true;
+		model->value = x;
+		model->keep_s = model->no_data_s = MODEL_NONE;
+		model->is_unresolved = false;
+		return;
+	}
+	bool has_data = input == MATCHES || input == WAITS;
+	if (input == MATCHES && model->keep_s == MODEL_NONE)
+		model->keep_s = t_s;
+	if (has_data)
+		model->no_data_s = MODEL_NONE;
+	else if (model->no_data_s == MODEL_NONE)
+		model->no_data_s = t_s;
+	model->is_unresolved = input != MATCHES;
+	if ((input == MATCHES && t_s - model->keep_s >= MODEL_KEEP_S) ||
+	    (!has_data && t_s - model->no_data_s >= MODEL_LOOKBACK_S))
+		model->fires = false;
+}
+
+static void model_format(const struct model *model, char *out, size_t size)
+{
+	char keep[32] = "", no_data[32] = "";
+	if (model->keep_s != MODEL_NONE)
+		snprintf(keep, sizeof(keep), " keep=%g", model->keep_s);
+	if (model->no_data_s != MODEL_NONE)
+		snprintf(no_data, sizeof(no_data), " nodata=%g", model->no_data_s);
+	out[0] = '\0';
+	if (model->fires)
+		snprintf(out, size, "A firing value=%g active=%g fired=%g%s%s%s\n", model->value,
+			 model->fired_s, model->fired_s, keep, no_data,
+			 model->is_unresolved ? " unresolved" : "");
+}
+
+#define MODEL_RULE RULE("resolve_when: y < 5, keep_firing_for: 45s")
+#define MODEL_RULE_OTHER RULE("resolve_when: y < 5, keep_firing_for: 45s, annotations: {a: b}")
+
+/* An engine's sink knows where its harness stands, which so must stay there. */
+static struct harness *model_begin(void)
+{
+	struct harness *of = malloc(sizeof(*of));
+	struct engine_options options;
+	harness_options(&options);
+	options.warm = true;
+	options.store.lookback_ms = MODEL_LOOKBACK_S * 1000;
+	harness_start(of, &options);
+	harness_load(of, MODEL_RULE);
+	return of;
+}
+
+static void model_end(struct harness *of)
+{
+	harness_stop(of);
+	free(of);
+}
+
+/* What a checkpoint holds is all that a new engine gets. */
+static struct harness *restarted(struct harness *old)
+{
+	size_t n = old->nrecords;
+	struct harness *young = model_begin();
+	engine_checkpoint(old->engine);
+	harness_settle(old);
+	struct harness records = { .records = old->records + n };
+	harness_replay(&records, old->nrecords - n, young);
+	model_end(old);
+	return young;
+}
+
+START_TEST(alerts_go_as_a_plain_model_does)
+{
+	static const char *const texts[] = { [HOLDS] = "y 9",
+					     [MATCHES] = "y 4",
+					     [WAITS] = "y 9",
+					     [IS_NAN] = "y NaN",
+					     [IS_STALE] = "y stale" };
+	struct model model = { .fires = false };
+	char samples[64], wanted[200];
+	uint64_t state = 1;
+	unsigned ended = 0;
+	enum model_input input = HOLDS;
+	struct harness *of = model_begin();
+	for (int i = 0; i < MODEL_TICKS; i++) {
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		/* What is so often stays so: else no timer would ever end. */
+		if (state >> 62 == 0)
+			input = (state >> 40) % MODEL_INPUTS;
+		double x = input == HOLDS ? 11 + i % 7 : i % 10;
+		snprintf(samples, sizeof(samples), "x %g; %s", x, texts[input]);
+		bool fired = model.fires;
+		if (input == HOLDS || fired)
+			model_step(&model, 15 * i, x, input);
+		ended += fired && !model.fires;
+		harness_run(of, 15 * i, 15 * i, samples);
+		model_format(&model, wanted, sizeof(wanted));
+		expect_alerts(of, wanted);
+		if ((state >> 50) % 50 == 0)
+			of = restarted(of);
+		else if ((state >> 50) % 50 == 1)
+			harness_load(of, (state >> 45) % 2 ? MODEL_RULE : MODEL_RULE_OTHER);
+		buf_clear(&of->events);
+	}
+	model_end(of);
+	ck_assert_uint_gt(ended, 50);
+}
+END_TEST
+
 /* ---- what it reads ---- */
 
 static void start_cold(void)
@@ -485,6 +612,7 @@ static Suite *resolve_when_suite(void)
 	tcase_add_test(tc, alert_that_is_held_survives_a_reload);
 	tcase_add_test(tc, alert_that_is_held_ends_when_nothing_holds_it);
 	tcase_add_test(tc, timers_do_not_count_time_that_was_jumped_over);
+	tcase_add_test(tc, alerts_go_as_a_plain_model_does);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("input");
 	tcase_add_checked_fixture(tc, start_cold, stop);
