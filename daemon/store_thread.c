@@ -87,10 +87,16 @@ void store_thread_batch(struct store_thread *thread, struct batch *batch)
 	queue_push(thread->inbox, &batch->item, true);
 }
 
+/*
+ * What follows from an event on the action thread is a record behind the event's own in one journal,
+ * and goes out when that is durable: so the event need not wait for its own sync first. Redis may be
+ * given up for one of them and have the other: there it waits.
+ */
 void store_thread_event(struct store_thread *thread, struct alert_event *event)
 {
 	event->item = (struct queue_item){ .kind = MSG_EVENT, .cost = sizeof(*event) };
-	queue_push(thread->inbox, &event->item, true);
+	queue_push(thread->redis ? thread->inbox : thread->daemon->action.inbox, &event->item,
+		   true);
 }
 
 /* ---- taking messages ---- */
