@@ -19,7 +19,8 @@
 	X(ERR_UNSUPPORTED, 9, "not supported")                                                     \
 	X(ERR_AGAIN, 10, "not yet complete")                                                       \
 	X(ERR_EVAL, 11, "evaluation failed")                                                       \
-	X(ERR_TIMEOUT, 12, "timed out")
+	X(ERR_TIMEOUT, 12, "timed out")                                                            \
+	X(ERR_CANCELED, 13, "canceled")
 
 enum error_code {
 #define X(name, number, text) name = -(number),

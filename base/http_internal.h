@@ -38,6 +38,8 @@ struct http_request {
 	struct slice query;
 	bool deferred;
 	struct http_token token; /* when deferred */
+	void (*on_end)(void *ctx); /* NULL: nobody wants to know */
+	void *on_end_ctx;
 };
 
 /* Makes conn->request of what evhttp read; NULL when out of memory. */

@@ -85,6 +85,8 @@ void http_request_free(struct http_request *request)
 {
 	if (request->deferred)
 		http_slot_release(request->server, request->token);
+	if (request->on_end)
+		request->on_end(request->on_end_ctx);
 	request->conn->request = NULL;
 	free(request->path);
 	free(request);
@@ -239,6 +241,12 @@ int http_defer(struct http_request *request, struct http_token *token)
 	*token = request->token;
 	http_conn_watch(request->conn);
 	return 0;
+}
+
+void http_on_end(struct http_request *request, void (*fn)(void *ctx), void *ctx)
+{
+	request->on_end = fn;
+	request->on_end_ctx = ctx;
 }
 
 void http_reply_to(struct http_server *server, struct http_token token,

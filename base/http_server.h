@@ -99,6 +99,8 @@ struct http_reply {
 void http_reply(struct http_request *request, const struct http_reply *reply);
 /* Keeps the request for a later answer. ERR_FULL: too many wait; answer 503. */
 int http_defer(struct http_request *request, struct http_token *token);
+/* Calls fn when the deferred request is answered, or gone: once. */
+void http_on_end(struct http_request *request, void (*fn)(void *ctx), void *ctx);
 /* Answers a deferred request; does nothing when it is gone. */
 void http_reply_to(struct http_server *server, struct http_token token,
 		   const struct http_reply *reply);

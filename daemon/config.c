@@ -13,6 +13,7 @@
 #include "base/bind.h"
 #include "base/text.h"
 #include "daemon/address.h"
+#include "engine/engine.h"
 
 #define DAY_MS (24ll * 3600 * 1000)
 
@@ -23,7 +24,7 @@ struct web_part {
 
 struct limits_part {
 	int64_t memory, series, ignored_series, log_series, rules, query_samples, query_timeout_ms,
-		queue_bytes;
+		query_concurrency, queue_bytes;
 };
 
 /* Of what comes over HTTP. */
@@ -107,10 +108,15 @@ TABLE(limits_table, limits_part, "limits",
 		 .max = 10000000, .doc = "Rules in all files."),
       BIND_FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
 		 .min = 1, .max = INT64_MAX,
-		 .doc = "Samples an ad-hoc query may touch; more is answered 422."),
+		 .doc = "Samples an ad-hoc query may have in memory at once: those read for one step, and its "
+			"result; more is answered 422."),
       BIND_FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION,
 		 .default_text = "30s", .min = 1, .max = DAY_MS,
-		 .doc = "Time an ad-hoc query may take; more is answered 503."),
+		 .doc = "Time an ad-hoc query may take, also to wait for its turn; more is answered 503."),
+      BIND_FIELD(limits_part, query_concurrency, "query_concurrency", BIND_INT, .default_text = "20",
+		 .min = 1, .max = QUERIES_MAX,
+		 .doc = "Ad-hoc queries that are worked at in turn; others wait, and beyond 256 are "
+			"answered 503."),
       BIND_FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
 		 .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
 		 .doc = "Samples waiting for the engine, and records waiting for the storage; "
@@ -362,6 +368,7 @@ static int bind_file(struct config *config, const struct file *file,
 	config->rules_max = file->limits.rules;
 	config->query_samples_max = file->limits.query_samples;
 	config->query_timeout_ms = file->limits.query_timeout_ms;
+	config->query_concurrency = (uint32_t)file->limits.query_concurrency;
 	config->queue_bytes_max = file->limits.queue_bytes;
 	if ((one = address_parse(address, &config->arena, &config->listen_host,
 				 &config->listen_port)) == ERR_INVALID)

@@ -38,6 +38,7 @@ struct config {
 	int64_t sender_timeout_ms;
 	/* limits */
 	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
+	uint32_t query_concurrency;
 	int64_t log_series_max; /* of one log selector */
 	/* what comes in */
 	struct log_sources_config logs;

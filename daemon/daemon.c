@@ -87,7 +87,7 @@ static void warn_unchangeable(const struct config *old, const struct config *new
 		log_warn("daemon", "a new lookback_delta, sender_timeout, on_sender_silence, use_start_timestamps or retention_unselected takes effect with the next start", NULL);
 	if (old->memory_max != new->memory_max || old->series_max != new->series_max || old->ignored_max != new->ignored_max ||
 	    old->query_samples_max != new->query_samples_max || old->queue_bytes_max != new->queue_bytes_max ||
-	    old->query_timeout_ms != new->query_timeout_ms)
+	    old->query_concurrency != new->query_concurrency)
 		log_warn("daemon", "new limits take effect with the next start", NULL);
 }
 

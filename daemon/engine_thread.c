@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define SETTLE_BYTES (512 * 1024)
 #define SLICE_UNITS 20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
 
 /* ---- what the engine wants done ---- */
@@ -270,6 +271,17 @@ static int64_t piece_end(struct engine_thread *thread, struct piece *piece)
 	return took_us;
 }
 
+/*
+ * glibc's malloc() sorts what was freed since into its bins when a request finds nothing at hand: up to 10,000 pieces at once, each a
+ * cache miss, again and again as long as there are more. So it is made to after each piece of work, which frees less than that. The size
+ * alternates, else the piece that was freed last would be at hand.
+ */
+static void settle_memory(struct engine_thread *thread)
+{
+	thread->settled = !thread->settled;
+	free(malloc(SETTLE_BYTES + (thread->settled ? 4096 : 0)));
+}
+
 /* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too much put aside: then the queue fills
  * and senders are told to wait. */
 static void drain(struct engine_thread *thread)
@@ -295,6 +307,7 @@ static void drain(struct engine_thread *thread)
 		thread->todo = item->next;
 		item->next = NULL;
 		take_or_defer(thread, item);
+		settle_memory(thread);
 		spent_us += piece_end(thread, &piece);
 	}
 }
@@ -307,6 +320,7 @@ static void work(struct engine_thread *thread)
 	do {
 		thread->more = engine_step(thread->engine, SLICE_UNITS);
 		recorder_step(thread->recorder);
+		settle_memory(thread);
 	} while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
 	engine_spent(thread->engine, piece_end(thread, &piece) * 1000);
 }
@@ -386,7 +400,8 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 		.external_url = config->external_url.ptr,
 		.journal = config->data_dir || config->storage.redis,
 		.evidence = true,
-		.query_rows_max = (uint64_t)config->query_samples_max,
+		.query_samples_max = (uint64_t)config->query_samples_max,
+		.queries_at_once = config->query_concurrency,
 		.recheck_share = daemon->options->verify_share,
 	};
 	struct engine_sink sink = { .ctx = thread,

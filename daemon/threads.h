@@ -189,7 +189,7 @@ struct engine_thread {
 	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
 	struct msg_written *written; /* not yet sent */
 	int64_t flushed_ms;
-	bool stopping, more;
+	bool stopping, more, settled;
 	bool held; /* a checkpoint waits for the storage */
 	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
 	_Atomic uint64_t busy_us;

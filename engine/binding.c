@@ -9,9 +9,10 @@
 /* Rows that are evaluated at a stretch, between two looks at the units. */
 #define EVAL_CHUNK_ROWS 1024
 /* What binding costs, in rows. */
-#define UNITS_SOURCE 1000
+#define UNITS_SOURCE 200
 #define UNITS_NODE 10
 #define UNITS_UNPIN 5
+#define UNITS_COLUMNS 200 /* to allocate them */
 
 /* ---- which kind ---- */
 
@@ -297,6 +298,8 @@ int binding_bind(struct binding *b, int64_t *units)
 	const struct plan *plan = b->plan;
 	for (; b->nsources < plan->nselectors; b->nsources++) {
 		struct series_source *source = &b->sources[b->nsources];
+		if (*units <= 0)
+			return ERR_AGAIN;
 		int err = source_begin(b, source, &plan->selectors[b->nsources]);
 		if (!err)
 			err = source_fill(b, source, units);
@@ -745,9 +748,12 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		return node->failed ? ERR_EVAL : 0;
 	}
 	int64_t before = *units;
+	uint32_t cap = node->cols_cap;
 	int err = *row == 0 ? eval_prepare(b, node) : 0;
 	if (err)
 		return err;
+	if (node->cols_cap != cap)
+		*units -= UNITS_COLUMNS + node->cols_cap / 8;
 	if (node->fault)
 		err = node_fail(node, "%s", node->fault);
 	else
@@ -810,6 +816,8 @@ int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int6
 	 */
 	if (b->eval_extends != b->extends || b->t_ms != t_ms)
 		*cursor = (struct eval_cursor){ 0, 0 };
+	if (cursor->node == 0 && cursor->row == 0)
+		b->samples = 0;
 	b->eval_extends = b->extends;
 	binding_time_set(b, t_ms);
 	struct node *failed;
@@ -817,6 +825,11 @@ int binding_eval(struct binding *b, const uint32_t *order, uint32_t norder, int6
 	if (err == ERR_EVAL)
 		node_failure_note(&b->nodes[order[norder - 1]], failed);
 	return err;
+}
+
+uint64_t binding_samples(const struct binding *b)
+{
+	return b->samples;
 }
 
 void binding_invalidate(struct binding *b)
@@ -857,6 +870,11 @@ uint32_t relation_count(const struct relation *relation)
 struct selector *binding_selector(const struct binding *b, uint32_t plan_selector)
 {
 	return b->sources[plan_selector].selector;
+}
+
+struct series *const *binding_members(const struct binding *b, uint32_t plan_selector, uint32_t *n)
+{
+	return source_members(&b->sources[plan_selector], n);
 }
 
 int64_t binding_reach_ms(const struct binding *b, uint32_t id)

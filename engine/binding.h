@@ -107,6 +107,8 @@ struct eval_cursor {
  */
 int binding_eval(struct binding *binding, const uint32_t *order, uint32_t norder, int64_t t_ms,
 		 struct eval_cursor *cursor, int64_t *units);
+/* Samples read by the evaluation under way, or by the last one. */
+uint64_t binding_samples(const struct binding *binding);
 /*
  * Forgets all columns. Needed when samples of a time that was evaluated before have come since and
  * it is to be evaluated again: columns are kept by their time alone (and `fed`).
@@ -135,6 +137,9 @@ static inline bool relation_has(const struct relation *relation, uint32_t row)
 void binding_range(struct binding *binding, uint32_t node, uint32_t row, struct window_view *out);
 /* The selector behind a plan's selector. */
 struct selector *binding_selector(const struct binding *binding, uint32_t plan_selector);
+/* The series that a plan's selector reads now, some of them NULL; *n of them. */
+struct series *const *binding_members(const struct binding *binding, uint32_t plan_selector,
+				      uint32_t *n);
 /*
  * How far back node's own leaf reads: range + offset, or lookback + offset; for plan nodes SELECT
  * and RANGE only.

@@ -82,7 +82,7 @@ static void fail_parse(struct query_result *result, const struct diag_list *diag
 	fail(result, why, code);
 }
 
-static struct query_result *result_make(const struct engine_query *query, struct slice text)
+static struct query_result *result_make(struct engine_query *query, struct slice text)
 {
 	char why[100];
 	int code = 0;
@@ -98,6 +98,7 @@ static struct query_result *result_make(const struct engine_query *query, struct
 		code = labels_new(NULL, 0, &none, NULL);
 	if (none)
 		code = query_result_add(result, none, query->scalar);
+	engine_query_sort(query);
 	for (size_t i = 0; !result->error && i < query->nrows && !code; i++)
 		code = query_result_add(result, query->rows[i].labels, query->rows[i].value);
 	if (code == ERR_LIMIT) {

@@ -101,6 +101,9 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	engine->tick_recorded_ms = engine->sweep_ms = TIME_NONE;
 	engine->parked.end = &engine->parked.first;
 	engine->queries_end = &engine->queries;
+	engine->queries_told_ms = TIME_NONE;
+	if (!engine->options.queries_at_once)
+		engine->options.queries_at_once = QUERIES_AT_ONCE;
 	samples_block_init(&engine->block);
 	derived_block_init(&engine->derived);
 	positions_init(&engine->positions);

@@ -45,7 +45,12 @@ struct engine_options {
 	bool journal; /* emit records */
 	bool evidence; /* gather it for alerts, and demand what that needs */
 	bool start_times; /* keep the start times of samples, for rate() and its like */
-	uint64_t query_rows_max; /* samples an ad-hoc query may touch: limits.query_samples */
+	/*
+	 * Samples that an ad-hoc query may have in memory at once: those that it read for the step
+	 * under way, and its result. 0: any number.
+	 */
+	uint64_t query_samples_max;
+	uint32_t queries_at_once; /* that are worked at in turn; 0: QUERIES_AT_ONCE */
 	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
 				    it; 0: from the epoch */
 	double recheck_share; /* of the evaluations are done a second time (recheck.h): 0 to 1 */
@@ -177,6 +182,28 @@ struct engine_query_series {
 	struct engine_query_point *points; /* ascending */
 	size_t n;
 };
+enum query_stage {
+	QUERY_BIND,
+	QUERY_SHAPE,
+	QUERY_EVAL,
+	QUERY_RESULT,
+	QUERY_JUDGE,
+	QUERY_RELEASE
+};
+
+/*
+ * Does anybody wait for an answer? Shared by the one who asked, on any thread, and the engine, which
+ * gives a query up when nobody does.
+ */
+struct query_interest {
+	_Atomic unsigned refs;
+	_Atomic bool is_gone;
+};
+/* One reference; NULL: out of memory. */
+struct query_interest *query_interest_new(void);
+struct query_interest *query_interest_ref(struct query_interest *interest);
+void query_interest_unref(struct query_interest *interest);
+
 struct engine_query {
 	struct queue_item item;
 	/* in: */
@@ -190,11 +217,11 @@ struct engine_query {
 	struct listing *listing; /* owned; no expression then, but a listing (listing.h) */
 	int64_t deadline_ms; /* told time at which it is given up; 0: never */
 	/* out: */
-	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT */
+	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT, ERR_CANCELED, ERR_FULL, ERR_NOMEM */
 	char error[512];
 	enum value_type type;
 	double scalar;
-	struct engine_query_row *rows;
+	struct engine_query_row *rows; /* in no order: engine_query_sort() */
 	size_t nrows;
 	struct engine_query_series *series; /* VALUE_MATRIX; in no order */
 	size_t nseries;
@@ -205,18 +232,19 @@ struct engine_query {
 	 * between them: it is as of the edges before. 0: not so.
 	 */
 	int64_t bucket_ms;
+	struct query_interest *interest; /* a reference; NULL: whoever asked waits */
 	struct verify *verify; /* in and out, owned (verify.h); NULL: a query like any other */
 	/* the caller's: where the answer goes */
 	uint32_t thread, slot, generation;
 	uint64_t token;
 	/* the engine's */
+	enum query_stage stage;
 	struct binding *binding;
 	uint32_t *order, norder;
 	struct eval_cursor cursor;
 	struct grid *grid;
-	bool evaluated;
-	uint32_t taken; /* series of the result so far */
-	int64_t units_used;
+	uint32_t taken; /* rows or series of the result so far */
+	uint32_t judged, judged_row; /* nodes, and series of the next one, asked whether they are cut */
 };
 
 /* How expressions are read. */
@@ -229,6 +257,10 @@ struct query_settings {
  * sort, sort_by_label), else by labels.
  */
 void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row *rows, size_t n);
+/* The rows of an answer, so: for whoever tells them, on any thread. */
+void engine_query_sort(struct engine_query *query);
+/* Does the root make an order? */
+bool result_is_ordered(const struct plan *plan, uint32_t root);
 /* Parses and plans on the caller's thread. ERR_INVALID with diagnostics. */
 int engine_query_new(struct slice text, int64_t t_ms, struct diag_list *diags,
 		     struct engine_query **out);
@@ -243,6 +275,7 @@ void engine_query_free(struct engine_query *query);
 /* Takes the query; answered by sink.query from engine_step(). At most QUERIES_MAX wait (ERR_FULL).
  */
 #define QUERIES_MAX 256
+#define QUERIES_AT_ONCE 20 /* of these are worked at in turn, unless options say so */
 int engine_query(struct engine *engine, struct engine_query *query);
 
 /* ---- looking in; on the engine's thread ---- */

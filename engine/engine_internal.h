@@ -21,7 +21,7 @@
  *   load.c          a rule set comes into force; adopt.c: what the new one keeps of the old
  *   restore.c       what the journal knew; checkpoint.c: the whole state as records
  *   explain.c       what a rule comes to, node by node, and why a row is not in its result
- *   query.c         ad-hoc queries; query_logs.c: those of log lines
+ *   query.c         ad-hoc queries; query_result.c, query_logs.c: those of log lines
  *
  * A generation is a rule set in force or on its way there: its binding, and a state for each group
  * and rule.
@@ -52,9 +52,10 @@
 #define UNITS_INSTANCE 20
 #define UNITS_READER 20
 #define UNITS_LISTED 100
+#define UNITS_JUDGED 30
 #define UNITS_LOOKED_AT 20
 #define UNITS_CAPTURE 500 /* a rendering, or a query beside its rows */
-#define UNITS_SHAPE_ROW 8
+#define UNITS_SHAPE_ROW 30
 #define UNITS_RELEASE_ROW 4
 #define UNITS_WATCHED 4
 #define INTAKE_UNITS 200000 /* of engine_batch() itself; what is left waits for engine_step() */
@@ -362,6 +363,7 @@ struct engine {
 
 	struct queue_item *queries, **queries_end;
 	uint32_t nqueries;
+	int64_t queries_told_ms; /* deadlines were looked at */
 
 	struct samples_block block;
 	struct derived_block derived; /* of whole batches only, if they have positions */
@@ -611,6 +613,8 @@ int rule_data_reserve(struct rule_state *rule);
 
 /* binding_shape() at what a row of it costs: labels are looked at. */
 int shape_priced(struct binding *binding, int64_t *units);
+/* binding_release(), likewise. */
+int release_priced(struct binding *binding, int64_t *units);
 /*
  * A new generation takes the states of the old one over, in pieces: between these nobody may look
  * at rules, nor evaluate any.
@@ -660,6 +664,8 @@ bool checkpoint_step(struct engine *engine, int64_t *units);
 bool query_step(struct engine *engine, int64_t *units);
 /* Binds, shapes and evaluates: 0 when query->binding has the columns of its time; ERR_AGAIN. */
 int query_evaluate(struct engine *engine, struct engine_query *query, int64_t *units);
+/* Has it more samples in memory than limits.query_samples? */
+bool query_is_too_much(const struct engine *engine, const struct engine_query *query);
 /* Goes on with one query: true when query->code says what came of it, false: units ran out. */
 bool query_work(struct engine *engine, struct engine_query *query, int64_t *units);
 /* Frees it, on the engine's thread, wherever it stands. */
@@ -671,6 +677,12 @@ void query_drop(struct engine *engine, struct engine_query *query);
 int query_make(struct slice text, const struct query_bounds *bounds,
 	       const struct query_settings *settings, const struct labels *labels,
 	       struct diag_list *diags, char why[128], struct engine_query **out);
+/*
+ * query_result.c: copies out what an evaluated query gave; finds out whether it looks back further than
+ * what is kept. Each 0 when it is done, ERR_AGAIN, ERR_NOMEM.
+ */
+int query_result_take(struct engine *engine, struct engine_query *query, int64_t *units);
+int query_partial_judge(struct engine *engine, struct engine_query *query, int64_t *units);
 /* listing.c: goes on with a listing. 0, ERR_AGAIN, ERR_NOMEM. */
 int listing_step(struct engine *engine, struct engine_query *query, int64_t *units);
 /*

@@ -333,13 +333,10 @@ static int stage_eval(struct engine *engine, struct explain_work *work, int64_t 
 {
 	struct explain *explain = work->explain;
 	struct engine_query *query = work->query;
-	int64_t before = *units;
 	int code = query_evaluate(engine, query, units);
-	query->units_used += before - *units;
-	if (code == ERR_AGAIN && engine->options.query_rows_max &&
-	    (uint64_t)query->units_used > engine->options.query_rows_max)
+	if (query_is_too_much(engine, query))
 		return conclude(explain, ERR_LIMIT,
-				"it would touch more samples than limits.query_samples allows");
+				"it would load more samples than limits.query_samples allows");
 	/* Which node fails is told with the nodes; without a binding there are none. */
 	if (code == ERR_EVAL && query->binding)
 		code = 0;

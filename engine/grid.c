@@ -5,21 +5,36 @@
 
 #include "base/error.h"
 
+/* What things cost, in rows of nodes. */
+#define UNITS_POINT 5
+#define UNITS_SERIES_FREED 20
+
 void grid_init(struct grid *grid, const struct query_bounds *bounds)
 {
 	assert(bounds->step_ms > 0 && bounds->start_ms <= bounds->end_ms);
 	*grid = (struct grid){ .bounds = *bounds, .t_ms = bounds->start_ms };
 }
 
-void grid_fini(struct grid *grid, struct store *store)
+int grid_release(struct grid *grid, struct store *store, int64_t *units)
 {
-	for (uint32_t i = 0; i < grid->n; i++) {
-		lset_unref(store_lsets(store), grid->series[i].lset);
-		free(grid->series[i].points);
+	for (; grid->n > 0; grid->n--) {
+		struct grid_series *series = &grid->series[grid->n - 1];
+		if (*units <= 0)
+			return ERR_AGAIN;
+		lset_unref(store_lsets(store), series->lset);
+		free(series->points);
+		*units -= UNITS_SERIES_FREED;
 	}
 	free(grid->series);
 	id_map_fini(&grid->by_lset);
 	*grid = (struct grid){ .series = NULL };
+	return 0;
+}
+
+void grid_fini(struct grid *grid, struct store *store)
+{
+	int64_t units = INT64_MAX;
+	grid_release(grid, store, &units);
 }
 
 static struct grid_series *series_of(struct grid *grid, struct store *store, uint32_t lset)
@@ -63,14 +78,33 @@ static int point_add(struct grid *grid, struct store *store, uint32_t lset, doub
 	return 0;
 }
 
-static int take_step(struct grid *grid, struct store *store, const struct relation *relation)
+static int take_step(struct grid *grid, struct store *store, const struct relation *relation,
+		     int64_t *units)
 {
-	int err = 0;
 	if (relation->type == VALUE_SCALAR)
 		return point_add(grid, store, LSET_EMPTY, relation->scalar);
-	for (uint32_t row = 0; row < relation->nrows && !err; row++)
-		if (relation_has(relation, row))
-			err = point_add(grid, store, relation->lsets[row], relation->values[row]);
+	for (; grid->row < relation->nrows; grid->row++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		*units -= 1;
+		if (!relation_has(relation, grid->row))
+			continue;
+		int err = point_add(grid, store, relation->lsets[grid->row],
+				    relation->values[grid->row]);
+		if (err)
+			return err;
+		*units -= UNITS_POINT;
+	}
+	return 0;
+}
+
+static int step_eval(struct grid *grid, struct binding *binding, const uint32_t *order,
+		     uint32_t norder, int64_t *units)
+{
+	if (grid->evaluated)
+		return 0;
+	int err = binding_eval(binding, order, norder, grid->t_ms, &grid->cursor, units);
+	grid->evaluated = !err;
 	return err;
 }
 
@@ -81,16 +115,18 @@ int grid_eval(struct grid *grid, struct store *store, struct binding *binding,
 	while (grid->t_ms <= grid->bounds.end_ms) {
 		if (*units <= 0)
 			return ERR_AGAIN;
-		int err = binding_eval(binding, order, norder, grid->t_ms, &grid->cursor, units);
+		int err = step_eval(grid, binding, order, norder, units);
 		if (err)
 			return err;
 		binding_relation(binding, order[norder - 1], &relation);
-		err = take_step(grid, store, &relation);
+		err = take_step(grid, store, &relation, units);
 		if (err)
 			return err;
-		*units -= 1 + relation.nrows;
+		*units -= 1;
 		grid->t_ms += grid->bounds.step_ms;
 		grid->cursor = (struct eval_cursor){ 0, 0 };
+		grid->evaluated = false;
+		grid->row = 0;
 	}
 	return 0;
 }

@@ -29,6 +29,8 @@ struct grid {
 	struct query_bounds bounds;
 	int64_t t_ms; /* the step that is next, or under way */
 	struct eval_cursor cursor;
+	bool evaluated; /* the step: its rows before `row` are taken */
+	uint32_t row;
 	struct id_map by_lset; /* series */
 	struct grid_series *series;
 	uint32_t n, cap;
@@ -38,6 +40,8 @@ struct grid {
 /* step_ms is positive; end is not before start, and at most GRID_STEPS_MAX steps after it. */
 void grid_init(struct grid *grid, const struct query_bounds *bounds);
 void grid_fini(struct grid *grid, struct store *store);
+/* The same, some at a time: 0, or ERR_AGAIN when the units ran out. */
+int grid_release(struct grid *grid, struct store *store, int64_t *units);
 /*
  * Goes on with the steps. 0 when all are done, ERR_AGAIN when the units ran out, ERR_EVAL with
  * binding_error() of the root, ERR_LIMIT (points), ERR_NOMEM. A scalar gives a series without labels.

@@ -478,7 +478,7 @@ static void next_begin(struct engine *engine)
 	set_unref(engine, set);
 }
 
-static int release_priced(struct binding *binding, int64_t *units)
+int release_priced(struct binding *binding, int64_t *units)
 {
 	int64_t rows = *units / UNITS_RELEASE_ROW + 1, left = rows;
 	int code = binding_release(binding, &left);

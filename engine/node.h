@@ -164,6 +164,7 @@ struct binding {
 	struct query_bounds bounds;
 	uint64_t extends,
 		eval_extends; /* an extend between two quanta begins the evaluation anew */
+	uint64_t samples; /* read by the evaluation */
 	bool broken; /* out of memory within an extend: rows are missing */
 	bool silent; /* some sender is, as of the node that runs */
 	double *scratch;

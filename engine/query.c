@@ -1,7 +1,8 @@
 /*
  * Ad-hoc queries: parsed and planned on the caller's thread, bound and evaluated here in quanta,
- * one after the other, between passes.
+ * some at a time in turn, between passes; the others wait. query_result.c copies out what they gave.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include "engine/engine_internal.h"
 #include "engine/grid.h"
 #include "engine/listing.h"
-#include "engine/numeric.h"
 #include "engine/verify.h"
 #include "rules/label_refs.h"
 
@@ -94,11 +94,40 @@ int engine_query_range_new(struct slice text, const struct query_bounds *bounds,
 	return query_make(text, bounds, settings, NULL, diags, NULL, out);
 }
 
+struct query_interest *query_interest_new(void)
+{
+	struct query_interest *interest = malloc(sizeof(*interest));
+	if (!interest)
+		return NULL;
+	atomic_init(&interest->refs, 1);
+	atomic_init(&interest->is_gone, false);
+	return interest;
+}
+
+struct query_interest *query_interest_ref(struct query_interest *interest)
+{
+	atomic_fetch_add_explicit(&interest->refs, 1, memory_order_relaxed);
+	return interest;
+}
+
+void query_interest_unref(struct query_interest *interest)
+{
+	if (interest && atomic_fetch_sub_explicit(&interest->refs, 1, memory_order_acq_rel) == 1)
+		free(interest);
+}
+
+static bool query_is_gone(const struct engine_query *query)
+{
+	return query->interest &&
+	       atomic_load_explicit(&query->interest->is_gone, memory_order_relaxed);
+}
+
 void engine_query_free(struct engine_query *query)
 {
 	if (!query)
 		return;
 	binding_free(query->binding);
+	query_interest_unref(query->interest);
 	verify_free(query->verify);
 	listing_free(query->listing);
 	for (size_t i = 0; i < query->nseries; i++) {
@@ -141,90 +170,10 @@ static struct engine_query *take(struct engine *engine)
 	return (struct engine_query *)item;
 }
 
-/* Label sets are the engine's: they are given back on its thread. */
-static void grid_forget(struct engine *engine, struct engine_query *query)
-{
-	if (query->grid)
-		grid_fini(query->grid, engine->store);
-	free(query->grid);
-	query->grid = NULL;
-}
-
 void queries_fini(struct engine *engine)
 {
-	while (engine->nqueries > 0) {
+	while (engine->nqueries > 0)
 		query_drop(engine, take(engine));
-	}
-}
-
-/* ---- the result ---- */
-
-static int rows_take(struct engine *engine, struct engine_query *query,
-		     const struct relation *relation)
-{
-	query->rows = calloc((size_t)relation_count(relation) + 1, sizeof(*query->rows));
-	if (!query->rows)
-		return ERR_NOMEM;
-	for (uint32_t row = 0; row < relation->nrows; row++) {
-		if (!relation_has(relation, row))
-			continue;
-		struct labels *labels = lset_to_labels(engine->lsets, relation->lsets[row]);
-		if (!labels)
-			return ERR_NOMEM;
-		query->rows[query->nrows++] =
-			(struct engine_query_row){ labels, relation->values[row] };
-	}
-	result_sort(query->plan, query->root, query->rows, query->nrows);
-	return 0;
-}
-
-/*
- * Were samples newer than from_ms dropped, as far as one can know? They leave oldest first, so a
- * window that still has one from before has all since; and where none would fit between from_ms and
- * the oldest, none is missed.
- */
-static bool is_cut(const struct engine *engine, const struct series *series, int64_t from_ms)
-{
-	struct window_view view;
-	if (series_horizon_ms(engine->store, series) <= from_ms)
-		return false;
-	window_range(&series->window, INT64_MIN, INT64_MAX, &view);
-	if (view.n < 2)
-		return true;
-	int64_t interval_ms = (view.offsets[view.n - 1] - view.offsets[0]) / (int64_t)(view.n - 1);
-	return view.base_ms + view.offsets[0] > from_ms + interval_ms;
-}
-
-/*
- * Does any leaf look further back than what is kept of a series? Of an instant the newest sample at
- * or before the horizon is kept, too: it needs no more than that.
- */
-static bool is_partial(struct engine *engine, const struct engine_query *query)
-{
-	bool partial = false;
-	int64_t *back_ms = calloc(query->norder, sizeof(*back_ms));
-	if (back_ms)
-		plan_order_back(query->plan, query->order, query->norder, back_ms);
-	for (uint32_t i = 0; back_ms && i < query->norder && !partial; i++) {
-		const struct plan_node *node = query->plan->nodes[query->order[i]];
-		if (!plan_node_is_leaf(node))
-			continue;
-		if (back_ms[i] >= PLAN_REACH_ALL)
-			continue; /* below a subquery at a fixed time: who knows */
-		int64_t at_ms = node->at == AT_TIME ? node->at_ms : query->bounds.start_ms;
-		int64_t from_ms = at_ms - node->offset_ms - node->range_ms - back_ms[i];
-		const struct plan_selector *selector = &query->plan->selectors[node->selector];
-		struct series **series;
-		size_t n;
-		if (store_select(engine->store, selector->matchers, selector->nmatchers, &series,
-				 &n))
-			continue;
-		for (size_t k = 0; k < n && !partial; k++)
-			partial = is_cut(engine, series[k], from_ms);
-		free(series);
-	}
-	free(back_ms);
-	return partial;
 }
 
 /* ---- evaluation ---- */
@@ -248,171 +197,189 @@ static int bind(struct engine *engine, struct engine_query *query)
 	return code ? code : binding_new(engine->store, query->plan, &options, &query->binding);
 }
 
-/* One more series of the result, with room for n points. NULL: out of memory. */
-static struct engine_query_series *series_add(struct engine *engine, struct engine_query *query,
-					      uint32_t lset, size_t n)
+/* ---- working at one ---- */
+
+static int stage_bind(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	struct labels *labels = lset_to_labels(engine->lsets, lset);
-	struct engine_query_point *points = malloc((n + 1) * sizeof(*points));
-	if (!labels || !points) {
-		labels_unref(labels);
-		free(points);
-		return NULL;
-	}
-	struct engine_query_series *series = &query->series[query->nseries++];
-	*series = (struct engine_query_series){ labels, points, 0 };
-	return series;
+	return bind(engine, query);
 }
 
-/* Some of the range query's series a call: 0 when all are there. */
-static int grid_take(struct engine *engine, struct engine_query *query, int64_t *units)
+static int stage_shape(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	const struct grid *grid = query->grid;
-	if (!query->series)
-		query->series = calloc(grid->n + 1, sizeof(*query->series));
-	if (!query->series)
-		return ERR_NOMEM;
-	for (; query->taken < grid->n; query->taken++) {
-		const struct grid_series *from = &grid->series[query->taken];
-		if (*units <= 0)
-			return ERR_AGAIN;
-		struct engine_query_series *to = series_add(engine, query, from->lset, from->n);
-		if (!to)
-			return ERR_NOMEM;
-		for (uint32_t i = 0; i < from->n; i++)
-			to->points[to->n++] = (struct engine_query_point){
-				query->bounds.start_ms +
-					(int64_t)from->points[i].step * query->bounds.step_ms,
-				from->points[i].value
-			};
-		*units -= UNITS_LISTED + from->n / 4;
-	}
-	return 0;
+	return shape_priced(query->binding, units);
 }
 
-/* The samples of a range vector. */
-static int range_take(struct engine *engine, struct engine_query *query,
-		      const struct relation *relation, int64_t *units)
+static int stage_eval(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	if (!query->series)
-		query->series = calloc((size_t)relation->nrows + 1, sizeof(*query->series));
-	if (!query->series)
-		return ERR_NOMEM;
-	for (; query->taken < relation->nrows; query->taken++) {
-		struct window_view view;
-		if (*units <= 0)
-			return ERR_AGAIN;
-		if (!relation_has(relation, query->taken))
-			continue;
-		binding_range(query->binding, query->root, query->taken, &view);
-		struct engine_query_series *to =
-			series_add(engine, query, relation->lsets[query->taken], view.n);
-		if (!to)
-			return ERR_NOMEM;
-		for (size_t i = 0; i < view.n; i++)
-			if (!value_is_stale(view.values[i]))
-				to->points[to->n++] = (struct engine_query_point){
-					view.base_ms + view.offsets[i], view.values[i]
-				};
-		*units -= UNITS_LISTED + (int64_t)view.n / 4;
-	}
-	return 0;
-}
-
-static int result_take(struct engine *engine, struct engine_query *query, int64_t *units)
-{
-	struct relation relation;
-	query->type = query->expr->type;
-	if (query->type == VALUE_STRING)
-		return 0;
-	binding_relation(query->binding, query->root, &relation);
-	query->scalar = relation.scalar;
-	if (query->grid || query->type == VALUE_MATRIX) {
-		query->type = VALUE_MATRIX;
-		int code = query->grid ? grid_take(engine, query, units)
-				       : range_take(engine, query, &relation, units);
-		query->partial = !code && is_partial(engine, query);
-		return code;
-	}
-	if (query->verify)
-		verify_judge(engine, query, &relation);
-	query->partial = is_partial(engine, query);
-	return relation.type == VALUE_SCALAR ? 0 : rows_take(engine, query, &relation);
-}
-
-int query_evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
-{
-	int code = query->binding ? 0 : bind(engine, query);
-	if (!code)
-		code = shape_priced(query->binding, units);
-	if (!code && !query->evaluated) {
-		int64_t before = *units;
-		code = query->grid ? grid_eval(query->grid, engine->store, query->binding,
-					       query->order, query->norder, units)
-				   : binding_eval(query->binding, query->order, query->norder,
-						  query->t_ms, &query->cursor, units);
-		query->evaluated = !code;
-		query->units_used += before - *units;
-	}
-	if (code == ERR_EVAL && query->binding)
+	int code = query->grid ? grid_eval(query->grid, engine->store, query->binding,
+					   query->order, query->norder, units)
+			       : binding_eval(query->binding, query->order, query->norder,
+					      query->t_ms, &query->cursor, units);
+	if (code == ERR_EVAL)
 		strncpy(query->error, binding_error(query->binding, query->root),
 			sizeof(query->error) - 1);
 	return code;
 }
 
-/* ERR_AGAIN when the units ran out. */
-static int evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
+static int (*const stages[])(struct engine *engine, struct engine_query *query, int64_t *units) = {
+	[QUERY_BIND] = stage_bind,
+	[QUERY_SHAPE] = stage_shape,
+	[QUERY_EVAL] = stage_eval,
+	[QUERY_RESULT] = query_result_take,
+	[QUERY_JUDGE] = query_partial_judge,
+};
+
+/* Goes on with the stages before `end`; ERR_AGAIN when the units ran out. */
+static int advance(struct engine *engine, struct engine_query *query, enum query_stage end,
+		   int64_t *units)
 {
-	if (query->listing)
-		return listing_step(engine, query, units);
-	int code = query_evaluate(engine, query, units);
-	return code ? code : result_take(engine, query, units);
+	for (; query->stage < end; query->stage++) {
+		int code = stages[query->stage](engine, query, units);
+		if (code)
+			return code;
+	}
+	return 0;
 }
 
-static void finish(struct engine *engine, struct engine_query *query, int code)
+int query_evaluate(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	query->code = code;
-	if (code && !query->error[0])
-		strncpy(query->error, error_text(code), sizeof(query->error) - 1);
+	return advance(engine, query, QUERY_RESULT, units);
+}
+
+static int answer(struct engine *engine, struct engine_query *query, int64_t *units)
+{
+	return query->listing ? listing_step(engine, query, units)
+			      : advance(engine, query, QUERY_RELEASE, units);
+}
+
+/* In memory at once: what the step under way has read, and the result so far. */
+bool query_is_too_much(const struct engine *engine, const struct engine_query *query)
+{
+	uint64_t samples = query->binding ? binding_samples(query->binding) : 0;
+	samples += query->grid ? query->grid->points : 0;
+	return engine->options.query_samples_max && samples > engine->options.query_samples_max;
+}
+
+static int give_up(struct engine_query *query, int code, const char *why)
+{
+	snprintf(query->error, sizeof(query->error), "%s", why);
+	return code;
+}
+
+/* What the evaluation came to; ERR_AGAIN: it goes on. */
+static int judge(const struct engine *engine, struct engine_query *query, int code)
+{
+	bool goes_on = code == ERR_AGAIN;
+	if (query_is_too_much(engine, query))
+		return give_up(query, ERR_LIMIT,
+			       "query processing would load too many samples into memory in query "
+			       "execution");
+	if (goes_on && query_is_gone(query))
+		return give_up(query, ERR_CANCELED,
+			       "query was canceled in expression evaluation");
+	if (goes_on && query->deadline_ms && store_time(engine->store) >= query->deadline_ms)
+		return give_up(query, ERR_TIMEOUT, "query timed out in expression evaluation");
+	if (code && !goes_on && !query->error[0])
+		return give_up(query, code, error_text(code));
+	return code;
+}
+
+/* Gives back what is the engine's; ERR_AGAIN when the units ran out. */
+static int release(struct engine *engine, struct engine_query *query, int64_t *units)
+{
+	if (query->binding && release_priced(query->binding, units))
+		return ERR_AGAIN;
 	binding_free(query->binding);
 	query->binding = NULL;
-	grid_forget(engine, query);
+	if (query->grid && grid_release(query->grid, engine->store, units))
+		return ERR_AGAIN;
+	free(query->grid);
+	query->grid = NULL;
+	return 0;
 }
 
 bool query_work(struct engine *engine, struct engine_query *query, int64_t *units)
 {
-	int code = evaluate(engine, query, units);
-	bool too_much = engine->options.query_rows_max &&
-			(uint64_t)query->units_used > engine->options.query_rows_max;
-	bool too_late = query->deadline_ms && store_time(engine->store) >= query->deadline_ms;
-	if (code == ERR_AGAIN && !too_much && !too_late)
+	if (query->stage < QUERY_RELEASE) {
+		int code = judge(engine, query, answer(engine, query, units));
+		if (code == ERR_AGAIN)
+			return false;
+		query->code = code;
+		query->stage = QUERY_RELEASE;
+		*units = *units > 0 ? *units : 1; /* what is left to do is begun at least */
+	}
+	if (release(engine, query, units))
 		return false;
-	if (code == ERR_AGAIN && too_late) {
-		strcpy(query->error, "query timed out in expression evaluation");
-		code = ERR_TIMEOUT;
-	}
-	if (too_much) {
-		strcpy(query->error, "query processing would load too many samples into "
-				     "memory in query execution");
-		code = ERR_LIMIT;
-	}
 	*units -= UNITS_INSTANCE;
-	finish(engine, query, code);
 	return true;
 }
 
 void query_drop(struct engine *engine, struct engine_query *query)
 {
-	grid_forget(engine, query);
+	int64_t units = INT64_MAX;
+	release(engine, query, &units);
 	engine_query_free(query);
+}
+
+/* ---- the queue ---- */
+
+/* Its turn is over: behind the others that are worked at, before those that wait. */
+static void rotate(struct engine *engine)
+{
+	struct queue_item *head = engine->queries, *last = head;
+	for (uint32_t i = 1; i < engine->options.queries_at_once && last->next; i++)
+		last = last->next;
+	if (last == head)
+		return;
+	engine->queries = head->next;
+	head->next = last->next;
+	last->next = head;
+	if (!head->next)
+		engine->queries_end = &head->next;
+}
+
+/* Nobody waits for it any more, or not in vain: what was not begun need not be. */
+static bool is_over(struct engine *engine, struct engine_query *query)
+{
+	if (query->binding || query->grid || (query->listing && query->listing->row > 0))
+		return false;
+	if (query_is_gone(query))
+		query->code = give_up(query, ERR_CANCELED, "query was canceled in query queue");
+	else if (query->deadline_ms && engine->now_ms >= query->deadline_ms)
+		query->code = give_up(query, ERR_TIMEOUT, "query timed out in query queue");
+	return query->code != 0;
+}
+
+/* Once for each told time. */
+static void expire(struct engine *engine)
+{
+	if (engine->queries_told_ms == engine->now_ms)
+		return;
+	engine->queries_told_ms = engine->now_ms;
+	for (struct queue_item **link = &engine->queries; *link;) {
+		struct engine_query *query = (struct engine_query *)*link;
+		if (!is_over(engine, query)) {
+			link = &(*link)->next;
+			continue;
+		}
+		*link = query->item.next;
+		if (!*link)
+			engine->queries_end = link;
+		query->item.next = NULL;
+		engine->nqueries--;
+		engine->sink.query(engine->sink.ctx, query);
+	}
 }
 
 bool query_step(struct engine *engine, int64_t *units)
 {
+	expire(engine);
 	while (engine->nqueries > 0 && *units > 0) {
 		struct engine_query *query = (struct engine_query *)engine->queries;
-		if (!query_work(engine, query, units))
+		if (!query_work(engine, query, units)) {
+			rotate(engine);
 			break;
+		}
 		take(engine);
 		engine->sink.query(engine->sink.ctx, query);
 	}

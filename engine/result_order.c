@@ -126,6 +126,17 @@ static int compare_rows(const void *a, const void *b, void *ctx)
 	}
 }
 
+bool result_is_ordered(const struct plan *plan, uint32_t root)
+{
+	return ordering_of(plan, root).order != BY_LABELS;
+}
+
+void engine_query_sort(struct engine_query *query)
+{
+	if (query->nrows > 1) /* what is no expression has no plan */
+		result_sort(query->plan, query->root, query->rows, query->nrows);
+}
+
 void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row *rows, size_t n)
 {
 	struct ordering by = ordering_of(plan, root);

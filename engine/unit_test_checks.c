@@ -320,6 +320,7 @@ int unit_test_expr(struct running *run, const struct test_expr *test)
 		code = unit_test_fail_with(run, test->node, &message);
 		engine_query_free(query);
 	} else if (!code) {
+		engine_query_sort(query);
 		code = compare_result(run, test, query);
 		engine_query_free(query);
 	}

@@ -9,6 +9,8 @@
 #include "web/web_internal.h"
 
 #define TIMEOUT_MS_MIN 1
+/* Elements beyond this many come as they are found, as in Prometheus: to sort them would take long. */
+#define QUERY_SORTED_MAX 10000
 
 static void add_timestamp(struct json_writer *w, int64_t t_ms)
 {
@@ -36,8 +38,10 @@ static void add_point(struct json_writer *w, int64_t t_ms, double value)
 	buf_fini(&text);
 }
 
-static void add_vector(struct json_writer *w, const struct engine_query *query)
+static void add_vector(struct json_writer *w, struct engine_query *query)
 {
+	if (query->nrows <= QUERY_SORTED_MAX || result_is_ordered(query->plan, query->root))
+		engine_query_sort(query);
 	json_begin_array(w);
 	for (size_t i = 0; i < query->nrows; i++) {
 		json_begin_object(w);
@@ -57,7 +61,7 @@ static int by_labels(const void *a, const void *b)
 
 static void add_matrix(struct json_writer *w, const struct engine_query *query)
 {
-	if (query->nseries)
+	if (query->nseries && query->nseries <= QUERY_SORTED_MAX)
 		qsort(query->series, query->nseries, sizeof(*query->series), by_labels);
 	json_begin_array(w);
 	for (size_t i = 0; i < query->nseries; i++) {
@@ -125,7 +129,7 @@ static void add_warnings(struct json_writer *w, const struct engine_query *query
 	json_end_array(w);
 }
 
-static void format_result(const struct engine_query *query, struct buf *out)
+static void format_result(struct engine_query *query, struct buf *out)
 {
 	static const char *const types[] = {
 		[VALUE_SCALAR] = "scalar",
@@ -167,6 +171,9 @@ static void format_error(const struct engine_query *query, int *status, struct b
 	if (query->code == ERR_TIMEOUT || query->code == ERR_FULL) {
 		*status = 503;
 		type = query->code == ERR_TIMEOUT ? "timeout" : "unavailable";
+	} else if (query->code == ERR_CANCELED) {
+		*status = 499;
+		type = "canceled";
 	} else if (query->code == ERR_NOMEM) {
 		*status = 500;
 		type = "internal";

@@ -1,5 +1,6 @@
 #include "web/web_internal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -167,15 +168,25 @@ void web_send(struct web *web, struct http_request *request, enum call_owner own
 	}
 }
 
+static void on_query_end(void *ctx)
+{
+	struct query_interest *interest = ctx;
+
+	atomic_store_explicit(&interest->is_gone, true, memory_order_relaxed);
+	query_interest_unref(interest);
+}
+
 void web_send_query(struct web *web, struct http_request *request, struct engine_query *query)
 {
 	struct http_token token;
 
-	if (http_defer(request, &token)) {
+	query->interest = query_interest_new();
+	if (!query->interest || http_defer(request, &token)) {
 		reply_busy(request);
 		engine_query_free(query);
 		return;
 	}
+	http_on_end(request, on_query_end, query_interest_ref(query->interest));
 	query->slot = token.slot;
 	query->generation = token.generation;
 	if (web->host.query(web->host.ctx, query)) {

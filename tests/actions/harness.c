@@ -408,7 +408,7 @@ void harness_engine(struct harness *h)
 {
 	const struct engine_options options = { .store = { .lookback_ms = 300000,
 							   .ignored_max = 1000 },
-						.query_rows_max = 1000000 };
+						.query_samples_max = 1000000 };
 	const struct engine_sink sink = { .ctx = h,
 					  .record = ignore_record,
 					  .event = ignore_event,

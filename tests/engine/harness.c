@@ -112,6 +112,8 @@ static void on_query(void *ctx, struct engine_query *query)
 		buf_printf(out, "error: %s\n", query->error);
 	else if (query->type == VALUE_SCALAR)
 		number_format_g(query->scalar, out);
+	if (!query->code && !query->verify)
+		engine_query_sort(query);
 	for (size_t i = 0; i < query->nrows && !query->code && !query->verify; i++) {
 		labels_format(query->rows[i].labels, out);
 		buf_add_char(out, ' ');
@@ -183,7 +185,7 @@ void harness_options(struct engine_options *options)
 		.store = { .lookback_ms = 300000, .ignored_max = 100000 },
 		.sender_timeout_ms = 90000,
 		.journal = true,
-		.query_rows_max = 1000000,
+		.query_samples_max = 1000000,
 	};
 }
 

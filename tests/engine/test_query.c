@@ -2,6 +2,8 @@
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "engine/listing.h"
 #include "engine/notes.h"
@@ -159,7 +161,7 @@ START_TEST(query_that_touches_too_much_is_stopped)
 	struct engine_options options;
 	harness_options(&options);
 	options.warm = true;
-	options.query_rows_max = 100;
+	options.query_samples_max = 100;
 	harness_start(&h, &options);
 	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: x}]}]");
 	struct buf text = { 0 };
@@ -270,6 +272,110 @@ START_TEST(queries_waiting_have_a_limit)
 }
 END_TEST
 
+static struct engine_query *ask(const char *text, int64_t deadline_s)
+{
+	struct diag_list diags;
+	struct engine_query *query;
+	diag_list_init(&diags);
+	ck_assert_int_eq(engine_query_new(slice_from(text), 60000, &diags, &query), 0);
+	diag_list_fini(&diags);
+	query->deadline_ms = deadline_s * 1000;
+	query->interest = query_interest_new();
+	ck_assert_ptr_nonnull(query->interest);
+	ck_assert_int_eq(engine_query(h.engine, query), 0);
+	return query;
+}
+
+/* So many steps of a wide query that others would wait long. */
+#define LONG_QUERY "max_over_time(sum(x)[1m:10ms])"
+
+START_TEST(queries_take_turns)
+{
+	ask(LONG_QUERY, 0);
+	ask("vector(2)", 0);
+	for (int i = 0; i < 1000 && strcmp(h.query.ptr ? h.query.ptr : "", "{} 2\n") != 0; i++)
+		engine_step(h.engine, h.units);
+	/* The short one is answered long before the one that came first. */
+	ck_assert_str_eq(h.query.ptr, "{} 2\n");
+	ck_assert(engine_step(h.engine, h.units));
+	harness_settle(&h);
+	ck_assert_str_eq(h.query.ptr, "{} 187\n");
+}
+END_TEST
+
+START_TEST(queries_beyond_those_at_once_wait)
+{
+	struct engine_options options;
+	harness_stop(&h);
+	harness_options(&options);
+	options.warm = true;
+	options.queries_at_once = 2;
+	harness_start(&h, &options);
+	harness_run(&h, 0, 60, "x 1");
+	ask(LONG_QUERY, 0);
+	ask(LONG_QUERY, 0);
+	ask("vector(3)", 70);
+	for (int i = 0; i < 1000; i++)
+		engine_step(h.engine, h.units);
+	ck_assert_uint_eq(h.query.len, 0);
+	engine_time(h.engine, 70000);
+	engine_step(h.engine, h.units);
+	ck_assert_str_eq(h.query.ptr, "error: query timed out in query queue\n");
+}
+END_TEST
+
+START_TEST(query_that_takes_too_long_is_given_up)
+{
+	ask(LONG_QUERY, 70);
+	for (int i = 0; i < 1000; i++)
+		engine_step(h.engine, h.units);
+	engine_time(h.engine, 70000);
+	harness_settle(&h);
+	ck_assert_str_eq(h.query.ptr, "error: query timed out in expression evaluation\n");
+}
+END_TEST
+
+START_TEST(query_that_nobody_waits_for_is_given_up)
+{
+	struct query_interest *interest = query_interest_ref(ask(LONG_QUERY, 0)->interest);
+	for (int i = 0; i < 1000; i++)
+		engine_step(h.engine, h.units);
+	atomic_store(&interest->is_gone, true);
+	for (int i = 0; i < 1000 && !h.query.ptr; i++)
+		engine_step(h.engine, h.units);
+	ck_assert_str_eq(h.query.ptr, "error: query was canceled in expression evaluation\n");
+	query_interest_unref(interest);
+	/* One that was not begun. */
+	interest = query_interest_ref(ask("x", 0)->interest);
+	atomic_store(&interest->is_gone, true);
+	engine_time(h.engine, 61000);
+	engine_step(h.engine, 1);
+	ck_assert_str_eq(h.query.ptr, "error: query was canceled in query queue\n");
+	query_interest_unref(interest);
+}
+END_TEST
+
+/* What is in memory at once counts, not what was read in the course of it. */
+START_TEST(samples_of_a_query_are_those_at_once)
+{
+	struct engine_options options;
+	harness_stop(&h);
+	harness_options(&options);
+	options.warm = true;
+	options.query_samples_max = 12;
+	harness_start(&h, &options);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'rate(x[1m])'}]}]");
+	for (int i = 0; i <= 4; i++)
+		harness_run(&h, i * 15, i * 15, "x{i=\"1\"} 1; x{i=\"2\"} 2");
+	ck_assert_ptr_null(strstr(ask_range("count(count_over_time(x[1m]))", 45, 60, 5), "error"));
+	/* Four steps, and what the last one has read. */
+	harness_expect_query(&h, "sum(count_over_time(x[1m]))", 60, "{} 8\n");
+	ck_assert_ptr_nonnull(strstr(harness_query(&h, "sum(sum_over_time(x[1m])) + sum(count_over_time(x[1m]))", 60),
+				     "error: query processing would load too many samples"));
+	ck_assert_ptr_nonnull(strstr(ask_range("x", 0, 60, 1), "too many samples"));
+}
+END_TEST
+
 START_TEST(queries_that_wait_at_the_end_are_freed)
 {
 	struct diag_list diags;
@@ -304,6 +410,11 @@ static Suite *query_suite(void)
 	tcase_add_test(tc, notes_have_the_place_of_the_last_of_their_like);
 	tcase_add_test(tc, range_functions_have_no_namesakes_in_a_range_query);
 	tcase_add_test(tc, queries_waiting_have_a_limit);
+	tcase_add_test(tc, queries_take_turns);
+	tcase_add_test(tc, queries_beyond_those_at_once_wait);
+	tcase_add_test(tc, query_that_takes_too_long_is_given_up);
+	tcase_add_test(tc, query_that_nobody_waits_for_is_given_up);
+	tcase_add_test(tc, samples_of_a_query_are_those_at_once);
 	tcase_add_test(tc, queries_that_wait_at_the_end_are_freed);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -166,7 +166,7 @@ static void start_engine(struct web_harness *w)
 		.store = { .lookback_ms = 300000, .ignored_max = 1000 },
 		.sender_timeout_ms = 90000,
 		.warm = true,
-		.query_rows_max = 100000,
+		.query_samples_max = 100000,
 		.external_url = "http://tocsin.example:9797",
 	};
 	const struct engine_sink sink = {
