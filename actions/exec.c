@@ -170,12 +170,15 @@ static int user_check(const struct exec_options *options, const struct yaml_node
 		return ERR_INVALID;
 	}
 	if (uid == 0)
-		yaml_diag(diags, DIAG_WARNING, user ? user : yaml_get(node, "exec"),
-			  "add user: NAME, or let the daemon be another user's",
-			  "this script runs as root");
+		diag_name(yaml_diag(diags, DIAG_WARNING, user ? user : yaml_get(node, "exec"),
+				    "add user: NAME, or let the daemon be another user's",
+				    "this script runs as root"),
+			  "root-script");
 	else if (uid != geteuid() && geteuid() != 0)
-		yaml_diag(diags, DIAG_WARNING, user, NULL,
-			  "only a daemon of root's can run a script as \"%s\"", options->user);
+		diag_name(yaml_diag(diags, DIAG_WARNING, user, NULL,
+				    "only a daemon of root's can run a script as \"%s\"",
+				    options->user),
+			  "foreign-user");
 	return 0;
 }
 

@@ -288,9 +288,11 @@ int route_bind(struct bind_context *context, const struct yaml_node *node)
 
 	if (!node || yaml_is_null(node)) {
 		if (config->nreceivers)
-			diag_add(context->diags, DIAG_WARNING, NULL, 0, 0, NULL,
-				 "add route: {receiver: NAME}",
-				 "there are receivers, but no route: nobody will be told");
+			diag_name(
+				diag_add(context->diags, DIAG_WARNING, NULL, 0, 0, NULL,
+					 "add route: {receiver: NAME}",
+					 "there are receivers, but no route: nobody will be told"),
+				"no-route");
 		return 0;
 	}
 	config->root = ARENA_NEW(context->arena, struct route);

@@ -77,6 +77,12 @@ struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const
 		      const char *format, ...) __attribute__((format(printf, 8, 9)));
 /* Is it a terminal whose user does not refuse colour, by NO_COLOR of the environment? */
 bool diag_wants_colour(int fd);
+/* Gives it an id, of a text that lives for good. diag may be NULL. */
+static inline void diag_name(struct diag *diag, const char *id)
+{
+	if (diag)
+		diag->id = id;
+}
 /*
  * file:line:column: error: message [id], the quoted line, a caret line, the hint; colour when
  * asked. Control characters of the input are replaced, bytes that are no UTF-8 spelt out as \xE9:

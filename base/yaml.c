@@ -417,8 +417,9 @@ static int on_document_end(struct builder *b)
 		return 0; /* what follows the first document is not read */
 	if (next.type == YAML_DOCUMENT_START_EVENT) {
 		yaml_cursor_move(&b->cursor, next.start_mark.index);
-		diag_add_at(b->diags, DIAG_WARNING, &b->whole, b->cursor.offset, 1, NULL,
-			    "only the first document of a file is read");
+		diag_name(diag_add_at(b->diags, DIAG_WARNING, &b->whole, b->cursor.offset, 1, NULL,
+				      "only the first document of a file is read"),
+			  "second-document");
 	}
 	yaml_event_delete(&next);
 	return 0;

@@ -284,8 +284,10 @@ static int add_glob(struct config *config, const char *base_dir, struct slice pa
 	if (!strpbrk(path, "*?["))
 		return add_rule_file(config, path);
 	if (glob(path, GLOB_ERR, NULL, &found)) {
-		yaml_diag(diags, DIAG_WARNING, node, NULL,
-			  "rule_files: \"" SLICE_FMT "\" matches no file", SLICE_ARG(pattern));
+		diag_name(yaml_diag(diags, DIAG_WARNING, node, NULL,
+				    "rule_files: \"" SLICE_FMT "\" matches no file",
+				    SLICE_ARG(pattern)),
+			  "no-rule-file");
 		return 0;
 	}
 	for (size_t i = 0; i < found.gl_pathc && code == 0; i++)

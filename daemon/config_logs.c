@@ -127,8 +127,9 @@ static void warn_without_match(struct log_binder *b, const char *pattern,
 		globfree(&found);
 		return;
 	}
-	yaml_diag(b->diags, DIAG_WARNING, node, NULL,
-		  "files: \"" SLICE_FMT "\" matches no file yet", SLICE_ARG(node->text));
+	diag_name(yaml_diag(b->diags, DIAG_WARNING, node, NULL,
+			    "files: \"" SLICE_FMT "\" matches no file yet", SLICE_ARG(node->text)),
+		  "no-log-file");
 }
 
 static int bind_files(struct log_binder *b, const struct log_source_part *part,

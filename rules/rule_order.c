@@ -296,8 +296,7 @@ static void note_cycle(struct search *s, const uint32_t *members, uint32_t n)
 				"groups %s read what the others write: they run in the order of the "
 				"files",
 				names.ptr);
-	if (diag)
-		diag->id = rule_warning_name(WARN_CYCLE);
+	diag_name(diag, rule_warning_name(WARN_CYCLE));
 	free(file);
 	buf_fini(&names);
 }

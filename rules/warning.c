@@ -29,8 +29,7 @@ void rule_warn_at(struct diag_list *diags, enum rule_warning warning, const stru
 	struct diag *diag =
 		diag_add_at(diags, warnings[warning].severity, source, offset, span ? span : 1,
 			    hint, "%s", buf_ok(&message) ? message.ptr : format);
-	if (diag)
-		diag->id = warnings[warning].name;
+	diag_name(diag, warnings[warning].name);
 	buf_fini(&message);
 }
 
