@@ -178,10 +178,8 @@ TABLE(file_table, file, "configuration",
       BIND_FIELD(file, use_start_timestamps, "use_start_timestamps", BIND_BOOL,
 		 .default_text = "false",
 		 .doc = "rate(), increase(), irate() and resets() heed since when a counter "
-			"counts, as "
-			"remote-write 2.0 tells: Prometheus' feature use-start-timestamps. What "
-			"was told "
-			"before a restart is forgotten."),
+			"counts, as remote-write 2.0 tells: Prometheus' feature "
+			"use-start-timestamps."),
       BIND_FIELD(file, external_labels, "external_labels", BIND_MAP,
 		 .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
       BIND_FIELD(file, retention_unselected_ms, "retention_unselected", BIND_DURATION,

@@ -46,6 +46,20 @@ static bool selectors_step(struct engine *engine, int64_t *units)
 	return engine->checkpoint.at >= n;
 }
 
+/* Returns how many there are. */
+static uint32_t emit_starts(struct engine *engine, struct series *series)
+{
+	uint32_t n;
+	struct window *const *starts = store_starts(engine->store, &n);
+	struct window_view view;
+	if (series->row >= n || !starts[series->row])
+		return 0;
+	window_range(starts[series->row], INT64_MIN, INT64_MAX, &view);
+	for (size_t i = 0; i < view.n; i++)
+		emit_start(engine, series, view.base_ms + view.offsets[i], (int64_t)view.values[i]);
+	return (uint32_t)view.n;
+}
+
 static bool series_step(struct engine *engine, int64_t *units)
 {
 	while (*units > 0) {
@@ -54,7 +68,8 @@ static bool series_step(struct engine *engine, int64_t *units)
 			return true;
 		emit_series(engine, series);
 		emit_tile(engine, series);
-		*units -= UNITS_BIRTH + series->window.n;
+		uint32_t nstarts = emit_starts(engine, series);
+		*units -= UNITS_BIRTH + series->window.n + nstarts;
 	}
 	return false;
 }

@@ -43,26 +43,46 @@ void emit_tile(struct engine *engine, const struct series *series)
 	emit(engine, RECORD_TILE);
 }
 
-void emit_block(struct engine *engine)
+
+static void emit_block(struct engine *engine, struct samples_block *block, enum record_type type)
 {
 	buf_clear(&engine->buf);
-	samples_block_encode(&engine->block, &engine->buf);
-	samples_block_init(&engine->block);
-	emit(engine, RECORD_SAMPLES);
+	samples_block_encode(block, &engine->buf);
+	samples_block_init(block);
+	emit(engine, type);
 }
 
-void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+void emit_blocks(struct engine *engine)
+{
+	if (engine->block.n > 0)
+		emit_block(engine, &engine->block, RECORD_SAMPLES);
+	if (engine->starts.n > 0)
+		emit_block(engine, &engine->starts, RECORD_STARTS);
+}
+
+static void add(struct engine *engine, struct samples_block *block, enum record_type type,
+		struct series *series, int64_t ts_ms, uint64_t bits)
 {
 	if (!engine->options.journal)
 		return;
 	if (!series->in_dictionary)
 		emit_series(engine, series);
-	if (samples_block_add(&engine->block, series->uid, ts_ms, bits))
+	if (samples_block_add(block, series->uid, ts_ms, bits))
 		return;
-	emit_block(engine);
-	bool added = samples_block_add(&engine->block, series->uid, ts_ms, bits);
+	emit_block(engine, block, type);
+	bool added = samples_block_add(block, series->uid, ts_ms, bits);
 	assert(added);
 	(void)added;
+}
+
+void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits)
+{
+	add(engine, &engine->block, RECORD_SAMPLES, series, ts_ms, bits);
+}
+
+void emit_start(struct engine *engine, struct series *series, int64_t ts_ms, int64_t start_ms)
+{
+	add(engine, &engine->starts, RECORD_STARTS, series, ts_ms, (uint64_t)start_ms);
 }
 
 void emit_derived(struct engine *engine)

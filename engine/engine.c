@@ -105,6 +105,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	if (!engine->options.queries_at_once)
 		engine->options.queries_at_once = QUERIES_AT_ONCE;
 	samples_block_init(&engine->block);
+	samples_block_init(&engine->starts);
 	derived_block_init(&engine->derived);
 	positions_init(&engine->positions);
 	examples_init(&engine->examples);
@@ -292,8 +293,7 @@ void engine_flush(struct engine *engine)
 {
 	if (!engine->options.journal)
 		return;
-	if (engine->block.n > 0)
-		emit_block(engine);
+	emit_blocks(engine);
 	emit_derived(engine);
 	if (engine->now_ms != TIME_NONE &&
 	    (engine->tick_recorded_ms == TIME_NONE ||

@@ -366,6 +366,7 @@ struct engine {
 	int64_t queries_told_ms; /* deadlines were looked at */
 
 	struct samples_block block;
+	struct samples_block starts; /* since when samples count */
 	struct derived_block derived; /* of whole batches only, if they have positions */
 	struct positions positions;
 	struct examples examples;
@@ -390,8 +391,10 @@ struct engine {
 /* ---- emit.c ---- */
 
 void emit_sample(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
-/* The block under way. */
-void emit_block(struct engine *engine);
+/* Since when a stored sample counts. */
+void emit_start(struct engine *engine, struct series *series, int64_t ts_ms, int64_t start_ms);
+/* The blocks of samples and of start times under way. */
+void emit_blocks(struct engine *engine);
 /* What was stored in a window that is not of samples. */
 void emit_derived_sample(struct engine *engine, struct series *series, int64_t ts_ms,
 			 uint64_t bits);

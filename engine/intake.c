@@ -218,8 +218,9 @@ static void take_start(struct engine *engine, struct batch *batch, uint32_t row,
 		batch->next_start++;
 	if (batch->next_start == batch->nstarts || batch->starts[batch->next_start].row != row)
 		return;
-	store_start_add(engine->store, series, batch->rows[row].ts_ms,
-			batch->starts[batch->next_start].start_ms);
+	int64_t ts_ms = batch->rows[row].ts_ms, start_ms = batch->starts[batch->next_start].start_ms;
+	store_start_add(engine->store, series, ts_ms, start_ms);
+	emit_start(engine, series, ts_ms, start_ms);
 }
 
 static void stored(struct engine *engine, struct batch *batch, uint32_t at, struct series *series)

@@ -109,6 +109,16 @@ static void restore_sample(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits
 	restore_derived(ctx, &(struct derived_sample){ uid, 0, ts_ms, bits });
 }
 
+static void restore_start(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits)
+{
+	struct engine *engine = ctx;
+	if (!engine->restore.series || !time_is_sane(ts_ms) || !engine->options.start_times)
+		return;
+	const struct restored_series *place = series_place(&engine->restore, uid);
+	if (place->uid)
+		store_start_add(engine->store, place->series, ts_ms, (int64_t)bits);
+}
+
 /* A tile tells events by their order alone. */
 struct tile {
 	struct engine *engine;
@@ -265,6 +275,9 @@ void engine_restore(struct engine *engine, enum record_type type, struct slice p
 		break;
 	case RECORD_SAMPLES:
 		samples_record_each(payload, restore_sample, engine);
+		break;
+	case RECORD_STARTS:
+		samples_record_each(payload, restore_start, engine);
 		break;
 	case RECORD_TILE:
 		restore_tile(engine, payload);

@@ -41,6 +41,7 @@
 	X(RECORD_CHECKPOINT_END, 14, "all parts are there")                                        \
 	X(RECORD_DERIVED, 15, "what log lines came to, and how far their sources were read")       \
 	X(RECORD_POSITION, 16, "how far a source of lines was read")                               \
+	X(RECORD_STARTS, 17, "since when samples of many series count")                             \
 	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")          \
 	X(RECORD_RECORDING_HEAD, 30, "the beginning of a file of a recording: how the engine was set") \
 	X(RECORD_RECORDING_PART, 31, "what the engine was told, packed")
@@ -92,6 +93,8 @@ void samples_block_encode(const struct samples_block *block, struct buf *out);
 int samples_record_each(struct slice payload,
 			void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits),
 			void *ctx);
+
+/* RECORD_STARTS: as RECORD_SAMPLES; a value is since when its sample counts, as an i64 of milliseconds. */
 
 /*
  * RECORD_TILE: all samples of one series, as RECORD_SAMPLES of one uid but 12 bytes a sample. Of a

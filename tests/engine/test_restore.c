@@ -183,6 +183,62 @@ START_TEST(restart_after_a_long_gap_warms_up_and_moves_pending_timers)
 }
 END_TEST
 
+static void begin_with_starts(struct harness *to)
+{
+	struct engine_options options;
+	harness_options(&options);
+	options.warm = options.start_times = true;
+	harness_start(to, &options);
+	harness_load(to, "groups: [{name: g, rules: [{record: r, expr: 'increase(x[1m])'}]}]");
+}
+
+/* The counter is young in each sample: all of its value is increase. */
+static void feed_young(double time_s)
+{
+	harness_time(&h, time_s);
+	struct batch *batch = harness_batch("a", time_s, "x{i=\"1\"} 7; x{i=\"2\"} 9");
+	for (uint32_t row = 0; row < 2; row++)
+		ck_assert_int_eq(batch_start_add(batch, row, (int64_t)(time_s * 1000) - 2000), 0);
+	engine_batch(h.engine, batch);
+	harness_settle(&h);
+	engine_flush(h.engine);
+}
+
+START_TEST(restart_knows_since_when_samples_count)
+{
+	harness_stop(&h);
+	begin_with_starts(&h);
+	for (double t = 15; t <= 60; t += 15)
+		feed_young(t);
+	size_t before = h.nrecords;
+	engine_checkpoint(h.engine);
+	harness_settle(&h);
+	char *expected = strdup(harness_query(&h, "resets(x[1m])", 60));
+	ck_assert_ptr_nonnull(strstr(expected, "3"));
+	struct harness other, tail = h;
+	begin_with_starts(&other);
+	harness_replay(&h, before, &other);
+	harness_time(&other, 61);
+	harness_expect_query(&other, "resets(x[1m])", 60, expected);
+	harness_stop(&other);
+	tail.records += before;
+	begin_with_starts(&other);
+	harness_replay(&tail, h.nrecords - before, &other);
+	harness_time(&other, 61);
+	harness_expect_query(&other, "resets(x[1m])", 60, expected);
+	harness_stop(&other);
+	/* Nobody wants them any more. */
+	begin(&other, true);
+	harness_replay(&h, h.nrecords, &other);
+	harness_time(&other, 61);
+	uint32_t n;
+	store_starts(engine_store(other.engine), &n);
+	ck_assert_uint_eq(n, 0);
+	harness_stop(&other);
+	free(expected);
+}
+END_TEST
+
 START_TEST(restart_holds_alerts_until_senders_are_back)
 {
 	live(15, 390);
@@ -334,6 +390,7 @@ static Suite *restore_suite(void)
 	tcase_add_test(tc, restart_from_a_checkpoint_is_the_same);
 	tcase_add_test(tc, restart_after_a_short_gap_is_warm);
 	tcase_add_test(tc, restart_after_a_long_gap_warms_up_and_moves_pending_timers);
+	tcase_add_test(tc, restart_knows_since_when_samples_count);
 	tcase_add_test(tc, restart_holds_alerts_until_senders_are_back);
 	tcase_add_test(tc, restart_without_the_rule_resolves_its_alerts);
 	tcase_add_test(tc, restart_reads_before_the_rules_are_in_force);
