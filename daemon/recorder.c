@@ -229,6 +229,7 @@ void recorder_rules(struct recorder *recorder, const struct config *config, uint
 		.start_times = config->start_times,
 		.lookback_ms = config->lookback_ms,
 		.sender_timeout_ms = config->sender_timeout_ms,
+		.retention_ms = config->retention_ms,
 		.series_max = (uint64_t)config->series_max,
 		.ignored_max = (uint64_t)config->ignored_max,
 		.memory_max = (uint64_t)config->memory_max,

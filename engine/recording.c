@@ -150,6 +150,7 @@ void settings_write(const struct recording_settings *settings, struct buf *out)
 		(uint64_t)settings->subquery_step_ms,
 		(uint64_t)settings->lookback_ms,
 		(uint64_t)settings->sender_timeout_ms,
+		(uint64_t)settings->retention_ms,
 		settings->series_max,
 		settings->ignored_max,
 		settings->memory_max,
@@ -171,8 +172,8 @@ int settings_read(struct reader *reader, struct owned_settings *out)
 {
 	struct recording_settings s = { 0 };
 	uint8_t flags = reader_u8(reader);
-	int64_t *const times[] = { &s.interval_ms, &s.query_offset_ms, &s.subquery_step_ms,
-				   &s.lookback_ms, &s.sender_timeout_ms };
+	int64_t *const times[] = { &s.interval_ms, &s.query_offset_ms,	 &s.subquery_step_ms,
+				   &s.lookback_ms, &s.sender_timeout_ms, &s.retention_ms };
 	uint64_t *const sizes[] = { &s.series_max, &s.ignored_max, &s.memory_max,
 				    &s.log_series_max };
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)

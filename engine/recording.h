@@ -79,7 +79,7 @@ struct recording_settings {
 	int64_t interval_ms, query_offset_ms, subquery_step_ms; /* as in rule_set_options */
 	bool delayed_names, resolve_on_silence, start_times;
 	bool rechecked; /* --verify: pieces of work were longer than their steps tell */
-	int64_t lookback_ms, sender_timeout_ms;
+	int64_t lookback_ms, sender_timeout_ms, retention_ms;
 	uint64_t series_max, ignored_max, memory_max, log_series_max;
 	uint32_t step_units; /* of each step */
 	struct slice external_url;

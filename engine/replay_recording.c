@@ -116,6 +116,7 @@ static int session_begin(struct recorded *rec, bool whole)
 			   .ignored_max = settings->ignored_max,
 			   .memory_max = settings->memory_max },
 		.sender_timeout_ms = settings->sender_timeout_ms,
+		.retention_ms = settings->retention_ms,
 		.resolve_on_silence = settings->resolve_on_silence,
 		.start_times = settings->start_times,
 		.external_labels = settings->external_labels,
