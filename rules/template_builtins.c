@@ -26,14 +26,20 @@ static bool is_comparable(enum template_type type)
 	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type < TEMPLATE_ROOT;
 }
 
-static int fail_uncomparable(struct template_call *call, const struct template_value *value)
+/* In Go's words, which name the second of equal types, and both of different ones. */
+static int fail_uncomparable(struct template_call *call, const struct template_value *a,
+			     const struct template_value *b)
 {
 	struct buf text;
 	buf_init(&text);
-	template_value_print(value, &text);
-	int error = template_fail(call, "non-comparable type %.*s: %s",
-				  (int)(text.len < 200 ? text.len : 200), text.len ? text.ptr : "",
-				  template_type_name(value->type));
+	buf_add_str(&text, a->type == b->type ? "non-comparable type " : "non-comparable types ");
+	template_sprintf(SLICE("%s: "), a->type == b->type ? b : a, 1, &text);
+	buf_add_str(&text, template_type_name(a->type));
+	if (a->type != b->type) {
+		buf_printf(&text, ", %s: ", template_type_name(b->type));
+		template_value_print(b, &text);
+	}
+	int error = template_fail(call, "%.*s", (int)text.len, text.len ? text.ptr : "");
 	buf_fini(&text);
 	return error;
 }
@@ -50,7 +56,7 @@ static int is_equal(struct template_call *call, const struct template_value *a,
 		return template_fail(call, "incompatible types for comparison: %s and %s",
 				     template_type_name(a->type), template_type_name(b->type));
 	if (!is_comparable(a->type) || !is_comparable(b->type))
-		return fail_uncomparable(call, is_comparable(a->type) ? b : a);
+		return fail_uncomparable(call, a, b);
 	if (a->type != b->type)
 		return template_fail(call, "incompatible types for comparison: %s and %s",
 				     template_type_name(a->type), template_type_name(b->type));
@@ -146,6 +152,13 @@ int fn_ge(struct template_call *call, struct template_value *out)
 	return error;
 }
 
+/* Of what a pointer leads to. */
+static const char *pointed_name(enum template_type type)
+{
+	const char *name = template_type_name(type);
+	return name + (name[0] == '*');
+}
+
 int fn_len(struct template_call *call, struct template_value *out)
 {
 	const struct template_value *value = &call->args[0];
@@ -159,7 +172,7 @@ int fn_len(struct template_call *call, struct template_value *out)
 	else if (template_value_is_list(value))
 		n = template_list_count(value);
 	else
-		return template_fail(call, "len of type %s", template_type_name(value->type));
+		return template_fail(call, "len of type %s", pointed_name(value->type));
 	*out = (struct template_value){ .type = TEMPLATE_INT, .integer = (int64_t)n };
 	return 0;
 }

@@ -25,7 +25,7 @@ struct rendering {
 	struct place {
 		uint32_t position, offset, end;
 	} at;
-	char why[900]; /* "" until it fails */
+	char why[1600]; /* "" until it fails */
 };
 
 /* What Prometheus puts before each template, on its first line: {{$labels := .Labels}} and so on.

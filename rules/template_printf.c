@@ -454,9 +454,9 @@ static void format_sample(struct buf *out, const struct spec *spec,
 			  const struct query_sample *sample, char verb)
 {
 	const struct template_value value = { .type = TEMPLATE_FLOAT, .number = sample->value };
-	buf_add_str(out, spec->names ? "{Labels:" : "{");
+	buf_add_str(out, spec->syntax ? "template.sample{Labels:" : spec->names ? "{Labels:" : "{");
 	format_labels(out, spec, sample->labels, verb);
-	buf_add_str(out, spec->names ? " Value:" : " ");
+	buf_add_str(out, spec->syntax ? ", Value:" : spec->names ? " Value:" : " ");
 	format_value(out, spec, &value, verb);
 	buf_add_char(out, '}');
 }

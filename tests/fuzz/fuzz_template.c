@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The longest that an error's text may be. */
-#define FAILURE_BYTES_MAX 1024
+#define FAILURE_BYTES_MAX 1700
 
 static void must(bool holds)
 {
