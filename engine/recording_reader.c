@@ -13,13 +13,15 @@
 
 #include "base/error.h"
 
+#define RELEASE_BYTES (16u * 1024 * 1024) /* whole pages, whatever their size */
+
 struct recording_reader {
 	char *dir;
 	uint32_t *numbers;
 	size_t nfiles, next_file;
 	/* The file being read: its bytes, and what is left of them. */
 	char *bytes;
-	size_t bytes_len;
+	size_t bytes_len, released; /* released: given back to the system */
 	struct slice rest;
 	bool has_head;
 	/* The part being read. */
@@ -62,6 +64,7 @@ static void file_close(struct recording_reader *reader)
 	if (reader->bytes)
 		munmap(reader->bytes, reader->bytes_len);
 	reader->bytes = NULL;
+	reader->released = 0;
 	reader->rest = (struct slice){ NULL, 0 };
 	reader->has_head = false;
 }
@@ -170,6 +173,16 @@ static int part_unpack(struct recording_reader *reader, struct slice payload)
 	return 0;
 }
 
+/* What was read of a large file need not stay in memory. */
+static void release(struct recording_reader *reader)
+{
+	size_t done = (size_t)(reader->rest.ptr - reader->bytes);
+	if (done < reader->released + RELEASE_BYTES)
+		return;
+	madvise(reader->bytes + reader->released, RELEASE_BYTES, MADV_DONTNEED);
+	reader->released += RELEASE_BYTES;
+}
+
 /* The next record of the file. What is damaged ends the file. */
 static int record_take(struct recording_reader *reader)
 {
@@ -195,6 +208,7 @@ static int record_take(struct recording_reader *reader)
 	reader->rest.ptr += used;
 	reader->rest.len -= used;
 	reader->stats.bytes += used;
+	release(reader);
 	return 0;
 }
 
