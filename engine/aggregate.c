@@ -39,6 +39,9 @@ struct aggregate {
 	size_t slots_bytes;
 	uint32_t *counts, *starts; /* by group: elements seen; first place in the values */
 	uint32_t counts_cap;
+	double *values;	 /* of quantile, laid out by `starts`; scratch memory */
+	uint32_t *heaps; /* of pick, likewise */
+	uint32_t k;	 /* of pick */
 };
 
 /* ---- shape ---- */
@@ -271,73 +274,53 @@ static int slots_begin(struct aggregate *agg, size_t bytes)
 	return 0;
 }
 
-/* Sets the value of each group that has an element; `g` is the group. */
-#define FOR_GROUPS(expression)                                                                     \
-	do {                                                                                       \
-		bits_clear(node->own_present, node->n);                                            \
-		for (uint32_t g = 0; g < agg->ngroups; g++) {                                      \
-			if (!agg->counts[g])                                                       \
-				continue;                                                          \
-			node->own_values[g] = (expression);                                        \
-			bit_set(node->own_present, g);                                             \
-		}                                                                                  \
-	} while (0)
-
-static void eval_sum(struct node *node, const struct node *in)
+static void add_sum(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
 {
-	struct aggregate *agg = node->state;
 	struct accumulator *sums = agg->slots;
-	FOR_BITS (row, in->present, 0, in->n) {
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t g = agg->group_of[row];
 		agg->counts[g]++;
 		kahan_add(in->values[row], &sums[g].a, &sums[g].b);
 	}
-	FOR_GROUPS(sums[g].a + sums[g].b);
 }
 
-static void eval_avg(struct node *node, const struct node *in)
+static void add_avg(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
 {
-	struct aggregate *agg = node->state;
 	struct mean *means = agg->slots;
-	FOR_BITS (row, in->present, 0, in->n) {
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t g = agg->group_of[row];
 		agg->counts[g]++;
 		mean_add(&means[g], in->values[row]);
 	}
-	FOR_GROUPS(mean_value(&means[g]));
 }
 
-static void eval_count(struct node *node, const struct node *in, bool is_group)
+static void add_count(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
 {
-	struct aggregate *agg = node->state;
-	FOR_BITS (row, in->present, 0, in->n)
+	FOR_BITS (row, in->present, from, to)
 		agg->counts[agg->group_of[row]]++;
-	FOR_GROUPS(is_group ? 1 : agg->counts[g]);
 }
 
-static void eval_extreme(struct node *node, const struct node *in, bool greatest)
+static void add_extreme(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to,
+			bool greatest)
 {
-	struct aggregate *agg = node->state;
 	struct accumulator *best = agg->slots;
-	FOR_BITS (row, in->present, 0, in->n) {
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t g = agg->group_of[row];
 		double v = in->values[row];
 		if (!agg->counts[g]++ || (greatest ? best[g].a < v : best[g].a > v) ||
 		    isnan(best[g].a))
 			best[g].a = v;
 	}
-	FOR_GROUPS(best[g].a);
 }
 
 /*
  * Welford's recurrence: a is the mean, b the sum of squares, which an infinity or NaN at the start
  * spoils.
  */
-static void eval_variance(struct node *node, const struct node *in, bool deviation)
+static void add_variance(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
 {
-	struct aggregate *agg = node->state;
 	struct accumulator *acc = agg->slots;
-	FOR_BITS (row, in->present, 0, in->n) {
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t g = agg->group_of[row];
 		double v = in->values[row];
 		if (!agg->counts[g]++) {
@@ -348,10 +331,6 @@ static void eval_variance(struct node *node, const struct node *in, bool deviati
 		acc[g].a += delta / agg->counts[g];
 		acc[g].b += delta * (v - acc[g].a);
 	}
-	if (deviation)
-		FOR_GROUPS(sqrt(acc[g].b / agg->counts[g]));
-	else
-		FOR_GROUPS(acc[g].b / agg->counts[g]);
 }
 
 /* ---- eval: what needs the elements of a group together ---- */
@@ -364,21 +343,21 @@ static void lay_out(struct aggregate *agg)
 		agg->starts[g + 1] = agg->starts[g] + agg->groups[g].members;
 }
 
-static int eval_quantile(struct binding *b, struct node *node, const struct node *in)
+static int quantile_begin(struct binding *b, struct node *node)
 {
 	struct aggregate *agg = node->state;
-	double q = node->children[1]->scalar;
-	node_note_quantile(b, node, q);
+	node_note_quantile(b, node, node->children[1]->scalar);
 	lay_out(agg);
-	double *values = binding_scratch(b, agg->starts[agg->ngroups]);
-	if (!values && agg->starts[agg->ngroups])
-		return ERR_NOMEM;
-	FOR_BITS (row, in->present, 0, in->n) {
+	agg->values = binding_scratch(b, agg->starts[agg->ngroups]);
+	return !agg->values && agg->starts[agg->ngroups] ? ERR_NOMEM : 0;
+}
+
+static void add_quantile(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
+{
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t g = agg->group_of[row];
-		values[agg->starts[g] + agg->counts[g]++] = in->values[row];
+		agg->values[agg->starts[g] + agg->counts[g]++] = in->values[row];
 	}
-	FOR_GROUPS(quantile_of(q, values + agg->starts[g], agg->counts[g]));
-	return 0;
 }
 
 static void mark_silent(struct binding *b, struct node *node, const struct node *in)
@@ -438,41 +417,117 @@ static void down_pick(struct node *node, uint32_t child, const uint64_t *out, ui
 	spread_pick(node, out, in);
 }
 
-static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-			  int64_t *units)
+/* ---- eval: in steps ---- */
+
+/* Rows of the operand, then groups. */
+static uint32_t steps_aggregate(const struct node *node)
 {
-	const struct node *in = node->children[0];
+	const struct aggregate *agg = node->state;
+	return steps_padded(node->children[0]->n) + agg->ngroups;
+}
+
+static int aggregate_begin(struct binding *b, struct node *node, const struct node *in)
+{
 	enum aggregate_op op = node->plan->aggregate;
 	int err = slots_begin(node->state,
 			      op == AGG_AVG ? sizeof(struct mean) : sizeof(struct accumulator));
 	if (err)
 		return err;
-	*units -= in->n + node->n;
 	mark_silent(b, node, in);
+	bits_clear(node->own_present, node->n);
+	return op == AGG_QUANTILE ? quantile_begin(b, node) : 0;
+}
+
+static int add_rows(struct node *node, const struct node *in, uint32_t from, uint32_t to)
+{
+	struct aggregate *agg = node->state;
+	enum aggregate_op op = node->plan->aggregate;
 	switch (op) {
 	case AGG_SUM:
-		eval_sum(node, in);
-		break;
+		add_sum(agg, in, from, to);
+		return 0;
 	case AGG_AVG:
-		eval_avg(node, in);
-		break;
+		add_avg(agg, in, from, to);
+		return 0;
 	case AGG_COUNT:
 	case AGG_GROUP:
-		eval_count(node, in, op == AGG_GROUP);
-		break;
+		add_count(agg, in, from, to);
+		return 0;
 	case AGG_MIN:
 	case AGG_MAX:
-		eval_extreme(node, in, op == AGG_MAX);
-		break;
+		add_extreme(agg, in, from, to, op == AGG_MAX);
+		return 0;
 	case AGG_STDDEV:
 	case AGG_STDVAR:
-		eval_variance(node, in, op == AGG_STDDEV);
-		break;
+		add_variance(agg, in, from, to);
+		return 0;
 	case AGG_QUANTILE:
-		return eval_quantile(b, node, in);
+		add_quantile(agg, in, from, to);
+		return 0;
 	default: /* those that pick elements, and count_values */
 		return ERR_UNSUPPORTED;
 	}
+}
+
+/* Sets the value of each group in [from, to) that has an element; `g` is the group. */
+#define FOR_GROUPS(expression)                                                                     \
+	do {                                                                                       \
+		for (uint32_t g = from; g < to; g++) {                                             \
+			if (!agg->counts[g])                                                       \
+				continue;                                                          \
+			node->own_values[g] = (expression);                                        \
+			bit_set(node->own_present, g);                                             \
+		}                                                                                  \
+	} while (0)
+
+static void groups_finish(struct node *node, uint32_t from, uint32_t to)
+{
+	struct aggregate *agg = node->state;
+	const struct accumulator *acc = agg->slots;
+	struct mean *means = agg->slots;
+	switch (node->plan->aggregate) {
+	case AGG_SUM:
+		FOR_GROUPS(acc[g].a + acc[g].b);
+		return;
+	case AGG_AVG:
+		FOR_GROUPS(mean_value(&means[g]));
+		return;
+	case AGG_COUNT:
+		FOR_GROUPS(agg->counts[g]);
+		return;
+	case AGG_GROUP:
+		FOR_GROUPS(1);
+		return;
+	case AGG_STDDEV:
+		FOR_GROUPS(sqrt(acc[g].b / agg->counts[g]));
+		return;
+	case AGG_STDVAR:
+		FOR_GROUPS(acc[g].b / agg->counts[g]);
+		return;
+	case AGG_QUANTILE:
+		FOR_GROUPS(quantile_of(node->children[1]->scalar, agg->values + agg->starts[g],
+				       agg->counts[g]));
+		return;
+	default:
+		FOR_GROUPS(acc[g].a);
+	}
+}
+
+static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			  int64_t *units)
+{
+	const struct node *in = node->children[0];
+	const struct aggregate *agg = node->state;
+	uint32_t first = steps_padded(in->n), group = from > first ? from - first : 0;
+	int err = from == 0 ? aggregate_begin(b, node, in) : 0;
+	*units -= to - from;
+	if (!err && from < in->n)
+		err = add_rows(node, in, from, to < in->n ? to : in->n);
+	if (err || to <= first)
+		return err;
+	groups_finish(node, group, to - first);
+	for (; node->plan->aggregate == AGG_QUANTILE && group < to - first; group++)
+		*units -= agg->counts[group];
 	return 0;
 }
 
@@ -552,34 +607,46 @@ static int pick_count(struct node *node, uint32_t most, uint32_t *k)
 	return 0;
 }
 
+static int pick_begin(struct binding *b, struct node *node, const struct node *in)
+{
+	struct aggregate *agg = node->state;
+	agg->k = 0;
+	int err = pick_count(node, in->n, &agg->k);
+	if (!err)
+		err = slots_begin(agg, 0);
+	if (err)
+		return err;
+	bits_clear(node->own_present, node->n);
+	node->values = in->values;
+	lay_out(agg);
+	agg->heaps = agg->k ? (uint32_t *)binding_scratch(b, agg->starts[agg->ngroups]) : NULL;
+	return agg->k && !agg->heaps && agg->starts[agg->ngroups] ? ERR_NOMEM : 0;
+}
+
 static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 		     int64_t *units)
 {
 	struct aggregate *agg = node->state;
 	const struct node *in = node->children[0];
-	uint32_t k = 0;
-	int err = pick_count(node, in->n, &k);
-	if (!err)
-		err = slots_begin(agg, 0);
+	uint32_t first = steps_padded(in->n), end = to < in->n ? to : in->n;
+	int err = from == 0 ? pick_begin(b, node, in) : 0;
 	if (err)
 		return err;
-	*units -= in->n;
-	bits_clear(node->own_present, node->n);
-	node->values = in->values;
-	if (k == 0)
+	*units -= to - from;
+	if (agg->k == 0)
 		return 0;
-	lay_out(agg);
-	uint32_t *heaps = (uint32_t *)binding_scratch(b, agg->starts[agg->ngroups]);
-	if (!heaps && agg->starts[agg->ngroups])
-		return ERR_NOMEM;
 	bool top = node->plan->aggregate == AGG_TOPK;
-	FOR_BITS (row, in->present, 0, in->n) {
-		uint32_t g = agg->group_of[row];
-		heap_add(in->values, top, heaps + agg->starts[g], &agg->counts[g], k, row);
-	}
-	for (uint32_t g = 0; g < agg->ngroups; g++)
+	if (from < end)
+		FOR_BITS (row, in->present, from, end) {
+			uint32_t g = agg->group_of[row];
+			heap_add(in->values, top, agg->heaps + agg->starts[g], &agg->counts[g],
+				 agg->k, row);
+		}
+	for (uint32_t g = from > first ? from - first : 0; to > first && g < to - first; g++) {
 		for (uint32_t i = 0; i < agg->counts[g]; i++)
-			bit_set(node->own_present, heaps[agg->starts[g] + i]);
+			bit_set(node->own_present, agg->heaps[agg->starts[g] + i]);
+		*units -= agg->counts[g] / 4;
+	}
 	return 0;
 }
 
@@ -683,6 +750,7 @@ const struct node_kind node_aggregate = {
 	.name = "aggregate",
 	.shape = shape_aggregate,
 	.extend = extend_aggregate,
+	.steps = steps_aggregate,
 	.eval = eval_aggregate,
 	.fini = fini_aggregate,
 	.up = up_aggregate,
@@ -693,6 +761,7 @@ const struct node_kind node_pick = {
 	.name = "pick",
 	.shape = shape_pick,
 	.extend = extend_aggregate,
+	.steps = steps_aggregate,
 	.eval = eval_pick,
 	.fini = fini_aggregate,
 	.up = up_pick,

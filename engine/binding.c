@@ -6,8 +6,6 @@
 #include "base/text.h"
 #include "engine/join.h"
 
-/* Rows that are evaluated at a stretch, between two looks at the units. */
-#define EVAL_CHUNK_ROWS 1024
 /* What binding costs, in rows. */
 #define UNITS_SOURCE 200
 #define UNITS_NODE 10
@@ -691,21 +689,32 @@ void node_eval_begin(struct binding *b, struct node *node)
 	b->silent = b->options.any_silent && *b->options.any_silent;
 }
 
+static uint32_t steps_of(const struct node *node)
+{
+	return node->kind->steps ? node->kind->steps(node) : node->n;
+}
+
+int node_eval_whole(struct binding *b, struct node *node, int64_t *units)
+{
+	return node->kind->eval(b, node, 0, steps_of(node), units);
+}
+
 static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
 {
-	if (!node->kind->by_rows) {
-		*row = node->n;
-		return node->kind->eval(b, node, 0, node->n, units);
+	uint32_t end = steps_of(node);
+	if (!node->kind->by_rows && !node->kind->steps) {
+		*row = end;
+		return node_eval_whole(b, node, units);
 	}
 	do {
-		uint32_t from = *row, left = node->n - from;
-		uint32_t to = left > EVAL_CHUNK_ROWS ? from + EVAL_CHUNK_ROWS : node->n;
+		uint32_t from = *row, left = end - from;
+		uint32_t to = left > EVAL_CHUNK ? from + EVAL_CHUNK : end;
 		int err = node->kind->eval(b, node, from, to, units);
 		if (err)
 			return err;
 		*row = to;
-	} while (*units > 0 && *row < node->n);
-	return *row < node->n ? ERR_AGAIN : 0;
+	} while (*units > 0 && *row < end);
+	return *row < end ? ERR_AGAIN : 0;
 }
 
 static bool is_current(const struct binding *b, const struct node *node, uint64_t fed)

@@ -11,6 +11,8 @@
 #include "engine/join.h"
 #include "engine/operators.h"
 
+#define UNITS_MATCHED 2 /* a row: where its partner stands is not foreseen */
+
 static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row,
 			 uint32_t other)
 {
@@ -61,19 +63,18 @@ static int matched_reserve(struct join *join, uint32_t n)
 }
 
 /* Finds the row of the one side that stands for each match group. */
-static int find_partners(struct binding *b, struct node *node, const struct node *one)
+static int find_partners(struct binding *b, struct node *node, const struct node *one,
+			 uint32_t from, uint32_t to)
 {
 	struct join *join = node->state;
 	const struct match_link *links = join->match.links[join->one];
-	memset(join->partner, 0xff, join->match.ngroups * sizeof(*join->partner));
-	int err = 0;
-	FOR_BITS (row, one->present, 0, one->n) {
+	FOR_BITS (row, one->present, from, to) {
 		uint32_t group = links[row].group;
-		if (join->partner[group] != MATCH_NONE && !err)
-			err = fail_one_side(b, node, group, row, join->partner[group]);
+		if (join->partner[group] != MATCH_NONE)
+			return fail_one_side(b, node, group, row, join->partner[group]);
 		join->partner[group] = row;
 	}
-	return err;
+	return 0;
 }
 
 /* The value for a pair; false: a filter lets it not through. */
@@ -111,16 +112,17 @@ static int check_matched(struct node *node)
 	return err;
 }
 
-static int match_rows(struct node *node, const struct node *many, const struct node *one)
+static int match_rows(struct node *node, const struct node *many, const struct node *one,
+		      uint32_t from, uint32_t to)
 {
 	struct join *join = node->state;
 	const struct plan_node *p = node->plan;
 	const struct match_link *links = join->match.links[join->many];
 	bool comparison = binary_op_is_comparison(p->binary), swapped = join->many == 1;
 	bool once = join->one_to_one && join->match.repeated[join->many];
-	if (once)
+	if (once && from == 0)
 		bits_clear(join->used, join->match.ngroups);
-	FOR_BITS (row, many->present, 0, many->n) {
+	FOR_BITS (row, many->present, from, to) {
 		uint32_t group = links[row].group, partner = join->partner[group], out = row;
 		if (partner == MATCH_NONE)
 			continue;
@@ -173,28 +175,47 @@ static void mark_silent(struct binding *b, struct node *node)
 	}
 }
 
-static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-		     int64_t *units)
+/* Rows of the one side, then those of the many side. */
+static uint32_t steps_join(const struct node *node)
+{
+	const struct join *join = node->state;
+	return steps_padded(node->children[join->one]->n) + node->children[join->many]->n;
+}
+
+static int join_begin(struct binding *b, struct node *node, const struct node *many,
+		      const struct node *one)
 {
 	struct join *join = node->state;
-	const struct node *many = node->children[join->many], *one = node->children[join->one];
 	int err = groups_reserve(join);
 	if (!err && node->repeats)
 		err = matched_reserve(join, node->n);
 	if (err)
 		return err;
-	*units -= many->n + one->n;
 	mark_silent(b, node);
 	bits_clear(node->own_present, node->n);
 	if (node->repeats)
 		bits_clear(join->matched, node->n);
+	memset(join->partner, 0xff, join->match.ngroups * sizeof(*join->partner));
 	/* Nothing can match: not an error, either. */
-	if (!bits_any(many->present, many->n) || !bits_any(one->present, one->n))
-		return 0;
-	err = find_partners(b, node, one);
-	if (!err)
-		err = match_rows(node, many, one);
-	if (!err && node->repeats)
+	join->is_idle = !bits_any(many->present, many->n) || !bits_any(one->present, one->n);
+	return 0;
+}
+
+static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		     int64_t *units)
+{
+	struct join *join = node->state;
+	const struct node *many = node->children[join->many], *one = node->children[join->one];
+	uint32_t first = steps_padded(one->n);
+	int err = from == 0 ? join_begin(b, node, many, one) : 0;
+	*units -= (int64_t)UNITS_MATCHED * (to - from);
+	if (err || join->is_idle)
+		return err;
+	if (from < one->n)
+		err = find_partners(b, node, one, from, to < one->n ? to : one->n);
+	if (!err && to > first)
+		err = match_rows(node, many, one, from > first ? from - first : 0, to - first);
+	if (!err && node->repeats && to == first + many->n)
 		err = check_matched(node);
 	return err;
 }
@@ -268,6 +289,7 @@ const struct node_kind node_join = {
 	.name = "join",
 	.shape = join_shape,
 	.extend = join_extend,
+	.steps = steps_join,
 	.eval = eval_join,
 	.fini = join_fini,
 	.up = up_join,

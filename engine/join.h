@@ -33,6 +33,7 @@ struct join {
 	uint32_t groups_cap;
 	uint64_t *matched; /* by row of the result: has a partner, whatever a filter says */
 	uint32_t matched_cap;
+	bool is_idle; /* nothing can match */
 };
 
 int join_shape(struct binding *binding, struct node *node);

@@ -40,6 +40,9 @@ struct row_changes {
 
 struct node;
 
+/* Rows that are evaluated at a stretch, between two looks at the units. */
+#define EVAL_CHUNK 1024
+
 struct node_kind {
 	const char *name;
 	bool by_rows; /* evaluation may stop between rows; else between nodes only */
@@ -58,6 +61,12 @@ struct node_kind {
 	 */
 	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
 		    int64_t *units);
+	/*
+	 * In how many steps an evaluation is done that is not by rows of the result: mostly rows of
+	 * what it reads. Then eval is called for steps [from, to), from 0 on in order, each `from` a
+	 * multiple of EVAL_CHUNK. NULL: at once.
+	 */
+	uint32_t (*steps)(const struct node *node);
 	/*
 	 * Around an evaluation of all rows, whatever comes of it: for what is evaluated along with
 	 * it. NULL: nothing is.
@@ -290,6 +299,13 @@ int binding_eval_grid(struct binding *binding, const uint32_t *order, uint32_t n
 /* node->fed of a subquery: the nodes below it are not evaluated each time. */
 uint64_t subquery_fed(const struct node *node);
 
+/* Rows as steps before others begin: so many that these begin at a chunk. */
+static inline uint32_t steps_padded(uint32_t rows)
+{
+	return (rows + EVAL_CHUNK - 1) / EVAL_CHUNK * EVAL_CHUNK;
+}
+/* Evaluates all of it at once. */
+int node_eval_whole(struct binding *binding, struct node *node, int64_t *units);
 /* Room for n doubles that lives until the next call; NULL when out of memory. */
 double *binding_scratch(struct binding *binding, size_t n);
 
