@@ -216,6 +216,8 @@ struct engine_query {
 	struct query_bounds bounds; /* step_ms is 0: an instant query, at t_ms */
 	struct listing *listing; /* owned; no expression then, but a listing (listing.h) */
 	int64_t deadline_ms; /* told time at which it is given up; 0: never */
+	int64_t lookback_ms; /* of instant selectors; 0: the engine's */
+	size_t limit;	     /* elements that are told, for whoever tells them; 0: all */
 	/* out: */
 	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT, ERR_CANCELED, ERR_FULL, ERR_NOMEM */
 	char error[512];

@@ -189,6 +189,8 @@ static int bind(struct engine *engine, struct engine_query *query)
 			return ERR_NOMEM;
 		grid_init(query->grid, &query->bounds);
 	}
+	if (query->lookback_ms)
+		options.lookback_ms = query->lookback_ms;
 	if (query->verify) {
 		options.is_fresh = true;
 		options.fresh_after_ms = query->verify->fresh_after_ms;

@@ -18,8 +18,7 @@ static bool read_parameters(struct http_request *request, struct arena *arena,
 			    struct engine_query *query)
 {
 	struct listing *listing = query->listing;
-	const char *limit = web_param(request, arena, "limit", 0), *match;
-	double number;
+	const char *match;
 
 	for (size_t i = 0; (match = web_param(request, arena, "match[]", i)); i++) {
 		struct diag_list diags;
@@ -37,13 +36,8 @@ static bool read_parameters(struct http_request *request, struct arena *arena,
 		if (code)
 			return false;
 	}
-	if (limit && (number_parse(slice_from(limit), &number) || number < 0 || number > 1e9)) {
-		web_fail(request, 400, "bad_data",
-			 "invalid parameter \"limit\": it must be a number of at least 0");
-		return false;
-	}
-	listing->limit = limit ? (size_t)number : 0;
-	return web_param_time(request, arena, "start", &listing->start_ms) &&
+	return web_param_limit(request, arena, &listing->limit) &&
+	       web_param_time(request, arena, "start", &listing->start_ms) &&
 	       web_param_time(request, arena, "end", &listing->end_ms);
 }
 
@@ -180,6 +174,12 @@ HANDLER(on_tsdb)
 HANDLER(on_metadata)
 {
 	web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":{}}"));
+}
+
+/* Exemplars are not kept. */
+HANDLER(on_exemplars)
+{
+	web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":[]}"));
 }
 
 /* ---- answers ---- */

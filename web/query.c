@@ -1,14 +1,11 @@
-/* GET, POST /api/v1/query and /api/v1/query_range, as Prometheus' API has them. */
-#include <math.h>
+/* Answers to queries, as Prometheus' API has them; query_request.c: what is asked for. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "engine/grid.h"
 #include "web/web_internal.h"
 
-#define TIMEOUT_MS_MIN 1
 /* Elements beyond this many come as they are found, as in Prometheus: to sort them would take long. */
 #define QUERY_SORTED_MAX 10000
 
@@ -38,12 +35,23 @@ static void add_point(struct json_writer *w, int64_t t_ms, double value)
 	buf_fini(&text);
 }
 
+/* How many of n elements are told. */
+static size_t told(const struct engine_query *query, size_t n)
+{
+	return query->limit && query->limit < n ? query->limit : n;
+}
+
+static bool is_truncated(const struct engine_query *query)
+{
+	return query->limit && (query->nrows > query->limit || query->nseries > query->limit);
+}
+
 static void add_vector(struct json_writer *w, struct engine_query *query)
 {
 	if (query->nrows <= QUERY_SORTED_MAX || result_is_ordered(query->plan, query->root))
 		engine_query_sort(query);
 	json_begin_array(w);
-	for (size_t i = 0; i < query->nrows; i++) {
+	for (size_t i = 0; i < told(query, query->nrows); i++) {
 		json_begin_object(w);
 		json_field_labels(w, "metric", query->rows[i].labels);
 		json_key(w, "value");
@@ -64,7 +72,7 @@ static void add_matrix(struct json_writer *w, const struct engine_query *query)
 	if (query->nseries && query->nseries <= QUERY_SORTED_MAX)
 		qsort(query->series, query->nseries, sizeof(*query->series), by_labels);
 	json_begin_array(w);
-	for (size_t i = 0; i < query->nseries; i++) {
+	for (size_t i = 0; i < told(query, query->nseries); i++) {
 		const struct engine_query_series *series = &query->series[i];
 
 		json_begin_object(w);
@@ -115,6 +123,8 @@ static void add_warnings(struct json_writer *w, const struct engine_query *query
 
 	json_key(w, "warnings");
 	json_begin_array(w);
+	if (is_truncated(query))
+		json_str(w, SLICE("results truncated due to limit"));
 	add_notes(w, query, NOTE_WARNING);
 	if (query->partial)
 		json_str(w, SLICE("the query looks further back than what is kept for the rules: "
@@ -152,7 +162,8 @@ static void format_result(struct engine_query *query, struct buf *out)
 	else
 		add_point(&w, query->t_ms, query->scalar);
 	json_end_object(&w);
-	if (query->partial || query->bucket_ms || has_notes(query, NOTE_WARNING))
+	if (query->partial || query->bucket_ms || is_truncated(query) ||
+	    has_notes(query, NOTE_WARNING))
 		add_warnings(&w, query);
 	if (has_notes(query, NOTE_INFO)) {
 		json_key(&w, "infos");
@@ -205,172 +216,4 @@ void query_done(struct http_server *server, struct engine_query *query)
 	http_reply_to(server, (struct http_token){ query->slot, query->generation }, &reply);
 	buf_fini(&out);
 	engine_query_free(query);
-}
-
-/* All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …". */
-void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags)
-{
-	struct buf text;
-
-	buf_init(&text);
-	for (size_t i = 0; i < diags->n; i++) {
-		const struct diag *diag = &diags->items[i];
-
-		if (diag->severity != DIAG_ERROR)
-			continue;
-		buf_add_str(&text, text.len ? "; " : "");
-		if (diag->line)
-			buf_printf(&text, "%u:%u: ", diag->line, diag->column);
-		buf_printf(&text, "parse error: %s", diag->message);
-		if (diag->hint)
-			buf_printf(&text, " (%s)", diag->hint);
-	}
-	web_fail(request, 400, "bad_data", "invalid parameter \"%s\": " SLICE_FMT, name,
-		 SLICE_ARG(buf_slice(&text)));
-	buf_fini(&text);
-}
-
-/* "30s", "1m30s", or seconds: "2.5" */
-static int parse_length(const char *text, int64_t *ms)
-{
-	double seconds;
-
-	if (duration_parse(slice_from(text), ms) == 0)
-		return 0;
-	if (number_parse(slice_from(text), &seconds) || !(fabs(seconds) < 1e9))
-		return ERR_INVALID;
-	*ms = (int64_t)(seconds * 1000);
-	return 0;
-}
-
-bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
-		    int64_t *t_ms)
-{
-	const char *text = web_param(request, arena, name, 0);
-
-	if (!text || time_parse(slice_from(text), t_ms) == 0)
-		return true;
-	web_fail(request, 400, "bad_data",
-		 "invalid parameter \"%s\": cannot parse \"%.100s\" to a valid timestamp", name,
-		 text);
-	return false;
-}
-
-/* Until when the answer is of use; false: the request was answered. */
-static bool read_deadline(struct web *web, struct http_request *request, struct arena *arena,
-			  int64_t *deadline_ms)
-{
-	const char *timeout = web_param(request, arena, "timeout", 0);
-	int64_t timeout_ms = web->query_timeout_ms;
-
-	if (timeout && (parse_length(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
-		web_fail(request, 400, "bad_data",
-			 "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid "
-			 "duration",
-			 timeout);
-		return false;
-	}
-	if (timeout_ms > web->query_timeout_ms)
-		timeout_ms = web->query_timeout_ms;
-	*deadline_ms = web->host.now_ms(web->host.ctx) + timeout_ms;
-	return true;
-}
-
-/* The times of an instant query; false: the request was answered. */
-static bool read_time(struct web *web, struct http_request *request, struct arena *arena,
-		      struct query_bounds *bounds)
-{
-	int64_t t_ms = web->host.now_ms(web->host.ctx);
-
-	if (!web_param_time(request, arena, "time", &t_ms))
-		return false;
-	*bounds = (struct query_bounds){ t_ms, t_ms, 0 };
-	return true;
-}
-
-static bool fail_parameter(struct http_request *request, const char *name, const char *why)
-{
-	web_fail(request, 400, "bad_data", "invalid parameter \"%s\": %s", name, why);
-	return false;
-}
-
-/* start, end and step of a range query; false: the request was answered. */
-static bool read_range(struct http_request *request, struct arena *arena,
-		       struct query_bounds *bounds)
-{
-	const char *step = web_param(request, arena, "step", 0);
-	int64_t *times[] = { &bounds->start_ms, &bounds->end_ms };
-	static const char *const names[] = { "start", "end" };
-
-	for (int i = 0; i < 2; i++) {
-		if (!web_param(request, arena, names[i], 0))
-			return fail_parameter(request, names[i],
-					      "cannot parse \"\" to a valid timestamp");
-		if (!web_param_time(request, arena, names[i], times[i]))
-			return false;
-	}
-	if (bounds->end_ms < bounds->start_ms)
-		return fail_parameter(request, "end",
-				      "end timestamp must not be before start time");
-	if (!step || parse_length(step, &bounds->step_ms))
-		return fail_parameter(request, "step", "cannot parse it to a valid duration");
-	if (bounds->step_ms <= 0)
-		return fail_parameter(request, "step",
-				      "zero or negative query resolution step widths are not "
-				      "accepted. Try a positive integer");
-	if ((bounds->end_ms - bounds->start_ms) / bounds->step_ms > GRID_STEPS_MAX) {
-		web_fail(request, 400, "bad_data",
-			 "exceeded maximum resolution of 11,000 points per timeseries. Try "
-			 "decreasing the query resolution (?step=XX)");
-		return false;
-	}
-	return true;
-}
-
-static void start(struct web *web, struct http_request *request, const char *text,
-		  const struct query_bounds *bounds, int64_t deadline_ms)
-{
-	struct engine_query *query;
-	struct diag_list diags;
-
-	diag_list_init(&diags);
-	int code = engine_query_range_new(slice_from(text), bounds, &web->queries, &diags, &query);
-
-	if (code == ERR_NOMEM) {
-		web_fail(request, 500, "internal", "out of memory");
-	} else if (code) {
-		web_fail_parse(request, "query", &diags);
-	} else {
-		query->deadline_ms = deadline_ms;
-		web_send_query(web, request, query);
-	}
-	diag_list_fini(&diags);
-}
-
-static void on_any_query(struct web *web, struct http_request *request, bool is_range)
-{
-	struct query_bounds bounds;
-	int64_t deadline_ms;
-	struct arena arena;
-
-	arena_init(&arena, 0);
-	const char *text = web_param(request, &arena, "query", 0);
-	bool ok = is_range ? read_range(request, &arena, &bounds)
-			   : read_time(web, request, &arena, &bounds);
-
-	if (ok && !text)
-		fail_parameter(request, "query", "it is missing");
-	else if (ok && read_deadline(web, request, &arena, &deadline_ms))
-		start(web, request, text, &bounds, deadline_ms);
-	arena_fini(&arena);
-}
-
-HANDLER(on_query_range)
-{
-	on_any_query(web, request, true);
-}
-
-HANDLER(on_query)
-{
-	on_any_query(web, request, false);
 }

@@ -18,6 +18,8 @@ static const struct endpoint endpoints[] = {
 	{ "/graph", M_GET, GUARD_HOST, on_graph },
 	{ "/api/v1/query", M_GET | M_POST, GUARD_HOST, on_query },
 	{ "/api/v1/query_range", M_GET | M_POST, GUARD_HOST, on_query_range },
+	{ "/api/v1/query_exemplars", M_GET | M_POST, GUARD_HOST, on_exemplars },
+	{ "/api/v1/format_query", M_GET | M_POST, GUARD_HOST, on_format_query },
 	{ "/api/v1/series", M_GET | M_POST, GUARD_HOST, on_series },
 	{ "/api/v1/labels", M_GET | M_POST, GUARD_HOST, on_labels },
 	{ "/api/v1/label/*/values", M_GET, GUARD_HOST, on_label_values },

@@ -79,12 +79,15 @@ HANDLER(on_ready);
 HANDLER(on_reload);
 HANDLER(on_buildinfo);
 HANDLER(on_alertmanager_status);
-/* query.c */
+/* query_request.c */
 HANDLER(on_query);
 HANDLER(on_query_range);
+HANDLER(on_format_query);
 /* A parameter as a time, if it is there; false: it is none, and the request was answered. */
 bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
 		    int64_t *t_ms);
+/* The parameter "limit", 0 where it is not there; false: it is none, and the request was answered. */
+bool web_param_limit(struct http_request *request, struct arena *arena, size_t *limit);
 /* Answers with all that the parser has to say of a parameter. */
 void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags);
 /* listing.c */
@@ -92,6 +95,7 @@ HANDLER(on_series);
 HANDLER(on_labels);
 HANDLER(on_label_values);
 HANDLER(on_metadata);
+HANDLER(on_exemplars);
 HANDLER(on_tsdb);
 void listing_format(struct engine_query *query, struct buf *out);
 /* query.c */
