@@ -53,7 +53,7 @@ START_TEST(defaults_hold_without_a_file)
 }
 END_TEST
 
-/* ---- storage ---- */
+/* ---- files ---- */
 
 static char dir[64];
 
@@ -112,6 +112,37 @@ static void expect_refused(const char *section, const char *complaint, const cha
 	ck_assert_msg(strstr(out.ptr, complaint) && strstr(out.ptr, hint), "%s", out.ptr);
 	buf_fini(&out);
 }
+
+START_TEST(how_expressions_are_read_is_told)
+{
+	struct buf out;
+	struct config *config = load_storage("", &out);
+
+	ck_assert_int_eq(config->subquery_step_ms, 60000);
+	ck_assert(!config->delayed_names && !config->start_times);
+	ck_assert_int_eq(config->retention_ms, 0);
+	ck_assert_uint_eq(config->query_concurrency, 20);
+	ck_assert_int_eq(config->query_samples_max, 50000000);
+	ck_assert_int_eq(config->query_timeout_ms, 30000);
+	config_unref(config);
+	buf_fini(&out);
+	config = load_storage("default_subquery_step: 5s\ndelayed_name_removal: true\n"
+			      "use_start_timestamps: true\nretention_unselected: 1h\n"
+			      "limits: {query_concurrency: 3, query_samples: 9, query_timeout: 2s}\n",
+			      &out);
+	ck_assert_int_eq(config->subquery_step_ms, 5000);
+	ck_assert(config->delayed_names && config->start_times);
+	ck_assert_int_eq(config->retention_ms, 3600000);
+	ck_assert_uint_eq(config->query_concurrency, 3);
+	ck_assert_int_eq(config->query_samples_max, 9);
+	ck_assert_int_eq(config->query_timeout_ms, 2000);
+	config_unref(config);
+	buf_fini(&out);
+	expect_refused("limits: {query_concurrency: 0}\n", "query_concurrency", "1");
+	expect_refused("default_subquery_step: 0s\n", "default_subquery_step", "1ms");
+	expect_refused("delayed_name_removal: 2\n", "delayed_name_removal", "true");
+}
+END_TEST
 
 START_TEST(redis_is_told_by_its_address)
 {
@@ -503,6 +534,7 @@ static Suite *config_suite(void)
 	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
 	tcase_add_test(tcase, profiles_are_fetched_from_targets);
 	tcase_add_test(tcase, targets_that_cannot_be_are_refused);
+	tcase_add_test(tcase, how_expressions_are_read_is_told);
 	tcase_add_test(tcase, redis_is_told_by_its_address);
 	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
 	tcase_add_test(tcase, remote_write_is_prometheus_own);

@@ -175,6 +175,41 @@ START_TEST(query_that_touches_too_much_is_stopped)
 }
 END_TEST
 
+/* One more than an answer holds, whatever limit is asked for. */
+START_TEST(series_of_a_listing_have_a_limit)
+{
+	struct store *store = engine_store(h.engine);
+	struct engine_query *query;
+	struct diag_list diags;
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: many}]}]");
+	for (uint64_t i = 0; i <= LISTING_MAX; i++) {
+		char text[32];
+		struct series *series;
+		struct labels *labels;
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)i);
+		struct label pairs[] = { { SLICE("__name__"), SLICE("many") },
+					 { SLICE("i"), slice_from(text) } };
+		ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
+		ck_assert_int_eq(store_birth(store, (struct hash128){ i, 1 }, labels, &series), 0);
+		ck_assert_int_eq(store_append_series(store, series, 2, 60000, 0), APPEND_STORED);
+		labels_unref(labels);
+	}
+	h.units = 100000;
+	harness_settle(&h);
+	diag_list_init(&diags);
+	ck_assert_int_eq(listing_new(LIST_SERIES, &query), 0);
+	ck_assert_int_eq(listing_selector_add(query, SLICE("many"), &diags), 0);
+	query->listing->limit = 2 * LISTING_MAX;
+	const char *answer = harness_ask(&h, query);
+	size_t lines = 0;
+	for (const char *at = answer; (at = strchr(at, '\n')); at++)
+		lines++;
+	ck_assert_uint_eq(lines, LISTING_MAX + 1);
+	ck_assert_ptr_nonnull(strstr(answer, "\ntruncated\n"));
+	diag_list_fini(&diags);
+}
+END_TEST
+
 START_TEST(selectors_of_a_listing_have_a_limit)
 {
 	struct diag_list diags;
@@ -405,6 +440,7 @@ static Suite *query_suite(void)
 	tcase_add_test(tc, range_query_gives_each_step);
 	tcase_add_test(tc, listing_tells_series_and_labels);
 	tcase_add_test(tc, query_that_touches_too_much_is_stopped);
+	tcase_add_test(tc, series_of_a_listing_have_a_limit);
 	tcase_add_test(tc, selectors_of_a_listing_have_a_limit);
 	tcase_add_test(tc, notes_are_told_once_and_have_a_limit);
 	tcase_add_test(tc, notes_have_the_place_of_the_last_of_their_like);
