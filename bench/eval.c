@@ -135,7 +135,9 @@ static void rules_init(struct rules *rules, struct store *store, const char *con
 			"plan_order");
 	}
 	struct binding_options options = { .lookback_ms = RANGE_MS, .standing = true };
+	int64_t units = INT64_MAX;
 	require(binding_new(store, rules->plan, &options, &rules->binding) == 0, "binding_new");
+	require(binding_bind(rules->binding, &units) == 0, "binding_bind");
 	for (uint32_t i = 0; i < rules->plan->nselectors; i++)
 		require(selector_reader_add(binding_selector(rules->binding, i), &due_ms,
 					    RANGE_MS) == 0,
@@ -210,10 +212,10 @@ static void run(struct store *store, const char *what, const char *const *format
 	for (int i = 0; i < EVALUATIONS; i++) {
 		scrape(store, (*round)++);
 		require(binding_extend(rules.binding) == 0, "binding_extend");
-		warm += evaluate(&rules, T0 + (int64_t)(*round - 1) * STEP_MS, &rows);
-		binding_invalidate(rules.binding);
+		int64_t t_ms = T0 + (int64_t)(*round - 1) * STEP_MS;
+		warm += evaluate(&rules, t_ms, &rows);
 		sweep_caches();
-		cold += evaluate(&rules, T0 + (int64_t)(*round - 1) * STEP_MS, &rows);
+		cold += evaluate(&rules, t_ms + 1, &rows);
 	}
 	printf("%-52s %6.2f ms, cold %6.2f ms (%5.1f ns/series), %6u rows, shape %.0f ms\n", what,
 	       warm / EVALUATIONS, cold / EVALUATIONS, cold / EVALUATIONS * 1e6 / SERIES, rows,
