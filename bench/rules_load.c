@@ -1,13 +1,12 @@
 /*
- * What bench/rules feeds: one sample of each of NAMES × PER_NAME counters, by remote-write 1.0, the
- * same bytes to each of the ports of this machine.
+ * What bench/rules feeds: samples of NAMES × PER_NAME counters, by remote-write 1.0, the same bytes to each of the
+ * ports of this machine.
  *
- *   rules_load NAMES PER_NAME PASS TS_MS TICKS BIRTHS PORT…
+ *   rules_load pass|births NAMES PER_NAME PASS TS_MS TICKS BIRTHS PORT…
  *
- * Nothing is remembered between calls: a counter's value follows from its number and PASS (it rises
- * with each), its labels from TICKS, how often BIRTHS of all series were replaced by new ones
- * before. With PASS 0 they are replaced now, for the TICKS-th time: the old ones end with a stale
- * marker, the new ones begin.
+ * Nothing is remembered between calls: a counter's value follows from its number and PASS (it rises with each), its
+ * labels from TICKS, how often BIRTHS of all series were replaced by new ones before. "pass": a sample of each.
+ * "births": the TICKS-th replacement; the old ones end with a stale marker, the new ones begin.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -206,19 +205,20 @@ static uint64_t number(const char *text)
 
 int main(int argc, char **argv)
 {
-	if (argc < 8 || argc - 7 > TARGETS_MAX) {
-		fprintf(stderr, "usage: rules_load NAMES PER_NAME PASS TS_MS TICKS BIRTHS PORT…\n");
+	if (argc < 9 || argc - 8 > TARGETS_MAX) {
+		fprintf(stderr, "usage: rules_load pass|births NAMES PER_NAME PASS TS_MS TICKS "
+				"BIRTHS PORT…\n");
 		return 2;
 	}
-	struct load load = { .names = number(argv[1]),
-			     .series = number(argv[1]) * number(argv[2]),
-			     .pass = number(argv[3]),
-			     .ts_ms = (int64_t)number(argv[4]),
-			     .ticks = number(argv[5]),
-			     .births = number(argv[6]) };
-	for (int i = 7; i < argc; i++)
+	struct load load = { .names = number(argv[2]),
+			     .series = number(argv[2]) * number(argv[3]),
+			     .pass = number(argv[4]),
+			     .ts_ms = (int64_t)number(argv[5]),
+			     .ticks = number(argv[6]),
+			     .births = number(argv[7]) };
+	for (int i = 8; i < argc; i++)
 		load.sockets[load.ntargets++] = dial((uint16_t)number(argv[i]));
-	if (load.pass)
+	if (strcmp(argv[1], "pass") == 0)
 		pass(&load);
 	else
 		replace(&load);
