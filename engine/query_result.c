@@ -66,11 +66,11 @@ static int grid_take(struct engine *engine, struct engine_query *query, int64_t 
 		if (!to)
 			return ERR_NOMEM;
 		for (uint32_t i = 0; i < from->n; i++)
-			to->points[to->n++] = (struct engine_query_point){
-				query->bounds.start_ms +
-					(int64_t)from->points[i].step * query->bounds.step_ms,
-				from->points[i].value
-			};
+			to->points[to->n++] =
+				(struct engine_query_point){ query->bounds.start_ms +
+								     (int64_t)from->points[i].step *
+									     query->bounds.step_ms,
+							     from->points[i].value };
 		*units -= UNITS_LISTED + from->n / 4;
 	}
 	return 0;
@@ -97,9 +97,9 @@ static int range_take(struct engine *engine, struct engine_query *query,
 			return ERR_NOMEM;
 		for (size_t i = 0; i < view.n; i++)
 			if (!value_is_stale(view.values[i]))
-				to->points[to->n++] = (struct engine_query_point){
-					view.base_ms + view.offsets[i], view.values[i]
-				};
+				to->points[to->n++] =
+					(struct engine_query_point){ view.base_ms + view.offsets[i],
+								     view.values[i] };
 		*units -= UNITS_LISTED + (int64_t)view.n / 4;
 	}
 	return 0;

@@ -241,7 +241,7 @@ static void add_statistics(struct json_writer *w, struct listing *listing)
 	json_end_object(w);
 }
 
-static void add_list(struct json_writer *w, struct listing *listing)
+static void add_list(struct json_writer *w, struct listing *listing, size_t bytes_max)
 {
 	bool are_series = listing->kind == LIST_SERIES;
 
@@ -250,7 +250,7 @@ static void add_list(struct json_writer *w, struct listing *listing)
 	else if (listing->n)
 		qsort(listing->texts, listing->n, sizeof(*listing->texts), by_text);
 	json_begin_array(w);
-	for (size_t i = 0; i < listing->n; i++)
+	for (size_t i = 0; i < listing->n && w->out->len <= bytes_max; i++)
 		if (are_series)
 			json_labels(w, listing->series[i]);
 		else
@@ -258,7 +258,7 @@ static void add_list(struct json_writer *w, struct listing *listing)
 	json_end_array(w);
 }
 
-void listing_format(struct engine_query *query, struct buf *out)
+void listing_format(struct engine_query *query, size_t bytes_max, struct buf *out)
 {
 	struct listing *listing = query->listing;
 	struct json_writer w;
@@ -267,7 +267,7 @@ void listing_format(struct engine_query *query, struct buf *out)
 	if (listing->kind == LIST_STATISTICS)
 		add_statistics(&w, listing);
 	else
-		add_list(&w, listing);
+		add_list(&w, listing, bytes_max);
 	if (listing->truncated) {
 		json_key(&w, "warnings");
 		json_begin_array(&w);

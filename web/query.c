@@ -46,12 +46,12 @@ static bool is_truncated(const struct engine_query *query)
 	return query->limit && (query->nrows > query->limit || query->nseries > query->limit);
 }
 
-static void add_vector(struct json_writer *w, struct engine_query *query)
+static void add_vector(struct json_writer *w, struct engine_query *query, size_t bytes_max)
 {
 	if (query->nrows <= QUERY_SORTED_MAX || result_is_ordered(query->plan, query->root))
 		engine_query_sort(query);
 	json_begin_array(w);
-	for (size_t i = 0; i < told(query, query->nrows); i++) {
+	for (size_t i = 0; i < told(query, query->nrows) && w->out->len <= bytes_max; i++) {
 		json_begin_object(w);
 		json_field_labels(w, "metric", query->rows[i].labels);
 		json_key(w, "value");
@@ -67,12 +67,12 @@ static int by_labels(const void *a, const void *b)
 			      ((const struct engine_query_series *)b)->labels);
 }
 
-static void add_matrix(struct json_writer *w, const struct engine_query *query)
+static void add_matrix(struct json_writer *w, const struct engine_query *query, size_t bytes_max)
 {
 	if (query->nseries && query->nseries <= QUERY_SORTED_MAX)
 		qsort(query->series, query->nseries, sizeof(*query->series), by_labels);
 	json_begin_array(w);
-	for (size_t i = 0; i < told(query, query->nseries); i++) {
+	for (size_t i = 0; i < told(query, query->nseries) && w->out->len <= bytes_max; i++) {
 		const struct engine_query_series *series = &query->series[i];
 
 		json_begin_object(w);
@@ -139,7 +139,8 @@ static void add_warnings(struct json_writer *w, const struct engine_query *query
 	json_end_array(w);
 }
 
-static void format_result(struct engine_query *query, struct buf *out)
+/* Ends early beyond so many bytes: it is not told then. */
+static void format_result(struct engine_query *query, size_t bytes_max, struct buf *out)
 {
 	static const char *const types[] = {
 		[VALUE_SCALAR] = "scalar",
@@ -154,9 +155,9 @@ static void format_result(struct engine_query *query, struct buf *out)
 	json_field_string(&w, "resultType", slice_from(types[query->type]));
 	json_key(&w, "result");
 	if (query->type == VALUE_VECTOR)
-		add_vector(&w, query);
+		add_vector(&w, query, bytes_max);
 	else if (query->type == VALUE_MATRIX)
-		add_matrix(&w, query);
+		add_matrix(&w, query, bytes_max);
 	else if (query->type == VALUE_STRING)
 		add_string(&w, query);
 	else
@@ -193,7 +194,26 @@ static void format_error(const struct engine_query *query, int *status, struct b
 		       slice_from(query->error[0] ? query->error : error_text(query->code)));
 }
 
-void query_done(struct http_server *server, struct engine_query *query)
+static void format_answer(const struct web *web, struct engine_query *query, int *status,
+			  struct buf *out)
+{
+	size_t bytes_max = web->answer_bytes_max;
+
+	if (!query->code && query->listing)
+		listing_format(query, bytes_max, out);
+	else if (!query->code)
+		format_result(query, bytes_max, out);
+	if (out->len > bytes_max) {
+		snprintf(query->error, sizeof(query->error),
+			 "the answer is longer than %zu bytes: ask for less, or set a limit", bytes_max);
+		query->code = ERR_LIMIT;
+		buf_clear(out);
+	}
+	if (query->code)
+		format_error(query, status, out);
+}
+
+void query_done(struct web *web, struct http_server *server, struct engine_query *query)
 {
 	struct http_header headers[] = { { "Cache-Control", "no-store" },
 					 { "X-Content-Type-Options", "nosniff" } };
@@ -203,12 +223,7 @@ void query_done(struct http_server *server, struct engine_query *query)
 	struct buf out;
 
 	buf_init(&out);
-	if (query->code)
-		format_error(query, &reply.status, &out);
-	else if (query->listing)
-		listing_format(query, &out);
-	else
-		format_result(query, &out);
+	format_answer(web, query, &reply.status, &out);
 	if (buf_ok(&out))
 		reply.body = buf_slice(&out);
 	else

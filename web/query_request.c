@@ -1,4 +1,5 @@
-/* GET, POST /api/v1/query, query_range, format_query, as Prometheus' API has them: what is asked for. */
+/* GET, POST /api/v1/query, query_range, format_query, as Prometheus' API has them: what is asked
+ * for. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,8 @@ bool web_param_time(struct http_request *request, struct arena *arena, const cha
 	if (!text || time_parse(slice_from(text), t_ms) == 0)
 		return true;
 	web_fail(request, 400, "bad_data",
-		 "invalid parameter \"%s\": invalid time value for '%s': cannot parse \"%.100s\" to a "
+		 "invalid parameter \"%s\": invalid time value for '%s': cannot parse \"%.100s\" "
+		 "to a "
 		 "valid timestamp",
 		 name, name, text);
 	return false;
@@ -75,9 +77,11 @@ bool web_param_limit(struct http_request *request, struct arena *arena, size_t *
 	*limit = 0;
 	if (!text)
 		return true;
-	if (number_parse(slice_from(text), &number) || number > LIMIT_MAX || number != floor(number)) {
+	if (number_parse(slice_from(text), &number) || number > LIMIT_MAX ||
+	    number != floor(number)) {
 		web_fail(request, 400, "bad_data",
-			 "invalid parameter \"limit\": strconv.Atoi: parsing \"%.100s\": invalid syntax",
+			 "invalid parameter \"limit\": strconv.Atoi: parsing \"%.100s\": invalid "
+			 "syntax",
 			 text);
 		return false;
 	}
@@ -122,11 +126,12 @@ static bool read_lookback(struct http_request *request, struct arena *arena,
 	const char *text = web_param(request, arena, "lookback_delta", 0);
 
 	parameters->lookback_ms = 0;
-	if (!text || (parse_length(text, &parameters->lookback_ms) == 0 &&
-		      parameters->lookback_ms >= 0))
+	if (!text ||
+	    (parse_length(text, &parameters->lookback_ms) == 0 && parameters->lookback_ms >= 0))
 		return true;
 	web_fail(request, 400, "bad_data",
-		 "error parsing lookback delta duration: cannot parse \"%.100s\" to a valid duration",
+		 "error parsing lookback delta duration: cannot parse \"%.100s\" to a valid "
+		 "duration",
 		 text);
 	return false;
 }

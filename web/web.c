@@ -52,6 +52,9 @@ int web_configure(struct web *web, const struct web_options *options)
 	struct web fresh = { .host = web->host,
 			     .loopback = options->loopback,
 			     .query_timeout_ms = options->query_timeout_ms,
+			     .answer_bytes_max = options->answer_bytes_max
+							 ? options->answer_bytes_max
+							 : ANSWER_BYTES_MAX,
 			     .queries = options->queries,
 			     .started_ms = web->started_ms };
 
@@ -214,7 +217,7 @@ void web_call_done(struct web *web, struct http_server *server, struct call *cal
 
 void web_query_done(struct web *web, struct http_server *server, struct engine_query *query)
 {
-	query_done(server, query);
+	query_done(web, server, query);
 }
 
 /* ---- parameters ---- */

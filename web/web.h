@@ -53,7 +53,9 @@ struct web_options {
 	int64_t query_timeout_ms;
 	struct query_settings queries; /* how expressions are read */
 	uint32_t thread; /* of the ingest thread it serves */
+	size_t answer_bytes_max; /* of a query; 0: ANSWER_BYTES_MAX */
 };
+#define ANSWER_BYTES_MAX (128 * 1024 * 1024) /* a longer answer to a query is refused */
 
 struct web;
 int web_new(const struct web_host *host, const struct web_options *options, struct web **out);

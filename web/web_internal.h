@@ -21,6 +21,7 @@ struct web {
 	bool loopback;
 	const char *version;
 	int64_t query_timeout_ms;
+	size_t answer_bytes_max;
 	struct query_settings queries;
 	int64_t started_ms;
 };
@@ -97,9 +98,10 @@ HANDLER(on_label_values);
 HANDLER(on_metadata);
 HANDLER(on_exemplars);
 HANDLER(on_tsdb);
-void listing_format(struct engine_query *query, struct buf *out);
+/* Ends early beyond so many bytes: it is not told then. */
+void listing_format(struct engine_query *query, size_t bytes_max, struct buf *out);
 /* query.c */
-void query_done(struct http_server *server, struct engine_query *query);
+void query_done(struct web *web, struct http_server *server, struct engine_query *query);
 /* rules.c */
 HANDLER(on_rules);
 HANDLER(on_alerts);

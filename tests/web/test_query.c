@@ -147,6 +147,35 @@ START_TEST(query_beyond_what_is_kept_warns)
 }
 END_TEST
 
+START_TEST(answer_that_is_too_long_is_refused)
+{
+	static const char *const targets[] = {
+		"/api/v1/query?query=x&time=1700000030",
+		"/api/v1/query_range?query=x&start=1700000015&end=1700000030&step=1",
+		"/api/v1/label/a/values",
+	};
+	struct web_options options = { .query_timeout_ms = 30000,
+				       .version = "1",
+				       .loopback = true,
+				       .answer_bytes_max = 300 };
+	struct buf text;
+
+	ck_assert_int_eq(web_configure(w.web, &options), 0);
+	web_get(&w, "/api/v1/query?query=y&time=1700000015", 200);
+	buf_init(&text);
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "x{a=\"%d\"} 1; ", i);
+	web_harness_at(&w, 30, text.ptr);
+	buf_fini(&text);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++) {
+		web_get(&w, targets[i], 422);
+		ck_assert_json(&w, "errorType", "execution");
+		ck_assert_ptr_nonnull(strstr(web_json(&w, "error"), "longer than 300 bytes"));
+	}
+	web_get(&w, "/api/v1/query?query=x&time=1700000030&limit=2", 200);
+}
+END_TEST
+
 START_TEST(query_that_takes_too_long_is_given_up)
 {
 	static const struct {
@@ -199,6 +228,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, query_refuses_bad_parameters);
 	tcase_add_test(tests, query_that_fails_is_422);
 	tcase_add_test(tests, query_beyond_what_is_kept_warns);
+	tcase_add_test(tests, answer_that_is_too_long_is_refused);
 	tcase_add_test(tests, query_that_takes_too_long_is_given_up);
 	tcase_add_test(tests, query_is_refused_while_busy);
 	suite_add_tcase(suite, tests);
