@@ -127,8 +127,15 @@ static int read_labels(const char *text, struct labels **out)
 		if (equals <= 0)
 			return usage_error(&replay_command, "--labels \"%.100s\": %s", text, why);
 		pairs[n].name = slice_trim((struct slice){ pair.ptr, (size_t)equals });
-		pairs[n++].value = slice_trim(
+		pairs[n].value = slice_trim(
 			(struct slice){ pair.ptr + equals + 1, pair.len - (size_t)equals - 1 });
+		/* {job="app"}, as elsewhere, would be other labels, which no selector means. */
+		if (slice_has_prefix(pairs[n].name, SLICE("{")) ||
+		    slice_has_prefix(pairs[n].value, SLICE("\"")))
+			return usage_error(&replay_command,
+					   "--labels \"%.100s\": %s, without quotes and braces",
+					   text, why);
+		n++;
 		rest = (struct slice){ rest.ptr + pair.len + (comma >= 0),
 				       rest.len - pair.len - (comma >= 0) };
 	}
@@ -162,10 +169,13 @@ static void on_event(void *ctx, const struct alert_event *event)
 	if (change == REPLAY_NOTHING || !replaying->prints || replaying->failed)
 		return;
 	clear_progress(replaying);
-	if (replaying->json)
+	if (replaying->json) {
+		if (replaying->nprinted == 0)
+			replay_json_begin(&replaying->line);
 		replay_json_event(event, change, replaying->nprinted == 0, &replaying->line);
-	else
+	} else {
 		replay_text_event(event, change, replaying->colour, &replaying->line);
+	}
 	replaying->nprinted++;
 	flush_line(replaying);
 }
@@ -214,6 +224,15 @@ static int load_rules(const struct replaying *replaying, const char *const *path
 	return fail(EXIT_FAILURE, "%s", error_text(code));
 }
 
+/* Whoever names data wants something replayed: an empty file is a mistake, not a quiet day. */
+static int replay_nothing(const struct replaying *replaying, char **why)
+{
+	if (asprintf(why, "%s: no data%s", replaying->data.paths[0],
+		     replaying->options.to_ms == TIME_NONE ? "" : " before --to") < 0)
+		*why = NULL;
+	return *why ? ERR_INVALID : ERR_NOMEM;
+}
+
 /* Runs the data through the rules into a report, which is to replay_report_fini(). */
 static int run_rules(struct replaying *replaying, const char *const *paths, size_t n,
 		     struct replay_report *report, struct replay_result *result)
@@ -238,6 +257,8 @@ static int run_rules(struct replaying *replaying, const char *const *paths, size
 			       : replay_data(&replaying->data, &replaying->options, &sink, result,
 					     &why);
 	clear_progress(replaying);
+	if (!code && (result->from_ms == TIME_NONE || result->to_ms < result->from_ms))
+		code = replay_nothing(replaying, &why);
 	if (!code)
 		code = replay_report_end(report, result->from_ms, result->to_ms);
 	rule_set_unref(replaying->options.rules);
@@ -257,10 +278,13 @@ static int print_end(struct replaying *replaying, struct replay_told *told)
 	    replay_compare(told->before, told->report, &differences, &told->ndifferences))
 		return fail(EXIT_FAILURE, "out of memory");
 	told->differences = differences;
-	if (replaying->json)
-		replay_json_end(told, &replaying->line);
-	else
+	if (!replaying->json) {
 		replay_text_end(told, replaying->colour, &replaying->line);
+	} else {
+		if (replaying->nprinted == 0)
+			replay_json_begin(&replaying->line);
+		replay_json_end(told, &replaying->line);
+	}
 	flush_line(replaying);
 	free(differences);
 	if (replaying->failed)
@@ -284,10 +308,6 @@ static int compare_and_print(struct replaying *replaying, const char *const *rul
 	/* With other rules beside them only what differs is of interest. */
 	replaying->prints = nold == 0 && !replaying->summary;
 	replaying->what = "";
-	if (!code && replaying->json) {
-		replay_json_begin(&replaying->line);
-		flush_line(replaying);
-	}
 	if (!code)
 		code = run_rules(replaying, rules, nrules, &report, &result);
 	if (!code)
@@ -353,6 +373,9 @@ static int read_options(struct replaying *replaying, const struct cli_args *args
 	    (code = read_time(args, TO, &replaying->options.to_ms)) ||
 	    (code = read_duration(args, FLAP, REPLAY_FLAP_MS, &replaying->flap_ms)))
 		return code;
+	if (args->values[FROM] && args->values[TO] &&
+	    replaying->from_ms > replaying->options.to_ms)
+		return usage_error(&replay_command, "--from is later than --to");
 	for (size_t i = 0; i < replaying->data.npaths; i++) {
 		if (!recording_is_in(replaying->data.paths[i]))
 			continue;

@@ -369,21 +369,23 @@ static void add_live(const struct replay_result *result, struct buf *out)
 			   recording_end_text(result->end));
 }
 
+static void add_count(uint64_t n, const char *what, const char *then, struct buf *out)
+{
+	buf_printf(out, "%llu %s%s%s", (unsigned long long)n, what, n == 1 ? "" : "s", then);
+}
+
 static void add_summary(const struct replay_told *told, struct buf *out)
 {
 	const struct replay_result *result = told->result;
 
 	buf_add_char(out, '\n');
-	if (result->from_ms == TIME_NONE) {
-		buf_add_str(out, "there was no data\n");
-		return;
-	}
 	time_format_rfc3339(result->from_ms, out);
 	buf_add_str(out, " to ");
 	time_format_rfc3339(result->to_ms, out);
-	buf_printf(out, ": %llu samples, %llu evaluations of %u rules\n",
-		   (unsigned long long)result->samples, (unsigned long long)result->evaluations,
-		   told->report->set->nrules);
+	buf_add_str(out, ": ");
+	add_count(result->samples, "sample", ", ", out);
+	add_count(result->evaluations, "evaluation", " of ", out);
+	add_count(told->report->set->nrules, "rule", "\n", out);
 	if (result->failures)
 		buf_printf(out, "%llu evaluations failed\n", (unsigned long long)result->failures);
 	for (size_t i = 0; i < result->nfailed; i++) {
@@ -395,9 +397,11 @@ static void add_summary(const struct replay_told *told, struct buf *out)
 		buf_printf(out, "%llu ticks were skipped\n", (unsigned long long)result->missed);
 	if (result->warming)
 		buf_printf(out,
-			   "%u %s never ran: what they read goes back further than the data "
-			   "(--warm runs them all the same)\n",
-			   result->warming, result->warming == 1 ? "rule" : "rules");
+			   "%u %s never ran: what %s goes back further than the data "
+			   "(--warm runs %s all the same)\n",
+			   result->warming, result->warming == 1 ? "rule" : "rules",
+			   result->warming == 1 ? "it reads" : "they read",
+			   result->warming == 1 ? "it" : "them");
 	if (told->report->dropped)
 		buf_printf(out, "%llu events were not counted: more than %u alerts or %u spells\n",
 			   (unsigned long long)told->report->dropped, REPLAY_ALERTS_MAX,

@@ -177,8 +177,13 @@ static int each_path(struct files *files, const char *path,
 		     int (*fn)(struct files *files, const char *path, uint64_t bytes))
 {
 	struct stat status;
+	if (strcmp(path, "-") == 0)
+		return files_fail(files, ERR_INVALID, "data is read more than once: standard input "
+						      "cannot be; put it into a file");
 	if (stat(path, &status))
 		return files_fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
+	if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+		return files_fail(files, ERR_INVALID, "%s is neither a file nor a directory", path);
 	return S_ISDIR(status.st_mode) ? each_file(files, path, fn)
 				       : fn(files, path, (uint64_t)status.st_size);
 }
