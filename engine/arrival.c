@@ -209,7 +209,8 @@ static void take_sample(struct engine *engine, struct series *series, int64_t ts
 {
 	bool is_watched = false;
 	bool is_newest = window_newest_ms(&series->window) == ts_ms; /* else it is for the tick */
-	targets_sample(engine, series, ts_ms, is_stale);
+	if (series->kind == WINDOW_SAMPLES)
+		targets_sample(engine, series, ts_ms, is_stale);
 	for (uint32_t i = 0; i < series->nmemberships; i++) {
 		const struct membership *membership = &series->memberships[i];
 		is_watched |= membership->selector->is_watched;

@@ -22,9 +22,10 @@ static bool is_live(const struct engine *engine, const struct partial_node *node
 		    const struct series *series, int64_t *ts_ms)
 {
 	double value;
-	int64_t t_ms = engine->pass.t_ms;
-	return window_last(&series->window, t_ms, ts_ms, &value) && !value_is_stale(value) &&
-	       *ts_ms > partial_start_ms(engine->active->binding, node, t_ms);
+	int64_t start_ms, end_ms;
+	partial_span(engine->active->binding, node, engine->pass.t_ms, &start_ms, &end_ms);
+	return window_last(&series->window, end_ms, ts_ms, &value) && !value_is_stale(value) &&
+	       *ts_ms > start_ms;
 }
 
 /* What waits goes into the marks; what is later than T goes on waiting, all else must be earned. */
@@ -34,12 +35,14 @@ static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct ar
 	struct series *const *members = partial_members(node);
 	struct group_arrival *group = &rule->group->arrival;
 	bool any = false, waits = false;
+	int64_t start_ms, end_ms;
+	partial_span(engine->active->binding, node, engine->pass.t_ms, &start_ms, &end_ms);
 	uint32_t n = leaf->words < node->words ? leaf->words * 64 : node->words * 64;
 	FOR_BITS (row, leaf->waiting, 0, n) {
 		if (!partial_has_row(node, row) || !members[row])
 			continue;
 		int64_t ts_ms = window_newest_ms(&members[row]->window);
-		if (ts_ms > engine->pass.t_ms) {
+		if (ts_ms > end_ms) {
 			waits = true;
 			if (group->future_ms == TIME_NONE || ts_ms < group->future_ms)
 				group->future_ms = ts_ms;
@@ -89,6 +92,8 @@ static bool is_doubted(const struct engine *engine, const struct rule_state *rul
 {
 	const struct target *target = targets_find(&engine->arrival.targets, series);
 	bool is_range = node->node->plan->op == PLAN_RANGE;
+	if (rule->def->arrival_rises)
+		return false;
 	if (!target)
 		return true;
 	if (rule->def->arrival == ARRIVAL_SETTLE)
@@ -358,7 +363,8 @@ static bool is_for_tick(const struct engine *engine, const struct rule_state *ru
 {
 	if (rule->instances.items[slot].seen == rule->evaluation)
 		return false;
-	if (rule->resolve && rule->alerts[slot].state == ALERT_FIRING && !rule->arrival->resolves)
+	if (rule->def->arrival_rises ||
+	    (rule->resolve && rule->alerts[slot].state == ALERT_FIRING && !rule->arrival->resolves))
 		return true;
 	if (rule->def->arrival == ARRIVAL_SETTLE)
 		return engine->senders.any_silent && rule->group->may_hold;

@@ -176,6 +176,7 @@ struct binding {
 	uint64_t samples; /* read by the evaluation */
 	bool broken; /* out of memory within an extend: rows are missing */
 	bool silent; /* some sender is, as of the node that runs */
+	bool sees_open; /* lines are seen up to the end of the bucket that is open */
 	double *scratch;
 	size_t scratch_cap;
 };
@@ -281,6 +282,13 @@ void binding_time_set(struct binding *binding, int64_t t_ms);
 
 /* ---- times ---- */
 
+/* The end of the bucket of log lines that t_ms is in. */
+static inline int64_t bucket_end_ms(const struct plan *plan, const struct plan_node *leaf, int64_t t_ms)
+{
+	int64_t bucket_ms = plan->logs[leaf->log - 1].bucket_ms;
+	int64_t rest = bucket_ms ? t_ms % bucket_ms : 0;
+	return rest > 0 ? t_ms + bucket_ms - rest : t_ms;
+}
 /* The end of what a selector or subquery looks at. */
 static inline int64_t node_end_ms(const struct binding *binding, const struct plan_node *plan)
 {
@@ -288,7 +296,8 @@ static inline int64_t node_end_ms(const struct binding *binding, const struct pl
 		       : plan->at == AT_TIME	? plan->at_ms
 		       : plan->at == AT_START ? binding->bounds.start_ms
 						: binding->bounds.end_ms;
-	return t_ms - plan->offset_ms;
+	t_ms -= plan->offset_ms;
+	return binding->sees_open && plan->log ? bucket_end_ms(binding->plan, plan, t_ms) : t_ms;
 }
 /*
  * Evaluates those nodes of the order that are on the grid of its last one, at binding->t_ms. As

@@ -126,10 +126,12 @@ bool partial_has_row(const struct partial_node *at, uint32_t row)
 	return rows_has(at->node->rows, row);
 }
 
-int64_t partial_start_ms(const struct binding *b, const struct partial_node *leaf, int64_t t_ms)
+void partial_span(const struct binding *b, const struct partial_node *leaf, int64_t t_ms,
+		  int64_t *start_ms, int64_t *end_ms)
 {
 	const struct plan_node *plan = leaf->node->plan;
-	return t_ms - (plan->op == PLAN_RANGE ? plan->range_ms : b->options.lookback_ms);
+	*end_ms = plan->log ? bucket_end_ms(b->plan, plan, t_ms) : t_ms;
+	*start_ms = *end_ms - (plan->op == PLAN_RANGE ? plan->range_ms : b->options.lookback_ms);
 }
 
 /* ---- up and down ---- */
@@ -244,10 +246,9 @@ static int eval_node(struct binding *b, const struct partial_node *at, uint32_t 
 	return !err && node->repeats ? node_check_repeats(b, node) : err;
 }
 
-int partial_eval(struct partial *partial, struct binding *b, int64_t t_ms,
-		 struct eval_cursor *cursor, int64_t *units)
+static int eval_nodes(struct partial *partial, struct binding *b, struct eval_cursor *cursor,
+		      int64_t *units)
 {
-	binding_time_set(b, t_ms);
 	for (; cursor->node < partial->n; cursor->node++, cursor->row = 0) {
 		struct partial_node *at = &partial->nodes[cursor->node];
 		if (*units <= 0)
@@ -260,6 +261,16 @@ int partial_eval(struct partial *partial, struct binding *b, int64_t t_ms,
 		at->node->evals++;
 	}
 	return 0;
+}
+
+int partial_eval(struct partial *partial, struct binding *b, int64_t t_ms,
+		 struct eval_cursor *cursor, int64_t *units)
+{
+	binding_time_set(b, t_ms);
+	b->sees_open = true;
+	int err = eval_nodes(partial, b, cursor, units);
+	b->sees_open = false;
+	return err;
 }
 
 int partial_relation(struct partial *partial, enum partial_marks marks, struct relation *out)

@@ -52,9 +52,12 @@ static inline struct partial_node *partial_root(const struct partial *partial)
 struct series *const *partial_members(const struct partial_node *leaf);
 /* Is there such a row? */
 bool partial_has_row(const struct partial_node *node, uint32_t row);
-/* How far back a leaf sees: what is at or before start_ms is no part of it at t_ms. */
-int64_t partial_start_ms(const struct binding *binding, const struct partial_node *leaf,
-			 int64_t t_ms);
+/*
+ * What a leaf sees at t_ms: samples later than *start_ms, up to *end_ms. Of log lines that is the end
+ * of the bucket that is open then.
+ */
+void partial_span(const struct binding *binding, const struct partial_node *leaf, int64_t t_ms,
+		  int64_t *start_ms, int64_t *end_ms);
 
 /* From the leaves to the root: what is part of a marked row is marked. */
 void partial_up(struct partial *partial, enum partial_marks marks);

@@ -22,7 +22,7 @@ static enum arrival_class class_of_leaf(const struct plan_node *leaf, int64_t se
 					const char **why)
 {
 	if (leaf->log)
-		return at_ticks(why, "log lines, which are counted by the tick");
+		return at_ticks(why, "log lines, not only for more of them than a number");
 	if (leaf->edges == EDGES_SMOOTHED)
 		return at_ticks(why, "\"smoothed\", which looks at later samples");
 	if (leaf->at == AT_NONE && leaf->offset_ms < 0)
@@ -118,4 +118,47 @@ enum arrival_class arrival_class_of(const struct plan *plan, const uint32_t *ord
 	if (most != ARRIVAL_TICK && !reads)
 		return at_ticks(why, "nothing that arrives");
 	return most;
+}
+
+/* ---- lines ---- */
+
+/* The vector that must exceed a number, or NULL. */
+static const struct plan_node *what_exceeds(const struct plan *plan, const struct plan_node *node)
+{
+	if (node->op != PLAN_BINARY || node->is_bool)
+		return NULL;
+	const struct plan_node *left = plan->nodes[node->children[0]],
+			       *right = plan->nodes[node->children[1]];
+	bool is_more = node->binary == OP_GT || node->binary == OP_GE;
+	bool is_less = node->binary == OP_LT || node->binary == OP_LE;
+	if (is_more && right->op == PLAN_NUMBER)
+		return left;
+	return is_less && left->op == PLAN_NUMBER ? right : NULL;
+}
+
+static bool counts_lines(const struct plan_node *node)
+{
+	if (node->op != PLAN_RANGE || !node->log || !arrival_reads_now(node))
+		return false;
+	switch (node->function->id) {
+	case FN_COUNT_OVER_TIME:
+	case FN_RATE:
+	case FN_BYTES_OVER_TIME:
+	case FN_BYTES_RATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool arrival_only_rises(const struct plan *plan, uint32_t root)
+{
+	const struct plan_node *node = plan->nodes[root];
+	if (node->op == PLAN_FINISH)
+		node = plan->nodes[node->children[0]];
+	node = what_exceeds(plan, node);
+	if (node && node->op == PLAN_AGGREGATE &&
+	    (node->aggregate == AGG_SUM || node->aggregate == AGG_MAX))
+		node = plan->nodes[node->children[0]];
+	return node && counts_lines(node);
 }

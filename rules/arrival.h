@@ -6,7 +6,11 @@
  *   waits for settle  elements cross series (aggregations, many-to-one matches, set operators): they
  *                     are ready when the scrapes they are made of are complete
  *   at ticks          what cannot be told of a part of the data: that something is absent, what a
- *                     subquery or a pattern of log lines says. Such a rule runs at ticks alone.
+ *                     subquery says. Such a rule runs at ticks alone.
+ *
+ * Log lines are counted in buckets, which end later than the lines came. That there are more of them
+ * than a number is known as soon as they are, for more can only come: an alert that asks for that is
+ * immediate, and evaluated as of the end of the open bucket. All else about lines is for ticks.
  */
 #ifndef TOCSIN_RULES_ARRIVAL_H
 #define TOCSIN_RULES_ARRIVAL_H
@@ -23,6 +27,11 @@ const char *arrival_class_text(enum arrival_class class);
  */
 enum arrival_class arrival_class_of(const struct plan *plan, const uint32_t *order, uint32_t norder,
 				    int64_t settle_ms, const char **why);
+/*
+ * Does the expression compare how many lines there are (or bytes of them, or a sum or maximum over
+ * that) to a number that they must exceed?
+ */
+bool arrival_only_rises(const struct plan *plan, uint32_t root);
 /* Does the leaf read what arrives now, not what was there before? */
 static inline bool arrival_reads_now(const struct plan_node *leaf)
 {

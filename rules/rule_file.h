@@ -59,6 +59,7 @@ struct rule {
 	uint32_t norder;
 	enum arrival_class arrival; /* of a group with evaluate: arrival */
 	const char *arrival_why;    /* of ARRIVAL_TICK: what in it is seen at ticks only */
+	bool arrival_rises;	    /* arrival_only_rises(), of an alert: immediate, up to its beginning */
 	int64_t for_ms, keep_firing_for_ms;
 	struct rule_resolve *resolve; /* NULL: ends when its expression does not hold */
 	struct rule_text *labels; /* own and the group's, sorted by name; own win */

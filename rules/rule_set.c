@@ -153,7 +153,10 @@ static int plan_rule(struct rule_set *set, const struct rule_group *group, struc
 		error = plan_root(set->plan, rule->resolve->expr, &rule->resolve->when);
 	if (!error && rule->resolve)
 		error = plan_root(set->plan, rule->resolve->data, &rule->resolve->has);
-	if (!error && group->evaluate == EVALUATE_ARRIVAL)
+	bool on_arrival = !error && group->evaluate == EVALUATE_ARRIVAL;
+	rule->arrival_rises = on_arrival && rule->kind == RULE_ALERT &&
+			      arrival_only_rises(set->plan, rule->root);
+	if (on_arrival && !rule->arrival_rises)
 		rule->arrival = arrival_class_of(set->plan, rule->order, rule->norder,
 						 group->settle_ms, &rule->arrival_why);
 	if (error && error != ERR_NOMEM)

@@ -617,6 +617,65 @@ START_TEST(jump_of_time_counts_for_no_timer)
 }
 END_TEST
 
+/* ---- log lines ---- */
+
+/* So many lines at time_s, as an extractor counts them. */
+static void lines_arrive(double time_s, int n)
+{
+	const struct plan_log *log = &engine_rules(h.engine)->plan->logs[0];
+	int64_t t_ms = (int64_t)(time_s * 1000);
+	struct label pairs[] = { { SLICE("__name__"), slice_from(log->name) },
+				 { SLICE("job"), SLICE("j") } };
+	double count = n;
+	struct batch *batch = batch_new();
+	struct labels *labels;
+	ck_assert_int_eq(labels_new(pairs, 2, &labels, NULL), 0);
+	ck_assert_int_eq(batch_reserve(batch, 1), 0);
+	batch->rows[0] = (struct batch_row){
+		.key = { 1, 2 },
+		.ts_ms = (t_ms + log->bucket_ms - 1) / log->bucket_ms * log->bucket_ms,
+	};
+	memcpy(&batch->rows[0].bits, &count, sizeof(count));
+	batch->nrows = 1;
+	ck_assert_int_eq(batch_birth_add(batch, 0, labels), 0);
+	batch->births[0].kind = WINDOW_SUM;
+	engine_time(h.engine, t_ms);
+	engine_batch(h.engine, batch);
+	harness_settle(&h);
+}
+
+START_TEST(lines_that_are_too_many_are_told_before_their_bucket_ends)
+{
+	harness_time(&h, 1);
+	harness_load(&h, GROUP("{alert: A, expr: 'sum by (job) (count_over_time(logs{job=~\".+\"} |= "
+			       "\"x\" [2m])) > 4'}"));
+	ck_assert_int_eq(engine_rules(h.engine)->plan->logs[0].bucket_ms, 60000);
+	lines_arrive(10, 3);
+	lines_arrive(70, 1);
+	harness_expect(&h, "");
+	lines_arrive(71, 2);
+	harness_expect(&h, "71 A{job=\"j\"} pending>firing value=6 active=71 fired=71 settled\n");
+	harness_time(&h, 120);
+	lines_arrive(121, 1); /* of (60, 180] so far */
+	harness_expect(&h, "");
+	harness_time(&h, 180);
+	harness_expect(&h, "180 A{job=\"j\"} firing>inactive value=6 active=71 fired=71 "
+			   "resolved=180 settled\n");
+}
+END_TEST
+
+START_TEST(lines_that_are_too_few_are_for_the_tick)
+{
+	harness_time(&h, 1);
+	harness_load(&h, GROUP("{alert: A, expr: 'count_over_time(logs{job=\"j\"} |= \"x\" [1m]) < "
+			       "4'}"));
+	lines_arrive(10, 1);
+	harness_expect(&h, "");
+	harness_time(&h, 60);
+	harness_expect(&h, "60 A{job=\"j\"} pending>firing value=1 active=60 fired=60 settled\n");
+}
+END_TEST
+
 /* ---- what else a rule is ---- */
 
 START_TEST(recording_rules_record_ready_rows_in_file_order)
@@ -788,6 +847,11 @@ static Suite *arrival_suite(void)
 	tcase_add_test(tc, keep_firing_for_ends_though_the_series_is_gone);
 	tcase_add_test(tc, hysteresis_is_looked_at_by_ticks_and_its_timer_by_the_clock);
 	tcase_add_test(tc, jump_of_time_counts_for_no_timer);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("lines");
+	tcase_add_checked_fixture(tc, start, stop);
+	tcase_add_test(tc, lines_that_are_too_many_are_told_before_their_bucket_ends);
+	tcase_add_test(tc, lines_that_are_too_few_are_for_the_tick);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("rules");
 	tcase_add_checked_fixture(tc, start, stop);

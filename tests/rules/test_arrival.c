@@ -9,28 +9,28 @@ static const struct {
 	enum arrival_class class;
 	const char *why; /* of ARRIVAL_TICK */
 } cases[] = {
-	{ "x > 5", ARRIVAL_IMMEDIATE },
-	{ "-abs(x) < 1 + time()", ARRIVAL_IMMEDIATE },
-	{ "rate(x[1m]) > 5", ARRIVAL_IMMEDIATE },
-	{ "timestamp(x) > 0", ARRIVAL_IMMEDIATE },
-	{ "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")", ARRIVAL_IMMEDIATE },
-	{ "sort(x)", ARRIVAL_IMMEDIATE },
-	{ "rate(x[1m] anchored)", ARRIVAL_IMMEDIATE },
-	{ "rate(a[1m]) / rate(b[1m]) > 0.5", ARRIVAL_IMMEDIATE },
-	{ "a / on (job, instance) b", ARRIVAL_IMMEDIATE },
-	{ "x - x offset 5m", ARRIVAL_IMMEDIATE },
-	{ "x - x @ 100", ARRIVAL_IMMEDIATE },
-	{ "x > bool 5", ARRIVAL_IMMEDIATE },
-	{ "sum by (job) (x) > 5", ARRIVAL_SETTLE },
-	{ "topk(3, x)", ARRIVAL_SETTLE },
-	{ "quantile(0.9, x)", ARRIVAL_SETTLE },
-	{ "a / on (job) group_left () b", ARRIVAL_SETTLE },
-	{ "a * on (job) group_right (v) b", ARRIVAL_SETTLE },
-	{ "a and b", ARRIVAL_SETTLE },
-	{ "a or b", ARRIVAL_SETTLE },
-	{ "a unless b", ARRIVAL_SETTLE },
-	{ "histogram_quantile(0.9, x)", ARRIVAL_SETTLE },
-	{ "rate(x[1m]) / sum(x)", ARRIVAL_SETTLE },
+	{ "x > 5", ARRIVAL_IMMEDIATE, NULL },
+	{ "-abs(x) < 1 + time()", ARRIVAL_IMMEDIATE, NULL },
+	{ "rate(x[1m]) > 5", ARRIVAL_IMMEDIATE, NULL },
+	{ "timestamp(x) > 0", ARRIVAL_IMMEDIATE, NULL },
+	{ "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")", ARRIVAL_IMMEDIATE, NULL },
+	{ "sort(x)", ARRIVAL_IMMEDIATE, NULL },
+	{ "rate(x[1m] anchored)", ARRIVAL_IMMEDIATE, NULL },
+	{ "rate(a[1m]) / rate(b[1m]) > 0.5", ARRIVAL_IMMEDIATE, NULL },
+	{ "a / on (job, instance) b", ARRIVAL_IMMEDIATE, NULL },
+	{ "x - x offset 5m", ARRIVAL_IMMEDIATE, NULL },
+	{ "x - x @ 100", ARRIVAL_IMMEDIATE, NULL },
+	{ "x > bool 5", ARRIVAL_IMMEDIATE, NULL },
+	{ "sum by (job) (x) > 5", ARRIVAL_SETTLE, NULL },
+	{ "topk(3, x)", ARRIVAL_SETTLE, NULL },
+	{ "quantile(0.9, x)", ARRIVAL_SETTLE, NULL },
+	{ "a / on (job) group_left () b", ARRIVAL_SETTLE, NULL },
+	{ "a * on (job) group_right (v) b", ARRIVAL_SETTLE, NULL },
+	{ "a and b", ARRIVAL_SETTLE, NULL },
+	{ "a or b", ARRIVAL_SETTLE, NULL },
+	{ "a unless b", ARRIVAL_SETTLE, NULL },
+	{ "histogram_quantile(0.9, x)", ARRIVAL_SETTLE, NULL },
+	{ "rate(x[1m]) / sum(x)", ARRIVAL_SETTLE, NULL },
 	{ "absent(x)", ARRIVAL_TICK, "absent" },
 	{ "sum(x) or absent(x)", ARRIVAL_TICK, "absent" },
 	{ "absent_over_time(x[1m])", ARRIVAL_TICK, "\"absent_over_time\"" },
@@ -49,10 +49,41 @@ static const struct {
 	{ "1", ARRIVAL_TICK, "nothing that arrives" },
 	{ "x offset 5m", ARRIVAL_TICK, "nothing that arrives" },
 	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m]) > 2", ARRIVAL_TICK,
-	  "log lines, which are counted by the tick" },
+	  "log lines, not only for more of them than a number" },
 };
 
-static struct rule_set *load(const char *evaluate, const char *expr)
+/* Of alerts. */
+static const struct {
+	const char *expr;
+	bool rises;
+} line_cases[] = {
+	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m]) > 2", true },
+	{ "2 <= rate(logs{a=\"b\"} |= \"x\" [1m])", true },
+	{ "sum by (job) (bytes_over_time(logs{a=\"b\"}[1m])) >= 2e6", true },
+	{ "max(bytes_rate(logs{a=\"b\"}[1m])) > 2", true },
+	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m]) < 2", false },
+	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m]) > bool 2", false },
+	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m]) > y", false },
+	{ "count_over_time(logs{a=\"b\"} |= \"x\" [1m] offset 5m) > 2", false },
+	{ "min(rate(logs{a=\"b\"}[1m])) > 2", false },
+	{ "sum by (a) (sum_over_time(logs{a=\"b\"} | logfmt | unwrap v [1m])) > 2", false },
+	{ "count_over_time(x[1m]) > 2", false },
+};
+
+static struct rule_set *load(const char *evaluate, const char *kind, const char *expr);
+
+START_TEST(more_lines_than_a_number_are_told_at_once)
+{
+	struct rule_set *set = load("arrival", "alert", line_cases[_i].expr);
+	const struct rule *rule = &set->groups[0].rules[0];
+	ck_assert_msg(rule->arrival_rises == line_cases[_i].rises, "%s", line_cases[_i].expr);
+	if (rule->arrival_rises)
+		ck_assert_int_eq(rule->arrival, ARRIVAL_IMMEDIATE);
+	rule_set_unref(set);
+}
+END_TEST
+
+static struct rule_set *load(const char *evaluate, const char *kind, const char *expr)
 {
 	const struct rule_set_options options = { .interval_ms = 15000, .rules_max = 10 };
 	struct buf text;
@@ -60,8 +91,8 @@ static struct rule_set *load(const char *evaluate, const char *expr)
 	struct rule_set *set = NULL;
 	buf_init(&text);
 	diag_list_init(&diags);
-	buf_printf(&text, "groups: [{name: g, evaluate: %s, rules: [{record: r, expr: '%s'}]}]",
-		   evaluate, expr);
+	buf_printf(&text, "groups: [{name: g, evaluate: %s, rules: [{%s: r, expr: '%s'}]}]",
+		   evaluate, kind, expr);
 	ck_assert_msg(rule_set_load_text(buf_slice(&text), "f.yml", &options, &diags, &set) == 0,
 		      "%s", expr);
 	buf_fini(&text);
@@ -71,7 +102,7 @@ static struct rule_set *load(const char *evaluate, const char *expr)
 
 START_TEST(arrival_class_is_told_by_the_expression)
 {
-	struct rule_set *set = load("arrival", cases[_i].expr);
+	struct rule_set *set = load("arrival", "record", cases[_i].expr);
 	const struct rule *rule = &set->groups[0].rules[0];
 	ck_assert_msg(rule->arrival == cases[_i].class, "%s: %s", cases[_i].expr,
 		      arrival_class_text(rule->arrival));
@@ -112,7 +143,7 @@ END_TEST
 
 START_TEST(arrival_is_written_out)
 {
-	struct rule_set *set = load("arrival", "x > 5");
+	struct rule_set *set = load("arrival", "record", "x > 5");
 	struct buf text;
 	buf_init(&text);
 	ck_assert_int_eq(rule_set_expand(set, EXPAND_FULL, &text), 0);
@@ -145,6 +176,8 @@ static Suite *arrival_suite(void)
 	TCase *tc = tcase_create("classes");
 	tcase_add_loop_test(tc, arrival_class_is_told_by_the_expression, 0,
 			    (int)(sizeof(cases) / sizeof(*cases)));
+	tcase_add_loop_test(tc, more_lines_than_a_number_are_told_at_once, 0,
+			    (int)(sizeof(line_cases) / sizeof(*line_cases)));
 	tcase_add_test(tc, arrival_has_defaults_and_looks_at_now);
 	tcase_add_test(tc, arrival_is_written_out);
 	suite_add_tcase(suite, tc);
