@@ -198,7 +198,8 @@ void arrival_timers_find(struct rule_state *rule, int64_t t_ms)
 
 static void copy_bits(uint64_t *to, const uint64_t *from, uint32_t words)
 {
-	memcpy(to, from, words * sizeof(*to));
+	if (words > 0)
+		memcpy(to, from, words * sizeof(*to));
 }
 
 /* Touched rows of leaves that are part of rows in doubt wait for the next run. */

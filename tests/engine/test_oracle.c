@@ -259,8 +259,8 @@ static void compare_part(struct binding *binding, const struct plan *plan, uint3
 	struct partial_node *node = partial_root(&partial);
 	touch_some(&partial);
 	partial_up(&partial, PARTIAL_TOUCHED);
-	memcpy(node->marks[PARTIAL_NEEDED], node->marks[PARTIAL_TOUCHED],
-	       node->words * sizeof(uint64_t));
+	for (uint32_t i = 0; i < node->words; i++)
+		node->marks[PARTIAL_NEEDED][i] = node->marks[PARTIAL_TOUCHED][i];
 	partial_down(&partial, PARTIAL_NEEDED);
 	partial_widen(&partial);
 	int code;
