@@ -293,14 +293,18 @@ static bool rule_work(struct engine *engine, struct group_state *group, struct r
 	return code ? rule_fail(engine, rule, code) : rule_succeed(engine, rule);
 }
 
+/* What it costs is of its last evaluation: that there is nothing to do counts for none. */
 static bool rule_step(struct engine *engine, struct group_state *group, struct rule_state *rule,
 		      int64_t *units)
 {
 	int64_t before = *units;
-	if (engine->pass.stage == PASS_RULE)
-		rule->units = 0;
+	bool goes_on = engine->pass.stage != PASS_RULE;
+	uint32_t evaluation = rule->evaluation;
 	bool done = rule_work(engine, group, rule, units);
-	rule->units += (uint64_t)(before - *units);
+	if (rule->evaluation != evaluation)
+		rule->units = 0;
+	if (goes_on || rule->evaluation != evaluation)
+		rule->units += (uint64_t)(before - *units);
 	return done;
 }
 

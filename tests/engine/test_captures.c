@@ -164,6 +164,21 @@ START_TEST(captures_fail_as_texts)
 }
 END_TEST
 
+START_TEST(captures_are_made_on_arrival)
+{
+	harness_load(&h, "groups: [{name: g, evaluate: arrival, rules: [{alert: A, expr: x > 5, labels: "
+			 "{l: '{{ query \"y\" | first | label \"l\" }}'}, annotations: {a: '{{ query "
+			 "\"y\" | first | value }} at {{ now }}'}}]}]");
+	harness_time(&h, 0);
+	harness_feed(&h, 2, "y{l=\"z\"} 7");
+	harness_time(&h, 2);
+	harness_feed(&h, 3, "x 6");
+	harness_time(&h, 3);
+	expect(&h, "7 at 3");
+	ck_assert_ptr_nonnull(strstr(h.events.ptr, "3 A{l=\"z\"} pending>firing"));
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(captures_are_few_of_one_alert)
@@ -374,6 +389,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, captures_are_as_of_the_evaluation);
 	tcase_add_test(tc, captures_look_back_as_far_as_their_ranges);
 	tcase_add_test(tc, captures_fail_as_texts);
+	tcase_add_test(tc, captures_are_made_on_arrival);
 	tcase_add_test(tc, captures_are_few_of_one_alert);
 	tcase_add_test(tc, captures_are_small);
 	tcase_add_test(tc, captures_of_many_alerts_are_each_their_own);
