@@ -17,15 +17,16 @@
 #include "base/matcher.h"
 #include "engine/engine.h"
 
-#define EXPLAINS_MAX 4		 /* at once */
-#define EXPLAIN_MATCHERS_MAX 64	 /* of the row that is asked for */
-#define EXPLAIN_ALERTS_MAX 5	 /* shown part by part */
-#define EXPLAIN_PATH_MAX 64	 /* nodes on the way to where a row is lost */
-#define EXPLAIN_ROWS_MAX 20000	 /* rows of a node, series of a metric, that are looked at */
-#define EXPLAIN_NODES_MAX 2000	 /* of the expression */
-#define EXPLAIN_NEAREST_MAX 3	 /* names or values that are suggested */
-#define EXPLAIN_NAMES_MAX 10000	 /* metric names that are looked at for that */
-#define EXPLAIN_CANDIDATES_MAX 5 /* rules, when a name is not enough */
+#define EXPLAINS_MAX 4		    /* at once */
+#define EXPLAIN_MATCHERS_MAX 64	    /* of the row that is asked for */
+#define EXPLAIN_ALERTS_MAX 5	    /* shown part by part */
+#define EXPLAIN_PATH_MAX 64	    /* nodes on the way to where a row is lost */
+#define EXPLAIN_ROWS_MAX 20000	    /* rows of a node, series of a metric, that are looked at */
+#define EXPLAIN_MATCHED_MAX 1000000 /* rows of a join, to count those without a partner */
+#define EXPLAIN_NODES_MAX 2000	    /* of the expression */
+#define EXPLAIN_NEAREST_MAX 3	    /* names or values that are suggested */
+#define EXPLAIN_NAMES_MAX 10000	    /* metric names that are looked at for that */
+#define EXPLAIN_CANDIDATES_MAX 5    /* rules, when a name is not enough */
 
 /* Why a row is not in the result. */
 enum explain_reason {

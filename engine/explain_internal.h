@@ -52,8 +52,9 @@ struct explain_work {
 	uint32_t old, ended, none; /* of its members that give nothing */
 	uint32_t why_node;	   /* where the row is looked for */
 	uint32_t why_row;	   /* there, if it is known; ROW_NONE: what is sought */
-	bool lacks_partner;	   /* on the way a join had no row for the other side */
-	const char *besides;	   /* what is true although the row is absent; NULL */
+	uint32_t hint;	     /* labels of the row that is sought, as a leaf has them; LSET_NONE */
+	bool lacks_partner;  /* on the way a join had no row for the other side */
+	const char *besides; /* what is true although the row is absent; NULL */
 	struct sought sought;
 	struct id_map names; /* metric names met, when one is looked for */
 	const char **near;   /* as texts */

@@ -1,6 +1,7 @@
 #include "engine/explain_internal.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -87,17 +88,18 @@ static uint32_t present_of(const struct node *node)
 /* How many present rows of a side have no present partner. */
 static uint32_t unmatched(const struct node *node, const struct match *match, uint32_t side)
 {
-	const struct node *own = node->children[side];
+	const struct node *own = node->children[side], *other = node->children[!side];
+	uint64_t *marks = calloc(words_of(match->ngroups) + 1, sizeof(*marks));
 	uint32_t count = 0;
-	if (own->failed || !own->valid)
+	if (!marks || own->failed || !own->valid || other->failed || !other->valid) {
+		free(marks);
 		return 0;
-	FOR_BITS (row, own->present, 0, own->n) {
-		struct join_sides sides;
-		if (!match_has(match, side, row))
-			continue;
-		join_sides_of_child(node, side, row, &sides);
-		count += sides.present[!side] == ROW_NONE;
 	}
+	match_mark(match, !side, other->present, other->n, marks);
+	FOR_BITS (row, own->present, 0, own->n)
+		count += match_has(match, side, row) &&
+			 !bit_get(marks, match->links[side][row].group);
+	free(marks);
 	return count;
 }
 
@@ -138,8 +140,12 @@ static void join_tell(struct explain_work *work, const struct node *node, uint32
 	const struct match *match = explain_match(node);
 	enum binary_op op = node->plan->binary;
 	uint32_t left = present_of(node->children[0]), right = present_of(node->children[1]);
-	if (op == OP_OR || left + right > EXPLAIN_ROWS_MAX)
+	if (op == OP_OR)
 		return;
+	if (left + right > EXPLAIN_MATCHED_MAX) {
+		buf_add_str(lost, "too many rows to match them up");
+		return;
+	}
 	uint32_t lonely[2] = { unmatched(node, match, 0), unmatched(node, match, 1) };
 	if (op == OP_UNLESS) {
 		add_lost(lost, left - present, "of the left taken out by the right");

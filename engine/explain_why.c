@@ -51,16 +51,6 @@ static bool judge_rule(struct explain_work *work)
 	return explain->reason != EXPLAIN_NOTHING;
 }
 
-void explain_why_begin(struct engine *engine, struct explain_work *work)
-{
-	(void)engine;
-	if (!work->explain->wants_why || judge_rule(work))
-		return;
-	work->why_node = work->explain->nnodes - 1;
-	work->why_row = ROW_NONE;
-	work->sought.asks_matchers = true;
-}
-
 /* ---- what the rule makes of a row ---- */
 
 static const struct alert *alert_of(const struct rule_state *rule, uint32_t expr_lset)
@@ -167,20 +157,66 @@ static double farness(const struct node *node, uint32_t row)
 	return isnan(by) ? INFINITY : by;
 }
 
-/* A row that is present; else the nearest that is not; else ROW_NONE. */
-static uint32_t pick(const struct engine *engine, struct explain_work *work,
-		     const struct node *node)
+/*
+ * Labels that a node does not have choose nothing there. But what the leaf has of the row that is
+ * sought tells which group it fell into: sum by (job) of {instance="a"} is that of its job.
+ */
+static bool agrees(const struct engine *engine, uint32_t hint, uint32_t lset)
+{
+	const struct lset_pair *pairs = lset_pairs(engine->lsets, lset);
+	for (size_t i = 0; i < lset_count(engine->lsets, lset); i++) {
+		uint32_t value = lset_get(engine->lsets, hint, pairs[i].name);
+		if (pairs[i].name != engine->symbol.name && value != SYMBOL_NONE &&
+		    value != pairs[i].value)
+			return false;
+	}
+	return true;
+}
+
+static uint32_t pick_among(const struct engine *engine, struct explain_work *work,
+			   const struct node *node, uint32_t hint)
 {
 	uint32_t best = ROW_NONE;
-	sought_prepare(engine, work->explain, node, &work->sought);
 	uint32_t row = sought_next(engine, work, node, &work->sought, 0);
 	for (; row != ROW_NONE; row = sought_next(engine, work, node, &work->sought, row + 1)) {
+		if (hint != LSET_NONE && !agrees(engine, hint, node->rows->lsets[row]))
+			continue;
 		if (explain_is_present(node, row))
 			return row;
 		if (best == ROW_NONE || farness(node, row) < farness(node, best))
 			best = row;
 	}
 	return best;
+}
+
+/* A row that is present; else the nearest that is not; else ROW_NONE. */
+static uint32_t pick(const struct engine *engine, struct explain_work *work,
+		     const struct node *node)
+{
+	uint32_t row = ROW_NONE;
+	sought_prepare(engine, work->explain, node, &work->sought);
+	if (work->hint != LSET_NONE)
+		row = pick_among(engine, work, node, work->hint);
+	return row != ROW_NONE ? row : pick_among(engine, work, node, LSET_NONE);
+}
+
+/* The labels of a leaf's row that meets all that is asked for there. */
+static void hint_find(const struct engine *engine, struct explain_work *work)
+{
+	work->hint = LSET_NONE;
+	for (uint32_t i = 0; i < work->explain->nnodes && work->explain->nmatchers; i++) {
+		const struct node *node = explain_node_of(work, i);
+		if (!node->source || node->plan->type != VALUE_VECTOR)
+			continue;
+		sought_prepare(engine, work->explain, node, &work->sought);
+		uint32_t row = work->sought.applies
+				       ? sought_next(engine, work, node, &work->sought, 0)
+				       : ROW_NONE;
+		if (row != ROW_NONE) {
+			work->hint = node->rows->lsets[row];
+			return;
+		}
+	}
 }
 
 static int go_on(struct explain_work *work, const struct node *child, uint32_t row)
@@ -359,6 +395,16 @@ static int why_node(struct engine *engine, struct explain_work *work, const stru
 	if (node->base)
 		return why_base(work, node, row);
 	return why_below(engine, work, node, row);
+}
+
+void explain_why_begin(struct engine *engine, struct explain_work *work)
+{
+	if (!work->explain->wants_why || judge_rule(work))
+		return;
+	work->why_node = work->explain->nnodes - 1;
+	work->why_row = ROW_NONE;
+	work->sought.asks_matchers = true;
+	hint_find(engine, work);
 }
 
 /* The end of the way: what was met on it goes before. */

@@ -368,6 +368,23 @@ START_TEST(why_others_lose_it)
 }
 END_TEST
 
+/* Of the group that the row fell into, though the label is gone there. */
+START_TEST(why_a_group_is_that_of_the_row)
+{
+	load("{alert: A, expr: 'sum by (job) (x) > 5'}, {alert: B, expr: 'sum by (job) (x) > 1 and on "
+	     "(job) y'}");
+	harness_feed(&h, 0,
+		     "x{job=\"a\",i=\"1\"} 4; x{job=\"b\",i=\"2\"} 2; x{job=\"c\",i=\"3\"} 9; "
+		     "y{job=\"c\"} 1");
+	harness_time(&h, 0);
+	expect_why("A", "{i=\"2\"}", EXPLAIN_FALSE,
+		   "2 > 5 does not hold for {job=\"b\"}: it is away by 3");
+	expect_why("A", "{i=\"3\"}", EXPLAIN_FIRES, "the alert of {job=\"c\"} fires, since 0s");
+	expect_why("B", "{i=\"1\"}", EXPLAIN_NO_PARTNER,
+		   "{__name__=\"y\"} holds 1 series, none with job=\"a\"; there is job=\"c\"");
+}
+END_TEST
+
 /* ---- why it fires, or not yet ---- */
 
 START_TEST(why_it_is_there)
@@ -503,6 +520,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, why_no_series_match);
 	tcase_add_test(tc, why_joins_find_no_partner);
 	tcase_add_test(tc, why_others_lose_it);
+	tcase_add_test(tc, why_a_group_is_that_of_the_row);
 	tcase_add_test(tc, why_it_is_there);
 	tcase_add_test(tc, why_it_waits_or_is_held);
 	tcase_add_test(tc, explain_is_bounded);
