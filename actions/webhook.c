@@ -4,9 +4,11 @@
  */
 #include "actions/webhook.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -69,6 +71,10 @@ int webhook_url_check(const char *url, char **url_file, const struct yaml_node *
 	}
 	if (*url_file && **url_file != '/')
 		*url_file = arena_printf(arena, "%s/%s", base_dir, *url_file);
+	if (*url_file && access(*url_file, R_OK)) /* read at each attempt: it may still come */
+		diag_name(yaml_diag(diags, DIAG_WARNING, yaml_get(node, "url_file"), NULL,
+				    "url_file: cannot read \"%s\": %s", *url_file, strerror(errno)),
+			  "no-file");
 	return url || *url_file ? 0 : ERR_NOMEM;
 }
 

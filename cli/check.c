@@ -33,6 +33,7 @@ struct check {
 	size_t files, rules;
 	const char *url; /* of a daemon whose series are looked at; NULL: none */
 	int code;	 /* of asking it */
+	size_t compared; /* rules that run there */
 	bool expands;	 /* prints what the rules mean, instead of counts */
 	enum expand_form form;
 	struct buf expanded;
@@ -62,7 +63,7 @@ static void take_rules(struct check *check, struct rule_set *rules)
 	if (!check->expands && rule_set_lint(rules, &check->diags))
 		diag_add(&check->diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "out of memory");
 	if (check->url && !check->code)
-		check->code = check_data(check->url, rules, &check->diags);
+		check->code = check_data(check->url, rules, &check->diags, &check->compared);
 	if (check->expands && check->expanded.len > 0)
 		buf_add_str(&check->expanded, "---\n");
 	if (check->expands && rule_set_expand(rules, check->form, &check->expanded) < 0)
@@ -157,6 +158,10 @@ static void print_text(const struct check *check)
 	       check->rules == 1 ? "rule" : "rules", check->diags.errors,
 	       check->diags.errors == 1 ? "error" : "errors", check->diags.warnings,
 	       check->diags.warnings == 1 ? "warning" : "warnings");
+	if (check->url && check->code == 0)
+		printf("%zu of the rules %s at %s, and %s compared with its series\n",
+		       check->compared, check->compared == 1 ? "runs" : "run", check->url,
+		       check->compared == 1 ? "is" : "are");
 }
 
 static void print_json(const struct check *check)

@@ -19,17 +19,6 @@ struct asked {
 	int code;      /* of the first failure */
 };
 
-static void add_form(struct buf *form, const char *name, const char *value)
-{
-	char *escaped = curl_easy_escape(NULL, value, 0);
-
-	if (escaped)
-		buf_printf(form, "%s%s=%s", form->len ? "&" : "", name, escaped);
-	else
-		form->failed = true;
-	curl_free(escaped);
-}
-
 /* The answer's data, to decref; NULL: none, and nothing more is asked. */
 static json_t *ask(struct asked *asked, const char *path, const char *names[2],
 		   const char *values[2])
@@ -42,7 +31,7 @@ static json_t *ask(struct asked *asked, const char *path, const char *names[2],
 	buf_init(&form);
 	for (int i = 0; i < 2; i++)
 		if (names[i])
-			add_form(&form, names[i], values[i]);
+			form_add(&form, names[i], values[i]);
 	asked->code = buf_ok(&form) ? client_ask(asked->url, form.len ? "POST" : "GET", path,
 						 form.len ? FORM : NULL, buf_slice(&form), &answer)
 				    : fail(EXIT_FAILURE, "out of memory");
@@ -176,7 +165,8 @@ static bool value(void *ctx, const char *expr, double *out)
 	return good;
 }
 
-int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags)
+int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags,
+	       size_t *compared)
 {
 	struct asked asked = { .url = url, .set = rules, .rules = json_object() };
 	const struct lint_source source = { &asked, is_running, series, values, value };
@@ -191,6 +181,9 @@ int check_data(const char *url, const struct rule_set *rules, struct diag_list *
 	json_decref(data);
 	if (!asked.code && rule_set_lint_data(rules, &source, diags) && !asked.code)
 		asked.code = fail(EXIT_FAILURE, "out of memory");
+	for (uint32_t g = 0; g < rules->ngroups; g++)
+		for (uint32_t r = 0; r < rules->groups[g].nrules; r++)
+			*compared += is_running(&asked, &rules->groups[g].rules[r]);
 	json_decref(asked.rules);
 	return asked.code;
 }

@@ -4,7 +4,9 @@
 
 #include "rules/rule_file.h"
 
-/* Adds its warnings. An exit code: 0, EXIT_NO_DAEMON or 1 when the daemon cannot be asked. */
-int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags);
+/* Adds its warnings, and to *compared the number of rules that run there. An exit code: 0,
+ * EXIT_NO_DAEMON or 1 when the daemon cannot be asked. */
+int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags,
+	       size_t *compared);
 
 #endif

@@ -75,6 +75,8 @@ static void print_head(const struct printing *p)
 		print_age(p, "; warm in ", json_object_get(rule, "warmAt"), "");
 		printf("; cost %lld units, some %.3g s\n", number_of(rule, "cost"),
 		       json_number_value(json_object_get(rule, "evaluationTime")));
+	} else {
+		printf("no rule of that name: an expression\n");
 	}
 	printf("  %s\n\n", text_of(p->data, "query"));
 }

@@ -46,8 +46,11 @@ static bool run_file(const char *path, const struct unit_test_options *unit, boo
 			printf("%s: FAILED: %zu of %zu tests\n", path, own.failed,
 			       own.failed + own.passed);
 		else
-			printf("%s: %zu %s passed\n", path, own.passed,
-			       own.passed == 1 ? "test" : "tests");
+			printf("%s: %zu %s passed%s\n", path, own.passed,
+			       own.passed == 1 ? "test" : "tests",
+			       own.skipped == 0	 ? ""
+			       : own.passed == 0 ? ": no name matches --run"
+						 : ", the others have other names");
 	}
 	diag_list_fini(&diags);
 	totals->passed += own.passed;

@@ -334,7 +334,10 @@ static int bind_external_url(struct config *config, struct slice given)
 	if (!url)
 		return ERR_NOMEM;
 	config->external_url = slice_from(url);
-	return 0;
+	return slice_has_prefix(given, SLICE("http://")) ||
+			       slice_has_prefix(given, SLICE("https://")) || given.len == 0
+		       ? 0
+		       : ERR_INVALID;
 }
 
 static int bind_file(struct config *config, const struct file *file,
@@ -376,7 +379,14 @@ static int bind_file(struct config *config, const struct file *file,
 			 "listen_address", config->path, diags,
 			 "write it as HOST:PORT, for example 127.0.0.1:9797",
 			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
-	if (one || (one = bind_external_url(config, external_url)))
+	if (one)
+		code = one;
+	if ((one = bind_external_url(config, external_url)) == ERR_INVALID)
+		complain(overrides->external_url ? &(struct file){ 0 } : file, "web",
+			 "external_url", config->path, diags, "begin it with http:// or https://",
+			 "the external URL \"" SLICE_FMT "\" is no http or https address",
+			 external_url);
+	if (one)
 		code = one;
 	if (!slice_is(data_dir, "none")) {
 		bool as_given = overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;

@@ -1,7 +1,9 @@
 #include "daemon/config_http.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -80,14 +82,24 @@ static bool is_given(const char *text)
 	return text && *text;
 }
 
-/* Relative paths are relative to the file. NULL stays, also without memory: *failed. */
-static const char *path_of(const struct binder *b, const char *path, bool *failed)
+/*
+ * The file that a key of a mapping names; relative paths are relative to the configuration. It is read
+ * at each request, so that it may still come: that it is not there is a warning. NULL stays, also
+ * without memory: *failed.
+ */
+static const char *path_of(const struct binder *b, const struct yaml_node *mapping, const char *key,
+			   const char *path, bool *failed)
 {
-	if (!is_given(path) || *path == '/')
-		return is_given(path) ? path : NULL;
-	const char *made = arena_printf(b->arena, "%s/%s", b->base_dir, path);
+	if (!is_given(path))
+		return NULL;
+	const char *made = *path == '/' ? path
+					: arena_printf(b->arena, "%s/%s", b->base_dir, path);
 
 	*failed |= !made;
+	if (made && access(made, R_OK))
+		diag_name(yaml_diag(b->diags, DIAG_WARNING, yaml_get(mapping, key), NULL,
+				    "%s: cannot read \"%s\": %s", key, made, strerror(errno)),
+			  "no-file");
 	return made;
 }
 
@@ -118,7 +130,7 @@ static void bind_basic_auth(const struct binder *b, const struct basic_auth_part
 	check_secret(b, part->node, "password", part->password, part->password_file);
 	out->username = part->username;
 	out->password = part->password;
-	out->password_file = path_of(b, part->password_file, failed);
+	out->password_file = path_of(b, part->node, "password_file", part->password_file, failed);
 }
 
 static void bind_authorization(const struct binder *b, const struct authorization_part *part,
@@ -138,7 +150,7 @@ static void bind_authorization(const struct binder *b, const struct authorizatio
 	check_secret(b, part->node, "credentials", part->credentials, part->credentials_file);
 	out->auth_type = part->type;
 	out->credentials = part->credentials;
-	out->credentials_file = path_of(b, part->credentials_file, failed);
+	out->credentials_file = path_of(b, part->node, "credentials_file", part->credentials_file, failed);
 }
 
 static bool is_reserved(struct slice name, const char *const *reserved)
@@ -184,9 +196,9 @@ static void bind_tls(const struct binder *b, const struct tls_part *part, struct
 	if (is_given(part->key_file) != is_given(part->cert_file))
 		yaml_diag(b->diags, DIAG_ERROR, part->node, NULL,
 			  "cert_file and key_file go together");
-	out->ca_file = path_of(b, part->ca_file, failed);
-	out->cert_file = path_of(b, part->cert_file, failed);
-	out->key_file = path_of(b, part->key_file, failed);
+	out->ca_file = path_of(b, part->node, "ca_file", part->ca_file, failed);
+	out->cert_file = path_of(b, part->node, "cert_file", part->cert_file, failed);
+	out->key_file = path_of(b, part->node, "key_file", part->key_file, failed);
 	out->server_name = is_given(part->server_name) ? part->server_name : NULL;
 	out->insecure_skip_verify = part->insecure_skip_verify;
 }

@@ -4,7 +4,7 @@
  * Small inputs are written down where they happen, batches copied; a thread of its own names the
  * series, compresses and writes. Nobody waits for it: if RECORDER_QUEUE_BYTES of inputs wait, the
  * recording ends there and says so, in itself, in the log and in the metrics. All functions but
- * init, stop and fini are the engine thread's, and cost nothing without a recorder (NULL).
+ * new, stop and free are the engine thread's, and cost nothing without a recorder (NULL).
  */
 #ifndef TOCSIN_DAEMON_RECORDER_H
 #define TOCSIN_DAEMON_RECORDER_H

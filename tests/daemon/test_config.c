@@ -192,6 +192,8 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 	expect_refused("storage: {url: 'redis+sentinel://h:1'}\n", "not supported yet", "Sentinel");
 	expect_refused("storage: {url: 'redis+cluster://h:1'}\n", "not supported yet", "Cluster");
 	expect_refused("web: {config_file: w.yml}\n", "\"config_file\" in web", "take it out");
+	expect_refused("web: {external_url: tocsin.example}\n",
+		       "the external URL \"tocsin.example\" is no http or https address", "https://");
 	expect_refused("limits: {series_per_metric: 9}\n", "\"series_per_metric\"", "take it out");
 	expect_refused("ingest: {remote_write: {ha: {failover: 1s}}}\n",
 		       "\"ha\" in ingest.remote_write is not supported yet", "take it out");
@@ -242,6 +244,9 @@ START_TEST(remote_write_is_prometheus_own)
 	ck_assert_str_eq(one->peer.auth_type, "Bearer");
 	snprintf(path, sizeof(path), "%s/token", dir);
 	ck_assert_str_eq(one->peer.credentials_file, path);
+	ck_assert_ptr_nonnull(strstr(out.ptr, "warning: credentials_file: cannot read \""));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "/token\": No such file or directory [no-file]"));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "ca_file: cannot read \"/etc/ca\""));
 	ck_assert_str_eq(one->peer.ca_file, "/etc/ca");
 	ck_assert_str_eq(one->peer.server_name, "s");
 	ck_assert_ptr_nonnull(one->relabel);
