@@ -7,8 +7,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define PIECE_RULES 512 /* rules looked at for UNITS_LOOKED_AT each, between looks at the units */
-
 const char *explain_reason_text(enum explain_reason reason)
 {
 	static const char *const texts[] = {
@@ -135,7 +133,7 @@ const char *explain_says(struct explain *explain, const char *format, ...)
 	return says ? says : "";
 }
 
-static const char *taken(struct explain *explain, struct buf *text)
+const char *explain_taken(struct explain *explain, struct buf *text)
 {
 	const char *copy = buf_ok(text) ? arena_strdup(&explain->arena, buf_slice(text)) : NULL;
 	buf_fini(text);
@@ -148,7 +146,7 @@ const char *explain_duration(struct explain *explain, int64_t ms)
 	buf_init(&text);
 	/* Of long ones nobody wants the milliseconds. */
 	duration_format(ms < 0 ? 0 : ms >= 10000 ? ms / 1000 * 1000 : ms, &text);
-	return taken(explain, &text);
+	return explain_taken(explain, &text);
 }
 
 const char *explain_number(struct explain *explain, double value)
@@ -156,7 +154,7 @@ const char *explain_number(struct explain *explain, double value)
 	struct buf text;
 	buf_init(&text);
 	number_format_json(value, &text);
-	return taken(explain, &text);
+	return explain_taken(explain, &text);
 }
 
 const char *explain_labels(struct explain *explain, struct binding *binding, uint32_t lset)
@@ -168,7 +166,14 @@ const char *explain_labels(struct explain *explain, struct binding *binding, uin
 	buf_init(&text);
 	labels_format(labels, &text);
 	labels_unref(labels);
-	return taken(explain, &text);
+	return explain_taken(explain, &text);
+}
+
+int explain_conclude(struct explain *explain, int code, const char *error)
+{
+	explain->code = code;
+	explain->error = error;
+	return code;
 }
 
 struct node *explain_node_of(const struct explain_work *work, uint32_t place)
@@ -177,7 +182,7 @@ struct node *explain_node_of(const struct explain_work *work, uint32_t place)
 }
 
 /* Where in an ascending order the id stands, which is in it. */
-static uint32_t id_place(const uint32_t *order, uint32_t n, uint32_t id)
+uint32_t explain_place(const uint32_t *order, uint32_t n, uint32_t id)
 {
 	uint32_t from = 0, to = n;
 	while (to - from > 1) {
@@ -192,139 +197,7 @@ static uint32_t id_place(const uint32_t *order, uint32_t n, uint32_t id)
 
 uint32_t explain_place_of(const struct explain_work *work, const struct node *node)
 {
-	return id_place(work->query->order, work->query->norder, node->plan->id);
-}
-
-/* ---- finding the rule ---- */
-
-static int conclude(struct explain *explain, int code, const char *error)
-{
-	explain->code = code;
-	explain->error = error;
-	return code;
-}
-
-static bool is_named(const struct rule_set *set, const struct rule *rule, struct slice name)
-{
-	const struct rule_group *group = &set->groups[rule->group];
-	size_t len = group->file.len + 1 + group->name.len + 1 + rule->name.len;
-	if (slice_is_equal(name, rule->name))
-		return true;
-	if (name.len != len)
-		return false;
-	const char *at = name.ptr;
-	const struct slice parts[] = { group->file, group->name, rule->name };
-	for (size_t i = 0; i < 3; i++) {
-		if (parts[i].len && memcmp(at, parts[i].ptr, parts[i].len) != 0)
-			return false;
-		at += parts[i].len;
-		if (i < 2 && *at++ != ';')
-			return false;
-	}
-	return true;
-}
-
-static const struct rule *rule_of(const struct rule_set *set, uint32_t id)
-{
-	for (uint32_t g = 0; g < set->ngroups; g++) {
-		const struct rule_group *group = &set->groups[g];
-		if (group->nrules && id - group->rules[0].id < group->nrules)
-			return &group->rules[id - group->rules[0].id];
-	}
-	return NULL;
-}
-
-static int tell_candidates(struct explain_work *work)
-{
-	struct explain *explain = work->explain;
-	struct buf text;
-	buf_init(&text);
-	buf_add_str(&text, "more than one rule is called that; say which:");
-	for (uint32_t i = 0; i < work->nfound; i++) {
-		const struct rule *rule = rule_of(explain->set, work->found[i]);
-		const struct rule_group *group = &explain->set->groups[rule->group];
-		buf_printf(&text, "%s " SLICE_FMT ";" SLICE_FMT ";" SLICE_FMT, i ? "," : "",
-			   SLICE_ARG(group->file), SLICE_ARG(group->name), SLICE_ARG(rule->name));
-	}
-	return conclude(explain, ERR_CONFLICT, taken(explain, &text));
-}
-
-/* The rule's expression as a query of its own. */
-static int query_of_rule(struct engine *engine, struct explain_work *work, const struct rule *rule)
-{
-	const struct rule_set *set = work->explain->set;
-	struct engine_query *query = calloc(1, sizeof(*query));
-	if (!query)
-		return ERR_NOMEM;
-	arena_init(&query->arena, 0);
-	work->query = query;
-	work->expr_is_borrowed = true;
-	query->expr = rule->expr;
-	query->t_ms = engine->now_ms - set->groups[rule->group].query_offset_ms;
-	query->bounds = (struct query_bounds){ query->t_ms, query->t_ms, 0 };
-	query->plan = plan_new();
-	if (!query->plan)
-		return ERR_NOMEM;
-	query->plan->delayed_names = set->plan->delayed_names;
-	query->plan->subquery_step_ms = set->plan->subquery_step_ms;
-	int code = plan_add(query->plan, rule->expr, &query->root);
-	return code ? code : plan_order(query->plan, query->root, &query->order, &query->norder);
-}
-
-static int rule_take(struct engine *engine, struct explain_work *work)
-{
-	struct explain *explain = work->explain;
-	const struct rule *rule = rule_of(explain->set, work->found[0]);
-	explain->rule = rule;
-	explain->text = rule->query;
-	engine_rule_status(engine, rule->id, &explain->status);
-	explain->status.error = explain_says(explain, "%s", explain->status.error);
-	engine_group_status(engine, rule->group, &explain->group);
-	return query_of_rule(engine, work, rule);
-}
-
-static int expression_take(struct engine *engine, struct explain_work *work)
-{
-	struct explain *explain = work->explain;
-	struct buf text;
-	if (!explain->query)
-		return conclude(explain, ERR_NOT_FOUND,
-				explain_says(explain,
-					     "no rule is called \"%s\", nor is that an "
-					     "expression: %s",
-					     explain->name, explain->error));
-	work->query = explain->query;
-	explain->query = NULL;
-	work->query->t_ms = engine->now_ms;
-	work->query->bounds = (struct query_bounds){ engine->now_ms, engine->now_ms, 0 };
-	buf_init(&text);
-	expr_format(work->query->expr, &text);
-	explain->text = taken(explain, &text);
-	return 0;
-}
-
-static int stage_find(struct engine *engine, struct explain_work *work, int64_t *units)
-{
-	struct explain *explain = work->explain;
-	const struct slice name = slice_from(explain->name);
-	uint32_t looked = 0;
-	for (; explain->set && work->at < explain->set->nrules; work->at++) {
-		if (++looked % PIECE_RULES == 0 && *units <= 0)
-			return ERR_AGAIN;
-		*units -= 1;
-		const struct rule *rule = engine->active->rules[work->at].def;
-		if (is_named(explain->set, rule, name) && work->nfound < EXPLAIN_CANDIDATES_MAX)
-			work->found[work->nfound++] = rule->id;
-	}
-	if (work->nfound > 1)
-		return tell_candidates(work);
-	int code = work->nfound ? rule_take(engine, work) : expression_take(engine, work);
-	if (!code && work->query->norder > EXPLAIN_NODES_MAX)
-		return conclude(explain, ERR_LIMIT,
-				explain_says(explain, "the expression has more than %d nodes",
-					     EXPLAIN_NODES_MAX));
-	explain->t_ms = code ? 0 : work->query->t_ms;
-	return code;
+	return explain_place(work->query->order, work->query->norder, node->plan->id);
 }
 
 /* ---- evaluating ---- */
@@ -335,88 +208,18 @@ static int stage_eval(struct engine *engine, struct explain_work *work, int64_t 
 	struct engine_query *query = work->query;
 	int code = query_evaluate(engine, query, units);
 	if (query_is_too_much(engine, query))
-		return conclude(explain, ERR_LIMIT,
-				"it would load more samples than limits.query_samples allows");
+		return explain_conclude(
+			explain, ERR_LIMIT,
+			"it would load more samples than limits.query_samples allows");
 	/* Which node fails is told with the nodes; without a binding there are none. */
 	if (code == ERR_EVAL && query->binding)
 		code = 0;
 	else if (code == ERR_EVAL)
-		return conclude(explain, code, explain_says(explain, "%s", query->error));
+		return explain_conclude(explain, code, explain_says(explain, "%s", query->error));
 	return code;
 }
 
-/* ---- who shares ---- */
-
-/* The node of the rules' plan at each place: by walking both from their roots. False: they differ.
- */
-static bool counterparts_find(struct explain_work *work, const struct rule *rule)
-{
-	const struct plan *ours = work->query->plan, *theirs = work->explain->set->plan;
-	const uint32_t *order = work->query->order;
-	uint32_t n = work->query->norder;
-	work->counterparts[n - 1] = rule->root;
-	for (uint32_t place = n; place-- > 0;) {
-		const struct plan_node *own = ours->nodes[order[place]];
-		const struct plan_node *other = theirs->nodes[work->counterparts[place]];
-		if (own->op != other->op || own->nchildren != other->nchildren)
-			return false;
-		for (uint32_t i = 0; i < own->nchildren; i++)
-			work->counterparts[id_place(order, n, own->children[i])] =
-				other->children[i];
-	}
-	return true;
-}
-
-/* Counts this rule at those of the nodes that it has, too: both lists are in ascending order. */
-static void share_with(uint32_t *shared, const struct rule *own, const struct rule *other)
-{
-	for (uint32_t i = 0, k = 0; i < own->norder && k < other->norder;) {
-		uint32_t x = own->order[i], y = other->order[k];
-		shared[i] += x == y;
-		i += x <= y;
-		k += y <= x;
-	}
-}
-
-static void share_tell(struct engine *engine, struct explain_work *work, const struct rule *rule)
-{
-	for (uint32_t place = 0; place < work->explain->nnodes; place++) {
-		struct explain_node *node = &work->explain->nodes[place];
-		uint32_t id = work->counterparts[place];
-		struct binding_node_stats stats;
-		binding_node_stats_get(engine->active->binding, id, &stats);
-		node->rules = work->shared[id_place(rule->order, rule->norder, id)];
-		node->units = stats.units;
-		node->evaluations = stats.evals;
-		node->cached = stats.cached;
-	}
-}
-
-static int stage_share(struct engine *engine, struct explain_work *work, int64_t *units)
-{
-	const struct rule *rule = work->explain->rule;
-	if (!rule)
-		return 0;
-	if (!work->counterparts) {
-		work->counterparts =
-			ARENA_ARRAY(&work->explain->arena, uint32_t, work->query->norder);
-		work->shared = ARENA_ARRAY(&work->explain->arena, uint32_t, rule->norder);
-		if (!work->counterparts || !work->shared)
-			return ERR_NOMEM;
-		work->has_counterparts = counterparts_find(work, rule);
-	}
-	if (!work->has_counterparts)
-		return 0;
-	for (; work->at < work->explain->set->nrules; work->at++) {
-		if (*units <= 0)
-			return ERR_AGAIN;
-		const struct rule *other = engine->active->rules[work->at].def;
-		share_with(work->shared, rule, other);
-		*units -= other->norder + 1;
-	}
-	share_tell(engine, work, rule);
-	return 0;
-}
+/* ---- the nodes ---- */
 
 static int stage_nodes(struct engine *engine, struct explain_work *work, int64_t *units)
 {
@@ -519,13 +322,13 @@ static int stage_run(struct engine *engine, struct explain_work *work, int64_t *
 {
 	switch (work->stage) {
 	case EXPLAIN_FIND:
-		return stage_find(engine, work, units);
+		return explain_find(engine, work, units);
 	case EXPLAIN_EVAL: {
 		int code = stage_eval(engine, work, units);
 		return code ? code : nodes_make(work);
 	}
 	case EXPLAIN_SHARE:
-		return stage_share(engine, work, units);
+		return explain_share(engine, work, units);
 	case EXPLAIN_NODES:
 		return stage_nodes(engine, work, units);
 	case EXPLAIN_ALERTS: {
@@ -551,10 +354,11 @@ int explain_step(struct engine *engine, struct explain *explain, int64_t units)
 		return code;
 	struct explain_work *work = explain->work;
 	if (engine->now_ms == TIME_NONE)
-		code = conclude(explain, ERR_CONFLICT, "the engine was not told the time yet");
+		code = explain_conclude(explain, ERR_CONFLICT,
+					"the engine was not told the time yet");
 	if (!code && explain->set && engine->active->set != explain->set)
-		code = conclude(explain, ERR_CONFLICT,
-				"the rules have changed meanwhile: ask again");
+		code = explain_conclude(explain, ERR_CONFLICT,
+					"the rules have changed meanwhile: ask again");
 	while (!code && work->stage != EXPLAIN_DONE) {
 		code = stage_run(engine, work, &units);
 		if (code)

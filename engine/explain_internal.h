@@ -1,7 +1,8 @@
 /*
  * What the files of explain share. Private to engine/.
  *
- *   explain.c        finding, planning, evaluating; the pieces in order
+ *   explain.c        its life, its texts, evaluating; the pieces in order
+ *   explain_find.c   which rule is meant, its plan, and who shares it
  *   explain_nodes.c  what each node has and loses
  *   explain_rows.c   following a row from a node to those below it
  *   explain_why.c    where a row is lost
@@ -64,6 +65,12 @@ struct explain_work {
 
 /* ---- explain.c ---- */
 
+/* It ends so; gives the code. */
+int explain_conclude(struct explain *explain, int code, const char *error);
+/* What the buffer holds, in the arena; ends the buffer. */
+const char *explain_taken(struct explain *explain, struct buf *text);
+/* Where in an ascending order the id stands, which is in it. */
+uint32_t explain_place(const uint32_t *order, uint32_t n, uint32_t id);
 /* A sentence in the arena; "" without memory. */
 const char *explain_says(struct explain *explain, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -81,6 +88,13 @@ static inline bool explain_is_present(const struct node *node, uint32_t row)
 	return node->valid && !node->failed && row < node->n && rows_has(node->rows, row) &&
 	       bit_get(node->present, row);
 }
+
+/* ---- explain_find.c ---- */
+
+/* Finds the rule, or takes the expression, and plans it. 0, ERR_AGAIN; concluded else. */
+int explain_find(struct engine *engine, struct explain_work *work, int64_t *units);
+/* How many rules share each node, and what it costs there. 0, ERR_AGAIN, ERR_NOMEM. */
+int explain_share(struct engine *engine, struct explain_work *work, int64_t *units);
 
 /* ---- explain_nodes.c ---- */
 

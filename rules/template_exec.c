@@ -5,33 +5,11 @@
  * with a limit, for what functions make; so that all bytes it handles are bounded, and not only its
  * steps.
  */
-#include "rules/template_tree.h"
+#include "rules/template_rendering.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/error.h"
-
-struct rendering {
-	const struct template *template;
-	const struct template_data *data;
-	struct arena arena;
-	struct template_value *slots;
-	struct buf *out;
-	size_t start; /* of our text in out */
-	unsigned steps;
-	/* What is being evaluated, as Go keeps it for its complaints: where it is said to stand,
-	 * and its text. */
-	struct place {
-		uint32_t position, offset, end;
-	} at;
-	char why[1600]; /* "" until it fails */
-};
-
-/* What Prometheus puts before each template, on its first line: {{$labels := .Labels}} and so on.
- */
-#define PRELUDE_BYTES 112
-#define CONTEXT_BYTES_MAX 200
 
 /* How a list of nodes ended, beside errors, which are negative. */
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
@@ -41,116 +19,19 @@ static int render_list(struct rendering *r, const struct template_value *dot,
 static int eval_pipe(struct rendering *r, const struct template_value *dot,
 		     const struct template_pipe *pipe, struct template_value *out);
 
-/* The text at hand, with single blanks, as Go prints the tree. */
-static void add_context(const struct rendering *r, struct buf *out)
-{
-	const char *text = r->template->source->text.ptr;
-	char quote = 0, last = ' ';
-	for (uint32_t i = r->at.offset; i < r->at.end && out->len < CONTEXT_BYTES_MAX; i++) {
-		char c = text[i];
-		bool is_blank = !quote && strchr(" \t\r\n", c) && c;
-		if (quote ? c == quote && last != '\\' : c == '"' || c == '`' || c == '\'')
-			quote = quote ? 0 : c;
-		bool is_inner = last != ' ' && last != '(';
-		if (!quote && c == ')' && out->len > 0 && out->ptr[out->len - 1] == ' ')
-			out->len--;
-		if (!is_blank || is_inner)
-			buf_add_char(out, is_blank ? ' ' : c);
-		if (!is_blank || is_inner)
-			last = is_blank ? ' ' : c;
-	}
-	while (out->len > 0 && out->ptr[out->len - 1] == ' ')
-		out->len--;
-}
-
-/* Line and column as Go counts them: the column in bytes, from 0. */
-static void find_place(const struct rendering *r, uint32_t *line, uint32_t *column)
-{
-	const char *text = r->template->source->text.ptr;
-	*line = 1;
-	*column = r->at.position + PRELUDE_BYTES;
-	for (uint32_t i = 0; i < r->at.position; i++)
-		if (text[i] == '\n') {
-			++*line;
-			*column = r->at.position - i - 1;
-		}
-}
-
-/* Of a rule's template in the words of Prometheus, else shorter. */
-static void add_place(const struct rendering *r, struct buf *out)
-{
-	struct slice name = r->data->name;
-	struct buf context;
-	uint32_t line, column;
-	if (r->at.end == 0)
-		return;
-	buf_init(&context);
-	add_context(r, &context);
-	find_place(r, &line, &column);
-	if (name.len > CONTEXT_BYTES_MAX)
-		name.len = CONTEXT_BYTES_MAX;
-	if (name.len == 0)
-		buf_printf(out, SLICE_FMT ": ", SLICE_ARG(buf_slice(&context)));
-	else
-		buf_printf(out,
-			   "error executing template __alert_" SLICE_FMT
-			   ": template: __alert_" SLICE_FMT ":%u:%u: executing \"__alert_" SLICE_FMT
-			   "\" at <" SLICE_FMT ">: ",
-			   SLICE_ARG(name), SLICE_ARG(name), line, column, SLICE_ARG(name),
-			   SLICE_ARG(buf_slice(&context)));
-	buf_fini(&context);
-}
-
-static int fail(struct rendering *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int fail(struct rendering *r, const char *format, ...)
-{
-	struct buf text;
-	va_list args;
-	buf_init(&text);
-	add_place(r, &text);
-	va_start(args, format);
-	buf_vprintf(&text, format, args);
-	va_end(args);
-	snprintf(r->why, sizeof(r->why), SLICE_FMT, SLICE_ARG(buf_slice(&text)));
-	buf_fini(&text);
-	return ERR_EVAL;
-}
-
-/* Ours, of the whole rendering: it stands nowhere. */
-#define fail_limit(r, ...) ((r)->at = (struct place){ 0 }, fail((r), __VA_ARGS__))
-
-/* Go tells of a chain of fields where its second part begins. */
-static void at_operand(struct rendering *r, const struct template_operand *operand)
-{
-	uint32_t position = operand->offset;
-	if (operand->kind == OPERAND_DOT && operand->nfields > 1)
-		position += 1 + (uint32_t)operand->fields[0].len;
-	else if (operand->kind == OPERAND_VARIABLE && operand->nfields > 0)
-		position = (uint32_t)(operand->fields[0].ptr - 1 - r->template->source->text.ptr);
-	r->at = (struct place){ position, operand->offset, operand->offset + operand->span };
-}
-
-static void at_command(struct rendering *r, const struct template_operand *first)
-{
-	const struct template_operand *last = first;
-	while (last->next)
-		last = last->next;
-	r->at = (struct place){ first->offset, first->offset, last->offset + last->span };
-}
-
 static int count_step(struct rendering *r)
 {
 	return ++r->steps > TEMPLATE_STEPS_MAX
-		       ? fail_limit(r, "more than %d steps", TEMPLATE_STEPS_MAX)
+		       ? rendering_fail_limit(r, "more than %d steps", TEMPLATE_STEPS_MAX)
 		       : 0;
 }
 
 static int check_output(struct rendering *r)
 {
 	if (r->out->failed)
-		return fail(r, "out of memory");
+		return rendering_fail(r, "out of memory");
 	if (r->out->len - r->start > TEMPLATE_OUTPUT_MAX)
-		return fail_limit(r, "a text of more than %d bytes", TEMPLATE_OUTPUT_MAX);
+		return rendering_fail_limit(r, "a text of more than %d bytes", TEMPLATE_OUTPUT_MAX);
 	return 0;
 }
 
@@ -164,10 +45,11 @@ static int eval_fields(struct rendering *r, const struct template_operand *opera
 		struct slice name = operand->fields[i];
 		struct template_value field = template_value_field(value, name, &found);
 		if (!found)
-			return fail(r, "can't evaluate field %.*s in type %s",
-				    (int)(name.len < 60 ? name.len : 60), name.ptr,
-				    value->is_interface ? "interface {}"
-							: template_type_name(value->type));
+			return rendering_fail(r, "can't evaluate field %.*s in type %s",
+					      (int)(name.len < 60 ? name.len : 60), name.ptr,
+					      value->is_interface
+						      ? "interface {}"
+						      : template_type_name(value->type));
 		*value = field;
 	}
 	return 0;
@@ -192,8 +74,8 @@ static const char *wanted_name(char letter)
 static int fail_count(struct rendering *r, const struct template_function *function, uint32_t min,
 		      uint32_t max, uint32_t n)
 {
-	return fail(r, "wrong number of args for %s: want %s%u got %u", function->name,
-		    max == UINT32_MAX ? "at least " : "", min, n);
+	return rendering_fail(r, "wrong number of args for %s: want %s%u got %u", function->name,
+			      max == UINT32_MAX ? "at least " : "", min, n);
 }
 
 /* What is written where another type is wanted; operand is NULL for what came through a pipe. */
@@ -202,17 +84,19 @@ static int fail_type(struct rendering *r, const struct template_operand *operand
 {
 	bool is_literal = operand && operand->kind == OPERAND_CONSTANT;
 	if (operand && operand->kind == OPERAND_NIL)
-		return fail(r, "cannot assign nil to %s", wanted_name(letter));
+		return rendering_fail(r, "cannot assign nil to %s", wanted_name(letter));
 	if (is_literal && (letter == 's' || letter == 'i'))
-		return fail(r, "expected %s; found %.*s", letter == 's' ? "string" : "integer",
-			    (int)(operand->span < 60 ? operand->span : 60),
-			    r->template->source->text.ptr + operand->offset);
+		return rendering_fail(r, "expected %s; found %.*s",
+				      letter == 's' ? "string" : "integer",
+				      (int)(operand->span < 60 ? operand->span : 60),
+				      r->template->source->text.ptr + operand->offset);
 	if (is_literal)
-		return fail(r, "can't handle %.*s for arg of type %s",
-			    (int)(operand->span < 60 ? operand->span : 60),
-			    r->template->source->text.ptr + operand->offset, wanted_name(letter));
-	return fail(r, "wrong type for value; expected %s; got %s", wanted_name(letter),
-		    template_type_name(type));
+		return rendering_fail(r, "can't handle %.*s for arg of type %s",
+				      (int)(operand->span < 60 ? operand->span : 60),
+				      r->template->source->text.ptr + operand->offset,
+				      wanted_name(letter));
+	return rendering_fail(r, "wrong type for value; expected %s; got %s", wanted_name(letter),
+			      template_type_name(type));
 }
 
 static char letter_of(const struct template_function *function, uint32_t i)
@@ -233,11 +117,11 @@ static int call(struct rendering *r, const struct template_operand *first,
 	int error = function->fn(&call, out);
 	if (!error || error == ERR_AGAIN)
 		return error;
-	at_command(r, first);
-	return fail(r, "error calling %s: %s", function->name,
-		    call.why		? call.why
-		    : error == ERR_EVAL ? "failed"
-					: error_text(error));
+	rendering_at_command(r, first);
+	return rendering_fail(r, "error calling %s: %s", function->name,
+			      call.why		  ? call.why
+			      : error == ERR_EVAL ? "failed"
+						  : error_text(error));
 }
 
 /* A function that stands among arguments. */
@@ -261,7 +145,7 @@ static int eval_operand(struct rendering *r, const struct template_value *dot,
 	if (error)
 		return error;
 	if (operand->kind != OPERAND_PIPE)
-		at_operand(r, operand);
+		rendering_at(r, operand);
 	switch (operand->kind) {
 	case OPERAND_DOT:
 		*out = *dot;
@@ -292,7 +176,7 @@ static int eval_lazy(struct rendering *r, const struct template_value *dot,
 		     struct template_value *out)
 {
 	const struct template_operand *first = command->operands;
-	at_operand(r, first);
+	rendering_at(r, first);
 	if (!first->next && !piped)
 		return fail_count(r, first->function, 1, UINT32_MAX, 0);
 	for (const struct template_operand *arg = first->next; arg; arg = arg->next) {
@@ -315,9 +199,9 @@ static int eval_call(struct rendering *r, const struct template_value *dot,
 	uint32_t n = 0, given = command->noperands - 1 + (piped != NULL), min, max;
 	struct template_value *args =
 		ARENA_ARRAY(&r->arena, struct template_value, command->noperands);
-	at_operand(r, first);
+	rendering_at(r, first);
 	if (!args)
-		return fail(r, "uses too much memory");
+		return rendering_fail(r, "uses too much memory");
 	template_function_arity(first->function, &min, &max);
 	if (given < min || given > max)
 		return fail_count(r, first->function, min, max, given);
@@ -345,15 +229,15 @@ static int eval_command(struct rendering *r, const struct template_value *dot,
 	if (error)
 		return error;
 	if (first->kind == OPERAND_NIL) {
-		at_operand(r, first);
-		return fail(r, "nil is not a command");
+		rendering_at(r, first);
+		return rendering_fail(r, "nil is not a command");
 	}
 	if (first->kind != OPERAND_FUNCTION) {
 		if (first->next || piped) {
-			at_operand(r, first);
-			return fail(r, "can't give argument to non-function %.*s",
-				    (int)(first->span < 60 ? first->span : 60),
-				    r->template->source->text.ptr + first->offset);
+			rendering_at(r, first);
+			return rendering_fail(r, "can't give argument to non-function %.*s",
+					      (int)(first->span < 60 ? first->span : 60),
+					      r->template->source->text.ptr + first->offset);
 		}
 		return eval_operand(r, dot, first, out);
 	}
@@ -455,8 +339,9 @@ static int fail_range(struct rendering *r, const struct template_value *over)
 	struct buf text;
 	buf_init(&text);
 	template_value_print(over, &text);
-	int error = fail(r, "range can't iterate over %.*s", (int)(text.len < 200 ? text.len : 200),
-			 text.len ? text.ptr : "");
+	int error =
+		rendering_fail(r, "range can't iterate over %.*s",
+			       (int)(text.len < 200 ? text.len : 200), text.len ? text.ptr : "");
 	buf_fini(&text);
 	return error;
 }
@@ -472,14 +357,14 @@ static int render_range(struct rendering *r, const struct template_value *dot,
 	if (turns < 0)
 		return fail_range(r, &over);
 	if (over.type == TEMPLATE_INT && node->pipe->nslots > 1)
-		return fail(r, "can't use %lld to iterate over more than one variable",
-			    (long long)over.integer);
+		return rendering_fail(r, "can't use %lld to iterate over more than one variable",
+				      (long long)over.integer);
 	if (turns == 0)
 		return render_list(r, dot, node->otherwise);
 	for (int64_t i = 0; i < turns; i++) {
 		char *name = NULL;
 		if (over.type == TEMPLATE_ARGS && !(name = arena_alloc(&r->arena, 16)))
-			return fail(r, "uses too much memory");
+			return rendering_fail(r, "uses too much memory");
 		turn_values(&over, i, name, 16, &key, &value);
 		int flow = render_turn(r, node, &key, &value);
 		if (flow == FLOW_BREAK)
@@ -549,7 +434,7 @@ static int render(struct rendering *r)
 	bool found;
 	r->slots = ARENA_ARRAY(&r->arena, struct template_value, r->template->nslots);
 	if (!r->slots)
-		return fail(r, "out of memory");
+		return rendering_fail(r, "out of memory");
 	r->slots[SLOT_ROOT] = root;
 	r->slots[SLOT_LABELS] = template_value_field(&root, SLICE("Labels"), &found);
 	r->slots[SLOT_EXTERNAL_LABELS] =
