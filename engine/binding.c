@@ -360,6 +360,7 @@ static int node_release(struct binding *b, struct node *node, int64_t *units)
 	free(node->own_values);
 	free(node->own_present);
 	free(node->own_silent);
+	free(node->ever);
 	free(node->error);
 	free(node->fault);
 	return 0;

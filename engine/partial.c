@@ -77,6 +77,8 @@ static int marks_reserve(struct partial_node *at, uint32_t words)
 			return ERR_NOMEM;
 	}
 	at->words = words;
+	if (at->cap == 0)
+		return 0; /* no rows yet */
 	for (int m = 1; m < PARTIAL_MARKS; m++)
 		at->marks[m] = at->marks[0] + (size_t)m * at->cap;
 	return 0;

@@ -254,10 +254,11 @@ static struct expr_known put_range(struct expr_text *text)
 		put_range_length(text, PICK("1m", "90s", "5m", "2m", "10m"));
 	}
 	put_offset(text);
-	put(text, strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)"
-		  : choices[f].name[0] == 'd' && choices[f].name[1] == 'o'
-			  ? PICK(", 0.3, 0.5)", ", 0.3, 0.5)", ", 1, 0.5)")
-			  : ")");
+	put(text, "%s",
+	    strcmp(choices[f].name, "predict_linear(") == 0 ? ", 60)"
+	    : choices[f].name[0] == 'd' && choices[f].name[1] == 'o'
+		    ? PICK(", 0.3, 0.5)", ", 0.3, 0.5)", ", 1, 0.5)")
+		    : ")");
 	return (struct expr_known){ true, choices[f].exact };
 }
 
