@@ -206,29 +206,39 @@ int range_row_eval(struct binding *b, struct node *node, const struct window *wi
 	return err ? err : range_row_compute(node, range, out, is_present);
 }
 
+enum ends { ENDS_NONE, ENDS_FOUND, ENDS_UNKNOWN };
+
 /*
- * The two ends of a range whose values never fall, without a look at what is between. False: it is
- * none that is known for it.
+ * The two ends of a range whose values never fall, without a look at what is between. ENDS_NONE: it
+ * has no samples; ENDS_UNKNOWN: it may be no such range.
  */
-static inline bool take_ends(struct range_state *state, const struct window *w,
-			     const struct range *range, struct range_ends *ends)
+static inline enum ends take_ends(struct range_state *state, const struct window *w,
+				  const struct range *range, struct range_ends *ends)
 {
 	int64_t newest_ms = w->base_ms + w->newest_offset;
-	if (!w->n || newest_ms > range->end_ms || newest_ms <= range->start_ms ||
-	    !window_rises_since(w, range->start_ms))
-		return false;
-	uint32_t guess = w->n > state->within ? w->n - state->within : 0;
+	if (!w->n || newest_ms <= range->start_ms)
+		return ENDS_NONE;
+	if (newest_ms > range->end_ms || !window_rises_since(w, range->start_ms))
+		return ENDS_UNKNOWN;
+	const double *values = w->values + w->start;
+	const uint32_t *offsets = window_offsets(w) + w->start;
+	uint32_t guess = w->n > state->within ? w->n - state->within : 0, to = w->n;
 	uint32_t from = count_near(w, range->start_ms, guess);
-	*ends = (struct range_ends){
-		.first = w->values[w->start + from],
-		.last = w->newest,
-		.first_ms = w->base_ms + window_offsets(w)[w->start + from],
-		.last_ms = newest_ms,
-		.n = w->n - from,
-	};
-	state->within = (uint32_t)ends->n;
+	*ends = (struct range_ends){ .last = w->newest, .last_ms = newest_ms };
+	if (isnan(w->newest)) {
+		if (!value_is_stale(w->newest))
+			return ENDS_UNKNOWN;
+		if (--to == from)
+			return ENDS_NONE;
+		ends->last = values[to - 1];
+		ends->last_ms = w->base_ms + offsets[to - 1];
+	}
+	ends->first = values[from];
+	ends->first_ms = w->base_ms + offsets[from];
+	ends->n = to - from;
+	state->within = w->n - from;
 	state->newer = 0;
-	return true;
+	return ENDS_FOUND;
 }
 
 /* ---- notes and arguments ---- */
@@ -360,11 +370,13 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 		const struct window *starts = NULL;
 		if (party->uses_starts && series->row < nstarts)
 			starts = all_starts[series->row];
-		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES &&
-		    take_ends(state, &series->window, range, &ends)) {
+		enum ends found = ENDS_UNKNOWN;
+		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES)
+			found = take_ends(state, &series->window, range, &ends);
+		if (found == ENDS_FOUND)
 			put_ends(party, range, &ends, row);
+		if (found != ENDS_UNKNOWN)
 			continue;
-		}
 		int err = range_row_take(b, state, &series->window, starts, range);
 		if (!err)
 			err = put_samples(b, party, range, series->lset, row);

@@ -67,11 +67,9 @@ static void append(struct window *w, int64_t ts_ms, uint64_t bits)
 	w->newest = w->values[w->start + w->n];
 	w->newest_offset = (uint32_t)(ts_ms - w->base_ms);
 	if (w->n == 0)
-		before = -INFINITY;
-	if (!(w->newest >= before))
-		w->break_offset = w->newest_offset;
-	else if (w->n == 0)
 		w->break_offset = 0;
+	else if (w->newest < before || isnan(before))
+		w->break_offset = w->newest_offset;
 	w->n++;
 }
 
@@ -434,7 +432,8 @@ void window_check(const struct window *w, enum window_kind kind)
 	for (uint32_t i = 0; i < w->n; i++) {
 		double before = i ? values[i - 1] : -INFINITY;
 		assert(i == 0 || offsets[i - 1] + (kind != WINDOW_EVENTS) <= offsets[i]);
-		assert(offsets[i] <= w->break_offset || values[i] >= before);
+		assert(offsets[i] <= w->break_offset || values[i] >= before ||
+		       (i == w->n - 1 && isnan(values[i])));
 	}
 	assert(w->break_offset <= w->newest_offset);
 	assert(offsets[w->n - 1] == w->newest_offset);

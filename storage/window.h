@@ -22,7 +22,8 @@
  *
  * Invariants: offsets ascending, strictly but for events; n ≤ cap; one allocation holds both
  * columns. Each sample later than break_offset is no NaN, and no less than the one before, if there
- * is one; newest and newest_offset are those of the last sample, if there is one.
+ * is one; only the newest may be NaN (a stale marker breaks nothing that comes before it). newest and
+ * newest_offset are those of the last sample, if there is one.
  */
 #ifndef TOCSIN_STORAGE_WINDOW_H
 #define TOCSIN_STORAGE_WINDOW_H
@@ -116,14 +117,17 @@ static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t 
 	memcpy(&value, &bits, sizeof(value));
 	window->values[end] = value;
 	window_offsets(window)[end] = (uint32_t)offset;
-	if (!(value >= window->newest))
+	if (value < window->newest || window->newest != window->newest)
 		window->break_offset = (uint32_t)offset;
 	window->newest = value;
 	window->newest_offset = (uint32_t)offset;
 	window->n++;
 	return true;
 }
-/* Is every sample later than ts_ms a number no less than the one before? A no may be a yes. */
+/*
+ * Is every sample later than ts_ms a number no less than the one before, but for a NaN that is the
+ * newest? A no may be a yes.
+ */
 static inline bool window_rises_since(const struct window *window, int64_t ts_ms)
 {
 	return window->base_ms + window->break_offset <= ts_ms;

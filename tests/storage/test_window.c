@@ -494,8 +494,10 @@ START_TEST(window_knows_since_when_values_rise)
 		window_add(&window, 1000 * i, bits_of(i), 20000);
 	ck_assert(!window_rises_since(&window, 40999));
 	ck_assert(window_rises_since(&window, 41000));
-	/* What is no number breaks the rise twice: as it comes and as it goes. */
+	/* What is no number breaks the rise when something comes after it. */
 	window_add(&window, 50000, bits_of(NAN), TIME_NONE);
+	ck_assert(window_rises_since(&window, 41000));
+	window_check(&window, WINDOW_SAMPLES);
 	window_add(&window, 51000, bits_of(60), TIME_NONE);
 	ck_assert(!window_rises_since(&window, 50999));
 	ck_assert(window_rises_since(&window, 51000));
@@ -508,7 +510,9 @@ START_TEST(window_knows_since_when_values_rise)
 
 	window_init(&window);
 	window_add(&window, 1000, bits_of(NAN), TIME_NONE);
-	ck_assert(!window_rises_since(&window, 999));
+	window_check(&window, WINDOW_SAMPLES);
+	window_add(&window, 2000, bits_of(1), TIME_NONE);
+	ck_assert(!window_rises_since(&window, 1999));
 	window_check(&window, WINDOW_SAMPLES);
 	window_fini(&window);
 }
