@@ -8,6 +8,7 @@
 #include "tests/nomem.h"
 
 #include "base/error.h"
+#include "engine/explain.h"
 
 static struct rule_set *first, *second;
 static unsigned runs, recovered;
@@ -55,6 +56,7 @@ static void round_of(struct engine *engine, int64_t time_s, struct batch *batch)
 
 static struct batch *batches[4];
 static struct engine_query *query, *log_query;
+static struct explain *explained;
 
 /* Two lines, what they came to, and that their source was read so far. */
 static void lines_add(struct batch *batch, int64_t ts_ms)
@@ -90,6 +92,8 @@ static void prepare(void)
 	ck_assert_int_eq(engine_query_new(SLICE("sum(count_over_time(logs{a=\"b\"}[1m]))"), 30000,
 					  &diags, &log_query),
 			 0);
+	char *why;
+	ck_assert_int_eq(explain_new(SLICE("A"), "{i=\"3\"}", &explained, &why), 0);
 	diag_list_fini(&diags);
 }
 
@@ -105,6 +109,8 @@ static int live(struct engine *engine)
 		engine_query_free(log_query);
 	engine_checkpoint(engine);
 	settle(engine);
+	while (explain_step(engine, explained, 1000) == ERR_AGAIN)
+		;
 	engine_load(engine, second);
 	settle(engine);
 	round_of(engine, 45, batches[2]);
@@ -117,6 +123,7 @@ static int live(struct engine *engine)
 	ck_assert_ptr_eq(engine_rules(engine), second);
 	engine_rule_status(engine, 1, &status);
 	recovered += status.health == RULE_OK;
+	explain_free(explained);
 	return failed ? ERR_NOMEM : 0;
 }
 
@@ -144,6 +151,7 @@ static int scenario(unsigned n)
 			batch_free(batches[i]);
 		engine_query_free(query);
 		engine_query_free(log_query);
+		explain_free(explained);
 		recovered++;
 		return code;
 	}
@@ -156,6 +164,11 @@ static int scenario(unsigned n)
 /* Fires in the first round, and is held from then on. */
 #define HELD "{alert: H, expr: x > 5 and on () vector(time()) < 20, resolve_when: x < 1 and on () y}"
 
+/* In its labels and annotations. */
+#define ASKS                                                                                       \
+	"{alert: Q, expr: x > 5, labels: {n: '{{ query \"x\" | len }}'}, annotations: {a: '{{ query "  \
+	"\"count(x)\" | first | value }}'}}"
+
 START_TEST(engine_lives_on_after_each_failed_allocation)
 {
 	first = harness_rules("groups: [{name: g, rules: [{record: r, expr: x + 1}, {alert: A, "
@@ -163,12 +176,12 @@ START_TEST(engine_lives_on_after_each_failed_allocation)
 			      "labels: {v: '{{ $labels.i }}'}}, {alert: B, expr: 'absent(y)'}, "
 			      "{alert: L, expr: 'count_over_time(logs{a=\"b\"}[1m]) > 0'}, "
 			      "{record: l, expr: 'last_over_time(logs{a=\"b\"} | unwrap v [1m])'}, "
-			      HELD "]}]");
+			      HELD ", " ASKS "]}]");
 	second = harness_rules("groups: [{name: g, rules: [{record: s, expr: 'rate(x[1m])'}, "
 			       "{alert: A, expr: x > 5, for: 15s, "
 			       "labels: {v: '{{ $labels.i }}'}}, "
 			       "{alert: L, expr: 'count_over_time(logs{a=\"b\"}[30s]) > 0'}, " HELD
-			       "]}]");
+			       ", " ASKS "]}]");
 	while (scenario(runs) == ERR_NOMEM)
 		ck_assert_uint_lt(++runs, NOMEM_SWEEP_MAX);
 	ck_assert_uint_gt(runs, 200);

@@ -21,6 +21,7 @@ static const char file[] =
 	"    resolve_when: topk(1, x < 1) and on (job) (y < z or absent(y{l=~'b.*'})) unless w\n"
 	"    labels: {severity: '{{ if gt $value 1.0 }}page{{ else }}info{{ end }}'}\n"
 	"    annotations:\n"
+	"      max: '{{ query (printf `up{job=%q} > %v` $labels.job $value) | first | value }}'\n"
 	"      summary: '{{ range $k, $v := $labels }}{{ $k }}={{ printf \"%s\" $v | toUpper }}{{ "
 	"end }}'\n"
 	"      value: \"{{ $value | humanize }} \\u00e9 {{ 'x' }} {{ `raw` }}\"\n"
