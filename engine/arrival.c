@@ -343,7 +343,7 @@ bool arrival_begin(struct engine *engine)
 		group->arrival.run_ms = engine->now_ms;
 		group->arrival.timer_ms = TIME_NONE;
 		hand_out(active, group);
-		engine->arrival.runs++;
+		engine->stats.arrival_runs++;
 		return true;
 	}
 	return false;

@@ -76,7 +76,6 @@ struct rule_arrival {
 /* Of the engine. */
 struct arrival {
 	struct targets targets;
-	uint64_t runs, rows; /* rows of results that were evaluated */
 };
 
 /* ---- arrival.c: marks, groups, runs ---- */

@@ -428,7 +428,7 @@ int arrival_commit(struct engine *engine, struct rule_state *rule, const struct 
 		uint32_t row = pass->at + (uint32_t)__builtin_ctzll(word);
 		if (row >= result->nrows)
 			break;
-		engine->arrival.rows++;
+		engine->stats.arrival_rows++;
 		uint32_t slot = instances_find_row(&rule->instances, row, result->lsets[row]);
 		if (slot != ID_MAP_NONE)
 			commit_slot(engine, rule, slot, row, result);

@@ -113,6 +113,7 @@ int engine_new(const struct engine_options *options, const struct engine_sink *s
 	recheck_init(&engine->recheck, options->recheck_share);
 	buf_init(&engine->buf);
 	restore_init(&engine->restore);
+	targets_init(&engine->arrival.targets);
 	int code = init(engine);
 	if (code) {
 		engine_free(engine);

@@ -7,6 +7,11 @@
 #include "engine/engine_internal.h"
 #include "engine/numeric.h"
 
+void targets_init(struct targets *targets)
+{
+	*targets = (struct targets){ .max = ARRIVAL_TARGETS_MAX };
+}
+
 void targets_forget(struct targets *targets, struct lset_table *lsets)
 {
 	for (uint32_t i = 0; i < targets->n; i++)
@@ -14,7 +19,8 @@ void targets_forget(struct targets *targets, struct lset_table *lsets)
 	free(targets->items);
 	free(targets->of);
 	id_map_fini(&targets->by_lset);
-	*targets = (struct targets){ .settle_max_ms = targets->settle_max_ms };
+	*targets = (struct targets){ .max = targets->max,
+				     .settle_max_ms = targets->settle_max_ms };
 }
 
 void targets_fini(struct targets *targets, struct lset_table *lsets)
@@ -74,28 +80,35 @@ static bool target_new(struct targets *targets, struct lset_table *lsets, uint32
 	return true;
 }
 
+/* A reference to what names the target, or LSET_NONE. */
+static uint32_t target_lset(const struct engine *engine, const struct series *series)
+{
+	/* Rules write at times of their own: what one writes is apart from what is scraped. */
+	const uint32_t names[] = { engine->symbol.job, engine->symbol.instance,
+				   engine->symbol.name };
+	return lset_only(engine->lsets, series->lset, names, series->local ? 3 : 2);
+}
+
 static struct target *target_take(struct engine *engine, const struct series *series)
 {
 	struct targets *targets = &engine->arrival.targets;
 	if (targets_find(targets, series))
 		return &targets->items[targets->of[series->row].target];
-	if (targets->n == ARRIVAL_TARGETS_MAX)
-		targets_forget(targets, engine->lsets);
-	/* Rules write at times of their own: what one writes is apart from what is scraped. */
-	const uint32_t names[] = { engine->symbol.job, engine->symbol.instance,
-				   engine->symbol.name };
-	if (!of_reserve(targets, series->row + 1))
-		return NULL;
-	uint32_t lset = lset_only(engine->lsets, series->lset, names, series->local ? 3 : 2);
+	uint32_t lset = target_lset(engine, series);
 	if (lset == LSET_NONE)
 		return NULL;
 	uint32_t at = id_map_find(&targets->by_lset, lset);
-	if (at != ID_MAP_NONE)
+	if (at == ID_MAP_NONE) {
+		if (targets->n >= targets->max)
+			targets_forget(targets, engine->lsets);
+		at = targets->n;
+		if (!target_new(targets, engine->lsets, lset))
+			return NULL;
+	} else {
 		lset_unref(engine->lsets, lset);
-	else if (!target_new(targets, engine->lsets, lset))
+	}
+	if (!of_reserve(targets, series->row + 1))
 		return NULL;
-	else
-		at = targets->n - 1;
 	targets->of[series->row] = (struct target_of){ series->uid, at };
 	return &targets->items[at];
 }

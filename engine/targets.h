@@ -38,9 +38,11 @@ struct targets {
 		uint32_t uid, target;
 	} * of; /* by series row */
 	uint32_t of_cap;
+	uint32_t max;	       /* ARRIVAL_TARGETS_MAX unless a test says less */
 	int64_t settle_max_ms; /* the longest that anybody waits */
 };
 
+void targets_init(struct targets *targets);
 void targets_fini(struct targets *targets, struct lset_table *lsets);
 /* All is learnt anew: the series that are looked at are others now. */
 void targets_forget(struct targets *targets, struct lset_table *lsets);

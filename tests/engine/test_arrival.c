@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "engine/engine_internal.h"
 
 static struct harness h;
 
@@ -481,6 +482,24 @@ START_TEST(histogram_waits_for_its_buckets)
 }
 END_TEST
 
+START_TEST(targets_beyond_the_limit_are_learnt_again)
+{
+	scrape_twice("{alert: A, expr: sum by (job) (x) > 5}");
+	struct targets *targets = &h.engine->arrival.targets;
+	ck_assert_uint_eq(targets->n, 1);
+	targets->max = 2;
+	arrive(13, "x{job=\"k\"} 1");
+	ck_assert_uint_eq(targets->n, 2);
+	arrive(14, "x{job=\"l\"} 1"); /* one too many: all begin anew */
+	ck_assert_uint_eq(targets->n, 1);
+	arrive(22, "x{" JOB ",i=\"1\"} 6; x{" JOB ",i=\"2\"} 6");
+	harness_expect(&h, "");
+	arrive(32, "x{" JOB ",i=\"1\"} 6; x{" JOB ",i=\"2\"} 6");
+	harness_expect(&h,
+		       "32 A{job=\"j\"} pending>firing value=12 active=32 fired=32 settled\n");
+}
+END_TEST
+
 /* ---- disappearance ---- */
 
 START_TEST(disappearance_is_seen_at_ticks)
@@ -832,6 +851,7 @@ static Suite *arrival_suite(void)
 	tcase_add_test(tc, ranking_waits_for_all_that_is_ranked);
 	tcase_add_test(tc, many_to_one_waits_for_the_scrape);
 	tcase_add_test(tc, histogram_waits_for_its_buckets);
+	tcase_add_test(tc, targets_beyond_the_limit_are_learnt_again);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("gone");
 	tcase_add_checked_fixture(tc, start, stop);
