@@ -26,8 +26,8 @@
  *   INPUT_RESTORE   u8 record type | sized payload: what the storage remembered
  *   INPUT_RESTORED  all of that was told
  *   INPUT_FORGET    example lines are forgotten
- *   INPUT_EVENT     sized: what the engine said (alert_event_encode(), without the rule file's
- * path) INPUT_END       u8 enum recording_end: the session, or what there is of it, ends here
+ *   INPUT_EVENT     sized: what the engine said (alert_event_encode(), without the file's path)
+ *   INPUT_END       u8 enum recording_end: the session, or what there is of it, ends here
  */
 #ifndef TOCSIN_ENGINE_RECORDING_H
 #define TOCSIN_ENGINE_RECORDING_H

@@ -31,7 +31,6 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 		given &= ~GROUP_OF_TOCSIN;
 		yaml->warmup = WARMUP_OFF;
 	}
-	rule_keys_refuse(loader, &group_keys, node, given & GROUP_LATER, NOT_YET, what);
 	if (yaml->evaluate == EVALUATE_ARRIVAL && yaml->query_offset_ms != 0)
 		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(node, "query_offset"),
 			  "leave it out, or evaluate at ticks",

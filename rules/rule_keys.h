@@ -92,13 +92,12 @@ struct group_yaml {
 	const struct yaml_node *rules;
 	int dialect, warmup, evaluate;
 	int64_t min_gap_ms, settle_ms;
-	const struct yaml_node *later;
+	bool exact; /* nothing reads it: there are no summaries of ranges that it could forbid */
 };
 
 #define GROUP_OF_TOCSIN                                                                            \
 	(KEY_BIT(GROUP_WARMUP) | KEY_BIT(GROUP_EVALUATE) | KEY_BIT(GROUP_MIN_GAP) |                \
 	 KEY_BIT(GROUP_SETTLE) | KEY_BIT(GROUP_EXACT))
-#define GROUP_LATER KEY_BIT(GROUP_EXACT)
 
 enum file_key { FILE_GROUPS = GROUP_NAME, FILE_RULES };
 

@@ -11,7 +11,6 @@
 #include "rules/rule_keys.h"
 
 #define ONLY_ALERTS "\"%s\" in %s: only alerting rules have it"
-#define NOT_YET "\"%s\" in %s is not there yet"
 #define NOT_PROMETHEUS "\"%s\" in %s is an addition of Tocsin's: not under dialect: prometheus"
 #define EPISODE_IN_LABEL "a label is what tells alerts apart: it cannot use $activeAt or $evidence"
 #define EPISODE_NOT_PROMETHEUS                                                                     \
