@@ -375,7 +375,7 @@ static void show_answer(const char *name, const json_t *answer)
  * In 3.5 info() confuses the steps of series that have gaps, and groups by names that are to go at
  * the end of the query are confused. In a range query, whether the name of a series is to go is
  * taken from its first step: with "or" it may come from either side. And timestamp(x @ t offset d)
- * looks back from t.
+ * looks back from t. Remainders of what differs in the last place are any numbers.
  */
 static bool is_asked(const struct question *question)
 {
@@ -384,7 +384,8 @@ static bool is_asked(const struct question *question)
 	bool by_name = strstr(expr, "by (__name__)") || strstr(expr, "by (a, __name__)");
 	bool by_step = question->step_ms && strstr(expr, " or ");
 	bool by_offset = strstr(expr, "timestamp(") && strchr(expr, '@') && strstr(expr, "offset");
-	return !(has_steps && strstr(expr, "info(")) && !by_offset &&
+	bool by_rounding = uses_libm(expr) && strchr(expr, '%');
+	return !(has_steps && strstr(expr, "info(")) && !by_offset && !by_rounding &&
 	       !((by_name || by_step) && delayed_names);
 }
 
