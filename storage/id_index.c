@@ -5,16 +5,23 @@
 #include <string.h>
 
 #define SLOTS_MIN 16
+#define PARTS (1u << ID_INDEX_PART_BITS)
 
 void id_index_init(struct id_index *index)
 {
-	*index = (struct id_index){ .slots = NULL };
+	*index = (struct id_index){ .n = 0 };
 }
 
 void id_index_fini(struct id_index *index)
 {
-	free(index->slots);
+	for (uint32_t i = 0; i < PARTS; i++)
+		free(index->parts[i].slots);
 	id_index_init(index);
+}
+
+static struct id_part *part_of(struct id_index *index, uint32_t hash)
+{
+	return &index->parts[hash >> (32 - ID_INDEX_PART_BITS)];
 }
 
 static void place(struct id_slot *slots, uint32_t mask, struct id_slot slot)
@@ -25,10 +32,10 @@ static void place(struct id_slot *slots, uint32_t mask, struct id_slot slot)
 	slots[at] = slot;
 }
 
-bool id_index_reserve(struct id_index *index)
+static bool part_reserve(struct id_part *part)
 {
-	size_t size = index->slots ? (size_t)index->mask + 1 : 0;
-	if (index->n + 1 <= size / 4 * 3)
+	size_t size = part->slots ? (size_t)part->mask + 1 : 0;
+	if (part->n + 1 <= size / 4 * 3)
 		return true;
 	size_t wanted = size ? size * 2 : SLOTS_MIN;
 	if (wanted > UINT32_MAX)
@@ -39,25 +46,37 @@ bool id_index_reserve(struct id_index *index)
 	memset(slots, 0xff, wanted * sizeof(*slots)); /* ID_NONE all over */
 	uint32_t mask = (uint32_t)(wanted - 1);
 	for (size_t i = 0; i < size; i++)
-		if (index->slots[i].id != ID_NONE)
-			place(slots, mask, index->slots[i]);
-	free(index->slots);
-	index->slots = slots;
-	index->mask = mask;
+		if (part->slots[i].id != ID_NONE)
+			place(slots, mask, part->slots[i]);
+	free(part->slots);
+	part->slots = slots;
+	part->mask = mask;
+	return true;
+}
+
+/* Whatever its hash will be. */
+bool id_index_reserve(struct id_index *index)
+{
+	for (uint32_t i = 0; i < PARTS; i++)
+		if (!part_reserve(&index->parts[i]))
+			return false;
 	return true;
 }
 
 void id_index_add(struct id_index *index, uint32_t hash, uint32_t id)
 {
-	assert(id != ID_NONE && index->slots && index->n <= index->mask);
-	place(index->slots, index->mask, (struct id_slot){ hash, id });
+	struct id_part *part = part_of(index, hash);
+	assert(id != ID_NONE && part->slots && part->n <= part->mask);
+	place(part->slots, part->mask, (struct id_slot){ hash, id });
+	part->n++;
 	index->n++;
 }
 
 void id_index_remove(struct id_index *index, uint32_t hash, uint32_t id)
 {
-	struct id_slot *slots = index->slots;
-	uint32_t mask = index->mask, hole = hash & mask;
+	struct id_part *part = part_of(index, hash);
+	struct id_slot *slots = part->slots;
+	uint32_t mask = part->mask, hole = hash & mask;
 	while (slots[hole].id != id) {
 		assert(slots[hole].id != ID_NONE);
 		hole = (hole + 1) & mask;
@@ -71,25 +90,41 @@ void id_index_remove(struct id_index *index, uint32_t hash, uint32_t id)
 		}
 	}
 	slots[hole].id = ID_NONE;
+	part->n--;
 	index->n--;
 }
 
 size_t id_index_bytes(const struct id_index *index)
 {
-	return index->slots ? ((size_t)index->mask + 1) * sizeof(*index->slots) : 0;
+	size_t bytes = 0;
+	for (uint32_t i = 0; i < PARTS; i++)
+		if (index->parts[i].slots)
+			bytes += ((size_t)index->parts[i].mask + 1) * sizeof(struct id_slot);
+	return bytes;
+}
+
+static uint32_t part_check(const struct id_index *index, uint32_t which)
+{
+	const struct id_part *part = &index->parts[which];
+	uint32_t n = 0;
+	for (size_t i = 0; part->slots && i <= part->mask; i++) {
+		const struct id_slot *slot = &part->slots[i];
+		if (slot->id == ID_NONE)
+			continue;
+		n++;
+		assert(slot->hash >> (32 - ID_INDEX_PART_BITS) == which);
+		/* No free slot between its own place and where it stands. */
+		for (uint32_t at = slot->hash & part->mask; at != i; at = (at + 1) & part->mask)
+			assert(part->slots[at].id != ID_NONE);
+	}
+	assert(n == part->n);
+	return n;
 }
 
 void id_index_check(const struct id_index *index)
 {
 	uint32_t n = 0;
-	for (size_t i = 0; index->slots && i <= index->mask; i++) {
-		const struct id_slot *slot = &index->slots[i];
-		if (slot->id == ID_NONE)
-			continue;
-		n++;
-		/* No free slot between its own place and where it stands. */
-		for (uint32_t at = slot->hash & index->mask; at != i; at = (at + 1) & index->mask)
-			assert(index->slots[at].id != ID_NONE);
-	}
+	for (uint32_t i = 0; i < PARTS; i++)
+		n += part_check(index, i);
 	assert(n == index->n);
 }
