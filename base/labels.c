@@ -392,3 +392,36 @@ bool label_name_is_legacy(struct slice name)
 {
 	return name_is_legacy(name, false);
 }
+
+/* ---- in records ---- */
+
+void labels_encode(const struct labels *labels, struct buf *out)
+{
+	size_t n = labels ? labels_count(labels) : 0;
+
+	buf_add_u32(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		struct label label = labels_at(labels, i);
+
+		buf_add_sized(out, label.name);
+		buf_add_sized(out, label.value);
+	}
+}
+
+int labels_decode(struct reader *reader, struct labels **out)
+{
+	struct label pairs[LABELS_COUNT_MAX];
+	uint32_t n = reader_u32(reader);
+
+	if (reader->failed || n > LABELS_COUNT_MAX)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < n; i++) {
+		pairs[i].name = reader_sized(reader);
+		pairs[i].value = reader_sized(reader);
+	}
+	if (reader->failed)
+		return ERR_CORRUPT;
+	int code = labels_new(pairs, n, out, NULL);
+
+	return code && code != ERR_NOMEM ? ERR_CORRUPT : code;
+}

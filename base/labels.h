@@ -42,6 +42,10 @@ bool labels_is_equal(const struct labels *a, const struct labels *b);
 int labels_compare(const struct labels *a, const struct labels *b);
 /* Equal sets have equal hashes under one key. */
 struct hash128 labels_hash(const struct labels *labels, const struct hash_key *key);
+/* As records hold a set: a count (u32), and each name and value, sized. NULL is the empty set. */
+void labels_encode(const struct labels *labels, struct buf *out);
+/* ERR_CORRUPT: no such set; ERR_NOMEM. */
+int labels_decode(struct reader *reader, struct labels **out);
 /* Alertmanager's and Prometheus' fingerprint: FNV-1a over name 0xFF value 0xFF. */
 uint64_t labels_fingerprint(const struct labels *labels);
 /*

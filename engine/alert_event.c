@@ -110,16 +110,6 @@ static double double_of(uint64_t bits)
 	return value;
 }
 
-static void labels_encode(const struct labels *labels, struct buf *out)
-{
-	buf_add_u32(out, (uint32_t)labels_count(labels));
-	for (size_t i = 0; i < labels_count(labels); i++) {
-		struct label label = labels_at(labels, i);
-		buf_add_sized(out, label.name);
-		buf_add_sized(out, label.value);
-	}
-}
-
 /* Nothing for nothing, so that most records are as before. */
 static void asked_encode(const struct query_results *asked, struct buf *out)
 {
@@ -161,22 +151,6 @@ void alert_event_encode(const struct alert_event *event, struct buf *out)
 	labels_encode(event->expr_labels, out);
 	evidence_encode(event->evidence, out);
 	asked_encode(event->asked, out);
-}
-
-static int labels_decode(struct reader *reader, struct labels **out)
-{
-	uint32_t n = reader_u32(reader);
-	if (reader->failed || n > LABELS_COUNT_MAX)
-		return ERR_CORRUPT;
-	struct label pairs[LABELS_COUNT_MAX];
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].name = reader_sized(reader);
-		pairs[i].value = reader_sized(reader);
-	}
-	if (reader->failed)
-		return ERR_CORRUPT;
-	int code = labels_new(pairs, n, out, NULL);
-	return code == ERR_NOMEM ? code : code ? ERR_CORRUPT : 0;
 }
 
 static int result_decode(struct reader *reader, struct query_result **out)

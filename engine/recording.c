@@ -115,33 +115,6 @@ enum {
 	SETTING_RECHECKED = 8
 };
 
-static void labels_write(const struct labels *labels, struct buf *out)
-{
-	size_t n = labels ? labels_count(labels) : 0;
-	buf_add_u32(out, (uint32_t)n);
-	for (size_t i = 0; i < n; i++) {
-		struct label label = labels_at(labels, i);
-		buf_add_sized(out, label.name);
-		buf_add_sized(out, label.value);
-	}
-}
-
-static int labels_read(struct reader *reader, struct labels **out)
-{
-	struct label pairs[LABELS_COUNT_MAX];
-	uint32_t n = reader_u32(reader);
-	if (reader->failed || n > LABELS_COUNT_MAX)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].name = reader_sized(reader);
-		pairs[i].value = reader_sized(reader);
-	}
-	if (reader->failed)
-		return ERR_CORRUPT;
-	int code = labels_new(pairs, n, out, NULL);
-	return code && code != ERR_NOMEM ? ERR_CORRUPT : code;
-}
-
 void settings_write(const struct recording_settings *settings, struct buf *out)
 {
 	const uint64_t numbers[] = {
@@ -165,7 +138,7 @@ void settings_write(const struct recording_settings *settings, struct buf *out)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		buf_add_u64(out, numbers[i]);
 	buf_add_sized(out, settings->external_url);
-	labels_write(settings->external_labels, out);
+	labels_encode(settings->external_labels, out);
 }
 
 int settings_read(struct reader *reader, struct owned_settings *out)
@@ -193,7 +166,7 @@ int settings_read(struct reader *reader, struct owned_settings *out)
 	if (reader->failed || s.interval_ms == 0 || s.step_units == 0)
 		return ERR_CORRUPT;
 	struct owned_settings read = { .settings = s };
-	int code = labels_read(reader, &read.external_labels);
+	int code = labels_decode(reader, &read.external_labels);
 	if (code)
 		return code;
 	read.external_url = slice_dup(url);

@@ -122,13 +122,7 @@ void input_series_add(struct buf *out, struct written_names *names, struct writt
 		buf_add_u32(out, LABELS_UNKNOWN);
 		return;
 	}
-	size_t n = labels_count(series->labels);
-	buf_add_u32(out, (uint32_t)n);
-	for (size_t i = 0; i < n; i++) {
-		struct label label = labels_at(series->labels, i);
-		buf_add_sized(out, label.name);
-		buf_add_sized(out, label.value);
-	}
+	labels_encode(series->labels, out);
 }
 
 void written_series_label(struct written_series *series, struct labels *labels)
@@ -162,21 +156,12 @@ void read_names_unref(struct read_names *names)
 
 static int series_labels_read(struct reader *reader, struct labels **out)
 {
-	struct label pairs[LABELS_COUNT_MAX];
-	uint32_t n = reader_u32(reader);
+	struct reader ahead = *reader;
+	if (reader_u32(&ahead) != LABELS_UNKNOWN)
+		return labels_decode(reader, out);
+	*reader = ahead;
 	*out = NULL;
-	if (n == LABELS_UNKNOWN)
-		return 0;
-	if (reader->failed || n > LABELS_COUNT_MAX)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].name = reader_sized(reader);
-		pairs[i].value = reader_sized(reader);
-	}
-	if (reader->failed)
-		return ERR_CORRUPT;
-	int code = labels_new(pairs, n, out, NULL);
-	return code && code != ERR_NOMEM ? ERR_CORRUPT : code;
+	return 0;
 }
 
 int input_series_read(struct reader *reader, struct read_names *names)

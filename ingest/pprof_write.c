@@ -10,27 +10,6 @@
 #define GZIP_WINDOW (MAX_WBITS + 16) /* + 16: with gzip's header */
 #define GZIP_MEMORY 8		     /* zlib's own default */
 
-static void add_number(struct buf *out, uint32_t field, uint64_t value)
-{
-	pb_varint_add(out, field << 3 | PB_VARINT);
-	pb_varint_add(out, value);
-}
-
-static void add_bytes(struct buf *out, uint32_t field, struct slice bytes)
-{
-	pb_varint_add(out, field << 3 | PB_BYTES);
-	pb_varint_add(out, bytes.len);
-	buf_add_slice(out, bytes);
-}
-
-/* The message under construction, as a field of the profile; empty after. */
-static void add_message(struct buf *out, uint32_t field, struct buf *message)
-{
-	add_bytes(out, field, buf_slice(message));
-	out->failed |= message->failed;
-	buf_clear(message);
-}
-
 static uint64_t rounded(double value)
 {
 	double whole = round(value);
@@ -52,9 +31,9 @@ static uint32_t string_of_type(uint32_t type)
 
 static void add_type(struct buf *out, uint32_t field, uint32_t string, struct buf *message)
 {
-	add_number(message, 1, string);
-	add_number(message, 2, string + 1);
-	add_message(out, field, message);
+	pb_number_add(message, 1, string);
+	pb_number_add(message, 2, string + 1);
+	pb_message_add(out, field, message);
 }
 
 static void add_samples(struct buf *out, const struct profile *profile, struct buf *message,
@@ -65,11 +44,11 @@ static void add_samples(struct buf *out, const struct profile *profile, struct b
 
 		for (uint32_t k = 0; k < sample->nframes; k++)
 			pb_varint_add(packed, profile->frames[sample->frame + k] + 1);
-		add_message(message, 1, packed);
+		pb_message_add(message, 1, packed);
 		for (uint32_t k = 0; k < profile->ntypes; k++)
 			pb_varint_add(packed, rounded(profile_value(profile, i, k)));
-		add_message(message, 2, packed);
-		add_message(out, 2, message);
+		pb_message_add(message, 2, packed);
+		pb_message_add(out, 2, message);
 	}
 }
 
@@ -78,27 +57,27 @@ static void add_functions(struct buf *out, const struct profile *profile, uint32
 			  struct buf *message, struct buf *line)
 {
 	for (uint32_t i = 0; i < profile->nfunctions; i++) {
-		add_number(line, 1, i + 1);
-		add_number(message, 1, i + 1);
-		add_message(message, 4, line);
-		add_message(out, 4, message);
-		add_number(message, 1, i + 1);
-		add_number(message, 2, first_name + i);
-		add_message(out, 5, message);
+		pb_number_add(line, 1, i + 1);
+		pb_number_add(message, 1, i + 1);
+		pb_message_add(message, 4, line);
+		pb_message_add(out, 4, message);
+		pb_number_add(message, 1, i + 1);
+		pb_number_add(message, 2, first_name + i);
+		pb_message_add(out, 5, message);
 	}
 }
 
 static void add_strings(struct buf *out, const struct profile *profile)
 {
-	add_bytes(out, 6, SLICE(""));
+	pb_bytes_add(out, 6, SLICE(""));
 	for (uint32_t i = 0; i < profile->ntypes; i++) {
-		add_bytes(out, 6, profile->types[i].type);
-		add_bytes(out, 6, profile->types[i].unit);
+		pb_bytes_add(out, 6, profile->types[i].type);
+		pb_bytes_add(out, 6, profile->types[i].unit);
 	}
-	add_bytes(out, 6, profile->period_type.type);
-	add_bytes(out, 6, profile->period_type.unit);
+	pb_bytes_add(out, 6, profile->period_type.type);
+	pb_bytes_add(out, 6, profile->period_type.unit);
 	for (uint32_t i = 0; i < profile->nfunctions; i++)
-		add_bytes(out, 6, profile->functions[i].name);
+		pb_bytes_add(out, 6, profile->functions[i].name);
 }
 
 static void add_profile(struct buf *out, const struct profile *profile)
@@ -113,11 +92,11 @@ static void add_profile(struct buf *out, const struct profile *profile)
 	add_samples(out, profile, &message, &part);
 	add_functions(out, profile, period_string + 2, &message, &part);
 	add_strings(out, profile);
-	add_number(out, 9, (uint64_t)profile->time_ns);
-	add_number(out, 10, (uint64_t)profile->duration_ns);
+	pb_number_add(out, 9, (uint64_t)profile->time_ns);
+	pb_number_add(out, 10, (uint64_t)profile->duration_ns);
 	if (profile->period) {
 		add_type(out, 11, period_string, &message);
-		add_number(out, 12, (uint64_t)profile->period);
+		pb_number_add(out, 12, (uint64_t)profile->period);
 	}
 	buf_fini(&message);
 	buf_fini(&part);

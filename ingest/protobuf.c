@@ -53,3 +53,23 @@ void pb_varint_add(struct buf *out, uint64_t value)
 		buf_add_char(out, (char)(value | 0x80));
 	buf_add_char(out, (char)value);
 }
+
+void pb_number_add(struct buf *out, uint32_t field, uint64_t value)
+{
+	pb_varint_add(out, field << 3 | PB_VARINT);
+	pb_varint_add(out, value);
+}
+
+void pb_bytes_add(struct buf *out, uint32_t field, struct slice bytes)
+{
+	pb_varint_add(out, field << 3 | PB_BYTES);
+	pb_varint_add(out, bytes.len);
+	buf_add_slice(out, bytes);
+}
+
+void pb_message_add(struct buf *out, uint32_t field, struct buf *message)
+{
+	pb_bytes_add(out, field, buf_slice(message));
+	out->failed |= message->failed;
+	buf_clear(message);
+}

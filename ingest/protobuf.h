@@ -141,9 +141,17 @@ PB_HOT int pb_payload(struct pb_walk *walk, struct pb_field *field)
 	return rc;
 }
 
-/* Appends a value as a varint: for what is written in this format. */
+/* ---- writing ---- */
+
 struct buf;
 void pb_varint_add(struct buf *out, uint64_t value);
+/* Fields. */
+void pb_number_add(struct buf *out, uint32_t field, uint64_t value); /* a varint */
+void pb_bytes_add(struct buf *out, uint32_t field, struct slice bytes);
+/* The message under construction, as a field of another one; empty after. */
+void pb_message_add(struct buf *out, uint32_t field, struct buf *message);
+
+/* ---- reading on ---- */
 
 /* The next field: 1; at the end of the message: 0; or ERR_CORRUPT. */
 PB_HOT int pb_next(struct pb_walk *walk, struct pb_field *field)

@@ -11,19 +11,6 @@ enum { LABEL_NAME = 1, LABEL_VALUE = 2, SAMPLE_VALUE = 1, SAMPLE_TIME = 2 };
 
 /* ---- the request ---- */
 
-static void add_number(struct buf *out, uint32_t field, uint64_t value)
-{
-	pb_varint_add(out, field << 3 | PB_VARINT);
-	pb_varint_add(out, value);
-}
-
-static void add_bytes(struct buf *out, uint32_t field, struct slice bytes)
-{
-	pb_varint_add(out, field << 3 | PB_BYTES);
-	pb_varint_add(out, bytes.len);
-	buf_add_slice(out, bytes);
-}
-
 static void add_matcher(struct buf *query, const struct matcher *matcher)
 {
 	/* LabelMatcher.Type */
@@ -32,10 +19,10 @@ static void add_matcher(struct buf *query, const struct matcher *matcher)
 	};
 	struct buf part;
 	buf_init(&part);
-	add_number(&part, MATCHER_TYPE, types[matcher->type]);
-	add_bytes(&part, MATCHER_NAME, (struct slice){ matcher->name, matcher->name_len });
-	add_bytes(&part, MATCHER_VALUE, (struct slice){ matcher->value, matcher->value_len });
-	add_bytes(query, QUERY_MATCHER, buf_slice(&part));
+	pb_number_add(&part, MATCHER_TYPE, types[matcher->type]);
+	pb_bytes_add(&part, MATCHER_NAME, (struct slice){ matcher->name, matcher->name_len });
+	pb_bytes_add(&part, MATCHER_VALUE, (struct slice){ matcher->value, matcher->value_len });
+	pb_bytes_add(query, QUERY_MATCHER, buf_slice(&part));
 	query->failed |= part.failed;
 	buf_fini(&part);
 }
@@ -57,12 +44,12 @@ int remote_read_request(const struct matcher *matchers, size_t n, uint64_t witho
 	struct buf query, request;
 	buf_init(&query);
 	buf_init(&request);
-	add_number(&query, QUERY_START, (uint64_t)from_ms);
-	add_number(&query, QUERY_END, (uint64_t)to_ms);
+	pb_number_add(&query, QUERY_START, (uint64_t)from_ms);
+	pb_number_add(&query, QUERY_END, (uint64_t)to_ms);
 	for (size_t i = 0; i < n; i++)
 		if (i >= 64 || !(without >> i & 1))
 			add_matcher(&query, &matchers[i]);
-	add_bytes(&request, QUERY, buf_slice(&query));
+	pb_bytes_add(&request, QUERY, buf_slice(&query));
 	int code = buf_ok(&query) && buf_ok(&request) ? compress(&request, out) : ERR_NOMEM;
 	buf_fini(&query);
 	buf_fini(&request);

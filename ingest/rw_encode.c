@@ -94,21 +94,6 @@ static uint32_t symbol_get(struct symbols *symbols, struct slice text)
 
 /* ---- messages ---- */
 
-static void add_bytes(struct buf *out, uint32_t field, struct slice bytes)
-{
-	pb_varint_add(out, field << 3 | PB_BYTES);
-	pb_varint_add(out, bytes.len);
-	buf_add_slice(out, bytes);
-}
-
-/* The message under construction, as a field of another one; empty after. */
-static void add_message(struct buf *out, uint32_t field, struct buf *message)
-{
-	add_bytes(out, field, buf_slice(message));
-	out->failed |= message->failed;
-	buf_clear(message);
-}
-
 /* Sample{1 value, 2 timestamp}, alike in both versions. What is zero is left out. */
 static void add_sample(struct buf *out, uint32_t field, const struct rw_sample *sample,
 		       struct buf *part)
@@ -121,7 +106,7 @@ static void add_sample(struct buf *out, uint32_t field, const struct rw_sample *
 		pb_varint_add(part, 2 << 3 | PB_VARINT);
 		pb_varint_add(part, (uint64_t)sample->ts_ms);
 	}
-	add_message(out, field, part);
+	pb_message_add(out, field, part);
 }
 
 /* WriteRequest{1 TimeSeries{1 Label{1 name, 2 value}, 2 Sample}} */
@@ -130,12 +115,12 @@ static void encode_1(struct rw_encoder *e, const struct rw_sample *samples, size
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < labels_count(samples[i].labels); k++) {
 			struct label label = labels_at(samples[i].labels, k);
-			add_bytes(&e->part, 1, label.name);
-			add_bytes(&e->part, 2, label.value);
-			add_message(&e->series, 1, &e->part);
+			pb_bytes_add(&e->part, 1, label.name);
+			pb_bytes_add(&e->part, 2, label.value);
+			pb_message_add(&e->series, 1, &e->part);
 		}
 		add_sample(&e->series, 2, &samples[i], &e->part);
-		add_message(&e->body, 1, &e->series);
+		pb_message_add(&e->body, 1, &e->series);
 	}
 }
 
@@ -153,13 +138,13 @@ static void encode_2(struct rw_encoder *e, const struct rw_sample *samples, size
 			pb_varint_add(&e->packed, symbol_get(symbols, label.name));
 			pb_varint_add(&e->packed, symbol_get(symbols, label.value));
 		}
-		add_message(&e->series, 1, &e->packed);
+		pb_message_add(&e->series, 1, &e->packed);
 		add_sample(&e->series, 2, &samples[i], &e->part);
-		add_message(&e->message, 5, &e->series);
+		pb_message_add(&e->message, 5, &e->series);
 	}
-	add_bytes(&e->body, 4, (struct slice){ "", 0 });
+	pb_bytes_add(&e->body, 4, (struct slice){ "", 0 });
 	for (uint32_t i = 1; i < symbols->n; i++)
-		add_bytes(&e->body, 4, symbols->texts[i]);
+		pb_bytes_add(&e->body, 4, symbols->texts[i]);
 	buf_add_slice(&e->body, buf_slice(&e->message));
 	e->body.failed |= e->message.failed || symbols->failed;
 }

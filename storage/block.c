@@ -75,36 +75,25 @@ void series_record_encode(const struct series_entry *entry, struct buf *out)
 	buf_add_u32(out, entry->uid);
 	buf_add_u32(out, (entry->local ? SERIES_LOCAL : 0) |
 				 (uint32_t)entry->kind << SERIES_KIND_SHIFT);
-	buf_add_u32(out, (uint32_t)labels_count(labels));
-	for (size_t i = 0; i < labels_count(labels); i++) {
-		struct label label = labels_at(labels, i);
-
-		buf_add_sized(out, label.name);
-		buf_add_sized(out, label.value);
-	}
+	labels_encode(labels, out);
 }
 
 int series_record_decode(struct slice payload, struct series_entry *entry, struct labels **labels)
 {
-	struct label pairs[LABELS_COUNT_MAX];
 	struct reader reader;
 
 	reader_init(&reader, payload);
-	uint32_t id = reader_u32(&reader), flags = reader_u32(&reader), n = reader_u32(&reader);
+	uint32_t id = reader_u32(&reader), flags = reader_u32(&reader);
 	uint32_t kind = flags >> SERIES_KIND_SHIFT & 0xff;
-
-	if (reader.failed || n > LABELS_COUNT_MAX || kind >= WINDOW_KINDS)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].name = reader_sized(&reader);
-		pairs[i].value = reader_sized(&reader);
-	}
-	if (reader.failed || reader.len > 0)
-		return ERR_CORRUPT;
-	int code = labels_new(pairs, n, labels, NULL);
+	int code = kind < WINDOW_KINDS ? labels_decode(&reader, labels) : ERR_CORRUPT;
 
 	if (code)
-		return code == ERR_NOMEM ? code : ERR_CORRUPT;
+		return code;
+	if (reader.len > 0) {
+		labels_unref(*labels);
+		*labels = NULL;
+		return ERR_CORRUPT;
+	}
 	*entry = (struct series_entry){ id, flags & SERIES_LOCAL, (enum window_kind)kind, *labels };
 	return 0;
 }

@@ -175,11 +175,7 @@ static void head_write(const struct item *item, struct buf *out)
 	buf_add_u64(&head, entry->size);
 	buf_add_u64(&head, item->checksum);
 	buf_add_sized(&head, entry->types);
-	buf_add_u32(&head, (uint32_t)labels_count(entry->labels));
-	for (size_t i = 0; i < labels_count(entry->labels); i++) {
-		buf_add_sized(&head, labels_at(entry->labels, i).name);
-		buf_add_sized(&head, labels_at(entry->labels, i).value);
-	}
+	labels_encode(entry->labels, &head);
 	buf_add_u32(&head, entry->ntraces);
 	buf_add(&head, entry->traces, entry->ntraces * sizeof(*entry->traces));
 	buf_add_str(out, MAGIC);
@@ -188,24 +184,6 @@ static void head_write(const struct item *item, struct buf *out)
 	buf_add_slice(out, buf_slice(&head));
 	out->failed |= head.failed;
 	buf_fini(&head);
-}
-
-static int labels_read(struct reader *reader, struct labels **out)
-{
-	struct label pairs[LABELS_COUNT_MAX];
-	uint32_t n = reader_u32(reader);
-
-	if (n > LABELS_COUNT_MAX)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < n; i++) {
-		pairs[i].name = reader_sized(reader);
-		pairs[i].value = reader_sized(reader);
-	}
-	if (reader->failed)
-		return ERR_CORRUPT;
-	int code = labels_new(pairs, n, out, NULL);
-
-	return code == ERR_NOMEM ? code : code ? ERR_CORRUPT : 0;
 }
 
 static int head_read(struct slice head, uint64_t id, struct item **out)
@@ -220,7 +198,7 @@ static int head_read(struct slice head, uint64_t id, struct item **out)
 	uint64_t size = reader_u64(&reader), checksum = reader_u64(&reader);
 
 	entry.types = reader_sized(&reader);
-	int code = labels_read(&reader, &labels);
+	int code = labels_decode(&reader, &labels);
 
 	if (code)
 		return code;

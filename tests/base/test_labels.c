@@ -247,6 +247,46 @@ START_TEST(names_are_legacy_or_not)
 }
 END_TEST
 
+START_TEST(labels_come_back_from_records)
+{
+	const struct label pairs[] = { { SLICE("b"), SLICE("2") }, { SLICE("a"), SLICE("") }, { SLICE("c"), SLICE("3") } };
+	struct labels *labels, *read;
+	struct reader reader;
+	struct buf out;
+
+	buf_init(&out);
+	ck_assert_int_eq(labels_new(pairs, 3, &labels, NULL), 0);
+	labels_encode(labels, &out);
+	labels_encode(NULL, &out);
+	reader_init(&reader, buf_slice(&out));
+	ck_assert_int_eq(labels_decode(&reader, &read), 0);
+	ck_assert(labels_is_equal(labels, read));
+	labels_unref(read);
+	ck_assert_int_eq(labels_decode(&reader, &read), 0);
+	ck_assert_uint_eq(labels_count(read), 0);
+	ck_assert_uint_eq(reader.len, 0);
+	labels_unref(read);
+	/* Whatever is missing of the first set, it is none. */
+	for (size_t len = 0; len < out.len - 4; len++) {
+		reader_init(&reader, (struct slice){ out.ptr, len });
+		ck_assert_int_eq(labels_decode(&reader, &read), ERR_CORRUPT);
+	}
+	buf_clear(&out);
+	buf_add_u32(&out, LABELS_COUNT_MAX + 1);
+	reader_init(&reader, buf_slice(&out));
+	ck_assert_int_eq(labels_decode(&reader, &read), ERR_CORRUPT);
+	/* A name twice is no set. */
+	buf_clear(&out);
+	buf_add_u32(&out, 2);
+	for (int i = 0; i < 4; i++)
+		buf_add_sized(&out, SLICE("a"));
+	reader_init(&reader, buf_slice(&out));
+	ck_assert_int_eq(labels_decode(&reader, &read), ERR_CORRUPT);
+	labels_unref(labels);
+	buf_fini(&out);
+}
+END_TEST
+
 static Suite *labels_suite(void)
 {
 	Suite *suite = suite_create("labels");
@@ -262,6 +302,7 @@ static Suite *labels_suite(void)
 	tcase_add_test(tcase, labels_builder_keeps_to_its_limit);
 	tcase_add_test(tcase, labels_are_shared_between_threads);
 	tcase_add_test(tcase, names_are_legacy_or_not);
+	tcase_add_test(tcase, labels_come_back_from_records);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
