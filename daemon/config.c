@@ -108,15 +108,18 @@ TABLE(limits_table, limits_part, "limits",
 		 .max = 10000000, .doc = "Rules in all files."),
       BIND_FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
 		 .min = 1, .max = INT64_MAX,
-		 .doc = "Samples an ad-hoc query may have in memory at once: those read for one step, and its "
+		 .doc = "Samples an ad-hoc query may have in memory at once: those read for one "
+			"step, and its "
 			"result; more is answered 422."),
       BIND_FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION,
 		 .default_text = "30s", .min = 1, .max = DAY_MS,
-		 .doc = "Time an ad-hoc query may take, also to wait for its turn; more is answered 503."),
-      BIND_FIELD(limits_part, query_concurrency, "query_concurrency", BIND_INT, .default_text = "20",
-		 .min = 1, .max = QUERIES_MAX,
-		 .doc = "Ad-hoc queries that are worked at in turn; others wait, and beyond 256 are "
+		 .doc = "Time an ad-hoc query may take, also to wait for its turn; more is "
 			"answered 503."),
+      BIND_FIELD(
+	      limits_part, query_concurrency, "query_concurrency", BIND_INT, .default_text = "20",
+	      .min = 1, .max = QUERIES_MAX,
+	      .doc = "Ad-hoc queries that are worked at in turn; others wait, and beyond 256 are "
+		     "answered 503."),
       BIND_FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
 		 .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
 		 .doc = "Samples waiting for the engine, and records waiting for the storage; "
@@ -180,11 +183,13 @@ TABLE(file_table, file, "configuration",
 		 .doc = "rate(), increase(), irate() and resets() heed since when a counter "
 			"counts, as remote-write 2.0 tells: Prometheus' feature "
 			"use-start-timestamps."),
-      BIND_FIELD(file, external_labels, "external_labels", BIND_MAP,
-		 .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
-      BIND_FIELD(file, retention_unselected_ms, "retention_unselected", BIND_DURATION,
-		 .default_text = "0s", .min = 0, .max = 365 * DAY_MS,
-		 .doc = "How long series are kept that no rule asks for, for queries; 0: not at all."),
+      BIND_FIELD(
+	      file, external_labels, "external_labels", BIND_MAP,
+	      .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
+      BIND_FIELD(
+	      file, retention_unselected_ms, "retention_unselected", BIND_DURATION,
+	      .default_text = "0s", .min = 0, .max = 365 * DAY_MS,
+	      .doc = "How long series are kept that no rule asks for, for queries; 0: not at all."),
       BIND_FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
 		 .default_text = "hold",
 		 .doc = "What becomes of alerts whose series end because their sender is silent."),
@@ -211,12 +216,14 @@ TABLE(file_table, file, "configuration",
 		 .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, history, "history", BIND_STRUCTS, .table = &history_table,
-		 .doc = "Prometheus servers that are asked for the past of selectors that rules have "
-			"not read before."),
-      BIND_FIELD(file, remote_write, "remote_write", BIND_STRUCTS, .table = &remote_write_out_table,
-		 .doc = "Receivers of what rules write: recorded series, ALERTS and ALERTS_FOR_STATE, "
-			"with external_labels. Prometheus' syntax."),
+      BIND_FIELD(
+	      file, history, "history", BIND_STRUCTS, .table = &history_table,
+	      .doc = "Prometheus servers that are asked for the past of selectors that rules have "
+		     "not read before."),
+      BIND_FIELD(
+	      file, remote_write, "remote_write", BIND_STRUCTS, .table = &remote_write_out_table,
+	      .doc = "Receivers of what rules write: recorded series, ALERTS and ALERTS_FOR_STATE, "
+		     "with external_labels. Prometheus' syntax."),
       BIND_FIELD(file, later[1], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
       BIND_FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
 		 .doc = "What is taken out of log lines before any of them is kept, shown or sent: "
@@ -340,20 +347,9 @@ static int bind_external_url(struct config *config, struct slice given)
 		       : ERR_INVALID;
 }
 
-static int bind_file(struct config *config, const struct file *file,
-		     const struct config_overrides *overrides, const char *base_dir,
-		     struct diag_list *diags)
+/* What stands in the file is what is meant. */
+static void take_settings(struct config *config, const struct file *file)
 {
-	struct slice data_dir =
-		overrides->data_dir ? slice_from(overrides->data_dir) : file->data_dir;
-	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address)
-							 : file->web.listen_address;
-	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
-	int code = 0, one;
-
-	struct slice external_url = overrides->external_url ? slice_from(overrides->external_url)
-							    : file->web.external_url;
-
 	config->allowed_hosts = file->web.allowed_hosts;
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
 	config->rule_query_offset_ms = file->rule_query_offset_ms;
@@ -373,78 +369,147 @@ static int bind_file(struct config *config, const struct file *file,
 	config->query_timeout_ms = file->limits.query_timeout_ms;
 	config->query_concurrency = (uint32_t)file->limits.query_concurrency;
 	config->queue_bytes_max = file->limits.queue_bytes;
-	if ((one = address_parse(address, &config->arena, &config->listen_host,
-				 &config->listen_port)) == ERR_INVALID)
-		complain(overrides->listen_address ? &(struct file){ 0 } : file, "web",
-			 "listen_address", config->path, diags,
-			 "write it as HOST:PORT, for example 127.0.0.1:9797",
-			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
-	if (one)
-		code = one;
-	if ((one = bind_external_url(config, external_url)) == ERR_INVALID)
-		complain(overrides->external_url ? &(struct file){ 0 } : file, "web",
-			 "external_url", config->path, diags, "begin it with http:// or https://",
-			 "the external URL \"" SLICE_FMT "\" is no http or https address",
-			 external_url);
-	if (one)
-		code = one;
-	if (!slice_is(data_dir, "none")) {
-		bool as_given = overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
-
-		config->data_dir = as_given ? arena_strdup(&config->arena, data_dir)
-					    : arena_printf(&config->arena, "%s/" SLICE_FMT,
-							   base_dir, SLICE_ARG(data_dir));
-	}
-	if ((one = storage_config_bind(&file->storage, config->data_dir != NULL, config->path,
-				       base_dir, &config->arena, diags, &config->storage)))
-		code = one;
-	for (size_t i = 0; i < file->rule_files.n; i++)
-		if ((one = add_glob(config, base_dir, file->rule_files.items[i], names->items[i],
-				    diags)))
-			code = one;
-	for (size_t i = 0; i < overrides->nrule_files; i++)
-		if ((one = add_rule_file(config, overrides->rule_files[i])))
-			code = one;
-	if ((one = bind_external_labels(config, &file->external_labels, diags)))
-		code = one;
-	if ((one = log_sources_config_bind(&file->ingest.logs, base_dir, &config->arena, diags,
-					   &config->logs)))
-		code = one;
-	if ((one = relabel_new(&file->ingest.remote_write.relabel_configs, diags,
-			       &config->remote_write_relabel)) ||
-	    (one = relabel_new(&file->ingest.otlp.relabel_configs, diags, &config->otlp_relabel)) ||
-	    (one = relabel_new(&file->ingest.loki.relabel_configs, diags, &config->loki_relabel)))
-		code = one;
 	config->redact = file->redact.items;
 	config->nredact = file->redact.n;
-	if (file->redact.n > 0 &&
-	    (one = redactor_new(file->redact.items, file->redact.n, diags, &config->redactor)))
-		code = one;
-	if ((one = profiles_config_bind(&file->ingest.profiles, &config->arena, diags,
-					&config->profiles)))
-		code = one;
-	if ((one = history_config_bind(&file->history, base_dir, &config->arena, diags,
-				       &config->history)))
-		code = one;
-	if ((one = remote_write_config_bind(&file->remote_write, base_dir, &config->arena, diags,
-					    &config->remote_write)))
-		code = one;
-	refuse_later(file, diags);
-	struct actions_config_nodes nodes = { .route = file->route,
-					      .receivers = file->receivers,
-					      .inhibit_rules = file->inhibit_rules,
-					      .time_intervals = file->time_intervals,
-					      .mute_time_intervals = file->mute_time_intervals,
-					      .templates = file->templates,
-					      .global = file->global,
-					      .runbooks = file->runbooks,
-					      .actions = file->actions,
-					      .base_dir = base_dir };
+}
 
-	if ((one = actions_config_bind(&nodes, config->external_url, config->external_labels, diags,
-				       &config->actions)))
-		code = one;
-	return diags->errors && !code ? ERR_INVALID : code;
+/*
+ * The parts of a configuration, in turn. All are looked at, so that all errors are told at once;
+ * what went wrong last is what is returned.
+ */
+struct file_binder {
+	struct config *config;
+	const struct file *file;
+	const struct config_overrides *overrides;
+	const char *base_dir;
+	struct diag_list *diags;
+	int code;
+};
+
+static void note(struct file_binder *b, int code)
+{
+	if (code)
+		b->code = code;
+}
+
+static void bind_web(struct file_binder *b)
+{
+	const struct config_overrides *overrides = b->overrides;
+	const struct file none = { 0 }, *file = b->file;
+	struct config *config = b->config;
+	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address)
+							 : file->web.listen_address;
+	struct slice external_url = overrides->external_url ? slice_from(overrides->external_url)
+							    : file->web.external_url;
+	int code =
+		address_parse(address, &config->arena, &config->listen_host, &config->listen_port);
+
+	note(b, code);
+	if (code == ERR_INVALID)
+		complain(overrides->listen_address ? &none : file, "web", "listen_address",
+			 config->path, b->diags,
+			 "write it as HOST:PORT, for example 127.0.0.1:9797",
+			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
+	note(b, code = bind_external_url(config, external_url));
+	if (code == ERR_INVALID)
+		complain(overrides->external_url ? &none : file, "web", "external_url",
+			 config->path, b->diags, "begin it with http:// or https://",
+			 "the external URL \"" SLICE_FMT "\" is no http or https address",
+			 external_url);
+}
+
+static void bind_data_dir(struct file_binder *b)
+{
+	struct config *config = b->config;
+	struct slice data_dir =
+		b->overrides->data_dir ? slice_from(b->overrides->data_dir) : b->file->data_dir;
+
+	if (slice_is(data_dir, "none"))
+		return;
+	bool as_given = b->overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
+
+	config->data_dir = as_given ? arena_strdup(&config->arena, data_dir)
+				    : arena_printf(&config->arena, "%s/" SLICE_FMT, b->base_dir,
+						   SLICE_ARG(data_dir));
+}
+
+static void bind_rule_files(struct file_binder *b)
+{
+	const struct file *file = b->file;
+	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
+
+	for (size_t i = 0; i < file->rule_files.n; i++)
+		note(b, add_glob(b->config, b->base_dir, file->rule_files.items[i], names->items[i],
+				 b->diags));
+	for (size_t i = 0; i < b->overrides->nrule_files; i++)
+		note(b, add_rule_file(b->config, b->overrides->rule_files[i]));
+}
+
+static void bind_ingest(struct file_binder *b)
+{
+	const struct file *file = b->file;
+	struct config *config = b->config;
+
+	note(b, log_sources_config_bind(&file->ingest.logs, b->base_dir, &config->arena, b->diags,
+					&config->logs));
+	note(b, relabel_new(&file->ingest.remote_write.relabel_configs, b->diags,
+			    &config->remote_write_relabel));
+	note(b, relabel_new(&file->ingest.otlp.relabel_configs, b->diags, &config->otlp_relabel));
+	note(b, relabel_new(&file->ingest.loki.relabel_configs, b->diags, &config->loki_relabel));
+	if (file->redact.n > 0)
+		note(b,
+		     redactor_new(file->redact.items, file->redact.n, b->diags, &config->redactor));
+	note(b, profiles_config_bind(&file->ingest.profiles, &config->arena, b->diags,
+				     &config->profiles));
+}
+
+static void bind_peers(struct file_binder *b)
+{
+	struct config *config = b->config;
+
+	note(b, history_config_bind(&b->file->history, b->base_dir, &config->arena, b->diags,
+				    &config->history));
+	note(b, remote_write_config_bind(&b->file->remote_write, b->base_dir, &config->arena,
+					 b->diags, &config->remote_write));
+}
+
+static void bind_actions(struct file_binder *b)
+{
+	const struct file *file = b->file;
+	const struct actions_config_nodes nodes = { .route = file->route,
+						    .receivers = file->receivers,
+						    .inhibit_rules = file->inhibit_rules,
+						    .time_intervals = file->time_intervals,
+						    .mute_time_intervals =
+							    file->mute_time_intervals,
+						    .templates = file->templates,
+						    .global = file->global,
+						    .runbooks = file->runbooks,
+						    .actions = file->actions,
+						    .base_dir = b->base_dir };
+
+	note(b, actions_config_bind(&nodes, b->config->external_url, b->config->external_labels,
+				    b->diags, &b->config->actions));
+}
+
+static int bind_file(struct config *config, const struct file *file,
+		     const struct config_overrides *overrides, const char *base_dir,
+		     struct diag_list *diags)
+{
+	struct file_binder b = { config, file, overrides, base_dir, diags, 0 };
+
+	take_settings(config, file);
+	bind_web(&b);
+	bind_data_dir(&b);
+	note(&b, storage_config_bind(&file->storage, config->data_dir != NULL, config->path,
+				     base_dir, &config->arena, diags, &config->storage));
+	bind_rule_files(&b);
+	note(&b, bind_external_labels(config, &file->external_labels, diags));
+	bind_ingest(&b);
+	bind_peers(&b);
+	refuse_later(file, diags);
+	bind_actions(&b);
+	return diags->errors && !b.code ? ERR_INVALID : b.code;
 }
 
 /* A file with errors is gone through to the end, so that all of them are told at once; *out is what
