@@ -98,7 +98,7 @@ static enum meaning meaning_of(const char *text)
 
 	diag_list_fini(&diags);
 	if (code)
-		return strpbrk(text, "(){}[]<>=+*/^\"'`") ? MEANS_EXPRESSION : MEANS_RULE;
+		return !*text || strpbrk(text, "(){}[]<>=+*/^\"'`") ? MEANS_EXPRESSION : MEANS_RULE;
 	bool bare = query->expr->kind == EXPR_SELECTOR && query->expr->span == strlen(text) &&
 		    query->expr->selector.is_named && !strpbrk(text, " {[@");
 

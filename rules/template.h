@@ -35,7 +35,7 @@ struct template_data {
 	double value;
 	const struct labels *external_labels; /* NULL: none */
 	const char *external_url;	      /* NULL: "" */
-	int64_t active_at_ms;		      /* 0: not known, and $activeAt is nil */
+	int64_t active_at_ms;		      /* TIME_NONE: not known, and $activeAt is nil */
 	const struct evidence *evidence;      /* NULL: none */
 	const struct query_results *results;  /* NULL: none, and `query` and `now` fail */
 	struct buf *wanted; /* gets the expression that results lack: ERR_AGAIN; NULL: it fails */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* How a list of nodes ended, beside errors, which are negative. */
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
@@ -442,7 +443,7 @@ static int render(struct rendering *r)
 	r->slots[SLOT_EXTERNAL_URL] = template_value_field(&root, SLICE("ExternalURL"), &found);
 	r->slots[SLOT_VALUE] = template_value_field(&root, SLICE("Value"), &found);
 	r->slots[SLOT_VALUE].is_interface = false;
-	if (r->data->active_at_ms)
+	if (r->data->active_at_ms != TIME_NONE)
 		r->slots[SLOT_ACTIVE_AT] =
 			(struct template_value){ .type = TEMPLATE_TIME,
 						 .integer = r->data->active_at_ms };

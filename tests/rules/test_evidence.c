@@ -81,7 +81,7 @@ static const char *render(const char *text, bool has_evidence)
 	buf_init(&buf);
 	struct source source = { .text = slice_from(text), .line0 = 1, .column0 = 1 };
 	struct evidence *evidence = has_evidence ? some_evidence() : NULL;
-	struct template_data data = { .active_at_ms = has_evidence ? 1700000000500 : 0,
+	struct template_data data = { .active_at_ms = has_evidence ? 1700000000500 : TIME_NONE,
 				      .evidence = evidence };
 	if (template_parse(&source, &arena, &diags, &template))
 		buf_add_str(&buf, diags.items[0].message);
