@@ -1,6 +1,7 @@
 #include "engine/explain_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -233,12 +234,14 @@ static void says_false(struct explain_work *work, const struct node *node, doubl
 {
 	struct explain *explain = work->explain;
 	double away = fabs(left - right);
+	char by[48] = "";
+	/* For the eye: 1 - 0.7 to the last digit is 0.30000000000000004. */
+	if (isfinite(away))
+		snprintf(by, sizeof(by), ": it is away by %.6g", away);
 	explain_end(work, EXPLAIN_FALSE,
-		    explain_says(explain, "%s %s %s does not hold for %s%s%s",
+		    explain_says(explain, "%s %s %s does not hold for %s%s",
 				 explain_number(explain, left), binary_op_text(node->plan->binary),
-				 explain_number(explain, right), row,
-				 isfinite(away) ? ": it is away by " : "",
-				 isfinite(away) ? explain_number(explain, away) : ""));
+				 explain_number(explain, right), row, by));
 }
 
 static int why_filter(struct explain_work *work, const struct node *node, uint32_t row)

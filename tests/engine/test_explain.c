@@ -251,7 +251,8 @@ START_TEST(why_a_comparison_does_not_hold)
 {
 	load("{alert: A, expr: 'x > 5'}, {alert: B, expr: '5 < sum by (job) (x)'}, {alert: C, "
 	     "expr: "
-	     "'x > on (job) group_left () y'}, {alert: D, expr: 'abs(-x) > bool 7 > 0'}");
+	     "'x > on (job) group_left () y'}, {alert: D, expr: 'abs(-x) > bool 7 > 0'}, "
+	     "{alert: E, expr: 'x > 3.8'}");
 	harness_feed(&h, 0, "x{job=\"a\",i=\"1\"} 1; x{job=\"a\",i=\"2\"} 3.5; y{job=\"a\"} 4");
 	harness_time(&h, 0);
 	expect_why("A", "{i=\"1\"}", EXPLAIN_FALSE,
@@ -264,6 +265,8 @@ START_TEST(why_a_comparison_does_not_hold)
 		   "5 < 4.5 does not hold for {job=\"a\"}: it is away by 0.5");
 	expect_why("C", "{i=\"2\"}", EXPLAIN_FALSE,
 		   "3.5 > 4 does not hold for x{i=\"2\", job=\"a\"}: it is away by 0.5");
+	expect_why("E", "", EXPLAIN_FALSE,
+		   "3.5 > 3.8 does not hold for x{i=\"2\", job=\"a\"}: it is away by 0.3");
 	expect_why("D", "{i=\"2\"}", EXPLAIN_FALSE,
 		   "0 > 0 does not hold for {i=\"2\", job=\"a\"}: it is away by 0");
 }
