@@ -10,7 +10,6 @@
 #define UNITS_SOURCE 200
 #define UNITS_NODE 10
 #define UNITS_UNPIN 5
-#define UNITS_COLUMNS 200 /* to allocate them */
 
 /* ---- which kind ---- */
 

@@ -42,6 +42,11 @@ struct node;
 
 /* Rows that are evaluated at a stretch, between two looks at the units. */
 #define EVAL_CHUNK 1024
+/*
+ * New columns, in rows: what malloc() takes for large pieces varies, most of all when much was freed
+ * before, as after a reload.
+ */
+#define UNITS_COLUMNS 1500
 
 struct node_kind {
 	const char *name;

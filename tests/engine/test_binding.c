@@ -328,7 +328,7 @@ START_TEST(evaluation_is_cut_within_nodes)
 			int64_t units = 1;
 			code = binding_eval(bound.binding, order, norder, T0 + 60000, &cursor,
 					    &units);
-			ck_assert_msg(units >= -(5000 + 5000 / 4 + 64) / 8 - 200 - 2 * EVAL_CHUNK,
+			ck_assert_msg(units >= -(5000 + 5000 / 4 + 64) / 8 - UNITS_COLUMNS - 2 * EVAL_CHUNK,
 				      "%u: %lld units", i, (long long)units);
 			calls++;
 		} while (code == ERR_AGAIN);
@@ -354,7 +354,7 @@ START_TEST(evaluation_goes_on_where_the_units_ran_out)
 		int64_t units = 1;
 		code = binding_eval(bound.binding, order, norder, T0 + 60000, &cursor, &units);
 		ck_assert_int_ge(units,
-				 -(5000 + 5000 / 4 + 64) / 8 - 200 - EVAL_CHUNK); /* columns for all, a chunk */
+				 -(5000 + 5000 / 4 + 64) / 8 - UNITS_COLUMNS - EVAL_CHUNK); /* columns for all, a chunk */
 		calls++;
 	} while (code == ERR_AGAIN);
 	ck_assert_int_eq(code, 0);
