@@ -152,6 +152,7 @@ static void add_recording(struct json_writer *w, const struct replay_result *res
 	json_field_bool(w, "other_rules", result->others);
 	add_time(w, "other_rules_since", result->others_ms);
 	json_field_string(w, "end", slice_from(recording_end_text(result->end)));
+	json_field_int(w, "torn_bytes", (int64_t)result->torn_bytes);
 	json_field_int(w, "live_events", (int64_t)result->live_events);
 	json_field_int(w, "live_events_equal", (int64_t)result->live_compared);
 	json_field_bool(w, "live_differs", result->live_differs);

@@ -364,6 +364,10 @@ static void add_live(const struct replay_result *result, struct buf *out)
 		}
 		buf_add_char(out, '\n');
 	}
+	if (result->torn_bytes)
+		buf_printf(out,
+			   "%llu bytes of the recording are torn or damaged, and were not read\n",
+			   (unsigned long long)result->torn_bytes);
 	if (result->sessions && result->end != RECORDING_STOPPED)
 		buf_printf(out, "the recording ends before the daemon did: %s\n",
 			   recording_end_text(result->end));

@@ -55,6 +55,7 @@ struct replay_result {
 	size_t nfailed;
 	/* Of a recording. */
 	uint64_t sessions;
+	uint64_t torn_bytes; /* of its files: torn or damaged, and not read */
 	bool begins_late;  /* its beginning is gone */
 	bool rechecked;	   /* live with --verify: not compared */
 	bool others;	   /* the live rules were others */

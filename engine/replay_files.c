@@ -184,6 +184,9 @@ static int each_path(struct files *files, const char *path,
 		return files_fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
 	if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
 		return files_fail(files, ERR_INVALID, "%s is neither a file nor a directory", path);
+	if (!S_ISDIR(status.st_mode) && slice_has_suffix(slice_from(path), SLICE(RECORDING_SUFFIX)))
+		return files_fail(files, ERR_INVALID,
+				  "%s looks like a file of a recording: give its directory", path);
 	return S_ISDIR(status.st_mode) ? each_file(files, path, fn)
 				       : fn(files, path, (uint64_t)status.st_size);
 }

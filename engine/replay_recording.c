@@ -357,6 +357,9 @@ int replay_recording(const char *dir, const struct replay_options *options,
 	if (!code && !rec.is_exact && rec.run.engine)
 		replay_engine_settle(&rec.run);
 	replay_engine_stop(&rec.run);
+	struct recording_reader_stats stats;
+	recording_reader_stats(rec.reader, &stats);
+	result->torn_bytes = stats.torn_bytes;
 	recording_reader_free(rec.reader);
 	buf_fini(&rec.live);
 	return code;
