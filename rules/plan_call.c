@@ -167,6 +167,26 @@ int plan_build_quantiles(struct builder *builder, const struct expr *expr, uint3
 	return error;
 }
 
+/*
+ * The argument of a call. With a sign before it timestamp() does not see the samples any more: what
+ * has the same rows, but is no selector, will do.
+ */
+static int build_argument(struct builder *builder, enum function_id function,
+			  const struct expr *arg, uint32_t *out)
+{
+	uint32_t signless;
+	struct plan_node node = {
+		.op = PLAN_NEGATE, .type = arg->type, .children = &signless, .nchildren = 1
+	};
+	bool has_plus = arg->kind == EXPR_PAREN; /* no other ones are left */
+
+	if (!has_plus || (function != FN_TIMESTAMP && function != FN_START_TIMESTAMP))
+		return plan_build(builder, arg, out);
+	int error = plan_build(builder, arg, &signless);
+
+	return error ? error : plan_intern(builder, &node, out);
+}
+
 int plan_build_call(struct builder *builder, const struct expr *expr, uint32_t *out)
 {
 	const struct function *function = expr->call.function;
@@ -185,7 +205,8 @@ int plan_build_call(struct builder *builder, const struct expr *expr, uint32_t *
 		const struct expr *arg = plan_without_parens(expr->call.args[i]);
 
 		if (!is_range(arg->type))
-			error = plan_build(builder, arg, &children[node.nchildren++]);
+			error = build_argument(builder, function->id, arg,
+					       &children[node.nchildren++]);
 		if (!error && arg->kind == EXPR_SELECTOR &&
 		    (function->id == FN_ABSENT || function->id == FN_ABSENT_OVER_TIME))
 			error = put_absent_labels(builder, arg, &node);

@@ -382,7 +382,7 @@ static bool is_asked(const struct question *question)
 {
 	const char *expr = question->expr;
 	bool has_steps = question->step_ms || strstr(expr, ":");
-	bool by_name = strstr(expr, "by (__name__)") || strstr(expr, "by (a, __name__)");
+	bool by_name = strstr(expr, " by") && strstr(expr, "__name__)");
 	bool by_step = question->step_ms && strstr(expr, " or ");
 	bool by_offset = strstr(expr, "timestamp(") && strchr(expr, '@') && strstr(expr, "offset");
 	bool by_rounding = uses_libm(expr) && strchr(expr, '%');

@@ -86,6 +86,7 @@ END_TEST
 START_TEST(plan_tells_apart_what_differs)
 {
 	check_different("x", "y");
+	check_different("timestamp(x)", "timestamp(+x)");
 	check_different("x{a=\"1\"}", "x{a!=\"1\"}");
 	check_different("x{a=\"1\"}", "x{a=~\"1\"}");
 	check_different("rate(x[5m])", "rate(x[6m])");
