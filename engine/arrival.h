@@ -78,7 +78,7 @@ struct arrival {
 	struct targets targets;
 };
 
-/* ---- arrival.c: marks, groups, runs ---- */
+/* ---- arrival_watch.c: what is read, and marks ---- */
 
 /* Notes what a rule of an arrival group reads; after its order is bound. ERR_NOMEM. */
 int arrival_rule_init(struct generation *generation, struct rule_state *rule);
@@ -97,6 +97,15 @@ void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms,
 void arrival_written(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
 /* The rows that its leaf of the watch has to look at now. */
 void arrival_take_recorded(const struct generation *generation, struct rule_arrival *arrival);
+/* Marks of the watches become the rules' own: they are done with them at different times. */
+void watches_hand_out(struct generation *generation, struct group_state *group);
+/* A run is over: what it has recorded is old. */
+void watches_end(struct generation *generation, struct group_state *group);
+/* A tick is over: only samples later than it stay marked. The newest of them, TIME_NONE: none. */
+int64_t watches_ticked(struct generation *generation, struct group_state *group, int64_t t_ms);
+
+/* ---- arrival.c: groups and runs ---- */
+
 /* When the next run may begin; TIME_NONE: nothing waits for one. */
 int64_t arrival_next_ms(const struct engine *engine);
 bool arrival_is_due(const struct engine *engine);
