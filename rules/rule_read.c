@@ -150,7 +150,7 @@ int rule_all_texts_read(struct rule_loader *loader, const struct bind_map *label
  * A plain text ends where YAML sees a comment. When what is left of an expression does not parse,
  * that is likely why: {path="/a #b"}.
  */
-static void note_comment(struct rule_loader *loader, const struct yaml_node *node)
+static void note_comment(struct rule_loader *loader, const struct yaml_node *node, const char *key)
 {
 	struct slice whole = node->source.whole;
 	const char *line = whole.ptr, *end = whole.ptr ? whole.ptr + whole.len : NULL;
@@ -170,7 +170,8 @@ static void note_comment(struct rule_loader *loader, const struct yaml_node *nod
 	char *copy = arena_strdup(loader->arena, quote);
 	if (at < end && *at == '#')
 		diag_add(loader->diags, DIAG_NOTE, node->source.file, node->source.line0,
-			 (uint32_t)(at - line) + 1, copy, "put the expression in a block: expr: |",
+			 (uint32_t)(at - line) + 1, copy,
+			 arena_printf(loader->arena, "put the expression in a block: %s: |", key),
 			 "YAML takes what follows \" #\" for a comment: the expression ends before "
 			 "it");
 }
@@ -223,7 +224,7 @@ int rule_expr_read(struct rule_loader *loader, const struct rule_reading *readin
 			yaml_diag(loader->diags, DIAG_ERROR, reading->node, NULL,
 				  "\"%s\" in %s: %s", reading->key, reading->what,
 				  error_text(error));
-		note_comment(loader, reading->node);
+		note_comment(loader, reading->node, reading->key);
 		return 0;
 	}
 	check_result(loader, reading, *out);
