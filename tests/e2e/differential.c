@@ -371,19 +371,27 @@ static void show_answer(const char *name, const json_t *answer)
 		show(name, keys[i], json_object_get(answer, keys[i]));
 }
 
+static bool has_or(const char *expr)
+{
+	for (const char *at = expr; (at = strstr(at, "or")); at++)
+		if (at > expr && strchr(" \t\n", at[-1]) && strchr(" \t\r\n", at[2]))
+			return true;
+	return false;
+}
+
 /*
  * In 3.5 info() confuses the steps of series that have gaps, and groups by names that are to go at
- * the end of the query are confused. In a range query, whether the name of a series is to go is
- * taken from its first step: with "or" it may come from either side. And timestamp(x @ t offset d)
- * looks back from t. Remainders of what differs in the last place are any numbers.
- * sort_by_label() orders equals by names that are to go, where we have none left.
+ * the end of the query are confused. In a range query or a subquery, whether the name of a series
+ * is to go is taken from its first step: with "or" it may come from either side. And
+ * timestamp(x @ t offset d) looks back from t. Remainders of what differs in the last place are any
+ * numbers. sort_by_label() orders equals by names that are to go, where we have none left.
  */
 static bool is_asked(const struct question *question)
 {
 	const char *expr = question->expr;
 	bool has_steps = question->step_ms || strstr(expr, ":");
 	bool by_name = strstr(expr, " by") && strstr(expr, "__name__)");
-	bool by_step = question->step_ms && strstr(expr, " or ");
+	bool by_step = has_steps && has_or(expr);
 	bool by_offset = strstr(expr, "timestamp(") && strchr(expr, '@') && strstr(expr, "offset");
 	bool by_rounding = uses_libm(expr) && strchr(expr, '%');
 	bool by_old_names = delayed_names && strstr(expr, "sort_by_label");
