@@ -2,7 +2,6 @@
  * What check warns of (lint.txt), and that each kind of warning is shown once and once not; those
  * that data tell are tests/e2e/test_check_data's.
  */
-#define _GNU_SOURCE
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
