@@ -40,25 +40,6 @@ const struct action_plugin *const action_plugins[] = {
 };
 const size_t action_plugins_count = sizeof(action_plugins) / sizeof(action_plugins[0]);
 
-const struct action_plugin *action_plugin_find(const char *name)
-{
-	for (size_t i = 0; i < action_plugins_count; i++)
-		if (strcmp(action_plugins[i]->name, name) == 0)
-			return action_plugins[i];
-	return NULL;
-}
-
-const char *action_outcome_text(enum action_outcome outcome)
-{
-	static const char *const texts[] = { [ACTION_OK] = "ok",
-					     [ACTION_RETRY] = "retry",
-					     [ACTION_FAILED] = "failed",
-					     [ACTION_TIMED_OUT] = "timed_out",
-					     [ACTION_UNKNOWN] = "unknown" };
-
-	return texts[outcome];
-}
-
 /* ---- receivers ---- */
 
 bool yaml_is_empty(const struct yaml_node *node)

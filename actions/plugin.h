@@ -26,7 +26,6 @@ enum action_outcome {
 	ACTION_TIMED_OUT, /* cut off by its timeout */
 	ACTION_UNKNOWN,	  /* started, but its end was not seen */
 };
-const char *action_outcome_text(enum action_outcome outcome);
 
 #define ACTION_NEVER_STARTED "never started"
 
@@ -185,6 +184,5 @@ struct action_plugin {
 
 extern const struct action_plugin *const action_plugins[];
 extern const size_t action_plugins_count;
-const struct action_plugin *action_plugin_find(const char *name);
 
 #endif

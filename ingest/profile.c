@@ -311,12 +311,6 @@ int profile_frame_add(struct profile *profile, uint32_t function)
 	return 0;
 }
 
-void profile_sample_drop(struct profile *profile)
-{
-	assert(profile->nsamples > 0);
-	profile->nframes = profile->samples[--profile->nsamples].frame;
-}
-
 /* ---- trace ids ---- */
 
 void profile_trace_add(struct profile *profile, const struct profile_trace *trace)

@@ -105,8 +105,6 @@ int profile_sample_add(struct profile *profile, double **values);
  * ERR_NOMEM.
  */
 int profile_frame_add(struct profile *profile, uint32_t function);
-/* Takes the newest sample back. */
-void profile_sample_drop(struct profile *profile);
 /* Remembers a trace id, once. */
 void profile_trace_add(struct profile *profile, const struct profile_trace *trace);
 /* 32 hexadecimal digits, not all zero. ERR_INVALID. */
