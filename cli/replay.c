@@ -402,7 +402,7 @@ static int load_config(struct replaying *replaying, const char *path)
 	errors = diags.errors;
 	print_diagnostics(&diags);
 	diag_list_fini(&diags);
-	return errors || !replaying->config ? EXIT_CONFIG : 0;
+	return errors || !replaying->config ? EXIT_FAILURE : 0;
 }
 
 static int run(const struct cli_args *args)
