@@ -430,6 +430,7 @@ static Suite *query_suite(void)
 	Suite *suite = suite_create("query");
 	TCase *tc = tcase_create("query");
 	tcase_add_checked_fixture(tc, start, stop);
+	tcase_set_timeout(tc, 60); /* a hundred thousand series, and a sanitizer */
 	tcase_add_test(tc, query_gives_rows_by_labels);
 	tcase_add_test(tc, query_keeps_an_order_that_was_asked_for);
 	tcase_add_test(tc, query_of_a_scalar);
