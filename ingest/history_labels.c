@@ -76,7 +76,7 @@ static void ask(struct server_labels *labels);
 static void give_up(struct server_labels *labels, const char *why)
 {
 	log_warn("history",
-		 "external_labels are not told: of selectors, only = finds series by them",
+		 "its external_labels cannot be read: only matchers with = find series by them",
 		 "url=%s error=%s", log_quote(slice_from(labels->server->url_shown)),
 		 log_quote(slice_from(why)));
 	labels->is_known = true;
