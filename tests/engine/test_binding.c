@@ -3,6 +3,7 @@
 #include "engine/grid.h"
 #include "engine/id_map.h"
 #include "engine/join.h"
+#include "engine/range_rows.h"
 #include "tests/engine/eval_fixture.h"
 
 #define T0 INT64_C(1700000000000)
@@ -154,6 +155,23 @@ START_TEST(functions_of_one_range_are_evaluated_together)
 	}
 	ck_assert_uint_eq(evals_of(&bound, 0), 5);
 	ck_assert_uint_eq(evals_of(&bound, 1), 3);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(more_functions_of_one_range_than_go_together)
+{
+	struct bound bound;
+	BOUND(&bound, "rate(c[5m]) + increase(c[5m])", "delta(c[5m]) + irate(c[5m])",
+	      "idelta(c[5m]) + changes(c[5m])", "resets(c[5m]) + avg_over_time(c[5m])",
+	      "min_over_time(c[5m]) + max_over_time(c[5m])",
+	      "sum_over_time(c[5m]) + count_over_time(c[5m])");
+	_Static_assert(12 > 1 + RANGE_COMPANIONS_MAX, "twelve functions are too many");
+	world_load(&bound.world, "c", T0, 30000, "0 6 7 9 3 31 31 40 44 45 50 51");
+	follow(&bound);
+	for (int64_t t_ms = T0 + 240000; t_ms <= T0 + 330000; t_ms += 30000)
+		for (uint32_t i = 0; i < bound.n; i++)
+			expect_as_oracle(&bound, (i + (uint32_t)(t_ms / 30000)) % bound.n, t_ms);
 	bound_fini(&bound);
 }
 END_TEST
@@ -709,6 +727,7 @@ static Suite *binding_suite(void)
 	TCase *tcase = tcase_create("binding");
 	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
 	tcase_add_test(tcase, functions_of_one_range_are_evaluated_together);
+	tcase_add_test(tcase, more_functions_of_one_range_than_go_together);
 	tcase_add_test(tcase, what_a_rule_writes_makes_its_readers_anew);
 	tcase_add_test(tcase, columns_are_kept_until_they_are_invalidated);
 	tcase_add_test(tcase, a_failure_is_told_at_the_root_and_kept);
