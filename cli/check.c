@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -103,34 +104,43 @@ static void check_config(struct check *check, const char *path)
 	config_unref(config);
 }
 
-static void check_stdin_rules(struct check *check, struct slice text)
+static void check_stream_rules(struct check *check, const char *name, struct slice text)
 {
 	struct rule_set_options set = { .interval_ms = INTERVAL_MS_DEFAULT,
 					.rules_max = RULES_MAX };
 	struct rule_set *rules;
 
 	check->files++;
-	if (rule_set_load_text(text, "<stdin>", &set, &check->diags, &rules) == 0)
+	if (rule_set_load_text(text, name, &set, &check->diags, &rules) == 0)
 		take_rules(check, rules);
+}
+
+/* Standard input, and what stands for a command's output (/dev/fd/63), can be read but once. */
+static bool is_stream(const char *path)
+{
+	struct stat status;
+
+	return strcmp(path, "-") == 0 || (stat(path, &status) == 0 && S_ISFIFO(status.st_mode));
 }
 
 static void check_file(struct check *check, const char *path)
 {
+	const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
 	struct buf text;
 
 	buf_init(&text);
 	int code = read_input(path, &text);
-	bool is_rules = code || is_rule_text(buf_slice(&text)), is_stdin = strcmp(path, "-") == 0;
+	bool is_rules = code || is_rule_text(buf_slice(&text)), is_once = is_stream(path);
 
 	if (code)
 		diag_add(&check->diags, DIAG_ERROR, path, 0, 0, NULL, NULL,
 			 "cannot read the file: %s",
 			 code == ERR_IO ? strerror(errno) : error_text(code));
-	else if (is_stdin && !is_rules)
-		diag_add(&check->diags, DIAG_ERROR, "<stdin>", 0, 0, NULL, "give its path",
-			 "a configuration is not read from standard input");
-	else if (is_stdin)
-		check_stdin_rules(check, buf_slice(&text));
+	else if (is_once && !is_rules)
+		diag_add(&check->diags, DIAG_ERROR, name, 0, 0, NULL, "give its path",
+			 "a configuration is read from a file, not from standard input or a pipe");
+	else if (is_once)
+		check_stream_rules(check, name, buf_slice(&text));
 	else if (is_rules)
 		check->rule_files[check->nrule_files++] = path;
 	else
