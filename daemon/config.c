@@ -320,10 +320,10 @@ static int bind_external_labels(struct config *config, const struct bind_map *ma
 }
 
 /*
- * Unless it is given, links lead to where we listen: on all addresses to this host by its name, on
- * a port that the system chooses nowhere.
+ * Where links lead unless it is said: to where we listen; on all addresses to this host by its name,
+ * on a port that the system chooses nowhere. NULL: no memory.
  */
-static int bind_external_url(struct config *config, struct slice given)
+static char *own_url(struct config *config)
 {
 	char name[256] = "localhost";
 	const char *host = config->listen_host;
@@ -332,11 +332,15 @@ static int bind_external_url(struct config *config, struct slice given)
 		gethostname(name, sizeof(name) - 1);
 		host = name;
 	}
-	char *url = given.len || config->listen_port == 0
-			    ? arena_strdup(&config->arena, given)
-			    : arena_printf(&config->arena,
-					   strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u",
-					   host, config->listen_port);
+	if (config->listen_port == 0)
+		return arena_strdup(&config->arena, SLICE(""));
+	return arena_printf(&config->arena, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u",
+			    host, config->listen_port);
+}
+
+static int bind_external_url(struct config *config, struct slice given)
+{
+	char *url = given.len ? arena_strdup(&config->arena, given) : own_url(config);
 
 	if (!url)
 		return ERR_NOMEM;
@@ -410,6 +414,9 @@ static void bind_web(struct file_binder *b)
 			 config->path, b->diags,
 			 "write it as HOST:PORT, for example 127.0.0.1:9797",
 			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
+	/* Without an address there is nowhere that links could lead. */
+	if (code && external_url.len == 0)
+		return;
 	note(b, code = bind_external_url(config, external_url));
 	if (code == ERR_INVALID)
 		complain(overrides->external_url ? &none : file, "web", "external_url",
