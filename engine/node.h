@@ -199,6 +199,8 @@ extern const struct node_kind node_aggregate, node_pick;
 extern const struct node_kind node_count_values, node_fill, node_info, node_limit;
 extern const struct node_kind node_quantile_label, node_finish;
 extern const struct node_kind node_histogram, node_label_function;
+/* Which of these a node of the plan becomes. */
+const struct node_kind *node_kind_of(const struct plan *plan, const struct plan_node *node);
 
 /* ---- rows ---- */
 
