@@ -51,17 +51,11 @@ static double argument(const struct node *node, uint32_t i, double otherwise)
 	return node->nchildren > i ? node->children[i]->scalar : otherwise;
 }
 
-static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-			int64_t *units)
+/* Powers, roundings and signs. False: the function is another. */
+static bool eval_arithmetic(struct node *node, uint32_t from, uint32_t to)
 {
 	const double *in = node->base->values;
 	double *out = node->own_values;
-	node->present = node->base->present;
-	*units -= to - from;
-	if (node->plan->op == PLAN_NEGATE) {
-		FOR_ALL(-v);
-		return 0;
-	}
 	switch (node->plan->function->id) {
 	case FN_ABS:
 		FOR_ALL(fabs(v));
@@ -90,20 +84,18 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	case FN_SGN:
 		FOR_ALL(sign_of(v));
 		break;
-	case FN_ROUND: {
-		double inverse = 1.0 / argument(node, 1, 1);
-		FOR_ALL(floor(v * inverse + 0.5) / inverse);
-		break;
+	default:
+		return false;
 	}
-	case FN_CLAMP:
-		eval_clamp(node, argument(node, 1, 0), argument(node, 2, 0), from, to);
-		break;
-	case FN_CLAMP_MIN:
-		eval_clamp(node, argument(node, 1, 0), INFINITY, from, to);
-		break;
-	case FN_CLAMP_MAX:
-		eval_clamp(node, -INFINITY, argument(node, 1, 0), from, to);
-		break;
+	return true;
+}
+
+/* Of angles. False: the function is another. */
+static bool eval_trigonometry(struct node *node, uint32_t from, uint32_t to)
+{
+	const double *in = node->base->values;
+	double *out = node->own_values;
+	switch (node->plan->function->id) {
 	case FN_SIN:
 		FOR_PRESENT(sin(v));
 		break;
@@ -145,6 +137,40 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 		break;
 	case FN_RAD:
 		FOR_ALL(v * M_PI / 180);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static int eval_element(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			int64_t *units)
+{
+	const double *in = node->base->values;
+	double *out = node->own_values;
+	node->present = node->base->present;
+	*units -= to - from;
+	if (node->plan->op == PLAN_NEGATE) {
+		FOR_ALL(-v);
+		return 0;
+	}
+	if (eval_arithmetic(node, from, to) || eval_trigonometry(node, from, to))
+		return 0;
+	switch (node->plan->function->id) {
+	case FN_ROUND: {
+		double inverse = 1.0 / argument(node, 1, 1);
+		FOR_ALL(floor(v * inverse + 0.5) / inverse);
+		break;
+	}
+	case FN_CLAMP:
+		eval_clamp(node, argument(node, 1, 0), argument(node, 2, 0), from, to);
+		break;
+	case FN_CLAMP_MIN:
+		eval_clamp(node, argument(node, 1, 0), INFINITY, from, to);
+		break;
+	case FN_CLAMP_MAX:
+		eval_clamp(node, -INFINITY, argument(node, 1, 0), from, to);
 		break;
 	case FN_MINUTE:
 	case FN_HOUR:
