@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,6 +21,8 @@
 #define SEGMENTS_MAX 100000
 #define PATH_BYTES JOURNAL_PATH_MAX
 #define BUFFER_KEEP (4u * 1024 * 1024) /* a larger buffer is given back after a commit */
+#define LOCK_WAIT_MS 1000 /* another daemon that still has data_dir by then is alive */
+#define LOCK_RETRY_MS 20
 
 struct journal {
 	char dir[PATH_BYTES - 64];
@@ -81,8 +84,14 @@ static int lock(struct journal *journal, char **why)
 		explain(why, "cannot open \"%s\": %s", path, strerror(errno));
 		return ERR_IO;
 	}
-	if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	/* What a daemon that was killed had just started may have it until it is another program. */
+	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
+
+	for (int waited_ms = 0; waited_ms <= LOCK_WAIT_MS; waited_ms += LOCK_RETRY_MS) {
+		if (flock(journal->lock_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
 	explain(why, "data_dir \"%s\" is in use by another daemon", journal->dir);
 	return ERR_CONFLICT;
 }
