@@ -70,6 +70,11 @@ uint64_t hash_checksum(const void *bytes, size_t n)
 	return XXH3_64bits(bytes, n);
 }
 
+uint64_t hash_xxh64(const void *bytes, size_t n)
+{
+	return XXH64(bytes, n, 0);
+}
+
 uint64_t hash_fnv1a64(uint64_t state, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;

@@ -1,6 +1,6 @@
 /*
  * Hashes. XXH3 keyed with a secret for tables that hold foreign strings; FNV-1a for the
- * fingerprints that Prometheus and Alertmanager show.
+ * fingerprints that Prometheus and Alertmanager show, XXH64 for what Prometheus draws by lot.
  */
 #ifndef TOCSIN_BASE_HASH_H
 #define TOCSIN_BASE_HASH_H
@@ -33,6 +33,8 @@ struct hash128 hash_keyed128(const struct hash_key *key, const void *bytes, size
 uint64_t hash_keyed64(const struct hash_key *key, const void *bytes, size_t n);
 /* Unkeyed, for checksums only. */
 uint64_t hash_checksum(const void *bytes, size_t n);
+/* XXH64 with the seed 0, where others' results depend on it. */
+uint64_t hash_xxh64(const void *bytes, size_t n);
 
 #define FNV1A64_INIT 14695981039346656037ull
 uint64_t hash_fnv1a64(uint64_t state, const void *bytes, size_t n);

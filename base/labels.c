@@ -226,6 +226,37 @@ uint64_t labels_fingerprint(const struct labels *labels)
 	return state;
 }
 
+static void sized_add(struct buf *out, struct slice text)
+{
+	if (text.len < 255) {
+		buf_add_char(out, (char)text.len);
+	} else {
+		buf_add_char(out, (char)255);
+		for (int shift = 0; shift < 24; shift += 8)
+			buf_add_char(out, (char)(text.len >> shift));
+	}
+	buf_add_slice(out, text);
+}
+
+int labels_place(const struct labels *labels, double *place)
+{
+	struct buf bytes = { 0 };
+
+	for (size_t i = 0; i < labels->n; i++) {
+		struct label label = labels_at(labels, i);
+
+		sized_add(&bytes, label.name);
+		sized_add(&bytes, label.value);
+	}
+	bool failed = bytes.failed;
+	struct slice all = buf_slice(&bytes);
+
+	if (!failed)
+		*place = (double)hash_xxh64(all.len ? all.ptr : "", all.len) / (double)UINT64_MAX;
+	buf_fini(&bytes);
+	return failed ? ERR_NOMEM : 0;
+}
+
 static void pair_format(struct label label, struct buf *out)
 {
 	if (label_name_is_legacy(label.name))

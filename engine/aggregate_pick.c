@@ -207,16 +207,15 @@ static int eval_limit_count(struct binding *b, struct node *node, const struct n
 	return 0;
 }
 
-/* Where the labels' hash lies in [0, 1). */
+/* Where the labels' hash lies between 0 and 1. */
 static int hash_place(struct binding *b, uint32_t lset, double *place)
 {
 	struct labels *labels = binding_labels(b, lset);
 	if (!labels)
 		return ERR_NOMEM;
-	uint64_t fingerprint = labels_fingerprint(labels);
+	int err = labels_place(labels, place);
 	labels_unref(labels);
-	*place = (double)(hash_checksum(&fingerprint, sizeof(fingerprint)) >> 11) * 0x1p-53;
-	return 0;
+	return err;
 }
 
 /*

@@ -54,9 +54,11 @@ static double hash_place(struct oracle *o, struct tags tags)
 	struct labels *labels;
 	if (labels_new(tags.pairs, tags.n, &labels, NULL))
 		oracle_fail(o, "no labels");
-	uint64_t fingerprint = labels_fingerprint(labels);
+	double place = 0;
+	if (labels_place(labels, &place))
+		oracle_fail(o, "no labels");
 	labels_unref(labels);
-	return (double)(hash_checksum(&fingerprint, sizeof(fingerprint)) >> 11) * 0x1p-53;
+	return place;
 }
 
 struct vector oracle_limit(struct oracle *o, const struct expr *expr)
