@@ -556,12 +556,15 @@ int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *dia
 {
 	struct buf bytes;
 	buf_init(&bytes);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	int rc = fd < 0 ? ERR_IO : read_all(fd, &bytes);
+	if (is_stdin)
+		path = "<stdin>";
 	if (rc == ERR_IO)
 		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, NULL, "cannot read: %s",
 			 strerror(errno));
-	if (fd >= 0)
+	if (fd >= 0 && !is_stdin)
 		close(fd);
 	if (!rc)
 		rc = yaml_parse(buf_slice(&bytes), path, arena, diags, out);

@@ -49,7 +49,7 @@ struct yaml_node {
  */
 int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
 	       struct yaml_node **out);
-/* Reads and parses. ERR_IO with a diagnostic, else as yaml_parse(). */
+/* Reads and parses; "-" is standard input. ERR_IO with a diagnostic, else as yaml_parse(). */
 int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
 		    struct yaml_node **out);
 /* The value of a key of a mapping, or NULL. */

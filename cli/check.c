@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -113,14 +112,6 @@ static void check_stream_rules(struct check *check, const char *name, struct sli
 	check->files++;
 	if (rule_set_load_text(text, name, &set, &check->diags, &rules) == 0)
 		take_rules(check, rules);
-}
-
-/* Standard input, and what stands for a command's output (/dev/fd/63), can be read but once. */
-static bool is_stream(const char *path)
-{
-	struct stat status;
-
-	return strcmp(path, "-") == 0 || (stat(path, &status) == 0 && S_ISFIFO(status.st_mode));
 }
 
 static void check_file(struct check *check, const char *path)

@@ -158,6 +158,8 @@ extern const struct cli_option overview_options[];
 int overview_print(const struct command *command, const struct cli_args *args,
 		   const struct overview_list *list);
 
+/* Standard input ("-"), or what stands for a command's output (/dev/fd/63): can be read but once. */
+bool is_stream(const char *path);
 /* Reads a file or, for "-", standard input. ERR_IO (errno says why), ERR_LIMIT. */
 #define CLI_INPUT_MAX (16 * 1024 * 1024)
 int read_input(const char *path, struct buf *out);

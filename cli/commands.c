@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -266,6 +267,13 @@ void print_diagnostics(const struct diag_list *diags)
 	if (buf_ok(&text) && text.len)
 		fwrite(text.ptr, 1, text.len, stderr);
 	buf_fini(&text);
+}
+
+bool is_stream(const char *path)
+{
+	struct stat status;
+
+	return strcmp(path, "-") == 0 || (stat(path, &status) == 0 && S_ISFIFO(status.st_mode));
 }
 
 int read_input(const char *path, struct buf *out)

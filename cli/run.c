@@ -97,6 +97,25 @@ static int read_share(const struct cli_args *args, double *out)
 	return 0;
 }
 
+/* What cannot be read again at a reload. 0, or an exit code. */
+static int refuse_stream(const char *path)
+{
+	return is_stream(path) ? usage_error(&run_command,
+					     "\"%.100s\" can be read but once, and each reload reads "
+					     "it again: give the path of a file",
+					     path)
+			       : 0;
+}
+
+static int refuse_streams(const struct cli_args *args)
+{
+	int code = args->values[CONFIG] ? refuse_stream(args->values[CONFIG]) : 0;
+
+	for (size_t i = 0; i < args->nwords && !code; i++)
+		code = refuse_stream(args->words[i]);
+	return code;
+}
+
 static int run(const struct cli_args *args)
 {
 	double verify_share;
@@ -105,6 +124,8 @@ static int run(const struct cli_args *args)
 
 	if (!code)
 		code = read_share(args, &verify_share);
+	if (!code)
+		code = refuse_streams(args);
 
 	char program[PATH_MAX];
 	const char *config = find_config(args), *level = args->values[LOG_LEVEL];
