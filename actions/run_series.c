@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "actions/runs_internal.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -31,14 +32,6 @@ struct newest {
 	struct table_entry entry;
 	const struct run *run;
 };
-
-static uint64_t bits_of(double value)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &value, sizeof(bits));
-	return bits;
-}
 
 /* ---- numbers that a step printed ---- */
 
@@ -160,7 +153,7 @@ static void series_hold(struct runs *runs, struct labels *labels, double value)
 	if (!series)
 		return;
 	series->round = runs->series_round;
-	series->bits = bits_of(value);
+	series->bits = bits_of_double(value);
 }
 
 static bool is_same_work(const struct table_entry *entry, const void *key)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -96,20 +97,6 @@ static uint8_t flags_of(const struct alert_event *event)
 
 #define ASKED_VERSION 1
 
-static uint64_t double_bits(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return bits;
-}
-
-static double double_of(uint64_t bits)
-{
-	double value;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
 /* Nothing for nothing, so that most records are as before. */
 static void asked_encode(const struct query_results *asked, struct buf *out)
 {
@@ -126,7 +113,7 @@ static void asked_encode(const struct query_results *asked, struct buf *out)
 		buf_add_u32(out, result->n);
 		for (uint32_t k = 0; k < result->n; k++) {
 			labels_encode(result->samples[k].labels, out);
-			buf_add_u64(out, double_bits(result->samples[k].value));
+			buf_add_u64(out, bits_of_double(result->samples[k].value));
 		}
 	}
 }
@@ -137,7 +124,7 @@ void alert_event_encode(const struct alert_event *event, struct buf *out)
 	buf_add_char(out, (char)event->state);
 	buf_add_char(out, (char)event->reason);
 	buf_add_char(out, (char)flags_of(event));
-	buf_add_u64(out, double_bits(event->value));
+	buf_add_u64(out, bits_of_double(event->value));
 	const int64_t times[] = { event->at_ms, event->active_at_ms, event->fired_at_ms,
 				  event->resolved_at_ms, event->keep_since_ms };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -172,7 +159,7 @@ static int result_decode(struct reader *reader, struct query_result **out)
 		if (!code)
 			code = reader->failed
 				       ? ERR_CORRUPT
-				       : query_result_add(result, labels, double_of(bits));
+				       : query_result_add(result, labels, double_of_bits(bits));
 		labels_unref(labels);
 	}
 	if (code)
@@ -236,7 +223,7 @@ static int fields_decode(struct reader *reader, struct alert_event *event)
 		return ERR_CORRUPT;
 	if (!event->file || !event->group || !event->rule)
 		return ERR_NOMEM;
-	event->value = double_of(value_bits);
+	event->value = double_of_bits(value_bits);
 	event->from = from;
 	event->state = state;
 	event->reason = reason;

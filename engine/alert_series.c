@@ -8,15 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
-
-static uint64_t bits_of(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return bits;
-}
 
 /* The blobs that leave the engine, made once in the life of an alert (the second one anew with
  * another row). */
@@ -163,11 +157,11 @@ void alert_series_write(struct engine *engine, struct rule_state *rule, uint32_t
 		local_series_end(engine, &alert->state_series, query_ms);
 	alert_series_take(engine, rule, slot);
 	if (alert->state_series)
-		write_local(engine, alert->state_series, query_ms, bits_of(1));
+		write_local(engine, alert->state_series, query_ms, bits_of_double(1));
 	/* Whole seconds, as time.Unix() gives them. */
 	if (alert->for_series)
 		write_local(engine, alert->for_series, query_ms,
-			    bits_of(floor((double)alert->active_at_ms / 1000)));
+			    bits_of_double(floor((double)alert->active_at_ms / 1000)));
 }
 
 void alert_series_end(struct engine *engine, struct alert *alert, int64_t query_ms)

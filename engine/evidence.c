@@ -2,25 +2,12 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #define EVIDENCE_VERSION 1
 
 /* ---- as a part of a record ---- */
-
-static uint64_t bits_of(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return bits;
-}
-
-static double double_of(uint64_t bits)
-{
-	double value;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
 
 void evidence_encode(const struct evidence *evidence, struct buf *out)
 {
@@ -33,8 +20,8 @@ void evidence_encode(const struct evidence *evidence, struct buf *out)
 		const struct evidence_function *function = &evidence->functions[i];
 		buf_add_sized(out, slice_from(function->name));
 		buf_add_sized(out, slice_from(function->profile_type));
-		buf_add_u64(out, bits_of(function->self_ratio));
-		buf_add_u64(out, bits_of(function->total_ratio));
+		buf_add_u64(out, bits_of_double(function->self_ratio));
+		buf_add_u64(out, bits_of_double(function->total_ratio));
 	}
 }
 
@@ -48,8 +35,8 @@ static int decode_into(struct reader *reader, struct evidence *evidence)
 	uint32_t nfunctions = reader_u32(reader);
 	for (uint32_t i = 0; i < nfunctions && !reader->failed && !code; i++) {
 		struct slice name = reader_sized(reader), profile_type = reader_sized(reader);
-		double self_ratio = double_of(reader_u64(reader));
-		double total_ratio = double_of(reader_u64(reader));
+		double self_ratio = double_of_bits(reader_u64(reader));
+		double total_ratio = double_of_bits(reader_u64(reader));
 		if (!reader->failed)
 			code = evidence_function_add(evidence, name, profile_type, self_ratio,
 						     total_ratio);

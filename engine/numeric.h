@@ -10,13 +10,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bits.h"
+
 #define STALE_BITS UINT64_C(0x7ff0000000000002)
 
 static inline bool value_is_stale(double value)
 {
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return bits == STALE_BITS;
+	return bits_of_double(value) == STALE_BITS;
 }
 
 /*

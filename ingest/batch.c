@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #define ROWS_MIN 256u
@@ -206,9 +207,7 @@ int batch_sample_add(struct batch *batch, const struct hash_key *key, struct lab
 int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		    int64_t ts_ms, double value)
 {
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	int code = batch_sample_add(batch, key, labels, ts_ms, bits);
+	int code = batch_sample_add(batch, key, labels, ts_ms, bits_of_double(value));
 	if (code == 0)
 		batch->births[batch->nbirths - 1].is_delta = true;
 	return code;

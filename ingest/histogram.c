@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/bits.h"
 #include "ingest/protobuf.h"
 
 /* Histogram, of prompb and io.prometheus.write.v2 alike. */
@@ -51,13 +52,6 @@ struct histogram {
 	double bound; /* the last */
 	bool bounds_are_bad;
 };
-
-static double as_double(uint64_t bits)
-{
-	double v;
-	memcpy(&v, &bits, sizeof(v));
-	return v;
-}
 
 static int span_read(struct side *side, const struct pb_field *in)
 {
@@ -120,7 +114,7 @@ static int counts_read(struct side *side, const struct pb_field *in)
 		if (pb_fixed64(&walk, &bits) < 0)
 			return ERR_CORRUPT;
 		side->counts++;
-		if (as_double(bits) < 0)
+		if (double_of_bits(bits) < 0)
 			side->bucket_is_bad = true;
 	}
 	return 0;
@@ -135,7 +129,7 @@ static int bounds_read(struct histogram *h, const struct pb_field *in)
 		uint64_t bits;
 		if (pb_fixed64(&walk, &bits) < 0)
 			return ERR_CORRUPT;
-		double bound = as_double(bits);
+		double bound = double_of_bits(bits);
 		/* Also a NaN is not above its forerunner. */
 		if (isnan(bound) || (h->bounds > 0 && !(bound > h->bound)))
 			h->bounds_are_bad = true;
@@ -159,23 +153,23 @@ static int number_read(struct histogram *h, const struct pb_field *field)
 		h->is_float = false; /* a oneof: the last one holds */
 		break;
 	case COUNT_FLOAT:
-		h->count_float = as_double(field->value);
+		h->count_float = double_of_bits(field->value);
 		h->is_float = true;
 		break;
 	case SUM:
-		h->sum = as_double(field->value);
+		h->sum = double_of_bits(field->value);
 		break;
 	case SCHEMA:
 		h->schema = pb_zigzag((uint32_t)field->value);
 		break;
 	case ZERO_THRESHOLD:
-		h->zero_threshold = as_double(field->value);
+		h->zero_threshold = double_of_bits(field->value);
 		break;
 	case ZERO_COUNT_INT:
 		h->zero_count_int = field->value;
 		break;
 	case ZERO_COUNT_FLOAT:
-		h->zero_count_float = as_double(field->value);
+		h->zero_count_float = double_of_bits(field->value);
 		break;
 	default:
 		break;

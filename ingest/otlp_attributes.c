@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -102,13 +103,6 @@ static int any_read(struct slice value, struct pb_field *out)
 	return rc;
 }
 
-static double double_of(uint64_t bits)
-{
-	double value;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
 /* Recursion is bounded by OTLP_VALUE_DEPTH_MAX: what is deeper is null. */
 static int add_json(struct slice value, int depth, struct json_writer *w)
 {
@@ -129,7 +123,7 @@ static int add_json(struct slice value, int depth, struct json_writer *w)
 		json_int(w, (int64_t)field.value);
 		return 0;
 	case ANY_DOUBLE:
-		json_number(w, double_of(field.value));
+		json_number(w, double_of_bits(field.value));
 		return 0;
 	case ANY_ARRAY:
 	case ANY_LIST:
@@ -166,7 +160,7 @@ int otlp_value_text(struct otlp_decoder *decoder, struct slice value, struct sli
 	} else if (field.number == ANY_INT) {
 		buf_printf(&text, "%lld", (long long)(int64_t)field.value);
 	} else if (field.number == ANY_DOUBLE) {
-		number_format_json(double_of(field.value), &text);
+		number_format_json(double_of_bits(field.value), &text);
 	} else if (field.number == ANY_BYTES) {
 		add_base64(field.bytes, &text);
 	} else {

@@ -1,6 +1,7 @@
 /* OTLP metrics → rows. */
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/otlp_decoder.h"
@@ -54,13 +55,6 @@ struct rows {
 
 /* ---- rows ---- */
 
-static uint64_t bits_of(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return value != value ? NORMAL_NAN_BITS : bits;
-}
-
 static size_t labels_bytes(const struct labels *labels)
 {
 	size_t bytes = 0;
@@ -108,7 +102,7 @@ static int add_row(struct rows *rows, const struct metric *metric, const char *s
 	struct labels_builder *builder = &rows->builder;
 	struct labels *labels;
 	struct buf name;
-	uint64_t bits = point->is_stale ? STALE_NAN_BITS : bits_of(value);
+	uint64_t bits = point->is_stale ? STALE_NAN_BITS : bits_of_double(value);
 	bool delta = metric->delta && !point->is_stale;
 	buf_init(&name);
 	buf_add_slice(&name, metric->base);

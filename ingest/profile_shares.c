@@ -287,7 +287,7 @@ static int ratio_add(struct adding *adding, struct listed *listed, enum ratio ra
 	if (function != PROFILE_NONE && adding->base > 0)
 		share = adding->summary->value[ratio][function] / adding->base;
 	listed->is_alive[ratio] = true;
-	return profile_row_add(adding, ratio_series[ratio], name, bits_of(share));
+	return profile_row_add(adding, ratio_series[ratio], name, bits_of_double(share));
 }
 
 static void listed_fini(struct listed *listed)

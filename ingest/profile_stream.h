@@ -5,6 +5,7 @@
 #ifndef TOCSIN_INGEST_PROFILE_STREAM_H
 #define TOCSIN_INGEST_PROFILE_STREAM_H
 
+#include "base/bits.h"
 #include "ingest/profile_summary.h"
 
 #define PROFILE_STREAM_SLOTS (2 * PROFILE_STREAMS_MAX)
@@ -83,14 +84,6 @@ struct adding {
 	double base; /* what ratios are shares of */
 	bool is_late;
 };
-
-static inline uint64_t bits_of(double value)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &value, sizeof(bits));
-	return bits;
-}
 
 /* Does the profile hold what its process has counted since its start? */
 static inline bool is_growing(const struct adding *adding)

@@ -43,7 +43,7 @@ uint32_t profile_summary_streams(const struct profile_summary *summary)
 
 static int number_add(struct adding *adding, enum series series, double value)
 {
-	return profile_row_add(adding, series, (struct slice){ 0 }, bits_of(value));
+	return profile_row_add(adding, series, (struct slice){ 0 }, bits_of_double(value));
 }
 
 struct numbers {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "storage/array.h"
 #include "storage/store_internal.h"
@@ -53,9 +54,7 @@ int store_start_add(struct store *store, struct series *series, int64_t ts_ms, i
 	struct window *starts = starts_make(table, series->row);
 	if (!starts)
 		return ERR_NOMEM;
-	double value = (double)start_ms;
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
+	uint64_t bits = bits_of_double((double)start_ms);
 	size_t bytes = window_bytes(starts);
 	enum window_result result =
 		window_add(starts, ts_ms, bits, series_drop_horizon_ms(store, series, false));

@@ -264,8 +264,7 @@ static bool insert(struct window *w, uint32_t at, int64_t ts_ms, uint64_t bits)
 /* What becomes of sample i when another one of its time comes; events do not meet. */
 static enum window_result meet(struct window *w, uint32_t i, enum window_kind kind, uint64_t bits)
 {
-	double *there = &w->values[w->start + i], value;
-	memcpy(&value, &bits, sizeof(value));
+	double *there = &w->values[w->start + i], value = double_of_bits(bits);
 	switch (kind) {
 	case WINDOW_SUM:
 		*there += value;

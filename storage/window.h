@@ -33,6 +33,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/bits.h"
+
 #define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted  \
 				       */
 
@@ -113,8 +115,7 @@ static inline bool window_append(struct window *window, int64_t ts_ms, uint64_t 
 	uint64_t offset = (uint64_t)ts_ms - (uint64_t)window->base_ms;
 	if (ts_ms < window->base_ms || offset > UINT32_MAX || offset <= window->newest_offset)
 		return false;
-	double value;
-	memcpy(&value, &bits, sizeof(value));
+	double value = double_of_bits(bits);
 	window->values[end] = value;
 	window_offsets(window)[end] = (uint32_t)offset;
 	if (value < window->newest || window->newest != window->newest)

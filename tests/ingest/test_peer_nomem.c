@@ -21,7 +21,7 @@ static void setup(void)
 	buf_init(&result);
 	buf_init(&answer);
 	for (int i = 0; i < 3; i++) {
-		char value[8];
+		char value[16];
 		snprintf(value, sizeof(value), "v%d", i);
 		const struct label pairs[] = { { SLICE("__name__"), SLICE("x") },
 					       { SLICE("l"), slice_from(value) } };
