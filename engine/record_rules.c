@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 
 int record_limit(struct engine *engine, struct rule_state *rule)
@@ -31,8 +32,7 @@ void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t
 		rule->series[slot] = local_series_take(engine, instance->lset);
 	if (!rule->series[slot])
 		return; /* a limit of series: counted by the store */
-	uint64_t bits;
-	memcpy(&bits, &relation->values[instance->row], sizeof(bits));
+	uint64_t bits = bits_of_double(relation->values[instance->row]);
 	/* Arithmetic on a NaN keeps its payload; a value must never read as the end of a series. */
 	write_local(engine, rule->series[slot], engine->pass.query_ms,
 		    bits == STALE_NAN_BITS ? NORMAL_NAN_BITS : bits);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "engine/numeric.h"
 #include "engine/range_rows.h"
 
@@ -294,9 +295,8 @@ static int take_columns(struct subquery *s, const struct node *node, int64_t t_m
 		return ERR_NOMEM;
 	FOR_BITS (row, child->present, 0, child->n) {
 		struct window *window = &s->windows[s->merges ? s->row_of[row] : row];
-		uint64_t bits;
-		memcpy(&bits, &child->values[row], sizeof(bits));
-		if (window_add(window, t_ms, bits, horizon_ms) == WINDOW_NOMEM)
+		if (window_add(window, t_ms, bits_of_double(child->values[row]), horizon_ms) ==
+		    WINDOW_NOMEM)
 			return ERR_NOMEM;
 	}
 	return 0;

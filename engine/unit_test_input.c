@@ -1,5 +1,6 @@
 #include "engine/unit_test_input.h"
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/unit_test.h"
@@ -335,10 +336,7 @@ void test_input_fini(struct test_input *input)
 
 static uint64_t bits_of(const struct series_value *value)
 {
-	uint64_t bits = STALE_NAN_BITS;
-	if (value->kind == SERIES_NUMBER)
-		memcpy(&bits, &value->number, sizeof(bits));
-	return bits;
+	return value->kind == SERIES_NUMBER ? bits_of_double(value->number) : STALE_NAN_BITS;
 }
 
 static int series_step(struct test_input *input, struct test_input_series *series, int64_t t_ms,

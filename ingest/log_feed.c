@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/log_feed_internal.h"
@@ -397,11 +398,10 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < feed->nrows; i++) {
 		const struct log_row *row = &feed->rows[i];
-		uint64_t bits;
 
-		memcpy(&bits, &row->value, sizeof(bits));
 		if (batch_derived_add(batch, &feed->key, row->labels, row->kind, row->ts_ms,
-				      isnan(row->value) ? NAN_BITS : bits)) {
+				      isnan(row->value) ? NAN_BITS
+							 : bits_of_double(row->value))) {
 			batch_rows_drop(batch, first);
 			return ERR_NOMEM;
 		}

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "rules/names.h"
@@ -30,14 +31,6 @@ static uint64_t hash_names(uint64_t state, const struct names *names)
 }
 
 /* Numbers are told apart by their bits: 0 and -0 are two, and all NaN that plans have are one. */
-static uint64_t number_bits(double number)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &number, sizeof(bits));
-	return bits;
-}
-
 uint64_t plan_node_hash(const struct plan_node *node)
 {
 	uint64_t state = FNV1A64_INIT;
@@ -52,14 +45,14 @@ uint64_t plan_node_hash(const struct plan_node *node)
 	state = hash_number(state, (uint64_t)node->at_ms);
 	state = hash_number(state, (uint64_t)node->at << 40 | (uint64_t)node->edges << 32 |
 					   (uint64_t)node->grid);
-	state = hash_number(state, number_bits(node->number));
+	state = hash_number(state, bits_of_double(node->number));
 	state = hash_text(state, node->string);
 	state = hash_number(state, (uint64_t)node->binary << 8 | (uint64_t)node->card << 4 |
 					   (uint64_t)node->is_bool << 1 | (uint64_t)node->on);
 	for (int side = 0; side < 2; side++)
 		if (node->fills[side])
 			state = hash_number(hash_number(state, (uint64_t)side + 1),
-					    number_bits(node->fill[side]));
+					    bits_of_double(node->fill[side]));
 	state = hash_number(state, (uint64_t)node->info_optional << 1 | node->info_names);
 	state = hash_number(state, (uint64_t)node->aggregate << 1 | (uint64_t)node->without);
 	state = hash_names(state, &node->include);
@@ -85,7 +78,7 @@ static bool fills_are_equal(const struct plan_node *a, const struct plan_node *b
 {
 	for (int side = 0; side < 2; side++)
 		if (a->fills[side] != b->fills[side] ||
-		    (a->fills[side] && number_bits(a->fill[side]) != number_bits(b->fill[side])))
+		    (a->fills[side] && bits_of_double(a->fill[side]) != bits_of_double(b->fill[side])))
 			return false;
 	return true;
 }
@@ -96,7 +89,7 @@ bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 	       a->selector == b->selector && a->log == b->log && a->range_ms == b->range_ms &&
 	       a->offset_ms == b->offset_ms && a->step_ms == b->step_ms && a->at == b->at &&
 	       a->at_ms == b->at_ms && a->edges == b->edges && a->grid == b->grid &&
-	       number_bits(a->number) == number_bits(b->number) &&
+	       bits_of_double(a->number) == bits_of_double(b->number) &&
 	       slice_is_equal(a->string, b->string) && a->binary == b->binary &&
 	       a->is_bool == b->is_bool && a->on == b->on && a->card == b->card &&
 	       a->aggregate == b->aggregate && a->without == b->without &&

@@ -35,9 +35,7 @@ static int64_t sample_ms(const struct window *w, uint32_t i)
 
 static uint64_t value_bits(const struct window *w, uint32_t i)
 {
-	uint64_t bits;
-	memcpy(&bits, &w->values[w->start + i], sizeof(bits));
-	return bits;
+	return bits_of_double(w->values[w->start + i]);
 }
 
 static void sample_set(struct window *w, uint32_t slot, int64_t ts_ms, uint64_t bits)
