@@ -181,23 +181,9 @@ struct node *explain_node_of(const struct explain_work *work, uint32_t place)
 	return &work->query->binding->nodes[work->query->order[place]];
 }
 
-/* Where in an ascending order the id stands, which is in it. */
-uint32_t explain_place(const uint32_t *order, uint32_t n, uint32_t id)
-{
-	uint32_t from = 0, to = n;
-	while (to - from > 1) {
-		uint32_t middle = from + (to - from) / 2;
-		if (order[middle] <= id)
-			from = middle;
-		else
-			to = middle;
-	}
-	return from;
-}
-
 uint32_t explain_place_of(const struct explain_work *work, const struct node *node)
 {
-	return explain_place(work->query->order, work->query->norder, node->plan->id);
+	return plan_order_place(work->query->order, work->query->norder, node->plan->id);
 }
 
 /* ---- evaluating ---- */

@@ -150,7 +150,7 @@ static bool counterparts_find(struct explain_work *work, const struct rule *rule
 		if (own->op != other->op || own->nchildren != other->nchildren)
 			return false;
 		for (uint32_t i = 0; i < own->nchildren; i++)
-			work->counterparts[explain_place(order, n, own->children[i])] =
+			work->counterparts[plan_order_place(order, n, own->children[i])] =
 				other->children[i];
 	}
 	return true;
@@ -174,7 +174,7 @@ static void share_tell(struct engine *engine, struct explain_work *work, const s
 		uint32_t id = work->counterparts[place];
 		struct binding_node_stats stats;
 		binding_node_stats_get(engine->active->binding, id, &stats);
-		node->rules = work->shared[explain_place(rule->order, rule->norder, id)];
+		node->rules = work->shared[plan_order_place(rule->order, rule->norder, id)];
 		node->units = stats.units;
 		node->evaluations = stats.evals;
 		node->cached = stats.cached;

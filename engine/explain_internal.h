@@ -69,8 +69,6 @@ struct explain_work {
 int explain_conclude(struct explain *explain, int code, const char *error);
 /* What the buffer holds, in the arena; ends the buffer. */
 const char *explain_taken(struct explain *explain, struct buf *text);
-/* Where in an ascending order the id stands, which is in it. */
-uint32_t explain_place(const uint32_t *order, uint32_t n, uint32_t id);
 /* A sentence in the arena; "" without memory. */
 const char *explain_says(struct explain *explain, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -189,6 +189,8 @@ int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root);
  * *out to free().
  */
 int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t *n);
+/* Where in an order the node stands, which is in it. */
+uint32_t plan_order_place(const uint32_t *order, uint32_t n, uint32_t id);
 /*
  * How much further back than at the time of the evaluation the nodes of an order (in parallel to it)
  * are evaluated: what the subqueries above them add, at most; PLAN_REACH_ALL below one at a fixed

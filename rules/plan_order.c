@@ -99,7 +99,7 @@ int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t 
 	return 0;
 }
 
-static void put_back(const uint32_t *order, uint32_t n, int64_t *back_ms, uint32_t id, int64_t ms)
+uint32_t plan_order_place(const uint32_t *order, uint32_t n, uint32_t id)
 {
 	uint32_t from = 0, to = n;
 
@@ -111,8 +111,15 @@ static void put_back(const uint32_t *order, uint32_t n, int64_t *back_ms, uint32
 		else
 			to = middle;
 	}
-	if (ms > back_ms[from])
-		back_ms[from] = ms;
+	return from;
+}
+
+static void put_back(const uint32_t *order, uint32_t n, int64_t *back_ms, uint32_t id, int64_t ms)
+{
+	uint32_t place = plan_order_place(order, n, id);
+
+	if (ms > back_ms[place])
+		back_ms[place] = ms;
 }
 
 void plan_order_back(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t *back_ms)
