@@ -9,7 +9,6 @@
 #include "cli/cli.h"
 #include "rules/lint_data.h"
 
-#define FORM "application/x-www-form-urlencoded"
 #define SERIES_ASKED "10000" /* of one selector */
 
 struct asked {
@@ -32,10 +31,7 @@ static json_t *ask(struct asked *asked, const char *path, const char *names[2],
 	for (int i = 0; i < 2; i++)
 		if (names[i])
 			form_add(&form, names[i], values[i]);
-	asked->code = buf_ok(&form) ? client_ask(asked->url, form.len ? "POST" : "GET", path,
-						 form.len ? FORM : NULL, buf_slice(&form), &answer)
-				    : fail(EXIT_FAILURE, "out of memory");
-	buf_fini(&form);
+	asked->code = client_ask_form(asked->url, path, &form, &answer);
 	if (!asked->code)
 		data = json_incref(json_object_get(answer, "data"));
 	json_decref(answer);

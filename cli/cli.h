@@ -116,6 +116,8 @@ int client_ask(const char *url, const char *method, const char *path, const char
 
 /* Adds name=value to the body of a form, escaped. */
 void form_add(struct buf *form, const char *name, const char *value);
+/* Asks with a form, which ends with it; as client_ask(). */
+int client_ask_form(const char *url, const char *path, struct buf *form, struct json_t **out);
 
 /* ---- explain_rule.c ---- */
 

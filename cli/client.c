@@ -110,3 +110,15 @@ int client_ask(const char *url, const char *method, const char *path, const char
 		*out = exchange.answer;
 	return code;
 }
+
+int client_ask_form(const char *url, const char *path, struct buf *form, struct json_t **out)
+{
+	int code = !buf_ok(form) ? fail(EXIT_FAILURE, "out of memory")
+		   : form->len == 0
+			   ? client_ask(url, "GET", path, NULL, SLICE(""), out)
+			   : client_ask(url, "POST", path, "application/x-www-form-urlencoded",
+					buf_slice(form), out);
+
+	buf_fini(form);
+	return code;
+}

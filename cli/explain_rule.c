@@ -271,12 +271,8 @@ int explain_print(const char *url, const char *text, const char *labels, bool js
 	form_add(&form, "query", text);
 	if (labels)
 		form_add(&form, "not", labels);
-	int code = buf_ok(&form) ? client_ask(url, "POST", "/api/tocsin/v1/explain",
-					      "application/x-www-form-urlencoded", buf_slice(&form),
-					      &answer)
-				 : fail(EXIT_FAILURE, "out of memory");
+	int code = client_ask_form(url, "/api/tocsin/v1/explain", &form, &answer);
 
-	buf_fini(&form);
 	if (code)
 		return code;
 	code = print_answer(answer, labels, json);

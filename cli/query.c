@@ -77,12 +77,8 @@ static int run(const struct cli_args *args)
 	form_add(&form, "query", args->words[0]);
 	if (args->values[TIME])
 		form_add(&form, "time", args->values[TIME]);
-	int code = buf_ok(&form) ? client_ask(args->values[URL], "POST", "/api/v1/query",
-					      "application/x-www-form-urlencoded", buf_slice(&form),
-					      &answer)
-				 : fail(EXIT_FAILURE, "out of memory");
+	int code = client_ask_form(args->values[URL], "/api/v1/query", &form, &answer);
 
-	buf_fini(&form);
 	if (code)
 		return code;
 	code = print_answer(answer, json);
