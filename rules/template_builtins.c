@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#define CALLEE_BYTES_MAX 300 /* of what is called, in a complaint */
+
 static struct template_value boolean(bool value)
 {
 	return (struct template_value){ .type = TEMPLATE_BOOL, .boolean = value };
@@ -163,6 +165,11 @@ int fn_len(struct template_call *call, struct template_value *out)
 {
 	const struct template_value *value = &call->args[0];
 	size_t n;
+	if (value->type == TEMPLATE_NONE)
+		return template_fail(call, value->is_interface
+						   ? "len of nil pointer"
+						   : "reflect: call of reflect.Value.Type on zero "
+						     "Value");
 	if (value->type == TEMPLATE_STRING)
 		n = value->string.len;
 	else if (value->type == TEMPLATE_LABELS)
@@ -189,6 +196,8 @@ static int index_one(struct template_call *call, const struct template_value *fr
 		return 0;
 	}
 	bool is_list = template_value_is_list(from);
+	if (from->type == TEMPLATE_NONE)
+		return template_fail(call, "index of nil pointer");
 	if (from->type != TEMPLATE_STRING && !is_list)
 		return template_fail(call, "can't index item of type %s",
 				     template_type_name(from->type));
@@ -214,6 +223,8 @@ static int index_one(struct template_call *call, const struct template_value *fr
 int fn_index(struct template_call *call, struct template_value *out)
 {
 	struct template_value value = call->args[0];
+	if (value.type == TEMPLATE_NONE)
+		return template_fail(call, "index of untyped nil");
 	for (uint32_t i = 1; i < call->nargs; i++) {
 		int error = index_one(call, &value, &call->args[i], &value);
 		if (error)
@@ -227,6 +238,8 @@ int fn_slice(struct template_call *call, struct template_value *out)
 {
 	struct template_value from = call->args[0];
 	bool is_list = from.type == TEMPLATE_SAMPLES;
+	if (from.type == TEMPLATE_NONE)
+		return template_fail(call, "slice of untyped nil");
 	if (!is_list && from.type != TEMPLATE_STRING)
 		return template_fail(call, "can't slice item of type %s",
 				     template_type_name(from.type));
@@ -256,6 +269,29 @@ int fn_slice(struct template_call *call, struct template_value *out)
 	from.n = (uint32_t)len;
 	*out = from;
 	return 0;
+}
+
+/* There are no values that are functions. Go names what was to be called as it is written, or, when
+ * it came through a pipe, by its text or type. */
+int fn_call(struct template_call *call, struct template_value *out)
+{
+	const struct template_value *callee = &call->args[0];
+	struct buf name;
+	(void)out;
+	if (callee->type == TEMPLATE_NONE)
+		return template_fail(call, "call of nil");
+	buf_init(&name);
+	if (call->first.ptr)
+		buf_add_slice(&name, call->first);
+	else if (callee->type == TEMPLATE_STRING)
+		buf_add_slice(&name, callee->string);
+	else
+		buf_printf(&name, "<%s Value>", template_type_name(callee->type));
+	int error = template_fail(call, "non-function %.*s of type %s",
+				  (int)(name.len < CALLEE_BYTES_MAX ? name.len : CALLEE_BYTES_MAX),
+				  name.len ? name.ptr : "", template_type_name(callee->type));
+	buf_fini(&name);
+	return error;
 }
 
 int fn_print(struct template_call *call, struct template_value *out)

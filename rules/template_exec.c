@@ -1,9 +1,9 @@
 /*
  * Templates: tree and data → text.
  *
- * Recursion follows the tree, whose depth the parser limits. A rendering has an arena of its own,
- * with a limit, for what functions make; so that all bytes it handles are bounded, and not only its
- * steps.
+ * Recursion follows the tree, whose depth the parser limits, and templates that use templates, with
+ * a limit of their own. A rendering has an arena, with a limit, for what functions make; so that
+ * all bytes it handles are bounded, and not only its steps.
  */
 #include "rules/template_rendering.h"
 
@@ -17,15 +17,6 @@ enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 
 static int render_list(struct rendering *r, const struct template_value *dot,
 		       const struct template_node *nodes);
-static int eval_pipe(struct rendering *r, const struct template_value *dot,
-		     const struct template_pipe *pipe, struct template_value *out);
-
-static int count_step(struct rendering *r)
-{
-	return ++r->steps > TEMPLATE_STEPS_MAX
-		       ? rendering_fail_limit(r, "more than %d steps", TEMPLATE_STEPS_MAX)
-		       : 0;
-}
 
 static int check_output(struct rendering *r)
 {
@@ -36,242 +27,11 @@ static int check_output(struct rendering *r)
 	return 0;
 }
 
-/* Operands. */
-
-static int eval_fields(struct rendering *r, const struct template_operand *operand,
-		       struct template_value *value)
-{
-	for (uint32_t i = 0; i < operand->nfields; i++) {
-		bool found;
-		struct slice name = operand->fields[i];
-		struct template_value field = template_value_field(value, name, &found);
-		if (!found)
-			return rendering_fail(r, "can't evaluate field %.*s in type %s",
-					      (int)(name.len < 60 ? name.len : 60), name.ptr,
-					      value->is_interface
-						      ? "interface {}"
-						      : template_type_name(value->type));
-		*value = field;
-	}
-	return 0;
-}
-
-static bool fits(char letter, enum template_type type)
-{
-	return letter == 'a' || (letter == 's' && type == TEMPLATE_STRING) ||
-	       (letter == 'i' && type == TEMPLATE_INT) ||
-	       (letter == 'q' && type == TEMPLATE_SAMPLES) ||
-	       (letter == 'e' && type == TEMPLATE_SAMPLE);
-}
-
-static const char *wanted_name(char letter)
-{
-	return letter == 's'   ? template_type_name(TEMPLATE_STRING)
-	       : letter == 'i' ? template_type_name(TEMPLATE_INT)
-	       : letter == 'q' ? template_type_name(TEMPLATE_SAMPLES)
-			       : template_type_name(TEMPLATE_SAMPLE);
-}
-
-static int fail_count(struct rendering *r, const struct template_function *function, uint32_t min,
-		      uint32_t max, uint32_t n)
-{
-	return rendering_fail(r, "wrong number of args for %s: want %s%u got %u", function->name,
-			      max == UINT32_MAX ? "at least " : "", min, n);
-}
-
-/* What is written where another type is wanted; operand is NULL for what came through a pipe. */
-static int fail_type(struct rendering *r, const struct template_operand *operand, char letter,
-		     enum template_type type)
-{
-	bool is_literal = operand && operand->kind == OPERAND_CONSTANT;
-	if (operand && operand->kind == OPERAND_NIL)
-		return rendering_fail(r, "cannot assign nil to %s", wanted_name(letter));
-	if (is_literal && (letter == 's' || letter == 'i'))
-		return rendering_fail(r, "expected %s; found %.*s",
-				      letter == 's' ? "string" : "integer",
-				      (int)(operand->span < 60 ? operand->span : 60),
-				      r->template->source->text.ptr + operand->offset);
-	if (is_literal)
-		return rendering_fail(r, "can't handle %.*s for arg of type %s",
-				      (int)(operand->span < 60 ? operand->span : 60),
-				      r->template->source->text.ptr + operand->offset,
-				      wanted_name(letter));
-	return rendering_fail(r, "wrong type for value; expected %s; got %s", wanted_name(letter),
-			      template_type_name(type));
-}
-
-static char letter_of(const struct template_function *function, uint32_t i)
-{
-	uint32_t letters = (uint32_t)strcspn(function->arguments, "*");
-	return function->arguments[i < letters ? i : letters - 1];
-}
-
-static int call(struct rendering *r, const struct template_operand *first,
-		const struct template_value *args, uint32_t nargs, struct template_value *out)
-{
-	const struct template_function *function = first->function;
-	struct template_call call = { .function = function,
-				      .data = r->data,
-				      .arena = &r->arena,
-				      .args = args,
-				      .nargs = nargs };
-	int error = function->fn(&call, out);
-	if (!error || error == ERR_AGAIN)
-		return error;
-	rendering_at_command(r, first);
-	return rendering_fail(r, "error calling %s: %s", function->name,
-			      call.why		  ? call.why
-			      : error == ERR_EVAL ? "failed"
-						  : error_text(error));
-}
-
-/* A function that stands among arguments. */
-static int call_alone(struct rendering *r, const struct template_operand *operand,
-		      struct template_value *out)
-{
-	const struct template_operand alone = { .kind = operand->kind,
-						.offset = operand->offset,
-						.span = operand->span,
-						.function = operand->function };
-	uint32_t min, max;
-	template_function_arity(operand->function, &min, &max);
-	return min > 0 ? fail_count(r, operand->function, min, max, 0)
-		       : call(r, &alone, NULL, 0, out);
-}
-
-static int eval_operand(struct rendering *r, const struct template_value *dot,
-			const struct template_operand *operand, struct template_value *out)
-{
-	int error = count_step(r);
-	if (error)
-		return error;
-	if (operand->kind != OPERAND_PIPE)
-		rendering_at(r, operand);
-	switch (operand->kind) {
-	case OPERAND_DOT:
-		*out = *dot;
-		break;
-	case OPERAND_VARIABLE:
-		*out = r->slots[operand->slot];
-		break;
-	case OPERAND_CONSTANT:
-		*out = operand->constant;
-		break;
-	case OPERAND_NIL:
-		*out = (struct template_value){ .type = TEMPLATE_NONE };
-		break;
-	case OPERAND_FUNCTION:
-		error = call_alone(r, operand, out);
-		break;
-	case OPERAND_PIPE:
-		error = eval_pipe(r, dot, operand->pipe, out);
-		break;
-	}
-	return error ? error : eval_fields(r, operand, out);
-}
-
-/* Commands and pipelines. piped is the result of the command before, or NULL: the last argument. */
-
-static int eval_lazy(struct rendering *r, const struct template_value *dot,
-		     const struct template_command *command, const struct template_value *piped,
-		     struct template_value *out)
-{
-	const struct template_operand *first = command->operands;
-	rendering_at(r, first);
-	if (!first->next && !piped)
-		return fail_count(r, first->function, 1, UINT32_MAX, 0);
-	for (const struct template_operand *arg = first->next; arg; arg = arg->next) {
-		int error = eval_operand(r, dot, arg, out);
-		if (error)
-			return error;
-		if (template_value_is_true(out) == (first->function->lazy == LAZY_OR))
-			return 0;
-	}
-	if (piped)
-		*out = *piped;
-	return 0;
-}
-
-static int eval_call(struct rendering *r, const struct template_value *dot,
-		     const struct template_command *command, const struct template_value *piped,
-		     struct template_value *out)
-{
-	const struct template_operand *first = command->operands;
-	uint32_t n = 0, given = command->noperands - 1 + (piped != NULL), min, max;
-	struct template_value *args =
-		ARENA_ARRAY(&r->arena, struct template_value, command->noperands);
-	rendering_at(r, first);
-	if (!args)
-		return rendering_fail(r, "uses too much memory");
-	template_function_arity(first->function, &min, &max);
-	if (given < min || given > max)
-		return fail_count(r, first->function, min, max, given);
-	for (const struct template_operand *arg = first->next; arg; arg = arg->next, n++) {
-		char letter = letter_of(first->function, n);
-		int error = eval_operand(r, dot, arg, &args[n]);
-		if (error)
-			return error;
-		if (!fits(letter, args[n].type))
-			return fail_type(r, arg, letter, args[n].type);
-	}
-	if (piped && !fits(letter_of(first->function, n), piped->type))
-		return fail_type(r, NULL, letter_of(first->function, n), piped->type);
-	if (piped)
-		args[n++] = *piped;
-	return call(r, first, args, n, out);
-}
-
-static int eval_command(struct rendering *r, const struct template_value *dot,
-			const struct template_command *command, const struct template_value *piped,
-			struct template_value *out)
-{
-	const struct template_operand *first = command->operands;
-	int error = count_step(r);
-	if (error)
-		return error;
-	if (first->kind == OPERAND_NIL) {
-		rendering_at(r, first);
-		return rendering_fail(r, "nil is not a command");
-	}
-	if (first->kind != OPERAND_FUNCTION) {
-		if (first->next || piped) {
-			rendering_at(r, first);
-			return rendering_fail(r, "can't give argument to non-function %.*s",
-					      (int)(first->span < 60 ? first->span : 60),
-					      r->template->source->text.ptr + first->offset);
-		}
-		return eval_operand(r, dot, first, out);
-	}
-	return first->function->lazy == LAZY_NOT ? eval_call(r, dot, command, piped, out)
-						 : eval_lazy(r, dot, command, piped, out);
-}
-
-static int eval_pipe(struct rendering *r, const struct template_value *dot,
-		     const struct template_pipe *pipe, struct template_value *out)
-{
-	struct template_value value = { .type = TEMPLATE_NONE };
-	for (const struct template_command *command = pipe->commands; command;
-	     command = command->next) {
-		struct template_value result = { .type = TEMPLATE_NONE };
-		int error = eval_command(r, dot, command, command == pipe->commands ? NULL : &value,
-					 &result);
-		if (error)
-			return error;
-		value = result;
-	}
-	for (uint32_t i = 0; i < pipe->nslots; i++)
-		r->slots[pipe->slots[i]] = value;
-	*out = value;
-	return 0;
-}
-
-/* Nodes. */
-
 static int render_action(struct rendering *r, const struct template_value *dot,
 			 const struct template_node *node)
 {
 	struct template_value value;
-	int error = eval_pipe(r, dot, node->pipe, &value);
+	int error = template_eval_pipe(r, dot, node->pipe, &value);
 	if (error || node->pipe->nslots > 0)
 		return error;
 	template_value_print(&value, r->out);
@@ -282,7 +42,7 @@ static int render_action(struct rendering *r, const struct template_value *dot,
 static int render_turn(struct rendering *r, const struct template_node *node,
 		       const struct template_value *key, const struct template_value *value)
 {
-	int error = count_step(r);
+	int error = rendering_count_step(r);
 	if (error)
 		return error;
 	const struct template_pipe *pipe = node->pipe;
@@ -351,7 +111,7 @@ static int render_range(struct rendering *r, const struct template_value *dot,
 			const struct template_node *node)
 {
 	struct template_value over, key, value;
-	int error = eval_pipe(r, dot, node->pipe, &over);
+	int error = template_eval_pipe(r, dot, node->pipe, &over);
 	if (error)
 		return error;
 	int64_t turns = count_turns(&over);
@@ -382,9 +142,9 @@ static int render_branches(struct rendering *r, const struct template_value *dot
 {
 	for (;;) {
 		struct template_value value;
-		int error = count_step(r);
+		int error = rendering_count_step(r);
 		if (!error)
-			error = eval_pipe(r, dot, node->pipe, &value);
+			error = template_eval_pipe(r, dot, node->pipe, &value);
 		if (error)
 			return error;
 		if (template_value_is_true(&value))
@@ -395,10 +155,63 @@ static int render_branches(struct rendering *r, const struct template_value *dot
 	}
 }
 
+/* Room for the variables of a template that begins; those of its caller come back at the end. */
+static int frame_push(struct rendering *r, const struct template_definition *definition)
+{
+	uint32_t wanted = r->nstack + definition->nslots;
+	if (wanted > r->stack_cap) {
+		uint32_t cap = 2 * wanted;
+		struct template_value *grown = ARENA_ARRAY(&r->arena, struct template_value, cap);
+		if (!grown)
+			return rendering_fail(r, "uses too much memory");
+		if (r->nstack)
+			memcpy(grown, r->stack, r->nstack * sizeof(*grown));
+		r->stack = grown;
+		r->stack_cap = cap;
+	}
+	r->definition = definition;
+	r->slots = r->stack + r->nstack;
+	r->nstack = wanted;
+	memset(r->slots, 0, definition->nslots * sizeof(*r->slots));
+	return 0;
+}
+
+static void frame_pop(struct rendering *r, const struct template_definition *caller)
+{
+	r->nstack -= r->definition->nslots;
+	r->slots = r->stack + r->nstack - caller->nslots;
+	r->definition = caller;
+}
+
+static int render_call(struct rendering *r, const struct template_value *dot,
+		       const struct template_node *node)
+{
+	const struct template_definition *caller = r->definition;
+	struct template_value argument = { .type = TEMPLATE_NONE };
+	int error = 0;
+	rendering_at_call(r, node);
+	if (!node->called)
+		return rendering_fail_name(r, "template ", node->text, " not defined");
+	if (r->depth >= TEMPLATE_NESTED_MAX)
+		return rendering_fail(r, "exceeded maximum template depth (%d)",
+				      TEMPLATE_NESTED_MAX);
+	if (node->pipe)
+		error = template_eval_pipe(r, dot, node->pipe, &argument);
+	if (!error)
+		error = frame_push(r, node->called);
+	if (error)
+		return error;
+	r->slots[SLOT_ROOT] = argument;
+	error = render_list(r, &argument, node->called->nodes);
+	if (!error)
+		frame_pop(r, caller);
+	return error;
+}
+
 static int render_node(struct rendering *r, const struct template_value *dot,
 		       const struct template_node *node)
 {
-	int error = count_step(r);
+	int error = rendering_count_step(r);
 	if (error)
 		return error;
 	switch (node->kind) {
@@ -412,6 +225,8 @@ static int render_node(struct rendering *r, const struct template_value *dot,
 		return render_branches(r, dot, node);
 	case NODE_RANGE:
 		return render_range(r, dot, node);
+	case NODE_TEMPLATE:
+		return render_call(r, dot, node);
 	case NODE_BREAK:
 		return FLOW_BREAK;
 	case NODE_CONTINUE:
@@ -424,8 +239,10 @@ static int render_list(struct rendering *r, const struct template_value *dot,
 		       const struct template_node *nodes)
 {
 	int flow = FLOW_ON;
+	r->depth++;
 	for (const struct template_node *node = nodes; node && !flow; node = node->next)
 		flow = render_node(r, dot, node);
+	r->depth--;
 	return flow;
 }
 
@@ -433,9 +250,9 @@ static int render(struct rendering *r)
 {
 	struct template_value root = { .type = TEMPLATE_ROOT, .root = r->data };
 	bool found;
-	r->slots = ARENA_ARRAY(&r->arena, struct template_value, r->template->nslots);
-	if (!r->slots)
-		return rendering_fail(r, "out of memory");
+	int error = frame_push(r, &r->template->text);
+	if (error)
+		return error;
 	r->slots[SLOT_ROOT] = root;
 	r->slots[SLOT_LABELS] = template_value_field(&root, SLICE("Labels"), &found);
 	r->slots[SLOT_EXTERNAL_LABELS] =
@@ -449,7 +266,7 @@ static int render(struct rendering *r)
 						 .integer = r->data->active_at_ms };
 	r->slots[SLOT_EVIDENCE] =
 		(struct template_value){ .type = TEMPLATE_EVIDENCE, .evidence = r->data->evidence };
-	return render_list(r, &root, r->template->nodes);
+	return render_list(r, &root, r->template->text.nodes);
 }
 
 int template_render(const struct template *template, const struct template_data *data,

@@ -18,7 +18,6 @@ const struct template_function template_functions[] = {
 	{ .name = name_, .arguments = arguments_, .fn = fn_, .doc = doc_ },
 #define TEMPLATE_FUNCTION_LAZY(name_, arguments_, lazy_, doc_)                                     \
 	{ .name = name_, .arguments = arguments_, .lazy = lazy_, .doc = doc_ },
-#define TEMPLATE_FUNCTION_LATER(name_, doc_) { .name = name_, .arguments = "a*", .doc = doc_ },
 #include "rules/template_functions.def"
 };
 #define COUNT (sizeof(template_functions) / sizeof(*template_functions))
@@ -37,8 +36,7 @@ const char *template_function_nearest(struct slice name)
 	const char *names[COUNT];
 	size_t n = 0;
 	for (size_t i = 0; i < COUNT; i++)
-		if (template_functions[i].fn || template_functions[i].lazy != LAZY_NOT)
-			names[n++] = template_functions[i].name;
+		names[n++] = template_functions[i].name;
 	return nearest_name(name, names, n);
 }
 
@@ -71,11 +69,9 @@ void template_reference(struct buf *out)
 	buf_add_str(out, "| function | meaning |\n|---|---|\n");
 	for (size_t i = 0; i < COUNT; i++) {
 		const struct template_function *function = &template_functions[i];
-		bool later = !function->fn && function->lazy == LAZY_NOT;
 		buf_printf(out, "| `%s", function->name);
-		if (!later)
-			add_arguments(function->arguments, out);
-		buf_printf(out, "` | %s%s |\n", function->doc, later ? " Not there yet." : "");
+		add_arguments(function->arguments, out);
+		buf_printf(out, "` | %s |\n", function->doc);
 	}
 }
 

@@ -14,11 +14,9 @@
 #define TEMPLATE_FUNCTION(name, arguments, implementation, doc)                                    \
 	int implementation(struct template_call *call, struct template_value *out);
 #define TEMPLATE_FUNCTION_LAZY(name, arguments, lazy, doc)
-#define TEMPLATE_FUNCTION_LATER(name, doc)
 #include "rules/template_functions.def"
 #undef TEMPLATE_FUNCTION
 #undef TEMPLATE_FUNCTION_LAZY
-#undef TEMPLATE_FUNCTION_LATER
 
 /* Says why the call fails; returns ERR_EVAL. */
 int template_fail(struct template_call *call, const char *format, ...)

@@ -20,9 +20,10 @@ static const char *const root_fields[] = { "Labels", "ExternalLabels", "External
 static const char *sigil_hint(const struct template_parser *p, struct slice word, char *room,
 			      size_t size)
 {
-	for (uint32_t i = 1; i < p->nnames; i++)
-		if (slice_is(word, p->names[i] + 1))
-			return template_did_you_mean(room, size, "", p->names[i]);
+	const struct template_scope *scope = p->scope;
+	for (uint32_t i = 1; i < scope->nnames; i++)
+		if (scope->names[i] && slice_is(word, scope->names[i] + 1))
+			return template_did_you_mean(room, size, "", scope->names[i]);
 	for (size_t i = 0; i < N(root_fields); i++)
 		if (slice_is(word, root_fields[i]))
 			return template_did_you_mean(room, size, ".", root_fields[i]);
@@ -33,6 +34,8 @@ static void unknown_function(struct template_parser *p, struct template_token to
 {
 	char room[128];
 	const char *hint = sigil_hint(p, token.text, room, sizeof(room));
+	if (slice_is(token.text, "tmpl"))
+		hint = "that is of Prometheus' console pages; write {{ template \"name\" . }}";
 	if (!hint)
 		hint = template_did_you_mean(room, sizeof(room), "",
 					     template_function_nearest(token.text));
@@ -57,10 +60,6 @@ static void parse_word(struct template_parser *p, struct template_operand *opera
 		operand->function = template_function_find(word);
 		if (!operand->function)
 			unknown_function(p, p->token);
-		else if (!operand->function->fn && operand->function->lazy == LAZY_NOT)
-			template_complain(p, p->token.offset, word.len, NULL,
-					  "function \"" SLICE_FMT "\" is not there yet",
-					  SLICE_ARG(word));
 		else
 			p->uses_query |= slice_is(word, "query") || slice_is(word, "now");
 	}
@@ -146,8 +145,9 @@ static void parse_fields(struct template_parser *p, struct template_operand *ope
 /* Is the operand the data itself, by name or as the dot? */
 static bool is_root(const struct template_parser *p, const struct template_operand *operand)
 {
-	return (operand->kind == OPERAND_DOT && p->dot_is_root) ||
-	       (operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_ROOT);
+	return (operand->kind == OPERAND_DOT && p->scope->dot_is_root) ||
+	       (operand->kind == OPERAND_VARIABLE && operand->slot == SLOT_ROOT &&
+		p->scope->is_text);
 }
 
 /* A label's text has no fields: {{ $labels.service.name }} is a label with a dot in its name, or a

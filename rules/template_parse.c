@@ -14,11 +14,6 @@
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
-/* How a list of nodes ended. */
-enum list_end { ENDED_EOF, ENDED_END, ENDED_ELSE };
-
-static enum list_end parse_list(struct template_parser *p, struct template_node **out);
-
 void *template_parser_alloc(struct template_parser *p, size_t size)
 {
 	void *memory = p->failed ? NULL : arena_alloc(p->arena, size);
@@ -91,15 +86,17 @@ const char *template_did_you_mean(char *room, size_t size, const char *prefix, c
 
 int template_variable_find(const struct template_parser *p, struct slice name)
 {
-	for (uint32_t i = p->nnames; i-- > 0;)
-		if (slice_is(name, p->names[i]))
+	const struct template_scope *scope = p->scope;
+	for (uint32_t i = scope->nnames; i-- > 0;)
+		if (scope->names[i] && slice_is(name, scope->names[i]))
 			return (int)i;
 	return -1;
 }
 
 uint32_t template_variable_add(struct template_parser *p, struct slice name)
 {
-	if (p->nnames == TEMPLATE_VARIABLES_MAX) {
+	struct template_scope *scope = p->scope;
+	if (scope->nnames == TEMPLATE_VARIABLES_MAX) {
 		template_complain(p, (size_t)(name.ptr - p->lexer.source->text.ptr), name.len, NULL,
 				  "more than %d variables in one scope", TEMPLATE_VARIABLES_MAX);
 		return 0;
@@ -109,32 +106,29 @@ uint32_t template_variable_add(struct template_parser *p, struct slice name)
 		p->failed = p->failed ? p->failed : ERR_NOMEM;
 		return 0;
 	}
-	p->names[p->nnames++] = copy;
-	if (p->nnames > p->nslots)
-		p->nslots = p->nnames;
-	return p->nnames - 1;
+	scope->names[scope->nnames++] = copy;
+	if (scope->nnames > scope->nslots)
+		scope->nslots = scope->nnames;
+	return scope->nnames - 1;
 }
 
 void template_unknown_variable(struct template_parser *p, struct template_token token)
 {
-	static const char *const later[] = { "$activeAt", "$evidence" };
-	char hint[128];
-	for (size_t i = 0; i < N(later); i++)
-		if (slice_is(token.text, later[i])) {
-			template_complain(p, token.offset, token.text.len, NULL,
-					  "variable \"%s\" is not there yet", later[i]);
-			return;
-		}
-	const char *near = nearest_name(token.text, p->names + 1, p->nnames - 1);
-	template_complain(p, token.offset, token.text.len,
-			  template_did_you_mean(hint, sizeof(hint), "", near),
+	const struct template_scope *scope = p->scope;
+	uint32_t first = scope->is_text ? SLOT_ROOT + 1 : SLOT_FIRST_OWN;
+	char room[128];
+	const char *near = nearest_name(token.text, scope->names + first, scope->nnames - first);
+	const char *hint = template_did_you_mean(room, sizeof(room), "", near);
+	if (!hint && !scope->is_text)
+		hint = "a template has no variables but its own; what it is to know is handed to "
+		       "it: {{ template \"x\" $labels }}";
+	template_complain(p, token.offset, token.text.len, hint,
 			  "undefined variable \"" SLICE_FMT "\"", SLICE_ARG(token.text));
 }
 
 /* Actions. */
 
-/* Behind the pipeline of an action: the closing }}, or whatever is left is skipped. */
-static void close_action(struct template_parser *p)
+void template_close_action(struct template_parser *p)
 {
 	if (p->broken || p->failed)
 		template_lexer_skip_action(&p->lexer);
@@ -147,7 +141,7 @@ static void close_keyword(struct template_parser *p, const char *what)
 	template_skip_space(p);
 	if (p->token.type != TOKEN_CLOSE)
 		template_unexpected(p, what);
-	close_action(p);
+	template_close_action(p);
 }
 
 static enum node_kind control_kind(struct slice word)
@@ -160,8 +154,8 @@ static enum node_kind control_kind(struct slice word)
 }
 
 /* `else if` and `else with` make a chain: each is the only node of the former's otherwise. */
-static enum list_end parse_else(struct template_parser *p, struct template_node *node,
-				struct template_node **chained)
+static enum template_list_end parse_else(struct template_parser *p, struct template_node *node,
+					 struct template_node **chained)
 {
 	template_advance(p);
 	template_skip_space(p);
@@ -178,33 +172,34 @@ static enum list_end parse_else(struct template_parser *p, struct template_node 
 	}
 	if (p->token.type != TOKEN_CLOSE)
 		template_unexpected(p, "else");
-	close_action(p);
-	enum list_end end = parse_list(p, &node->otherwise);
+	template_close_action(p);
+	enum template_list_end end = template_parse_list(p, &node->otherwise);
 	while (end == ENDED_ELSE && !p->failed) {
 		struct template_node *ignored = NULL;
 		template_complain(p, p->token.offset, p->token.text.len, NULL,
 				  "a second {{ else }}");
-		close_action(p);
-		end = parse_list(p, &ignored);
+		template_close_action(p);
+		end = template_parse_list(p, &ignored);
 	}
 	return end;
 }
 
 /* One `if`, `with` or `range` of a chain: its pipeline and body. The keyword is the current token.
  */
-static enum list_end parse_branch(struct template_parser *p, struct template_node *node,
-				  const char *what)
+static enum template_list_end parse_branch(struct template_parser *p, struct template_node *node,
+					   const char *what)
 {
-	bool dot_was_root = p->dot_is_root;
+	struct template_scope *scope = p->scope;
+	bool dot_was_root = scope->dot_is_root;
 	template_advance(p);
 	node->pipe = template_parse_pipe(p, TOKEN_CLOSE, what);
-	close_action(p);
+	template_close_action(p);
 	if (node->kind != NODE_IF)
-		p->dot_is_root = false;
-	p->loops += node->kind == NODE_RANGE;
-	enum list_end end = parse_list(p, &node->body);
-	p->loops -= node->kind == NODE_RANGE;
-	p->dot_is_root = dot_was_root;
+		scope->dot_is_root = false;
+	scope->loops += node->kind == NODE_RANGE;
+	enum template_list_end end = template_parse_list(p, &node->body);
+	scope->loops -= node->kind == NODE_RANGE;
+	scope->dot_is_root = dot_was_root;
 	return end;
 }
 
@@ -216,12 +211,12 @@ static const char *control_name(enum node_kind kind)
 static void parse_control(struct template_parser *p, struct template_node *node)
 {
 	size_t open = p->open, span = p->token.offset + p->token.text.len - open;
-	uint32_t scope = p->nnames;
+	uint32_t nnames = p->scope->nnames;
 	if (++p->depth > TEMPLATE_DEPTH_MAX) {
 		template_complain(p, open, 2, NULL, "nested more than %d deep", TEMPLATE_DEPTH_MAX);
 		p->failed = p->failed ? p->failed : ERR_INVALID;
 	}
-	enum list_end end = ENDED_END;
+	enum template_list_end end = ENDED_END;
 	for (struct template_node *chained = node; chained && !p->failed;) {
 		struct template_node *branch = chained;
 		chained = NULL;
@@ -233,7 +228,7 @@ static void parse_control(struct template_parser *p, struct template_node *node)
 		template_error(&p->lexer, open, span, NULL,
 			       "\"%s\" is not closed: {{ end }} is missing",
 			       control_name(node->kind));
-	p->nnames = scope;
+	p->scope->nnames = nnames;
 	p->depth--;
 }
 
@@ -241,7 +236,7 @@ static void parse_loop_control(struct template_parser *p, struct template_node *
 {
 	struct template_token word = p->token;
 	node->kind = slice_is(word.text, "break") ? NODE_BREAK : NODE_CONTINUE;
-	if (p->loops == 0)
+	if (p->scope->loops == 0)
 		template_complain(p, word.offset, word.text.len, NULL,
 				  "\"" SLICE_FMT "\" outside of a range", SLICE_ARG(word.text));
 	close_keyword(p, "an action without arguments");
@@ -252,27 +247,28 @@ static void parse_action(struct template_parser *p, struct template_node *node)
 {
 	struct slice word = p->token.type == TOKEN_WORD ? p->token.text : (struct slice){ NULL, 0 };
 	node->kind = control_kind(word);
-	if (slice_is(word, "define") || slice_is(word, "template") || slice_is(word, "block")) {
-		template_complain(p, p->token.offset, word.len, NULL,
-				  "\"" SLICE_FMT "\" is not there yet", SLICE_ARG(word));
-		close_action(p);
+	if (slice_is(word, "define")) {
+		template_error(&p->lexer, p->token.offset, word.len, NULL,
+			       "a template is defined at the top of the text, not within "
+			       "something else");
+		template_parse_definition(p);
+	} else if (slice_is(word, "template") || slice_is(word, "block")) {
+		template_parse_call(p, node, slice_is(word, "block"));
 	} else if (slice_is(word, "break") || slice_is(word, "continue")) {
 		parse_loop_control(p, node);
 	} else if (node->kind != NODE_ACTION) {
 		parse_control(p, node);
 	} else {
 		node->pipe = template_parse_pipe(p, TOKEN_CLOSE, "an action");
-		close_action(p);
+		template_close_action(p);
 	}
 }
 
-/* Nodes up to the end of the text, {{ end }} (consumed) or {{ else (the word consumed by
- * parse_else). */
-static enum list_end parse_list(struct template_parser *p, struct template_node **out)
+enum template_list_end template_parse_list(struct template_parser *p, struct template_node **out)
 {
 	struct template_node **last = out;
-	uint32_t scope = p->nnames;
-	enum list_end end = ENDED_EOF;
+	uint32_t nnames = p->scope->nnames;
+	enum template_list_end end = ENDED_EOF;
 	while (!p->failed) {
 		template_advance(p);
 		if (p->token.type == TOKEN_EOF)
@@ -291,6 +287,11 @@ static enum list_end parse_list(struct template_parser *p, struct template_node 
 				end = ENDED_ELSE;
 				break;
 			}
+			if (p->depth == 0 && p->token.type == TOKEN_WORD &&
+			    slice_is(p->token.text, "define")) {
+				template_parse_definition(p);
+				continue;
+			}
 		}
 		struct template_node *node = template_parser_alloc(p, sizeof(*node));
 		if (!node)
@@ -302,7 +303,7 @@ static enum list_end parse_list(struct template_parser *p, struct template_node 
 		*last = node;
 		last = &node->next;
 	}
-	p->nnames = scope;
+	p->scope->nnames = nnames;
 	return end;
 }
 
@@ -311,7 +312,7 @@ static void parse_all(struct template_parser *p, struct template_node **out)
 {
 	struct template_node **last = out;
 	for (;;) {
-		enum list_end end = parse_list(p, last);
+		enum template_list_end end = template_parse_list(p, last);
 		if (end == ENDED_EOF || p->failed)
 			return;
 		if (end == ENDED_ELSE)
@@ -319,7 +320,7 @@ static void parse_all(struct template_parser *p, struct template_node **out)
 					  "{{ else }} without an \"if\", \"with\" or \"range\"");
 		else
 			template_error(&p->lexer, p->open, 2, NULL, "{{ end }} closes nothing");
-		close_action(p);
+		template_close_action(p);
 		while (*last)
 			last = &(*last)->next;
 	}
@@ -328,12 +329,15 @@ static void parse_all(struct template_parser *p, struct template_node **out)
 int template_parse(const struct source *source, struct arena *arena, struct diag_list *diags,
 		   const struct template **out)
 {
-	static const char *const prelude[] = { "$", "$labels", "$externalLabels", "$externalURL",
-					       "$value", "$activeAt", "$evidence" };
-	struct template_parser p = {
-		.arena = arena, .dot_is_root = true, .nnames = N(prelude), .nslots = N(prelude)
+	static const char *const prelude[] = {
+		"$",	  "$labels",   "$externalLabels", "$externalURL",
+		"$value", "$activeAt", "$evidence"
 	};
-	memcpy(p.names, prelude, sizeof(prelude));
+	struct template_scope scope = {
+		.is_text = true, .dot_is_root = true, .nnames = N(prelude), .nslots = N(prelude)
+	};
+	struct template_parser p = { .arena = arena, .scope = &scope };
+	memcpy(scope.names, prelude, sizeof(prelude));
 	template_lexer_init(&p.lexer, source, diags);
 	if (source->text.len > TEMPLATE_BYTES_MAX) {
 		template_error(&p.lexer, 0, 1, NULL, "a template of more than %d bytes",
@@ -342,13 +346,16 @@ int template_parse(const struct source *source, struct arena *arena, struct diag
 	}
 	struct template *template = template_parser_alloc(&p, sizeof(*template));
 	if (template)
-		parse_all(&p, &template->nodes);
+		parse_all(&p, &template->text.nodes);
+	if (!p.failed)
+		template_find_definitions(&p);
 	if (p.lexer.errors > 0)
 		return ERR_INVALID;
 	if (p.failed)
 		return p.failed;
 	template->source = source;
-	template->nslots = p.nslots;
+	template->text.nslots = scope.nslots;
+	template->text.next = p.definitions;
 	template->is_constant = !p.has_action;
 	template->uses_value = p.uses_value;
 	template->uses_episode = p.uses_episode;

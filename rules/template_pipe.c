@@ -149,6 +149,7 @@ struct template_pipe *template_parse_pipe(struct template_parser *p, enum templa
 		return NULL;
 	}
 	template_skip_space(p);
+	pipe->offset = (uint32_t)p->token.offset;
 	parse_declaration(p, &declaration, strcmp(what, "range") == 0);
 	struct template_command **last = &pipe->commands;
 	for (unsigned stage = 0; !p->broken && !p->failed; stage++) {

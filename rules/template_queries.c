@@ -10,7 +10,7 @@
 #define SHAPE_STEPS_MAX 2000
 
 struct search {
-	const struct template *template;
+	const struct template_definition *definition; /* the one that is searched */
 	struct arena *arena;
 	struct template_query *queries;
 	uint32_t n, cap;
@@ -135,7 +135,7 @@ static void shape_variable(struct search *search, uint32_t slot, struct buf *out
 {
 	struct setter setter = { .slot = slot };
 	if (slot >= SLOT_FIRST_OWN && search->depth < VARIABLES_DEEP_MAX)
-		find_setter(search->template->nodes, &setter);
+		find_setter(search->definition->nodes, &setter);
 	if (setter.n != 1 || !setter.pipe) {
 		buf_add_char(out, TEMPLATE_HOLE);
 		return;
@@ -228,9 +228,11 @@ static void search_nodes(struct search *search, const struct template_node *node
 int template_queries(const struct template *template, struct arena *arena,
 		     struct template_query **out, uint32_t *n)
 {
-	struct search search = { .template = template, .arena = arena };
+	struct search search = { .arena = arena };
 	if (template->uses_query)
-		search_nodes(&search, template->nodes);
+		for (search.definition = &template->text; search.definition;
+		     search.definition = search.definition->next)
+			search_nodes(&search, search.definition->nodes);
 	if (search.code)
 		return search.code;
 	*out = search.queries;

@@ -18,7 +18,8 @@ struct template_query {
 	struct slice text;     /* with holes; nothing but a hole: not known at all */
 };
 
-/* In the order of the text; in the arena. ERR_NOMEM. */
+/* In the order of the text, behind them those of the templates that it defines; in the arena.
+ * ERR_NOMEM. */
 int template_queries(const struct template *template, struct arena *arena,
 		     struct template_query **out, uint32_t *n);
 

@@ -83,22 +83,40 @@ int fn_first(struct template_call *call, struct template_value *out)
 	return 0;
 }
 
+/* Of nil; NULL then, and why is said. */
+static const struct query_sample *sample_of(struct template_call *call, uint32_t i)
+{
+	const struct query_sample *sample = call->args[i].sample;
+	if (!sample)
+		template_fail(call,
+			      "runtime error: invalid memory address or nil pointer dereference");
+	return sample;
+}
+
 int fn_label(struct template_call *call, struct template_value *out)
 {
-	*out = template_string(labels_get(call->args[1].sample->labels, call->args[0].string));
+	const struct query_sample *sample = sample_of(call, 1);
+	if (!sample)
+		return ERR_EVAL;
+	*out = template_string(labels_get(sample->labels, call->args[0].string));
 	return 0;
 }
 
 int fn_value(struct template_call *call, struct template_value *out)
 {
-	*out = (struct template_value){ .type = TEMPLATE_FLOAT,
-					.number = call->args[0].sample->value };
+	const struct query_sample *sample = sample_of(call, 0);
+	if (!sample)
+		return ERR_EVAL;
+	*out = (struct template_value){ .type = TEMPLATE_FLOAT, .number = sample->value };
 	return 0;
 }
 
 int fn_strvalue(struct template_call *call, struct template_value *out)
 {
-	*out = template_string(labels_get(call->args[0].sample->labels, SLICE("__value__")));
+	const struct query_sample *sample = sample_of(call, 0);
+	if (!sample)
+		return ERR_EVAL;
+	*out = template_string(labels_get(sample->labels, SLICE("__value__")));
 	return 0;
 }
 

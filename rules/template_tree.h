@@ -1,6 +1,6 @@
 /*
- * Inside of templates: tokens, tree and functions, shared by template_lexer.c, template_parse.c,
- * template_exec.c and template_functions.c. Users of templates need template.h only.
+ * Inside of templates: tokens, tree and functions, shared by lexer, parser, evaluation and
+ * functions. Users of templates need template.h only.
  *
  * A template is a list of nodes; variables are resolved to slots of a frame when parsed, so that
  * rendering looks nothing up by name. The first slots hold what every template begins with.
@@ -121,6 +121,7 @@ struct template_pipe {
 	struct template_command *commands;
 	uint32_t slots[2]; /* variables that are set */
 	uint32_t nslots;
+	uint32_t offset; /* in the source */
 };
 
 enum node_kind {
@@ -130,23 +131,37 @@ enum node_kind {
 	NODE_WITH,
 	NODE_RANGE,
 	NODE_BREAK,
-	NODE_CONTINUE
+	NODE_CONTINUE,
+	NODE_TEMPLATE, /* {{ template "x" . }} and {{ block "x" . }} */
 };
 
 struct template_node {
 	enum node_kind kind;
 	struct template_node *next;
-	struct slice text;	    /* NODE_TEXT */
-	struct template_pipe *pipe; /* all but text, break, continue */
+	struct slice text;	    /* NODE_TEXT; NODE_TEMPLATE: its name */
+	struct template_pipe *pipe; /* all but text, break, continue; NULL: a template without */
 	struct template_node *body, *otherwise;
 	bool is_chained; /* otherwise is what `else if` or `else with` begins */
+	/* Of NODE_TEMPLATE: NULL when there is none of that name; its name and pipeline in the
+	 * source; the one that was parsed before it. */
+	const struct template_definition *called;
+	uint32_t offset, end;
+	struct template_node *next_call;
+};
+
+/* The text itself, or a template that is defined in it: with slots of its own, of which it begins
+ * with SLOT_ROOT alone. */
+struct template_definition {
+	struct slice name; /* of the text: NULL */
+	struct template_node *nodes;
+	uint32_t nslots;
+	struct template_definition *next;
 };
 
 struct template
 {
-	struct template_node *nodes;
+	struct template_definition text; /* behind it those that it defines */
 	const struct source *source;
-	uint32_t nslots;
 	bool is_constant, uses_value, uses_episode, uses_query;
 };
 
@@ -159,7 +174,8 @@ struct template_call {
 	struct arena *arena;
 	const struct template_value *args;
 	uint32_t nargs;
-	char *why; /* in the arena: set when the function fails */
+	struct slice first; /* how the first argument is written; NULL: it came through a pipe */
+	char *why;	    /* in the arena: set when the function fails */
 };
 
 struct template_function {
@@ -167,8 +183,7 @@ struct template_function {
 	/* A letter an argument: s string, a anything; '*' repeats the last any number of times
 	 * (also none). */
 	const char *arguments;
-	int (*fn)(struct template_call *call,
-		  struct template_value *out); /* NULL: not there yet, or lazy */
+	int (*fn)(struct template_call *call, struct template_value *out); /* NULL: lazy */
 	enum template_lazy lazy;
 	const char *doc;
 };

@@ -183,6 +183,7 @@ struct template_value template_value_field(const struct template_value *value, s
 	if (value->type == TEMPLATE_TIME)
 		return time_field(value->integer, name, found);
 	*found = value->type == TEMPLATE_ARGS;
+	const struct template_value none = { .type = TEMPLATE_NONE, .is_interface = *found };
 	for (uint32_t i = 0; *found && i < value->n; i++) {
 		char key[16];
 		snprintf(key, sizeof(key), "arg%u", i);
@@ -192,7 +193,7 @@ struct template_value template_value_field(const struct template_value *value, s
 			return arg;
 		}
 	}
-	return (struct template_value){ .type = TEMPLATE_NONE };
+	return none;
 }
 
 void template_rune_format(int64_t rune, struct buf *out)

@@ -49,6 +49,10 @@ static const char *const values[] = { "$value",
 				      ".ExternalLabels",
 				      "true",
 				      "false" };
+/* In a template that is defined: of its argument. */
+static const char *const own_values[] = { ".",		 ".",  "$",   ".Value",
+					  ".Labels.job", ".a", "$.b", "true" };
+static const char *const arguments[] = { " .", " $labels", " $value", " $", "" };
 static const char *const verbs[] = { "%v", "%s", "%d",	 "%f",	 "%.2f",    "%g",     "%.3g", "%e",
 				     "%q", "%x", "%t",	 "%5d",	 "%-8v|",   "%+d",    "%+v",  "%T",
 				     "%c", "%U", "%10s", "%.1s", "%6.2f",   "%X",     "%o",   "%b",
@@ -94,7 +98,23 @@ static const char *const ranges[] = { "query \"sort(q)\"",
 				      "$value",
 				      "\"abc\"" };
 
+/* The names of templates that this line defines, and whether one is being put. */
+enum { DEFINES_ONE = 1, DEFINES_TWO = 2, DEFINES_DOWN = 4 };
+static unsigned defined;
+static bool in_definition;
+static unsigned nblocks;
+
 static void put_call(unsigned depth);
+
+static void put_open(void)
+{
+	fputs(chance(8) ? " {{- " : "{{ ", stdout);
+}
+
+static void put_close(void)
+{
+	fputs(chance(8) ? " -}} " : " }}", stdout);
+}
 
 static void put_atom(unsigned depth)
 {
@@ -104,7 +124,7 @@ static void put_atom(unsigned depth)
 	else if (what < 45)
 		fputs(PICK(texts), stdout);
 	else if (what < 75 || depth == 0)
-		fputs(PICK(values), stdout);
+		fputs(in_definition ? PICK(own_values) : PICK(values), stdout);
 	else {
 		putchar('(');
 		put_call(depth - 1);
@@ -175,34 +195,90 @@ static void put_pipe(unsigned depth)
 
 static void put_body(unsigned depth);
 
+/* What the template is handed: anything, or nothing. */
+static void put_argument(void)
+{
+	if (in_definition || chance(40)) {
+		putchar(' ');
+		put_pipe(1);
+	} else {
+		fputs(PICK(arguments), stdout);
+	}
+}
+
+/* Of the templates of this line, of one that is not there, or of a block. */
+static void put_template(unsigned depth)
+{
+	put_open();
+	if (chance(25) && nblocks < 9) {
+		bool was_in_definition = in_definition;
+		printf("block \"b%u\"", chance(95) ? nblocks : 0);
+		nblocks++;
+		putchar(' ');
+		put_pipe(1);
+		put_close();
+		in_definition = true;
+		put_body(depth - 1);
+		in_definition = was_in_definition;
+		fputs("{{ end }}", stdout);
+		return;
+	}
+	bool goes_down = defined & DEFINES_DOWN && chance(30);
+	const char *name = goes_down				 ? "down"
+			   : defined & DEFINES_ONE && chance(60) ? "one"
+			   : defined & DEFINES_TWO && chance(90) ? "two"
+								 : "none";
+	printf("template \"%s\"", name);
+	if (goes_down)
+		printf(" %s", PICK(texts));
+	else
+		put_argument();
+	put_close();
+}
+
+/* What ends a turn, or the range. */
+static void put_stop(void)
+{
+	fputs("{{ if ", stdout);
+	put_pipe(1);
+	printf(" }}{{ %s }}{{ end }}", chance(50) ? "break" : "continue");
+}
+
 static void put_action(unsigned depth)
 {
 	uint32_t what = random_below(100);
-	if (what < 60) {
-		fputs("{{ ", stdout);
+	if (what < 50) {
+		put_open();
 		put_pipe(2);
-		fputs(" }}", stdout);
-	} else if (what < 72) {
+		put_close();
+	} else if (what < 62) {
 		fputs("{{ if ", stdout);
 		put_pipe(1);
-		fputs(" }}", stdout);
+		put_close();
 		put_body(depth - 1);
 		fputs("{{ else }}", stdout);
 		put_body(depth - 1);
 		fputs("{{ end }}", stdout);
-	} else if (what < 80) {
+	} else if (what < 70) {
 		fputs("{{ with ", stdout);
 		put_pipe(1);
 		fputs(" }}[{{ . }}]{{ end }}", stdout);
+	} else if (what < 78) {
+		put_template(depth);
+	} else if (what < 80) {
+		fputs(chance(50) ? " {{- /* c */ -}} " : "{{/* {{ */}}", stdout);
 	} else if (what < 92) {
-		printf("{{ range %s%s }}%s{{ end }}",
+		bool stops = chance(20);
+		printf("{{ range %s%s }}",
 		       chance(30)   ? "$i, $x := "
 		       : chance(50) ? "$x := "
 				    : "",
-		       PICK(ranges),
-		       chance(50)   ? "{{ . }};"
-		       : chance(50) ? "{{ .Value }};"
-				    : "{{ .Labels.b }};");
+		       in_definition ? "." : PICK(ranges));
+		if (stops)
+			put_stop();
+		printf("%s{{ end }}", chance(50)   ? "{{ . }};"
+				      : chance(50) ? "{{ .Value }};"
+						   : "{{ .Labels.b }};");
 	} else {
 		fputs("{{ $v := ", stdout);
 		put_pipe(1);
@@ -213,7 +289,7 @@ static void put_action(unsigned depth)
 static void put_body(unsigned depth)
 {
 	if (depth == 0) {
-		fputs(chance(50) ? "x" : "y {{ $value }}", stdout);
+		fputs(chance(50) ? "x" : in_definition ? "y {{ . }}" : "y {{ $value }}", stdout);
 		return;
 	}
 	for (uint32_t n = 1 + random_below(2); n > 0; n--)
@@ -223,14 +299,51 @@ static void put_body(unsigned depth)
 			put_action(depth);
 }
 
+/* The second may use the first. */
+static void put_definitions(void)
+{
+	in_definition = true;
+	unsigned whole = defined;
+	defined = 0;
+	for (unsigned name = DEFINES_ONE; name <= DEFINES_TWO; name <<= 1)
+		if (whole & name) {
+			printf("{{ define \"%s\" }}", name == DEFINES_ONE ? "one" : "two");
+			put_body(1);
+			fputs("{{ end }}", stdout);
+			defined |= name;
+		}
+	if (whole & DEFINES_DOWN)
+		fputs("{{ define \"down\" }}{{ if . }}{{ slice . 0 1 | printf \"%q\" }}"
+		      "{{ template \"down\" slice . 1 }}{{ end }}{{ end }}",
+		      stdout);
+	defined = whole;
+	in_definition = false;
+}
+
+static void put_line(void)
+{
+	bool defines_first = chance(50);
+	nblocks = 0;
+	defined = chance(40) ? 1 + random_below(7) : 0;
+	if (defined && defines_first)
+		put_definitions();
+	put_body(2);
+	if (defined) {
+		put_template(1);
+		if (!defines_first)
+			put_definitions();
+	}
+	if (chance(1))
+		fputs("{{ define \"one\" }}again{{ end }}", stdout);
+	putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3)
 		return 2;
 	state = strtoull(argv[1], NULL, 10) * 0x9e3779b97f4a7c15u + 1;
-	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n--) {
-		put_body(2);
-		putchar('\n');
-	}
+	for (unsigned long n = strtoul(argv[2], NULL, 10); n > 0; n--)
+		put_line();
 	return 0;
 }

@@ -194,10 +194,33 @@ static const struct {
 	{ "{{ Labels.x }}",
 	  "1:4+6 error: unknown function \"Labels\"; did you mean \".Labels\"?\n" },
 	{ "{{ $evidence.line }}", "1:4+14 error: $evidence has no field \"line\": it has lines and "
-				 "functions; did you mean \".lines\"?\n" },
+				  "functions; did you mean \".lines\"?\n" },
 	{ "{{ (toTime 5).Year }}",
 	  "1:4+15 error: the methods of times and durations are not there yet\n" },
-	{ "{{ define \"x\" }}", "1:4+6 error: \"define\" is not there yet\n" },
+	{ "{{ tmpl \"x\" . }}", "1:4+4 error: unknown function \"tmpl\"; that is of Prometheus' "
+				"console pages; write {{ template \"name\" . }}\n" },
+	{ "{{ define \"x\" }}", "1:1+2 error: \"define\" is not closed: {{ end }} is missing\n" },
+	{ "{{ block \"x\" . }}", "1:1+2 error: \"block\" is not closed: {{ end }} is missing\n" },
+	{ "{{ block \"x\" }}{{ end }}", "1:14+2 error: a value is missing in block\n" },
+	{ "{{ define x }}{{ end }}",
+	  "1:11+1 error: define wants a name in quotes; put the name in quotes\n" },
+	{ "{{ template }}", "1:13+2 error: the name is missing in template\n" },
+	{ "{{ define \"x\" . }}{{ end }}", "1:15+1 error: unexpected \".\" in define\n" },
+	{ "{{ define \"x\" }}a{{ else }}b{{ end }}",
+	  "1:21+4 error: {{ else }} without an \"if\", \"with\" or \"range\"\n" },
+	{ "{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}",
+	  "1:17+6 error: a template is defined at the top of the text, not within something "
+	  "else\n" },
+	{ "{{ define \"x\" }}a{{ end }}{{ block \"x\" . }}b{{ end }}",
+	  "1:36+3 error: template \"x\" is defined already\n" },
+	{ "{{ define \"x\" }}{{ $labels.a }}{{ end }}",
+	  "1:20+7 error: undefined variable \"$labels\"; a template has no variables but its own; "
+	  "what it is to know is handed to it: {{ template \"x\" $labels }}\n" },
+	{ "{{ define \"x\" }}{{ $count := 1 }}{{ $cuont }}{{ end }}",
+	  "1:37+6 error: undefined variable \"$cuont\"; did you mean \"$count\"?\n" },
+	{ "{{ define \"text\" }}{{ end }}{{ template \"test\" . }}",
+	  "1:41+8 warning: template \"test\" is not defined in this text: rendering will fail; did "
+	  "you mean \"text\"?\n" },
 	{ "{{ if true }}x", "1:1+5 error: \"if\" is not closed: {{ end }} is missing\n" },
 	{ "x {{ end }} {{ $nope }}",
 	  "1:3+2 error: {{ end }} closes nothing\n1:16+5 error: undefined variable \"$nope\"\n" },
@@ -276,6 +299,9 @@ START_TEST(template_knows_what_it_depends_on)
 		{ "{{ range .Labels }}{{ $.Value }}{{ end }}", false, true },
 		{ "{{ . }}", false, true },
 		{ "{{ with $ }}{{ .Value }}{{ end }}", false, true },
+		{ "{{ define \"x\" }}{{ . }}{{ end }}{{ template \"x\" . }}", false, true },
+		{ "{{ define \"x\" }}{{ .Value }}{{ $.Value }}{{ end }}{{ template \"x\" 1 }}",
+		  false, false },
 		{ "{{ printf \"%v\" (print $value) }}", false, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -292,13 +318,14 @@ END_TEST
 START_TEST(template_failure_replaces_the_text)
 {
 	char *got = render("before {{ humanize \"abc\" }} after", 1);
-	ck_assert_str_eq(
-		got, "<error expanding template: humanize \"abc\": error calling humanize: "
-		     "strconv.ParseFloat: parsing \"abc\": invalid syntax>");
+	ck_assert_str_eq(got,
+			 "<error expanding template: humanize \"abc\": error calling humanize: "
+			 "strconv.ParseFloat: parsing \"abc\": invalid syntax>");
 	free(got);
 	got = render("{{ $labels.job.x }}", 1);
-	ck_assert_str_eq(got,
-			 "<error expanding template: $labels.job.x: can't evaluate field x in type string>");
+	ck_assert_str_eq(
+		got,
+		"<error expanding template: $labels.job.x: can't evaluate field x in type string>");
 	free(got);
 }
 END_TEST
@@ -378,6 +405,39 @@ START_TEST(template_limits_its_nesting)
 }
 END_TEST
 
+START_TEST(template_limits_templates_that_use_themselves)
+{
+	assert_renders("{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" 1 }}",
+		       "<error expanding template: {{template \"x\" .}}: exceeded maximum template "
+		       "depth (1000)>");
+	/* However much is between them; and what ends by itself is no matter. */
+	assert_renders("{{ define \"x\" }}{{ if 1 }}{{ range 1 }}{{ with 1 }}{{ template \"x\" }}"
+		       "{{ end }}{{ end }}{{ end }}{{ end }}{{ template \"x\" }}",
+		       "<error expanding template: {{template \"x\"}}: exceeded maximum template "
+		       "depth (1000)>");
+	char *got = render("{{ define \"x\" }}{{ if . }}{{ template \"x\" slice . 1 }}{{ else }}end"
+			   "{{ end }}{{ end }}{{ template \"x\" printf \"%400s\" \"\" }}",
+			   1);
+	ck_assert_str_eq(got, "end");
+	free(got);
+}
+END_TEST
+
+START_TEST(template_limits_what_it_defines)
+{
+	const struct template *template;
+	struct buf text;
+	buf_init(&text);
+	for (int i = 0; i < TEMPLATE_DEFINITIONS_MAX; i++)
+		buf_printf(&text, "{{ define \"%d\" }}x{{ end }}", i);
+	ck_assert_int_eq(parse(arena_strdup(&arena, buf_slice(&text)), &template), 0);
+	buf_add_str(&text, "{{ define \"more\" }}x{{ end }}");
+	ck_assert_int_eq(parse(arena_strdup(&arena, buf_slice(&text)), &template), ERR_INVALID);
+	ck_assert_str_eq(diags.items[0].message, "more than 100 templates in one text");
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(template_limits_its_variables)
 {
 	const struct template *template;
@@ -421,17 +481,20 @@ START_TEST(template_limits_its_memory)
 		       "exceeded>");
 	assert_renders(
 		"{{ range 40 }}{{ $x := printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1 }}{{ end }}",
-		"<error expanding template: printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1: error calling "
+		"<error expanding template: printf \"%9999d%9999d%9999d%9999d\" 1 1 1 1: error "
+		"calling "
 		"printf: a limit was exceeded>");
 	assert_renders("{{ $x := printf \"%9999d\" 1 }}{{ reReplaceAll \".\" $x $x }}",
 		       "<error expanding template: reReplaceAll \".\" $x $x: error calling "
 		       "reReplaceAll: a limit was exceeded>");
-	assert_renders("{{ printf \"%10001d\" 1 }}",
-		       "<error expanding template: printf \"%10001d\" 1: error calling printf: a limit "
-		       "was exceeded>");
-	assert_renders("{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}",
-		       "<error expanding template: args 1 2 3 4 5 6 7 8 9 10 11: error calling args: "
-		       "more than 10 arguments>");
+	assert_renders(
+		"{{ printf \"%10001d\" 1 }}",
+		"<error expanding template: printf \"%10001d\" 1: error calling printf: a limit "
+		"was exceeded>");
+	assert_renders(
+		"{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}",
+		"<error expanding template: args 1 2 3 4 5 6 7 8 9 10 11: error calling args: "
+		"more than 10 arguments>");
 }
 END_TEST
 
@@ -441,8 +504,6 @@ START_TEST(template_functions_are_documented)
 	buf_init(&out);
 	template_reference(&out);
 	ck_assert_ptr_nonnull(strstr(out.ptr, "| `printf text any …` | "));
-	ck_assert_ptr_nonnull(
-		strstr(out.ptr, "| `tmpl` | Another template, by its name. Not there yet. |"));
 	ck_assert_ptr_nonnull(strstr(out.ptr, "| `sortByLabel text result` | "));
 	buf_fini(&out);
 	for (size_t i = 0; i < template_nfunctions; i++) {
@@ -468,6 +529,8 @@ static Suite *template_suite(void)
 	tcase_add_test(all, template_data_is_never_read_as_a_template);
 	tcase_add_test(all, template_limits_its_size);
 	tcase_add_test(all, template_limits_its_nesting);
+	tcase_add_test(all, template_limits_templates_that_use_themselves);
+	tcase_add_test(all, template_limits_what_it_defines);
 	tcase_add_test(all, template_limits_its_variables);
 	tcase_add_test(all, template_limits_its_output);
 	tcase_add_test(all, template_limits_its_steps);
