@@ -160,7 +160,9 @@ static void print_text(const struct check *check)
 	       check->diags.errors == 1 ? "error" : "errors", check->diags.warnings,
 	       check->diags.warnings == 1 ? "warning" : "warnings");
 	if (check->url && check->code == 0)
-		printf("%zu of the rules %s at %s, and %s compared with its series\n",
+		printf("%zu of the rules %s at %s, and %s compared with its series; others as far "
+		       "as "
+		       "they read the same\n",
 		       check->compared, check->compared == 1 ? "runs" : "run", check->url,
 		       check->compared == 1 ? "is" : "are");
 }
@@ -226,10 +228,9 @@ const struct command check_command = {
 	       "\"rules:\"). With a "
 	       "configuration, the rules it names are checked, "
 	       "too.\n\"-\" is standard input. Exit code 1 when there are errors.\nWith --url, "
-	       "rules that run in "
-	       "a daemon are compared with the series that it has: those that nothing matches, "
-	       "labels that no "
-	       "series has, and more.",
+	       "rules are compared with the series that a daemon has: selectors that nothing "
+	       "matches, labels that no "
+	       "series has, and more of those that run there.",
 	.options = options,
 	.words_min = 1,
 	.words_max = CLI_ARGUMENTS_MAX,

@@ -1,4 +1,5 @@
 #include "cli/check_data.h"
+#include "cli/check_kept.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
@@ -15,6 +16,7 @@ struct asked {
 	const char *url;
 	const struct rule_set *set;
 	json_t *rules; /* a set: group, rule and query of those that run */
+	struct kept kept;
 	int code;      /* of the first failure */
 };
 
@@ -63,8 +65,10 @@ static void remember(struct asked *asked, const json_t *group)
 					     name, query)
 				    : NULL;
 
-		if (key && health && strcmp(health, "ok") == 0)
+		if (key && health && strcmp(health, "ok") == 0) {
 			json_object_set_new(asked->rules, key, json_true());
+			kept_add(&asked->kept, query);
+		}
 		free(key);
 	}
 }
@@ -81,6 +85,13 @@ static bool is_running(void *ctx, const struct rule *rule)
 	free(group);
 	free(name);
 	return is;
+}
+
+static bool is_kept(void *ctx, const struct expr *selector)
+{
+	const struct asked *asked = ctx;
+
+	return kept_has(&asked->kept, selector);
 }
 
 /* ---- what there is ---- */
@@ -165,10 +176,11 @@ int check_data(const char *url, const struct rule_set *rules, struct diag_list *
 	       size_t *compared)
 {
 	struct asked asked = { .url = url, .set = rules, .rules = json_object() };
-	const struct lint_source source = { &asked, is_running, series, values, value };
+	const struct lint_source source = { &asked, is_running, is_kept, series, values, value };
 	json_t *group;
 	size_t i;
 
+	kept_init(&asked.kept);
 	json_t *data = ask(&asked, "/api/v1/rules?exclude_alerts=true",
 			   (const char *[]){ NULL, NULL }, NULL);
 
@@ -181,5 +193,6 @@ int check_data(const char *url, const struct rule_set *rules, struct diag_list *
 		for (uint32_t r = 0; r < rules->groups[g].nrules; r++)
 			*compared += is_running(&asked, &rules->groups[g].rules[r]);
 	json_decref(asked.rules);
+	kept_fini(&asked.kept);
 	return asked.code;
 }

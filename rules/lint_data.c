@@ -27,6 +27,7 @@ struct data_lint {
 	uint32_t questions;
 	struct lint_strings names; /* of metrics; asked for once */
 	bool has_names;
+	bool is_running; /* the rule that is looked at */
 };
 
 struct data_place {
@@ -88,7 +89,8 @@ static bool is_asked_for(struct data_lint *data, const struct expr *expr)
 	struct slice name = expr->kind == EXPR_SELECTOR ? lint_metric(expr) : SLICE("");
 	uint32_t n;
 	(void)lint_records(&data->lint, name, &n);
-	return name.len > 0 && n == 0 && !slice_has_prefix(name, SLICE("ALERTS"));
+	return name.len > 0 && n == 0 && !slice_has_prefix(name, SLICE("ALERTS")) &&
+	       (data->is_running || data->source->is_kept(data->source->ctx, expr));
 }
 
 /* ---- no series ---- */
@@ -239,9 +241,9 @@ static bool has_any(struct data_place *place, const struct expr *expr)
 /* That it names no metric is told without data; here, what that comes to. */
 static void check_nameless(struct data_place *place, const struct expr *selector)
 {
-	const struct known *known = selector->selector.log || lint_metric(selector).len > 0
-					    ? NULL
-					    : known_of(place->data, selector);
+	bool is_sure = place->data->is_running && !selector->selector.log;
+	const struct known *known =
+		!is_sure || lint_metric(selector).len > 0 ? NULL : known_of(place->data, selector);
 	if (known)
 		rule_warn_at(place->at.lint->diags, WARN_NO_NAME, place->at.source,
 			     selector->offset, selector->span, NULL,
@@ -377,7 +379,7 @@ static void on_expr(void *ctx, const struct expr *expr)
 	else if (expr->kind == EXPR_BINARY)
 		check_on(place, expr);
 	const struct expr *range = expr->kind == EXPR_CALL ? lint_range(expr) : NULL;
-	if (!range || !is_asked_for(place->data, range))
+	if (!range || !place->data->is_running || !is_asked_for(place->data, range))
 		return;
 	const struct known *known = known_of(place->data, range);
 	if (!known || known->n == 0)
@@ -395,8 +397,7 @@ static void lint_expr(struct data_place *place, const struct expr *expr)
 static void lint_rule(struct data_lint *data, const struct rule *rule)
 {
 	struct data_place place = { { &data->lint, rule, &rule->source }, data };
-	if (!data->source->is_running(data->source->ctx, rule))
-		return;
+	data->is_running = data->source->is_running(data->source->ctx, rule);
 	lint_expr(&place, rule->expr);
 	if (!rule->resolve)
 		return;

@@ -2,8 +2,8 @@
  * Lint by data: what only the series that are there can tell of rules. Who has them is asked
  * through functions; this room knows no daemon.
  *
- * Of a rule that is not in force there nothing is said: its series may be ignored only because
- * nobody wants them.
+ * Of a rule that is not in force there only that is said which is sure: series that no rule wants
+ * may be ignored, and windows be shorter than its ranges.
  */
 #ifndef TOCSIN_RULES_LINT_DATA_H
 #define TOCSIN_RULES_LINT_DATA_H
@@ -22,6 +22,8 @@ struct lint_source {
 	void *ctx;
 	/* Is the rule in force, and warm? */
 	bool (*is_running)(void *ctx, const struct rule *rule);
+	/* Are all series kept there that the selector may match, whether the rule runs or not? */
+	bool (*is_kept)(void *ctx, const struct expr *selector);
 	/* How many series a selector matches, and the names of their labels. */
 	bool (*series)(void *ctx, const char *selector, struct arena *arena, size_t *n,
 		       struct lint_strings *labels);
