@@ -23,23 +23,34 @@ static bool is_basic(enum template_type type)
 	       type == TEMPLATE_STRING;
 }
 
-static bool is_comparable(enum template_type type)
+/* Go's kinds: one of the types for each. */
+static enum template_type kind_of(enum template_type type)
 {
-	return type != TEMPLATE_LABELS && type != TEMPLATE_ARGS && type < TEMPLATE_ROOT;
+	if (type == TEMPLATE_ARGS)
+		return TEMPLATE_LABELS;
+	if (type == TEMPLATE_LINES || type == TEMPLATE_FUNCTIONS)
+		return TEMPLATE_SAMPLES;
+	if (type == TEMPLATE_DURATION || type == TEMPLATE_SAMPLE)
+		return TEMPLATE_TIME;
+	return type;
 }
 
-/* In Go's words, which name the second of equal types, and both of different ones. */
-static int fail_uncomparable(struct template_call *call, const struct template_value *a,
-			     const struct template_value *b)
+/* Maps, lists and structures are not; pointers are. In Go's words, which name the second of one
+ * kind, and both of different ones. */
+static int check_comparable(struct template_call *call, const struct template_value *a,
+			    const struct template_value *b)
 {
+	bool is_one_kind = kind_of(a->type) == kind_of(b->type);
+	if (is_one_kind && (is_basic(a->type) || kind_of(a->type) == TEMPLATE_TIME))
+		return 0;
 	struct buf text;
 	buf_init(&text);
-	buf_add_str(&text, a->type == b->type ? "non-comparable type " : "non-comparable types ");
-	template_sprintf(SLICE("%s: "), a->type == b->type ? b : a, 1, &text);
-	buf_add_str(&text, template_type_name(a->type));
-	if (a->type != b->type) {
+	buf_add_str(&text, is_one_kind ? "non-comparable type " : "non-comparable types ");
+	template_sprintf(SLICE("%s: "), is_one_kind ? b : a, 1, &text);
+	buf_add_str(&text, template_type_name(is_one_kind ? b->type : a->type));
+	if (!is_one_kind) {
 		buf_printf(&text, ", %s: ", template_type_name(b->type));
-		template_value_print(b, &text);
+		template_sprintf(SLICE("%v"), b, 1, &text);
 	}
 	int error = template_fail(call, "%.*s", (int)text.len, text.len ? text.ptr : "");
 	buf_fini(&text);
@@ -57,11 +68,9 @@ static int is_equal(struct template_call *call, const struct template_value *a,
 	if (a->type != b->type && (is_basic(a->type) || is_basic(b->type)))
 		return template_fail(call, "incompatible types for comparison: %s and %s",
 				     template_type_name(a->type), template_type_name(b->type));
-	if (!is_comparable(a->type) || !is_comparable(b->type))
-		return fail_uncomparable(call, a, b);
-	if (a->type != b->type)
-		return template_fail(call, "incompatible types for comparison: %s and %s",
-				     template_type_name(a->type), template_type_name(b->type));
+	int error = check_comparable(call, a, b);
+	if (error || a->type != b->type)
+		return error;
 	if (a->type == TEMPLATE_STRING)
 		*equal = slice_is_equal(a->string, b->string);
 	else if (a->type == TEMPLATE_FLOAT)
@@ -70,6 +79,8 @@ static int is_equal(struct template_call *call, const struct template_value *a,
 		*equal = a->boolean == b->boolean;
 	else if (a->type == TEMPLATE_INT)
 		*equal = a->integer == b->integer;
+	else if (a->type == TEMPLATE_SAMPLE)
+		*equal = a->sample == b->sample;
 	return 0;
 }
 
@@ -318,8 +329,6 @@ int fn_printf(struct template_call *call, struct template_value *out)
 	if (!error)
 		return template_give(call, &text, out);
 	buf_fini(&text);
-	if (error == ERR_UNSUPPORTED)
-		return template_fail(call, "argument indexes in formats are not there yet");
 	return error;
 }
 

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#define RANGED_BYTES_MAX 800 /* of what cannot be ranged over, in a complaint */
+
 /* How a list of nodes ended, beside errors, which are negative. */
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 
@@ -100,9 +102,9 @@ static int fail_range(struct rendering *r, const struct template_value *over)
 	struct buf text;
 	buf_init(&text);
 	template_value_print(over, &text);
-	int error =
-		rendering_fail(r, "range can't iterate over %.*s",
-			       (int)(text.len < 200 ? text.len : 200), text.len ? text.ptr : "");
+	int error = rendering_fail(r, "range can't iterate over %.*s",
+				   (int)(text.len < RANGED_BYTES_MAX ? text.len : RANGED_BYTES_MAX),
+				   text.len ? text.ptr : "");
 	buf_fini(&text);
 	return error;
 }

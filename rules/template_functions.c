@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/quote.h"
 
-#define QUOTED_BYTES_MAX 400 /* of a text in a complaint */
+#define QUOTED_BYTES_MAX 800 /* of a text in a complaint */
 #define NUMBER_BYTES_MAX 512 /* longest text that is read as a number */
 
 const struct template_function template_functions[] = {
@@ -77,7 +77,7 @@ void template_reference(struct buf *out)
 
 int template_fail(struct template_call *call, const char *format, ...)
 {
-	char why[900];
+	char why[1800];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(why, sizeof(why), format, args);

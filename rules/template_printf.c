@@ -1,6 +1,6 @@
 /*
  * Templates: fmt.Sprintf: the format, the arguments that it takes, and its complaints inside the
- * text (%!s(MISSING), %!(EXTRA int=1)).
+ * text (%!s(MISSING), %!(EXTRA int=1), %!d(BADINDEX)).
  */
 #include "rules/template_format.h"
 
@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "rules/template.h"
+
+#define STAR_MAX 1000000 /* Go's: a greater one is no width */
 
 /* The state of one Sprintf. */
 struct printf_state {
@@ -17,7 +19,39 @@ struct printf_state {
 	size_t n, used;
 	struct buf *out;
 	int error;
+	/* An argument was told by its number, %[2]d: then all need not be used; of this verb it was
+	 * the last thing read; and there is none of that number, or it stands in a wrong place. */
+	bool has_index, is_behind_index, is_bad_index;
 };
+
+static bool is_at(const struct printf_state *state, char c)
+{
+	return state->at < state->format.len && state->format.ptr[state->at] == c;
+}
+
+/* [n]: the next argument is the n-th. */
+static void parse_index(struct printf_state *state)
+{
+	state->is_behind_index = false;
+	if (!is_at(state, '['))
+		return;
+	struct slice rest = { state->format.ptr + state->at, state->format.len - state->at };
+	const char *end = memchr(rest.ptr, ']', rest.len);
+	size_t number = 0, len = end ? (size_t)(end - rest.ptr) + 1 : 1;
+	bool is_number = len > 2;
+	for (size_t i = 1; i + 1 < len; i++) {
+		is_number = is_number && isdigit((unsigned char)rest.ptr[i]);
+		number = number <= TEMPLATE_WIDTH_MAX ? number * 10 + (size_t)(rest.ptr[i] - '0')
+						      : number;
+	}
+	state->has_index = true;
+	state->at += len;
+	state->is_behind_index = is_number;
+	if (is_number && number >= 1 && number <= state->n)
+		state->used = number - 1;
+	else
+		state->is_bad_index = true;
+}
 
 static void parse_flags(struct printf_state *state, struct template_spec *spec)
 {
@@ -49,16 +83,19 @@ static void parse_flags(struct printf_state *state, struct template_spec *spec)
 static bool parse_number(struct printf_state *state, const char *bad, int *out)
 {
 	int value = 0;
-	if (state->at < state->format.len && state->format.ptr[state->at] == '*') {
+	if (is_at(state, '*')) {
 		state->at++;
+		state->is_behind_index = false;
 		const struct template_value *star =
 			state->used < state->n ? &state->values[state->used++] : NULL;
-		if (!star || star->type != TEMPLATE_INT || star->integer < -TEMPLATE_WIDTH_MAX ||
-		    star->integer > TEMPLATE_WIDTH_MAX) {
+		if (!star || star->type != TEMPLATE_INT || star->integer < -STAR_MAX ||
+		    star->integer > STAR_MAX) {
 			buf_add_str(state->out, bad);
 			return false;
 		}
-		*out = (int)star->integer;
+		if (star->integer < -TEMPLATE_WIDTH_MAX || star->integer > TEMPLATE_WIDTH_MAX)
+			state->error = ERR_LIMIT;
+		*out = state->error ? 0 : (int)star->integer;
 		return true;
 	}
 	size_t start = state->at;
@@ -79,19 +116,26 @@ static struct template_spec parse_spec(struct printf_state *state)
 {
 	struct template_spec spec = template_plain_spec;
 	int number;
+	state->is_bad_index = false;
 	parse_flags(state, &spec);
+	parse_index(state);
 	if (parse_number(state, "%!(BADWIDTH)", &number)) {
 		spec.minus = spec.minus || number < 0;
 		spec.width = number < 0 ? -number : number;
+		state->is_bad_index |= state->is_behind_index;
 	}
-	if (state->at < state->format.len && state->format.ptr[state->at] == '.') {
+	if (is_at(state, '.')) {
 		state->at++;
-		bool star = state->at < state->format.len && state->format.ptr[state->at] == '*';
+		state->is_bad_index |= state->is_behind_index;
+		parse_index(state);
+		bool star = is_at(state, '*');
 		bool given = parse_number(state, "%!(BADPREC)", &number);
 		if (given && number < 0)
 			buf_add_str(state->out, "%!(BADPREC)");
 		spec.precision = given && number >= 0 ? number : star ? -1 : 0;
 	}
+	if (!state->is_behind_index)
+		parse_index(state);
 	if (spec.minus)
 		spec.zero = false;
 	return spec;
@@ -116,11 +160,11 @@ static void format_one(struct printf_state *state)
 		spec.names = spec.plus;
 		spec.sharp = spec.plus = false;
 	}
-	if (verb == '[') {
-		state->error = ERR_UNSUPPORTED;
-	} else if (verb == '%') {
+	if (verb == '%') {
 		buf_add_char(state->out, '%');
-	} else if (state->used == state->n) {
+	} else if (state->is_bad_index) {
+		buf_printf(state->out, "%%!" SLICE_FMT "(BADINDEX)", (int)len, rest.ptr);
+	} else if (state->used >= state->n) {
 		buf_printf(state->out, "%%!" SLICE_FMT "(MISSING)", (int)len, rest.ptr);
 	} else {
 		template_format(state->out, &spec, &state->values[state->used++],
@@ -158,7 +202,7 @@ int template_sprintf(struct slice format, const struct template_value *values, s
 		if (out->len > TEMPLATE_OUTPUT_MAX)
 			state.error = ERR_LIMIT;
 	}
-	if (!state.error && state.used < state.n)
+	if (!state.error && !state.has_index && state.used < state.n)
 		add_extra(&state);
 	return state.error;
 }

@@ -25,7 +25,7 @@ struct rendering {
 		uint32_t position, offset, end;
 		const struct template_node *call; /* it is the use of a template */
 	} at;
-	char why[1600]; /* "" until it fails */
+	char why[2600]; /* "" until it fails */
 };
 
 /* Counts one towards TEMPLATE_STEPS_MAX; ERR_EVAL beyond. */

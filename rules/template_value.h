@@ -70,7 +70,7 @@ void template_sprint(const struct template_value *values, size_t n, struct buf *
 void template_sprintln(const struct template_value *values, size_t n, struct buf *out);
 /*
  * fmt.Sprintf: mismatches are printed as Go prints them (%!d(string=x)). ERR_LIMIT: a width beyond
- * TEMPLATE_WIDTH_MAX. ERR_UNSUPPORTED: argument indexes (%[1]d).
+ * TEMPLATE_WIDTH_MAX.
  */
 int template_sprintf(struct slice format, const struct template_value *values, size_t n,
 		     struct buf *out);

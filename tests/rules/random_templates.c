@@ -53,10 +53,12 @@ static const char *const values[] = { "$value",
 static const char *const own_values[] = { ".",		 ".",  "$",   ".Value",
 					  ".Labels.job", ".a", "$.b", "true" };
 static const char *const arguments[] = { " .", " $labels", " $value", " $", "" };
-static const char *const verbs[] = { "%v", "%s", "%d",	 "%f",	 "%.2f",    "%g",     "%.3g", "%e",
-				     "%q", "%x", "%t",	 "%5d",	 "%-8v|",   "%+d",    "%+v",  "%T",
-				     "%c", "%U", "%10s", "%.1s", "%6.2f",   "%X",     "%o",   "%b",
-				     "%%", "%G", "%E",	 "% d",	 "%5.1f%%", "%08.3f", "%#v" };
+static const char *const verbs[] = {
+	"%v",	"%s",	   "%d",     "%f",    "%.2f",  "%g",	"%.3g",	 "%e",	   "%q",
+	"%x",	"%t",	   "%5d",    "%-8v|", "%+d",   "%+v",	"%T",	 "%c",	   "%U",
+	"%10s", "%.1s",	   "%6.2f",  "%X",    "%o",    "%b",	"%%",	 "%G",	   "%E",
+	"% d",	"%5.1f%%", "%08.3f", "%#v",   "%[1]v", "%[1]d", "%[3]s", "%[2]3d", "%[x]d",
+};
 static const char *const functions[] = { "humanize",
 					 "humanize1024",
 					 "humanizeDuration",
