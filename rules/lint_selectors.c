@@ -1,6 +1,8 @@
 /* Selectors, and the functions of ranges over them. */
 #include "rules/lint_internal.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
 static struct slice name_of(const struct matcher *matcher)
@@ -43,6 +45,33 @@ static void check_contradiction(struct lint_place *place, const struct expr *exp
 				     SLICE_ARG(name_of(&matchers[i])));
 			return;
 		}
+}
+
+/* Patterns are anchored at both ends, whatever stands in them. */
+static void check_patterns(struct lint_place *place, const struct expr *expr)
+{
+	for (uint32_t i = 0; i < expr->selector.nmatchers; i++) {
+		const struct matcher *matcher = &expr->selector.matchers[i];
+		struct slice name = name_of(matcher), value = value_of(matcher);
+		bool is_negative = matcher->type == MATCH_NRE;
+		if ((matcher->type != MATCH_RE && !is_negative) || value.len == 0)
+			continue;
+		/* strcspn() stops at a byte 0 too, which is no plain text either. */
+		bool is_plain = strcspn(matcher->value, "\\.+*?()|[]{}^$") == value.len;
+		bool has_end = value.len > 1 && value.ptr[value.len - 1] == '$' &&
+			       value.ptr[value.len - 2] != '\\';
+		if (is_plain)
+			rule_warn_at(place->lint->diags, WARN_PATTERN, place->source, expr->offset,
+				     expr->span, is_negative ? "write != for it" : "write = for it",
+				     "the pattern of label \"" SLICE_FMT "\" is a plain text",
+				     SLICE_ARG(name));
+		else if (value.ptr[0] == '^' || has_end)
+			rule_warn_at(place->lint->diags, WARN_PATTERN, place->source, expr->offset,
+				     expr->span, "leave ^ and $ out",
+				     "the pattern of label \"" SLICE_FMT
+				     "\" is anchored, as all patterns of labels are anyway",
+				     SLICE_ARG(name));
+	}
 }
 
 /* ---- counters ---- */
@@ -189,8 +218,10 @@ static void on_expr(void *ctx, const struct expr *expr)
 	struct lint_place *place = ctx;
 	if (expr->kind == EXPR_SELECTOR && !expr->selector.log)
 		check_name(place, expr);
-	if (expr->kind == EXPR_SELECTOR)
+	if (expr->kind == EXPR_SELECTOR) {
 		check_contradiction(place, expr);
+		check_patterns(place, expr);
+	}
 	const struct expr *range = expr->kind == EXPR_CALL ? lint_range(expr) : NULL;
 	struct slice name = range ? lint_metric(range) : SLICE("");
 	if (name.len == 0)

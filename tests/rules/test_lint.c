@@ -159,7 +159,7 @@ static const struct {
 	unsigned wanted;
 } of_corpus[] = {
 	{ "template-label", 242 }, { "never-true", 4 }, { "no-name", 3 }, { "delta-of-counter", 2 },
-	{ "no-condition", 1 },	   { "join", 1 },	{ "cycle", 1 },
+	{ "no-condition", 1 },	   { "join", 1 },	{ "cycle", 1 },	   { "pattern", 17 },
 };
 static unsigned corpus_files, corpus_counts[NKINDS];
 
