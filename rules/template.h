@@ -4,8 +4,9 @@
  *
  * {{ .Labels.x }}, $labels, $value, $externalLabels, $externalURL; ours: $activeAt (.Unix,
  * .UnixMilli), $evidence.lines, $evidence.functions; if/else if/else, range, with,
- * end; define, template, block; variables; pipelines; trim markers; literals; Prometheus' functions.
- * What data holds is never itself read as a template. Output, steps and nesting are limited.
+ * end; define, template, block; variables; pipelines; trim markers; literals; Prometheus'
+ * functions. What data holds is never itself read as a template. Output, steps and nesting are
+ * limited.
  *
  * Rendering evaluates nothing: `query` and `now` read what was captured when the rule was evaluated
  * (rules/query_results.h). To capture, whoever can evaluate renders with `wanted`, which stops at
@@ -23,8 +24,8 @@
 #define TEMPLATE_BYTES_MAX (64 * 1024)
 #define TEMPLATE_DEPTH_MAX 64
 #define TEMPLATE_DEFINITIONS_MAX 100 /* templates that one text defines */
-/* Lists of nodes within one another beyond which no template is begun: they may use themselves. */
-#define TEMPLATE_NESTED_MAX 1000
+#define TEMPLATE_NESTED_MAX 1000 /* lists of nodes within one another; then no template is begun   \
+				  */
 #define TEMPLATE_OUTPUT_MAX (64 * 1024)
 #define TEMPLATE_STEPS_MAX 100000
 #define TEMPLATE_MEMORY_MAX (1024 * 1024) /* of one rendering: all texts that functions make */
