@@ -76,7 +76,10 @@ static int shape_range(struct binding *b, struct node *node)
 
 static void fini_range(struct binding *b, struct node *node)
 {
-	free(node->state);
+	struct range_state *state = node->state;
+	if (state)
+		oldest_fini(&state->oldest);
+	free(state);
 }
 
 /* ---- the samples of a range ---- */
@@ -212,9 +215,11 @@ enum ends { ENDS_NONE, ENDS_FOUND, ENDS_UNKNOWN };
  * The two ends of a range whose values never fall, without a look at what is between. ENDS_NONE: it
  * has no samples; ENDS_UNKNOWN: it may be no such range.
  */
-static inline enum ends take_ends(struct range_state *state, const struct window *w,
-				  const struct range *range, struct range_ends *ends)
+static inline enum ends take_ends(struct range_state *state, const struct series *series,
+				  struct oldest_line *line, const struct range *range,
+				  struct range_ends *ends)
 {
+	const struct window *w = &series->window;
 	int64_t newest_ms = w->base_ms + w->newest_offset;
 	if (!w->n || newest_ms <= range->start_ms)
 		return ENDS_NONE;
@@ -222,8 +227,14 @@ static inline enum ends take_ends(struct range_state *state, const struct window
 		return ENDS_UNKNOWN;
 	const double *values = w->values + w->start;
 	const uint32_t *offsets = window_offsets(w) + w->start;
-	uint32_t guess = w->n > state->within ? w->n - state->within : 0, to = w->n;
-	uint32_t from = count_near(w, range->start_ms, guess);
+	uint32_t from, to = w->n;
+	uint32_t known = line ? oldest_find(line, series, range->start_ms, &from) : OLDEST_SAMPLES;
+	if (known == OLDEST_SAMPLES) {
+		uint32_t guess = w->n > state->within ? w->n - state->within : 0;
+		from = count_near(w, range->start_ms, guess);
+		if (line)
+			oldest_note(line, series, range->start_ms, from);
+	}
 	*ends = (struct range_ends){ .last = w->newest, .last_ms = newest_ms };
 	if (isnan(w->newest)) {
 		if (!value_is_stale(w->newest))
@@ -233,8 +244,13 @@ static inline enum ends take_ends(struct range_state *state, const struct window
 		ends->last = values[to - 1];
 		ends->last_ms = w->base_ms + offsets[to - 1];
 	}
-	ends->first = values[from];
-	ends->first_ms = w->base_ms + offsets[from];
+	if (known < OLDEST_SAMPLES) {
+		ends->first = line->values[known];
+		ends->first_ms = line->since_ms + line->offsets[known];
+	} else {
+		ends->first = values[from];
+		ends->first_ms = w->base_ms + offsets[from];
+	}
 	ends->n = to - from;
 	state->within = w->n - from;
 	state->newer = 0;
@@ -360,6 +376,11 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 	uint32_t nstarts;
 	struct window *const *all_starts = store_starts(b->store, &nstarts);
 	struct ahead ahead = party_ahead(party, range);
+	struct oldest_line *lines = NULL;
+	if (party->of_ends && b->options.standing)
+		lines = oldest_lines(&state->oldest, from, to);
+	ahead.lines = lines;
+	ahead.from = from;
 	struct range_ends ends;
 	read_ahead_begin(members, from, to, &ahead);
 	for (uint32_t row = from; row < to; row++) {
@@ -372,7 +393,8 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 			starts = all_starts[series->row];
 		enum ends found = ENDS_UNKNOWN;
 		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES)
-			found = take_ends(state, &series->window, range, &ends);
+			found = take_ends(state, series, lines ? &lines[row - from] : NULL, range,
+					  &ends);
 		if (found == ENDS_FOUND)
 			put_ends(party, range, &ends, row);
 		if (found != ENDS_UNKNOWN)

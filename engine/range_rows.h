@@ -6,6 +6,7 @@
 #define TOCSIN_ENGINE_RANGE_ROWS_H
 
 #include "engine/node.h"
+#include "engine/oldest.h"
 #include "engine/range_functions.h"
 
 /* So many other functions of one range of one selector are evaluated along with one. */
@@ -22,6 +23,7 @@ struct range_state {
 	 * as many.
 	 */
 	uint32_t within, newer;
+	struct oldest oldest; /* when it is the first of those evaluated together */
 };
 
 /* Of any leaf: its rows are the members of its selector. */

@@ -6,6 +6,7 @@
 #ifndef TOCSIN_ENGINE_READ_AHEAD_H
 #define TOCSIN_ENGINE_READ_AHEAD_H
 
+#include "engine/oldest.h"
 #include "storage/store.h"
 
 /*
@@ -46,14 +47,20 @@ struct ahead {
 	bool ends;	  /* where all rise since start_ms, of them the oldest alone */
 	uint32_t oldest;  /* which is likely to be the oldest-th newest */
 	int64_t start_ms;
+	const struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
+	uint32_t from;
 };
 
-ALWAYS_INLINE void prefetch_samples(const struct series *series, const struct ahead *ahead)
+ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
+				    const struct ahead *ahead)
 {
 	if (!ahead->n || !series || !series->window.n)
 		return;
 	const struct window *w = &series->window;
 	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
+	if (ends && ahead->lines &&
+	    oldest_is_likely(&ahead->lines[row - ahead->from], series, ahead->start_ms))
+		return;
 	uint32_t n = ends ? ahead->oldest : ahead->n;
 	uint32_t first = w->start + w->n - (n < w->n ? n : w->n);
 	if (ends) {
@@ -74,16 +81,19 @@ ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		prefetch_series(members[row]);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
-		prefetch_samples(members[row], ahead);
+		prefetch_samples(members[row], row, ahead);
 }
 
 ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to,
 			      const struct ahead *ahead)
 {
-	if (row + PREFETCH_SERIES < to)
+	if (row + PREFETCH_SERIES < to) {
 		prefetch_series(members[row + PREFETCH_SERIES]);
+		if (ahead->lines)
+			__builtin_prefetch(&ahead->lines[row + PREFETCH_SERIES - ahead->from], 1);
+	}
 	if (row + PREFETCH_SAMPLES < to)
-		prefetch_samples(members[row + PREFETCH_SAMPLES], ahead);
+		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);
 }
 
 #endif

@@ -197,10 +197,10 @@ static enum append_result take_slowly(struct store *store, struct series *series
 	    is_memory_full(store))
 		return APPEND_LIMITED;
 	size_t bytes = window_bytes(window);
-	uint32_t early = window->early;
+	uint16_t early = window->early;
 	enum append_result result = result_of(enter(series, entry, horizon_ms));
 	store->series.window_bytes += window_bytes(window) - bytes;
-	store->stats.left_early += (uint32_t)(window->early - early);
+	store->stats.left_early += (uint16_t)(window->early - early);
 	return result;
 }
 

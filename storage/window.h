@@ -23,7 +23,8 @@
  * Invariants: offsets ascending, strictly but for events; n ≤ cap; one allocation holds both
  * columns. Each sample later than break_offset is no NaN, and no less than the one before, if there
  * is one; only the newest may be NaN (a stale marker breaks nothing that comes before it). newest and
- * newest_offset are those of the last sample, if there is one.
+ * newest_offset are those of the last sample, if there is one. A sample has the place gone + i as
+ * long as nothing but appends happens to the window.
  */
 #ifndef TOCSIN_STORAGE_WINDOW_H
 #define TOCSIN_STORAGE_WINDOW_H
@@ -37,6 +38,8 @@
 
 #define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted  \
 				       */
+
+#define EARLY_TOLD_MAX UINT16_MAX /* of the samples that leave early with one that comes */
 
 /* Written into the journal: numbers stay. */
 enum window_kind {
@@ -53,7 +56,9 @@ struct window {
 	double *values; /* cap of them, then cap offsets, in one allocation; NULL while cap is 0 */
 	double newest;
 	uint32_t start, n, cap;
-	uint32_t early; /* samples that left before their time; goes round */
+	/* Both go round; one call raises `early` by EARLY_TOLD_MAX at most. */
+	uint16_t early; /* samples that left before their time */
+	uint16_t gone;	/* samples that left at the front: the i-th has place gone + i for good */
 	uint32_t newest_offset;
 	uint32_t break_offset;
 };

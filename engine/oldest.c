@@ -1,0 +1,77 @@
+#include "engine/oldest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/array.h"
+
+/* Rows that a piece has room for, at least and in steps of. */
+#define PIECE_ROWS 64
+
+void oldest_fini(struct oldest *oldest)
+{
+	for (uint32_t i = 0; i < oldest->npieces; i++)
+		free(oldest->pieces[i].lines);
+	free(oldest->pieces);
+	*oldest = (struct oldest){ 0 };
+}
+
+static bool pieces_reserve(struct oldest *oldest, uint32_t n)
+{
+	if (n <= oldest->npieces)
+		return true;
+	if (!array_resize(&oldest->pieces, n, sizeof(*oldest->pieces)))
+		return false;
+	memset(oldest->pieces + oldest->npieces, 0,
+	       (n - oldest->npieces) * sizeof(*oldest->pieces));
+	oldest->npieces = n;
+	return true;
+}
+
+/* A quarter more than asked, for rows to come. What was remembered is forgotten: it comes again. */
+static bool piece_grow(struct oldest_piece *piece, uint32_t n)
+{
+	n = (n + n / 4 + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
+	if (n > EVAL_CHUNK)
+		n = EVAL_CHUNK;
+	struct oldest_line *lines = aligned_alloc(OLDEST_LINE_BYTES, n * sizeof(*lines));
+	if (!lines)
+		return false;
+	memset(lines, 0, n * sizeof(*lines));
+	free(piece->lines);
+	*piece = (struct oldest_piece){ lines, n };
+	return true;
+}
+
+struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to)
+{
+	uint32_t at = from / EVAL_CHUNK, first = at * EVAL_CHUNK;
+	if (from >= to || to - first > EVAL_CHUNK || !pieces_reserve(oldest, at + 1))
+		return NULL;
+	struct oldest_piece *piece = &oldest->pieces[at];
+	if (to - first > piece->n && !piece_grow(piece, to - first))
+		return NULL;
+	return piece->lines + (from - first);
+}
+
+void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
+		 uint32_t from)
+{
+	const struct window *w = &series->window;
+	const double *values = w->values + w->start;
+	const uint32_t *offsets = window_offsets(w) + w->start;
+	line->uid = series->uid;
+	line->since_ms = since_ms;
+	line->place = (uint16_t)(w->gone + from);
+	line->n = 0;
+	if (w->n > OLDEST_WINDOW_MAX)
+		return;
+	for (uint32_t i = 0; i < OLDEST_SAMPLES && from + i < w->n; i++) {
+		uint64_t after_ms = (uint64_t)(w->base_ms + offsets[from + i]) - (uint64_t)since_ms;
+		if (after_ms > UINT32_MAX)
+			return;
+		line->values[i] = values[from + i];
+		line->offsets[i] = (uint32_t)after_ms;
+		line->n++;
+	}
+}

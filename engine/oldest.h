@@ -1,0 +1,83 @@
+/*
+ * What a range begins with, remembered by row: its oldest sample and the few that follow, which
+ * the next evaluations begin with. So most evaluations of the ends of a range (range_functions.h)
+ * read a series' header and, in order, one line of memory here, instead of two somewhere in its
+ * window. Private to engine/.
+ *
+ * Nobody tells of a change; whether a line still holds is seen from the window alone, as long as
+ * window_rises_since(start of the range). Anything but an append makes that false for all starts
+ * before the newest sample of then; and what a line holds is no later than that. So once it is true
+ * again a line from before the change has nothing within the range. A row that has another series
+ * is known by the uid.
+ *
+ * It costs OLDEST_LINE_BYTES a series and range, for standing rules that read ends only, and is
+ * made when a row is evaluated for the first time: births cost nothing.
+ */
+#ifndef TOCSIN_ENGINE_OLDEST_H
+#define TOCSIN_ENGINE_OLDEST_H
+
+#include "engine/node.h"
+
+#define OLDEST_SAMPLES 4
+#define OLDEST_LINE_BYTES 64
+/* Places of samples are told modulo 2^16: of windows with more samples nothing is remembered. */
+#define OLDEST_WINDOW_MAX UINT16_MAX
+
+struct oldest_line {
+	int64_t since_ms;		  /* the start of the range that it was filled for */
+	double values[OLDEST_SAMPLES];	  /* the first n after that */
+	uint32_t offsets[OLDEST_SAMPLES]; /* from since_ms */
+	uint32_t uid;			  /* of the series; 0: none yet */
+	uint16_t place;			  /* of the first one: window.gone plus its index */
+	uint16_t n;
+};
+_Static_assert(sizeof(struct oldest_line) == OLDEST_LINE_BYTES, "a row is one line");
+
+/* Of all rows, in pieces of EVAL_CHUNK: what is there does not move when others come. */
+struct oldest {
+	struct oldest_piece {
+		struct oldest_line *lines;
+		uint32_t n;
+	} *pieces;
+	uint32_t npieces;
+};
+
+void oldest_fini(struct oldest *oldest);
+/*
+ * The lines of rows [from, to), by row - from. NULL when out of memory, or when these are rows of
+ * several chunks: then nothing is remembered of them.
+ */
+struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to);
+/* Notes what the window has from its sample `from` on, the first after since_ms. */
+void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
+		 uint32_t from);
+
+/*
+ * Which of the line's samples is the first after start_ms; OLDEST_SAMPLES: it does not know. Where
+ * window_rises_since(start_ms), and only there, *from is then its index in the window.
+ */
+static inline uint32_t oldest_find(const struct oldest_line *line, const struct series *series,
+				   int64_t start_ms, uint32_t *from)
+{
+	if (line->uid != series->uid || start_ms < line->since_ms)
+		return OLDEST_SAMPLES;
+	const struct window *w = &series->window;
+	uint64_t past_ms = (uint64_t)start_ms - (uint64_t)line->since_ms;
+	for (uint32_t i = 0; i < line->n; i++) {
+		if (line->offsets[i] <= past_ms)
+			continue;
+		*from = (uint16_t)(line->place + i - w->gone);
+		return *from < w->n && w->n <= OLDEST_WINDOW_MAX ? i : OLDEST_SAMPLES;
+	}
+	return OLDEST_SAMPLES;
+}
+
+/* Will it be found? As good as sure: for reading ahead. */
+static inline bool oldest_is_likely(const struct oldest_line *line, const struct series *series,
+				    int64_t start_ms)
+{
+	return line->uid == series->uid && line->n > 0 &&
+	       line->since_ms + line->offsets[line->n - 1] > start_ms;
+}
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * What a range begins with: what is remembered of it against the window itself, whatever happens to
+ * that meanwhile.
+ */
+#include "engine/oldest.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "base/text.h"
+#include "ingest/batch.h"
+#include "tests/check_main.h"
+
+#define T0 INT64_C(1700000000000)
+#define STEP_MS 15000
+#define RANGE_MS (20 * STEP_MS)
+#define ROUNDS 4000
+
+static uint64_t state;
+
+static uint32_t below(uint32_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)(state >> 33) % n;
+}
+
+static void add(struct series *series, int64_t ts_ms, double value, int64_t horizon_ms)
+{
+	window_add(&series->window, ts_ms, bits_of_double(value), horizon_ms);
+	window_check(&series->window, WINDOW_SAMPLES);
+}
+
+/* The index of the first sample after start_ms. */
+static uint32_t first_after(const struct window *w, int64_t start_ms)
+{
+	uint32_t i = 0;
+	while (i < w->n && w->base_ms + window_offsets(w)[w->start + i] <= start_ms)
+		i++;
+	return i;
+}
+
+/* As an evaluation does it. True when it was remembered. */
+static bool look(struct oldest_line *line, const struct series *series, int64_t start_ms)
+{
+	const struct window *w = &series->window;
+	if (w->n == 0 || window_newest_ms(w) <= start_ms || !window_rises_since(w, start_ms))
+		return false;
+	uint32_t wanted = first_after(w, start_ms), from;
+	uint32_t known = oldest_find(line, series, start_ms, &from);
+	if (known == OLDEST_SAMPLES) {
+		oldest_note(line, series, start_ms, wanted);
+		return false;
+	}
+	ck_assert_uint_eq(from, wanted);
+	uint32_t slot = w->start + wanted;
+	ck_assert(bits_of_double(line->values[known]) == bits_of_double(w->values[slot]));
+	ck_assert_int_eq(line->since_ms + line->offsets[known],
+			 w->base_ms + window_offsets(w)[slot]);
+	return true;
+}
+
+START_TEST(remembered_is_what_the_window_has)
+{
+	struct oldest_line line = { 0 };
+	struct series series = { .uid = 7 };
+	uint32_t found = 0;
+	double value = 0;
+	state = 88172645463325252u + (uint64_t)_i;
+	window_init(&series.window);
+	for (int64_t round = 1; round < ROUNDS; round++) {
+		int64_t now_ms = T0 + round * STEP_MS, start_ms = now_ms - RANGE_MS;
+		int64_t horizon_ms = start_ms - STEP_MS;
+		if (below(20) > 0)
+			add(&series, now_ms - below(1000), value += below(10), horizon_ms);
+		switch (below(120)) {
+		case 0: /* a reset */
+			value = 0;
+			break;
+		case 1: /* an end, after which it goes on */
+			add(&series, now_ms, double_of_bits(STALE_NAN_BITS), horizon_ms);
+			break;
+		case 2: /* a late one */
+			add(&series, now_ms - below(RANGE_MS), value - 1, horizon_ms);
+			break;
+		case 3: /* a sweep */
+			window_trim(&series.window, horizon_ms);
+			break;
+		case 4: /* another series takes the row */
+			window_fini(&series.window);
+			series.uid++;
+			break;
+		default:
+			break;
+		}
+		found += look(&line, &series, start_ms);
+		if (below(10) == 0) /* a query's time, which may be earlier */
+			look(&line, &series, start_ms + below(STEP_MS) - STEP_MS / 2);
+	}
+	ck_assert_uint_gt(found, ROUNDS / 10);
+	window_fini(&series.window);
+}
+END_TEST
+
+START_TEST(an_append_leaves_it_known)
+{
+	struct oldest_line line = { 0 };
+	struct series series = { .uid = 1 };
+	uint32_t found = 0;
+	window_init(&series.window);
+	for (int64_t round = 1; round <= 1000; round++)
+		add(&series, T0 + round * STEP_MS, (double)round, TIME_NONE);
+	for (int64_t round = 1001; round <= 1400; round++) {
+		add(&series, T0 + round * STEP_MS, (double)round, T0 + (round - 30) * STEP_MS);
+		found += look(&line, &series, T0 + round * STEP_MS - RANGE_MS);
+	}
+	ck_assert_uint_eq(found, 400 - 400 / OLDEST_SAMPLES);
+	window_fini(&series.window);
+}
+END_TEST
+
+START_TEST(long_windows_are_not_remembered)
+{
+	struct oldest_line line = { 0 };
+	struct series series = { .uid = 1 };
+	window_init(&series.window);
+	for (int64_t i = 1; i <= OLDEST_WINDOW_MAX; i++)
+		window_add(&series.window, T0 + i, bits_of_double((double)i), TIME_NONE);
+	look(&line, &series, T0 + 10);
+	ck_assert(look(&line, &series, T0 + 10));
+	window_add(&series.window, T0 + OLDEST_WINDOW_MAX + 1, bits_of_double(1e9), TIME_NONE);
+	ck_assert(!look(&line, &series, T0 + 10));
+	ck_assert(!look(&line, &series, T0 + 10));
+	window_fini(&series.window);
+}
+END_TEST
+
+START_TEST(lines_stay_when_others_come)
+{
+	struct oldest oldest = { 0 };
+	struct oldest_line *first = oldest_lines(&oldest, 0, EVAL_CHUNK);
+	ck_assert_ptr_nonnull(first);
+	first[3].uid = 5;
+	struct oldest_line *third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 10);
+	ck_assert_ptr_nonnull(third);
+	ck_assert_uint_eq(third[9].uid, 0);
+	third[9].uid = 6;
+	ck_assert_uint_eq(oldest_lines(&oldest, 2 * EVAL_CHUNK + 9, 2 * EVAL_CHUNK + 11)->uid, 6);
+	ck_assert_uint_eq(oldest_lines(&oldest, 3, 4)->uid, 5);
+	/* Grown within its piece: forgotten, never another row's. */
+	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000);
+	ck_assert_ptr_nonnull(third);
+	ck_assert_uint_eq(third[9].uid, 0);
+	/* Rows of two pieces, and none. */
+	ck_assert_ptr_null(oldest_lines(&oldest, 10, EVAL_CHUNK + 1));
+	ck_assert_ptr_null(oldest_lines(&oldest, 10, 10));
+	oldest_fini(&oldest);
+}
+END_TEST
+
+static Suite *oldest_suite(void)
+{
+	Suite *suite = suite_create("oldest");
+	TCase *tcase = tcase_create("oldest");
+	tcase_add_loop_test(tcase, remembered_is_what_the_window_has, 0, 20);
+	tcase_add_test(tcase, an_append_leaves_it_known);
+	tcase_add_test(tcase, long_windows_are_not_remembered);
+	tcase_add_test(tcase, lines_stay_when_others_come);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+TEST_MAIN(oldest_suite)
