@@ -186,7 +186,6 @@ void engine_time(struct engine *engine, int64_t now_ms)
 		restore_time(engine);
 	schedule_time(engine, before_ms);
 	senders_step(engine);
-	senders_count(engine, SWEEP_SERIES_MIN);
 }
 
 /* Forgets what nobody can reach any more: all series once in some minutes. */

@@ -75,7 +75,6 @@ struct sender_entry {
 	int64_t back_ms;	 /* heard again since, while they still are; TIME_NONE */
 	int64_t grace_ms;	 /* for so long after */
 	bool announced;		 /* told of at its first request */
-	uint64_t counting;	 /* series counted in the running round */
 };
 
 struct senders {
@@ -84,8 +83,7 @@ struct senders {
 	uint32_t *index; /* hash → id */
 	uint32_t n;
 	bool any_silent;
-	int64_t check_ms;  /* the next silence or end of one, at the earliest; TIME_NONE */
-	uint32_t count_at; /* row where the counting round stands */
+	int64_t check_ms; /* the next silence or end of one, at the earliest; TIME_NONE */
 };
 
 int senders_init(struct senders *senders);
@@ -100,8 +98,6 @@ void sender_applied(struct engine *engine, struct sender_entry *entry);
 void senders_restored(struct engine *engine);
 /* Looks who has fallen silent by now. */
 void senders_step(struct engine *engine);
-/* Counts series for struct sender, some at a time. */
-void senders_count(struct engine *engine, uint32_t rows);
 /* Has some sender been silent without a break since then or longer? */
 bool senders_silent_since(const struct engine *engine, int64_t since_ms);
 

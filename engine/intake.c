@@ -162,7 +162,7 @@ static enum append_result append_own(struct engine *engine, struct batch *batch,
 	lset_unref(engine->lsets, lset);
 	if (code)
 		return APPEND_LIMITED;
-	(*series)->sender = SENDER_SELF;
+	store_sender_set(engine->store, *series, SENDER_SELF);
 	return store_append_local(engine->store, *series, row->ts_ms, row->bits);
 }
 

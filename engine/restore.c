@@ -86,7 +86,7 @@ static void restore_series(struct engine *engine, struct slice payload)
 	series->in_dictionary = true;
 	/* No line is a zero, not a silence. */
 	bool fed = !entry.local && entry.kind == WINDOW_SAMPLES;
-	series->sender = fed ? SENDER_RESTORED : SENDER_SELF;
+	store_sender_set(engine->store, series, fed ? SENDER_RESTORED : SENDER_SELF);
 	struct restored_series *place = series_place(restore, uid);
 	restore->nseries += place->uid == 0;
 	restore->has_fed |= fed;

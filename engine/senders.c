@@ -263,27 +263,12 @@ bool senders_silent_since(const struct engine *engine, int64_t since_ms)
 	return false;
 }
 
-void senders_count(struct engine *engine, uint32_t rows)
-{
-	struct senders *senders = &engine->senders;
-	for (uint32_t i = 0; i < rows; i++) {
-		struct series *series = store_next(engine->store, &senders->count_at);
-		if (!series) {
-			for (uint32_t id = 0; id < senders->n; id++) {
-				senders->entries[id].seen.series = senders->entries[id].counting;
-				senders->entries[id].counting = 0;
-			}
-			senders->count_at = 0;
-			return;
-		}
-		if (series->sender < senders->n)
-			senders->entries[series->sender].counting++;
-	}
-}
-
 void engine_senders_each(const struct engine *engine,
 			 void (*fn)(void *ctx, const struct sender *sender), void *ctx)
 {
-	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++)
-		fn(ctx, &engine->senders.entries[id].seen);
+	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++) {
+		struct sender *seen = &engine->senders.entries[id].seen;
+		seen->series = store_sender_series(engine->store, (uint16_t)id);
+		fn(ctx, seen);
+	}
 }

@@ -340,6 +340,7 @@ int series_new(struct store *store, uint32_t lset, uint32_t uid, bool local, str
 	}
 	table->bytes += n * sizeof(*memberships);
 	table->nlive++;
+	store->sender_series[kept->series.sender]++;
 	store->stats.born++;
 	*out = kept;
 	return 0;
@@ -364,6 +365,7 @@ void series_forget(struct store *store, struct kept *kept)
 	window_fini(&series->window);
 	starts_forget(table, series->row);
 	lset_unref(store->lsets, series->lset);
+	store->sender_series[series->sender]--;
 	free(series->memberships);
 	free(kept->more_keys);
 	uint32_t row = series->row;

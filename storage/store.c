@@ -26,7 +26,8 @@ static int store_init(struct store *store, const struct store_options *options)
 		return ERR_IO;
 	store->lsets = lset_table_new(&store->key);
 	store->prefetch = calloc(1, sizeof(*store->prefetch));
-	if (!store->lsets || !store->prefetch)
+	store->sender_series = calloc(SENDER_NUMBERS, sizeof(*store->sender_series));
+	if (!store->lsets || !store->prefetch || !store->sender_series)
 		return ERR_NOMEM;
 	if (options->hash_hook)
 		lset_table_hash_hook(store->lsets, options->hash_hook);
@@ -62,6 +63,7 @@ void store_free(struct store *store)
 	}
 	lset_table_free(store->lsets);
 	free(store->prefetch);
+	free(store->sender_series);
 	free(store);
 }
 
@@ -223,8 +225,8 @@ enum append_result store_append_series(struct store *store, struct series *serie
 	if (ts_ms > store->future_ms)
 		return store_count(store, APPEND_FUTURE);
 	enum append_result result = take(store, series, ts_ms, bits);
-	if (result == APPEND_STORED)
-		series->sender = (uint16_t)sender;
+	if (result == APPEND_STORED && series->sender != sender)
+		store_sender_set(store, series, (uint16_t)sender);
 	return store_count(store, result);
 }
 
@@ -348,6 +350,18 @@ enum append_result store_append_local(struct store *store, struct series *series
 		for (uint32_t i = 0; i < series->nmemberships; i++)
 			series->memberships[i].selector->fed++;
 	return store_count(store, result);
+}
+
+void store_sender_set(struct store *store, struct series *series, uint16_t sender)
+{
+	store->sender_series[series->sender]--;
+	store->sender_series[sender]++;
+	series->sender = sender;
+}
+
+uint32_t store_sender_series(const struct store *store, uint16_t sender)
+{
+	return store->sender_series[sender];
 }
 
 /* ---- births ---- */

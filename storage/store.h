@@ -44,7 +44,7 @@ struct series {
 	uint32_t row;      /* place in the store's table; reused */
 	uint32_t uid;      /* never reused: names the series in blocks */
 	uint32_t lset;     /* its labels, a reference */
-	uint16_t sender;   /* who fed it last (engine/senders.c) */
+	uint16_t sender;   /* who fed it last (engine/senders.c); see store_sender_set() */
 	uint8_t kind;      /* enum window_kind: of the window */
 	bool local : 1;         /* written by a rule: demanded always */
 	bool in_dictionary : 1; /* its dictionary entry was journaled */
@@ -190,6 +190,10 @@ int store_start_add(struct store *store, struct series *series, int64_t ts_ms, i
 struct window *const *store_starts(const struct store *store, uint32_t *n);
 
 int64_t series_horizon_ms(const struct store *store, const struct series *series);
+/* Who feeds the series from now on; appending to it tells that by itself. */
+void store_sender_set(struct store *store, struct series *series, uint16_t sender);
+/* How many kept series this sender fed last; those that nobody fed yet are of sender 0. */
+uint32_t store_sender_series(const struct store *store, uint16_t sender);
 
 /* ---- selectors ---- */
 

@@ -3,6 +3,8 @@
  * tests.
  */
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "storage/store_internal.h"
@@ -75,6 +77,17 @@ static void check_table(const struct store *store)
 	assert(posted == live && mapped == live);
 }
 
+static void check_senders(const struct store *store)
+{
+	uint32_t *counted = calloc(SENDER_NUMBERS, sizeof(*counted));
+	assert(counted);
+	for (uint32_t row = 0; row < store->series.nrows; row++)
+		if (kept_is_live(kept_at(&store->series, row)))
+			counted[kept_at(&store->series, row)->series.sender]++;
+	assert(memcmp(counted, store->sender_series, SENDER_NUMBERS * sizeof(*counted)) == 0);
+	free(counted);
+}
+
 /* Every row is a member's, or free, or its removal is in the log. */
 static void check_rows(const struct standing *standing)
 {
@@ -140,6 +153,7 @@ void store_check(const struct store *store)
 	key_table_check(&store->keys);
 	key_table_each(&store->keys, check_key, (void *)store);
 	check_table(store);
+	check_senders(store);
 	check_selectors(store);
 	assert(store->memo.ndisplaced == 0);
 }

@@ -135,6 +135,7 @@ struct store {
 	uint32_t sweep_row;
 	struct row_order append_order;
 	struct prefetch *prefetch;
+	uint32_t *sender_series; /* by sender: how many live series are its */
 
 	uint32_t metric_name; /* the symbol of __name__ */
 	struct regex_memo memo;
@@ -158,6 +159,8 @@ static inline struct kept *kept_of(struct series *series)
 {
 	return (struct kept *)series; /* its first member */
 }
+
+#define SENDER_NUMBERS (UINT16_MAX + 1u) /* that a series' sender may have */
 
 /* A sample of the series came at or before settled_ms. */
 void series_note_late(struct series *series, int64_t ts_ms);
