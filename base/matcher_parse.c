@@ -180,10 +180,14 @@ static size_t classic_token(struct slice in)
 
 static int parse_classic(struct parse *parse, struct slice in)
 {
-	if (in.len && in.ptr[0] == '{')
-		skip(&in, 1);
-	if (in.len && in.ptr[in.len - 1] == '}')
-		in.len--;
+	bool opened = in.len && in.ptr[0] == '{';
+	bool closed = in.len && in.ptr[in.len - 1] == '}';
+
+	skip(&in, opened);
+	in.len -= closed && in.len;
+	/* Alertmanager takes one brace for none: where nothing else stands, that is a slip. */
+	if (opened != closed && slice_trim(in).len == 0)
+		return fail(parse, "a brace without the other one");
 	while (slice_trim(in).len > 0) {
 		size_t len = classic_token(in);
 		int err = classic_matcher(parse, (struct slice){ in.ptr, len });

@@ -241,6 +241,31 @@ static void print_why(const struct printing *p, const char *labels)
 		       text_of(step, "says"));
 }
 
+/* ---- resolve_when ---- */
+
+/* Its tree, and what it has for each alert. */
+static int print_resolve(const struct printing *of, const char *key, const char *what)
+{
+	struct printing p = { .data = json_object_get(of->data, key), .colour = of->colour };
+	const json_t *alert, *part;
+	size_t i, k;
+
+	if (!json_is_object(p.data))
+		return EXIT_SUCCESS;
+	p.nodes = json_object_get(p.data, "nodes");
+	printf("\n%s%s%s %s\n\n", bold(&p), what, plain(&p), text_of(p.data, "query"));
+	int code = print_tree(&p);
+
+	json_array_foreach (json_object_get(p.data, "alerts"), i, alert) {
+		printf("\nfor ");
+		print_labels(json_object_get(alert, "labels"));
+		printf("\n");
+		json_array_foreach (json_object_get(alert, "parts"), k, part)
+			print_part(&p, part);
+	}
+	return code;
+}
+
 static int print_answer(const json_t *answer, const char *labels, bool json)
 {
 	struct printing p = { .data = json_object_get(answer, "data"),
@@ -258,6 +283,10 @@ static int print_answer(const json_t *answer, const char *labels, bool json)
 	int code = print_tree(&p);
 
 	print_alerts(&p);
+	if (!code)
+		code = print_resolve(&p, "resolveWhen", "resolve_when:");
+	if (!code)
+		code = print_resolve(&p, "resolveData", "has data while there is:");
 	print_why(&p, labels ? labels : "");
 	return code;
 }

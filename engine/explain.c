@@ -108,6 +108,7 @@ void explain_free(struct explain *explain)
 {
 	if (!explain)
 		return;
+	explain_free(explain->next);
 	if (explain->work)
 		explain->work->explain = NULL; /* the engine's end frees it */
 	engine_query_free(explain->query);
@@ -289,9 +290,9 @@ static int work_new(struct engine *engine, struct explain *explain)
 	engine->nexplains++;
 	explain->work = work;
 	explain->now_ms = engine->now_ms;
-	if (engine->active)
+	if (engine->active && !explain->set)
 		explain->set = rule_set_ref(engine->active->set);
-	if (engine->external_labels)
+	if (engine->external_labels && !explain->external)
 		explain->external = labels_ref(engine->external_labels);
 	return 0;
 }
@@ -333,7 +334,8 @@ static int stage_run(struct engine *engine, struct explain_work *work, int64_t *
 	return 0;
 }
 
-int explain_step(struct engine *engine, struct explain *explain, int64_t units)
+/* The next piece of this expression alone. */
+static int expr_step(struct engine *engine, struct explain *explain, int64_t *units)
 {
 	int code = explain->work ? 0 : work_new(engine, explain);
 	if (code)
@@ -346,7 +348,7 @@ int explain_step(struct engine *engine, struct explain *explain, int64_t units)
 		code = explain_conclude(explain, ERR_CONFLICT,
 					"the rules have changed meanwhile: ask again");
 	while (!code && work->stage != EXPLAIN_DONE) {
-		code = stage_run(engine, work, &units);
+		code = stage_run(engine, work, units);
 		if (code)
 			break;
 		work->stage++;
@@ -357,6 +359,39 @@ int explain_step(struct engine *engine, struct explain *explain, int64_t units)
 	explain->code = code;
 	if (code && !explain->error[0])
 		explain->error = error_text(code);
+	explain->is_done = true;
 	work_free(engine, work);
+	return 0;
+}
+
+/* The rule's next expression, if it has one. 0, ERR_NOMEM. */
+static int next_make(struct explain *explain)
+{
+	const struct rule *rule = explain->rule;
+	enum explain_of of = explain->of + 1;
+	if (explain->next || explain->code || !rule || !rule->resolve || of == EXPLAIN_OFS ||
+	    (of == EXPLAIN_OF_DATA && rule->resolve->has.root == rule->resolve->when.root))
+		return 0;
+	struct explain *next = calloc(1, sizeof(*next));
+	if (!next)
+		return ERR_NOMEM;
+	arena_init(&next->arena, 0);
+	next->name = next->says = next->error = "";
+	next->of = of;
+	next->rule = rule;
+	next->set = rule_set_ref(explain->set);
+	explain->next = next;
+	return 0;
+}
+
+int explain_step(struct engine *engine, struct explain *explain, int64_t units)
+{
+	for (; explain; explain = explain->next) {
+		int code = explain->is_done ? 0 : expr_step(engine, explain, &units);
+		if (!code)
+			code = next_make(explain);
+		if (code)
+			return code;
+	}
 	return 0;
 }

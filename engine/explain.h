@@ -4,7 +4,8 @@
  *
  * The expression is planned, bound and evaluated for itself at the told time, like an ad-hoc query:
  * so that all nodes are as of one time, and nothing of what the rules keep is touched. What is told
- * of cost and sharing is of the rules in force: there a node is evaluated once for all.
+ * of cost and sharing is of the rules in force: there a node is evaluated once for all. Behind an
+ * alert's own expression that of its resolve_when follows, and what tells whether there is data.
  *
  * The engine has no clock: cost is counted in units (engine.h), and told in seconds at the pace
  * that engine_spent() was told.
@@ -95,6 +96,14 @@ struct explain_step {
 	const char *says;
 };
 
+/* Which expression of a rule. */
+enum explain_of {
+	EXPLAIN_OF_EXPR,
+	EXPLAIN_OF_RESOLVE, /* resolve_when */
+	EXPLAIN_OF_DATA,    /* what tells whether resolve_when has data: it, without conditions */
+	EXPLAIN_OFS
+};
+
 struct explain {
 	/* in: */
 	const char *name;	    /* a rule's, or FILE;GROUP;NAME; or an expression */
@@ -122,7 +131,10 @@ struct explain {
 	const char *says; /* in one sentence */
 	struct explain_step path[EXPLAIN_PATH_MAX];
 	uint32_t npath;
+	enum explain_of of;
+	struct explain *next; /* the rule's next expression, evaluated likewise; NULL: none */
 	/* the engine's: */
+	bool is_done; /* but for `next` */
 	struct explain_work *work;
 };
 

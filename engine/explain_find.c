@@ -55,6 +55,22 @@ static int tell_candidates(struct explain_work *work)
 	return explain_conclude(explain, ERR_CONFLICT, explain_taken(explain, &text));
 }
 
+static struct rule_root root_of(const struct explain *explain)
+{
+	const struct rule *rule = explain->rule;
+	if (explain->of == EXPLAIN_OF_EXPR)
+		return (struct rule_root){ rule->root, rule->order, rule->norder };
+	return explain->of == EXPLAIN_OF_RESOLVE ? rule->resolve->when : rule->resolve->has;
+}
+
+static struct expr *expr_of(const struct explain *explain)
+{
+	const struct rule *rule = explain->rule;
+	if (explain->of == EXPLAIN_OF_EXPR)
+		return rule->expr;
+	return explain->of == EXPLAIN_OF_RESOLVE ? rule->resolve->expr : rule->resolve->data;
+}
+
 /* The rule's expression as a query of its own. */
 static int query_of_rule(struct engine *engine, struct explain_work *work, const struct rule *rule)
 {
@@ -65,7 +81,7 @@ static int query_of_rule(struct engine *engine, struct explain_work *work, const
 	arena_init(&query->arena, 0);
 	work->query = query;
 	work->expr_is_borrowed = true;
-	query->expr = rule->expr;
+	query->expr = expr_of(work->explain);
 	query->t_ms = engine->now_ms - set->groups[rule->group].query_offset_ms;
 	query->bounds = (struct query_bounds){ query->t_ms, query->t_ms, 0 };
 	query->plan = plan_new();
@@ -73,16 +89,18 @@ static int query_of_rule(struct engine *engine, struct explain_work *work, const
 		return ERR_NOMEM;
 	query->plan->delayed_names = set->plan->delayed_names;
 	query->plan->subquery_step_ms = set->plan->subquery_step_ms;
-	int code = plan_add(query->plan, rule->expr, &query->root);
+	int code = plan_add(query->plan, query->expr, &query->root);
 	return code ? code : plan_order(query->plan, query->root, &query->order, &query->norder);
 }
 
-static int rule_take(struct engine *engine, struct explain_work *work)
+static int rule_take(struct engine *engine, struct explain_work *work, const struct rule *rule)
 {
 	struct explain *explain = work->explain;
-	const struct rule *rule = rule_of(explain->set, work->found[0]);
+	struct buf text;
 	explain->rule = rule;
-	explain->text = rule->query;
+	buf_init(&text);
+	expr_format(expr_of(explain), &text);
+	explain->text = explain_taken(explain, &text);
 	engine_rule_status(engine, rule->id, &explain->status);
 	explain->status.error = explain_says(explain, "%s", explain->status.error);
 	engine_group_status(engine, rule->group, &explain->group);
@@ -114,7 +132,7 @@ int explain_find(struct engine *engine, struct explain_work *work, int64_t *unit
 	struct explain *explain = work->explain;
 	const struct slice name = slice_from(explain->name);
 	uint32_t looked = 0;
-	for (; explain->set && work->at < explain->set->nrules; work->at++) {
+	for (; explain->set && !explain->rule && work->at < explain->set->nrules; work->at++) {
 		if (++looked % PIECE_RULES == 0 && *units <= 0)
 			return ERR_AGAIN;
 		*units -= 1;
@@ -124,7 +142,9 @@ int explain_find(struct engine *engine, struct explain_work *work, int64_t *unit
 	}
 	if (work->nfound > 1)
 		return tell_candidates(work);
-	int code = work->nfound ? rule_take(engine, work) : expression_take(engine, work);
+	const struct rule *rule =
+		work->nfound ? rule_of(explain->set, work->found[0]) : explain->rule;
+	int code = rule ? rule_take(engine, work, rule) : expression_take(engine, work);
 	if (!code && work->query->norder > EXPLAIN_NODES_MAX)
 		return explain_conclude(explain, ERR_LIMIT,
 					explain_says(explain,
@@ -138,12 +158,12 @@ int explain_find(struct engine *engine, struct explain_work *work, int64_t *unit
 
 /* The node of the rules' plan at each place: by walking both from their roots. False: they differ.
  */
-static bool counterparts_find(struct explain_work *work, const struct rule *rule)
+static bool counterparts_find(struct explain_work *work)
 {
 	const struct plan *ours = work->query->plan, *theirs = work->explain->set->plan;
 	const uint32_t *order = work->query->order;
 	uint32_t n = work->query->norder;
-	work->counterparts[n - 1] = rule->root;
+	work->counterparts[n - 1] = root_of(work->explain).root;
 	for (uint32_t place = n; place-- > 0;) {
 		const struct plan_node *own = ours->nodes[order[place]];
 		const struct plan_node *other = theirs->nodes[work->counterparts[place]];
@@ -156,25 +176,45 @@ static bool counterparts_find(struct explain_work *work, const struct rule *rule
 	return true;
 }
 
-/* Counts this rule at those of the nodes that it has, too: both lists are in ascending order. */
-static void share_with(uint32_t *shared, const struct rule *own, const struct rule *other)
+/* Marks those of the nodes that the other has, too: both lists are in ascending order. */
+static void mark_shared(uint64_t *marks, const struct rule_root *own, const uint32_t *order,
+			uint32_t norder)
 {
-	for (uint32_t i = 0, k = 0; i < own->norder && k < other->norder;) {
-		uint32_t x = own->order[i], y = other->order[k];
-		shared[i] += x == y;
+	for (uint32_t i = 0, k = 0; i < own->norder && k < norder;) {
+		uint32_t x = own->order[i], y = order[k];
+		if (x == y)
+			bit_set(marks, i);
 		i += x <= y;
 		k += y <= x;
 	}
 }
 
-static void share_tell(struct engine *engine, struct explain_work *work, const struct rule *rule)
+/* Counts this rule, once, at each node that one of its expressions has. */
+static void share_with(struct explain_work *work, const struct rule_root *own,
+		       const struct rule *other)
+{
+	uint32_t nwords = words_of(own->norder);
+	memset(work->marks, 0, nwords * sizeof(*work->marks));
+	mark_shared(work->marks, own, other->order, other->norder);
+	if (other->resolve) {
+		mark_shared(work->marks, own, other->resolve->when.order,
+			    other->resolve->when.norder);
+		mark_shared(work->marks, own, other->resolve->has.order,
+			    other->resolve->has.norder);
+	}
+	FOR_BITS (i, work->marks, 0, own->norder)
+		work->shared[i]++;
+}
+
+static void share_tell(struct engine *engine, struct explain_work *work,
+		       const struct rule_root *own)
 {
 	for (uint32_t place = 0; place < work->explain->nnodes; place++) {
 		struct explain_node *node = &work->explain->nodes[place];
 		uint32_t id = work->counterparts[place];
 		struct binding_node_stats stats;
 		binding_node_stats_get(engine->active->binding, id, &stats);
-		node->rules = work->shared[plan_order_place(rule->order, rule->norder, id)];
+		node->rules = work->shared[plan_order_place(own->order, own->norder, id)];
 		node->units = stats.units;
 		node->evaluations = stats.evals;
 		node->cached = stats.cached;
@@ -183,16 +223,18 @@ static void share_tell(struct engine *engine, struct explain_work *work, const s
 
 int explain_share(struct engine *engine, struct explain_work *work, int64_t *units)
 {
-	const struct rule *rule = work->explain->rule;
-	if (!rule)
+	if (!work->explain->rule)
 		return 0;
+	const struct rule_root own = root_of(work->explain);
 	if (!work->counterparts) {
 		work->counterparts =
 			ARENA_ARRAY(&work->explain->arena, uint32_t, work->query->norder);
-		work->shared = ARENA_ARRAY(&work->explain->arena, uint32_t, rule->norder);
-		if (!work->counterparts || !work->shared)
+		work->shared = ARENA_ARRAY(&work->explain->arena, uint32_t, own.norder);
+		work->marks =
+			ARENA_ARRAY(&work->explain->arena, uint64_t, words_of(own.norder));
+		if (!work->counterparts || !work->shared || !work->marks)
 			return ERR_NOMEM;
-		work->has_counterparts = counterparts_find(work, rule);
+		work->has_counterparts = counterparts_find(work);
 	}
 	if (!work->has_counterparts)
 		return 0;
@@ -200,9 +242,9 @@ int explain_share(struct engine *engine, struct explain_work *work, int64_t *uni
 		if (*units <= 0)
 			return ERR_AGAIN;
 		const struct rule *other = engine->active->rules[work->at].def;
-		share_with(work->shared, rule, other);
+		share_with(work, &own, other);
 		*units -= other->norder + 1;
 	}
-	share_tell(engine, work, rule);
+	share_tell(engine, work, &own);
 	return 0;
 }

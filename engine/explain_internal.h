@@ -47,6 +47,7 @@ struct explain_work {
 	uint32_t found[EXPLAIN_CANDIDATES_MAX], nfound; /* rules of the name */
 	uint32_t *counterparts; /* by place: the node of the rules' plan; in the arena */
 	uint32_t *shared;	/* by place in the rule's order: how many rules have it */
+	uint64_t *marks;	/* of such places, of the rule that is looked at */
 	bool has_counterparts;
 	int64_t newest_ms;	   /* of the leaf at hand */
 	uint32_t member;	   /* of it */

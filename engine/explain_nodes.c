@@ -66,7 +66,8 @@ static void leaf_tell(struct engine *engine, struct explain_work *work, const st
 	add_lost(lost, work->old,
 		 node->plan->op == PLAN_SELECT ? "with none in the lookback"
 					       : "with too few in the range");
-	if (!work->has_counterparts)
+	if (!work->has_counterparts ||
+	    engine->active->rules[work->explain->rule->id].group->always_warm)
 		return;
 	const struct plan_node *plan = work->explain->set->plan->nodes[work->counterparts[place]];
 	const struct selector *selector = binding_selector(engine->active->binding, plan->selector);

@@ -172,6 +172,33 @@ void join_sides_of(const struct node *node, uint32_t row, struct join_sides *out
 
 /* ---- the parts of an alert ---- */
 
+/* As elements.h has it: all labels of the row, less the name, are the alert's, too. */
+static bool is_about(const struct engine *engine, uint32_t lset, uint32_t expr_lset)
+{
+	const struct lset_pair *pairs = lset_pairs(engine->lsets, lset);
+	for (size_t i = 0; i < lset_count(engine->lsets, lset); i++)
+		if (pairs[i].name != engine->symbol.name &&
+		    lset_get(engine->lsets, expr_lset, pairs[i].name) != pairs[i].value)
+			return false;
+	return true;
+}
+
+/* The row of resolve_when about an alert: one that is present, if there is. */
+static uint32_t row_about(const struct engine *engine, const struct node *node, uint32_t expr_lset)
+{
+	uint32_t n = node->rows->n < EXPLAIN_ROWS_MAX ? node->rows->n : EXPLAIN_ROWS_MAX;
+	uint32_t first = ROW_NONE;
+	for (uint32_t row = 0; row < n; row++) {
+		if (!rows_has(node->rows, row) ||
+		    !is_about(engine, node->rows->lsets[row], expr_lset))
+			continue;
+		if (explain_is_present(node, row))
+			return row;
+		first = first == ROW_NONE ? row : first;
+	}
+	return first;
+}
+
 /* What is known of the alert at a node: its row, or which rows are about it. */
 struct about {
 	bool known;
@@ -231,8 +258,12 @@ int explain_parts(struct engine *engine, struct explain_work *work, struct expla
 	if (!abouts || !alert->parts)
 		return ERR_NOMEM;
 	const struct node *root = explain_node_of(work, n - 1);
-	abouts[n - 1].row =
-		root->plan->type == VALUE_VECTOR ? row_of_lset(root, expr_lset) : ROW_NONE;
+	if (root->plan->type != VALUE_VECTOR)
+		abouts[n - 1].row = ROW_NONE;
+	else if (explain->of == EXPLAIN_OF_EXPR)
+		abouts[n - 1].row = row_of_lset(root, expr_lset);
+	else
+		abouts[n - 1].row = row_about(engine, root, expr_lset);
 	abouts[n - 1].known = abouts[n - 1].row != ROW_NONE;
 	for (uint32_t place = n; place-- > 0;) {
 		const struct node *node = explain_node_of(work, place);

@@ -85,7 +85,7 @@ static void give_up(struct server_labels *labels, const char *why)
 
 static void retry(struct server_labels *labels, const char *why)
 {
-	if (++labels->failures >= HISTORY_ATTEMPTS_MAX) {
+	if (++labels->failures >= HISTORY_LABELS_ATTEMPTS_MAX) {
 		give_up(labels, why);
 		return;
 	}

@@ -29,6 +29,7 @@ static void actions_run(struct call *call, void *owner)
 {
 	struct explain *explain = call->data;
 
+	/* Those of resolve_when are the same ones. */
 	for (uint32_t i = 0; i < explain->nalerts; i++) {
 		struct explain_alert *alert = &explain->alerts[i];
 		struct labels *labels = labels_with_external(alert->labels, explain->external);
@@ -150,18 +151,9 @@ static void add_node(struct json_writer *w, const struct explain *explain,
 	json_end_object(w);
 }
 
-static void add_alert(struct json_writer *w, const struct explain *explain,
+static void add_parts(struct json_writer *w, const struct explain *explain,
 		      const struct explain_alert *alert)
 {
-	json_begin_object(w);
-	json_field_labels(w, "labels", alert->labels);
-	field_text(w, "state", alert_state_text(alert->state));
-	field_text(w, "held", alert_hold_text(alert->hold));
-	field_text(w, "silencedBy", alert->silenced_by);
-	field_value(w, "value", alert->value);
-	field_ms(w, "active", alert->active_at_ms);
-	field_ms(w, "fired", alert->fired_at_ms);
-	field_ms(w, "keepSince", alert->keep_since_ms);
 	json_key(w, "parts");
 	json_begin_array(w);
 	for (uint32_t i = 0; i < explain->nnodes; i++) {
@@ -175,6 +167,21 @@ static void add_alert(struct json_writer *w, const struct explain *explain,
 		json_end_object(w);
 	}
 	json_end_array(w);
+}
+
+static void add_alert(struct json_writer *w, const struct explain *explain,
+		      const struct explain_alert *alert)
+{
+	json_begin_object(w);
+	json_field_labels(w, "labels", alert->labels);
+	field_text(w, "state", alert_state_text(alert->state));
+	field_text(w, "held", alert_hold_text(alert->hold));
+	field_text(w, "silencedBy", alert->silenced_by);
+	field_value(w, "value", alert->value);
+	field_ms(w, "active", alert->active_at_ms);
+	field_ms(w, "fired", alert->fired_at_ms);
+	field_ms(w, "keepSince", alert->keep_since_ms);
+	add_parts(w, explain, alert);
 	json_end_object(w);
 }
 
@@ -215,14 +222,8 @@ static void add_why(struct json_writer *w, const struct explain *explain)
 	buf_fini(&says);
 }
 
-static void write_all(struct json_writer *w, const struct explain *explain)
+static void add_tree(struct json_writer *w, const struct explain *explain)
 {
-	json_begin_object(w);
-	json_key(w, "rule");
-	if (explain->rule)
-		add_rule(w, explain);
-	else
-		json_nil(w);
 	field_text(w, "query", explain->text);
 	field_ms(w, "at", explain->t_ms);
 	field_ms(w, "now", explain->now_ms);
@@ -231,6 +232,41 @@ static void write_all(struct json_writer *w, const struct explain *explain)
 	for (uint32_t i = 0; i < explain->nnodes; i++)
 		add_node(w, explain, &explain->nodes[i]);
 	json_end_array(w);
+}
+
+/* resolve_when, or what tells whether it has data: its tree, and what of it each alert has. */
+static void add_resolve(struct json_writer *w, const char *key, const struct explain *explain)
+{
+	json_key(w, key);
+	if (!explain || explain->code) {
+		json_nil(w);
+		return;
+	}
+	json_begin_object(w);
+	add_tree(w, explain);
+	json_key(w, "alerts");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < explain->nalerts; i++) {
+		json_begin_object(w);
+		json_field_labels(w, "labels", explain->alerts[i].labels);
+		add_parts(w, explain, &explain->alerts[i]);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void write_all(struct json_writer *w, const struct explain *explain)
+{
+	json_begin_object(w);
+	json_key(w, "rule");
+	if (explain->rule)
+		add_rule(w, explain);
+	else
+		json_nil(w);
+	add_tree(w, explain);
+	add_resolve(w, "resolveWhen", explain->next);
+	add_resolve(w, "resolveData", explain->next ? explain->next->next : NULL);
 	json_field_int(w, "alertsInAll", explain->alerts_all);
 	json_key(w, "alerts");
 	json_begin_array(w);

@@ -90,6 +90,9 @@ static const struct parse_case {
 	{ SLICE("{a=\"b\", c=~\"d\"}"), " a=\"b\" c=~\"d\"", NULL },
 	{ SLICE("{a=\"b\",c=d,}"), " a=\"b\" c=\"d\"", NULL },
 	{ SLICE("{}"), "", NULL },
+	{ SLICE("{"), NULL, "missing closing \"}\"" },
+	{ SLICE(" { "), NULL, "missing closing \"}\"" },
+	{ SLICE("}"), NULL, "expected a label name before \"}\"" },
 	{ SLICE(""), "", NULL },
 	{ SLICE("a=\"\""), " a=\"\"", NULL },
 	{ SLICE("a="), " a=\"\"", NULL },	/* classic only */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
 
@@ -445,6 +446,58 @@ START_TEST(why_it_waits_or_is_held)
 }
 END_TEST
 
+/* ---- resolve_when ---- */
+
+START_TEST(explain_tells_resolve_when)
+{
+	load("{alert: A, expr: 'x > 10', resolve_when: 'sum by (i) (y) < 5'}, "
+	     "{alert: B, expr: 'y > 100'}");
+	harness_feed(&h, 0, "x{i=\"a\",j=\"1\"} 12; x{i=\"b\",j=\"1\"} 13; y{i=\"a\"} 7");
+	harness_time(&h, 0);
+	ask("A", NULL);
+	ck_assert_int_eq(explain->code, 0);
+	const struct explain *when = explain->next, *has = when->next;
+	ck_assert_str_eq(when->text, "sum by (i) (y) < 5");
+	ck_assert_uint_eq(when->nalerts, 2);
+	const struct explain_node *root = &when->nodes[when->nnodes - 1];
+	ck_assert_str_eq(root->text, "<");
+	ck_assert_uint_eq(root->present, 0);
+	ck_assert_str_eq(root->lost, "1 compared false; nearest 7 of {i=\"a\"}");
+	for (uint32_t i = 0; i < when->nnodes; i++) {
+		if (strcmp(when->nodes[i].text, "{__name__=\"y\"}") == 0)
+			ck_assert_uint_eq(when->nodes[i].rules, 2);
+		if (strcmp(when->nodes[i].text, "sum by (i)") != 0)
+			continue;
+		ck_assert_uint_eq(when->nodes[i].rules, 1);
+		for (uint32_t k = 0; k < 2; k++) {
+			bool is_a = labels_get(when->alerts[k].labels, slice_from("i")).ptr[0] == 'a';
+			ck_assert_uint_eq(when->alerts[k].parts[i].rows, is_a);
+			ck_assert(!is_a || when->alerts[k].parts[i].value == 7);
+		}
+	}
+	ck_assert_str_eq(has->text, "sum by (i) (y)");
+	ck_assert_uint_eq(has->nodes[has->nnodes - 1].present, 1);
+	ck_assert_ptr_null(has->next);
+	ask("B", NULL);
+	ck_assert_ptr_null(explain->next);
+}
+END_TEST
+
+/* Nobody waits for the windows of a group that is not to warm up. */
+START_TEST(explain_without_warmup_misses_nothing)
+{
+	struct engine_options options;
+	harness_stop(&h);
+	harness_options(&options);
+	harness_start(&h, &options);
+	harness_load(&h, "groups: [{name: g, warmup: off, rules: [{alert: A, expr: "
+			 "'max_over_time(x[1m]) > 5'}]}]");
+	harness_run(&h, 0, 30, "x 6");
+	ask("A", NULL);
+	ck_assert_int_eq(node_of("max_over_time {__name__=\"x\"}[1m]")->warm_at_ms, TIME_NONE);
+}
+END_TEST
+
 /* ---- limits, and the world changing meanwhile ---- */
 
 START_TEST(explain_is_bounded)
@@ -526,6 +579,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, why_a_group_is_that_of_the_row);
 	tcase_add_test(tc, why_it_is_there);
 	tcase_add_test(tc, why_it_waits_or_is_held);
+	tcase_add_test(tc, explain_tells_resolve_when);
+	tcase_add_test(tc, explain_without_warmup_misses_nothing);
 	tcase_add_test(tc, explain_is_bounded);
 	tcase_add_test(tc, explain_ends_with_the_engine);
 	suite_add_tcase(suite, tc);

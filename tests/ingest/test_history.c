@@ -1,6 +1,6 @@
 /* Asking for the past, from a server of our own: one that answers, in parts, late, wrong, too much
  * or not at all. */
-#include "ingest/history.h"
+#include "ingest/history_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -633,6 +633,24 @@ START_TEST(history_does_without_external_labels)
 }
 END_TEST
 
+/* A server that is not there keeps nobody waiting for longer than the documentation says, half a
+ * minute: its labels are given up soon, and then each wish has its own attempts. */
+START_TEST(history_waits_half_a_minute_for_the_dead)
+{
+	int64_t ms = 0;
+	for (uint32_t i = 1; i < HISTORY_LABELS_ATTEMPTS_MAX; i++)
+		ms += history_retry_ms(i);
+	for (uint32_t i = 1; i < HISTORY_ATTEMPTS_MAX; i++)
+		ms += history_retry_ms(i);
+	ck_assert_int_le(ms, 35000);
+	config_status = 503; /* asked so often, and no more */
+	wish(600000);
+	run();
+	ck_assert_uint_eq(nconfigs, HISTORY_LABELS_ATTEMPTS_MAX);
+	ck_assert_uint_eq(counters.filled, 1);
+}
+END_TEST
+
 START_TEST(history_reads_external_labels)
 {
 	static const struct {
@@ -697,6 +715,7 @@ static Suite *history_suite(void)
 	tcase_add_test(tc, history_knows_external_labels);
 	tcase_add_test(tc, history_asks_for_any_selector);
 	tcase_add_test(tc, history_does_without_external_labels);
+	tcase_add_test(tc, history_waits_half_a_minute_for_the_dead);
 	tcase_add_test(tc, history_reads_external_labels);
 	suite_add_tcase(suite, tc);
 	return suite;
