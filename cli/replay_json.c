@@ -194,6 +194,9 @@ void replay_json_end(const struct replay_told *told, struct buf *out)
 	json_field_int(&w, "missed_ticks", (int64_t)result->missed);
 	json_field_int(&w, "rules_never_run", result->warming);
 	json_field_int(&w, "events_not_counted", (int64_t)told->report->dropped);
+	json_field_int(&w, "entries_not_read",
+		       (int64_t)result->passed.not_files + result->passed.hidden +
+			       result->passed.headers);
 	if (result->sessions)
 		add_recording(&w, result);
 	if (told->before) {

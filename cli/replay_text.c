@@ -339,6 +339,27 @@ static void add_comparison(const struct replay_told *told, bool colour, struct b
 
 /* ---- what was read ---- */
 
+/* What of directories was not read. */
+static void add_passed(const struct replay_passed *passed, struct buf *out)
+{
+	const struct {
+		uint32_t n;
+		const char *what;
+	} kinds[] = { { passed->not_files, "subdirectories and the like" },
+		      { passed->hidden, "hidden files" },
+		      { passed->headers, "*.headers" } };
+	const char *parting = "not read of directories: ";
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (kinds[i].n == 0)
+			continue;
+		buf_printf(out, "%s%s: %u", parting, kinds[i].what, kinds[i].n);
+		parting = ", ";
+	}
+	if (parting[0] == ',')
+		buf_add_char(out, '\n');
+}
+
 static void add_live(const struct replay_result *result, struct buf *out)
 {
 	if (result->live_differs) {
@@ -410,6 +431,7 @@ static void add_summary(const struct replay_told *told, struct buf *out)
 		buf_printf(out, "%llu events were not counted: more than %u alerts or %u spells\n",
 			   (unsigned long long)told->report->dropped, REPLAY_ALERTS_MAX,
 			   REPLAY_SPELLS_MAX);
+	add_passed(&result->passed, out);
 	add_live(result, out);
 }
 

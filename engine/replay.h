@@ -47,12 +47,20 @@ struct replay_failed {
 	int64_t first_ms;
 };
 
+/* Entries of directories that are not read. */
+struct replay_passed {
+	uint32_t not_files; /* subdirectories, pipes, … */
+	uint32_t hidden;    /* names that begin with a dot */
+	uint32_t headers;   /* *.headers: what a capture says of the body beside it */
+};
+
 struct replay_result {
 	int64_t from_ms, to_ms; /* first and last told time; TIME_NONE: nothing was told */
 	uint64_t samples, evaluations, failures, missed;
 	uint32_t warming; /* rules that never ran */
 	struct replay_failed failed[REPLAY_FAILED_MAX];
 	size_t nfailed;
+	struct replay_passed passed; /* of other data than a recording */
 	/* Of a recording. */
 	uint64_t sessions;
 	uint64_t torn_bytes; /* of its files: torn or damaged, and not read */

@@ -315,6 +315,7 @@ int replay_data(const struct replay_data_options *files, const struct replay_opt
 		*why = strdup("cannot write a temporary file: is TMPDIR full?");
 	if (!code)
 		code = run(&data, options, sink, result);
+	result->passed = data.passed;
 	data_fini(&data);
 	return code;
 }

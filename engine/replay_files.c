@@ -6,7 +6,8 @@
  *   its time, or "# HELP", "# TYPE"     does, else in milliseconds
  *   other text                          log lines, which want labels
  *
- * Text may be packed by gzip. A directory stands for its files, in the order of their names.
+ * Text may be packed by gzip. A directory stands for its files, in the order of their names; what of
+ * it is passed over is counted.
  */
 #include "engine/replay_files.h"
 
@@ -145,18 +146,29 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* What a capture says of its body beside it is no data. */
-static int is_data(const struct dirent *entry)
+static int is_entry(const struct dirent *entry)
 {
-	struct slice name = slice_from(entry->d_name);
-	return entry->d_name[0] != '.' && !slice_has_suffix(name, SLICE(".headers"));
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* Counts it if not. */
+static bool is_data(struct replay_passed *passed, const char *name, mode_t mode)
+{
+	uint32_t *counter = !S_ISREG(mode)  ? &passed->not_files
+			    : name[0] == '.' ? &passed->hidden
+			    : slice_has_suffix(slice_from(name), SLICE(".headers"))
+				    ? &passed->headers
+				    : NULL;
+	if (counter)
+		(*counter)++;
+	return !counter;
 }
 
 static int each_file(struct files *files, const char *dir,
 		     int (*fn)(struct files *files, const char *path, uint64_t bytes))
 {
 	struct dirent **entries;
-	int n = scandir(dir, &entries, is_data, by_name), code = 0;
+	int n = scandir(dir, &entries, is_entry, by_name), code = 0;
 	if (n < 0)
 		return files_fail(files, ERR_IO, "cannot read %s: %s", dir, strerror(errno));
 	for (int i = 0; i < n; i++) {
@@ -165,7 +177,8 @@ static int each_file(struct files *files, const char *dir,
 		if (!code && snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name) >=
 				     (int)sizeof(path))
 			code = files_fail(files, ERR_LIMIT, "%s: a path in it is too long", dir);
-		if (!code && stat(path, &status) == 0 && S_ISREG(status.st_mode))
+		if (!code && stat(path, &status) == 0 &&
+		    is_data(&files->data->passed, entries[i]->d_name, status.st_mode))
 			code = fn(files, path, (uint64_t)status.st_size);
 		free(entries[i]);
 	}
@@ -206,8 +219,10 @@ int data_read(struct data *data, const struct replay_data_options *options,
 	int code = 0;
 	for (size_t i = 0; i < options->npaths && !code; i++)
 		code = each_path(&files, options->paths[i], count_bytes);
+	const struct replay_passed passed = data->passed; /* each is met once more below */
 	for (size_t i = 0; i < options->npaths && !code; i++)
 		code = each_path(&files, options->paths[i], read_file);
+	data->passed = passed;
 	data_lines_free(files.lines);
 	rw_decoder_free(files.decoder);
 	return code;

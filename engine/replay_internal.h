@@ -50,6 +50,7 @@ struct data {
 	struct replay_sort *sort;
 	uint64_t samples;
 	int64_t first_ms, last_ms; /* of all samples, and of lines that came to none; TIME_NONE */
+	struct replay_passed passed;
 };
 
 int data_init(struct data *data);
