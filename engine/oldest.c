@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/numeric.h"
 #include "storage/array.h"
 
 /* Rows that a piece has room for, at least and in steps of. */
@@ -54,24 +55,49 @@ struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t 
 	return piece->lines + (from - first);
 }
 
+static bool note_at(struct oldest_line *line, uint32_t i, int64_t ts_ms, double value)
+{
+	uint64_t after_ms = (uint64_t)ts_ms - (uint64_t)line->since_ms;
+	if (after_ms > UINT32_MAX)
+		return false;
+	line->values[i] = value;
+	line->offsets[i] = (uint32_t)after_ms;
+	return true;
+}
+
+/* Before the line is filled anew: what it tells of the end still holds, and saves a look. */
+static bool note_last(struct oldest_line *line, const struct series *series, int64_t since_ms,
+		      uint32_t from)
+{
+	const struct window *w = &series->window;
+	int64_t ts_ms;
+	double value;
+	if (!value_is_stale(w->newest) || w->n - from < 2)
+		return false;
+	if (!oldest_last(line, series, since_ms, &ts_ms, &value)) {
+		uint32_t last = w->start + w->n - 2;
+		ts_ms = w->base_ms + window_offsets(w)[last];
+		value = w->values[last];
+	}
+	line->since_ms = since_ms;
+	return note_at(line, OLDEST_SAMPLES - 1, ts_ms, value);
+}
+
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
 		 uint32_t from)
 {
 	const struct window *w = &series->window;
 	const double *values = w->values + w->start;
 	const uint32_t *offsets = window_offsets(w) + w->start;
+	line->ended = note_last(line, series, since_ms, from);
 	line->uid = series->uid;
 	line->since_ms = since_ms;
 	line->place = (uint16_t)(w->gone + from);
 	line->n = 0;
 	if (w->n > OLDEST_WINDOW_MAX)
 		return;
-	for (uint32_t i = 0; i < OLDEST_SAMPLES && from + i < w->n; i++) {
-		uint64_t after_ms = (uint64_t)(w->base_ms + offsets[from + i]) - (uint64_t)since_ms;
-		if (after_ms > UINT32_MAX)
+	uint32_t max = OLDEST_SAMPLES - line->ended;
+	for (uint32_t i = 0; i < max && from + i < w->n; i++, line->n++)
+		if (!note_at(line, i, w->base_ms + offsets[from + i], values[from + i]))
 			return;
-		line->values[i] = values[from + i];
-		line->offsets[i] = (uint32_t)after_ms;
-		line->n++;
-	}
 }

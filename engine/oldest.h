@@ -10,6 +10,9 @@
  * again a line from before the change has nothing within the range. A row that has another series
  * is known by the uid.
  *
+ * Of a series that ended, with a stale marker as its newest sample, the last place of the line has
+ * the sample before that, which its ranges end with for as long as it is in any.
+ *
  * It costs OLDEST_LINE_BYTES a series and range, for standing rules that read ends only, and is
  * made when a row is evaluated for the first time: births cost nothing.
  */
@@ -29,7 +32,8 @@ struct oldest_line {
 	uint32_t offsets[OLDEST_SAMPLES]; /* from since_ms */
 	uint32_t uid;			  /* of the series; 0: none yet */
 	uint16_t place;			  /* of the first one: window.gone plus its index */
-	uint16_t n;
+	uint8_t n;
+	bool ended; /* the last place has the last sample before the stale marker */
 };
 _Static_assert(sizeof(struct oldest_line) == OLDEST_LINE_BYTES, "a row is one line");
 
@@ -51,6 +55,19 @@ struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t 
 /* Notes what the window has from its sample `from` on, the first after since_ms. */
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
 		 uint32_t from);
+
+/*
+ * The last sample before the stale marker that is the newest. False: it is not known. Where
+ * window_rises_since(start_ms), as above: what was appended meanwhile would have broken the rise
+ * later than at this sample.
+ */
+static inline bool oldest_last(const struct oldest_line *line, const struct series *series,
+			       int64_t start_ms, int64_t *ts_ms, double *value)
+{
+	*ts_ms = line->since_ms + line->offsets[OLDEST_SAMPLES - 1];
+	*value = line->values[OLDEST_SAMPLES - 1];
+	return line->ended && line->uid == series->uid && *ts_ms > start_ms;
+}
 
 /*
  * Which of the line's samples is the first after start_ms; OLDEST_SAMPLES: it does not know. Where

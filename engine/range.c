@@ -241,8 +241,11 @@ static inline enum ends take_ends(struct range_state *state, const struct series
 			return ENDS_UNKNOWN;
 		if (--to == from)
 			return ENDS_NONE;
-		ends->last = values[to - 1];
-		ends->last_ms = w->base_ms + offsets[to - 1];
+		if (!line ||
+		    !oldest_last(line, series, range->start_ms, &ends->last_ms, &ends->last)) {
+			ends->last = values[to - 1];
+			ends->last_ms = w->base_ms + offsets[to - 1];
+		}
 	}
 	if (known < OLDEST_SAMPLES) {
 		ends->first = line->values[known];

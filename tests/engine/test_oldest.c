@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/text.h"
+#include "engine/numeric.h"
 #include "ingest/batch.h"
 #include "tests/check_main.h"
 
@@ -41,6 +42,21 @@ static uint32_t first_after(const struct window *w, int64_t start_ms)
 	return i;
 }
 
+/* What is known of the last sample of a series that ended. */
+static void look_at_last(const struct oldest_line *line, const struct series *series,
+			 int64_t start_ms)
+{
+	const struct window *w = &series->window;
+	int64_t ts_ms;
+	double value;
+	if (!value_is_stale(w->newest) || !oldest_last(line, series, start_ms, &ts_ms, &value))
+		return;
+	uint32_t last = w->start + w->n - 2;
+	ck_assert_uint_ge(w->n, 2);
+	ck_assert(bits_of_double(value) == bits_of_double(w->values[last]));
+	ck_assert_int_eq(ts_ms, w->base_ms + window_offsets(w)[last]);
+}
+
 /* As an evaluation does it. True when it was remembered. */
 static bool look(struct oldest_line *line, const struct series *series, int64_t start_ms)
 {
@@ -58,6 +74,7 @@ static bool look(struct oldest_line *line, const struct series *series, int64_t 
 	ck_assert(bits_of_double(line->values[known]) == bits_of_double(w->values[slot]));
 	ck_assert_int_eq(line->since_ms + line->offsets[known],
 			 w->base_ms + window_offsets(w)[slot]);
+	look_at_last(line, series, start_ms);
 	return true;
 }
 
@@ -120,6 +137,34 @@ START_TEST(an_append_leaves_it_known)
 }
 END_TEST
 
+START_TEST(what_ended_is_known_to_its_last_sample)
+{
+	struct oldest_line line = { 0 };
+	struct series series = { .uid = 1 };
+	uint32_t found = 0;
+	int64_t ts_ms;
+	double value;
+	window_init(&series.window);
+	for (int64_t i = 1; i <= 20; i++)
+		add(&series, T0 + i * STEP_MS, (double)i, TIME_NONE);
+	add(&series, T0 + 21 * STEP_MS, double_of_bits(STALE_NAN_BITS), TIME_NONE);
+	for (int64_t i = 0; i < 20; i++) {
+		int64_t start_ms = T0 + i * STEP_MS;
+		found += look(&line, &series, start_ms);
+		ck_assert(oldest_last(&line, &series, start_ms, &ts_ms, &value));
+		ck_assert_int_eq(ts_ms, T0 + 20 * STEP_MS);
+		ck_assert_double_eq(value, 20);
+	}
+	ck_assert_uint_ge(found, 20 - 20 / (OLDEST_SAMPLES - 1) - 1);
+	/* It goes on, and ends again: only what came then is within the range. */
+	add(&series, T0 + 22 * STEP_MS, 30, TIME_NONE);
+	add(&series, T0 + 23 * STEP_MS, double_of_bits(STALE_NAN_BITS), TIME_NONE);
+	ck_assert(window_rises_since(&series.window, T0 + 22 * STEP_MS));
+	ck_assert(!oldest_last(&line, &series, T0 + 22 * STEP_MS, &ts_ms, &value));
+	window_fini(&series.window);
+}
+END_TEST
+
 START_TEST(long_windows_are_not_remembered)
 {
 	struct oldest_line line = { 0 };
@@ -165,6 +210,7 @@ static Suite *oldest_suite(void)
 	TCase *tcase = tcase_create("oldest");
 	tcase_add_loop_test(tcase, remembered_is_what_the_window_has, 0, 20);
 	tcase_add_test(tcase, an_append_leaves_it_known);
+	tcase_add_test(tcase, what_ended_is_known_to_its_last_sample);
 	tcase_add_test(tcase, long_windows_are_not_remembered);
 	tcase_add_test(tcase, lines_stay_when_others_come);
 	suite_add_tcase(suite, tcase);
