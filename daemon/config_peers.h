@@ -4,7 +4,7 @@
 
 #include "base/yaml.h"
 #include "ingest/history.h"
-#include "ingest/rw_sender.h"
+#include "ingest/rw_shards.h"
 
 #define REMOTE_WRITES_MAX 64 /* receivers */
 

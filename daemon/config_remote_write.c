@@ -9,7 +9,7 @@
 #define DAY_MS (24ll * 3600 * 1000)
 
 struct queue_part {
-	int64_t capacity, samples_per_send, deadline_ms, min_backoff_ms, max_backoff_ms, age_ms;
+	int64_t capacity, shards, samples_per_send, deadline_ms, min_backoff_ms, max_backoff_ms, age_ms;
 	bool retries_429;
 	const struct yaml_node *node;
 };
@@ -27,8 +27,8 @@ struct remote_write_part {
 static const struct bind_field queue_fields[] = {
 	BIND_FIELD(queue_part, capacity, "capacity", BIND_INT, .default_text = "1000000", .min = 1,
 		   .max = RW_CAPACITY_MAX,
-		   .doc = "Samples that wait at most, in memory: of the whole queue, as there are "
-			  "no shards. When it is full the oldest are dropped, and counted."),
+		   .doc = "Samples that wait at most, in memory: of all shards together. When it "
+			  "is full the oldest are dropped, and counted."),
 	BIND_FIELD(queue_part, samples_per_send, "max_samples_per_send", BIND_INT,
 		   .default_text = "2000", .min = 1, .max = RW_SEND_SAMPLES_MAX,
 		   .doc = "Samples of a request."),
@@ -46,7 +46,9 @@ static const struct bind_field queue_fields[] = {
 		   .min = 0, .max = 365 * DAY_MS,
 		   .doc = "Older samples are dropped before they are sent; 0s: none."),
 	HTTP_LATER("min_shards"),
-	HTTP_LATER("max_shards"),
+	BIND_FIELD(queue_part, shards, "max_shards", BIND_INT, .default_text = "4", .min = 1,
+		   .max = RW_SHARDS_MAX,
+		   .doc = "Requests at once, each for its own share of the series."),
 };
 static const struct bind_table queue_table = {
 	.what = "queue_config",
@@ -109,6 +111,7 @@ static int bind_one(const struct binder *b, const struct remote_write_part *part
 	*out = (struct rw_sender_options){ .version =
 						   part->version == 1 ? RW_VERSION_2 : RW_VERSION_1,
 					   .capacity = queue->capacity,
+					   .shards = queue->shards,
 					   .samples_per_send = queue->samples_per_send,
 					   .deadline_ms = queue->deadline_ms,
 					   .min_backoff_ms = queue->min_backoff_ms,

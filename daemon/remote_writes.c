@@ -13,7 +13,7 @@ void remote_writes_init(struct remote_writes *list)
 
 static void remote_free(struct remote_write *remote)
 {
-	rw_sender_free(remote->sender);
+	rw_shards_free(remote->shards);
 	free(remote->name);
 	free(remote->url);
 	free(remote);
@@ -46,8 +46,8 @@ static struct remote_write *remote_new(struct loop *loop, struct http_client *ht
 	if (!remote)
 		return NULL;
 	remote->name = slice_dup(slice_from(options->name));
-	remote->sender = rw_sender_new(loop, http, options, &remote->counters);
-	if (!remote->name || !remote->sender) {
+	remote->shards = rw_shards_new(loop, http, options, &remote->counters);
+	if (!remote->name || !remote->shards) {
 		remote_free(remote);
 		return NULL;
 	}
@@ -67,7 +67,7 @@ static int remote_set(struct remote_writes *list, struct loop *loop, struct http
 		remote->next = list->first;
 		list->first = remote;
 	} else {
-		rw_sender_configure(remote->sender, options);
+		rw_shards_configure(remote->shards, options);
 	}
 	remote->is_kept = true;
 	free(remote->url);
@@ -85,11 +85,11 @@ static void remove_others(struct remote_writes *list)
 			at = &each->next;
 			continue;
 		}
-		if (rw_sender_pending(each->sender))
+		if (rw_shards_pending(each->shards))
 			log_warn("remote_write",
 				 "is not configured any more: what waits is given up",
 				 "name=%s pending=%zu", log_quote(slice_from(each->name)),
-				 rw_sender_pending(each->sender));
+				 rw_shards_pending(each->shards));
 		*at = each->next;
 		remote_free(each);
 	}
@@ -115,7 +115,7 @@ void remote_writes_add(struct remote_writes *list, const struct rw_sample *sampl
 {
 	for (struct remote_write *each = list->first; each; each = each->next)
 		for (size_t i = 0; i < n; i++)
-			rw_sender_add(each->sender, samples[i].labels, samples[i].ts_ms,
+			rw_shards_add(each->shards, samples[i].labels, samples[i].ts_ms,
 				      samples[i].bits);
 }
 
@@ -133,8 +133,8 @@ void remote_writes_drain(struct remote_writes *list, void (*idle)(void *ctx), vo
 	list->idle_ctx = ctx;
 	list->draining = 1; /* until all have been told */
 	for (struct remote_write *each = list->first; each; each = each->next) {
-		list->draining++;
-		rw_sender_drain(each->sender, on_idle, list);
+		list->draining += rw_shards_count(each->shards);
+		rw_shards_drain(each->shards, on_idle, list);
 	}
 	on_idle(list);
 }

@@ -13,7 +13,7 @@
 struct remote_write {
 	struct remote_write *next;
 	char *name, *url; /* the address is shown without a password */
-	struct rw_sender *sender;
+	struct rw_shards *shards;
 	struct rw_counters counters;
 	bool is_kept;
 };

@@ -33,7 +33,8 @@ struct rw_sender {
 	char attempt_text[16], agent[64];
 
 	int64_t complained_us;
-	bool has_complained, warned_unwritten;
+	bool has_complained, warned_unwritten, is_failing;
+	uint64_t told_pending, told_capacity;
 	bool draining;
 	void (*idle)(void *ctx); /* to be called once; NULL: it was, or is not wanted */
 	void *idle_ctx;
@@ -51,9 +52,16 @@ size_t rw_sender_pending(const struct rw_sender *sender)
 	return sender->n + sender->nbatch;
 }
 
+/* What of a number that several senders add up is ours. */
+static void tell(_Atomic uint64_t *sum, uint64_t *told, uint64_t now)
+{
+	atomic_fetch_add(sum, now - *told);
+	*told = now;
+}
+
 static void pending_tell(struct rw_sender *sender)
 {
-	atomic_store(&sender->counters->pending, rw_sender_pending(sender));
+	tell(&sender->counters->pending, &sender->told_pending, rw_sender_pending(sender));
 }
 
 /* ---- the queue ---- */
@@ -213,6 +221,7 @@ static void retry(struct rw_sender *sender, int64_t retry_after_ms, const char *
 				     ? options->max_backoff_ms
 				     : sender->backoff_ms * 2;
 	sender->retry_us = clock_monotonic_us() + wait_ms * 1000;
+	sender->is_failing = true;
 	atomic_store(&sender->counters->is_failing, true);
 	complain(sender, "not taken, tried again", why);
 }
@@ -237,10 +246,12 @@ static void taken(struct rw_sender *sender, const struct http_result *http)
 	for (size_t i = 0; i < sender->nbatch; i++)
 		if (sender->batch[i].ts_ms > atomic_load(&counters->sent_ms))
 			atomic_store(&counters->sent_ms, sender->batch[i].ts_ms);
-	if (atomic_exchange(&counters->is_failing, false))
+	if (sender->is_failing) {
+		atomic_store(&counters->is_failing, false);
 		log_info("remote_write", "works again", "name=%s pending=%zu",
 			 log_quote(slice_from(sender->options.name)), sender->n);
-	sender->has_complained = false;
+	}
+	sender->is_failing = sender->has_complained = false;
 	sender->backoff_ms = sender->options.min_backoff_ms;
 	batch_clear(sender);
 }
@@ -401,7 +412,7 @@ void rw_sender_configure(struct rw_sender *sender, const struct rw_sender_option
 	sender->options = *options;
 	sender->backoff_ms = options->min_backoff_ms;
 	sender->warned_unwritten = false;
-	atomic_store(&sender->counters->capacity, (uint64_t)options->capacity);
+	tell(&sender->counters->capacity, &sender->told_capacity, (uint64_t)options->capacity);
 	queue_trim(sender, (size_t)options->capacity);
 	pending_tell(sender);
 	loop_timer_set(sender->timer, 0);
@@ -436,8 +447,8 @@ void rw_sender_free(struct rw_sender *sender)
 	if (sender->timer)
 		loop_timer_free(sender->timer);
 	give_up(sender);
-	if (sender->counters)
-		atomic_store(&sender->counters->pending, 0);
+	tell(&sender->counters->pending, &sender->told_pending, 0);
+	tell(&sender->counters->capacity, &sender->told_capacity, 0);
 	rw_encoder_free(sender->encoder);
 	free(sender->queue);
 	free(sender->batch);

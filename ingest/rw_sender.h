@@ -35,13 +35,14 @@ struct rw_sender_options {
 	struct relabel *relabel; /* write_relabel_configs; NULL: none */
 	enum rw_version version;
 	int64_t capacity, samples_per_send; /* samples */
+	int64_t shards; /* senders of a receiver (rw_shards.h) */
 	int64_t deadline_ms;		    /* a sample waits at most so long for others */
 	int64_t min_backoff_ms, max_backoff_ms;
 	int64_t age_max_ms; /* older samples are dropped; 0: never */
 	bool retries_429;
 };
 
-/* Written by the loop's thread, read by any. */
+/* Of all senders of a receiver; written by the loop's thread, read by any. */
 struct rw_counters {
 	_Atomic uint64_t samples; /* taken by the receiver */
 	_Atomic uint64_t bytes;	  /* of these requests */

@@ -273,8 +273,8 @@ START_TEST(what_remote_write_cannot_be_is_refused_by_name)
 	expect_refused("remote_write: [{url: 'ftp://h'}]\n", "no http or https address", "http://");
 	expect_refused("remote_write: [{url: 'http://h', send_exemplars: true}]\n",
 		       "\"send_exemplars\" in remote_write is not supported yet", "take it out");
-	expect_refused("remote_write: [{url: 'http://h', queue_config: {max_shards: 9}}]\n",
-		       "\"max_shards\" in queue_config is not supported yet", "take it out");
+	expect_refused("remote_write: [{url: 'http://h', queue_config: {min_shards: 9}}]\n",
+		       "\"min_shards\" in queue_config is not supported yet", "take it out");
 	expect_refused("remote_write: [{url: 'http://h', sigv4: {region: x}}]\n",
 		       "\"sigv4\" in remote_write is not supported yet", "take it out");
 	expect_refused("remote_write: [{url: 'http://h', queue_config: {capacity: 0}}]\n", "capacity",

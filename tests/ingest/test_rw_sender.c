@@ -1,6 +1,6 @@
 /* Sending, to a server of our own that takes, refuses, is slow or gone; it reads what it gets with
  * our own decoder. */
-#include "ingest/rw_sender.h"
+#include "ingest/rw_shards.h"
 
 #include <stdlib.h>
 
@@ -506,6 +506,85 @@ START_TEST(rw_sender_with_nothing_is_idle_at_once)
 END_TEST
 
 /* A secret's file is read at each request; without it nothing goes. */
+/* ---- shards ---- */
+
+static void shards_add(struct rw_shards *shards, int series, int64_t ts_ms)
+{
+	char name[8];
+	snprintf(name, sizeof(name), "s%02d", series);
+	struct labels *labels = named(name);
+	rw_shards_add(shards, labels, ts_ms, bits_of(1));
+	labels_unref(labels);
+}
+
+/* Are the samples of each series in the order of their times, over all requests? */
+static int rows_in_order(int nseries)
+{
+	int nrows = 0;
+	for (int series = 0; series < nseries; series++) {
+		char name[12];
+		long long last = 0;
+		snprintf(name, sizeof(name), "s%02d 1@", series);
+		for (int i = 0; i < nrequests; i++)
+			for (const char *at = requests[i].rows; (at = strstr(at, name));) {
+				at += strlen(name);
+				long long ts_ms = strtoll(at, NULL, 10);
+				ck_assert_int_gt(ts_ms, last);
+				last = ts_ms;
+				nrows++;
+			}
+	}
+	return nrows;
+}
+
+START_TEST(rw_shards_send_at_once)
+{
+	options.shards = 4;
+	options.samples_per_send = 8;
+	start();
+	struct rw_shards *shards = rw_shards_new(loop, http, &options, &counters);
+	is_silent = true; /* answers nothing: what comes is under way at once */
+	for (int t = 1; t <= 8; t++)
+		for (int series = 0; series < 32; series++)
+			shards_add(shards, series, t);
+	run_until(4);
+	ck_assert_int_eq(nrequests, 4);
+	ck_assert_uint_eq(counters.pending, 32 * 8);
+	ck_assert_uint_eq(rw_shards_pending(shards), 32 * 8);
+	rw_shards_free(shards);
+	ck_assert_uint_eq(counters.pending, 0);
+}
+END_TEST
+
+START_TEST(rw_shards_keep_each_series_in_order)
+{
+	options.shards = 4;
+	options.samples_per_send = 8;
+	options.deadline_ms = 10;
+	start();
+	struct rw_shards *shards = rw_shards_new(loop, http, &options, &counters);
+	ck_assert_uint_eq(rw_shards_count(shards), 4);
+	status = 503;
+	times = 3; /* some are sent again, while others go on */
+	for (int t = 1; t <= 8; t++)
+		for (int series = 0; series < 16; series++)
+			shards_add(shards, series, t);
+	options.shards = 2; /* not yet: samples wait */
+	rw_shards_configure(shards, &options);
+	ck_assert_uint_eq(rw_shards_count(shards), 4);
+	for (int i = 0; i < 100 && rw_shards_pending(shards) > 0; i++)
+		run_for(20);
+	ck_assert_uint_eq(counters.samples, 128);
+	shards_add(shards, 1, 9);
+	ck_assert_uint_eq(rw_shards_count(shards), 2);
+	rw_shards_free(shards);
+	/* Those of the refused requests came twice, the first time in vain. */
+	for (int i = 0; i < 3; i++)
+		requests[i].rows[0] = 0;
+	ck_assert_int_eq(rows_in_order(16), 128);
+}
+END_TEST
+
 START_TEST(rw_sender_reads_secrets_anew)
 {
 	char path[] = "/tmp/tocsin-secret-XXXXXX";
@@ -552,6 +631,8 @@ static Suite *rw_sender_suite(void)
 	tcase_add_test(tc, rw_sender_gives_up_at_the_end);
 	tcase_add_test(tc, rw_sender_with_nothing_is_idle_at_once);
 	tcase_add_test(tc, rw_sender_reads_secrets_anew);
+	tcase_add_test(tc, rw_shards_send_at_once);
+	tcase_add_test(tc, rw_shards_keep_each_series_in_order);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
