@@ -29,7 +29,7 @@ static bool pieces_reserve(struct oldest *oldest, uint32_t n)
 	return true;
 }
 
-/* A quarter more than asked, for rows to come. What was remembered is forgotten: it comes again. */
+/* A quarter more than asked, for rows to come. */
 static bool piece_grow(struct oldest_piece *piece, uint32_t n)
 {
 	n = (n + n / 4 + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
@@ -38,7 +38,9 @@ static bool piece_grow(struct oldest_piece *piece, uint32_t n)
 	struct oldest_line *lines = aligned_alloc(OLDEST_LINE_BYTES, n * sizeof(*lines));
 	if (!lines)
 		return false;
-	memset(lines, 0, n * sizeof(*lines));
+	if (piece->n > 0)
+		memcpy(lines, piece->lines, piece->n * sizeof(*lines));
+	memset(lines + piece->n, 0, (n - piece->n) * sizeof(*lines));
 	free(piece->lines);
 	*piece = (struct oldest_piece){ lines, n };
 	return true;
@@ -65,22 +67,11 @@ static bool note_at(struct oldest_line *line, uint32_t i, int64_t ts_ms, double 
 	return true;
 }
 
-/* Before the line is filled anew: what it tells of the end still holds, and saves a look. */
-static bool note_last(struct oldest_line *line, const struct series *series, int64_t since_ms,
-		      uint32_t from)
+void oldest_note_last(struct oldest_line *line, int64_t ts_ms, double value)
 {
-	const struct window *w = &series->window;
-	int64_t ts_ms;
-	double value;
-	if (!value_is_stale(w->newest) || w->n - from < 2)
-		return false;
-	if (!oldest_last(line, series, since_ms, &ts_ms, &value)) {
-		uint32_t last = w->start + w->n - 2;
-		ts_ms = w->base_ms + window_offsets(w)[last];
-		value = w->values[last];
-	}
-	line->since_ms = since_ms;
-	return note_at(line, OLDEST_SAMPLES - 1, ts_ms, value);
+	if (line->n == OLDEST_SAMPLES)
+		line->n--;
+	line->ended = note_at(line, OLDEST_SAMPLES - 1, ts_ms, value);
 }
 
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
@@ -89,15 +80,21 @@ void oldest_note(struct oldest_line *line, const struct series *series, int64_t 
 	const struct window *w = &series->window;
 	const double *values = w->values + w->start;
 	const uint32_t *offsets = window_offsets(w) + w->start;
-	line->ended = note_last(line, series, since_ms, from);
+	int64_t last_ms;
+	double last;
+	/* What the line tells of the end still holds, and saves a look. */
+	bool ended = value_is_stale(w->newest) &&
+		     oldest_last(line, series, since_ms, &last_ms, &last);
 	line->uid = series->uid;
 	line->since_ms = since_ms;
 	line->place = (uint16_t)(w->gone + from);
 	line->n = 0;
+	line->ended = false;
 	if (w->n > OLDEST_WINDOW_MAX)
 		return;
-	uint32_t max = OLDEST_SAMPLES - line->ended;
-	for (uint32_t i = 0; i < max && from + i < w->n; i++, line->n++)
+	for (uint32_t i = 0; i < OLDEST_SAMPLES && from + i < w->n; i++, line->n++)
 		if (!note_at(line, i, w->base_ms + offsets[from + i], values[from + i]))
-			return;
+			break;
+	if (ended)
+		oldest_note_last(line, last_ms, last);
 }

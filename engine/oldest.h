@@ -55,6 +55,8 @@ struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t 
 /* Notes what the window has from its sample `from` on, the first after since_ms. */
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
 		 uint32_t from);
+/* Notes the last sample before a stale marker, in a line that was just found or noted. */
+void oldest_note_last(struct oldest_line *line, int64_t ts_ms, double value);
 
 /*
  * The last sample before the stale marker that is the newest. False: it is not known. Where

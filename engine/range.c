@@ -236,6 +236,13 @@ static inline enum ends take_ends(struct range_state *state, const struct series
 			oldest_note(line, series, range->start_ms, from);
 	}
 	*ends = (struct range_ends){ .last = w->newest, .last_ms = newest_ms };
+	if (known < OLDEST_SAMPLES) {
+		ends->first = line->values[known];
+		ends->first_ms = line->since_ms + line->offsets[known];
+	} else {
+		ends->first = values[from];
+		ends->first_ms = w->base_ms + offsets[from];
+	}
 	if (isnan(w->newest)) {
 		if (!value_is_stale(w->newest))
 			return ENDS_UNKNOWN;
@@ -245,14 +252,9 @@ static inline enum ends take_ends(struct range_state *state, const struct series
 		    !oldest_last(line, series, range->start_ms, &ends->last_ms, &ends->last)) {
 			ends->last = values[to - 1];
 			ends->last_ms = w->base_ms + offsets[to - 1];
+			if (line)
+				oldest_note_last(line, ends->last_ms, ends->last);
 		}
-	}
-	if (known < OLDEST_SAMPLES) {
-		ends->first = line->values[known];
-		ends->first_ms = line->since_ms + line->offsets[known];
-	} else {
-		ends->first = values[from];
-		ends->first_ms = w->base_ms + offsets[from];
 	}
 	ends->n = to - from;
 	state->within = w->n - from;

@@ -58,8 +58,13 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
 		return;
 	const struct window *w = &series->window;
 	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
-	if (ends && ahead->lines &&
-	    oldest_is_likely(&ahead->lines[row - ahead->from], series, ahead->start_ms))
+	const struct oldest_line *line = ahead->lines ? &ahead->lines[row - ahead->from] : NULL;
+	/* What it ended with is looked at as well, once. */
+	if (ends && w->newest != w->newest && w->n > 1 && !(line && line->ended)) {
+		__builtin_prefetch(w->values + w->start + w->n - 2);
+		__builtin_prefetch(window_offsets(w) + w->start + w->n - 2);
+	}
+	if (ends && line && oldest_is_likely(line, series, ahead->start_ms))
 		return;
 	uint32_t n = ends ? ahead->oldest : ahead->n;
 	uint32_t first = w->start + w->n - (n < w->n ? n : w->n);

@@ -57,6 +57,14 @@ static void look_at_last(const struct oldest_line *line, const struct series *se
 	ck_assert_int_eq(ts_ms, w->base_ms + window_offsets(w)[last]);
 }
 
+static void note_last(struct oldest_line *line, const struct series *series, uint32_t from)
+{
+	const struct window *w = &series->window;
+	uint32_t last = w->start + w->n - 2;
+	if (value_is_stale(w->newest) && from + 1 < w->n)
+		oldest_note_last(line, w->base_ms + window_offsets(w)[last], w->values[last]);
+}
+
 /* As an evaluation does it. True when it was remembered. */
 static bool look(struct oldest_line *line, const struct series *series, int64_t start_ms)
 {
@@ -67,6 +75,7 @@ static bool look(struct oldest_line *line, const struct series *series, int64_t 
 	uint32_t known = oldest_find(line, series, start_ms, &from);
 	if (known == OLDEST_SAMPLES) {
 		oldest_note(line, series, start_ms, wanted);
+		note_last(line, series, wanted);
 		return false;
 	}
 	ck_assert_uint_eq(from, wanted);
@@ -75,6 +84,7 @@ static bool look(struct oldest_line *line, const struct series *series, int64_t 
 	ck_assert_int_eq(line->since_ms + line->offsets[known],
 			 w->base_ms + window_offsets(w)[slot]);
 	look_at_last(line, series, start_ms);
+	note_last(line, series, wanted);
 	return true;
 }
 
@@ -193,10 +203,11 @@ START_TEST(lines_stay_when_others_come)
 	third[9].uid = 6;
 	ck_assert_uint_eq(oldest_lines(&oldest, 2 * EVAL_CHUNK + 9, 2 * EVAL_CHUNK + 11)->uid, 6);
 	ck_assert_uint_eq(oldest_lines(&oldest, 3, 4)->uid, 5);
-	/* Grown within its piece: forgotten, never another row's. */
+	/* Grown within its piece. */
 	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000);
 	ck_assert_ptr_nonnull(third);
-	ck_assert_uint_eq(third[9].uid, 0);
+	ck_assert_uint_eq(third[9].uid, 6);
+	ck_assert_uint_eq(third[10].uid, 0);
 	/* Rows of two pieces, and none. */
 	ck_assert_ptr_null(oldest_lines(&oldest, 10, EVAL_CHUNK + 1));
 	ck_assert_ptr_null(oldest_lines(&oldest, 10, 10));
