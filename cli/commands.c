@@ -56,11 +56,27 @@ static void suggest(const char *word, const char *const *names, size_t n, const 
 	fputc('\n', stderr);
 }
 
+/* Commands that are promised and not there yet, and what does instead. */
+static const struct {
+	const char *name, *instead;
+} later[] = {
+	{ "freeze", "set actions: {freeze: true} in the configuration, and reload" },
+	{ "runbook", "\"tocsin runs\" shows what runbooks did" },
+	{ "backup", "copy data_dir while the daemon is stopped" },
+	{ "report", "\"tocsin replay --summary\" tells of a recording how noisy rules were" },
+};
+
 int command_unknown(const char *name)
 {
 	const char *names[NAMES_MAX];
 	size_t n = 0;
 
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
+		if (strcmp(name, later[i].name) == 0) {
+			fprintf(stderr, "tocsin: \"%s\" is not supported yet: %s\n", name,
+				later[i].instead);
+			return EXIT_USAGE;
+		}
 	for (size_t i = 0; commands[i] && n < NAMES_MAX; i++)
 		if (!commands[i]->hidden)
 			names[n++] = commands[i]->name;

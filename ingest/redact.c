@@ -58,9 +58,10 @@ static void redact_refuse(struct diag_list *diags, const struct redact_rule *rul
 	const struct yaml_node *node = rule->node ? yaml_get(rule->node, "regex") : NULL;
 
 	if (node)
-		yaml_diag(diags, DIAG_ERROR, node, NULL, "%s", why);
+		yaml_diag(diags, DIAG_ERROR, node, NULL, "\"regex\" in redact: %s", why);
 	else
-		diag_add(diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "%s", why);
+		diag_add(diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "\"regex\" in redact: %s",
+			 why);
 }
 
 static int rule_init(struct rule *rule, const struct redact_rule *from, struct diag_list *diags)

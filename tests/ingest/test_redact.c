@@ -121,7 +121,8 @@ START_TEST(rules_come_from_configuration)
 			 ERR_INVALID);
 	ck_assert_uint_eq(diags.errors, 1);
 	ck_assert_uint_eq(diags.items[0].line, 3);
-	ck_assert_ptr_nonnull(strstr(diags.items[0].message, "missing closing"));
+	ck_assert_ptr_nonnull(
+		strstr(diags.items[0].message, "\"regex\" in redact: missing closing"));
 	diag_list_fini(&diags);
 }
 END_TEST
