@@ -10,6 +10,7 @@
 #include "engine/numeric.h"
 #include "engine/range_rows.h"
 #include "engine/read_ahead.h"
+#include "storage/array.h"
 
 /* ---- rows ---- */
 
@@ -104,8 +105,69 @@ static inline bool newest_sample(const struct window *w, int64_t start_ms, int64
 	return *ts_ms > start_ms && !value_is_stale(*value);
 }
 
+/*
+ * Rows that have nothing any more: their series ended with a stale marker, at or before the latest
+ * time asked for. They are not looked at until a series that is over gets a sample after all.
+ */
+struct select_state {
+	uint64_t *over;
+	uint32_t words;
+	uint64_t revived; /* of the selector, as far as `over` knows */
+	int64_t end_ms;
+};
+
+static int shape_select(struct binding *b, struct node *node)
+{
+	node->state = calloc(1, sizeof(struct select_state));
+	return node->state ? leaf_shape(b, node) : ERR_NOMEM;
+}
+
+static int extend_select(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			 bool added)
+{
+	struct select_state *state = node->state;
+	if (row / 64 < state->words)
+		state->over[row / 64] &= ~(UINT64_C(1) << row % 64);
+	return leaf_extend(b, node, child, row, added);
+}
+
+static void fini_select(struct binding *b, struct node *node)
+{
+	struct select_state *state = node->state;
+	if (state)
+		free(state->over);
+	free(state);
+}
+
+/* The rows that are over at end_ms; NULL: nothing is remembered. */
+static uint64_t *over_rows(const struct binding *b, struct node *node, int64_t end_ms)
+{
+	struct select_state *state = node->state;
+	uint32_t words = words_of(node->n);
+	if (!b->options.standing)
+		return NULL;
+	if (state->words > 0 &&
+	    (state->revived != node->source->selector->revived || end_ms < state->end_ms))
+		memset(state->over, 0, state->words * sizeof(*state->over));
+	state->revived = node->source->selector->revived;
+	state->end_ms = end_ms;
+	if (words <= state->words)
+		return state->over;
+	if (!array_resize(&state->over, words + words / 4, sizeof(*state->over)))
+		return NULL;
+	memset(state->over + state->words, 0,
+	       (words + words / 4 - state->words) * sizeof(*state->over));
+	state->words = words + words / 4;
+	return state->over;
+}
+
 /* What is read of the newest sample: timestamp() and start_timestamp() want its times. */
 enum newest { NEWEST_VALUE, NEWEST_TIME, NEWEST_START };
+
+static bool has_ended(const struct window *w, int64_t end_ms)
+{
+	return w->n > 0 && value_is_stale(w->newest) && w->base_ms + w->newest_offset <= end_ms;
+}
 
 static double start_at(const struct binding *b, const struct series *series, int64_t ts_ms)
 {
@@ -129,16 +191,24 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 		start_ms = b->options.fresh_after_ms;
 	struct series *const *members = leaf_members(node, &to);
 	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
-	static const struct ahead newest = { .n = 0 };
+	uint64_t *over = times ? NULL : over_rows(b, node, end_ms);
+	const struct ahead newest = { .n = 0, .over = over };
 	read_ahead_begin(members, from, to, &newest);
 	for (uint32_t row = from; row < to; row++) {
 		read_ahead(members, row, to, &newest);
 		int64_t ts_ms;
 		double value;
+		if (over && bit_get(over, row))
+			continue;
 		/* A row whose series changed since the last extend has nothing at this time. */
 		if (!members[row] || members[row]->lset != lsets[row] ||
-		    !newest_sample(&members[row]->window, start_ms, end_ms, &ts_ms, &value))
+		    !newest_sample(&members[row]->window, start_ms, end_ms, &ts_ms, &value)) {
+			if (over && members[row] && has_ended(&members[row]->window, end_ms)) {
+				members[row]->over = true;
+				bit_set(over, row);
+			}
 			continue;
+		}
 		if (what == NEWEST_TIME)
 			value = (double)ts_ms / 1000;
 		else if (what == NEWEST_START)
@@ -189,9 +259,10 @@ static int eval_start_timestamp(struct binding *b, struct node *node, uint32_t f
 const struct node_kind node_select = {
 	.name = "select",
 	.by_rows = true,
-	.shape = leaf_shape,
-	.extend = leaf_extend,
+	.shape = shape_select,
+	.extend = extend_select,
 	.eval = eval_select,
+	.fini = fini_select,
 };
 
 const struct node_kind node_timestamp = {

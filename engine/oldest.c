@@ -17,6 +17,21 @@ void oldest_fini(struct oldest *oldest)
 	*oldest = (struct oldest){ 0 };
 }
 
+void oldest_forget(struct oldest *oldest, uint32_t row)
+{
+	uint32_t at = row / EVAL_CHUNK, place = row % EVAL_CHUNK;
+	if (at < oldest->npieces && place < oldest->pieces[at].n)
+		oldest->pieces[at].lines[place] = (struct oldest_line){ 0 };
+}
+
+void oldest_revive(struct oldest *oldest)
+{
+	for (uint32_t at = 0; at < oldest->npieces; at++)
+		for (uint32_t i = 0; i < oldest->pieces[at].n; i++)
+			if (oldest->pieces[at].lines[i].end == OLDEST_OVER)
+				oldest->pieces[at].lines[i] = (struct oldest_line){ 0 };
+}
+
 static bool pieces_reserve(struct oldest *oldest, uint32_t n)
 {
 	if (n <= oldest->npieces)
@@ -71,7 +86,7 @@ void oldest_note_last(struct oldest_line *line, int64_t ts_ms, double value)
 {
 	if (line->n == OLDEST_SAMPLES)
 		line->n--;
-	line->ended = note_at(line, OLDEST_SAMPLES - 1, ts_ms, value);
+	line->end = note_at(line, OLDEST_SAMPLES - 1, ts_ms, value) ? OLDEST_ENDED : OLDEST_LIVES;
 }
 
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
@@ -89,7 +104,7 @@ void oldest_note(struct oldest_line *line, const struct series *series, int64_t 
 	line->since_ms = since_ms;
 	line->place = (uint16_t)(w->gone + from);
 	line->n = 0;
-	line->ended = false;
+	line->end = OLDEST_LIVES;
 	if (w->n > OLDEST_WINDOW_MAX)
 		return;
 	for (uint32_t i = 0; i < OLDEST_SAMPLES && from + i < w->n; i++, line->n++)

@@ -11,7 +11,9 @@
  * is known by the uid.
  *
  * Of a series that ended, with a stale marker as its newest sample, the last place of the line has
- * the sample before that, which its ranges end with for as long as it is in any.
+ * the sample before that, which its ranges end with for as long as it is in any. Then the series is
+ * *over*: the line tells all without a look at the series, until that gets a sample after all
+ * (selector.revived), or the row another series.
  *
  * It costs OLDEST_LINE_BYTES a series and range, for standing rules that read ends only, and is
  * made when a row is evaluated for the first time: births cost nothing.
@@ -26,14 +28,23 @@
 /* Places of samples are told modulo 2^16: of windows with more samples nothing is remembered. */
 #define OLDEST_WINDOW_MAX UINT16_MAX
 
+enum oldest_end {
+	OLDEST_LIVES, /* nothing is known of an end */
+	OLDEST_ENDED, /* the last place has the last sample before the stale marker */
+	OLDEST_OVER,  /* it has, and the line alone is enough */
+};
+
 struct oldest_line {
 	int64_t since_ms;		  /* the start of the range that it was filled for */
 	double values[OLDEST_SAMPLES];	  /* the first n after that */
 	uint32_t offsets[OLDEST_SAMPLES]; /* from since_ms */
-	uint32_t uid;			  /* of the series; 0: none yet */
+	union {
+		uint32_t uid;	/* of the series; 0: none yet */
+		uint32_t count; /* of one that is over: samples from the first of the line on */
+	};
 	uint16_t place;			  /* of the first one: window.gone plus its index */
 	uint8_t n;
-	bool ended; /* the last place has the last sample before the stale marker */
+	uint8_t end; /* enum oldest_end */
 };
 _Static_assert(sizeof(struct oldest_line) == OLDEST_LINE_BYTES, "a row is one line");
 
@@ -47,6 +58,10 @@ struct oldest {
 };
 
 void oldest_fini(struct oldest *oldest);
+/* Nothing is known of the row any more. */
+void oldest_forget(struct oldest *oldest, uint32_t row);
+/* Some series that was over is not: each row is looked at again. */
+void oldest_revive(struct oldest *oldest);
 /*
  * The lines of rows [from, to), by row - from. NULL when out of memory, or when these are rows of
  * several chunks: then nothing is remembered of them.
@@ -68,7 +83,7 @@ static inline bool oldest_last(const struct oldest_line *line, const struct seri
 {
 	*ts_ms = line->since_ms + line->offsets[OLDEST_SAMPLES - 1];
 	*value = line->values[OLDEST_SAMPLES - 1];
-	return line->ended && line->uid == series->uid && *ts_ms > start_ms;
+	return line->end == OLDEST_ENDED && line->uid == series->uid && *ts_ms > start_ms;
 }
 
 /*
@@ -78,7 +93,7 @@ static inline bool oldest_last(const struct oldest_line *line, const struct seri
 static inline uint32_t oldest_find(const struct oldest_line *line, const struct series *series,
 				   int64_t start_ms, uint32_t *from)
 {
-	if (line->uid != series->uid || start_ms < line->since_ms)
+	if (line->end == OLDEST_OVER || line->uid != series->uid || start_ms < line->since_ms)
 		return OLDEST_SAMPLES;
 	const struct window *w = &series->window;
 	uint64_t past_ms = (uint64_t)start_ms - (uint64_t)line->since_ms;
@@ -95,8 +110,25 @@ static inline uint32_t oldest_find(const struct oldest_line *line, const struct 
 static inline bool oldest_is_likely(const struct oldest_line *line, const struct series *series,
 				    int64_t start_ms)
 {
-	return line->uid == series->uid && line->n > 0 &&
+	return line->end != OLDEST_OVER && line->uid == series->uid && line->n > 0 &&
 	       line->since_ms + line->offsets[line->n - 1] > start_ms;
+}
+
+/* The series of a line that knows its end has `count` samples from the line's first one on. */
+static inline void oldest_over(struct oldest_line *line, struct series *series, uint32_t count)
+{
+	series->over = true;
+	line->end = OLDEST_OVER;
+	line->count = count;
+}
+
+/* Does the line of a series that is over tell what the range from there on has? */
+static inline bool oldest_is_enough(const struct oldest_line *line, int64_t start_ms)
+{
+	if (line->end != OLDEST_OVER || start_ms < line->since_ms)
+		return false;
+	return line->since_ms + line->offsets[OLDEST_SAMPLES - 1] <= start_ms ||
+	       (line->n > 0 && line->since_ms + line->offsets[line->n - 1] > start_ms);
 }
 
 #endif

@@ -74,6 +74,14 @@ static int shape_range(struct binding *b, struct node *node)
 	return leaf_shape(b, node);
 }
 
+static int extend_range(struct binding *b, struct node *node, uint32_t child, uint32_t row,
+			bool added)
+{
+	struct range_state *state = node->state;
+	oldest_forget(&state->oldest, row);
+	return leaf_extend(b, node, child, row, added);
+}
+
 static void fini_range(struct binding *b, struct node *node)
 {
 	struct range_state *state = node->state;
@@ -215,7 +223,7 @@ enum ends { ENDS_NONE, ENDS_FOUND, ENDS_UNKNOWN };
  * The two ends of a range whose values never fall, without a look at what is between. ENDS_NONE: it
  * has no samples; ENDS_UNKNOWN: it may be no such range.
  */
-static inline enum ends take_ends(struct range_state *state, const struct series *series,
+static inline enum ends take_ends(struct range_state *state, struct series *series,
 				  struct oldest_line *line, const struct range *range,
 				  struct range_ends *ends)
 {
@@ -255,10 +263,34 @@ static inline enum ends take_ends(struct range_state *state, const struct series
 			if (line)
 				oldest_note_last(line, ends->last_ms, ends->last);
 		}
+		if (line && line->end == OLDEST_ENDED && w->n <= OLDEST_WINDOW_MAX)
+			oldest_over(line, series, to - from + (known < OLDEST_SAMPLES ? known : 0));
 	}
 	ends->n = to - from;
 	state->within = w->n - from;
 	state->newer = 0;
+	return ENDS_FOUND;
+}
+
+/* The same of a series that is over. */
+static inline enum ends take_over(struct oldest_line *line, const struct range *range,
+				  struct range_ends *ends)
+{
+	if (!oldest_is_enough(line, range->start_ms))
+		return ENDS_UNKNOWN;
+	uint64_t past_ms = (uint64_t)range->start_ms - (uint64_t)line->since_ms;
+	if (line->offsets[OLDEST_SAMPLES - 1] <= past_ms)
+		return ENDS_NONE;
+	uint32_t i = 0;
+	while (line->offsets[i] <= past_ms)
+		i++;
+	*ends = (struct range_ends){
+		.first = line->values[i],
+		.first_ms = line->since_ms + line->offsets[i],
+		.last = line->values[OLDEST_SAMPLES - 1],
+		.last_ms = line->since_ms + line->offsets[OLDEST_SAMPLES - 1],
+		.n = line->count - i,
+	};
 	return ENDS_FOUND;
 }
 
@@ -382,24 +414,37 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 	struct window *const *all_starts = store_starts(b->store, &nstarts);
 	struct ahead ahead = party_ahead(party, range);
 	struct oldest_line *lines = NULL;
-	if (party->of_ends && b->options.standing)
+	if (party->of_ends && b->options.standing) {
+		if (state->revived != node->source->selector->revived)
+			oldest_revive(&state->oldest);
+		state->revived = node->source->selector->revived;
 		lines = oldest_lines(&state->oldest, from, to);
+	}
 	ahead.lines = lines;
 	ahead.from = from;
 	struct range_ends ends;
 	read_ahead_begin(members, from, to, &ahead);
 	for (uint32_t row = from; row < to; row++) {
 		read_ahead(members, row, to, &ahead);
-		const struct series *series = members[row];
+		struct series *series = members[row];
 		if (!series || lsets[row] == LSET_NONE)
 			continue;
+		struct oldest_line *line = lines ? &lines[row - from] : NULL;
+		if (line && line->end == OLDEST_OVER) {
+			enum ends over = take_over(line, range, &ends);
+			if (over == ENDS_FOUND)
+				put_ends(party, range, &ends, row);
+			if (over != ENDS_UNKNOWN)
+				continue;
+			line->end = OLDEST_ENDED;
+			line->uid = series->uid;
+		}
 		const struct window *starts = NULL;
 		if (party->uses_starts && series->row < nstarts)
 			starts = all_starts[series->row];
 		enum ends found = ENDS_UNKNOWN;
 		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES)
-			found = take_ends(state, series, lines ? &lines[row - from] : NULL, range,
-					  &ends);
+			found = take_ends(state, series, line, range, &ends);
 		if (found == ENDS_FOUND)
 			put_ends(party, range, &ends, row);
 		if (found != ENDS_UNKNOWN)
@@ -475,7 +520,7 @@ const struct node_kind node_range = {
 	.name = "range",
 	.by_rows = true,
 	.shape = shape_range,
-	.extend = leaf_extend,
+	.extend = extend_range,
 	.begin = begin_range,
 	.eval = eval_range,
 	.end = end_range,

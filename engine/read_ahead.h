@@ -49,18 +49,28 @@ struct ahead {
 	int64_t start_ms;
 	const struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
 	uint32_t from;
+	const uint64_t *over; /* rows whose series is not looked at; NULL: none */
 };
+
+/* Is the row evaluated without a look at its series? */
+ALWAYS_INLINE bool is_passed_over(uint32_t row, const struct ahead *ahead)
+{
+	if (ahead->over && bit_get(ahead->over, row))
+		return true;
+	return ahead->lines &&
+	       oldest_is_enough(&ahead->lines[row - ahead->from], ahead->start_ms);
+}
 
 ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
 				    const struct ahead *ahead)
 {
-	if (!ahead->n || !series || !series->window.n)
+	if (!ahead->n || !series || is_passed_over(row, ahead) || !series->window.n)
 		return;
 	const struct window *w = &series->window;
 	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
 	const struct oldest_line *line = ahead->lines ? &ahead->lines[row - ahead->from] : NULL;
 	/* What it ended with is looked at as well, once. */
-	if (ends && w->newest != w->newest && w->n > 1 && !(line && line->ended)) {
+	if (ends && w->newest != w->newest && w->n > 1 && !(line && line->end != OLDEST_LIVES)) {
 		__builtin_prefetch(w->values + w->start + w->n - 2);
 		__builtin_prefetch(window_offsets(w) + w->start + w->n - 2);
 	}
@@ -84,7 +94,8 @@ ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from
 				    const struct ahead *ahead)
 {
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
-		prefetch_series(members[row]);
+		if (!is_passed_over(row, ahead))
+			prefetch_series(members[row]);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
 		prefetch_samples(members[row], row, ahead);
 }
@@ -93,9 +104,12 @@ ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint3
 			      const struct ahead *ahead)
 {
 	if (row + PREFETCH_SERIES < to) {
-		prefetch_series(members[row + PREFETCH_SERIES]);
+		if (!is_passed_over(row + PREFETCH_SERIES, ahead))
+			prefetch_series(members[row + PREFETCH_SERIES]);
 		if (ahead->lines)
-			__builtin_prefetch(&ahead->lines[row + PREFETCH_SERIES - ahead->from], 1);
+			__builtin_prefetch(&ahead->lines[row + PREFETCH_SERIES - ahead->from] +
+						   PREFETCH_SERIES,
+					   1);
 	}
 	if (row + PREFETCH_SAMPLES < to)
 		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);

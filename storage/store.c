@@ -206,6 +206,13 @@ static enum append_result take_slowly(struct store *store, struct series *series
 	return result;
 }
 
+static void revive(struct series *series)
+{
+	series->over = false;
+	for (uint32_t i = 0; i < series->nmemberships; i++)
+		series->memberships[i].selector->revived++;
+}
+
 static inline enum append_result take(struct store *store, struct series *series, int64_t ts_ms,
 				      uint64_t bits)
 {
@@ -216,6 +223,8 @@ static inline enum append_result take(struct store *store, struct series *series
 				     &(struct entry){ .ts_ms = ts_ms, .bits = bits });
 	if (ts_ms <= store->settled_ms && result == APPEND_STORED)
 		series_note_late(series, ts_ms);
+	if (series->over && result == APPEND_STORED)
+		revive(series);
 	return result;
 }
 
@@ -402,6 +411,7 @@ static int find_or_make(struct store *store, const struct labels *labels, enum w
 static void kind_change(struct store *store, struct kept *kept, enum window_kind kind)
 {
 	struct series *series = &kept->series;
+	revive(series);
 	while (kept->nkeys > 0) {
 		struct hash128 key = series_key_at(kept, 0);
 		series_key_drop(kept, key);
@@ -522,6 +532,8 @@ enum append_result store_restore_sample(struct store *store, struct series *seri
 					uint32_t ordinal, uint64_t bits)
 {
 	const struct entry entry = { ts_ms, bits, true, ordinal };
+	if (series->over)
+		revive(series);
 	if (ts_ms > store->future_ms)
 		return store_count(store, APPEND_FUTURE);
 	if (ts_ms > store->floor_ms && window_append(&series->window, ts_ms, bits))

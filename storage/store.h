@@ -48,6 +48,7 @@ struct series {
 	uint8_t kind;      /* enum window_kind: of the window */
 	bool local : 1;         /* written by a rule: demanded always */
 	bool in_dictionary : 1; /* its dictionary entry was journaled */
+	bool over : 1;          /* it ended, and somebody counts on that (see selector.revived): the engine's */
 	bool watched : 1;       /* some selector that holds it is (or was) watched: the engine's */
 	struct window window;
 	/* Selectors that hold it, with the member row it has there. */
@@ -101,6 +102,7 @@ struct selector {
 	uint32_t nlog;
 	int64_t covered_since_ms; /* since when it was fed in full */
 	uint64_t fed;             /* raised by each sample that a rule wrote to a member: cached results of the same time are void */
+	uint64_t revived;         /* raised when a member that is over gets a sample: it is no longer */
 	struct late_log late;
 	struct selector_reader *readers;
 	size_t nreaders;

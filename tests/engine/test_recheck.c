@@ -1,5 +1,9 @@
 /* The second opinion on evaluations of rules. */
 #include "engine/engine_internal.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
 
@@ -58,6 +62,66 @@ START_TEST(rechecks_agree)
 	ck_assert_uint_eq(stats().recheck_equal, stats().evaluations);
 	ck_assert_uint_eq(stats().recheck_different, 0);
 	ck_assert_uint_eq(stats().recheck_skipped, 0);
+}
+END_TEST
+
+/* What becomes of one series in 15 s. It may be over for long, so that others take its rows. */
+static void live(struct buf *text, unsigned *seed, int t, uint32_t i, int *generation, bool *lives)
+{
+	unsigned dice = (unsigned)rand_r(seed) % 100;
+	int late = 20 + rand_r(seed) % 90, value = t * (int)(i + 1) % 977;
+	if (*lives && dice < 6) {
+		buf_printf(text, "x_total{i=\"%u\",g=\"%d\"} stale\n", i, *generation);
+		*lives = false;
+		*generation += rand_r(seed) % 2;
+	} else if (*lives && dice < 95) {
+		buf_printf(text, "x_total{i=\"%u\",g=\"%d\"} %d\n", i, *generation,
+			   dice < 92 ? t : value);
+	} else if (dice < 13) {
+		buf_printf(text, "x_total{i=\"%u\",g=\"%d\"} %d\n", i, *generation, t);
+		*lives = true;
+	} else if (dice < 16 && t > late) {
+		buf_printf(text, "x_total{i=\"%u\",g=\"%d\"} %d @ %d\n", i,
+			   *generation > 0 && dice == 14 ? *generation - 1 : *generation, value,
+			   t - late);
+	}
+}
+
+START_TEST(series_that_end_and_come_back_agree)
+{
+	enum { SERIES = 24, END_S = 3000 };
+	int generations[SERIES] = { 0 };
+	bool lives[SERIES] = { false };
+	unsigned seed = 1 + (unsigned)_i;
+	struct buf text;
+	buf_init(&text);
+	start_with(1);
+	harness_load(&h, "groups:\n"
+			 "- name: g\n"
+			 "  rules:\n"
+			 "  - {record: a, expr: 'rate(x_total[2m])'}\n"
+			 "  - {record: b, expr: 'sum by (i) (increase(x_total[5m]))'}\n"
+			 "  - {record: c, expr: 'delta(x_total[1m]) + resets(x_total[1m])'}\n"
+			 "  - {record: d, expr: 'count_over_time(x_total[4m])'}\n"
+			 "  - {record: e, expr: 'last_over_time(x_total[90s])'}\n"
+			 "  - {record: f, expr: 'rate(x_total[2m] offset 1m)'}\n"
+			 "  - {record: k, expr: 'x_total'}\n"
+			 "  - {record: l, expr: 'x_total offset 1m > 5'}\n"
+			 "  - {record: m, expr: 'changes(x_total[3m])'}\n"
+			 "  - {record: n, expr: 'timestamp(x_total)'}\n");
+	for (int t = 15; t <= END_S; t += 15) {
+		buf_clear(&text);
+		for (uint32_t i = 0; i < SERIES; i++)
+			live(&text, &seed, t, i, &generations[i], &lives[i]);
+		buf_add_char(&text, '\0');
+		harness_run(&h, t, t, text.ptr);
+		ck_assert_uint_eq(stats().recheck_different, 0);
+	}
+	ck_assert_uint_eq(stats().recheck_equal, stats().evaluations);
+	struct store_stats store;
+	store_stats_get(engine_store(h.engine), &store);
+	ck_assert_uint_gt(store.forgotten, SERIES / 2);
+	buf_fini(&text);
 }
 END_TEST
 
@@ -206,6 +270,7 @@ static Suite *recheck_suite(void)
 	TCase *tc = tcase_create("recheck");
 	tcase_add_checked_fixture(tc, NULL, stop);
 	tcase_add_test(tc, rechecks_agree);
+	tcase_add_loop_test(tc, series_that_end_and_come_back_agree, 0, 5);
 	tcase_add_test(tc, recheck_takes_a_share);
 	tcase_add_test(tc, recheck_tells_a_value);
 	tcase_add_test(tc, recheck_tells_a_row_that_is_not_there);
