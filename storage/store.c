@@ -583,6 +583,21 @@ struct series *store_next(struct store *store, uint32_t *cursor)
 	return NULL;
 }
 
+/*
+ * Can no reader reach any of its samples? Of a series that ended none is left as soon as its stale
+ * marker is at or before the horizon; one that just fell silent stays by the lookback longer, so
+ * that what comes late finds it.
+ */
+#define STALE_MARKER_BITS UINT64_C(0x7ff0000000000002)
+static bool is_out_of_reach(const struct store *store, const struct series *series,
+			    int64_t horizon_ms)
+{
+	const struct window *window = &series->window;
+	bool ended = window->n > 0 && bits_of_double(window->newest) == STALE_MARKER_BITS;
+	int64_t reached_ms = horizon_ms < store->now_ms ? horizon_ms : store->now_ms;
+	return window_newest_ms(window) <= (ended ? reached_ms : too_old_ms(store, horizon_ms));
+}
+
 static void sweep_one(struct store *store, struct kept *kept)
 {
 	struct series *series = &kept->series;
@@ -590,7 +605,7 @@ static void sweep_one(struct store *store, struct kept *kept)
 		return;
 	int64_t horizon_ms = series_drop_horizon_ms(store, series, false);
 	if ((series->nmemberships == 0 && !series->local) ||
-	    window_newest_ms(&series->window) <= too_old_ms(store, horizon_ms)) {
+	    is_out_of_reach(store, series, horizon_ms)) {
 		series_forget(store, kept);
 		return;
 	}

@@ -262,7 +262,7 @@ void selection_free(struct selection *selection);
 void series_pin(struct series *series);
 void series_unpin(struct store *store, struct series *series);
 /*
- * Forgets series that no reader can reach any more (the newest sample is by the lookback before H and the told time, or there is none; or no
+ * Forgets series that no reader can reach any more (the newest sample is by the lookback before H and the told time, or a stale marker and at or before both, or there is none; or no
  * selector wants them and no rule writes them) and trims windows: looks at `max` rows a call at most, going on where the last one ended.
  */
 void store_sweep(struct store *store, size_t max);

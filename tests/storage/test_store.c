@@ -472,6 +472,26 @@ START_TEST(store_reuses_rows_only_after_log_is_cleared)
 }
 END_TEST
 
+START_TEST(store_forgets_what_ended_when_its_end_is_out_of_reach)
+{
+	double stale;
+	uint64_t bits = UINT64_C(0x7ff0000000000002);
+	judged();
+	add(T0, 1);
+	memcpy(&stale, &bits, sizeof(stale));
+	add(T0 + 1000, stale);
+	/* The marker is at H: nobody sees what was before it, nor anything of what it ends. */
+	store_time_set(store, T0 + 1001);
+	due_ms = T0 + 1000 + 60000 - 1;
+	sweep_all(store);
+	ck_assert_uint_eq(stats().series, 1);
+	due_ms++;
+	store_time_set(store, T0 + 1002);
+	sweep_all(store);
+	ck_assert_uint_eq(stats().series, 0);
+}
+END_TEST
+
 START_TEST(store_forgets_what_no_selector_wants_any_more)
 {
 	const char *text = "{__name__=\"up\"}";
@@ -893,6 +913,7 @@ static Suite *store_suite(void)
 	tcase_add_test(tcase, store_horizon_without_readers_is_lookback);
 	tcase_add_test(tcase, store_forgets_what_no_reader_can_see);
 	tcase_add_test(tcase, store_reuses_rows_only_after_log_is_cleared);
+	tcase_add_test(tcase, store_forgets_what_ended_when_its_end_is_out_of_reach);
 	tcase_add_test(tcase, store_forgets_what_no_selector_wants_any_more);
 	tcase_add_test(tcase, store_keeps_pinned_series);
 	tcase_add_test(tcase, store_sweeps_in_parts);
