@@ -11,8 +11,6 @@
 #include "engine/join.h"
 #include "engine/operators.h"
 
-#define UNITS_MATCHED 2 /* a row: where its partner stands is not foreseen */
-
 static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row,
 			 uint32_t other)
 {

@@ -110,13 +110,19 @@ void match_remove(struct binding *b, struct match *match, uint32_t side, uint32_
 	id_list_add(&match->free, g); /* a failure only wastes a number */
 }
 
+void match_mark_more(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t from,
+		     uint32_t to, uint64_t *marks)
+{
+	const struct match_link *links = match->links[side];
+	FOR_BITS (row, rows, from, to)
+		bit_set(marks, links[row].group);
+}
+
 void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n,
 		uint64_t *marks)
 {
-	const struct match_link *links = match->links[side];
 	bits_clear(marks, match->ngroups);
-	FOR_BITS (row, rows, 0, n)
-		bit_set(marks, links[row].group);
+	match_mark_more(match, side, rows, 0, n, marks);
 }
 
 void match_check(const struct match *match)

@@ -47,7 +47,12 @@ int match_add(struct binding *binding, struct match *match, uint32_t side, uint3
 	      uint32_t lset);
 /* Removes a row that is there. */
 void match_remove(struct binding *binding, struct match *match, uint32_t side, uint32_t row);
-/* Marks in `marks` (by group, cleared here) the groups that have one of the rows. */
+/* In units: a row that is matched, since where its group stands is not foreseen. */
+#define UNITS_MATCHED 2
+/* Marks in `marks` (by group) the groups that have one of the rows [from, to); `from` as FOR_BITS. */
+void match_mark_more(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t from,
+		     uint32_t to, uint64_t *marks);
+/* Of all n rows, and of no others: `marks` is cleared before. */
 void match_mark(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t n,
 		uint64_t *marks);
 /* set_ops.c: that of a set operator. */

@@ -101,38 +101,36 @@ static bool marks_reserve(struct set_state *state)
 	return state->marks != NULL;
 }
 
+/* The side whose rows depend on what the other one has; that is looked at first. */
+static uint32_t judged_side(const struct node *node)
+{
+	return node->plan->binary == OP_OR;
+}
+
 /* and, unless: the rows of the left side whose group has, or has not, one of the right. */
-static void eval_filter(struct node *node, const struct node *left, bool wanted)
+static void filter_rows(struct node *node, const struct node *left, uint32_t from, uint32_t to)
 {
 	const struct set_state *state = node->state;
 	const struct match_link *links = state->match.links[0];
-	node->values = left->values;
-	bits_clear(node->own_present, node->n);
-	FOR_BITS (row, left->present, 0, left->n)
+	bool wanted = node->plan->binary == OP_AND;
+	FOR_BITS (row, left->present, from, to)
 		if (bit_get(state->marks, links[row].group) == wanted)
 			bit_set(node->own_present, row);
 }
 
-static void copy_rows(struct node *node, const struct node *in, uint32_t side, bool all)
+/* or: all rows of the left side, and those of the right whose group has none of the left. */
+static void copy_rows(struct node *node, uint32_t side, uint32_t from, uint32_t to)
 {
 	const struct set_state *state = node->state;
+	const struct node *in = node->children[side];
 	const struct match_link *links = state->match.links[side];
-	FOR_BITS (row, in->present, 0, in->n) {
-		if (!all && bit_get(state->marks, links[row].group))
+	FOR_BITS (row, in->present, from, to) {
+		if (side == 1 && bit_get(state->marks, links[row].group))
 			continue;
 		uint32_t out = state->out[side][row];
 		node->own_values[out] = in->values[row];
 		bit_set(node->own_present, out);
 	}
-}
-
-static void eval_or(struct node *node, const struct node *left, const struct node *right)
-{
-	struct set_state *state = node->state;
-	match_mark(&state->match, 0, left->present, left->n, state->marks);
-	bits_clear(node->own_present, node->n);
-	copy_rows(node, left, 0, true);
-	copy_rows(node, right, 1, false);
 }
 
 /* `and`: a row is silent, too, when one of its partners is. */
@@ -165,22 +163,54 @@ static void mark_silent_or(struct binding *b, struct node *node)
 	}
 }
 
-static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-		    int64_t *units)
+static int set_begin(struct binding *b, struct node *node)
 {
 	struct set_state *state = node->state;
 	const struct node *left = node->children[0], *right = node->children[1];
 	if (!marks_reserve(state))
 		return ERR_NOMEM;
-	*units -= left->n + right->n;
 	if (node->plan->binary == OP_OR) {
 		mark_silent_or(b, node);
-		eval_or(node, left, right);
-		return 0;
+	} else {
+		mark_silent_filter(b, node, left, right);
+		node->values = left->values;
 	}
-	mark_silent_filter(b, node, left, right);
-	match_mark(&state->match, 1, right->present, right->n, state->marks);
-	eval_filter(node, left, node->plan->binary == OP_AND);
+	bits_clear(node->own_present, node->n);
+	bits_clear(state->marks, state->match.ngroups);
+	return 0;
+}
+
+static uint32_t steps_set(const struct node *node)
+{
+	uint32_t judged = judged_side(node);
+	return steps_padded(node->children[!judged]->n) + node->children[judged]->n;
+}
+
+/* First the rows of the side that is not judged, then the others. */
+static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		    int64_t *units)
+{
+	struct set_state *state = node->state;
+	bool is_or = node->plan->binary == OP_OR;
+	uint32_t other = !judged_side(node);
+	const struct node *in = node->children[other];
+	uint32_t first = steps_padded(in->n), end = to < in->n ? to : in->n;
+	int err = from == 0 ? set_begin(b, node) : 0;
+	if (err)
+		return err;
+	*units -= (int64_t)UNITS_MATCHED * (to - from);
+	if (from < end) {
+		match_mark_more(&state->match, other, in->present, from, end, state->marks);
+		if (is_or)
+			copy_rows(node, other, from, end);
+	}
+	if (to <= first)
+		return 0;
+	from = from > first ? from - first : 0;
+	if (is_or)
+		copy_rows(node, !other, from, to - first);
+	else
+		filter_rows(node, node->children[0], from, to - first);
 	return 0;
 }
 
@@ -197,11 +227,6 @@ static uint32_t out_row(const struct node *node, uint32_t side, uint32_t row)
  * Rows of the result depend on those they are, and on those of the other side with the same
  * signature: the left on the right for `and` and `unless`, the right on the left for `or`.
  */
-static uint32_t judged_side(const struct node *node)
-{
-	return node->plan->binary == OP_OR;
-}
-
 static void up_set(struct node *node, uint32_t child, const uint64_t *in, uint64_t *out)
 {
 	struct set_state *state = node->state;
@@ -244,6 +269,7 @@ const struct node_kind node_set = {
 	.name = "set operator",
 	.shape = shape_set,
 	.extend = extend_set,
+	.steps = steps_set,
 	.eval = eval_set,
 	.fini = fini_set,
 	.up = up_set,

@@ -358,6 +358,72 @@ START_TEST(evaluation_is_cut_within_nodes)
 }
 END_TEST
 
+#define CUT_ROWS 2500 /* of each side: two chunks and a rest */
+
+/* `m` with and without a partner `n`, which is there or not; few values, some of them none. */
+static void load_sides(struct world *world)
+{
+	char text[64], points[32];
+	for (int i = 0; i < CUT_ROWS; i++) {
+		snprintf(text, sizeof(text), "m{i=\"%d\", g=\"%d\", le=\"%d\"}", i, i / 10, i % 10);
+		snprintf(points, sizeof(points), i % 7 ? "1 %d" : "1 stale", i * 31 % 97);
+		world_load(world, text, T0, 60000, points);
+		snprintf(text, sizeof(text), "n{i=\"%d\", g=\"%d\"}", i * 2, i / 10);
+		snprintf(points, sizeof(points), i % 5 ? "1 %d" : "1 stale", i % 11);
+		world_load(world, text, T0, 60000, points);
+	}
+}
+
+/* In as many pieces as there are chunks, at least: those of the leaves, and as many of the node. */
+static void expect_cut(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	uint32_t *order, norder, calls = 0;
+	struct eval_cursor cursor = { 0, 0 };
+	int code;
+	ck_assert_int_eq(plan_order(bound->plan, bound->roots[i], &order, &norder), 0);
+	binding_invalidate(bound->binding);
+	uint32_t leaves = norder - 1;
+	do {
+		int64_t units = 1;
+		code = binding_eval(bound->binding, order, norder, t_ms, &cursor, &units);
+		calls++;
+	} while (code == ERR_AGAIN);
+	ck_assert_int_eq(code, 0);
+	ck_assert_msg(calls >= (leaves + 1) * (CUT_ROWS / EVAL_CHUNK), "%s: %u pieces",
+		      bound->queries[i].text, calls);
+	free(order);
+}
+
+static void expect_same_rows(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	struct oracle_result wanted, got;
+	ck_assert_int_eq(oracle_eval(bound->world.store, bound->queries[i].expr, t_ms,
+				     WORLD_LOOKBACK_MS, &wanted),
+			 0);
+	result_of(&bound->world, bound->binding, bound->roots[i], 0, &got);
+	char *wanted_text = result_text(&wanted), *got_text = result_text(&got);
+	ck_assert_msg(strcmp(wanted_text, got_text) == 0, "%s", bound->queries[i].text);
+	free(wanted_text);
+	free(got_text);
+	oracle_result_fini(&wanted);
+	oracle_result_fini(&got);
+}
+
+START_TEST(what_is_cut_at_each_chunk_equals_the_oracle)
+{
+	struct bound bound;
+	BOUND(&bound, "m or n", "m and on (i) n", "m unless on (i) n", "m or on (i) n");
+	load_sides(&bound.world);
+	follow(&bound);
+	for (int step = 0; step < 2; step++)
+		for (uint32_t i = 0; i < bound.n; i++) {
+			expect_cut(&bound, i, T0 + step * 60000);
+			expect_same_rows(&bound, i, T0 + step * 60000);
+		}
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(evaluation_goes_on_where_the_units_ran_out)
 {
 	struct bound bound;
@@ -734,6 +800,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, only_what_is_below_a_change_is_touched);
 	tcase_add_test(tcase, row_ids_are_stable_and_used_again);
 	tcase_add_test(tcase, evaluation_is_cut_within_nodes);
+	tcase_add_test(tcase, what_is_cut_at_each_chunk_equals_the_oracle);
 	tcase_add_test(tcase, evaluation_goes_on_where_the_units_ran_out);
 	tcase_add_test(tcase, an_extend_between_pieces_begins_the_evaluation_anew);
 	tcase_add_test(tcase, shape_goes_on_where_the_units_ran_out);
