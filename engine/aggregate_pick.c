@@ -5,6 +5,9 @@
 #include "engine/aggregate.h"
 #include "engine/numeric.h"
 
+/* What a row costs whose labels are looked at, in units. */
+#define UNITS_RANKED 10
+
 /* ---- groups ---- */
 
 static int shape_pick(struct binding *b, struct node *node)
@@ -40,33 +43,41 @@ static void down_pick(struct node *node, uint32_t child, const uint64_t *out, ui
 	spread_pick(node, out, in);
 }
 
-/* ---- topk, bottomk ---- */
+/* ---- topk, bottomk, limitk ---- */
+
+/* By what rows of the operand are ranked. */
+struct ranking {
+	const struct node *in;
+	const struct lset_table *lsets;
+	enum aggregate_op by;
+};
 
 /*
- * Does value `a` of row `i` rank before `b` of `j`? NaN is last; of equal values the earlier row is
- * first.
+ * Does row i rank before j? By values NaN is last, and of equal ones the earlier row is first.
+ * limitk() goes by labels: it picks the same ones as long as they are there.
  */
-static inline bool ranks_before(bool top, double a, uint32_t i, double b, uint32_t j)
+static inline bool ranks_before(const struct ranking *r, uint32_t i, uint32_t j)
 {
+	if (r->by == AGG_LIMITK)
+		return lset_compare(r->lsets, r->in->rows->lsets[i], r->in->rows->lsets[j]) < 0;
+	double a = r->in->values[i], b = r->in->values[j];
 	if (isnan(a) || isnan(b))
 		return isnan(a) && isnan(b) ? i < j : isnan(b);
 	if (a != b)
-		return top ? a > b : a < b;
+		return r->by == AGG_TOPK ? a > b : a < b;
 	return i < j;
 }
 
 /* A heap of rows, the one that ranks last on top. */
-static void heap_sift(const double *values, bool top, uint32_t *heap, uint32_t n, uint32_t at)
+static void heap_sift(const struct ranking *r, uint32_t *heap, uint32_t n, uint32_t at)
 {
 	for (;;) {
 		uint32_t child = 2 * at + 1;
 		if (child >= n)
 			return;
-		if (child + 1 < n && ranks_before(top, values[heap[child]], heap[child],
-						  values[heap[child + 1]], heap[child + 1]))
+		if (child + 1 < n && ranks_before(r, heap[child], heap[child + 1]))
 			child++;
-		if (!ranks_before(top, values[heap[at]], heap[at], values[heap[child]],
-				  heap[child]))
+		if (!ranks_before(r, heap[at], heap[child]))
 			return;
 		uint32_t row = heap[at];
 		heap[at] = heap[child];
@@ -75,15 +86,14 @@ static void heap_sift(const double *values, bool top, uint32_t *heap, uint32_t n
 	}
 }
 
-static void heap_add(const double *values, bool top, uint32_t *heap, uint32_t *n, uint32_t k,
+static void heap_add(const struct ranking *r, uint32_t *heap, uint32_t *n, uint32_t k,
 		     uint32_t row)
 {
 	if (*n < k) {
 		uint32_t at = (*n)++;
 		for (heap[at] = row; at > 0;) {
 			uint32_t parent = (at - 1) / 2;
-			if (!ranks_before(top, values[heap[parent]], heap[parent], values[row],
-					  row))
+			if (!ranks_before(r, heap[parent], row))
 				break;
 			heap[at] = heap[parent];
 			heap[parent] = row;
@@ -91,10 +101,10 @@ static void heap_add(const double *values, bool top, uint32_t *heap, uint32_t *n
 		}
 		return;
 	}
-	if (!ranks_before(top, values[row], row, values[heap[0]], heap[0]))
+	if (!ranks_before(r, row, heap[0]))
 		return;
 	heap[0] = row;
-	heap_sift(values, top, heap, *n, 0);
+	heap_sift(r, heap, *n, 0);
 }
 
 /* The parameter as a count, at most `most`. */
@@ -137,21 +147,23 @@ static int eval_pick(struct binding *b, struct node *node, uint32_t from, uint32
 {
 	struct aggregate *agg = node->state;
 	const struct node *in = node->children[0];
-	uint32_t first = steps_padded(in->n), end = to < in->n ? to : in->n;
+	struct steps steps = { .from = from, .to = to };
 	int err = from == 0 ? pick_begin(b, node, in) : 0;
 	if (err)
 		return err;
-	*units -= to - from;
+	*units -= (int64_t)(to - from) * (node->plan->aggregate == AGG_LIMITK ? UNITS_RANKED : 1);
 	if (agg->k == 0)
 		return 0;
-	bool top = node->plan->aggregate == AGG_TOPK;
-	if (from < end)
-		FOR_BITS (row, in->present, from, end) {
+	const struct ranking ranking = { in, b->lsets, node->plan->aggregate };
+	if (steps_take(&steps, in->n))
+		FOR_BITS (row, in->present, steps.at, steps.end) {
 			uint32_t g = agg->group_of[row];
-			heap_add(in->values, top, agg->heaps + agg->starts[g], &agg->counts[g],
-				 agg->k, row);
+			heap_add(&ranking, agg->heaps + agg->starts[g], &agg->counts[g], agg->k,
+				 row);
 		}
-	for (uint32_t g = from > first ? from - first : 0; to > first && g < to - first; g++) {
+	if (!steps_take(&steps, agg->ngroups))
+		return 0;
+	for (uint32_t g = steps.at; g < steps.end; g++) {
 		for (uint32_t i = 0; i < agg->counts[g]; i++)
 			bit_set(node->own_present, agg->heaps[agg->starts[g] + i]);
 		*units -= agg->counts[g] / 4;
@@ -170,42 +182,7 @@ const struct node_kind node_pick = {
 	.down = down_pick,
 };
 
-/* ---- limitk, limit_ratio ---- */
-
-static int by_labels(const void *a, const void *b, void *ctx)
-{
-	const struct node *in = ((void **)ctx)[0];
-	const struct lset_table *lsets = ((void **)ctx)[1];
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return lset_compare(lsets, in->rows->lsets[x], in->rows->lsets[y]);
-}
-
-/* The first k of each group by their labels: the same ones as long as they are there. */
-static int eval_limit_count(struct binding *b, struct node *node, const struct node *in)
-{
-	struct aggregate *agg = node->state;
-	uint32_t k = 0;
-	int err = pick_count(node, in->n, &k);
-	if (err || k == 0)
-		return err;
-	aggregate_lay_out(agg);
-	uint32_t *rows = (uint32_t *)binding_scratch(b, agg->starts[agg->ngroups]);
-	if (!rows && agg->starts[agg->ngroups])
-		return ERR_NOMEM;
-	FOR_BITS (row, in->present, 0, in->n) {
-		uint32_t g = agg->group_of[row];
-		rows[agg->starts[g] + agg->counts[g]++] = row;
-	}
-	void *ctx[] = { (void *)in, b->lsets };
-	for (uint32_t g = 0; g < agg->ngroups; g++) {
-		if (agg->counts[g] > k)
-			qsort_r(rows + agg->starts[g], agg->counts[g], sizeof(*rows), by_labels,
-				ctx);
-		for (uint32_t i = 0; i < agg->counts[g] && i < k; i++)
-			bit_set(node->own_present, rows[agg->starts[g] + i]);
-	}
-	return 0;
-}
+/* ---- limit_ratio ---- */
 
 /* Where the labels' hash lies between 0 and 1. */
 static int hash_place(struct binding *b, uint32_t lset, double *place)
@@ -222,18 +199,27 @@ static int hash_place(struct binding *b, uint32_t lset, double *place)
  * About so large a part of all elements, always the same ones; of a negative ratio those that the
  * positive one of 1 + ratio leaves out.
  */
-static int eval_limit_ratio(struct binding *b, struct node *node, const struct node *in)
+static int eval_limit_ratio(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			    int64_t *units)
 {
+	const struct node *in = node->children[0];
 	double ratio = node->children[1]->scalar, place;
 	int err = 0;
 	if (isnan(ratio))
 		return node_fail(node, "Ratio value is NaN");
-	if (fabs(ratio) > 1 && b->options.notes)
+	if (from == 0) {
+		bits_clear(node->own_present, node->n);
+		node->values = in->values;
+	}
+	if (from == 0 && fabs(ratio) > 1 && b->options.notes)
 		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
 			  "ratio value should be between -1 and 1, got %.15g, capping to %d", ratio,
 			  ratio > 1 ? 1 : -1);
 	ratio = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
-	FOR_BITS (row, in->present, 0, in->n) {
+	*units -= (int64_t)UNITS_RANKED * (to - from);
+	if (from >= to)
+		return 0;
+	FOR_BITS (row, in->present, from, to) {
 		if (err)
 			break;
 		err = hash_place(b, in->rows->lsets[row], &place);
@@ -243,24 +229,11 @@ static int eval_limit_ratio(struct binding *b, struct node *node, const struct n
 	return err;
 }
 
-static int eval_limit(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-		      int64_t *units)
-{
-	const struct node *in = node->children[0];
-	int err = aggregate_slots_begin(node->state, 0);
-	if (err)
-		return err;
-	*units -= in->n * 4;
-	bits_clear(node->own_present, node->n);
-	node->values = in->values;
-	return node->plan->aggregate == AGG_LIMITK ? eval_limit_count(b, node, in)
-						   : eval_limit_ratio(b, node, in);
-}
-
-const struct node_kind node_limit = {
-	.name = "limit",
+const struct node_kind node_limit_ratio = {
+	.name = "limit_ratio",
+	.by_rows = true,
 	.shape = shape_pick,
 	.extend = aggregate_extend,
-	.eval = eval_limit,
+	.eval = eval_limit_ratio,
 	.fini = aggregate_fini,
 };

@@ -98,28 +98,43 @@ static int count_element(struct binding *b, struct count_values *state, uint32_t
 	return id_map_put(&state->counts, group, state->dynamic.n - 1) ? 0 : ERR_NOMEM;
 }
 
+static uint32_t steps_count(const struct node *node)
+{
+	uint32_t n = node->children[0]->n;
+	return steps_padded(n) + n;
+}
+
 static int eval_count(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 		      int64_t *units)
 {
 	struct count_values *state = node->state;
 	const struct node *in = node->children[0];
+	struct steps steps = { .from = from, .to = to };
 	int err = 0;
-	dynamic_begin(b, &state->dynamic);
-	id_map_fini(&state->counts);
-	state->counts = (struct id_map){ .slots = NULL };
-	*units -= in->n * 8; /* labels are made */
-	FOR_BITS (row, in->present, 0, in->n)
-		if (!err)
-			err = count_element(b, state,
-					    group_of(b, node, in->rows->lsets[row],
-						     in->values[row]));
-	return err ? err : dynamic_finish(b, node, &state->dynamic);
+	if (from == 0) {
+		dynamic_begin(b, &state->dynamic);
+		id_map_fini(&state->counts);
+		state->counts = (struct id_map){ .slots = NULL };
+	}
+	*units -= (int64_t)UNITS_LABELS * (to - from);
+	if (steps_take(&steps, in->n))
+		FOR_BITS (row, in->present, steps.at, steps.end)
+			if (!err)
+				err = count_element(b, state,
+						    group_of(b, node, in->rows->lsets[row],
+							     in->values[row]));
+	if (!err && steps_take(&steps, in->n))
+		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
+	if (!err && to == steps_count(node))
+		err = dynamic_finish(b, node, &state->dynamic);
+	return err;
 }
 
 const struct node_kind node_count_values = {
 	.name = "count_values",
 	.makes_rows = true,
 	.shape = shape_count,
+	.steps = steps_count,
 	.eval = eval_count,
 	.fini = fini_count,
 };

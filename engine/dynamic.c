@@ -17,24 +17,33 @@ void dynamic_fini(struct binding *b, struct dynamic *dynamic)
 	id_map_fini(&dynamic->by_lset);
 }
 
-int dynamic_add(struct binding *b, struct dynamic *dynamic, uint32_t lset, double value)
+static int add(struct binding *b, struct dynamic *dynamic, struct dynamic_outcome outcome)
 {
-	if (lset == LSET_NONE)
+	if (outcome.lset == LSET_NONE)
 		return ERR_NOMEM;
 	if (dynamic->n == dynamic->cap) {
 		uint32_t cap = dynamic->cap ? dynamic->cap * 2 : 16;
 		struct dynamic_outcome *outcomes =
 			realloc(dynamic->outcomes, cap * sizeof(*outcomes));
 		if (!outcomes) {
-			lset_unref(b->lsets, lset);
+			lset_unref(b->lsets, outcome.lset);
 			return ERR_NOMEM;
 		}
 		dynamic->outcomes = outcomes;
 		dynamic->cap = cap;
 	}
-	dynamic->outcomes[dynamic->n++] = (struct dynamic_outcome){ .lset = lset,
-									 .value = value };
+	dynamic->outcomes[dynamic->n++] = outcome;
 	return 0;
+}
+
+int dynamic_add(struct binding *b, struct dynamic *dynamic, uint32_t lset, double value)
+{
+	return add(b, dynamic, (struct dynamic_outcome){ .lset = lset, .value = value });
+}
+
+int dynamic_add_absent(struct binding *b, struct dynamic *dynamic, uint32_t lset)
+{
+	return add(b, dynamic, (struct dynamic_outcome){ .lset = lset, .row = ROW_NONE });
 }
 
 /*
@@ -69,12 +78,15 @@ static void forget_rows(struct binding *b, struct node *node, struct dynamic *dy
 		dynamic->forget_at = DYNAMIC_ROWS_KEPT_MAX;
 		dynamic->keep_ms = grid_keep_ms(b->plan, node->plan->grid);
 	}
+	uint32_t left = DYNAMIC_ROWS_FORGOTTEN_MAX;
 	if (node->own.live <= 2 * dynamic->n + dynamic->forget_at)
 		return;
 	for (uint32_t row = 0; row < node->own.n; row++) {
 		if (!rows_has(&node->own, row) || (row < node->n && bit_get(node->present, row)) ||
 		    dynamic->seen_ms[row] >= b->t_ms - dynamic->keep_ms)
 			continue;
+		if (left-- == 0)
+			return;
 		id_map_remove(&dynamic->by_lset, node->own.lsets[row]);
 		node_row_remove(b, node, row);
 	}
@@ -96,29 +108,36 @@ static bool seen_reserve(struct dynamic *dynamic, uint32_t n)
 	return true;
 }
 
-static int make_rows(struct binding *b, struct node *node, struct dynamic *dynamic)
+/* The row of an outcome, found or made. */
+static int make_row(struct binding *b, struct node *node, struct dynamic *dynamic,
+		    struct dynamic_outcome *outcome)
 {
-	for (uint32_t i = 0; i < dynamic->n; i++) {
-		uint32_t lset = dynamic->outcomes[i].lset, row;
-		if (dynamic->outcomes[i].absent || id_map_find(&dynamic->by_lset, lset) != ID_MAP_NONE)
-			continue;
-		lset_ref(b->lsets, lset);
-		int err = node_row_new(b, node, lset, &row);
-		if (err)
-			return err;
-		if (!id_map_put(&dynamic->by_lset, lset, row)) {
-			node_row_remove(b, node, row);
-			return ERR_NOMEM;
-		}
-	}
-	return 0;
+	outcome->row = id_map_find(&dynamic->by_lset, outcome->lset);
+	if (outcome->row != ID_MAP_NONE)
+		return 0;
+	lset_ref(b->lsets, outcome->lset);
+	int err = node_row_new(b, node, outcome->lset, &outcome->row);
+	if (err)
+		return err;
+	if (id_map_put(&dynamic->by_lset, outcome->lset, outcome->row))
+		return 0;
+	node_row_remove(b, node, outcome->row);
+	return ERR_NOMEM;
+}
+
+int dynamic_make(struct binding *b, struct node *node, struct dynamic *dynamic, uint32_t from,
+		 uint32_t to)
+{
+	int err = 0;
+	for (uint32_t i = from; i < to && i < dynamic->n && !err; i++)
+		if (dynamic->outcomes[i].row != ROW_NONE)
+			err = make_row(b, node, dynamic, &dynamic->outcomes[i]);
+	return err ? err : binding_follow(b, node);
 }
 
 int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic)
 {
-	int err = make_rows(b, node, dynamic);
-	if (!err)
-		err = node_columns_reserve(node);
+	int err = node_columns_reserve(node);
 	if (!err && !seen_reserve(dynamic, node->own.n))
 		err = ERR_NOMEM;
 	if (err)
@@ -127,9 +146,9 @@ int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic
 	node->present = node->own_present;
 	bits_clear(node->own_present, node->n);
 	for (uint32_t i = 0; i < dynamic->n && !err; i++) {
-		if (dynamic->outcomes[i].absent)
+		uint32_t row = dynamic->outcomes[i].row;
+		if (row == ROW_NONE)
 			continue;
-		uint32_t row = id_map_find(&dynamic->by_lset, dynamic->outcomes[i].lset);
 		if (bit_get(node->own_present, row))
 			err = node_fail(node,
 					"vector cannot contain metrics with the same labelset");

@@ -2,11 +2,12 @@
  * Rows that come into being when a node is evaluated: those of count_values(), info(), fill(…),
  * whose labels depend on the values or on who is present. Private to engine/.
  *
- * An evaluation collects label sets with values; dynamic_finish() finds or makes their rows, fills
- * the columns and lets the nodes above follow, as binding_extend() does. (Those come later in the
- * order of evaluation, so none of them is under way but subqueries, which follow at any time.) Rows
- * stay when they are absent, so that ids are stable from one evaluation to the next, until there
- * are many of them that no subquery above can still read.
+ * An evaluation collects label sets with values; then dynamic_make() finds or makes their rows and
+ * lets the nodes above follow, as binding_extend() does, in steps; in the end dynamic_finish() fills
+ * the columns. (The nodes above come later in the order of evaluation, so none of them is under way
+ * but subqueries, which follow at any time.) Rows stay when they are absent, so that ids are stable
+ * from one evaluation to the next, until there are many of them that no subquery above can still
+ * read.
  */
 #ifndef TOCSIN_ENGINE_DYNAMIC_H
 #define TOCSIN_ENGINE_DYNAMIC_H
@@ -15,11 +16,15 @@
 
 /* Absent rows that a node keeps beside as many as are present. */
 #define DYNAMIC_ROWS_KEPT_MAX 1024
+/* Absent rows that one evaluation takes away; the next goes on. */
+#define DYNAMIC_ROWS_FORGOTTEN_MAX 4096
+/* What a row costs whose labels are made, in units. */
+#define UNITS_LABELS 40
 
 struct dynamic_outcome {
-	uint32_t lset; /* a reference */
 	double value;
-	bool absent; /* a filter holds it back: only its labels count */
+	uint32_t lset; /* a reference */
+	uint32_t row; /* once it is made; ROW_NONE: a filter holds it back, only its labels count */
 };
 
 struct dynamic {
@@ -35,7 +40,12 @@ struct dynamic {
 void dynamic_begin(struct binding *binding, struct dynamic *dynamic);
 /* Takes the reference (LSET_NONE: ERR_NOMEM). */
 int dynamic_add(struct binding *binding, struct dynamic *dynamic, uint32_t lset, double value);
-/* ERR_EVAL when two outcomes have the same labels. */
+/* The same of what a filter holds back: its labels live until the next evaluation. */
+int dynamic_add_absent(struct binding *binding, struct dynamic *dynamic, uint32_t lset);
+/* The rows of outcomes [from, to), as far as there are so many. */
+int dynamic_make(struct binding *binding, struct node *node, struct dynamic *dynamic, uint32_t from,
+		 uint32_t to);
+/* When all are made: ERR_EVAL when two outcomes have the same labels. */
 int dynamic_finish(struct binding *binding, struct node *node, struct dynamic *dynamic);
 void dynamic_fini(struct binding *binding, struct dynamic *dynamic);
 

@@ -119,19 +119,16 @@ static int put_pair(struct binding *b, struct node *node, uint32_t many, double 
 	else
 		holds = operator_holds(p->binary, left, right);
 	/* What a filter holds back is remembered by the id of its labels: these must live. */
-	if (holds)
-		return dynamic_add(b, &state->dynamic, lset, value);
-	int err = dynamic_add(b, &state->dynamic, lset, 0);
-	if (!err)
-		state->dynamic.outcomes[state->dynamic.n - 1].absent = true;
-	return err;
+	return holds ? dynamic_add(b, &state->dynamic, lset, value)
+		     : dynamic_add_absent(b, &state->dynamic, lset);
 }
 
-static int find_partners(struct binding *b, struct node *node, const struct node *one)
+static int find_partners(struct binding *b, struct node *node, const struct node *one,
+			 uint32_t from, uint32_t to)
 {
 	struct fill *state = node->state;
 	int err = 0;
-	FOR_BITS (row, one->present, 0, one->n) {
+	FOR_BITS (row, one->present, from, to) {
 		if (err)
 			break;
 		uint32_t key = signature(b, node, one->rows->lsets[row]);
@@ -180,20 +177,27 @@ static int match_row(struct binding *b, struct node *node, const struct node *ma
 	return err || again ? err : ERR_NOMEM;
 }
 
-/* The rows of the one side that nobody matched. */
-static int fill_many(struct binding *b, struct node *node, const struct node *one, double fill)
+/* A row of the one side, unless somebody matched it. */
+static int fill_row(struct binding *b, struct node *node, const struct node *one, uint32_t row,
+		    double fill)
 {
-	struct fill *state = node->state;
+	const struct fill *state = node->state;
+	uint32_t lset = one->rows->lsets[row], key = signature(b, node, lset);
+	if (key == LSET_NONE)
+		return ERR_NOMEM;
 	int err = 0;
-	for (uint32_t i = 0; state->partners.slots && i <= state->partners.mask && !err; i++) {
-		struct id_map_slot slot = state->partners.slots[i];
-		if (slot.key == ID_MAP_NONE ||
-		    id_map_find(&state->matched, slot.key) != ID_MAP_NONE)
-			continue;
-		err = put_pair(b, node, slot.key, fill, one->rows->lsets[slot.value],
-			       one->values[slot.value]);
-	}
+	if (id_map_find(&state->matched, key) == ID_MAP_NONE)
+		err = put_pair(b, node, key, fill, lset, one->values[row]);
+	lset_unref(b->lsets, key);
 	return err;
+}
+
+/* Phases: partners, rows of the many side, rows of the one side, rows of the result. */
+static uint32_t steps_fill(const struct node *node)
+{
+	uint32_t many = node->plan->card == CARD_ONE_TO_MANY;
+	uint32_t nmany = node->children[many]->n, none = node->children[!many]->n;
+	return 2 * steps_padded(none) + steps_padded(nmany) + nmany + none;
 }
 
 static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -203,22 +207,35 @@ static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32
 	struct fill *state = node->state;
 	uint32_t many_side = p->card == CARD_ONE_TO_MANY, one_side = !many_side;
 	const struct node *many = node->children[many_side], *one = node->children[one_side];
-	clear_maps(b, state);
-	dynamic_begin(b, &state->dynamic);
-	*units -= (many->n + one->n) * 8; /* labels are made */
-	int err = find_partners(b, node, one);
-	FOR_BITS (row, many->present, 0, many->n)
-		if (!err)
-			err = match_row(b, node, many, one, row, p->fills[1], p->fill[1]);
-	if (!err && p->fills[0])
-		err = fill_many(b, node, one, p->fill[0]);
-	return err ? err : dynamic_finish(b, node, &state->dynamic);
+	struct steps steps = { .from = from, .to = to };
+	int err = 0;
+	if (from == 0) {
+		clear_maps(b, state);
+		dynamic_begin(b, &state->dynamic);
+	}
+	*units -= (int64_t)UNITS_LABELS * (to - from);
+	if (steps_take(&steps, one->n))
+		err = find_partners(b, node, one, steps.at, steps.end);
+	if (!err && steps_take(&steps, many->n))
+		FOR_BITS (row, many->present, steps.at, steps.end)
+			if (!err)
+				err = match_row(b, node, many, one, row, p->fills[1], p->fill[1]);
+	if (!err && steps_take(&steps, one->n) && p->fills[0])
+		FOR_BITS (row, one->present, steps.at, steps.end)
+			if (!err)
+				err = fill_row(b, node, one, row, p->fill[0]);
+	if (!err && steps_take(&steps, many->n + one->n))
+		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
+	if (!err && to == steps_fill(node))
+		err = dynamic_finish(b, node, &state->dynamic);
+	return err;
 }
 
 const struct node_kind node_fill = {
 	.name = "join with fill",
 	.makes_rows = true,
 	.shape = shape_fill,
+	.steps = steps_fill,
 	.eval = eval_fill,
 	.fini = fini_fill,
 };

@@ -9,6 +9,9 @@
 #include "engine/node.h"
 #include "engine/numeric.h"
 
+/* What a bucket costs, and a histogram, in units. */
+#define UNITS_BUCKET 4
+
 struct histogram {
 	uint32_t lset; /* all labels but le, the metric name included: a reference */
 	uint32_t members;
@@ -306,27 +309,45 @@ static double value_of(struct binding *b, const struct node *node, uint32_t row)
 	return value;
 }
 
-static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-			  int64_t *units)
+/* Phases: rows of the operand into their histograms, histograms. */
+static uint32_t steps_histogram(const struct node *node)
 {
-	struct histogram_state *state = node->state;
-	const struct node *in = node->children[vector_of(node)];
-	int err = lay_out(node);
-	if (err)
-		return err;
-	*units -= in->n * 2;
-	mark_silent(b, node, in);
-	if (b->options.notes)
-		note_arguments(b, node, in);
-	FOR_BITS (row, in->present, 0, in->n) {
+	return steps_padded(node->children[vector_of(node)]->n) + node->own.n;
+}
+
+static void put_buckets(const struct node *node, const struct node *in, uint32_t from, uint32_t to)
+{
+	const struct histogram_state *state = node->state;
+	FOR_BITS (row, in->present, from, to) {
 		const struct histogram_row *of = &state->of[row];
 		if (of->histogram == ROW_NONE)
 			continue;
 		uint32_t at = state->starts[of->histogram] + state->counts[of->histogram]++;
 		state->buckets[at] = (struct bucket){ of->upper, in->values[row] };
 	}
-	bits_clear(node->own_present, node->n);
-	for (uint32_t h = 0; h < node->n; h++) {
+}
+
+static int eval_histogram(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			  int64_t *units)
+{
+	struct histogram_state *state = node->state;
+	const struct node *in = node->children[vector_of(node)];
+	struct steps steps = { .from = from, .to = to };
+	int err = from == 0 ? lay_out(node) : 0;
+	if (err)
+		return err;
+	*units -= (int64_t)UNITS_BUCKET * (to - from);
+	if (from == 0) {
+		mark_silent(b, node, in);
+		bits_clear(node->own_present, node->n);
+		if (b->options.notes)
+			note_arguments(b, node, in);
+	}
+	if (steps_take(&steps, in->n))
+		put_buckets(node, in, steps.at, steps.end);
+	if (!steps_take(&steps, node->own.n))
+		return 0;
+	for (uint32_t h = steps.at; h < steps.end; h++) {
 		if (!state->counts[h])
 			continue;
 		node->own_values[h] = value_of(b, node, h);
@@ -339,6 +360,7 @@ const struct node_kind node_histogram = {
 	.name = "histogram_quantile",
 	.shape = shape_histogram,
 	.extend = extend_histogram,
+	.steps = steps_histogram,
 	.eval = eval_histogram,
 	.fini = fini_histogram,
 	.up = up_histogram,

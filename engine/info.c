@@ -21,6 +21,10 @@ struct info {
 	struct id_map newest; /* by signature of an info series: its row */
 	struct id_map rivals; /* by row: another one whose sample is as new */
 	struct id_list rows;  /* of those */
+	/* Rows of the same job and instance: by these the first place in `rows`, and the next one. */
+	struct id_map first;
+	struct id_list next;
+	unsigned wanted; /* the identifying labels that any element has */
 };
 
 static int shape_info(struct binding *b, struct node *node)
@@ -37,15 +41,24 @@ static int shape_info(struct binding *b, struct node *node)
 	return symbols_take(b, &node->plan->labels, false, &state->data, &state->ndata);
 }
 
+/* A map whose keys are references. */
+static void forget_keys(struct binding *b, struct id_map *map)
+{
+	for (uint32_t i = 0; map->slots && i <= map->mask; i++)
+		if (map->slots[i].key != ID_MAP_NONE)
+			lset_unref(b->lsets, map->slots[i].key);
+	id_map_fini(map);
+	*map = (struct id_map){ .slots = NULL };
+}
+
 static void forget_newest(struct binding *b, struct info *state)
 {
-	for (uint32_t i = 0; state->newest.slots && i <= state->newest.mask; i++)
-		if (state->newest.slots[i].key != ID_MAP_NONE)
-			lset_unref(b->lsets, state->newest.slots[i].key);
-	id_map_fini(&state->newest);
+	forget_keys(b, &state->newest);
+	forget_keys(b, &state->first);
 	id_map_fini(&state->rivals);
-	state->newest = state->rivals = (struct id_map){ .slots = NULL };
-	state->rows.n = 0;
+	state->rivals = (struct id_map){ .slots = NULL };
+	state->rows.n = state->next.n = 0;
+	state->wanted = 0;
 }
 
 static void fini_info(struct binding *b, struct node *node)
@@ -55,6 +68,7 @@ static void fini_info(struct binding *b, struct node *node)
 		return;
 	forget_newest(b, state);
 	id_list_fini(&state->rows);
+	id_list_fini(&state->next);
 	dynamic_fini(b, &state->dynamic);
 	for (int i = 0; i < IDENTIFYING; i++)
 		if (state->identifying[i] && state->identifying[i] != UINT32_MAX)
@@ -121,7 +135,7 @@ static int take_info(struct binding *b, struct node *node, uint32_t row)
 	return 0;
 }
 
-/* The rows that were found, in the order of their labels, so that results do not depend on ids. */
+/* The rows that were found. */
 static int list_rows(struct info *state)
 {
 	for (uint32_t i = 0; state->newest.slots && i <= state->newest.mask; i++)
@@ -129,6 +143,26 @@ static int list_rows(struct info *state)
 		    !id_list_add(&state->rows, state->newest.slots[i].value))
 			return ERR_NOMEM;
 	return 0;
+}
+
+static uint32_t identity_lset(struct binding *b, const struct info *state, uint32_t lset)
+{
+	return lset_only(b->lsets, lset, state->identifying, IDENTIFYING);
+}
+
+/* Makes the place findable by the job and instance of its row, before those that are so already. */
+static int index_row(struct binding *b, struct node *node, uint32_t place)
+{
+	struct info *state = node->state;
+	uint32_t lset = node->children[1]->rows->lsets[state->rows.ids[place]];
+	uint32_t key = identity_lset(b, state, lset);
+	if (key == LSET_NONE)
+		return ERR_NOMEM;
+	uint32_t first = id_map_find(&state->first, key);
+	bool ok = id_list_add(&state->next, first) && id_map_put(&state->first, key, place);
+	if (!ok || first != ID_MAP_NONE)
+		lset_unref(b->lsets, key);
+	return ok ? 0 : ERR_NOMEM;
 }
 
 /* ---- elements ---- */
@@ -158,16 +192,6 @@ static unsigned identity_of(const struct binding *b, const struct info *state, u
 		if (lset_get(b->lsets, lset, state->identifying[i]) != SYMBOL_NONE)
 			bits |= 1u << i;
 	return bits;
-}
-
-static bool has_same_identity(const struct binding *b, const struct info *state, uint32_t x,
-			      uint32_t y)
-{
-	for (int i = 0; i < IDENTIFYING; i++)
-		if (lset_get(b->lsets, x, state->identifying[i]) !=
-		    lset_get(b->lsets, y, state->identifying[i]))
-			return false;
-	return true;
 }
 
 static bool takes_label(const struct binding *b, const struct info *state, uint32_t name)
@@ -206,23 +230,41 @@ static int take_labels(struct binding *b, struct node *node, uint32_t base, uint
 	return 0;
 }
 
-static int enrich(struct binding *b, struct node *node, uint32_t row, unsigned wanted)
+/* The labels that the info series of the same identity give an element; *found: is there any? */
+static int take_from_all(struct binding *b, struct node *node, uint32_t base, uint32_t *lset,
+			 bool *found)
 {
 	struct info *state = node->state;
-	const struct node *in = node->children[0], *series = node->children[1];
+	const struct node *series = node->children[1];
+	uint32_t key = identity_lset(b, state, base);
+	if (key == LSET_NONE)
+		return ERR_NOMEM;
+	uint32_t place = id_map_find(&state->first, key);
+	lset_unref(b->lsets, key);
+	for (; place != ID_MAP_NONE; place = state->next.ids[place]) {
+		uint32_t row = state->rows.ids[place], rival = id_map_find(&state->rivals, row);
+		*found = true;
+		int err = rival != ID_MAP_NONE
+				  ? fail_conflict(b, node, row, rival)
+				  : take_labels(b, node, base, series->rows->lsets[row], lset);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int enrich(struct binding *b, struct node *node, uint32_t row)
+{
+	struct info *state = node->state;
+	const struct node *in = node->children[0];
 	uint32_t base = in->rows->lsets[row], lset = base;
-	bool found = false, is_known = wanted && identity_of(b, state, base) == wanted;
+	bool found = false;
 	int err = 0;
 	lset_ref(b->lsets, lset);
-	for (uint32_t i = 0; is_known && i < state->rows.n && !err; i++) {
-		uint32_t info = series->rows->lsets[state->rows.ids[i]];
-		if (!has_same_identity(b, state, base, info))
-			continue;
-		found = true;
-		uint32_t rival = id_map_find(&state->rivals, state->rows.ids[i]);
-		err = rival != ID_MAP_NONE ? fail_conflict(b, node, state->rows.ids[i], rival)
-					   : take_labels(b, node, base, info, &lset);
-	}
+	if (is_info(b, node, base))
+		return dynamic_add(b, &state->dynamic, lset, in->values[row]);
+	if (state->wanted && identity_of(b, state, base) == state->wanted)
+		err = take_from_all(b, node, base, &lset, &found);
 	if (err || (!found && !node->plan->info_optional)) {
 		lset_unref(b->lsets, lset);
 		return err;
@@ -230,42 +272,55 @@ static int enrich(struct binding *b, struct node *node, uint32_t row, unsigned w
 	return dynamic_add(b, &state->dynamic, lset, in->values[row]);
 }
 
+/* Phases: info series, their index, identities of elements, elements, rows of the result. */
+static uint32_t steps_info(const struct node *node)
+{
+	uint32_t nin = node->children[0]->n, nseries = node->children[1]->n;
+	return 2 * steps_padded(nseries) + 2 * steps_padded(nin) + nin;
+}
+
 static int eval_info(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 		     int64_t *units)
 {
 	struct info *state = node->state;
 	const struct node *in = node->children[0], *series = node->children[1];
-	unsigned wanted = 0; /* the identifying labels that any element has */
+	struct steps steps = { .from = from, .to = to };
 	int err = 0;
-	dynamic_begin(b, &state->dynamic);
-	forget_newest(b, state);
-	*units -= (in->n + series->n) * 8; /* labels are made */
-	FOR_BITS (row, series->present, 0, series->n)
-		if (!err)
-			err = take_info(b, node, row);
-	if (!err)
-		err = list_rows(state);
-	FOR_BITS (row, in->present, 0, in->n)
-		if (!is_info(b, node, in->rows->lsets[row]))
-			wanted |= identity_of(b, state, in->rows->lsets[row]);
-	FOR_BITS (row, in->present, 0, in->n) {
-		uint32_t lset = in->rows->lsets[row];
-		if (err)
-			break;
-		if (!is_info(b, node, lset)) {
-			err = enrich(b, node, row, wanted);
-			continue;
-		}
-		lset_ref(b->lsets, lset);
-		err = dynamic_add(b, &state->dynamic, lset, in->values[row]);
+	if (from == 0) {
+		dynamic_begin(b, &state->dynamic);
+		forget_newest(b, state);
 	}
-	return err ? err : dynamic_finish(b, node, &state->dynamic);
+	*units -= (int64_t)UNITS_LABELS * (to - from);
+	if (steps_take(&steps, series->n))
+		FOR_BITS (row, series->present, steps.at, steps.end)
+			if (!err)
+				err = take_info(b, node, row);
+	if (!err && steps_take(&steps, series->n)) {
+		if (steps.at == 0)
+			err = list_rows(state);
+		for (uint32_t i = steps.at; i < steps.end && i < state->rows.n && !err; i++)
+			err = index_row(b, node, i);
+	}
+	if (!err && steps_take(&steps, in->n))
+		FOR_BITS (row, in->present, steps.at, steps.end)
+			if (!is_info(b, node, in->rows->lsets[row]))
+				state->wanted |= identity_of(b, state, in->rows->lsets[row]);
+	if (!err && steps_take(&steps, in->n))
+		FOR_BITS (row, in->present, steps.at, steps.end)
+			if (!err)
+				err = enrich(b, node, row);
+	if (!err && steps_take(&steps, in->n))
+		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
+	if (!err && to == steps_info(node))
+		err = dynamic_finish(b, node, &state->dynamic);
+	return err;
 }
 
 const struct node_kind node_info = {
 	.name = "info",
 	.makes_rows = true,
 	.shape = shape_info,
+	.steps = steps_info,
 	.eval = eval_info,
 	.fini = fini_info,
 };

@@ -196,7 +196,7 @@ extern const struct node_kind node_absent, node_absent_over_time;
 extern const struct node_kind node_element, node_identity, node_histogram_only;
 extern const struct node_kind node_binary_scalar, node_binary_element, node_join, node_set;
 extern const struct node_kind node_aggregate, node_pick;
-extern const struct node_kind node_count_values, node_fill, node_info, node_limit;
+extern const struct node_kind node_count_values, node_fill, node_info, node_limit_ratio;
 extern const struct node_kind node_quantile_label, node_finish;
 extern const struct node_kind node_histogram, node_label_function;
 /* Which of these a node of the plan becomes. */
@@ -319,6 +319,21 @@ uint64_t subquery_fed(const struct node *node);
 static inline uint32_t steps_padded(uint32_t rows)
 {
 	return (rows + EVAL_CHUNK - 1) / EVAL_CHUNK * EVAL_CHUNK;
+}
+/* Steps [from, to) of an evaluation in several phases, each of which begins at a chunk. */
+struct steps {
+	uint32_t from, to;
+	uint32_t at, end; /* those of the phase that steps_take() came to */
+};
+/* The next phase has n steps: false when none of [from, to) is of it. */
+static inline bool steps_take(struct steps *steps, uint32_t n)
+{
+	uint32_t padded = steps_padded(n);
+	steps->at = steps->from < n ? steps->from : n;
+	steps->end = steps->to < n ? steps->to : n;
+	steps->from = steps->from > padded ? steps->from - padded : 0;
+	steps->to = steps->to > padded ? steps->to - padded : 0;
+	return steps->at < steps->end;
 }
 /* Evaluates all of it at once. */
 int node_eval_whole(struct binding *binding, struct node *node, int64_t *units);

@@ -84,10 +84,10 @@ static const struct node_kind *kind_of_aggregate(const struct plan_node *p)
 	switch (p->aggregate) {
 	case AGG_TOPK:
 	case AGG_BOTTOMK:
-		return &node_pick;
 	case AGG_LIMITK:
+		return &node_pick;
 	case AGG_LIMIT_RATIO:
-		return &node_limit;
+		return &node_limit_ratio;
 	case AGG_COUNT_VALUES:
 		return &node_count_values;
 	default:

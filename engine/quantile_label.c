@@ -43,30 +43,54 @@ static uint32_t value_symbol(struct binding *b, double q)
 	return symbol;
 }
 
-static int eval_quantile(struct binding *b, struct node *node, uint32_t from, uint32_t to,
-			 int64_t *units)
+static int add_rows(struct binding *b, const struct node *node, uint32_t from, uint32_t to)
 {
 	struct quantile_label *state = node->state;
 	const struct node *in = node->children[0];
 	uint32_t symbol = value_symbol(b, node->children[1]->scalar);
-	int err = symbol == UINT32_MAX ? ERR_NOMEM : 0;
-	dynamic_begin(b, &state->dynamic);
-	*units -= in->n * 4; /* labels are made */
-	FOR_BITS (row, in->present, 0, in->n)
+	int err = 0;
+	if (symbol == UINT32_MAX)
+		return ERR_NOMEM;
+	FOR_BITS (row, in->present, from, to)
 		if (!err)
 			err = dynamic_add(b, &state->dynamic,
 					  lset_with(b->lsets, in->rows->lsets[row], state->target,
 						    symbol),
 					  in->values[row]);
-	if (symbol != UINT32_MAX)
-		symbol_unref(b->lsets, symbol);
-	return err ? err : dynamic_finish(b, node, &state->dynamic);
+	symbol_unref(b->lsets, symbol);
+	return err;
+}
+
+static uint32_t steps_quantile(const struct node *node)
+{
+	uint32_t n = node->children[0]->n;
+	return steps_padded(n) + n;
+}
+
+static int eval_quantile(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+			 int64_t *units)
+{
+	struct quantile_label *state = node->state;
+	uint32_t n = node->children[0]->n;
+	struct steps steps = { .from = from, .to = to };
+	int err = 0;
+	if (from == 0)
+		dynamic_begin(b, &state->dynamic);
+	*units -= (int64_t)UNITS_LABELS * (to - from);
+	if (steps_take(&steps, n))
+		err = add_rows(b, node, steps.at, steps.end);
+	if (!err && steps_take(&steps, n))
+		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
+	if (!err && to == steps_quantile(node))
+		err = dynamic_finish(b, node, &state->dynamic);
+	return err;
 }
 
 const struct node_kind node_quantile_label = {
 	.name = "quantile label",
 	.makes_rows = true,
 	.shape = shape_quantile,
+	.steps = steps_quantile,
 	.eval = eval_quantile,
 	.fini = fini_quantile,
 };

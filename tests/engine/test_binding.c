@@ -7,7 +7,7 @@
 #include "tests/engine/eval_fixture.h"
 
 #define T0 INT64_C(1700000000000)
-#define EXPRESSIONS_MAX 16
+#define EXPRESSIONS_MAX 32
 
 struct bound {
 	struct world world;
@@ -326,6 +326,57 @@ static void load_many(struct bound *bound, int n)
 	}
 }
 
+/* Bounds and values of all rows of a root, as bits. */
+struct columns {
+	double *values;
+	uint64_t *present;
+	uint32_t *lsets, n;
+};
+
+static struct columns columns_of(struct bound *bound, uint32_t i)
+{
+	struct relation relation;
+	binding_relation(bound->binding, bound->roots[i], &relation);
+	struct columns columns = { .n = relation.nrows };
+	columns.values = calloc(relation.nrows + 1, sizeof(double));
+	columns.present = calloc(relation.nrows / 64 + 1, sizeof(uint64_t));
+	columns.lsets = calloc(relation.nrows + 1, sizeof(uint32_t));
+	for (uint32_t row = 0; row < relation.nrows; row++) {
+		if (!(relation.present[row / 64] >> row % 64 & 1))
+			continue;
+		columns.present[row / 64] |= UINT64_C(1) << row % 64;
+		columns.values[row] = relation.values[row];
+		columns.lsets[row] = relation.lsets[row];
+	}
+	return columns;
+}
+
+static void columns_fini(struct columns *columns)
+{
+	free(columns->values);
+	free(columns->present);
+	free(columns->lsets);
+}
+
+/* What comes of an evaluation in pieces is what comes of one at once. */
+static void check_whole(struct bound *bound, uint32_t i, int64_t t_ms)
+{
+	struct columns pieces = columns_of(bound, i);
+	binding_invalidate(bound->binding);
+	ck_assert_int_eq(eval_root(bound->binding, bound->plan, bound->roots[i], t_ms, INT64_MAX),
+			 0);
+	struct columns whole = columns_of(bound, i);
+	ck_assert_uint_eq(pieces.n, whole.n);
+	ck_assert_mem_eq(pieces.present, whole.present, (whole.n / 64 + 1) * sizeof(uint64_t));
+	ck_assert_mem_eq(pieces.lsets, whole.lsets, whole.n * sizeof(uint32_t));
+	ck_assert_mem_eq(pieces.values, whole.values, whole.n * sizeof(double));
+	columns_fini(&pieces);
+	columns_fini(&whole);
+}
+
+/* What takes most for a row, in units: where labels are made. */
+#define UNITS_ROW_MAX 40
+
 /*
  * With one unit at a time: what is done at a stretch is a chunk of rows and, once a node, its columns,
  * whatever the rows: no piece is as long as all of them.
@@ -334,8 +385,23 @@ START_TEST(evaluation_is_cut_within_nodes)
 {
 	struct bound bound;
 	BOUND(&bound, "m * 2", "sum(m)", "avg by (i) (m)", "stddev(m)", "quantile by (i) (0.5, m)",
-	      "topk(5, m)", "bottomk by (i) (1, m)", "m / on (i) m", "m * on (i) group_left m");
+	      "topk(5, m)", "bottomk by (i) (1, m)", "m / on (i) m", "m * on (i) group_left m",
+	      "limitk(70, m)", "limit_ratio(0.3, m)", "count_values by (i) (\"v\", m)",
+	      "m + on (i) fill(7) none", "none - on (i) group_right fill_left(7) m",
+	      "info(n)", "histogram_quantile(0.5, h)", "histogram_quantiles(h, \"q\", 0.5, 0.9)");
 	load_many(&bound, 5000);
+	for (int i = 0; i < 3000; i++) {
+		char text[80];
+		snprintf(text, sizeof(text), "n{job=\"a\",instance=\"%d\"}", i);
+		world_load(&bound.world, text, T0, 60000, "1 2");
+		snprintf(text, sizeof(text), "target_info{job=\"a\",instance=\"%d\",x=\"%d\"}",
+			 i / 2 * 3, i % 7);
+		if (i % 2 == 0)
+			world_load(&bound.world, text, T0, 60000, "1 1");
+		snprintf(text, sizeof(text), "h{j=\"%d\",le=\"%s\"}", i / 2,
+			 i % 2 ? "+Inf" : "1");
+		world_load(&bound.world, text, T0, 60000, i % 2 ? "3 5" : "1 4");
+	}
 	follow(&bound);
 	for (uint32_t i = 0; i < bound.n; i++) {
 		uint32_t *order, norder;
@@ -346,12 +412,14 @@ START_TEST(evaluation_is_cut_within_nodes)
 			int64_t units = 1;
 			code = binding_eval(bound.binding, order, norder, T0 + 60000, &cursor,
 					    &units);
-			ck_assert_msg(units >= -(5000 + 5000 / 4 + 64) / 8 - UNITS_COLUMNS - 2 * EVAL_CHUNK,
+			ck_assert_msg(units >= -(5000 + 5000 / 4 + 64) / 8 - UNITS_COLUMNS -
+						       2 * UNITS_ROW_MAX * EVAL_CHUNK,
 				      "%u: %lld units", i, (long long)units);
 			calls++;
 		} while (code == ERR_AGAIN);
 		ck_assert_int_eq(code, 0);
 		ck_assert_msg(calls >= 5, "%u: %d pieces", i, calls);
+		check_whole(&bound, i, T0 + 60000);
 		free(order);
 	}
 	bound_fini(&bound);
