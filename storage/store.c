@@ -583,12 +583,13 @@ struct series *store_next(struct store *store, uint32_t *cursor)
 	return NULL;
 }
 
+#define STALE_MARKER_BITS UINT64_C(0x7ff0000000000002)
+
 /*
  * Can no reader reach any of its samples? Of a series that ended none is left as soon as its stale
  * marker is at or before the horizon; one that just fell silent stays by the lookback longer, so
  * that what comes late finds it.
  */
-#define STALE_MARKER_BITS UINT64_C(0x7ff0000000000002)
 static bool is_out_of_reach(const struct store *store, const struct series *series,
 			    int64_t horizon_ms)
 {
