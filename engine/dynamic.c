@@ -5,7 +5,8 @@
 void dynamic_begin(struct binding *b, struct dynamic *dynamic)
 {
 	for (uint32_t i = 0; i < dynamic->n; i++)
-		lset_unref(b->lsets, dynamic->outcomes[i].lset);
+		if (dynamic->outcomes[i].lset != LSET_NONE)
+			lset_unref(b->lsets, dynamic->outcomes[i].lset);
 	dynamic->n = 0;
 }
 
@@ -108,18 +109,21 @@ static bool seen_reserve(struct dynamic *dynamic, uint32_t n)
 	return true;
 }
 
-/* The row of an outcome, found or made. */
+/* The row of an outcome, found or made: the reference goes there, or is not needed any more. */
 static int make_row(struct binding *b, struct node *node, struct dynamic *dynamic,
 		    struct dynamic_outcome *outcome)
 {
-	outcome->row = id_map_find(&dynamic->by_lset, outcome->lset);
-	if (outcome->row != ID_MAP_NONE)
+	uint32_t lset = outcome->lset;
+	outcome->lset = LSET_NONE;
+	outcome->row = id_map_find(&dynamic->by_lset, lset);
+	if (outcome->row != ID_MAP_NONE) {
+		lset_unref(b->lsets, lset);
 		return 0;
-	lset_ref(b->lsets, outcome->lset);
-	int err = node_row_new(b, node, outcome->lset, &outcome->row);
+	}
+	int err = node_row_new(b, node, lset, &outcome->row);
 	if (err)
 		return err;
-	if (id_map_put(&dynamic->by_lset, outcome->lset, outcome->row))
+	if (id_map_put(&dynamic->by_lset, lset, outcome->row))
 		return 0;
 	node_row_remove(b, node, outcome->row);
 	return ERR_NOMEM;

@@ -23,8 +23,8 @@
 
 struct dynamic_outcome {
 	double value;
-	uint32_t lset; /* a reference */
-	uint32_t row; /* once it is made; ROW_NONE: a filter holds it back, only its labels count */
+	uint32_t lset; /* a reference, until the row is made */
+	uint32_t row; /* ROW_NONE: a filter holds it back, only its labels count */
 };
 
 struct dynamic {

@@ -16,6 +16,7 @@ struct fill {
 	struct id_map partners; /* by signature: the row of the one side */
 	struct id_map matched;	/* by signature: was it matched? */
 	struct id_map seen;	/* by labels of the result */
+	struct id_list keys;	/* the signatures: references, for as long as the maps need them */
 };
 
 static int shape_fill(struct binding *b, struct node *node)
@@ -34,15 +35,16 @@ static void clear_map(struct id_map *map)
 	*map = (struct id_map){ .slots = NULL };
 }
 
+/* Gives back the signatures from the at-th on, which are the last that were made. */
+static void give_keys(struct binding *b, struct fill *state, uint32_t at)
+{
+	while (state->keys.n > at)
+		lset_unref(b->lsets, state->keys.ids[--state->keys.n]);
+}
+
 static void clear_maps(struct binding *b, struct fill *state)
 {
-	/* The keys of both are references. */
-	for (uint32_t i = 0; state->partners.slots && i <= state->partners.mask; i++)
-		if (state->partners.slots[i].key != ID_MAP_NONE)
-			lset_unref(b->lsets, state->partners.slots[i].key);
-	for (uint32_t i = 0; state->matched.slots && i <= state->matched.mask; i++)
-		if (state->matched.slots[i].key != ID_MAP_NONE)
-			lset_unref(b->lsets, state->matched.slots[i].key);
+	give_keys(b, state, 0);
 	clear_map(&state->partners);
 	clear_map(&state->matched);
 	clear_map(&state->seen);
@@ -54,6 +56,7 @@ static void fini_fill(struct binding *b, struct node *node)
 	if (!state)
 		return;
 	clear_maps(b, state);
+	id_list_fini(&state->keys);
 	dynamic_fini(b, &state->dynamic);
 	if (state->labels)
 		symbols_give(b, state->labels, state->nlabels);
@@ -62,11 +65,16 @@ static void fini_fill(struct binding *b, struct node *node)
 	free(state);
 }
 
+/* LSET_NONE when out of memory. */
 static uint32_t signature(struct binding *b, const struct node *node, uint32_t lset)
 {
-	const struct fill *state = node->state;
-	return (node->plan->on ? lset_only : lset_without)(b->lsets, lset, state->labels,
-							   state->nlabels);
+	struct fill *state = node->state;
+	uint32_t key = (node->plan->on ? lset_only : lset_without)(b->lsets, lset, state->labels,
+								   state->nlabels);
+	if (key == LSET_NONE || id_list_add(&state->keys, key))
+		return key;
+	lset_unref(b->lsets, key);
+	return LSET_NONE;
 }
 
 /* The labels of the result for a pair; either may be made up. */
@@ -134,17 +142,14 @@ static int find_partners(struct binding *b, struct node *node, const struct node
 		uint32_t key = signature(b, node, one->rows->lsets[row]);
 		if (key == LSET_NONE)
 			return ERR_NOMEM;
-		if (id_map_find(&state->partners, key) != ID_MAP_NONE) {
-			lset_unref(b->lsets, key);
+		if (id_map_find(&state->partners, key) != ID_MAP_NONE)
 			err = node_fail(node,
 					"found duplicate series for the match group on the %s "
 					"hand-side of the operation;many-to-many matching not "
 					"allowed: matching labels must be unique on one side",
 					node->plan->card == CARD_ONE_TO_MANY ? "left" : "right");
-		} else if (!id_map_put(&state->partners, key, row)) {
-			lset_unref(b->lsets, key);
+		else if (!id_map_put(&state->partners, key, row))
 			err = ERR_NOMEM;
-		}
 	}
 	return err;
 }
@@ -159,10 +164,8 @@ static int match_row(struct binding *b, struct node *node, const struct node *ma
 	uint32_t partner = id_map_find(&state->partners, key);
 	bool again = id_map_find(&state->matched, key) != ID_MAP_NONE;
 	int err = 0;
-	if (partner == ID_MAP_NONE && !fills_one) {
-		lset_unref(b->lsets, key);
+	if (partner == ID_MAP_NONE && !fills_one)
 		return 0;
-	}
 	if (again && node->plan->card == CARD_ONE_TO_ONE)
 		err = node_fail(node, "multiple matches for labels: many-to-one matching must be "
 				      "explicit (group_left/group_right)");
@@ -171,10 +174,9 @@ static int match_row(struct binding *b, struct node *node, const struct node *ma
 			       one->values[partner]);
 	else
 		err = put_pair(b, node, lset, many->values[row], key, fill);
-	if (!again && !err && id_map_put(&state->matched, key, 1))
-		return 0; /* the reference went there */
-	lset_unref(b->lsets, key);
-	return err || again ? err : ERR_NOMEM;
+	if (!again && !err && !id_map_put(&state->matched, key, 1))
+		err = ERR_NOMEM;
+	return err;
 }
 
 /* A row of the one side, unless somebody matched it. */
@@ -185,19 +187,21 @@ static int fill_row(struct binding *b, struct node *node, const struct node *one
 	uint32_t lset = one->rows->lsets[row], key = signature(b, node, lset);
 	if (key == LSET_NONE)
 		return ERR_NOMEM;
-	int err = 0;
-	if (id_map_find(&state->matched, key) == ID_MAP_NONE)
-		err = put_pair(b, node, key, fill, lset, one->values[row]);
-	lset_unref(b->lsets, key);
-	return err;
+	if (id_map_find(&state->matched, key) != ID_MAP_NONE)
+		return 0;
+	return put_pair(b, node, key, fill, lset, one->values[row]);
 }
 
-/* Phases: partners, rows of the many side, rows of the one side, rows of the result. */
+/*
+ * Phases: partners, rows of the many side, rows of the one side, rows of the result; and the
+ * signatures go.
+ */
 static uint32_t steps_fill(const struct node *node)
 {
 	uint32_t many = node->plan->card == CARD_ONE_TO_MANY;
 	uint32_t nmany = node->children[many]->n, none = node->children[!many]->n;
-	return 2 * steps_padded(none) + steps_padded(nmany) + nmany + none;
+	return 2 * steps_padded(none) + steps_padded(nmany) + steps_padded(nmany + none) + nmany +
+	       2 * none;
 }
 
 static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -226,6 +230,8 @@ static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32
 				err = fill_row(b, node, one, row, p->fill[0]);
 	if (!err && steps_take(&steps, many->n + one->n))
 		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
+	if (!err && steps_take(&steps, many->n + 2 * one->n))
+		give_keys(b, state, many->n + 2 * one->n - steps.end);
 	if (!err && to == steps_fill(node))
 		err = dynamic_finish(b, node, &state->dynamic);
 	return err;
