@@ -93,9 +93,10 @@ static inline bool oldest_last(const struct oldest_line *line, const struct seri
 static inline uint32_t oldest_find(const struct oldest_line *line, const struct series *series,
 				   int64_t start_ms, uint32_t *from)
 {
-	if (line->end == OLDEST_OVER || line->uid != series->uid || start_ms < line->since_ms)
+	if (line->end == OLDEST_OVER || line->uid != series->uid)
 		return OLDEST_SAMPLES;
 	const struct window *w = &series->window;
+	/* Of an earlier start it is more than any offset. */
 	uint64_t past_ms = (uint64_t)start_ms - (uint64_t)line->since_ms;
 	for (uint32_t i = 0; i < line->n; i++) {
 		if (line->offsets[i] <= past_ms)
