@@ -65,7 +65,7 @@ struct file {
 	{                                                                                          \
 		.key = name, .type = BIND_LATER, .doc = "Not there yet.", __VA_ARGS__              \
 	}
-#define TABLE(name, s, title, ...)                                                                 \
+#define TABLE_WITH(name, s, title, takes_x, ...)                                                   \
 	static const struct bind_field name##_fields[] = { __VA_ARGS__ };                          \
 	static const struct bind_table name = { .what = title,                                     \
 						.size = sizeof(struct s),                          \
@@ -73,7 +73,9 @@ struct file {
 						.n = sizeof(name##_fields) /                       \
 						     sizeof(name##_fields[0]),                     \
 						.node_offset = SIZE_MAX,                           \
-						.given_offset = SIZE_MAX }
+						.given_offset = SIZE_MAX,                          \
+						.allow_x = takes_x }
+#define TABLE(name, s, title, ...) TABLE_WITH(name, s, title, false, __VA_ARGS__)
 
 TABLE(web_table, web_part, "web",
       BIND_FIELD(web_part, listen_address, "listen_address", BIND_STRING,
@@ -154,7 +156,7 @@ TABLE(ingest_table, ingest_part, "ingest",
 /* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
 static const char *const later_keys[] = { "cluster", "alerting", "watchdog" };
 
-TABLE(file_table, file, "configuration",
+TABLE_WITH(file_table, file, "configuration", true, /* x-…: for anchors */
       BIND_FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
       BIND_FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
 		 .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "

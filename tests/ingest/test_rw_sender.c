@@ -510,7 +510,7 @@ END_TEST
 
 static void shards_add(struct rw_shards *shards, int series, int64_t ts_ms)
 {
-	char name[8];
+	char name[24];
 	snprintf(name, sizeof(name), "s%02d", series);
 	struct labels *labels = named(name);
 	rw_shards_add(shards, labels, ts_ms, bits_of(1));
@@ -522,7 +522,7 @@ static int rows_in_order(int nseries)
 {
 	int nrows = 0;
 	for (int series = 0; series < nseries; series++) {
-		char name[12];
+		char name[24];
 		long long last = 0;
 		snprintf(name, sizeof(name), "s%02d 1@", series);
 		for (int i = 0; i < nrequests; i++)
