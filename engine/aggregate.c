@@ -231,6 +231,7 @@ const struct node_kind node_aggregate = {
 	.extend = aggregate_extend,
 	.steps = aggregate_steps,
 	.eval = eval_aggregate,
+	.release = aggregate_release,
 	.fini = aggregate_fini,
 	.up = up_aggregate,
 	.down = down_aggregate,

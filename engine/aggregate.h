@@ -40,10 +40,11 @@ struct aggregate {
 
 /* ---- groups ---- */
 
-/* The shape, extend and fini of a kind whose state is a struct aggregate. */
+/* The shape, extend, release and fini of a kind whose state is a struct aggregate. */
 int aggregate_shape(struct binding *binding, struct node *node);
 int aggregate_extend(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
 		     bool added);
+int aggregate_release(struct binding *binding, struct node *node, int64_t *units);
 void aggregate_fini(struct binding *binding, struct node *node);
 
 /* Has the row of the operand a group? */

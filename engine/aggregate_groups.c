@@ -24,14 +24,26 @@ int aggregate_shape(struct binding *b, struct node *node)
 	return symbols_take(b, &p->labels, p->without, &agg->labels, &agg->nlabels);
 }
 
+int aggregate_release(struct binding *b, struct node *node, int64_t *units)
+{
+	struct aggregate *agg = node->state;
+	for (; agg->ngroups > 0; agg->ngroups--, --*units) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		const struct group *group = &agg->groups[agg->ngroups - 1];
+		if (group->members)
+			lset_unref(b->lsets, group->lset);
+	}
+	return 0;
+}
+
 void aggregate_fini(struct binding *b, struct node *node)
 {
 	struct aggregate *agg = node->state;
+	int64_t units = INT64_MAX;
 	if (!agg)
 		return;
-	for (uint32_t g = 0; g < agg->ngroups; g++)
-		if (agg->groups[g].members)
-			lset_unref(b->lsets, agg->groups[g].lset);
+	aggregate_release(b, node, &units);
 	if (agg->labels)
 		symbols_give(b, agg->labels, agg->nlabels);
 	id_map_fini(&agg->by_lset);

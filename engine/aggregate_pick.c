@@ -177,6 +177,7 @@ const struct node_kind node_pick = {
 	.extend = aggregate_extend,
 	.steps = aggregate_steps,
 	.eval = eval_pick,
+	.release = aggregate_release,
 	.fini = aggregate_fini,
 	.up = up_pick,
 	.down = down_pick,
@@ -235,5 +236,6 @@ const struct node_kind node_limit_ratio = {
 	.shape = shape_pick,
 	.extend = aggregate_extend,
 	.eval = eval_limit_ratio,
+	.release = aggregate_release,
 	.fini = aggregate_fini,
 };

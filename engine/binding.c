@@ -219,6 +219,9 @@ int binding_new(struct store *store, const struct plan *plan, const struct bindi
 /* The rows go some at a time; before them what the kind made of them. */
 static int node_release(struct binding *b, struct node *node, int64_t *units)
 {
+	bool has_state = node->kind && node->prepared && node->state;
+	if (has_state && node->kind->release && node->kind->release(b, node, units))
+		return ERR_AGAIN;
 	if (node->kind && node->kind->fini && node->prepared)
 		node->kind->fini(b, node);
 	node->prepared = false;

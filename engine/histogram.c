@@ -33,6 +33,7 @@ struct histogram_state {
 	size_t buckets_cap;
 	uint32_t *starts, *counts; /* by row of the result */
 	uint32_t starts_cap;
+	uint32_t released; /* rows of the result whose histograms were given back */
 };
 
 /* The vector is the last argument, after the scalars. */
@@ -54,14 +55,25 @@ static int shape_histogram(struct binding *b, struct node *node)
 	return state->le == UINT32_MAX ? ERR_NOMEM : 0;
 }
 
+static int release_histogram(struct binding *b, struct node *node, int64_t *units)
+{
+	struct histogram_state *state = node->state;
+	for (; state->released < node->own.n; state->released++, --*units) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		if (rows_has(&node->own, state->released))
+			lset_unref(b->lsets, state->histograms[state->released].lset);
+	}
+	return 0;
+}
+
 static void fini_histogram(struct binding *b, struct node *node)
 {
 	struct histogram_state *state = node->state;
+	int64_t units = INT64_MAX;
 	if (!state)
 		return;
-	for (uint32_t row = 0; row < node->own.n; row++)
-		if (rows_has(&node->own, row))
-			lset_unref(b->lsets, state->histograms[row].lset);
+	release_histogram(b, node, &units);
 	if (state->le != UINT32_MAX)
 		symbol_unref(b->lsets, state->le);
 	id_map_fini(&state->by_lset);
@@ -362,6 +374,7 @@ const struct node_kind node_histogram = {
 	.extend = extend_histogram,
 	.steps = steps_histogram,
 	.eval = eval_histogram,
+	.release = release_histogram,
 	.fini = fini_histogram,
 	.up = up_histogram,
 	.down = down_histogram,

@@ -289,6 +289,7 @@ const struct node_kind node_join = {
 	.extend = join_extend,
 	.steps = steps_join,
 	.eval = eval_join,
+	.release = join_release,
 	.fini = join_fini,
 	.up = up_join,
 	.down = down_join,

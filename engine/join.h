@@ -39,6 +39,7 @@ struct join {
 int join_shape(struct binding *binding, struct node *node);
 int join_extend(struct binding *binding, struct node *node, uint32_t child, uint32_t row,
 		bool added);
+int join_release(struct binding *binding, struct node *node, int64_t *units);
 void join_fini(struct binding *binding, struct node *node);
 /* The result's row of the pair, or ROW_NONE: too many partners. */
 uint32_t join_pair_find(const struct join *join, uint32_t many_row, uint32_t one_row);

@@ -62,6 +62,11 @@ int join_shape(struct binding *b, struct node *node)
 	return 0;
 }
 
+int join_release(struct binding *b, struct node *node, int64_t *units)
+{
+	return match_release(b, &((struct join *)node->state)->match, units);
+}
+
 void join_fini(struct binding *b, struct node *node)
 {
 	struct join *join = node->state;

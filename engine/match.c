@@ -9,11 +9,22 @@ int match_init(struct binding *b, struct match *match, const struct plan_node *p
 	return symbols_take(b, &p->labels, !p->on, &match->labels, &match->nlabels);
 }
 
+int match_release(struct binding *b, struct match *match, int64_t *units)
+{
+	for (; match->ngroups > 0; match->ngroups--, --*units) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		uint32_t lset = match->groups[match->ngroups - 1].lset;
+		if (lset != LSET_NONE)
+			lset_unref(b->lsets, lset);
+	}
+	return 0;
+}
+
 void match_fini(struct binding *b, struct match *match)
 {
-	for (uint32_t g = 0; g < match->ngroups; g++)
-		if (match->groups[g].lset != LSET_NONE)
-			lset_unref(b->lsets, match->groups[g].lset);
+	int64_t units = INT64_MAX;
+	match_release(b, match, &units);
 	if (match->labels)
 		symbols_give(b, match->labels, match->nlabels);
 	id_map_fini(&match->by_lset);

@@ -38,6 +38,8 @@ struct match {
 
 int match_init(struct binding *binding, struct match *match, const struct plan_node *plan);
 void match_fini(struct binding *binding, struct match *match);
+/* Gives back the signatures, a unit each; then only match_fini() may follow. ERR_AGAIN. */
+int match_release(struct binding *binding, struct match *match, int64_t *units);
 static inline bool match_has(const struct match *match, uint32_t side, uint32_t row)
 {
 	return row < match->cap[side] && match->links[side][row].group != MATCH_NONE;

@@ -78,6 +78,11 @@ struct node_kind {
 	 */
 	int (*begin)(struct binding *binding, struct node *node);
 	void (*end)(struct binding *binding, struct node *node, int err);
+	/*
+	 * Before fini: gives back some of the label sets that the state holds, a unit each. ERR_AGAIN
+	 * when the units ran out. NULL: they are few, and fini does it.
+	 */
+	int (*release)(struct binding *binding, struct node *node, int64_t *units);
 	void (*fini)(struct binding *binding, struct node *node);
 	/*
 	 * For partial evaluation (partial.h). up: marks in `out` the rows that the marked rows `in`

@@ -34,6 +34,11 @@ static int shape_set(struct binding *b, struct node *node)
 	return match_init(b, &state->match, node->plan);
 }
 
+static int release_set(struct binding *b, struct node *node, int64_t *units)
+{
+	return match_release(b, &((struct set_state *)node->state)->match, units);
+}
+
 static void fini_set(struct binding *b, struct node *node)
 {
 	struct set_state *state = node->state;
@@ -271,6 +276,7 @@ const struct node_kind node_set = {
 	.extend = extend_set,
 	.steps = steps_set,
 	.eval = eval_set,
+	.release = release_set,
 	.fini = fini_set,
 	.up = up_set,
 	.down = down_set,

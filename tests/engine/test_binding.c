@@ -498,6 +498,31 @@ START_TEST(what_is_cut_at_each_chunk_equals_the_oracle)
 }
 END_TEST
 
+/* What a node made of rows is given back in pieces, too: a unit for each label set. */
+START_TEST(release_is_cut_within_nodes)
+{
+	struct bound bound;
+	/* Beside their rows: a label set for each signature, group or histogram. */
+	BOUND(&bound, "m and on (i) n", "m * on (i) n", "sum by (i) (m)", "topk by (i) (1, m)",
+	      "histogram_quantile(0.9, m)");
+	load_sides(&bound.world);
+	follow(&bound);
+	/* `i` of n goes in twos: half of its rows have a signature of their own. */
+	int64_t wanted = 2 * (CUT_ROWS + CUT_ROWS / 2) + 3 * CUT_ROWS, spent = 0;
+	for (uint32_t i = 0; i < bound.n; i++)
+		eval_root(bound.binding, bound.plan, bound.roots[i], T0 + 60000, INT64_MAX);
+	for (uint32_t n = 0; n < bound.binding->nnodes; n++)
+		wanted += bound.binding->nodes[n].own.n;
+	while (bound.binding->nodes_gone < bound.binding->nnodes) {
+		int64_t units = 1;
+		ck_assert_int_eq(binding_release(bound.binding, &units), ERR_AGAIN);
+		spent += 1 - units;
+	}
+	ck_assert_int_ge(spent, wanted);
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(evaluation_goes_on_where_the_units_ran_out)
 {
 	struct bound bound;
@@ -875,6 +900,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, row_ids_are_stable_and_used_again);
 	tcase_add_test(tcase, evaluation_is_cut_within_nodes);
 	tcase_add_test(tcase, what_is_cut_at_each_chunk_equals_the_oracle);
+	tcase_add_test(tcase, release_is_cut_within_nodes);
 	tcase_add_test(tcase, evaluation_goes_on_where_the_units_ran_out);
 	tcase_add_test(tcase, an_extend_between_pieces_begins_the_evaluation_anew);
 	tcase_add_test(tcase, shape_goes_on_where_the_units_ran_out);
