@@ -379,6 +379,19 @@ static struct config *load_text(const char *text, struct diag_list *diags)
 	return config;
 }
 
+START_TEST(keys_for_anchors_are_taken_at_the_top)
+{
+	struct diag_list diags;
+	struct config *config = load_text("x-labels: &l {site: a}\nexternal_labels: *l\n", &diags);
+
+	ck_assert_ptr_nonnull(config);
+	ck_assert_uint_eq(diags.errors, 0);
+	config_unref(config);
+	diag_list_fini(&diags);
+	expect_refused("web: {x-a: 1}\n", "unknown key \"x-a\" in web", "");
+}
+END_TEST
+
 START_TEST(log_sources_are_bound)
 {
 	struct diag_list diags;
@@ -531,6 +544,7 @@ static Suite *config_suite(void)
 
 	tcase_add_test(tcase, links_lead_to_where_we_listen_unless_told_otherwise);
 	tcase_add_test(tcase, defaults_hold_without_a_file);
+	tcase_add_test(tcase, keys_for_anchors_are_taken_at_the_top);
 	tcase_add_test(tcase, log_sources_are_bound);
 	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
 	tcase_add_test(tcase, log_sources_have_a_limit);
