@@ -257,13 +257,12 @@ static void down_histogram(struct node *node, uint32_t child, const uint64_t *ou
 			bit_set(in, row);
 }
 
-/* Elements that are no buckets, and a quantile that is none. */
-static void note_arguments(struct binding *b, const struct node *node, const struct node *in)
+/* Elements that are no buckets. */
+static void note_elements(struct binding *b, const struct node *node, const struct node *in,
+			  uint32_t from, uint32_t to)
 {
 	const struct histogram_state *state = node->state;
-	if (node->plan->function->id == FN_HISTOGRAM_QUANTILE)
-		node_note_quantile(b, node, node->children[0]->scalar);
-	FOR_BITS (row, in->present, 0, in->n) {
+	FOR_BITS (row, in->present, from, to) {
 		uint32_t lset = in->rows->lsets[row];
 		if (state->of[row].histogram != ROW_NONE)
 			continue;
@@ -352,11 +351,14 @@ static int eval_histogram(struct binding *b, struct node *node, uint32_t from, u
 	if (from == 0) {
 		mark_silent(b, node, in);
 		bits_clear(node->own_present, node->n);
-		if (b->options.notes)
-			note_arguments(b, node, in);
+		if (b->options.notes && node->plan->function->id == FN_HISTOGRAM_QUANTILE)
+			node_note_quantile(b, node, node->children[0]->scalar);
 	}
-	if (steps_take(&steps, in->n))
+	if (steps_take(&steps, in->n)) {
+		if (b->options.notes)
+			note_elements(b, node, in, steps.at, steps.end);
 		put_buckets(node, in, steps.at, steps.end);
+	}
 	if (!steps_take(&steps, node->own.n))
 		return 0;
 	for (uint32_t h = steps.at; h < steps.end; h++) {
