@@ -489,11 +489,10 @@ START_TEST(what_is_cut_at_each_chunk_equals_the_oracle)
 	      "histogram_quantile(0.9, m)");
 	load_sides(&bound.world);
 	follow(&bound);
-	for (int step = 0; step < 2; step++)
-		for (uint32_t i = 0; i < bound.n; i++) {
-			expect_cut(&bound, i, T0 + step * 60000);
-			expect_same_rows(&bound, i, T0 + step * 60000);
-		}
+	for (uint32_t i = 0; i < bound.n; i++) {
+		expect_cut(&bound, i, T0 + 60000);
+		expect_same_rows(&bound, i, T0 + 60000);
+	}
 	bound_fini(&bound);
 }
 END_TEST
@@ -890,6 +889,7 @@ static Suite *binding_suite(void)
 {
 	Suite *suite = suite_create("binding");
 	TCase *tcase = tcase_create("binding");
+	tcase_set_timeout(tcase, 60); /* the oracle takes its time, most of all with sanitizers */
 	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
 	tcase_add_test(tcase, functions_of_one_range_are_evaluated_together);
 	tcase_add_test(tcase, more_functions_of_one_range_than_go_together);
