@@ -24,12 +24,11 @@ void oldest_forget(struct oldest *oldest, uint32_t row)
 		oldest->pieces[at].lines[place] = (struct oldest_line){ 0 };
 }
 
-void oldest_revive(struct oldest *oldest)
+static void piece_revive(struct oldest_piece *piece)
 {
-	for (uint32_t at = 0; at < oldest->npieces; at++)
-		for (uint32_t i = 0; i < oldest->pieces[at].n; i++)
-			if (oldest->pieces[at].lines[i].end == OLDEST_OVER)
-				oldest->pieces[at].lines[i] = (struct oldest_line){ 0 };
+	for (uint32_t i = 0; i < piece->n; i++)
+		if (piece->lines[i].end == OLDEST_OVER)
+			piece->lines[i] = (struct oldest_line){ 0 };
 }
 
 static bool pieces_reserve(struct oldest *oldest, uint32_t n)
@@ -57,11 +56,13 @@ static bool piece_grow(struct oldest_piece *piece, uint32_t n)
 		memcpy(lines, piece->lines, piece->n * sizeof(*lines));
 	memset(lines + piece->n, 0, (n - piece->n) * sizeof(*lines));
 	free(piece->lines);
-	*piece = (struct oldest_piece){ lines, n };
+	piece->lines = lines;
+	piece->n = n;
 	return true;
 }
 
-struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to)
+struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to,
+				 uint64_t revived)
 {
 	uint32_t at = from / EVAL_CHUNK, first = at * EVAL_CHUNK;
 	if (from >= to || to - first > EVAL_CHUNK || !pieces_reserve(oldest, at + 1))
@@ -69,6 +70,9 @@ struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t 
 	struct oldest_piece *piece = &oldest->pieces[at];
 	if (to - first > piece->n && !piece_grow(piece, to - first))
 		return NULL;
+	if (piece->revived != revived)
+		piece_revive(piece);
+	piece->revived = revived;
 	return piece->lines + (from - first);
 }
 

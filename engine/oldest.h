@@ -53,6 +53,7 @@ struct oldest {
 	struct oldest_piece {
 		struct oldest_line *lines;
 		uint32_t n;
+		uint64_t revived; /* of the selector, as far as these lines know */
 	} *pieces;
 	uint32_t npieces;
 };
@@ -60,13 +61,13 @@ struct oldest {
 void oldest_fini(struct oldest *oldest);
 /* Nothing is known of the row any more. */
 void oldest_forget(struct oldest *oldest, uint32_t row);
-/* Some series that was over is not: each row is looked at again. */
-void oldest_revive(struct oldest *oldest);
 /*
  * The lines of rows [from, to), by row - from. NULL when out of memory, or when these are rows of
- * several chunks: then nothing is remembered of them.
+ * several chunks: then nothing is remembered of them. revived: that of the selector; where it has
+ * risen some series that was over is not, and each row of the chunk is looked at again.
  */
-struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to);
+struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t to,
+				 uint64_t revived);
 /* Notes what the window has from its sample `from` on, the first after since_ms. */
 void oldest_note(struct oldest_line *line, const struct series *series, int64_t since_ms,
 		 uint32_t from);

@@ -414,12 +414,8 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 	struct window *const *all_starts = store_starts(b->store, &nstarts);
 	struct ahead ahead = party_ahead(party, range);
 	struct oldest_line *lines = NULL;
-	if (party->of_ends && b->options.standing) {
-		if (state->revived != node->source->selector->revived)
-			oldest_revive(&state->oldest);
-		state->revived = node->source->selector->revived;
-		lines = oldest_lines(&state->oldest, from, to);
-	}
+	if (party->of_ends && b->options.standing)
+		lines = oldest_lines(&state->oldest, from, to, node->source->selector->revived);
 	ahead.lines = lines;
 	ahead.from = from;
 	struct range_ends ends;

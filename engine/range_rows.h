@@ -24,7 +24,6 @@ struct range_state {
 	 */
 	uint32_t within, newer;
 	struct oldest oldest; /* when it is the first of those evaluated together */
-	uint64_t revived; /* of its selector, as far as `oldest` knows */
 };
 
 /* Of any leaf: its rows are the members of its selector. */

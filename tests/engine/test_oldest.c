@@ -194,23 +194,31 @@ END_TEST
 START_TEST(lines_stay_when_others_come)
 {
 	struct oldest oldest = { 0 };
-	struct oldest_line *first = oldest_lines(&oldest, 0, EVAL_CHUNK);
+	struct oldest_line *first = oldest_lines(&oldest, 0, EVAL_CHUNK, 0);
 	ck_assert_ptr_nonnull(first);
 	first[3].uid = 5;
-	struct oldest_line *third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 10);
+	struct oldest_line *third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 10, 0);
 	ck_assert_ptr_nonnull(third);
 	ck_assert_uint_eq(third[9].uid, 0);
 	third[9].uid = 6;
-	ck_assert_uint_eq(oldest_lines(&oldest, 2 * EVAL_CHUNK + 9, 2 * EVAL_CHUNK + 11)->uid, 6);
-	ck_assert_uint_eq(oldest_lines(&oldest, 3, 4)->uid, 5);
+	third = oldest_lines(&oldest, 2 * EVAL_CHUNK + 9, 2 * EVAL_CHUNK + 11, 0);
+	ck_assert_uint_eq(third->uid, 6);
+	ck_assert_uint_eq(oldest_lines(&oldest, 3, 4, 0)->uid, 5);
 	/* Grown within its piece. */
-	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000);
+	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000, 0);
 	ck_assert_ptr_nonnull(third);
 	ck_assert_uint_eq(third[9].uid, 6);
 	ck_assert_uint_eq(third[10].uid, 0);
+	/* A series that was over is not: of all that are over nothing is known, of others all is. */
+	third[10].end = OLDEST_OVER;
+	third[10].count = 8;
+	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000, 1);
+	ck_assert_uint_eq(third[9].uid, 6);
+	ck_assert_uint_eq(third[10].end, OLDEST_LIVES);
+	ck_assert_uint_eq(third[10].count, 0);
 	/* Rows of two pieces, and none. */
-	ck_assert_ptr_null(oldest_lines(&oldest, 10, EVAL_CHUNK + 1));
-	ck_assert_ptr_null(oldest_lines(&oldest, 10, 10));
+	ck_assert_ptr_null(oldest_lines(&oldest, 10, EVAL_CHUNK + 1, 0));
+	ck_assert_ptr_null(oldest_lines(&oldest, 10, 10, 0));
 	oldest_fini(&oldest);
 }
 END_TEST
