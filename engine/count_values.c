@@ -101,7 +101,7 @@ static int count_element(struct binding *b, struct count_values *state, uint32_t
 static uint32_t steps_count(const struct node *node)
 {
 	uint32_t n = node->children[0]->n;
-	return steps_padded(n) + n;
+	return steps_padded(n) + dynamic_steps(n);
 }
 
 static int eval_count(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -123,11 +123,9 @@ static int eval_count(struct binding *b, struct node *node, uint32_t from, uint3
 				err = count_element(b, state,
 						    group_of(b, node, in->rows->lsets[row],
 							     in->values[row]));
-	if (!err && steps_take(&steps, in->n))
-		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
-	if (!err && to == steps_count(node))
-		err = dynamic_finish(b, node, &state->dynamic);
-	return err;
+	return err ? err
+		   : dynamic_finish(b, node, &state->dynamic, &steps, in->n,
+				    to == steps_count(node));
 }
 
 const struct node_kind node_count_values = {

@@ -129,17 +129,17 @@ static int make_row(struct binding *b, struct node *node, struct dynamic *dynami
 	return ERR_NOMEM;
 }
 
-int dynamic_make(struct binding *b, struct node *node, struct dynamic *dynamic, uint32_t from,
-		 uint32_t to)
+static int make_rows(struct binding *b, struct node *node, struct dynamic *dynamic,
+		     const struct steps *steps)
 {
 	int err = 0;
-	for (uint32_t i = from; i < to && i < dynamic->n && !err; i++)
+	for (uint32_t i = steps->at; i < steps->end && i < dynamic->n && !err; i++)
 		if (dynamic->outcomes[i].row != ROW_NONE)
 			err = make_row(b, node, dynamic, &dynamic->outcomes[i]);
 	return err ? err : binding_follow(b, node);
 }
 
-int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic)
+static int columns_begin(struct node *node, struct dynamic *dynamic)
 {
 	int err = node_columns_reserve(node);
 	if (!err && !seen_reserve(dynamic, node->own.n))
@@ -149,18 +149,37 @@ int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic
 	node->values = node->own_values;
 	node->present = node->own_present;
 	bits_clear(node->own_present, node->n);
-	for (uint32_t i = 0; i < dynamic->n && !err; i++) {
+	return 0;
+}
+
+static int fill_columns(struct binding *b, struct node *node, struct dynamic *dynamic,
+			const struct steps *steps)
+{
+	for (uint32_t i = steps->at; i < steps->end && i < dynamic->n; i++) {
 		uint32_t row = dynamic->outcomes[i].row;
 		if (row == ROW_NONE)
 			continue;
 		if (bit_get(node->own_present, row))
-			err = node_fail(node,
-					"vector cannot contain metrics with the same labelset");
+			return node_fail(node,
+					 "vector cannot contain metrics with the same labelset");
 		node->own_values[row] = dynamic->outcomes[i].value;
 		bit_set(node->own_present, row);
 		dynamic->seen_ms[row] = b->t_ms;
 	}
+	return 0;
+}
+
+int dynamic_finish(struct binding *b, struct node *node, struct dynamic *dynamic,
+		   struct steps *steps, uint32_t outcomes, bool is_last)
+{
+	int err = steps_take(steps, outcomes) ? make_rows(b, node, dynamic, steps) : 0;
+	bool fills = steps_take(steps, outcomes);
+	if (!err && (fills ? steps->at == 0 : is_last))
+		err = columns_begin(node, dynamic);
+	if (!err && fills)
+		err = fill_columns(b, node, dynamic, steps);
+	if (err || !is_last)
+		return err;
 	forget_rows(b, node, dynamic);
-	int followed = binding_follow(b, node);
-	return err ? err : followed;
+	return binding_follow(b, node);
 }

@@ -2,9 +2,8 @@
  * Rows that come into being when a node is evaluated: those of count_values(), info(), fill(…),
  * whose labels depend on the values or on who is present. Private to engine/.
  *
- * An evaluation collects label sets with values; then dynamic_make() finds or makes their rows and
- * lets the nodes above follow, as binding_extend() does, in steps; in the end dynamic_finish() fills
- * the columns. (The nodes above come later in the order of evaluation, so none of them is under way
+ * An evaluation collects label sets with values; then dynamic_finish() finds or makes their rows and
+ * lets the nodes above follow, as binding_extend() does, and fills the columns, in steps. (The nodes above come later in the order of evaluation, so none of them is under way
  * but subqueries, which follow at any time.) Rows stay when they are absent, so that ids are stable
  * from one evaluation to the next, until there are many of them that no subquery above can still
  * read.
@@ -42,11 +41,14 @@ void dynamic_begin(struct binding *binding, struct dynamic *dynamic);
 int dynamic_add(struct binding *binding, struct dynamic *dynamic, uint32_t lset, double value);
 /* The same of what a filter holds back: its labels live until the next evaluation. */
 int dynamic_add_absent(struct binding *binding, struct dynamic *dynamic, uint32_t lset);
-/* The rows of outcomes [from, to), as far as there are so many. */
-int dynamic_make(struct binding *binding, struct node *node, struct dynamic *dynamic, uint32_t from,
-		 uint32_t to);
-/* When all are made: ERR_EVAL when two outcomes have the same labels. */
-int dynamic_finish(struct binding *binding, struct node *node, struct dynamic *dynamic);
+/* Steps that finish an evaluation of at most so many outcomes. */
+static inline uint32_t dynamic_steps(uint32_t outcomes)
+{
+	return steps_padded(outcomes) + outcomes;
+}
+/* These of them; is_last: they end there. ERR_EVAL when two outcomes have the same labels. */
+int dynamic_finish(struct binding *binding, struct node *node, struct dynamic *dynamic,
+		   struct steps *steps, uint32_t outcomes, bool is_last);
 void dynamic_fini(struct binding *binding, struct dynamic *dynamic);
 
 #endif

@@ -193,15 +193,15 @@ static int fill_row(struct binding *b, struct node *node, const struct node *one
 }
 
 /*
- * Phases: partners, rows of the many side, rows of the one side, rows of the result; and the
- * signatures go.
+ * Phases: partners, rows of the many side, rows of the one side; the signatures go; rows of the
+ * result.
  */
 static uint32_t steps_fill(const struct node *node)
 {
 	uint32_t many = node->plan->card == CARD_ONE_TO_MANY;
 	uint32_t nmany = node->children[many]->n, none = node->children[!many]->n;
-	return 2 * steps_padded(none) + steps_padded(nmany) + steps_padded(nmany + none) + nmany +
-	       2 * none;
+	return 2 * steps_padded(none) + steps_padded(nmany) + steps_padded(nmany + 2 * none) +
+	       dynamic_steps(nmany + none);
 }
 
 static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -228,13 +228,11 @@ static int eval_fill(struct binding *b, struct node *node, uint32_t from, uint32
 		FOR_BITS (row, one->present, steps.at, steps.end)
 			if (!err)
 				err = fill_row(b, node, one, row, p->fill[0]);
-	if (!err && steps_take(&steps, many->n + one->n))
-		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
 	if (!err && steps_take(&steps, many->n + 2 * one->n))
 		give_keys(b, state, many->n + 2 * one->n - steps.end);
-	if (!err && to == steps_fill(node))
-		err = dynamic_finish(b, node, &state->dynamic);
-	return err;
+	return err ? err
+		   : dynamic_finish(b, node, &state->dynamic, &steps, many->n + one->n,
+				    to == steps_fill(node));
 }
 
 const struct node_kind node_fill = {

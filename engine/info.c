@@ -276,7 +276,7 @@ static int enrich(struct binding *b, struct node *node, uint32_t row)
 static uint32_t steps_info(const struct node *node)
 {
 	uint32_t nin = node->children[0]->n, nseries = node->children[1]->n;
-	return 2 * steps_padded(nseries) + 2 * steps_padded(nin) + nin;
+	return 2 * steps_padded(nseries) + 2 * steps_padded(nin) + dynamic_steps(nin);
 }
 
 static int eval_info(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -309,11 +309,9 @@ static int eval_info(struct binding *b, struct node *node, uint32_t from, uint32
 		FOR_BITS (row, in->present, steps.at, steps.end)
 			if (!err)
 				err = enrich(b, node, row);
-	if (!err && steps_take(&steps, in->n))
-		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
-	if (!err && to == steps_info(node))
-		err = dynamic_finish(b, node, &state->dynamic);
-	return err;
+	return err ? err
+		   : dynamic_finish(b, node, &state->dynamic, &steps, in->n,
+				    to == steps_info(node));
 }
 
 const struct node_kind node_info = {

@@ -64,7 +64,7 @@ static int add_rows(struct binding *b, const struct node *node, uint32_t from, u
 static uint32_t steps_quantile(const struct node *node)
 {
 	uint32_t n = node->children[0]->n;
-	return steps_padded(n) + n;
+	return steps_padded(n) + dynamic_steps(n);
 }
 
 static int eval_quantile(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -79,11 +79,9 @@ static int eval_quantile(struct binding *b, struct node *node, uint32_t from, ui
 	*units -= (int64_t)UNITS_LABELS * (to - from);
 	if (steps_take(&steps, n))
 		err = add_rows(b, node, steps.at, steps.end);
-	if (!err && steps_take(&steps, n))
-		err = dynamic_make(b, node, &state->dynamic, steps.at, steps.end);
-	if (!err && to == steps_quantile(node))
-		err = dynamic_finish(b, node, &state->dynamic);
-	return err;
+	return err ? err
+		   : dynamic_finish(b, node, &state->dynamic, &steps, n,
+				    to == steps_quantile(node));
 }
 
 const struct node_kind node_quantile_label = {
