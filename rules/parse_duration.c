@@ -23,8 +23,8 @@ bool parser_signed(struct parser *parser, double *seconds)
 {
 	double sign = 1;
 
-	while (parser_is(parser, TOKEN_SUB) || parser_is(parser, TOKEN_ADD)) {
-		sign = parser_is(parser, TOKEN_SUB) ? -sign : sign;
+	if (parser_is(parser, TOKEN_SUB) || parser_is(parser, TOKEN_ADD)) {
+		sign = parser_is(parser, TOKEN_SUB) ? -1 : 1;
 		parser_advance(parser);
 	}
 	if (!parser_is(parser, TOKEN_NUMBER) && !parser_is(parser, TOKEN_DURATION))

@@ -105,7 +105,7 @@ struct duration {
 bool parse_duration(struct parser *parser, struct duration *out);
 /* What follows "offset": one operand, with or without a sign. */
 bool parse_offset_duration(struct parser *parser, struct duration *out);
-/* {sign} literal. False, with nothing said, when something else stands here. */
+/* [sign] literal. False, with nothing said, when something else stands here. */
 bool parser_signed(struct parser *parser, double *seconds);
 /* Is it the keyword, in whatever case? */
 bool slice_is_word(struct slice word, const char *keyword);
