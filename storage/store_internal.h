@@ -30,7 +30,7 @@ struct kept {
 				1) */
 	uint8_t nkeys, next_key; /* next_key: the one to give way to a fifth */
 };
-_Static_assert(offsetof(struct series, memberships) == 64,
+_Static_assert(offsetof(struct series, window.early) == 64,
 	       "an append touches one line of a series");
 _Static_assert(sizeof(struct kept) == 128, "a series is two lines");
 

@@ -109,7 +109,7 @@ static void drop_oldest(struct window *w, uint32_t n)
 	assert(n <= w->n);
 	w->start += n;
 	w->n -= n;
-	w->gone = (uint16_t)(w->gone + n);
+	w->gone += n;
 }
 
 /* 12·cap + 8 (malloc's own word) is then a multiple of 16: nothing is lost to its rounding. */
@@ -200,7 +200,7 @@ static bool reach(struct window *w, int64_t ts_ms)
 	while (drop < w->n && distance_ms(sample_ms(w, drop), ts_ms) > UINT32_MAX)
 		drop++;
 	drop_oldest(w, drop);
-	w->early = (uint16_t)(w->early + (drop < EARLY_TOLD_MAX ? drop : EARLY_TOLD_MAX));
+	w->early += drop;
 	if (w->n == 0)
 		return reach(w, ts_ms);
 	rebase(w, choose_base(sample_ms(w, 0), ts_ms));

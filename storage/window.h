@@ -39,8 +39,6 @@
 #define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted  \
 				       */
 
-#define EARLY_TOLD_MAX UINT16_MAX /* of the samples that leave early with one that comes */
-
 /* Written into the journal: numbers stay. */
 enum window_kind {
 	WINDOW_SAMPLES = 0, /* one a time: another value is a conflict */
@@ -56,11 +54,11 @@ struct window {
 	double *values; /* cap of them, then cap offsets, in one allocation; NULL while cap is 0 */
 	double newest;
 	uint32_t start, n, cap;
-	/* Both go round; one call raises `early` by EARLY_TOLD_MAX at most. */
-	uint16_t early; /* samples that left before their time */
-	uint16_t gone;	/* samples that left at the front: the i-th has place gone + i for good */
+	uint32_t gone; /* samples that left at the front: the i-th has place gone + i for good; goes
+			  round */
 	uint32_t newest_offset;
 	uint32_t break_offset;
+	uint32_t early; /* samples that left before their time; goes round */
 };
 
 /* The offsets of all `cap` places. */
