@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 
 #define DIGITS_MAX 17 /* that many always round-trip */
@@ -361,9 +362,5 @@ int number_parse(struct slice text, double *v)
 
 double number_nan(void)
 {
-	uint64_t bits = NAN_BITS;
-	double v;
-
-	memcpy(&v, &bits, sizeof(v));
-	return v;
+	return double_of_bits(NORMAL_NAN_BITS);
 }

@@ -46,7 +46,6 @@ void number_format_json(double v, struct buf *out);
 /* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID. */
 int number_parse(struct slice text, double *v);
 /* The NaN that Prometheus calls normal, as number_parse() gives it; the stale marker is another. */
-#define NAN_BITS 0x7ff8000000000001ull
 double number_nan(void);
 
 /*

@@ -25,7 +25,6 @@
 #define RETENTION_MS (7 * 60000)
 #define T0 INT64_C(1700000010000)
 #define QUANTUM_UNITS 100000
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
 
 struct cost {
 	double ms;
@@ -222,7 +221,7 @@ static void replace(struct run *run, int64_t ts_ms)
 	struct batch *batch = batch_make();
 	for (uint32_t i = 0; i < BIRTHS; i++) {
 		uint32_t place = (replaced + i) % SERIES;
-		row_add(batch, place, ts_ms, STALE_BITS, false);
+		row_add(batch, place, ts_ms, STALE_NAN_BITS, false);
 		generation[place]++;
 		row_add(batch, place, ts_ms, value_bits(place, ts_ms), true);
 	}

@@ -12,13 +12,6 @@
 
 #include "base/bits.h"
 
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
-
-static inline bool value_is_stale(double value)
-{
-	return bits_of_double(value) == STALE_BITS;
-}
-
 /*
  * Adds to a compensated sum after Kahan, Babuška and Neumaier: what rounding loses goes into *c. A
  * sum that overflows has no compensation.

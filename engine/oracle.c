@@ -9,7 +9,6 @@
 #include "engine/oracle_internal.h"
 #include "rules/plan.h"
 
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
 #define SERIES_WORK 20 /* to read the labels of one */
 
 void *oracle_alloc(struct oracle *o, size_t size)
@@ -243,13 +242,6 @@ struct samples *oracle_samples(struct oracle *o, const struct expr *selector, in
 	return out;
 }
 
-static bool is_stale(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof(bits));
-	return bits == STALE_BITS;
-}
-
 /* The newest sample of each series or, for timestamp() and start_timestamp(), its time. */
 static struct vector select_instant(struct oracle *o, const struct expr *selector,
 				    enum function_id function)
@@ -259,7 +251,7 @@ static struct vector select_instant(struct oracle *o, const struct expr *selecto
 	struct samples *samples = oracle_samples(o, selector, o->lookback_ms, 0, &n);
 	for (size_t i = 0; i < n; i++) {
 		size_t last = samples[i].n - 1;
-		if (!samples[i].n || is_stale(samples[i].values[last]))
+		if (!samples[i].n || value_is_stale(samples[i].values[last]))
 			continue;
 		double value = samples[i].values[last];
 		if (function == FN_TIMESTAMP)
@@ -276,7 +268,7 @@ void samples_drop_stale(struct samples *samples)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < samples->n; i++) {
-		if (is_stale(samples->values[i]))
+		if (value_is_stale(samples->values[i]))
 			continue;
 		samples->times_ms[kept] = samples->times_ms[i];
 		if (samples->starts)
@@ -288,7 +280,7 @@ void samples_drop_stale(struct samples *samples)
 
 void samples_drop_if_stale(struct samples *samples)
 {
-	if (samples->n && is_stale(samples->values[samples->n - 1]))
+	if (samples->n && value_is_stale(samples->values[samples->n - 1]))
 		samples->n = 0;
 }
 

@@ -15,13 +15,11 @@
 
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/labels.h"
 #include "base/queue.h"
 #include "storage/window.h"
-
-#define STALE_NAN_BITS 0x7ff0000000000002ull
-#define NORMAL_NAN_BITS 0x7ff8000000000001ull
 
 struct batch_row {
 	struct hash128 key;

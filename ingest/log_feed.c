@@ -400,7 +400,7 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 		const struct log_row *row = &feed->rows[i];
 
 		if (batch_derived_add(batch, &feed->key, row->labels, row->kind, row->ts_ms,
-				      isnan(row->value) ? NAN_BITS
+				      isnan(row->value) ? NORMAL_NAN_BITS
 							 : bits_of_double(row->value))) {
 			batch_rows_drop(batch, first);
 			return ERR_NOMEM;

@@ -3,15 +3,11 @@
 #include <assert.h>
 #include <math.h>
 
-#define NORMAL_NAN_BITS 0x7ff8000000000001ull
+#include "base/text.h"
 
 double fold_canonical(double number)
 {
-	uint64_t bits = NORMAL_NAN_BITS;
-
-	if (isnan(number))
-		memcpy(&number, &bits, sizeof(number));
-	return number;
+	return isnan(number) ? number_nan() : number;
 }
 
 double fold_binary(enum binary_op op, double left, double right)

@@ -199,10 +199,10 @@ static enum append_result take_slowly(struct store *store, struct series *series
 	    is_memory_full(store))
 		return APPEND_LIMITED;
 	size_t bytes = window_bytes(window);
-	uint16_t early = window->early;
+	uint32_t early = window->early;
 	enum append_result result = result_of(enter(series, entry, horizon_ms));
 	store->series.window_bytes += window_bytes(window) - bytes;
-	store->stats.left_early += (uint16_t)(window->early - early);
+	store->stats.left_early += (uint32_t)(window->early - early);
 	return result;
 }
 
@@ -583,8 +583,6 @@ struct series *store_next(struct store *store, uint32_t *cursor)
 	return NULL;
 }
 
-#define STALE_MARKER_BITS UINT64_C(0x7ff0000000000002)
-
 /*
  * Can no reader reach any of its samples? Of a series that ended none is left as soon as its stale
  * marker is at or before the horizon; one that just fell silent stays by the lookback longer, so
@@ -594,7 +592,7 @@ static bool is_out_of_reach(const struct store *store, const struct series *seri
 			    int64_t horizon_ms)
 {
 	const struct window *window = &series->window;
-	bool ended = window->n > 0 && bits_of_double(window->newest) == STALE_MARKER_BITS;
+	bool ended = window->n > 0 && value_is_stale(window->newest);
 	int64_t reached_ms = horizon_ms < store->now_ms ? horizon_ms : store->now_ms;
 	return window_newest_ms(window) <= (ended ? reached_ms : too_old_ms(store, horizon_ms));
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "tests/check_main.h"
 
@@ -178,7 +179,7 @@ START_TEST(number_parse_minds_bits_and_lengths)
 
 	ck_assert_int_eq(number_parse(SLICE("nAn"), &v), 0);
 	memcpy(&bits, &v, sizeof(bits));
-	ck_assert_uint_eq(bits, NAN_BITS);
+	ck_assert_uint_eq(bits, NORMAL_NAN_BITS);
 	ck_assert_int_eq(number_parse(SLICE("1\0"), &v), ERR_INVALID);
 	/* Not terminated, and longer than the small buffer. */
 	memset(text, '1', sizeof(text));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "tests/e2e/differential.h"
 #include "tests/engine/expressions.h"
 #include "tests/ingest/encode.h"
@@ -11,7 +12,6 @@
 #define SERIES_MAX 400
 #define PAIRS_MAX 8
 #define TEXT_BYTES 48
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
 
 enum values { COUNTER, GAUGE, EXACT, UNIQUE, BUCKET, CONSTANT };
 
@@ -183,7 +183,7 @@ static void fill(struct live *live)
 		live->there[i] = live->values == BUCKET || live->values == CONSTANT || !chance(12);
 		memcpy(&live->bits[i], &value, sizeof(value));
 		if (chance(2))
-			live->bits[i] = STALE_BITS;
+			live->bits[i] = STALE_NAN_BITS;
 	}
 }
 

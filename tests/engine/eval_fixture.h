@@ -17,7 +17,6 @@
 #include "tests/check_main.h"
 
 #define WORLD_LOOKBACK_MS 300000
-#define STALE_BITS UINT64_C(0x7ff0000000000002)
 
 /*
  * ---- a store, with one selector that holds every series as far back as reach_ms from due_ms ----
@@ -145,7 +144,7 @@ static inline void world_load(struct world *world, const char *series, int64_t f
 	char *copy = strdup(values), *save = NULL;
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		if (strcmp(word, "stale") == 0)
-			world_add_bits(world, to, from_ms, STALE_BITS);
+			world_add_bits(world, to, from_ms, STALE_NAN_BITS);
 		else if (strcmp(word, "_") != 0)
 			world_add(world, to, from_ms, strtod(word, NULL));
 		from_ms += step_ms;

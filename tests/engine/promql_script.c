@@ -269,7 +269,7 @@ static void load_series(struct script *script, char *line, int64_t step_ms, bool
 		if (values.kind[i] == 0)
 			load_sample(script, series, i, step_ms, values.v[i]);
 		else if (values.kind[i] == 2)
-			world_add_bits(&script->world, series, (int64_t)i * step_ms, STALE_BITS);
+			world_add_bits(&script->world, series, (int64_t)i * step_ms, STALE_NAN_BITS);
 	}
 	labels_unref(labels);
 	values_fini(&values);
@@ -551,7 +551,7 @@ static bool is_stale_value(double value)
 {
 	uint64_t bits;
 	memcpy(&bits, &value, sizeof(bits));
-	return bits == STALE_BITS;
+	return bits == STALE_NAN_BITS;
 }
 
 /* The points of a range vector, as of a range query. */

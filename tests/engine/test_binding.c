@@ -694,7 +694,7 @@ START_TEST(partners_of_the_past_are_limited)
 	follow(&bound);
 	ck_assert_str_eq(value_of(&bound, 0, T0 + 2000), "{i=\"1\", v=\"0\"} 3");
 	world_load(&bound.world, "n{i=\"1\",v=\"more\"}", T0 + 2000, 1000, "2");
-	world_add_bits(&bound.world, bound.world.all->members[1], T0 + 2000, STALE_BITS);
+	world_add_bits(&bound.world, bound.world.all->members[1], T0 + 2000, STALE_NAN_BITS);
 	follow(&bound);
 	snprintf(text, sizeof(text), "error: more than %d series", JOIN_PARTNERS_MAX);
 	ck_assert_msg(strncmp(value_of(&bound, 0, T0 + 3000), text, strlen(text)) == 0, "%s",

@@ -110,7 +110,7 @@ static void scrape(struct run *run, int64_t t_ms)
 			continue;
 		int64_t ts_ms = t_ms - (chance(50) ? 0 : below(4000));
 		if (chance(3))
-			world_add_bits(&run->world, live->series, ts_ms, STALE_BITS);
+			world_add_bits(&run->world, live->series, ts_ms, STALE_NAN_BITS);
 		else
 			world_add(&run->world, live->series, ts_ms, next_value(live));
 		if (live->tells_start && chance(85))
@@ -148,7 +148,7 @@ static bool is_same_value(double a, double b, bool equal)
 	uint64_t x, y;
 	memcpy(&x, &a, sizeof(x));
 	memcpy(&y, &b, sizeof(y));
-	if (x == STALE_BITS || y == STALE_BITS)
+	if (x == STALE_NAN_BITS || y == STALE_NAN_BITS)
 		return false;
 	if (isnan(a) || isnan(b))
 		return isnan(a) && isnan(b);
