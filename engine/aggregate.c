@@ -212,16 +212,16 @@ static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, u
 {
 	const struct node *in = node->children[0];
 	const struct aggregate *agg = node->state;
-	uint32_t first = steps_padded(in->n), group = from > first ? from - first : 0;
+	struct steps steps = { .from = from, .to = to };
 	int err = from == 0 ? aggregate_begin(b, node, in) : 0;
 	*units -= to - from;
-	if (!err && from < in->n)
-		err = add_rows(node, in, from, to < in->n ? to : in->n);
-	if (err || to <= first)
+	if (!err && steps_take(&steps, in->n))
+		err = add_rows(node, in, steps.at, steps.end);
+	if (err || !steps_take(&steps, agg->ngroups))
 		return err;
-	groups_finish(node, group, to - first);
-	for (; node->plan->aggregate == AGG_QUANTILE && group < to - first; group++)
-		*units -= agg->counts[group];
+	groups_finish(node, steps.at, steps.end);
+	for (uint32_t g = steps.at; node->plan->aggregate == AGG_QUANTILE && g < steps.end; g++)
+		*units -= agg->counts[g];
 	return 0;
 }
 

@@ -98,12 +98,6 @@ static int count_element(struct binding *b, struct count_values *state, uint32_t
 	return id_map_put(&state->counts, group, state->dynamic.n - 1) ? 0 : ERR_NOMEM;
 }
 
-static uint32_t steps_count(const struct node *node)
-{
-	uint32_t n = node->children[0]->n;
-	return steps_padded(n) + dynamic_steps(n);
-}
-
 static int eval_count(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 		      int64_t *units)
 {
@@ -125,14 +119,14 @@ static int eval_count(struct binding *b, struct node *node, uint32_t from, uint3
 							     in->values[row]));
 	return err ? err
 		   : dynamic_finish(b, node, &state->dynamic, &steps, in->n,
-				    to == steps_count(node));
+				    to == dynamic_steps_by_row(node));
 }
 
 const struct node_kind node_count_values = {
 	.name = "count_values",
 	.makes_rows = true,
 	.shape = shape_count,
-	.steps = steps_count,
+	.steps = dynamic_steps_by_row,
 	.eval = eval_count,
 	.fini = fini_count,
 };

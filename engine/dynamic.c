@@ -47,6 +47,12 @@ int dynamic_add_absent(struct binding *b, struct dynamic *dynamic, uint32_t lset
 	return add(b, dynamic, (struct dynamic_outcome){ .lset = lset, .row = ROW_NONE });
 }
 
+uint32_t dynamic_steps_by_row(const struct node *node)
+{
+	uint32_t n = node->children[0]->n;
+	return steps_padded(n) + dynamic_steps(n);
+}
+
 /*
  * How long after a step the subqueries of this grid, and those around them, may read what it gave.
  * Several share their steps, each with an offset of its own: one may be that far ahead of another.

@@ -2,11 +2,11 @@
  * Rows that come into being when a node is evaluated: those of count_values(), info(), fill(…),
  * whose labels depend on the values or on who is present. Private to engine/.
  *
- * An evaluation collects label sets with values; then dynamic_finish() finds or makes their rows and
- * lets the nodes above follow, as binding_extend() does, and fills the columns, in steps. (The nodes above come later in the order of evaluation, so none of them is under way
- * but subqueries, which follow at any time.) Rows stay when they are absent, so that ids are stable
- * from one evaluation to the next, until there are many of them that no subquery above can still
- * read.
+ * An evaluation collects label sets with values; then dynamic_finish() finds or makes their rows,
+ * lets the nodes above follow, as binding_extend() does, and fills the columns. (The nodes above
+ * come later in the order of evaluation, so none of them is under way but subqueries, which follow
+ * at any time.) Rows stay when they are absent, so that ids are stable from one evaluation to the
+ * next, until there are many of them that no subquery above can still read.
  */
 #ifndef TOCSIN_ENGINE_DYNAMIC_H
 #define TOCSIN_ENGINE_DYNAMIC_H
@@ -46,6 +46,8 @@ static inline uint32_t dynamic_steps(uint32_t outcomes)
 {
 	return steps_padded(outcomes) + outcomes;
 }
+/* The kind's steps, where each row of the first child has an outcome at most. */
+uint32_t dynamic_steps_by_row(const struct node *node);
 /* These of them; is_last: they end there. ERR_EVAL when two outcomes have the same labels. */
 int dynamic_finish(struct binding *binding, struct node *node, struct dynamic *dynamic,
 		   struct steps *steps, uint32_t outcomes, bool is_last);

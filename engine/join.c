@@ -204,16 +204,16 @@ static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32
 {
 	struct join *join = node->state;
 	const struct node *many = node->children[join->many], *one = node->children[join->one];
-	uint32_t first = steps_padded(one->n);
+	struct steps steps = { .from = from, .to = to };
 	int err = from == 0 ? join_begin(b, node, many, one) : 0;
 	*units -= (int64_t)UNITS_MATCHED * (to - from);
 	if (err || join->is_idle)
 		return err;
-	if (from < one->n)
-		err = find_partners(b, node, one, from, to < one->n ? to : one->n);
-	if (!err && to > first)
-		err = match_rows(node, many, one, from > first ? from - first : 0, to - first);
-	if (!err && node->repeats && to == first + many->n)
+	if (steps_take(&steps, one->n))
+		err = find_partners(b, node, one, steps.at, steps.end);
+	if (!err && steps_take(&steps, many->n))
+		err = match_rows(node, many, one, steps.at, steps.end);
+	if (!err && node->repeats && to == steps_join(node))
 		err = check_matched(node);
 	return err;
 }

@@ -61,12 +61,6 @@ static int add_rows(struct binding *b, const struct node *node, uint32_t from, u
 	return err;
 }
 
-static uint32_t steps_quantile(const struct node *node)
-{
-	uint32_t n = node->children[0]->n;
-	return steps_padded(n) + dynamic_steps(n);
-}
-
 static int eval_quantile(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 			 int64_t *units)
 {
@@ -81,14 +75,14 @@ static int eval_quantile(struct binding *b, struct node *node, uint32_t from, ui
 		err = add_rows(b, node, steps.at, steps.end);
 	return err ? err
 		   : dynamic_finish(b, node, &state->dynamic, &steps, n,
-				    to == steps_quantile(node));
+				    to == dynamic_steps_by_row(node));
 }
 
 const struct node_kind node_quantile_label = {
 	.name = "quantile label",
 	.makes_rows = true,
 	.shape = shape_quantile,
-	.steps = steps_quantile,
+	.steps = dynamic_steps_by_row,
 	.eval = eval_quantile,
 	.fini = fini_quantile,
 };

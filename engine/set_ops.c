@@ -197,25 +197,25 @@ static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_
 {
 	struct set_state *state = node->state;
 	bool is_or = node->plan->binary == OP_OR;
-	uint32_t other = !judged_side(node);
+	uint32_t judged = judged_side(node), other = !judged;
 	const struct node *in = node->children[other];
-	uint32_t first = steps_padded(in->n), end = to < in->n ? to : in->n;
+	struct steps steps = { .from = from, .to = to };
 	int err = from == 0 ? set_begin(b, node) : 0;
 	if (err)
 		return err;
 	*units -= (int64_t)UNITS_MATCHED * (to - from);
-	if (from < end) {
-		match_mark_more(&state->match, other, in->present, from, end, state->marks);
+	if (steps_take(&steps, in->n)) {
+		match_mark_more(&state->match, other, in->present, steps.at, steps.end,
+				state->marks);
 		if (is_or)
-			copy_rows(node, other, from, end);
+			copy_rows(node, other, steps.at, steps.end);
 	}
-	if (to <= first)
+	if (!steps_take(&steps, node->children[judged]->n))
 		return 0;
-	from = from > first ? from - first : 0;
 	if (is_or)
-		copy_rows(node, !other, from, to - first);
+		copy_rows(node, judged, steps.at, steps.end);
 	else
-		filter_rows(node, node->children[0], from, to - first);
+		filter_rows(node, node->children[judged], steps.at, steps.end);
 	return 0;
 }
 
