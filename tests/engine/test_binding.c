@@ -7,6 +7,8 @@
 #include "tests/engine/eval_fixture.h"
 
 #define T0 INT64_C(1700000000000)
+/* Whole minutes, as the steps of subqueries are. */
+#define MINUTES(n) (INT64_C(1700000040000) + (n) * 60000)
 #define EXPRESSIONS_MAX 32
 
 struct bound {
@@ -311,6 +313,29 @@ START_TEST(row_ids_are_stable_and_used_again)
 	value_of(&bound, 1, bound.world.due_ms);
 	ck_assert_uint_lt(row_of(&bound, 1, "4"), 3);
 	ck_assert_uint_lt(row_of(&bound, 1, "5"), 3);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(a_row_used_again_knows_nothing_of_the_series_before)
+{
+	struct bound bound;
+	BOUND(&bound, "rate(m[5m])");
+	/* The line of its row says that the first is over: no look at the series is needed. */
+	world_load(&bound.world, "m{i=\"1\"}", MINUTES(0), 60000, "0 60 120 stale");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(3)), "{i=\"1\"} 0.6");
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(3) + 30000), "{i=\"1\"} 0.5");
+	uint32_t row = row_of(&bound, 0, "1");
+	bound.world.due_ms = MINUTES(40);
+	store_time_set(bound.world.store, bound.world.due_ms);
+	store_sweep(bound.world.store, SIZE_MAX);
+	follow(&bound);
+	ck_assert_uint_eq(row_of(&bound, 0, "1"), UINT32_MAX);
+	world_load(&bound.world, "m{i=\"2\"}", MINUTES(40), 60000, "0 120 240");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, MINUTES(42)), "{i=\"2\"} 0.8");
+	ck_assert_uint_eq(row_of(&bound, 0, "2"), row);
 	bound_fini(&bound);
 }
 END_TEST
@@ -738,9 +763,6 @@ static uint64_t steps_of(const struct bound *bound, uint32_t i)
 	return stats.evals;
 }
 
-/* Whole minutes, as the steps are. */
-#define MINUTES(n) (INT64_C(1700000040000) + (n) * 60000)
-
 START_TEST(a_subquery_computes_only_new_steps)
 {
 	struct bound bound;
@@ -850,6 +872,33 @@ START_TEST(rows_made_by_evaluations_are_forgotten)
 }
 END_TEST
 
+START_TEST(rows_are_forgotten_some_at_a_time)
+{
+	struct bound bound;
+	BOUND(&bound, "count_values(\"v\", m)");
+	const int n = DYNAMIC_ROWS_KEPT_MAX + DYNAMIC_ROWS_FORGOTTEN_MAX + 100;
+	struct binding_node_stats stats;
+	char text[64];
+	for (int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "m{i=\"%d\"}", i);
+		world_add(&bound.world, world_series_of(&bound.world, text), MINUTES(0), i);
+	}
+	follow(&bound);
+	value_of(&bound, 0, MINUTES(0));
+	binding_node_stats_get(bound.binding, bound.roots[0], &stats);
+	ck_assert_uint_eq(stats.live, n);
+	/* Out of reach, all of them: no row is present any more. */
+	static const uint32_t left[] = { DYNAMIC_ROWS_KEPT_MAX + 100, 0 };
+	for (uint32_t i = 0; i < 2; i++) {
+		ck_assert_str_eq(value_of(&bound, 0, MINUTES(i + 10)), "");
+		binding_node_stats_get(bound.binding, bound.roots[0], &stats);
+		ck_assert_uint_eq(stats.live, left[i]);
+	}
+	binding_check(bound.binding);
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(an_empty_plan_can_be_bound)
 {
 	struct bound bound;
@@ -898,6 +947,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, a_failure_is_told_at_the_root_and_kept);
 	tcase_add_test(tcase, only_what_is_below_a_change_is_touched);
 	tcase_add_test(tcase, row_ids_are_stable_and_used_again);
+	tcase_add_test(tcase, a_row_used_again_knows_nothing_of_the_series_before);
 	tcase_add_test(tcase, evaluation_is_cut_within_nodes);
 	tcase_add_test(tcase, what_is_cut_at_each_chunk_equals_the_oracle);
 	tcase_add_test(tcase, release_is_cut_within_nodes);
@@ -913,6 +963,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, steps_of_a_subquery_are_limited);
 	tcase_add_test(tcase, points_of_a_range_query_are_limited);
 	tcase_add_test(tcase, rows_made_by_evaluations_are_forgotten);
+	tcase_add_test(tcase, rows_are_forgotten_some_at_a_time);
 	tcase_add_test(tcase, an_empty_plan_can_be_bound);
 	tcase_add_test(tcase, id_map_finds_what_was_put);
 	suite_add_tcase(suite, tcase);
