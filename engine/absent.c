@@ -2,8 +2,8 @@
  * absent() and absent_over_time(): one row, with the labels that the selector's equality matchers
  * tell, present when nothing else is.
  */
-#include "engine/node.h"
 #include "engine/numeric.h"
+#include "engine/range_rows.h"
 
 static int shape_absent(struct binding *b, struct node *node)
 {
@@ -45,18 +45,28 @@ static bool has_sample(const struct window *window, int64_t start_ms, int64_t en
 	return false;
 }
 
+static uint32_t steps_of_absent_over_time(const struct node *node)
+{
+	uint32_t n;
+	source_members(node->source, &n);
+	return n;
+}
+
+/* The first that has one ends the search: with anything alive this looks at a few rows. */
 static int eval_absent_over_time(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 				 int64_t *units)
 {
 	int64_t end_ms = node_end_ms(b, node->plan), start_ms = end_ms - node->plan->range_ms;
-	uint32_t n, row = 0;
-	struct series **members = source_members(node->source, &n);
-	/* The first that has one ends the search: with anything alive this looks at a few rows. */
-	while (row < n && !(members[row] && has_sample(&members[row]->window, start_ms, end_ms)))
+	struct series *const *members = leaf_members(node, &to);
+	uint32_t row = from;
+	if (from == 0)
+		node->own_values[0] = node->own_present[0] = 1;
+	if (!node->own_present[0])
+		return 0;
+	while (row < to && !(members[row] && has_sample(&members[row]->window, start_ms, end_ms)))
 		row++;
-	node->own_values[0] = 1;
-	node->own_present[0] = row == n;
-	*units -= row;
+	node->own_present[0] = row == to;
+	*units -= (row - from) * UNITS_SEARCHED;
 	return 0;
 }
 
@@ -70,4 +80,5 @@ const struct node_kind node_absent_over_time = {
 	.name = "absent_over_time",
 	.shape = shape_absent,
 	.eval = eval_absent_over_time,
+	.steps = steps_of_absent_over_time,
 };

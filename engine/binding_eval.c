@@ -116,9 +116,9 @@ static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_
 	return *row < end ? ERR_AGAIN : 0;
 }
 
-static bool is_current(const struct binding *b, const struct node *node, uint64_t fed)
+static bool is_current(const struct binding *b, const struct node *node)
 {
-	return node->valid && node->t_ms == b->t_ms && node->fed == fed &&
+	return node->valid && node->t_ms == b->t_ms && node->fed == fed_below(node) &&
 	       (!node->plan->depends_on_bounds || node->asked_ms == b->bounds.end_ms);
 }
 
@@ -136,6 +136,7 @@ void node_eval_end(struct binding *b, struct node *node, uint64_t fed, int err)
 static int eval_prepare(struct binding *b, struct node *node)
 {
 	node->units = 0;
+	node->fed = fed_below(node); /* of what comes while it is under way it may miss some */
 	int err = node_columns_reserve(node);
 	if (err)
 		return err;
@@ -146,12 +147,11 @@ static int eval_prepare(struct binding *b, struct node *node)
 /* Evaluates one node from *row on, unless its columns are those of this time already. */
 static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
 {
-	uint64_t fed = fed_below(node);
 	if (*row == 0 && node->wanted_ms != b->t_ms) {
 		node->wanted_before_ms = node->wanted_ms;
 		node->wanted_ms = b->t_ms;
 	}
-	if (*row == 0 && is_current(b, node, fed)) {
+	if (*row == 0 && is_current(b, node)) {
 		node->cached++;
 		return node->failed ? ERR_EVAL : 0;
 	}
@@ -171,7 +171,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 		err = node_check_repeats(b, node);
 	if (err && err != ERR_EVAL)
 		return err;
-	node_eval_end(b, node, fed, err);
+	node_eval_end(b, node, node->fed, err);
 	if (node->kind->end)
 		node->kind->end(b, node, err);
 	return err;

@@ -47,6 +47,8 @@ struct node;
  * before, as after a reload.
  */
 #define UNITS_COLUMNS 1500
+/* A window that is looked at for its own sake, in rows: nobody read ahead. */
+#define UNITS_SEARCHED 8
 
 struct node_kind {
 	const char *name;

@@ -37,8 +37,10 @@ struct subquery {
 		uint64_t seen; /* late samples */
 	} * feeds;	       /* all selectors below, of a standing binding */
 	uint32_t nfeeds;
-	/* The step under way. */
+	/* The step under way: evaluated up to the cursor, then the first rows taken into windows. */
 	struct eval_cursor cursor;
+	uint32_t taken;
+	bool is_partly_there; /* windows may have a sample of it */
 	int64_t step_ms;
 	uint64_t extends;
 	/* The evaluation under way: what was computed for it stays until it is done. */
@@ -233,11 +235,13 @@ static int64_t multiple_at_or_before(int64_t step_ms, int64_t t_ms)
 
 static void cut(struct subquery *s, int64_t step_ms, int64_t from_ms)
 {
-	if (from_ms > s->last_ms)
+	if (from_ms > s->last_ms + (s->is_partly_there ? step_ms : 0))
 		return;
 	for (uint32_t row = 0; row < s->nwindows; row++)
 		window_cut(&s->windows[row], from_ms);
-	s->last_ms = multiple_at_or_before(step_ms, from_ms - 1);
+	s->is_partly_there = false;
+	if (from_ms <= s->last_ms)
+		s->last_ms = multiple_at_or_before(step_ms, from_ms - 1);
 }
 
 /* Voids the steps that would have read what came late. */
@@ -261,7 +265,11 @@ static void begin(struct binding *b, struct node *node, int64_t first_ms)
 	bool goes_on = s->running && s->t_ms == b->t_ms;
 	s->running = true;
 	s->t_ms = b->t_ms;
-	cut_late(s, step_ms);
+	/* What comes while it is under way voids its steps for the next, lest it never end. */
+	if (!goes_on) {
+		s->cursor = (struct eval_cursor){ 0, 0 };
+		cut_late(s, step_ms);
+	}
 	/* The steps that are there must be without a gap, and begin where they are needed. */
 	if ((s->keeps || goes_on) && first_ms >= s->first_ms && first_ms <= s->last_ms + step_ms)
 		return;
@@ -287,28 +295,56 @@ static bool windows_reserve(struct subquery *s, uint32_t n)
 }
 
 /* The columns of the child, at this step, go into the windows. */
-static int take_columns(struct subquery *s, const struct node *node, int64_t t_ms,
-			int64_t horizon_ms)
+static int take_columns(struct subquery *s, const struct node *node, int64_t horizon_ms,
+			int64_t *units)
 {
 	const struct node *child = node->children[0];
-	if (!windows_reserve(s, s->merges ? node->own.n : child->n))
-		return ERR_NOMEM;
-	FOR_BITS (row, child->present, 0, child->n) {
-		struct window *window = &s->windows[s->merges ? s->row_of[row] : row];
-		if (window_add(window, t_ms, bits_of_double(child->values[row]), horizon_ms) ==
-		    WINDOW_NOMEM)
+	uint32_t n = s->merges ? node->own.n : child->n;
+	if (n > s->nwindows) {
+		if (!windows_reserve(s, n))
 			return ERR_NOMEM;
+		*units -= n;
 	}
+	s->is_partly_there = true;
+	*units -= 1;
+	do {
+		uint32_t left = child->n - s->taken;
+		uint32_t end = left > EVAL_CHUNK ? s->taken + EVAL_CHUNK : child->n;
+		FOR_BITS (row, child->present, s->taken, end) {
+			struct window *window = &s->windows[s->merges ? s->row_of[row] : row];
+			if (window_add(window, s->step_ms, bits_of_double(child->values[row]),
+				       horizon_ms) == WINDOW_NOMEM)
+				return ERR_NOMEM;
+			*units -= UNITS_SEARCHED;
+		}
+		*units -= (end - s->taken) / 8;
+		s->taken = end;
+	} while (s->taken < child->n && *units > 0);
+	if (s->taken < child->n)
+		return ERR_AGAIN;
+	s->is_partly_there = false;
+	s->taken = 0;
 	return 0;
+}
+
+/* Has nothing changed since the columns of the step began to be taken? */
+static bool goes_on_with(const struct binding *b, const struct node *node, int64_t t_ms)
+{
+	const struct subquery *s = node->state;
+	const struct node *child = node->children[0];
+	/* Another subquery of the same expression may have had the columns meanwhile. */
+	return s->step_ms == t_ms && s->extends == b->extends &&
+	       (s->cursor.node < s->norder || (child->valid && child->t_ms == t_ms));
 }
 
 static int eval_step(struct binding *b, struct node *node, int64_t t_ms, int64_t horizon_ms,
 		     int64_t *units)
 {
 	struct subquery *s = node->state;
-	const struct node *child = node->children[0];
-	if (s->step_ms != t_ms || s->extends != b->extends)
+	if (!goes_on_with(b, node, t_ms))
 		s->cursor = (struct eval_cursor){ 0, 0 };
+	if (s->cursor.node < s->norder)
+		s->taken = 0;
 	s->step_ms = t_ms;
 	s->extends = b->extends;
 	int64_t outer_ms = b->t_ms;
@@ -318,11 +354,11 @@ static int eval_step(struct binding *b, struct node *node, int64_t t_ms, int64_t
 	b->t_ms = outer_ms;
 	if (err == ERR_EVAL)
 		return node_fail(node, "%s", failed->error ? failed->error : "");
-	if (err)
-		return err;
-	s->cursor = (struct eval_cursor){ 0, 0 };
-	*units -= 1 + child->n / 8;
-	return take_columns(s, node, t_ms, horizon_ms);
+	if (!err)
+		err = take_columns(s, node, horizon_ms, units);
+	if (!err)
+		s->cursor = (struct eval_cursor){ 0, 0 };
+	return err;
 }
 
 /* Rows that the newest step lacks are silent as there, if anyone is. */
@@ -354,6 +390,9 @@ static int eval_subquery(struct binding *b, struct node *node, uint32_t from, ui
 	if (p->range_ms / p->step_ms >= SUBQUERY_STEPS_MAX)
 		return node_fail(node, "subquery has more than %d steps", SUBQUERY_STEPS_MAX);
 	begin(b, node, first_ms);
+	/* From now on, not from the last step on, it is told what comes late. */
+	if (s->keeps && b->options.standing)
+		store_settle(b->store, multiple_at_or_before(p->step_ms, end_ms) + s->lead_ms);
 	while (s->last_ms + p->step_ms <= end_ms) {
 		/* Older steps make room for this one. */
 		if (first_ms > s->first_ms)
@@ -367,8 +406,6 @@ static int eval_subquery(struct binding *b, struct node *node, uint32_t from, ui
 		return ERR_NOMEM;
 	/* What is newer than asked for stays: times may go back. Older steps leave by themselves.
 	 */
-	if (s->keeps && b->options.standing)
-		store_settle(b->store, s->last_ms + s->lead_ms);
 	s->running = false;
 	take_silence(b, node);
 	return 0;
@@ -462,19 +499,26 @@ static int shape_absent(struct binding *b, struct node *node)
 	return node_row_new(b, node, LSET_EMPTY, &row);
 }
 
+static uint32_t steps_of_absent(const struct node *node)
+{
+	return ((const struct subquery *)node->children[0]->state)->nwindows;
+}
+
 static int eval_absent(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 		       int64_t *units)
 {
 	const struct node *below = node->children[0];
 	const struct subquery *s = below->state;
 	int64_t end_ms = node_end_ms(b, below->plan), start_ms = end_ms - below->plan->range_ms;
-	uint32_t row = 0;
+	uint32_t row = from;
 	struct window_view view = { .n = 0 };
-	for (; row < s->nwindows && view.n == 0; row++)
+	if (from == 0)
+		node->own_values[0] = node->own_present[0] = 1;
+	for (; row < to && node->own_present[0]; row++) {
 		window_range(&s->windows[row], start_ms, end_ms, &view);
-	node->own_values[0] = 1;
-	node->own_present[0] = view.n == 0;
-	*units -= row;
+		node->own_present[0] = view.n == 0;
+	}
+	*units -= (row - from) * UNITS_SEARCHED;
 	return 0;
 }
 
@@ -482,6 +526,7 @@ const struct node_kind node_subquery_absent = {
 	.name = "absent_over_time of a subquery",
 	.shape = shape_absent,
 	.eval = eval_absent,
+	.steps = steps_of_absent,
 };
 
 void binding_range(struct binding *b, uint32_t id, uint32_t row, struct window_view *out)

@@ -511,7 +511,9 @@ START_TEST(what_is_cut_at_each_chunk_equals_the_oracle)
 	      "limitk(10, m)", "limitk by (g) (3, m)", "limit_ratio(0.3, m)", "limit_ratio(-0.3, m)",
 	      "count_values(\"v\", m)", "count_values by (g, i) (\"v\", m)",
 	      "m + on (i) fill(7) n", "m - on (i) fill_right(7) n",
-	      "histogram_quantile(0.9, m)");
+	      "histogram_quantile(0.9, m)", "sum_over_time(m[3m:1m])",
+	      "max_over_time((m + 1)[2m:1m])", "absent_over_time(m[1m] offset -10m)",
+	      "absent_over_time(m[2m:1m] offset 10m)");
 	load_sides(&bound.world);
 	follow(&bound);
 	for (uint32_t i = 0; i < bound.n; i++) {
@@ -803,6 +805,41 @@ START_TEST(a_late_sample_voids_the_steps_that_would_have_read_it)
 }
 END_TEST
 
+/* A piece at a time, with a sample of the newest step before the at-th: false if there is none. */
+static bool eval_with_a_sample_between(struct bound *bound, int at)
+{
+	uint32_t *order, norder;
+	struct eval_cursor cursor = { 0, 0 };
+	int code = ERR_AGAIN, calls = 0;
+	struct series *series = world_series_of(&bound->world, "m{i=\"0\"}");
+	ck_assert_int_eq(plan_order(bound->plan, bound->roots[0], &order, &norder), 0);
+	for (; code == ERR_AGAIN; calls++) {
+		int64_t units = 1;
+		if (calls == at)
+			world_add(&bound->world, series, MINUTES(1) - 1000, 50);
+		code = binding_eval(bound->binding, order, norder, MINUTES(1), &cursor, &units);
+	}
+	ck_assert_int_eq(code, 0);
+	free(order);
+	return calls > at;
+}
+
+START_TEST(a_sample_that_comes_within_an_evaluation_is_in_the_next)
+{
+	bool is_between = true;
+	for (int at = 0; is_between; at++) {
+		struct bound bound;
+		BOUND(&bound, "sum(sum_over_time(m[3m:1m]))");
+		load_many(&bound, EVAL_CHUNK + 1);
+		follow(&bound);
+		is_between = eval_with_a_sample_between(&bound, at);
+		ck_assert(is_between || at > 10);
+		expect_as_oracle(&bound, 0, MINUTES(2));
+		bound_fini(&bound);
+	}
+}
+END_TEST
+
 START_TEST(steps_of_a_subquery_are_limited)
 {
 	struct bound bound;
@@ -960,6 +997,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, reach_is_range_or_lookback_and_offset);
 	tcase_add_test(tcase, a_subquery_computes_only_new_steps);
 	tcase_add_test(tcase, a_late_sample_voids_the_steps_that_would_have_read_it);
+	tcase_add_test(tcase, a_sample_that_comes_within_an_evaluation_is_in_the_next);
 	tcase_add_test(tcase, steps_of_a_subquery_are_limited);
 	tcase_add_test(tcase, points_of_a_range_query_are_limited);
 	tcase_add_test(tcase, rows_made_by_evaluations_are_forgotten);
