@@ -83,6 +83,7 @@ struct vector oracle_vector(struct oracle *oracle, const struct expr *expr);
 double oracle_operator(enum binary_op op, double left, double right);
 struct vector oracle_binary(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_aggregate(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_info(struct oracle *oracle, const struct expr *expr);
 /* A function of an instant vector. */
 struct vector oracle_call(struct oracle *oracle, const struct expr *expr);
 /* A function of the samples of one series; false: no value. `arguments` are its further scalars. */
@@ -104,7 +105,6 @@ struct vector oracle_join(struct oracle *oracle, const struct expr *expr, const 
 			  const struct vector *right);
 struct vector oracle_fill(struct oracle *oracle, const struct expr *expr, const struct vector *left,
 			  const struct vector *right);
-struct vector oracle_info(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
 			   const struct expr *selector);
 struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
