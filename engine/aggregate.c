@@ -3,7 +3,6 @@
  * Those that pick elements are in aggregate_pick.c.
  */
 #include "engine/aggregate.h"
-#include "engine/numeric.h"
 
 struct accumulator {
 	double a, b;
@@ -77,6 +76,8 @@ static int quantile_begin(struct binding *b, struct node *node)
 	struct aggregate *agg = node->state;
 	node_note_quantile(b, node, node->children[1]->scalar);
 	aggregate_lay_out(agg);
+	agg->searches = false;
+	agg->searched = 0;
 	agg->values = binding_scratch(b, agg->starts[agg->ngroups]);
 	return !agg->values && agg->starts[agg->ngroups] ? ERR_NOMEM : 0;
 }
@@ -198,13 +199,33 @@ static void groups_finish(struct node *node, uint32_t from, uint32_t to)
 	case AGG_STDVAR:
 		FOR_GROUPS(acc[g].b / agg->counts[g]);
 		return;
-	case AGG_QUANTILE:
-		FOR_GROUPS(quantile_of(node->children[1]->scalar, agg->values + agg->starts[g],
-				       agg->counts[g]));
-		return;
 	default:
 		FOR_GROUPS(acc[g].a);
 	}
+}
+
+/* Those of the groups before `to`, from where it stopped on. 0, ERR_AGAIN. */
+static int find_quantiles(struct node *node, uint32_t to, int64_t *units)
+{
+	struct aggregate *agg = node->state;
+	double q = node->children[1]->scalar;
+	while (agg->searched < to) {
+		uint32_t g = agg->searched;
+		size_t seen = 0;
+		if (!agg->searches)
+			quantile_search_begin(&agg->search, q, agg->values + agg->starts[g],
+					      agg->counts[g]);
+		agg->searches = !quantile_search_step(&agg->search, &node->own_values[g], &seen);
+		*units -= 1 + seen / 2;
+		if (!agg->searches) {
+			if (agg->counts[g])
+				bit_set(node->own_present, g);
+			agg->searched++;
+		}
+		if (*units <= 0 && agg->searched < to)
+			return ERR_AGAIN;
+	}
+	return 0;
 }
 
 static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, uint32_t to,
@@ -219,9 +240,9 @@ static int eval_aggregate(struct binding *b, struct node *node, uint32_t from, u
 		err = add_rows(node, in, steps.at, steps.end);
 	if (err || !steps_take(&steps, agg->ngroups))
 		return err;
+	if (node->plan->aggregate == AGG_QUANTILE)
+		return find_quantiles(node, steps.end, units);
 	groups_finish(node, steps.at, steps.end);
-	for (uint32_t g = steps.at; node->plan->aggregate == AGG_QUANTILE && g < steps.end; g++)
-		*units -= agg->counts[g];
 	return 0;
 }
 

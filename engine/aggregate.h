@@ -9,6 +9,7 @@
 #define TOCSIN_ENGINE_AGGREGATE_H
 
 #include "engine/node.h"
+#include "engine/numeric.h"
 
 #define GROUP_NONE UINT32_MAX
 
@@ -34,6 +35,9 @@ struct aggregate {
 	uint32_t *counts, *starts; /* by group: elements seen; first place in the values */
 	uint32_t counts_cap;
 	double *values;	 /* of quantile, laid out by `starts`; scratch memory */
+	struct quantile_search search; /* in the group `searched`, if it is under way */
+	uint32_t searched;
+	bool searches;
 	uint32_t *heaps; /* of pick, likewise */
 	uint32_t k;	 /* of pick */
 };

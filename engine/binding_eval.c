@@ -93,17 +93,12 @@ static uint32_t steps_of(const struct node *node)
 	return node->kind->steps ? node->kind->steps(node) : node->n;
 }
 
-int node_eval_whole(struct binding *b, struct node *node, int64_t *units)
-{
-	return node->kind->eval(b, node, 0, steps_of(node), units);
-}
-
-static int eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
+int node_eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_t *units)
 {
 	uint32_t end = steps_of(node);
 	if (!node->kind->by_rows && !node->kind->steps) {
 		*row = end;
-		return node_eval_whole(b, node, units);
+		return node->kind->eval(b, node, 0, end, units);
 	}
 	do {
 		uint32_t from = *row, left = end - from;
@@ -165,7 +160,7 @@ static int eval_node(struct binding *b, struct node *node, uint32_t *row, int64_
 	if (node->fault)
 		err = node_fail(node, "%s", node->fault);
 	else
-		err = eval_rows(b, node, row, units);
+		err = node_eval_rows(b, node, row, units);
 	node->units += (uint64_t)(before - *units);
 	if (!err && node->repeats)
 		err = node_check_repeats(b, node);

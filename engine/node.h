@@ -64,7 +64,8 @@ struct node_kind {
 		      bool added);
 	/*
 	 * Fills the columns for rows [from, to) of node->base's rows or, without a base, all.
-	 * ERR_EVAL with node_fail().
+	 * ERR_EVAL with node_fail(); ERR_AGAIN: the units ran out within, and it is to be called
+	 * for the same again, where it goes on by itself.
 	 */
 	int (*eval)(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
 		    int64_t *units);
@@ -342,8 +343,8 @@ static inline bool steps_take(struct steps *steps, uint32_t n)
 	steps->to = steps->to > padded ? steps->to - padded : 0;
 	return steps->at < steps->end;
 }
-/* Evaluates all of it at once. */
-int node_eval_whole(struct binding *binding, struct node *node, int64_t *units);
+/* Evaluates it from *row on, or from that step on, in chunks; ERR_AGAIN. */
+int node_eval_rows(struct binding *binding, struct node *node, uint32_t *row, int64_t *units);
 /* Room for n doubles that lives until the next call; NULL when out of memory. */
 double *binding_scratch(struct binding *binding, size_t n);
 

@@ -39,63 +39,78 @@ static void sort_values(double *values, size_t n)
 	}
 }
 
-/*
- * Brings the value of rank k to its place, the lesser ones before it, the others after it: by
- * partitions, which cost n in all. Should they go on being uneven, whoever chose the values, it
- * sorts.
- */
-static void select_rank(double *values, size_t n, size_t k)
+/* Of values [low, end), those up to the middle that is returned are at most the others. */
+static size_t partition(double *values, size_t low, size_t end)
 {
-	unsigned rounds = 0;
-	while (n > SORT_INSERTION_MAX && ++rounds <= SELECT_ROUNDS_MAX) {
-		double pivot = values[n / 2], swap;
-		size_t low = 0, high = n - 1;
-		for (;; low++, high--) {
-			while (is_less(values[low], pivot))
-				low++;
-			while (is_less(pivot, values[high]))
-				high--;
-			if (low >= high)
-				break;
-			swap = values[low];
-			values[low] = values[high];
-			values[high] = swap;
-		}
-		/* All up to high are at most the pivot, all after it at least. */
-		if (k <= high) {
-			n = high + 1;
-		} else {
-			values += high + 1;
-			n -= high + 1;
-			k -= high + 1;
-		}
+	double pivot = values[low + (end - low) / 2], swap;
+	for (size_t high = end - 1;; low++, high--) {
+		while (is_less(values[low], pivot))
+			low++;
+		while (is_less(pivot, values[high]))
+			high--;
+		if (low >= high)
+			return high + 1;
+		swap = values[low];
+		values[low] = values[high];
+		values[high] = swap;
 	}
-	sort_values(values, n);
 }
 
-/* The least of the values after rank k, which stands at its place. */
-static double next_after(const double *values, size_t n, size_t k)
+/* The least of the values from `from` on. */
+static double least_of(const double *values, size_t from, size_t n)
 {
-	double least = values[k + 1];
-	for (size_t i = k + 2; i < n; i++)
+	double least = values[from];
+	for (size_t i = from + 1; i < n; i++)
 		if (is_less(values[i], least))
 			least = values[i];
 	return least;
 }
 
+void quantile_search_begin(struct quantile_search *search, double q, double *values, size_t n)
+{
+	*search = (struct quantile_search){ .q = q, .values = values, .n = n, .end = n };
+	if (n > 0 && q >= 0 && q <= 1)
+		search->rank = q * ((double)n - 1);
+}
+
+/*
+ * The value of the rank comes to its place by partitions, the lesser ones before it, the others
+ * after it. Should they go on being uneven, whoever chose the values, the rest is sorted.
+ */
+bool quantile_search_step(struct quantile_search *search, double *found, size_t *seen)
+{
+	double *values = search->values;
+	size_t lower = (size_t)search->rank, left = search->end - search->low;
+	if (search->n == 0 || !(search->q >= 0 && search->q <= 1)) {
+		*found = search->n == 0 || isnan(search->q) ? NAN : search->q < 0 ? -INFINITY : INFINITY;
+		return true;
+	}
+	*seen += left;
+	if (left > SORT_INSERTION_MAX && ++search->rounds <= SELECT_ROUNDS_MAX) {
+		size_t middle = partition(values, search->low, search->end);
+		if (lower < middle)
+			search->end = middle;
+		else
+			search->low = middle;
+		return false;
+	}
+	sort_values(values + search->low, left);
+	*seen += search->n - lower;
+	double weight = search->rank - floor(search->rank), at = values[lower];
+	double upper = lower + 1 < search->n ? least_of(values, lower + 1, search->n) : at;
+	*found = at * (1 - weight) + upper * weight;
+	return true;
+}
+
 double quantile_of(double q, double *values, size_t n)
 {
-	if (n == 0 || isnan(q))
-		return NAN;
-	if (q < 0)
-		return -INFINITY;
-	if (q > 1)
-		return INFINITY;
-	double rank = q * ((double)n - 1), weight = rank - floor(rank);
-	size_t lower = (size_t)rank;
-	select_rank(values, n, lower);
-	double upper = lower + 1 < n ? next_after(values, n, lower) : values[lower];
-	return values[lower] * (1 - weight) + upper * weight;
+	struct quantile_search search;
+	double found;
+	size_t seen = 0;
+	quantile_search_begin(&search, q, values, n);
+	while (!quantile_search_step(&search, &found, &seen))
+		;
+	return found;
 }
 
 static int compare_buckets(const void *a, const void *b)

@@ -98,6 +98,17 @@ static inline double max_of(double a, double b)
  * q outside of [0, 1].
  */
 double quantile_of(double q, double *values, size_t n);
+/* The same, a pass over the values at a time. */
+struct quantile_search {
+	double q, rank;
+	double *values;
+	size_t n;
+	size_t low, end; /* the value of the rank is among these */
+	unsigned rounds;
+};
+void quantile_search_begin(struct quantile_search *search, double q, double *values, size_t n);
+/* True when it is found. Adds to *seen how many values were looked at. */
+bool quantile_search_step(struct quantile_search *search, double *found, size_t *seen);
 
 /* A bucket of a classic histogram: how many observations are at most `upper`. */
 struct bucket {

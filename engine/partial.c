@@ -244,7 +244,7 @@ static int eval_node(struct binding *b, const struct partial_node *at, uint32_t 
 	if (has_rows(node) && node->kind->by_rows)
 		err = eval_words(b, at, row, units);
 	else
-		err = node_eval_whole(b, node, units);
+		err = node_eval_rows(b, node, row, units);
 	return !err && node->repeats ? node_check_repeats(b, node) : err;
 }
 

@@ -511,7 +511,8 @@ START_TEST(what_is_cut_at_each_chunk_equals_the_oracle)
 	      "limitk(10, m)", "limitk by (g) (3, m)", "limit_ratio(0.3, m)", "limit_ratio(-0.3, m)",
 	      "count_values(\"v\", m)", "count_values by (g, i) (\"v\", m)",
 	      "m + on (i) fill(7) n", "m - on (i) fill_right(7) n",
-	      "histogram_quantile(0.9, m)", "sum_over_time(m[3m:1m])",
+	      "histogram_quantile(0.9, m)", "quantile(0.3, m)", "quantile by (g) (0.5, m)",
+	      "sum_over_time(m[3m:1m])",
 	      "max_over_time((m + 1)[2m:1m])", "absent_over_time(m[1m] offset -10m)",
 	      "absent_over_time(m[2m:1m] offset 10m)");
 	load_sides(&bound.world);
