@@ -42,25 +42,20 @@ static bool is_metric_name(const struct matcher *matcher)
 	return slice_is(matcher_name(matcher), METRIC_NAME);
 }
 
-/* At most one name: before the braces and none inside, or one equality inside. */
+/* A name before the braces, and none inside. Inside there may be any number of matchers for it. */
 static void check_name_once(struct checker *checker, const struct expr *expr)
 {
-	uint32_t n = expr->selector.nmatchers - (expr->selector.is_named ? 1 : 0);
-	const struct matcher *first = expr->selector.is_named ? &expr->selector.matchers[n] : NULL;
+	uint32_t last = expr->selector.nmatchers - 1;
+	const struct matcher *name = &expr->selector.matchers[last];
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; expr->selector.is_named && i < last; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 
-		if (!is_metric_name(matcher) ||
-		    (!expr->selector.is_named && matcher->type != MATCH_EQ))
-			continue;
-		if (first)
+		if (is_metric_name(matcher))
 			COMPLAIN(checker, expr, NULL,
 				 "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-				 (int)first->value_len, first->value, (int)matcher->value_len,
+				 (int)name->value_len, name->value, (int)matcher->value_len,
 				 matcher->value);
-		else
-			first = matcher;
 	}
 }
 

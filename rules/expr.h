@@ -33,7 +33,7 @@ int expr_parse_dialect(const struct source *source, enum expr_dialect dialect, s
 int expr_resolve(struct expr *expr, const struct query_bounds *bounds, const struct source *source,
 		 struct diag_list *diags);
 void expr_fini(struct expr *expr); /* NULL is fine */
-/* The canonical form, as Prometheus prints it; but a unary plus leaves no trace. */
+/* The canonical form, as Prometheus prints it. */
 void expr_format(const struct expr *expr, struct buf *out);
 /* Calls fn for each node, parents first. */
 void expr_walk(const struct expr *expr, void (*fn)(void *ctx, const struct expr *expr), void *ctx);
