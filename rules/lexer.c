@@ -330,13 +330,23 @@ static void track_brackets(struct lexer *lexer, enum token_kind kind)
 		lexer->in_brackets = false;
 }
 
+/* Of the last line: what a block of YAML ends with is none of the expression's. */
+static uint32_t text_end(const struct lexer *lexer)
+{
+	size_t end = lexer->text.len;
+
+	while (end > 0 && (lexer->text.ptr[end - 1] == '\n' || lexer->text.ptr[end - 1] == '\r'))
+		end--;
+	return (uint32_t)end;
+}
+
 struct token lexer_next(struct lexer *lexer)
 {
 	struct token token = { .kind = TOKEN_END, .offset = skip_blank(lexer, lexer->at) };
 	int c = byte_at(lexer, token.offset);
 
 	if (c < 0)
-		token.offset = (uint32_t)lexer->text.len;
+		token.offset = text_end(lexer);
 	else if (c == '"' || c == '\'' || c == '`')
 		token = lex_string(lexer, token, (char)c);
 	else if (is_digit(c) || (c == '.' && is_digit(byte_at(lexer, token.offset + 1))))
