@@ -156,6 +156,16 @@ START_TEST(lines_become_sums_of_buckets)
 }
 END_TEST
 
+START_TEST(line_that_comes_twice_counts_twice)
+{
+	rule("rate(logs{job=\"api\"} |= \"ERR\" [1m])");
+	use();
+	line("ERR", 0);
+	line("ERR", 0);
+	ck_assert_str_eq(flushed(), "sum 0 2 {job=\"api\"}\n");
+}
+END_TEST
+
 START_TEST(name_is_the_plan_s)
 {
 	rule("count_over_time(logs{job=\"api\"} |= \"x\" [1m])");
@@ -230,6 +240,16 @@ START_TEST(streams_are_matched_by_their_labels)
 	line("x", 0);
 	ck_assert_str_eq(flushed(), "sum 0 1 {job=\"api\"}\nsum 0 1 {job=\"api\"}\n");
 	labels_unref(db);
+}
+END_TEST
+
+START_TEST(streams_are_not_matched_by_what_their_lines_say)
+{
+	rule("sum(count_over_time(logs{job=\"api\", level=\"error\"} | logfmt [1m]))");
+	rule("sum(count_over_time(logs{job=\"api\"} | logfmt | level=\"error\" [1m]))");
+	use();
+	line("level=error", 0);
+	ck_assert_str_eq(flushed(), "sum 0 1 {}\n");
 }
 END_TEST
 
@@ -565,10 +585,12 @@ static Suite *feed_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, lines_become_sums_of_buckets);
+	tcase_add_test(tcase, line_that_comes_twice_counts_twice);
 	tcase_add_test(tcase, name_is_the_plan_s);
 	tcase_add_test(tcase, extremes_and_events_have_their_kinds);
 	tcase_add_test(tcase, times_are_rounded_up);
 	tcase_add_test(tcase, streams_are_matched_by_their_labels);
+	tcase_add_test(tcase, streams_are_not_matched_by_what_their_lines_say);
 	tcase_add_test(tcase, name_is_not_the_sender_s);
 	tcase_add_test(tcase, metadata_is_seen);
 	tcase_add_loop_test(tcase, many_rules_are_told_apart, 1, 40);
