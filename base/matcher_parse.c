@@ -88,8 +88,11 @@ static bool take_operator(struct slice *in, enum match_type *type)
 	return false;
 }
 
+/* Where there is nothing, the place may be NULL: not even 0 may be added to that. */
 static void skip(struct slice *in, size_t n)
 {
+	if (n == 0)
+		return;
 	in->ptr += n;
 	in->len -= n;
 }
@@ -98,8 +101,9 @@ static struct slice trim_left(struct slice in)
 {
 	struct slice trimmed = slice_trim(in);
 
-	return trimmed.len ? (struct slice){ trimmed.ptr, (size_t)(in.ptr + in.len - trimmed.ptr) }
-			   : (struct slice){ in.ptr + in.len, 0 };
+	if (trimmed.len > 0)
+		trimmed.len = (size_t)(in.ptr + in.len - trimmed.ptr);
+	return trimmed;
 }
 
 /*

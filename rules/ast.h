@@ -21,6 +21,15 @@
 #define EXPR_HEIGHT_MAX 2000 /* the same, and the operators of a chain: a + b + c … */
 #define EXPR_NODES_MAX 100000
 #define EXPR_MATCHERS_MAX 64 /* of one selector: as many as the store takes */
+/* What the highest tree takes of a stack, with any compiler and sanitizer: half of the usual one. */
+#define EXPR_STACK_MAX (4 * 1024 * 1024)
+
+/*
+ * Says of a function that a recursion over trees calls, or goes through: its frame is its own. With
+ * sanitizers a compiler gives each variable of all it puts into one function a place by itself;
+ * EXPR_HEIGHT_MAX such frames are megabytes.
+ */
+#define OUT_OF_LINE __attribute__((noinline))
 
 enum value_type {
 	VALUE_NONE,

@@ -32,7 +32,7 @@ static struct bounds both(struct bounds a, struct bounds b)
 /* Selectors */
 
 /* Few names tell: those that are the same everywhere. */
-static struct bounds of_selector(const struct expr *expr)
+static OUT_OF_LINE struct bounds of_selector(const struct expr *expr)
 {
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !expr->selector.log; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
@@ -131,7 +131,7 @@ static struct bounds of_function(const struct expr *call, const struct bounds *a
 }
 
 /* All arguments are looked at, for what is impossible in them. */
-static struct bounds of_call(struct finder *finder, const struct expr *call)
+static OUT_OF_LINE struct bounds of_call(struct finder *finder, const struct expr *call)
 {
 	struct bounds args[ARGUMENTS] = { any, any, any };
 	for (uint32_t i = 0; i < call->call.nargs; i++) {
@@ -221,10 +221,9 @@ static struct bounds of_product(struct bounds a, struct bounds b)
 			  : bounds_of(a.high * b.low, a.low * b.low);
 }
 
-static struct bounds of_binary(struct finder *finder, const struct expr *expr)
+static OUT_OF_LINE struct bounds of_operands(struct finder *finder, const struct expr *expr,
+					     struct bounds left, struct bounds right)
 {
-	struct bounds left = find(finder, expr->binary.left);
-	struct bounds right = find(finder, expr->binary.right);
 	if (binary_op_is_comparison(expr->binary.op))
 		return of_comparison(finder, expr, left, right);
 	if (expr->binary.fills[0] || expr->binary.fills[1])
@@ -250,7 +249,14 @@ static struct bounds of_binary(struct finder *finder, const struct expr *expr)
 	}
 }
 
-static struct bounds of_aggregate(struct finder *finder, const struct expr *expr)
+static struct bounds of_binary(struct finder *finder, const struct expr *expr)
+{
+	struct bounds left = find(finder, expr->binary.left);
+	struct bounds right = find(finder, expr->binary.right);
+	return of_operands(finder, expr, left, right);
+}
+
+static OUT_OF_LINE struct bounds of_aggregate(struct finder *finder, const struct expr *expr)
 {
 	struct bounds bounds = find(finder, expr->aggregate.operand);
 	if (expr->aggregate.param && expr->aggregate.param->type == VALUE_SCALAR)

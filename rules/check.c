@@ -245,8 +245,8 @@ static void check_operand(struct checker *checker, const struct expr *operand, e
 			 "binary expression must contain only scalar and instant vector types");
 }
 
-static void check_operator(struct checker *checker, const struct expr *expr, bool are_scalars,
-			   bool has_scalar)
+static OUT_OF_LINE void check_operator(struct checker *checker, const struct expr *expr,
+				       bool are_scalars, bool has_scalar)
 {
 	enum binary_op op = expr->binary.op;
 	size_t offset = expr->binary.op_offset, span = strlen(binary_op_text(op));

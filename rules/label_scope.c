@@ -143,7 +143,7 @@ static struct label_scope either(struct finder *finder, struct label_scope a, st
 /* Expressions */
 
 /* What is said with "=". Of lines a pipeline may add any label, and take any away. */
-static struct label_scope of_selector(struct finder *finder, const struct expr *expr)
+static OUT_OF_LINE struct label_scope of_selector(struct finder *finder, const struct expr *expr)
 {
 	static const struct label_scope any = { .closed = false };
 	const struct label_scope_options *options = finder->options;
@@ -178,10 +178,13 @@ static struct label_scope of_absent(struct finder *finder, const struct expr *ar
 	return scope;
 }
 
-/* label_replace(v, "name", "replacement", …), label_join(v, "name", "separator", …). */
-static struct label_scope of_labelling(struct finder *finder, const struct expr *expr)
+/*
+ * label_replace(v, "name", "replacement", …), label_join(v, "name", "separator", …). scope: of v,
+ * which is looked at only once: twice at each level would double the work with each.
+ */
+static struct label_scope of_labelling(struct finder *finder, const struct expr *expr,
+				       struct label_scope scope)
 {
-	struct label_scope scope = find(finder, expr->call.args[0]);
 	struct slice name = expr->call.args[1]->string;
 	bool is_removal =
 		expr->call.function->id == FN_LABEL_REPLACE && expr->call.args[2]->string.len == 0;
@@ -190,7 +193,7 @@ static struct label_scope of_labelling(struct finder *finder, const struct expr 
 	return is_removal ? without_one(finder, scope, name) : with(finder, scope, expr, name);
 }
 
-static struct label_scope of_call(struct finder *finder, const struct expr *expr)
+static OUT_OF_LINE struct label_scope of_call(struct finder *finder, const struct expr *expr)
 {
 	const struct function *function = expr->call.function;
 	struct label_scope scope = nothing;
@@ -210,7 +213,7 @@ static struct label_scope of_call(struct finder *finder, const struct expr *expr
 		return of_absent(finder, expr->call.args[0]);
 	case FN_LABEL_REPLACE:
 	case FN_LABEL_JOIN:
-		return of_labelling(finder, expr);
+		return of_labelling(finder, expr, scope);
 	case FN_INFO: /* adds whatever there is */
 		scope.closed = false;
 		scope.nlacks = 0;
@@ -233,7 +236,7 @@ static void visit(const struct finder *finder, const struct expr *expr,
 		finder->options->visit(finder->options->ctx, expr, operands);
 }
 
-static struct label_scope of_aggregate(struct finder *finder, const struct expr *expr)
+static OUT_OF_LINE struct label_scope of_aggregate(struct finder *finder, const struct expr *expr)
 {
 	struct label_scope scope = find(finder, expr->aggregate.operand);
 	visit(finder, expr, &scope);
@@ -268,10 +271,9 @@ static struct label_scope of_many(struct finder *finder, const struct expr *expr
 	return scope;
 }
 
-static struct label_scope of_binary(struct finder *finder, const struct expr *expr)
+static OUT_OF_LINE struct label_scope of_operands(struct finder *finder, const struct expr *expr,
+						  struct label_scope left, struct label_scope right)
 {
-	struct label_scope left = find(finder, expr->binary.left);
-	struct label_scope right = find(finder, expr->binary.right);
 	if (expr->binary.left->type == VALUE_VECTOR && expr->binary.right->type == VALUE_VECTOR)
 		visit(finder, expr, (struct label_scope[]){ left, right });
 	if (expr->binary.op == OP_OR)
@@ -288,6 +290,13 @@ static struct label_scope of_binary(struct finder *finder, const struct expr *ex
 		left = either(finder, left, right);
 	return expr->binary.on ? only(finder, &left, expr, &expr->binary.labels)
 			       : without(finder, left, &expr->binary.labels);
+}
+
+static struct label_scope of_binary(struct finder *finder, const struct expr *expr)
+{
+	struct label_scope left = find(finder, expr->binary.left);
+	struct label_scope right = find(finder, expr->binary.right);
+	return of_operands(finder, expr, left, right);
 }
 
 /* Recursion is bounded by the tree's height. */

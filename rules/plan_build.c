@@ -21,7 +21,7 @@ struct value {
 
 static int build_value(struct builder *builder, const struct expr *expr, struct value *out);
 
-static int intern_number(struct builder *builder, double number, uint32_t *out)
+static OUT_OF_LINE int intern_number(struct builder *builder, double number, uint32_t *out)
 {
 	struct plan_node node = { .op = PLAN_NUMBER, .type = VALUE_SCALAR, .number = number };
 
@@ -41,14 +41,15 @@ static void put_constant(double number, struct value *out)
 	*out = (struct value){ .is_constant = true, .number = fold_canonical(number) };
 }
 
-static int build_string(struct builder *builder, const struct expr *expr, uint32_t *out)
+static OUT_OF_LINE int build_string(struct builder *builder, const struct expr *expr, uint32_t *out)
 {
 	struct plan_node node = { .op = PLAN_STRING, .type = VALUE_STRING, .string = expr->string };
 
 	return plan_intern(builder, &node, out);
 }
 
-static int build_unary(struct builder *builder, const struct expr *expr, struct value *out)
+static OUT_OF_LINE int build_unary(struct builder *builder, const struct expr *expr,
+				   struct value *out)
 {
 	struct value operand;
 	int error = build_value(builder, expr->unary.operand, &operand);
@@ -74,8 +75,9 @@ static int put_matching(struct builder *builder, const struct expr *expr, struct
 		     : names_canonical(&expr->binary.include, &builder->scratch, &node->include);
 }
 
-static int intern_binary(struct builder *builder, const struct expr *expr, const struct value *left,
-			 const struct value *right, uint32_t *out)
+static OUT_OF_LINE int intern_binary(struct builder *builder, const struct expr *expr,
+				     const struct value *left, const struct value *right,
+				     uint32_t *out)
 {
 	struct plan_node node = {
 		.op = PLAN_BINARY,
@@ -99,7 +101,8 @@ static int intern_binary(struct builder *builder, const struct expr *expr, const
 	return error ? error : plan_intern(builder, &node, out);
 }
 
-static int build_binary(struct builder *builder, const struct expr *expr, struct value *out)
+static OUT_OF_LINE int build_binary(struct builder *builder, const struct expr *expr,
+				    struct value *out)
 {
 	struct value left, right;
 	int error = build_value(builder, expr->binary.left, &left);
@@ -114,7 +117,8 @@ static int build_binary(struct builder *builder, const struct expr *expr, struct
 	return 0;
 }
 
-static int build_aggregate(struct builder *builder, const struct expr *expr, uint32_t *out)
+static OUT_OF_LINE int build_aggregate(struct builder *builder, const struct expr *expr,
+				       uint32_t *out)
 {
 	struct plan_node node = {
 		.op = PLAN_AGGREGATE,
@@ -139,7 +143,8 @@ static int build_aggregate(struct builder *builder, const struct expr *expr, uin
 	return error ? error : plan_intern(builder, &node, out);
 }
 
-static int build_function(struct builder *builder, const struct expr *expr, struct value *out)
+static OUT_OF_LINE int build_function(struct builder *builder, const struct expr *expr,
+				      struct value *out)
 {
 	switch (expr->call.function->id) {
 	case FN_PI:
@@ -156,7 +161,7 @@ static int build_function(struct builder *builder, const struct expr *expr, stru
 	}
 }
 
-/* Recursion is bounded by the tree's height. */
+/* Recursion is bounded by the tree's height: what needs room for a node has a frame of its own. */
 static int build_value(struct builder *builder, const struct expr *expr, struct value *out)
 {
 	*out = (struct value){ 0 };

@@ -39,10 +39,11 @@ static void check_group_keys(struct rule_loader *loader, struct group_yaml *yaml
 		yaml_diag(loader->diags, DIAG_ERROR, node, NULL, "a group with an empty name");
 }
 
-static bool has_alerts(const struct yaml_node *rules, size_t n)
+/* Those that are read as alerts, right or wrong: of the short form all are. */
+static bool has_alerts(const struct yaml_node *rules, size_t n, rule_read_fn *read)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rules->items[i]->type == YAML_MAPPING && !yaml_get(rules->items[i], "record"))
+		if (read == short_rule_read || yaml_get(rules->items[i], "alert"))
 			return true;
 	return false;
 }
@@ -54,7 +55,7 @@ static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml,
 	size_t n = list_items(loader, yaml->rules, "rules", what);
 	int error = rule_texts_read(loader, &yaml->labels, false, NULL,
 				    &context.labels[RULE_RECORD], &context.nlabels);
-	if (!error && has_alerts(yaml->rules, n))
+	if (!error && has_alerts(yaml->rules, n, read))
 		error = rule_texts_read(loader, &yaml->labels, true, EPISODE_IN_LABEL,
 					&context.labels[RULE_ALERT], &context.nlabels);
 	if (loader->nrules + n > loader->options->rules_max) {

@@ -2,10 +2,13 @@
  * Every named limit of expressions and plans: what is just within it is right, what is over it is
  * told.
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "rules/lint.h"
 #include "rules/plan.h"
+#include "rules/rule_expand.h"
 #include "tests/check_main.h"
 #include "tests/rules/parse.h"
 
@@ -27,6 +30,28 @@ static char *nested(const char *opening, const char *middle, const char *closing
 	return buf_take(&out);
 }
 
+/* As the rule of a file: read, ordered, looked over for warnings, written out. */
+static void check_rule(const char *text)
+{
+	struct rule_set_options options = { .interval_ms = 15000, .rules_max = 10 };
+	struct rule_set *set = NULL;
+	struct diag_list diags;
+	struct buf yaml, out;
+
+	diag_list_init(&diags);
+	buf_init(&yaml);
+	buf_init(&out);
+	buf_printf(&yaml, "groups:\n- name: g\n  rules:\n  - record: r\n    expr: |-\n      %s\n",
+		   text);
+	ck_assert_int_eq(rule_set_load_text(buf_slice(&yaml), "f.yml", &options, &diags, &set), 0);
+	ck_assert_int_eq(rule_set_lint(set, &diags), 0);
+	ck_assert_int_eq(rule_set_expand(set, EXPAND_FULL, &out), 0);
+	rule_set_unref(set);
+	buf_fini(&yaml);
+	buf_fini(&out);
+	diag_list_fini(&diags);
+}
+
 /* Parses, prints, plans: everything that recurses. */
 static void check_right(char *text)
 {
@@ -45,6 +70,8 @@ static void check_right(char *text)
 	ck_assert(buf_ok(&out));
 	plan_free(plan);
 	buf_fini(&out);
+	if (parse.expr->type != VALUE_MATRIX)
+		check_rule(text);
 	parse_fini(&parse);
 	free(text);
 }
@@ -92,10 +119,11 @@ START_TEST(depth_is_limited)
 	check_limit(nested("abs(", "x", ")", EXPR_DEPTH_MAX + 1), message);
 	check_right(nested("sum(", "x", ")", EXPR_DEPTH_MAX));
 	check_limit(nested("sum(", "x", ")", EXPR_DEPTH_MAX + 1), message);
-	/*
-	 * Every level of precedence between two parentheses: the most stack that a nesting takes. /
-	 */
-	check_right(nested("(a or b and c == d + e * f ^ ", "x", ")", EXPR_DEPTH_MAX / 2));
+	/* What is done twice at each level would not come to an end. */
+	check_right(nested("label_replace(", "x", ", `a`, `$1`, `b`, `(.*)`)", EXPR_DEPTH_MAX));
+	check_right(nested("label_join(", "x", ", `a`, `-`, `b`)", EXPR_DEPTH_MAX));
+	check_right(nested("histogram_quantile(0.9, ", "x", ")", EXPR_DEPTH_MAX));
+	check_right(nested("max_over_time((", "x", ")[5m:1m])", EXPR_DEPTH_MAX / 3));
 	check_limit(nested("(", "", "", 100000), message);
 }
 END_TEST
@@ -107,6 +135,33 @@ START_TEST(height_is_limited)
 	check_right(nested("x + ", "x", "", EXPR_HEIGHT_MAX - 1));
 	check_limit(nested("x + ", "x", "", EXPR_HEIGHT_MAX), message);
 	check_limit(nested("x or ", "x", "", 50000), message);
+}
+END_TEST
+
+/* The trees that take most: the highest, and every level of precedence in each parenthesis. */
+static void *check_highest(void *unused)
+{
+	check_right(nested("x + ", "x", "", EXPR_HEIGHT_MAX - 1));
+	check_right(nested("x or ", "x", "", EXPR_HEIGHT_MAX - 1));
+	check_right(nested("x > ", "x", "", EXPR_HEIGHT_MAX - 1));
+	check_right(nested("(a or b and c == d + e * f ^ ", "x", ")", EXPR_DEPTH_MAX / 2));
+	check_right(nested("label_replace(a or b and c == bool d + e * ", "x",
+			   ", `a`, `$1`, `b`, `(.*)`)", EXPR_DEPTH_MAX));
+	check_right(nested("sum by (a) (a or b and c == d + e * ", "x", ")", EXPR_DEPTH_MAX));
+	check_right(nested("abs(a or b and c == d + e * ", "x", ")", EXPR_DEPTH_MAX));
+	return NULL;
+}
+
+START_TEST(stack_is_limited)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	ck_assert_int_eq(pthread_attr_setstacksize(&attributes, EXPR_STACK_MAX), 0);
+	ck_assert_int_eq(pthread_create(&thread, &attributes, check_highest, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attributes);
 }
 END_TEST
 
@@ -182,14 +237,10 @@ START_TEST(parts_of_log_stages_are_limited)
 	static const struct {
 		const char *head, *part, *tail;
 	} stages[] = {
-		{ "|= `x`", " or `x`", "" },
-		{ "| json x", ", x", "" },
-		{ "| logfmt x", ", x=`y`", "" },
-		{ "| keep x", ", x", "" },
-		{ "| drop x", ", x!=`y`", "" },
-		{ "| x > 1", " or x = `y`", "" },
-		{ "| x > 1", " and x > 1", "" },
-		{ "| x > 1", ", (x > 1)", "" },
+		{ "|= `x`", " or `x`", "" },	 { "| json x", ", x", "" },
+		{ "| logfmt x", ", x=`y`", "" }, { "| keep x", ", x", "" },
+		{ "| drop x", ", x!=`y`", "" },	 { "| x > 1", " or x = `y`", "" },
+		{ "| x > 1", " and x > 1", "" }, { "| x > 1", ", (x > 1)", "" },
 	};
 
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
@@ -279,6 +330,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, bytes_are_limited);
 	tcase_add_test(tcase, depth_is_limited);
 	tcase_add_test(tcase, height_is_limited);
+	tcase_add_test(tcase, stack_is_limited);
 	tcase_add_test(tcase, nodes_are_limited);
 	tcase_add_test(tcase, matchers_are_limited);
 	tcase_add_test(tcase, log_stages_are_limited);
