@@ -172,11 +172,30 @@ static bool value(void *ctx, const char *expr, double *out)
 	return good;
 }
 
+static bool lag_of(void *ctx, struct arena *arena, int64_t *lag_ms, const char **sender)
+{
+	struct asked *asked = ctx;
+	json_t *overview = NULL, *lag, *name;
+
+	if (!asked->code)
+		asked->code = client_ask(asked->url, "GET", "/api/tocsin/v1/overview", NULL,
+					 SLICE(""), &overview);
+	lag = json_object_get(overview, "lag");
+	name = json_object_get(lag, "sender");
+	*lag_ms = json_integer_value(json_object_get(lag, "longest"));
+	*sender = json_is_string(name) ? arena_strdup(arena, slice_from(json_string_value(name)))
+				       : NULL;
+	json_decref(overview);
+	return *sender != NULL;
+}
+
 int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags,
 	       size_t *compared)
 {
 	struct asked asked = { .url = url, .set = rules, .rules = json_object() };
-	const struct lint_source source = { &asked, is_running, is_kept, series, values, value };
+	const struct lint_source source = { &asked, is_running, is_kept,
+					     series,  values,	  value,
+					     lag_of };
 	json_t *group;
 	size_t i;
 

@@ -3,8 +3,8 @@
 
 #include "cli/cli.h"
 
-static const char *const heads[] = { "SENDER",	  "STATE",   "LAST", "SERIES",	"STORED",
-				     "IDENTICAL", "IGNORED", "LATE", "REJECTED" };
+static const char *const heads[] = { "SENDER", "STATE",	"LAST",	   "LAG",  "SERIES",
+				     "STORED", "IDENTICAL", "IGNORED", "LATE", "REJECTED" };
 
 static void add_row(struct text_table *table, const json_t *sender, const json_t *now)
 {
@@ -15,6 +15,8 @@ static void add_row(struct text_table *table, const json_t *sender, const json_t
 	text_table_add(table,
 		       json_is_true(json_object_get(sender, "silent")) ? "silent" : "sending");
 	text_table_add_age(table, json_object_get(sender, "last"), now);
+	text_table_add_format(table, "%.1fs",
+			      json_number_value(json_object_get(sender, "lag")) / 1000);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		text_table_add_format(
 			table, "%lld",

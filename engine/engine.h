@@ -287,6 +287,11 @@ struct sender {
 	uint64_t hash;
 	uint32_t id;
 	int64_t first_ms, last_ms; /* told time of the first and newest request */
+	/*
+	 * By how much a sample came after its time at most, in the last 5 to 10 minutes; not what a
+	 * sender sends that is back from a silence.
+	 */
+	int64_t lag_ms;
 	bool silent;
 	uint64_t requests, stored, identical, late, ignored, rejected;
 	uint64_t series; /* kept series whose newest sample is its */
@@ -294,6 +299,8 @@ struct sender {
 /* Calls fn for each. */
 void engine_senders_each(const struct engine *engine,
 			 void (*fn)(void *ctx, const struct sender *sender), void *ctx);
+/* The one with the longest lag; without a name when nobody was heard. */
+struct sender engine_latest_sender(const struct engine *engine);
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERROR, RULE_WARMING };
 const char *rule_health_text(enum rule_health health);

@@ -74,6 +74,8 @@ struct sender_entry {
 	int64_t away_since_ms;	 /* the last request before that */
 	int64_t back_ms;	 /* heard again since, while they still are; TIME_NONE */
 	int64_t grace_ms;	 /* for so long after */
+	int64_t lags_ms[2];	 /* the longest of this turn, and of the one before */
+	int64_t lag_turn_ms;	 /* when this turn began */
 	bool announced;		 /* told of at its first request */
 };
 
@@ -90,6 +92,8 @@ int senders_init(struct senders *senders);
 void senders_fini(struct senders *senders);
 /* The sender of a request that arrives now. */
 struct sender_entry *sender_hear(struct engine *engine, const struct batch_sender *from);
+/* Learns how late the samples are that it sends now. */
+void sender_lag(struct engine *engine, struct sender_entry *entry, const struct batch *batch);
 /* The sender of a request that arrived before. */
 struct sender_entry *sender_known(struct engine *engine, const struct batch_sender *from);
 /* A request of it was applied: the first one is told of, with what became of it. */

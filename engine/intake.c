@@ -322,6 +322,8 @@ void engine_batch(struct engine *engine, struct batch *batch)
 {
 	struct sender_entry *sender = has_sender(batch) ? sender_hear(engine, &batch->sender)
 							: &engine->senders.entries[SENDER_SELF];
+	if (has_sender(batch) && !batch->is_past)
+		sender_lag(engine, sender, batch);
 	sender->seen.rejected += batch->outcome.invalid;
 	if (!batch->own && !batch->is_past)
 		engine->stats.batches++;

@@ -24,6 +24,7 @@
 #define INDEX_SIZE (2u * SENDERS_MAX)
 #define OVERDUE_MIN_MS 10000 /* no sender is overdue earlier */
 #define GAP_MEMORY_MS 600000
+#define LAG_TURN_MS 300000
 
 int senders_init(struct senders *senders)
 {
@@ -168,6 +169,33 @@ struct sender_entry *sender_hear(struct engine *engine, const struct batch_sende
 	return entry;
 }
 
+/* The oldest sample of the request waited longest. */
+static int64_t lag_of(const struct batch *batch, int64_t now_ms)
+{
+	int64_t oldest_ms = now_ms;
+	for (uint32_t row = 0; row < batch->nrows; row++)
+		if (batch->rows[row].ts_ms < oldest_ms)
+			oldest_ms = batch->rows[row].ts_ms;
+	return now_ms - oldest_ms;
+}
+
+void sender_lag(struct engine *engine, struct sender_entry *entry, const struct batch *batch)
+{
+	int64_t turn_ms = engine->now_ms - entry->lag_turn_ms;
+	/* What it kept while it, or we, were away is late once. */
+	if (engine->senders.silent[entry->seen.id] || engine->senders.silent[SENDER_RESTORED])
+		return;
+	if (turn_ms >= LAG_TURN_MS) {
+		entry->lags_ms[1] = turn_ms < 2 * LAG_TURN_MS ? entry->lags_ms[0] : 0;
+		entry->lags_ms[0] = 0;
+		entry->lag_turn_ms = engine->now_ms;
+	}
+	int64_t lag_ms = lag_of(batch, engine->now_ms);
+	if (lag_ms > entry->lags_ms[0])
+		entry->lags_ms[0] = lag_ms;
+	entry->seen.lag_ms = entry->lags_ms[entry->lags_ms[1] > entry->lags_ms[0]];
+}
+
 void sender_applied(struct engine *engine, struct sender_entry *entry)
 {
 	if (!entry->announced)
@@ -271,4 +299,15 @@ void engine_senders_each(const struct engine *engine,
 		seen->series = store_sender_series(engine->store, (uint16_t)id);
 		fn(ctx, seen);
 	}
+}
+
+struct sender engine_latest_sender(const struct engine *engine)
+{
+	struct sender latest = { .lag_ms = -1 };
+	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++)
+		if (engine->senders.entries[id].seen.lag_ms > latest.lag_ms)
+			latest = engine->senders.entries[id].seen;
+	if (latest.lag_ms < 0)
+		latest.lag_ms = 0;
+	return latest;
 }

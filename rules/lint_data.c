@@ -405,6 +405,43 @@ static void lint_rule(struct data_lint *data, const struct rule *rule)
 	lint_expr(&place, rule->resolve->expr);
 }
 
+/* ---- senders ---- */
+
+static const char *duration_text(struct data_lint *data, int64_t ms)
+{
+	struct buf text;
+	buf_init(&text);
+	duration_format(ms, &text);
+	const char *copy = buf_ok(&text) ? arena_strdup(&data->lint.arena, buf_slice(&text)) : NULL;
+	buf_fini(&text);
+	return copy ? copy : "";
+}
+
+/* Groups that are due before all is there that they read. */
+static void lint_lag(struct data_lint *data)
+{
+	const struct lint_source *source = data->source;
+	struct arena *arena = &data->lint.arena;
+	const struct rule_group *group;
+	const char *sender;
+	int64_t lag_ms;
+	if (!source->lag || !source->lag(source->ctx, arena, &lag_ms, &sender))
+		return;
+	uint32_t n = rule_set_outrun(data->lint.set, lag_ms, &group);
+	if (n == 0)
+		return;
+	const char *lag = duration_text(data, (lag_ms + 999) / 1000 * 1000);
+	const char *hint = arena_printf(
+		arena, "query_offset: %s in the group, or rule_query_offset in the configuration", lag);
+	struct diag *diag = diag_add(
+		data->lint.diags, DIAG_WARNING, arena_strdup(arena, group->file), group->line, 1,
+		NULL, hint,
+		"samples of %s come up to %s after their time, and group \"" SLICE_FMT
+		"\" looks back %s: with it %u in all look back less than that",
+		sender, lag, SLICE_ARG(group->name), duration_text(data, group->query_offset_ms), n);
+	diag_name(diag, rule_warning_name(WARN_LAG));
+}
+
 int rule_set_lint_data(const struct rule_set *set, const struct lint_source *source,
 		       struct diag_list *diags)
 {
@@ -414,6 +451,8 @@ int rule_set_lint_data(const struct rule_set *set, const struct lint_source *sou
 	for (uint32_t g = 0; g < set->ngroups && !error; g++)
 		for (uint32_t r = 0; r < set->groups[g].nrules && !data.lint.failed; r++)
 			lint_rule(&data, &set->groups[g].rules[r]);
+	if (!error)
+		lint_lag(&data);
 	if (data.questions > LINT_QUESTIONS_MAX)
 		diag_add(diags, DIAG_NOTE, NULL, 0, 0, NULL, NULL,
 			 "after %d questions no more were asked: some rules were not compared with "

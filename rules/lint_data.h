@@ -32,6 +32,8 @@ struct lint_source {
 		       struct lint_strings *values);
 	/* The value of the only element of an expression's result. */
 	bool (*value)(void *ctx, const char *expr, double *value);
+	/* By how much samples come after their time at most, and whose these are (in the arena). */
+	bool (*lag)(void *ctx, struct arena *arena, int64_t *lag_ms, const char **sender);
 };
 
 /* Adds a warning for each thing found. ERR_NOMEM. */

@@ -142,6 +142,14 @@ int rule_set_load(const char *const *paths, size_t n, const struct rule_set_opti
 /* The same from one text in memory, named `file` in diagnostics. */
 int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
 		       struct diag_list *diags, struct rule_set **out);
+/*
+ * Of the groups that run at ticks, how many look back less than samples are late, and the first of
+ * them: when such a group is due, some of what it reads is not there yet. RULE_LAG_USUAL_MS of
+ * lateness is what a request and its way take.
+ */
+#define RULE_LAG_USUAL_MS 2000
+uint32_t rule_set_outrun(const struct rule_set *set, int64_t lag_ms,
+			 const struct rule_group **first);
 struct rule_set *rule_set_ref(struct rule_set *set);
 void rule_set_unref(struct rule_set *set);
 /* What a rule is known by from one set to the next, whatever its expression. */

@@ -58,6 +58,21 @@ static void set_free(struct rule_set *set)
 	free(set);
 }
 
+uint32_t rule_set_outrun(const struct rule_set *set, int64_t lag_ms,
+			 const struct rule_group **first)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < set->ngroups; i++) {
+		const struct rule_group *group = &set->groups[i];
+		if (group->evaluate == EVALUATE_ARRIVAL ||
+		    lag_ms <= group->query_offset_ms + RULE_LAG_USUAL_MS)
+			continue;
+		if (n++ == 0)
+			*first = group;
+	}
+	return n;
+}
+
 struct rule_set *rule_set_ref(struct rule_set *set)
 {
 	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);

@@ -9,6 +9,7 @@ struct metrics_sample {
 	struct engine_stats engine;
 	struct store_stats store;
 	struct actions_stats actions;
+	int64_t lag_ms; /* of the latest sender */
 	uint64_t ignored; /* samples; the store itself does not see the first one of a series */
 };
 
@@ -74,6 +75,7 @@ static void engine_run(struct call *call, void *owner)
 	engine_stats_get(owner, &sample->engine);
 	store_stats_get(engine_store(owner), &sample->store);
 	engine_senders_each(owner, on_sender, sample);
+	sample->lag_ms = engine_latest_sender(owner).lag_ms;
 	call_go_on(call, CALL_ACTIONS, actions_run);
 }
 

@@ -25,6 +25,7 @@
 struct overview {
 	struct snapshot *snapshot;
 	struct buf senders, deliveries, runs, silences; /* finished JSON arrays */
+	struct sender latest;
 	struct engine_stats engine;
 	struct store_stats store;
 	struct actions_stats actions;
@@ -92,6 +93,7 @@ static void on_sender(void *ctx, const struct sender *sender)
 	field_text(w, "name", sender->name);
 	field_ms(w, "first", sender->first_ms);
 	field_ms(w, "last", sender->last_ms);
+	json_field_int(w, "lag", sender->lag_ms);
 	json_field_bool(w, "silent", sender->silent);
 	field_count(w, "requests", sender->requests);
 	field_count(w, "series", sender->series);
@@ -122,6 +124,7 @@ static void engine_run(struct call *call, void *owner)
 	list_begin(&senders, &overview->senders, OVERVIEW_SENDERS_MAX);
 	engine_senders_each(owner, on_sender, &senders);
 	json_end_array(&senders.w);
+	overview->latest = engine_latest_sender(owner);
 	engine_stats_get(owner, &overview->engine);
 	store_stats_get(engine_store(owner), &overview->store);
 	call_go_on(call, CALL_ACTIONS, actions_run);
@@ -352,6 +355,20 @@ static void add_totals(struct json_writer *w, const struct overview *overview)
 	json_end_object(w);
 }
 
+/* The latest of all senders, and how many groups look back less than it is late. */
+static void add_lag(struct json_writer *w, const struct overview *overview)
+{
+	const struct rule_set *rules = overview->snapshot->rules;
+	const struct rule_group *first;
+
+	json_begin_object(w);
+	field_text(w, "sender", overview->latest.name);
+	json_field_int(w, "longest", overview->latest.lag_ms);
+	field_count(w, "groups",
+		    rules ? rule_set_outrun(rules, overview->latest.lag_ms, &first) : 0);
+	json_end_object(w);
+}
+
 static void add_array(struct json_writer *w, const char *key, struct buf *array)
 {
 	json_key(w, key);
@@ -383,6 +400,8 @@ static void finish(struct call *call)
 	json_end_array(&w);
 	json_key(&w, "groups");
 	add_groups(&w, overview);
+	json_key(&w, "lag");
+	add_lag(&w, overview);
 	add_array(&w, "senders", &overview->senders);
 	add_array(&w, "deliveries", &overview->deliveries);
 	add_array(&w, "runs", &overview->runs);

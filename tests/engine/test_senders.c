@@ -226,6 +226,52 @@ START_TEST(senders_are_counted)
 }
 END_TEST
 
+static int64_t lag_of(const char *name)
+{
+	struct sender latest = engine_latest_sender(h.engine);
+	ck_assert_str_eq(latest.name, name);
+	return latest.lag_ms;
+}
+
+START_TEST(senders_lag_is_the_longest_of_late)
+{
+	ck_assert_int_eq(lag_of(""), 0);
+	harness_time(&h, 100);
+	harness_feed(&h, 100, "x 1 @ 97; x 1 @ 98.5");
+	ck_assert_int_eq(lag_of("a"), 3000);
+	harness_feed(&h, 100, "x 1 @ 99");
+	ck_assert_int_eq(lag_of("a"), 3000);
+	harness_feed_from(&h, "b", 100, "x 1 @ 110; x 1 @ 95");
+	ck_assert_int_eq(lag_of("b"), 5000);
+	/* Heard each minute, and never so late again: after at most ten it is forgotten. */
+	for (int t = 160; t <= 700; t += 60) {
+		harness_time(&h, t);
+		harness_feed(&h, t, "x 1");
+		harness_feed_from(&h, "b", t, "y 1");
+		if (t < 400)
+			ck_assert_int_eq(lag_of("b"), 5000);
+	}
+	ck_assert_int_eq(engine_latest_sender(h.engine).lag_ms, 0);
+}
+END_TEST
+
+START_TEST(what_a_sender_kept_while_it_was_away_is_no_lag)
+{
+	harness_load(&h, rules);
+	harness_feed(&h, 7, "x 1");
+	harness_time(&h, 200);
+	harness_feed(&h, 200, "x 1 @ 50");
+	ck_assert_int_eq(lag_of("a"), 0);
+	for (int t = 210; t <= 400; t += 10) {
+		harness_time(&h, t);
+		harness_feed(&h, t, "x 1");
+	}
+	harness_time(&h, 410);
+	harness_feed(&h, 410, "x 1 @ 401");
+	ck_assert_int_eq(lag_of("a"), 9000);
+}
+END_TEST
+
 static void count(void *ctx, const struct sender *sender)
 {
 	++*(unsigned *)ctx;
@@ -262,6 +308,8 @@ static Suite *senders_suite(void)
 	tcase_add_test(tc, alert_of_a_silent_sender_resolves_if_that_is_asked_for);
 	tcase_add_test(tc, alert_of_a_silent_sender_resolves_in_prometheus_dialect);
 	tcase_add_test(tc, senders_are_counted);
+	tcase_add_test(tc, senders_lag_is_the_longest_of_late);
+	tcase_add_test(tc, what_a_sender_kept_while_it_was_away_is_no_lag);
 	tcase_add_test(tc, senders_beyond_the_limit_share_a_place);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -222,7 +222,7 @@ START_TEST(lint_does_not_ask_for_ever)
 {
 	struct rule_set_options options = { .interval_ms = 15000, .rules_max = RULES_MAX };
 	unsigned asked = 0;
-	const struct lint_source source = { &asked, always, NULL, count_series, NULL, NULL };
+	const struct lint_source source = { &asked, always, NULL, count_series, NULL, NULL, NULL };
 	struct rule_set *set;
 	struct diag_list diags;
 	struct buf yaml;

@@ -19,6 +19,7 @@ const SENDER_COLUMNS = [
 	["sender", "name", sender => [h("b", {}, sender.name), sender.silent ? chip("warn", "silent") : null]],
 	["last heard", "number", sender => age(sender.last, "% ago")],
 	["first heard", "number", sender => age(sender.first, "% ago")],
+	["lag", "number", sender => format.duration(sender.lag)],
 	["series", "number", sender => format.count(sender.series)],
 	["stored", "number", sender => format.compact(sender.stored)],
 	["not wanted", "number", sender => format.compact(sender.ignored)],

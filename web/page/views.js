@@ -259,10 +259,16 @@ function groupBlock(group, many, actions) {
 		open ? table(group.rules, RULE_COLUMNS, rule => `${rule.kind} ${rule.name} ${rule.query}`) : null);
 }
 
-function rulesSection({ groups, totals: all }, actions) {
+// Samples that are not there yet when groups are due.
+function lateness({ sender, longest, groups }) {
+	return groups ? h("p.note", {}, `Samples of ${sender} come up to ${format.duration(longest)} after their time, and ${plural(groups, "group")} ${groups > 1 ? "look" : "looks"} back less: `,
+		h("code", {}, "query_offset"), " of a group, or ", h("code", {}, "rule_query_offset"), ", makes them wait for it.") : null;
+}
+
+function rulesSection({ groups, totals: all, lag }, actions) {
 	const shown = groups.filter(group => group.rules.length);
 	const n = shown.reduce((sum, group) => sum + group.rules.length, 0);
-	return section("rules", "Rules", n < all.rules ? `${n} of ${all.rules}` : "",
+	return section("rules", "Rules", n < all.rules ? `${n} of ${all.rules}` : "", lateness(lag),
 		shown.length ? shown.map(group => groupBlock(group, n > RULES_SHOWN, actions)) : h("p.quiet", {}, "No rules are loaded."));
 }
 
