@@ -34,7 +34,7 @@ struct rw_sender {
 
 	int64_t complained_us;
 	bool has_complained, warned_unwritten, is_failing;
-	uint64_t told_pending, told_capacity;
+	uint64_t told_pending, told_capacity, told_failing;
 	bool draining;
 	void (*idle)(void *ctx); /* to be called once; NULL: it was, or is not wanted */
 	void *idle_ctx;
@@ -62,6 +62,12 @@ static void tell(_Atomic uint64_t *sum, uint64_t *told, uint64_t now)
 static void pending_tell(struct rw_sender *sender)
 {
 	tell(&sender->counters->pending, &sender->told_pending, rw_sender_pending(sender));
+}
+
+static void failing_set(struct rw_sender *sender, bool is_failing)
+{
+	sender->is_failing = is_failing;
+	tell(&sender->counters->failing, &sender->told_failing, is_failing);
 }
 
 /* ---- the queue ---- */
@@ -221,8 +227,7 @@ static void retry(struct rw_sender *sender, int64_t retry_after_ms, const char *
 				     ? options->max_backoff_ms
 				     : sender->backoff_ms * 2;
 	sender->retry_us = clock_monotonic_us() + wait_ms * 1000;
-	sender->is_failing = true;
-	atomic_store(&sender->counters->is_failing, true);
+	failing_set(sender, true);
 	complain(sender, "not taken, tried again", why);
 }
 
@@ -246,12 +251,11 @@ static void taken(struct rw_sender *sender, const struct http_result *http)
 	for (size_t i = 0; i < sender->nbatch; i++)
 		if (sender->batch[i].ts_ms > atomic_load(&counters->sent_ms))
 			atomic_store(&counters->sent_ms, sender->batch[i].ts_ms);
-	if (sender->is_failing) {
-		atomic_store(&counters->is_failing, false);
+	if (sender->is_failing)
 		log_info("remote_write", "works again", "name=%s pending=%zu",
 			 log_quote(slice_from(sender->options.name)), sender->n);
-	}
-	sender->is_failing = sender->has_complained = false;
+	failing_set(sender, false);
+	sender->has_complained = false;
 	sender->backoff_ms = sender->options.min_backoff_ms;
 	batch_clear(sender);
 }
@@ -447,6 +451,7 @@ void rw_sender_free(struct rw_sender *sender)
 	if (sender->timer)
 		loop_timer_free(sender->timer);
 	give_up(sender);
+	failing_set(sender, false);
 	tell(&sender->counters->pending, &sender->told_pending, 0);
 	tell(&sender->counters->capacity, &sender->told_capacity, 0);
 	rw_encoder_free(sender->encoder);

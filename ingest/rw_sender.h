@@ -50,8 +50,8 @@ struct rw_counters {
 	_Atomic uint64_t retried; /* samples sent once more */
 	_Atomic uint64_t dropped_full, dropped_old, dropped_relabel, dropped_memory;
 	_Atomic uint64_t pending, capacity;
+	_Atomic uint64_t failing; /* senders whose last request failed and is tried again */
 	_Atomic int64_t newest_ms, sent_ms; /* of what was added, and taken; 0: nothing yet */
-	_Atomic bool is_failing;
 };
 
 struct rw_sender;

@@ -53,13 +53,15 @@ static void grow(struct rw_shards *shards, uint32_t n)
 	}
 }
 
-/* Nothing waits: it is all the same where a series goes from now on. */
-static void resize(struct rw_shards *shards)
+/* As many shards as are wanted once nothing waits: then it is all the same where a series goes. */
+static void share_out(struct rw_shards *shards)
 {
-	uint32_t n = wanted(&shards->options);
-	while (shards->n > n)
-		rw_sender_free(shards->items[--shards->n]);
-	grow(shards, n);
+	if (rw_shards_pending(shards) == 0) {
+		uint32_t n = wanted(&shards->options);
+		while (shards->n > n)
+			rw_sender_free(shards->items[--shards->n]);
+		grow(shards, n);
+	}
 	const struct rw_sender_options own = share(&shards->options, shards->n);
 	for (uint32_t i = 0; i < shards->n; i++)
 		rw_sender_configure(shards->items[i], &own);
@@ -68,19 +70,13 @@ static void resize(struct rw_shards *shards)
 void rw_shards_configure(struct rw_shards *shards, const struct rw_sender_options *options)
 {
 	shards->options = *options;
-	if (shards->n != wanted(options) && rw_shards_pending(shards) == 0) {
-		resize(shards);
-		return;
-	}
-	const struct rw_sender_options own = share(options, shards->n);
-	for (uint32_t i = 0; i < shards->n; i++)
-		rw_sender_configure(shards->items[i], &own);
+	share_out(shards);
 }
 
 void rw_shards_add(struct rw_shards *shards, struct labels *labels, int64_t ts_ms, uint64_t bits)
 {
 	if (shards->n != wanted(&shards->options) && rw_shards_pending(shards) == 0)
-		resize(shards);
+		share_out(shards);
 	uint32_t at = shards->n == 1
 			      ? 0
 			      : (uint32_t)(labels_hash(labels, &shards->key).lo % shards->n);

@@ -340,7 +340,7 @@ START_TEST(rw_sender_sends_again_until_taken)
 	ck_assert_uint_eq(counters.retried, 3);
 	ck_assert_uint_eq(counters.samples, 2);
 	ck_assert_uint_eq(counters.failed, 0);
-	ck_assert(!counters.is_failing);
+	ck_assert(counters.failing == 0);
 }
 END_TEST
 
@@ -403,7 +403,7 @@ START_TEST(rw_sender_does_not_wait_for_the_silent)
 	add("a", 1);
 	run_until(2);
 	ck_assert_str_eq(requests[1].rows, "a 1@1000");
-	ck_assert(counters.is_failing);
+	ck_assert(counters.failing == 1);
 }
 END_TEST
 
@@ -488,7 +488,7 @@ START_TEST(rw_sender_gives_up_at_the_end)
 	start();
 	add("a", 1);
 	run_for(100);
-	ck_assert(counters.is_failing);
+	ck_assert(counters.failing == 1);
 	add("b", 1);
 	rw_sender_drain(sender, on_idle, NULL);
 	run();
@@ -585,6 +585,29 @@ START_TEST(rw_shards_keep_each_series_in_order)
 }
 END_TEST
 
+START_TEST(rw_senders_that_fail_are_counted)
+{
+	status = 503;
+	times = 2;
+	options.min_backoff_ms = 300;
+	start();
+	options.min_backoff_ms = options.max_backoff_ms = 60000;
+	struct rw_sender *other = rw_sender_new(loop, http, &options, &counters);
+	struct labels *labels = named("b");
+	add("a", 1);
+	rw_sender_add(other, labels, 1000, bits_of(1));
+	run_until(2);
+	run_for(10);
+	ck_assert_uint_eq(counters.failing, 2);
+	run_until(3); /* one is well again, the other waits */
+	run_for(10);
+	ck_assert_uint_eq(counters.failing, 1);
+	rw_sender_free(other);
+	ck_assert_uint_eq(counters.failing, 0);
+	labels_unref(labels);
+}
+END_TEST
+
 START_TEST(rw_sender_reads_secrets_anew)
 {
 	char path[] = "/tmp/tocsin-secret-XXXXXX";
@@ -597,7 +620,7 @@ START_TEST(rw_sender_reads_secrets_anew)
 	add("a", 1);
 	run_for(30);
 	ck_assert_int_eq(nrequests, 0); /* it is empty */
-	ck_assert(counters.is_failing);
+	ck_assert(counters.failing == 1);
 	fputs("word\n", file);
 	fclose(file);
 	run_until(1);
@@ -630,6 +653,7 @@ static Suite *rw_sender_suite(void)
 	tcase_add_test(tc, rw_sender_drains);
 	tcase_add_test(tc, rw_sender_gives_up_at_the_end);
 	tcase_add_test(tc, rw_sender_with_nothing_is_idle_at_once);
+	tcase_add_test(tc, rw_senders_that_fail_are_counted);
 	tcase_add_test(tc, rw_sender_reads_secrets_anew);
 	tcase_add_test(tc, rw_shards_send_at_once);
 	tcase_add_test(tc, rw_shards_keep_each_series_in_order);
