@@ -212,10 +212,9 @@ static int eval_limit_ratio(struct binding *b, struct node *node, uint32_t from,
 		bits_clear(node->own_present, node->n);
 		node->values = in->values;
 	}
-	if (from == 0 && fabs(ratio) > 1 && b->options.notes)
-		notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
-			  "ratio value should be between -1 and 1, got %.15g, capping to %d", ratio,
-			  ratio > 1 ? 1 : -1);
+	if (from == 0 && fabs(ratio) > 1)
+		node_warn_of(b, node, "ratio value should be between -1 and 1, got ", ratio,
+			     ratio > 1 ? ", capping to 1" : ", capping to -1");
 	ratio = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
 	*units -= (int64_t)UNITS_RANKED * (to - from);
 	if (from >= to)

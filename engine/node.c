@@ -245,16 +245,23 @@ double *binding_scratch(struct binding *b, size_t n)
 
 /* ---- errors ---- */
 
-void node_note_quantile(struct binding *b, const struct node *node, double q)
+void node_warn_of(struct binding *b, const struct node *node, const char *before, double number,
+		  const char *after)
 {
-	if (!b->options.notes || (q >= 0 && q <= 1))
+	if (!b->options.notes)
 		return;
 	struct buf text;
 	buf_init(&text);
-	number_format_g(q, &text);
-	notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id,
-		  "quantile value should be between 0 and 1, got %s", text.ptr ? text.ptr : "");
+	number_format_g(number, &text);
+	notes_add(b->options.notes, NOTE_WARNING, node->plan->place, node->plan->id, "%s%s%s",
+		  before, text.ptr ? text.ptr : "", after);
 	buf_fini(&text);
+}
+
+void node_note_quantile(struct binding *b, const struct node *node, double q)
+{
+	if (!(q >= 0 && q <= 1))
+		node_warn_of(b, node, "quantile value should be between 0 and 1, got ", q, "");
 }
 
 int node_fail(struct node *node, const char *format, ...)

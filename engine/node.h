@@ -350,6 +350,9 @@ double *binding_scratch(struct binding *binding, size_t n);
 
 /* ---- errors ---- */
 
+/* A warning about a number, where anybody listens. */
+void node_warn_of(struct binding *binding, const struct node *node, const char *before,
+		  double number, const char *after);
 /* Notes, where anybody listens, that a quantile is none. */
 void node_note_quantile(struct binding *binding, const struct node *node, double q);
 /* Notes why the evaluation failed; ERR_EVAL. */

@@ -340,9 +340,13 @@ static bool parse_timestamp(struct parser *parser, enum at_kind *at, int64_t *ms
 		*at = AT_TIME;
 		if (fabs(seconds) < TIMESTAMP_S_MAX)
 			*ms = llround(seconds * 1000);
-		else
+		else if (isfinite(seconds))
 			parser_complain(parser, offset, parser->last_end - offset, NULL,
 					"timestamp out of bounds for @ modifier: %f", seconds);
+		else
+			parser_complain(parser, offset, parser->last_end - offset, NULL,
+					"timestamp out of bounds for @ modifier: %s",
+					isnan(seconds) ? "NaN" : seconds > 0 ? "+Inf" : "-Inf");
 		return true;
 	}
 	*at = slice_is_word(word, "start") ? AT_START : AT_END;
