@@ -6,12 +6,9 @@
  * the same samples and has the same births.
  *   EVALUATIONS (80)  with births and deaths; after 80 as many series end in range as begin to
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "engine/engine.h"
+#include "bench/engine_bench.h"
 
 #define NAMES 500
 #define SERIES 100000
@@ -24,11 +21,6 @@
 #define STEP_MS 5000
 #define RETENTION_MS (7 * 60000)
 #define T0 INT64_C(1700000010000)
-#define QUANTUM_UNITS 100000
-
-struct cost {
-	double ms;
-};
 
 /* An engine and what it took. */
 struct run {
@@ -41,55 +33,7 @@ static struct run runs[2]; /* with rules, without */
 static uint32_t generation[SERIES]; /* of the series in each place */
 static uint32_t replaced;	    /* places so far */
 
-static double cpu_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void require(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "bench/churn: %s failed\n", what);
-		exit(1);
-	}
-}
-
-/* ---- the sink ---- */
-
-static void on_record(void *ctx, enum record_type type, struct slice payload)
-{
-}
-
-static void on_event(void *ctx, struct alert_event *event)
-{
-	alert_event_free(event);
-}
-
-static void on_batch(void *ctx, struct batch *batch)
-{
-	require(batch->outcome.stored == batch->nrows, "a sample was not stored:");
-	batch_free(batch);
-}
-
-static void on_query(void *ctx, struct engine_query *query)
-{
-	engine_query_free(query);
-}
-
-static void on_loaded(void *ctx, struct rule_set *set, int code)
-{
-	require(code == 0, "engine_load");
-}
-
-static void settle(struct run *run, struct cost *cost)
-{
-	double begun_ms = cpu_ms();
-	while (engine_step(run->engine, QUANTUM_UNITS))
-		;
-	cost->ms += cpu_ms() - begun_ms;
-}
+static uint64_t record_bytes;
 
 /* ---- rules ---- */
 
@@ -108,15 +52,7 @@ static struct rule_set *rules_make(int n)
 				   "by (namespace) (m%d)%s'}\n",
 				   m % 5 ? "alert: B" : "record: r", m, m, m, m % 5 ? " > 1e9" : "");
 	}
-	struct rule_set_options options = { .interval_ms = STEP_MS, .rules_max = RULES };
-	struct diag_list diags;
-	struct rule_set *set;
-	diag_list_init(&diags);
-	require(rule_set_load_text(buf_slice(&yaml), "bench.yml", &options, &diags, &set) == 0,
-		"rule_set_load_text");
-	diag_list_fini(&diags);
-	buf_fini(&yaml);
-	return set;
+	return bench_rules(&yaml, STEP_MS);
 }
 
 static void run_begin(struct run *run, int rules)
@@ -126,15 +62,10 @@ static void run_begin(struct run *run, int rules)
 						.sender_timeout_ms = 90000,
 						.journal = true,
 						.warm = true };
-	const struct engine_sink sink = { .record = on_record,
-					  .event = on_event,
-					  .batch = on_batch,
-					  .query = on_query,
-					  .loaded = on_loaded };
-	require(engine_new(&options, &sink, &run->engine) == 0, "engine_new");
+	run->engine = bench_engine_new(&options, &record_bytes);
 	run->set = rules_make(rules);
 	engine_load(run->engine, run->set);
-	settle(run, &run->rest);
+	bench_settle(run->engine, &run->rest);
 }
 
 /* ---- samples ---- */
@@ -168,15 +99,6 @@ static struct labels *labels_make(uint32_t place)
 	return labels;
 }
 
-static struct batch *batch_make(void)
-{
-	struct batch *batch = batch_new();
-	require(batch && batch_reserve(batch, BATCH_ROWS) == 0, "batch_new");
-	strcpy(batch->sender.name, "bench");
-	batch->sender.hash = 1;
-	return batch;
-}
-
 static void row_add(struct batch *batch, uint32_t place, int64_t ts_ms, uint64_t bits, bool is_new)
 {
 	struct batch_row *row = &batch->rows[batch->nrows++];
@@ -196,46 +118,36 @@ static uint64_t value_bits(uint32_t place, int64_t ts_ms)
 	return bits_of_double((double)(s * (place / NAMES % 10 ? 2 + scattered(place) % 18 : 40)));
 }
 
-static void give(struct run *run, struct batch *batch, struct cost *cost)
-{
-	double begun_ms = cpu_ms();
-	engine_batch(run->engine, batch);
-	cost->ms += cpu_ms() - begun_ms;
-	settle(run, cost);
-}
-
 /* A sample of each series. */
 static void feed(struct run *run, int64_t ts_ms, bool is_first)
 {
 	for (uint32_t from = 0; from < SERIES; from += BATCH_ROWS) {
-		struct batch *batch = batch_make();
+		struct batch *batch = bench_batch(BATCH_ROWS);
 		for (uint32_t i = from; i < from + BATCH_ROWS; i++)
 			row_add(batch, i, ts_ms, value_bits(i, ts_ms), is_first);
-		give(run, batch, is_first ? &run->rest : &run->samples);
+		bench_give(run->engine, batch, is_first ? &run->rest : &run->samples);
 	}
 }
 
 /* The next series end, with a stale marker, and others begin. */
 static void replace(struct run *run, int64_t ts_ms)
 {
-	struct batch *batch = batch_make();
+	struct batch *batch = bench_batch(BATCH_ROWS);
 	for (uint32_t i = 0; i < BIRTHS; i++) {
 		uint32_t place = (replaced + i) % SERIES;
 		row_add(batch, place, ts_ms, STALE_NAN_BITS, false);
 		generation[place]++;
 		row_add(batch, place, ts_ms, value_bits(place, ts_ms), true);
 	}
-	give(run, batch, &run->births);
+	bench_give(run->engine, batch, &run->births);
 }
 
 /* ---- rounds ---- */
 
 static void tell(struct run *run, int64_t now_ms, struct cost *cost)
 {
-	double begun_ms = cpu_ms();
 	engine_time(run->engine, now_ms);
-	cost->ms += cpu_ms() - begun_ms;
-	settle(run, cost);
+	bench_settle(run->engine, cost);
 }
 
 /* From just after the evaluation before to the one at t_ms. */
@@ -262,7 +174,7 @@ static void play(struct run *run, int64_t t_ms, bool churns)
 
 static double whole_ms(const struct run *run)
 {
-	return run->births.ms + run->samples.ms + run->passes.ms + run->rest.ms;
+	return run->births.total_ms + run->samples.total_ms + run->passes.total_ms + run->rest.total_ms;
 }
 
 /* Both engines live through the same round. */
@@ -288,19 +200,19 @@ static void print(const char *what, const struct run *sums, uint32_t n)
 	struct store_stats store;
 	engine_stats_get(runs[0].engine, &stats);
 	store_stats_get(engine_store(runs[0].engine), &store);
-	printf("%-10s %7.2f %7.2f %7.2f %7.2f %9.2f   %8llu  %6.0f\n", what, with->passes.ms / n,
-	       (with->births.ms - without->births.ms) / n, with->births.ms / n,
-	       (with->rest.ms - without->rest.ms) / n, (whole_ms(with) - whole_ms(without)) / n,
+	printf("%-10s %7.2f %7.2f %7.2f %7.2f %9.2f   %8llu  %6.0f\n", what, with->passes.total_ms / n,
+	       (with->births.total_ms - without->births.total_ms) / n, with->births.total_ms / n,
+	       (with->rest.total_ms - without->rest.total_ms) / n, (whole_ms(with) - whole_ms(without)) / n,
 	       (unsigned long long)store.series, (double)store.bytes / 1e6);
 }
 
 static void sum(struct run *sums)
 {
 	for (int r = 0; r < 2; r++) {
-		sums[r].passes.ms += runs[r].passes.ms;
-		sums[r].births.ms += runs[r].births.ms;
-		sums[r].samples.ms += runs[r].samples.ms;
-		sums[r].rest.ms += runs[r].rest.ms;
+		sums[r].passes.total_ms += runs[r].passes.total_ms;
+		sums[r].births.total_ms += runs[r].births.total_ms;
+		sums[r].samples.total_ms += runs[r].samples.total_ms;
+		sums[r].rest.total_ms += runs[r].rest.total_ms;
 	}
 }
 

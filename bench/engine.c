@@ -5,12 +5,9 @@
  * reload. CPU time; means of the last 20 of 45 rounds, and the longest uninterrupted piece of each
  * kind of work with quanta of QUANTUM_UNITS.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "engine/engine.h"
+#include "bench/engine_bench.h"
 
 #define NAMES 500
 #define SERIES 100000
@@ -20,78 +17,10 @@
 #define MEASURED 20
 #define STEP_MS 15000
 #define T0 INT64_C(1700000010000)
-#define QUANTUM_UNITS 100000
 
 static struct engine *engine;
 static struct labels *labels[SERIES];
 static uint64_t record_bytes;
-
-static double cpu_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void require(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "bench/engine: %s failed\n", what);
-		exit(1);
-	}
-}
-
-/* ---- the sink ---- */
-
-static void on_record(void *ctx, enum record_type type, struct slice payload)
-{
-	record_bytes += payload.len;
-}
-
-static void on_event(void *ctx, struct alert_event *event)
-{
-	alert_event_free(event);
-}
-
-static void on_batch(void *ctx, struct batch *batch)
-{
-	require(batch->outcome.stored == batch->nrows, "a sample was not stored:");
-	batch_free(batch);
-}
-
-static void on_query(void *ctx, struct engine_query *query)
-{
-	engine_query_free(query);
-}
-
-static void on_loaded(void *ctx, struct rule_set *set, int code)
-{
-	require(code == 0, "engine_load");
-}
-
-/* ---- work ---- */
-
-struct cost {
-	double total_ms, longest_ms;
-};
-
-static void add(struct cost *cost, double begun_ms)
-{
-	double took_ms = cpu_ms() - begun_ms;
-	cost->total_ms += took_ms;
-	if (took_ms > cost->longest_ms)
-		cost->longest_ms = took_ms;
-}
-
-static void settle(struct cost *cost)
-{
-	bool more = true;
-	while (more) {
-		double begun_ms = cpu_ms();
-		more = engine_step(engine, QUANTUM_UNITS);
-		add(cost, begun_ms);
-	}
-}
 
 static struct rule_set *rules_make(void)
 {
@@ -108,15 +37,7 @@ static struct rule_set *rules_make(void)
 				   "(l) (m%d) > %d'}\n",
 				   i, m, m, i % 3);
 	}
-	struct rule_set_options options = { .interval_ms = STEP_MS, .rules_max = RULES };
-	struct diag_list diags;
-	struct rule_set *set;
-	diag_list_init(&diags);
-	require(rule_set_load_text(buf_slice(&yaml), "bench.yml", &options, &diags, &set) == 0,
-		"rule_set_load_text");
-	diag_list_fini(&diags);
-	buf_fini(&yaml);
-	return set;
+	return bench_rules(&yaml, STEP_MS);
 }
 
 static void series_make(void)
@@ -135,10 +56,7 @@ static void series_make(void)
 
 static struct batch *batch_make(int from, int round)
 {
-	struct batch *batch = batch_new();
-	require(batch && batch_reserve(batch, BATCH_ROWS) == 0, "batch_new");
-	strcpy(batch->sender.name, "bench");
-	batch->sender.hash = 1;
+	struct batch *batch = bench_batch(BATCH_ROWS);
 	for (int i = from; i < from + BATCH_ROWS; i++) {
 		double value = (double)round * (i % 7) * 15;
 		struct batch_row *row = &batch->rows[batch->nrows++];
@@ -156,13 +74,8 @@ static struct batch *batch_make(int from, int round)
 
 static void feed(int round, struct cost *cost)
 {
-	for (int from = 0; from < SERIES; from += BATCH_ROWS) {
-		struct batch *batch = batch_make(from, round);
-		double begun_ms = cpu_ms();
-		engine_batch(engine, batch);
-		add(cost, begun_ms);
-		settle(cost);
-	}
+	for (int from = 0; from < SERIES; from += BATCH_ROWS)
+		bench_give(engine, batch_make(from, round), cost);
 }
 
 int main(void)
@@ -171,31 +84,26 @@ int main(void)
 						.sender_timeout_ms = 90000,
 						.journal = true,
 						.warm = true };
-	const struct engine_sink sink = { .record = on_record,
-					  .event = on_event,
-					  .batch = on_batch,
-					  .query = on_query,
-					  .loaded = on_loaded };
 	struct cost load = { 0 }, births = { 0 }, intake = { 0 }, passes = { 0 },
 		    checkpoint = { 0 }, reload = { 0 };
 	struct rule_set *set = rules_make(), *again = rules_make();
 	series_make();
-	require(engine_new(&options, &sink, &engine) == 0, "engine_new");
+	engine = bench_engine_new(&options, &record_bytes);
 	engine_load(engine, set);
-	settle(&load);
+	bench_settle(engine, &load);
 	for (int round = 0; round < ROUNDS; round++) {
 		if (round == ROUNDS - MEASURED)
 			intake = passes = (struct cost){ 0 };
 		engine_time(engine, T0 + (int64_t)round * STEP_MS - 1);
 		feed(round, round ? &intake : &births);
 		engine_time(engine, T0 + (int64_t)round * STEP_MS);
-		settle(&passes);
+		bench_settle(engine, &passes);
 		engine_flush(engine);
 	}
 	engine_checkpoint(engine);
-	settle(&checkpoint);
+	bench_settle(engine, &checkpoint);
 	engine_load(engine, again);
-	settle(&reload);
+	bench_settle(engine, &reload);
 
 	struct engine_stats stats;
 	struct store_stats store;

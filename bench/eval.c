@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/bench.h"
 #include "engine/binding.h"
 #include "rules/expr.h"
 
@@ -20,21 +20,6 @@
 #define EVALUATIONS 20
 #define RANGE_MS 300000
 #define T0 INT64_C(1700000000000)
-
-static void require(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "bench/eval: %s failed\n", what);
-		exit(1);
-	}
-}
-
-static double cpu_ms(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 /* ---- data ---- */
 

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "ingest/log_feed.h"
 #include "rules/expr.h"
 
@@ -77,21 +77,6 @@ static const char *const patterns[] = {
 	"(?i)certificate (has )?expired",
 };
 #define PATTERNS (sizeof(patterns) / sizeof(*patterns))
-
-static void require(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "bench/log_extract: %s failed\n", what);
-		exit(1);
-	}
-}
-
-static double cpu_s(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 /* ---- lines: the same at each run ---- */
 
@@ -346,12 +331,12 @@ static void run(const char *path, unsigned n)
 {
 	struct rules rules;
 	struct tail tail;
-	double start = cpu_s();
+	double start = process_cpu_s();
 
 	rules_of_patterns(&rules, n);
 	tail_init(&tail, &rules);
 	file_read(&tail, path);
-	double took = cpu_s() - start;
+	double took = process_cpu_s() - start;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct extractor_counters counters;
@@ -400,12 +385,12 @@ static void measure(const char *what, struct rules *rules)
 	struct tail tail;
 
 	tail_init(&tail, rules);
-	double start = cpu_s();
+	double start = process_cpu_s();
 	for (size_t at = 0; at < memory_len;) {
 		size_t n = memory_len - at < PIECE ? memory_len - at : PIECE;
 		at += tail_take(&tail, memory + at, n);
 	}
-	double took = cpu_s() - start;
+	double took = process_cpu_s() - start;
 
 	printf("%-44s %6.0f ns/line %7.2f M lines/CPU s %6.0f MB/CPU s\n", what,
 	       took / (double)tail.lines * 1e9, (double)tail.lines / took / 1e6,

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "ingest/pprof.h"
 #include "ingest/profile_summary.h"
 
@@ -36,14 +36,6 @@ static void must(int code)
 		fprintf(stderr, "profiles: %d\n", code);
 		exit(1);
 	}
-}
-
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
 static void unpack(struct slice bytes, struct slice *plain)

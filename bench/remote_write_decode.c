@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/bench.h"
 #include "ingest/remote_write.h"
 #include "tests/ingest/encode.h"
 
@@ -32,13 +32,6 @@ struct body {
 	struct buf bytes;
 	struct slice type;
 };
-
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
 
 #define LABELS 7
 static void series_labels(long s, char values[LABELS][96])

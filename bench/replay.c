@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/recording.h"
@@ -35,14 +36,6 @@ static void must(bool ok, const char *what)
 		fprintf(stderr, "replay: %s\n", what);
 		exit(1);
 	}
-}
-
-static double cpu_s(void)
-{
-	struct rusage usage;
-	getrusage(RUSAGE_SELF, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 /* ---- the rules: for each metric one, of five kinds ---- */
@@ -290,12 +283,12 @@ int main(int argc, char **argv)
 	const struct replay_data_options data = { .paths = paths, .npaths = 1 };
 	char *why = NULL;
 	must(replay_report_init(&report, set, TIME_NONE, REPLAY_FLAP_MS) == 0, "memory");
-	double before = cpu_s(), mb = size_mb(dir);
+	double before = process_cpu_s(), mb = size_mb(dir);
 	int code = is_dump ? replay_data(&data, &options, &sink, &result, &why)
 			   : replay_recording(dir, &options, &sink, &result, &why);
 	must(code == 0, why ? why : error_text(code));
 	must(replay_report_end(&report, result.from_ms, result.to_ms) == 0, "memory");
-	double took = cpu_s() - before;
+	double took = process_cpu_s() - before;
 	struct rusage usage;
 	getrusage(RUSAGE_SELF, &usage);
 	printf("%d h of %d series at 15 s, %.1f M samples in a %s of %.0f MB, through %u rules:\n"

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/bench.h"
 #include "storage/store.h"
 
 #define SERIES 100000
@@ -28,13 +28,6 @@ static struct hash_key secret;
 static struct hash128 keys[SERIES];
 static struct labels *labels[SERIES];
 static uint32_t order[SERIES];
-
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
 
 static uint32_t random_below(uint32_t n)
 {
