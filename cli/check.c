@@ -34,6 +34,7 @@ struct check {
 	const char *url; /* of a daemon whose series are looked at; NULL: none */
 	int code;	 /* of asking it */
 	size_t compared; /* rules that run there */
+	int64_t query_offset_ms; /* of its configuration: for groups given by themselves */
 	bool expands;	 /* prints what the rules mean, instead of counts */
 	enum expand_form form;
 	struct buf expanded;
@@ -79,7 +80,11 @@ static void check_rules(struct check *check, const char *const *paths, size_t n,
 	struct slice *runbooks = calloc((actions ? actions->nrunbooks : 0) + 1, sizeof(*runbooks));
 	struct rule_set_options set = { .interval_ms = config ? config->evaluation_interval_ms
 							      : INTERVAL_MS_DEFAULT,
-					.rules_max = RULES_MAX,
+					.query_offset_ms = config ? config->rule_query_offset_ms
+								  : check->query_offset_ms,
+					.subquery_step_ms = config ? config->subquery_step_ms : 0,
+					.delayed_names = config && config->delayed_names,
+					.rules_max = config ? (size_t)config->rules_max : RULES_MAX,
 					.runbooks = actions ? runbooks : NULL };
 	struct rule_set *rules;
 
@@ -106,6 +111,7 @@ static void check_config(struct check *check, const char *path)
 static void check_stream_rules(struct check *check, const char *name, struct slice text)
 {
 	struct rule_set_options set = { .interval_ms = INTERVAL_MS_DEFAULT,
+					.query_offset_ms = check->query_offset_ms,
 					.rules_max = RULES_MAX };
 	struct rule_set *rules;
 
@@ -202,6 +208,8 @@ static int run(const struct cli_args *args)
 						       : "--expand prints YAML, not JSON");
 	}
 	check.url = args->values[URL];
+	if (check.url)
+		check.code = check_data_offset(check.url, &check.query_offset_ms);
 	diag_list_init(&check.diags);
 	buf_init(&check.expanded);
 	for (size_t i = 0; i < args->nwords; i++)

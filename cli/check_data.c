@@ -189,6 +189,17 @@ static bool lag_of(void *ctx, struct arena *arena, int64_t *lag_ms, const char *
 	return *sender != NULL;
 }
 
+int check_data_offset(const char *url, int64_t *offset_ms)
+{
+	json_t *answer = NULL;
+	int code = client_ask(url, "GET", "/api/tocsin/v1/senders", NULL, SLICE(""), &answer);
+	const json_t *data = json_object_get(answer, "data");
+
+	*offset_ms = json_integer_value(json_object_get(data, "ruleQueryOffset"));
+	json_decref(answer);
+	return code;
+}
+
 int check_data(const char *url, const struct rule_set *rules, struct diag_list *diags,
 	       size_t *compared)
 {

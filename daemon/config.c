@@ -168,7 +168,8 @@ TABLE_WITH(file_table, file, "configuration", true, /* x-…: for anchors */
 		 .doc = "Of groups that name no interval."),
       BIND_FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION,
 		 .default_text = "0s", .min = 0, .max = DAY_MS,
-		 .doc = "How far back rules look, for late senders."),
+		 .doc = "How far back rules look, for late senders; the page and `check --url` warn when samples come "
+		     "later than that."),
       BIND_FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
 		 .min = 1, .max = 365 * DAY_MS,
 		 .doc = "How old the newest sample of a series may be for an instant selector."),

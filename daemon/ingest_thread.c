@@ -93,6 +93,7 @@ static struct web_options web_options(const struct ingest_thread *thread,
 				     .query_timeout_ms = config->query_timeout_ms,
 				     .queries = { .subquery_step_ms = config->subquery_step_ms,
 						  .delayed_names = config->delayed_names },
+				     .query_offset_ms = config->rule_query_offset_ms,
 				     .thread = thread->number };
 }
 

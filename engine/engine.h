@@ -299,7 +299,7 @@ struct sender {
 /* Calls fn for each. */
 void engine_senders_each(const struct engine *engine,
 			 void (*fn)(void *ctx, const struct sender *sender), void *ctx);
-/* The one with the longest lag; without a name when nobody was heard. */
+/* Of those whose series are kept the one with the longest lag; without a name when there is none. */
 struct sender engine_latest_sender(const struct engine *engine);
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERROR, RULE_WARMING };

@@ -176,24 +176,32 @@ static int64_t lag_of(const struct batch *batch, int64_t now_ms)
 	for (uint32_t row = 0; row < batch->nrows; row++)
 		if (batch->rows[row].ts_ms < oldest_ms)
 			oldest_ms = batch->rows[row].ts_ms;
+	if (oldest_ms < 0) /* before all times: late enough, and no sum overflows */
+		oldest_ms = now_ms < 0 ? now_ms : 0;
 	return now_ms - oldest_ms;
+}
+
+/* A turn ends, and with the next one is forgotten. */
+static void lag_turn(struct sender_entry *entry, int64_t now_ms)
+{
+	int64_t turn_ms = now_ms - entry->lag_turn_ms;
+	if (turn_ms >= LAG_TURN_MS) {
+		entry->lags_ms[1] = turn_ms < 2 * LAG_TURN_MS ? entry->lags_ms[0] : 0;
+		entry->lags_ms[0] = 0;
+		entry->lag_turn_ms = now_ms;
+	}
+	entry->seen.lag_ms = entry->lags_ms[entry->lags_ms[1] > entry->lags_ms[0]];
 }
 
 void sender_lag(struct engine *engine, struct sender_entry *entry, const struct batch *batch)
 {
-	int64_t turn_ms = engine->now_ms - entry->lag_turn_ms;
 	/* What it kept while it, or we, were away is late once. */
 	if (engine->senders.silent[entry->seen.id] || engine->senders.silent[SENDER_RESTORED])
 		return;
-	if (turn_ms >= LAG_TURN_MS) {
-		entry->lags_ms[1] = turn_ms < 2 * LAG_TURN_MS ? entry->lags_ms[0] : 0;
-		entry->lags_ms[0] = 0;
-		entry->lag_turn_ms = engine->now_ms;
-	}
+	lag_turn(entry, engine->now_ms);
 	int64_t lag_ms = lag_of(batch, engine->now_ms);
 	if (lag_ms > entry->lags_ms[0])
 		entry->lags_ms[0] = lag_ms;
-	entry->seen.lag_ms = entry->lags_ms[entry->lags_ms[1] > entry->lags_ms[0]];
 }
 
 void sender_applied(struct engine *engine, struct sender_entry *entry)
@@ -291,23 +299,29 @@ bool senders_silent_since(const struct engine *engine, int64_t since_ms)
 	return false;
 }
 
+/* The sender as it is now. */
+static struct sender *look(const struct engine *engine, uint32_t id)
+{
+	struct sender_entry *entry = &engine->senders.entries[id];
+	lag_turn(entry, engine->now_ms);
+	entry->seen.series = store_sender_series(engine->store, (uint16_t)id);
+	return &entry->seen;
+}
+
 void engine_senders_each(const struct engine *engine,
 			 void (*fn)(void *ctx, const struct sender *sender), void *ctx)
 {
-	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++) {
-		struct sender *seen = &engine->senders.entries[id].seen;
-		seen->series = store_sender_series(engine->store, (uint16_t)id);
-		fn(ctx, seen);
-	}
+	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++)
+		fn(ctx, look(engine, id));
 }
 
 struct sender engine_latest_sender(const struct engine *engine)
 {
-	struct sender latest = { .lag_ms = -1 };
-	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++)
-		if (engine->senders.entries[id].seen.lag_ms > latest.lag_ms)
-			latest = engine->senders.entries[id].seen;
-	if (latest.lag_ms < 0)
-		latest.lag_ms = 0;
+	struct sender latest = { 0 };
+	for (uint32_t id = SENDER_RESTORED + 1; id < engine->senders.n; id++) {
+		const struct sender *seen = look(engine, id);
+		if (seen->series > 0 && (!latest.name[0] || seen->lag_ms > latest.lag_ms))
+			latest = *seen;
+	}
 	return latest;
 }

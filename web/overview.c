@@ -84,25 +84,11 @@ static void list_begin(struct list *list, struct buf *out, uint32_t max)
 static void on_sender(void *ctx, const struct sender *sender)
 {
 	struct list *list = ctx;
-	struct json_writer *w = &list->w;
 
 	if (list->left == 0)
 		return;
 	list->left--;
-	json_begin_object(w);
-	field_text(w, "name", sender->name);
-	field_ms(w, "first", sender->first_ms);
-	field_ms(w, "last", sender->last_ms);
-	json_field_int(w, "lag", sender->lag_ms);
-	json_field_bool(w, "silent", sender->silent);
-	field_count(w, "requests", sender->requests);
-	field_count(w, "series", sender->series);
-	field_count(w, "stored", sender->stored);
-	field_count(w, "identical", sender->identical);
-	field_count(w, "late", sender->late);
-	field_count(w, "ignored", sender->ignored);
-	field_count(w, "rejected", sender->rejected);
-	json_end_object(w);
+	sender_json(sender, &list->w);
 }
 
 static void actions_run(struct call *call, void *owner);

@@ -34,6 +34,7 @@ static const struct endpoint endpoints[] = {
 	{ "/api/v2/silence/", M_DELETE, GUARD_HOST, on_silence_expire },
 	{ "/api/v2/status", M_GET, GUARD_HOST, on_alertmanager_status },
 	{ "/api/tocsin/v1/overview", M_GET, GUARD_HOST, on_overview },
+	{ "/api/tocsin/v1/senders", M_GET, GUARD_HOST, on_senders },
 	{ "/api/tocsin/v1/explain", M_GET | M_POST, GUARD_HOST, on_explain },
 	{ "/api/tocsin/v1/silences", M_POST, GUARD_HOST | GUARD_CHANGE, on_own_silence_add },
 	{ "/api/tocsin/v1/profiles", M_GET, GUARD_HOST, on_profiles },
@@ -56,6 +57,7 @@ int web_configure(struct web *web, const struct web_options *options)
 							 ? options->answer_bytes_max
 							 : ANSWER_BYTES_MAX,
 			     .queries = options->queries,
+			     .query_offset_ms = options->query_offset_ms,
 			     .started_ms = web->started_ms };
 
 	arena_init(&fresh.arena, 0);

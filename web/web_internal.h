@@ -23,6 +23,7 @@ struct web {
 	int64_t query_timeout_ms;
 	size_t answer_bytes_max;
 	struct query_settings queries;
+	int64_t query_offset_ms;
 	int64_t started_ms;
 };
 
@@ -111,6 +112,9 @@ HANDLER(on_silence_add);
 HANDLER(on_silence);
 HANDLER(on_silence_expire);
 HANDLER(on_own_silence_add);
+/* senders.c */
+HANDLER(on_senders);
+void sender_json(const struct sender *sender, struct json_writer *w);
 /* overview.c */
 HANDLER(on_overview);
 /* explain.c */

@@ -235,22 +235,33 @@ static int64_t lag_of(const char *name)
 
 START_TEST(senders_lag_is_the_longest_of_late)
 {
+	harness_load(&h, rules);
 	ck_assert_int_eq(lag_of(""), 0);
 	harness_time(&h, 100);
-	harness_feed(&h, 100, "x 1 @ 97; x 1 @ 98.5");
+	harness_feed(&h, 100, "x{s=\"a\"} 1 @ 97; x{s=\"a\"} 1 @ 98.5");
 	ck_assert_int_eq(lag_of("a"), 3000);
-	harness_feed(&h, 100, "x 1 @ 99");
+	harness_feed(&h, 100, "x{s=\"a\"} 1 @ 99");
 	ck_assert_int_eq(lag_of("a"), 3000);
-	harness_feed_from(&h, "b", 100, "x 1 @ 110; x 1 @ 95");
+	harness_feed_from(&h, "b", 100, "x{s=\"b\"} 1 @ 110; x{s=\"b\"} 1 @ 95");
+	ck_assert_int_eq(lag_of("b"), 5000);
+	/* What no rule reads misses nobody. */
+	harness_feed_from(&h, "c", 100, "y 1 @ 10");
 	ck_assert_int_eq(lag_of("b"), 5000);
 	/* Heard each minute, and never so late again: after at most ten it is forgotten. */
 	for (int t = 160; t <= 700; t += 60) {
 		harness_time(&h, t);
-		harness_feed(&h, t, "x 1");
-		harness_feed_from(&h, "b", t, "y 1");
+		harness_feed(&h, t, "x{s=\"a\"} 1");
+		harness_feed_from(&h, "b", t, "x{s=\"b\"} 1");
 		if (t < 400)
 			ck_assert_int_eq(lag_of("b"), 5000);
 	}
+	ck_assert_int_eq(engine_latest_sender(h.engine).lag_ms, 0);
+	/* So it is when nothing comes any more; a time before all times is as late as can be. */
+	harness_feed(&h, 700, "x{s=\"a\"} 1 @ -1e15");
+	ck_assert_int_eq(lag_of("a"), 700000);
+	harness_time(&h, 1100);
+	ck_assert_int_eq(lag_of("a"), 700000);
+	harness_time(&h, 1700);
 	ck_assert_int_eq(engine_latest_sender(h.engine).lag_ms, 0);
 }
 END_TEST

@@ -216,7 +216,8 @@ static void start_web(struct web_harness *w, const struct web_options *given)
 					   .nallowed_hosts = 1,
 					   .loopback = true,
 					   .version = "1.2.3",
-					   .query_timeout_ms = 30000 };
+					   .query_timeout_ms = 30000,
+					   .query_offset_ms = 7000 };
 	const struct web_host host = { .ctx = w,
 				       .call = host_call,
 				       .query = host_query,

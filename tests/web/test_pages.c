@@ -137,6 +137,20 @@ static void check_metric_line(const char *line, const char *name, const char *ty
 		      "%s is a %s", name, type);
 }
 
+START_TEST(senders_are_listed_with_how_late_they_are)
+{
+	load();
+	web_get(&w, "/api/tocsin/v1/senders", 200);
+	ck_assert_json(&w, "data.now", "1700000010000");
+	ck_assert_json(&w, "data.ruleQueryOffset", "7000");
+	ck_assert_json(&w, "data.senders.0.name", "127.0.0.1 test");
+	ck_assert_json(&w, "data.senders.0.lag", "0");
+	ck_assert_json(&w, "data.senders.0.series", "2");
+	ck_assert_json(&w, "data.senders.0.ignored", "1");
+	ck_assert_json(&w, "data.senders.1", "");
+}
+END_TEST
+
 START_TEST(metrics_are_well_formed)
 {
 	char *copy, *rest, *line, name[100] = "", type[20] = "";
@@ -240,6 +254,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, overview_before_there_are_rules);
 	tcase_add_test(tests, overview_marks_what_is_silenced);
 	tcase_add_test(tests, overview_has_limits);
+	tcase_add_test(tests, senders_are_listed_with_how_late_they_are);
 	tcase_add_test(tests, metrics_are_well_formed);
 	tcase_add_test(tests, metrics_have_a_reference);
 	tcase_add_test(tests, page_is_carried_as_it_is_written);
