@@ -45,10 +45,12 @@ static bool is_metric_name(const struct matcher *matcher)
 /* A name before the braces, and none inside. Inside there may be any number of matchers for it. */
 static void check_name_once(struct checker *checker, const struct expr *expr)
 {
+	if (!expr->selector.is_named)
+		return;
 	uint32_t last = expr->selector.nmatchers - 1;
 	const struct matcher *name = &expr->selector.matchers[last];
 
-	for (uint32_t i = 0; expr->selector.is_named && i < last; i++) {
+	for (uint32_t i = 0; i < last; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 
 		if (is_metric_name(matcher))

@@ -40,14 +40,18 @@ static struct expr bare_selector(const struct expr *selector)
 	return copy;
 }
 
-/* logs{job="a"} |= "x": as it would be right. */
-static void complain_name(struct checker *checker, const struct expr *selector)
+/* logs{job="a"} |= "x": as it would be right, unless there is more that is wrong. */
+static void complain_name(struct checker *checker, const struct expr *selector, bool is_right)
 {
 	struct expr copy = bare_selector(selector);
 	struct matcher matchers[EXPR_MATCHERS_MAX];
 	struct buf text;
 	uint32_t n = 0;
 
+	if (!is_right) {
+		COMPLAIN(checker, selector, NULL, "log lines have no metric name");
+		return;
+	}
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++)
 		if (!is_metric_name(&selector->selector.matchers[i]))
 			matchers[n++] = selector->selector.matchers[i];
@@ -91,7 +95,7 @@ static void check_stages(struct checker *checker, const struct log_selector *log
 }
 
 /* What cannot be run is refused here, where its place is known: templates, patterns, paths. */
-static void check_compiles(struct checker *checker, const struct log_selector *log)
+static bool check_compiles(struct checker *checker, const struct log_selector *log)
 {
 	static const struct log_projection all;
 	struct log_pipeline *pipeline;
@@ -104,6 +108,7 @@ static void check_compiles(struct checker *checker, const struct log_selector *l
 		checker->error = ERR_INVALID;
 	else
 		log_pipeline_free(pipeline);
+	return !err;
 }
 
 enum value_type check_log_selector(struct checker *checker, const struct expr *selector)
@@ -112,9 +117,10 @@ enum value_type check_log_selector(struct checker *checker, const struct expr *s
 
 	checker->has_logs = true;
 	check_stages(checker, log);
-	check_compiles(checker, log);
+	bool is_right = check_compiles(checker, log);
+
 	if (has_metric_name(selector)) {
-		complain_name(checker, selector);
+		complain_name(checker, selector, is_right);
 		return VALUE_NONE;
 	}
 	if (!is_selective(selector))
