@@ -155,16 +155,6 @@ static void on_message(void *ctx, struct queue_item *item)
 	on_wake(thread);
 }
 
-static void *action_thread_main(void *arg)
-{
-	struct action_thread *thread = arg;
-
-	pthread_setname_np(pthread_self(), "action");
-	step(thread);
-	loop_run(thread->loop);
-	return NULL;
-}
-
 int action_thread_init(struct action_thread *thread, struct daemon *daemon, char **why)
 {
 	thread->daemon = daemon;
@@ -189,18 +179,8 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)
 		return code;
+	loop_timer_set(thread->timer, 0);
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
-}
-
-int action_thread_start(struct action_thread *thread)
-{
-	return pthread_create(&thread->thread, NULL, action_thread_main, thread) ? ERR_LIMIT : 0;
-}
-
-void action_thread_stop(struct action_thread *thread)
-{
-	queue_push_signal(thread->inbox, MSG_STOP);
-	pthread_join(thread->thread, NULL);
 }
 
 void action_thread_fini(struct action_thread *thread)

@@ -338,11 +338,12 @@ static int start_threads(struct daemon *daemon)
 {
 	int code = store_thread_start(&daemon->store);
 
-	if (code || (code = engine_thread_start(&daemon->engine)) || (code = action_thread_start(&daemon->action)) ||
-	    (code = peer_thread_start(&daemon->peer)))
+	if (code || (code = engine_thread_start(&daemon->engine)) ||
+	    (code = loop_thread_start(&daemon->action.thread, daemon->action.loop, "action")) ||
+	    (code = loop_thread_start(&daemon->peer.thread, daemon->peer.loop, "peer")))
 		return code;
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		if ((code = ingest_thread_start(&daemon->ingest[i])))
+		if ((code = loop_thread_start(&daemon->ingest[i].thread, daemon->ingest[i].loop, "ingest")))
 			return code;
 	return 0;
 }
@@ -354,9 +355,9 @@ static void stop_threads(struct daemon *daemon)
 	engine_thread_stop(&daemon->engine);
 	store_thread_settle(&daemon->store);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		ingest_thread_stop(&daemon->ingest[i]);
-	action_thread_stop(&daemon->action);
-	peer_thread_stop(&daemon->peer);
+		loop_thread_stop(daemon->ingest[i].thread, daemon->ingest[i].inbox);
+	loop_thread_stop(daemon->action.thread, daemon->action.inbox);
+	loop_thread_stop(daemon->peer.thread, daemon->peer.inbox);
 	store_thread_stop(&daemon->store);
 }
 

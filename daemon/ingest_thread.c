@@ -321,26 +321,6 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
 }
 
-static void *ingest_thread_main(void *arg)
-{
-	struct ingest_thread *thread = arg;
-
-	pthread_setname_np(pthread_self(), "ingest");
-	loop_run(thread->loop);
-	return NULL;
-}
-
-int ingest_thread_start(struct ingest_thread *thread)
-{
-	return pthread_create(&thread->thread, NULL, ingest_thread_main, thread) ? ERR_LIMIT : 0;
-}
-
-void ingest_thread_stop(struct ingest_thread *thread)
-{
-	queue_push_signal(thread->inbox, MSG_STOP);
-	pthread_join(thread->thread, NULL);
-}
-
 void ingest_thread_fini(struct ingest_thread *thread)
 {
 	log_sources_free(thread->sources);

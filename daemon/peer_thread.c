@@ -103,15 +103,6 @@ static void on_message(void *ctx, struct queue_item *item)
 	}
 }
 
-static void *peer_thread_main(void *arg)
-{
-	struct peer_thread *thread = arg;
-
-	pthread_setname_np(pthread_self(), "peer");
-	loop_run(thread->loop);
-	return NULL;
-}
-
 int peer_thread_init(struct peer_thread *thread, struct daemon *daemon)
 {
 	thread->daemon = daemon;
@@ -132,17 +123,6 @@ int peer_thread_init(struct peer_thread *thread, struct daemon *daemon)
 		return ERR_NOMEM;
 	configure(thread, daemon->config);
 	return loop_queue_add(thread->loop, thread->inbox, on_message, thread);
-}
-
-int peer_thread_start(struct peer_thread *thread)
-{
-	return pthread_create(&thread->thread, NULL, peer_thread_main, thread) ? ERR_LIMIT : 0;
-}
-
-void peer_thread_stop(struct peer_thread *thread)
-{
-	queue_push_signal(thread->inbox, MSG_STOP);
-	pthread_join(thread->thread, NULL);
 }
 
 void peer_thread_fini(struct peer_thread *thread)

@@ -330,20 +330,19 @@ int engine_thread_start(struct engine_thread *thread);
 void engine_thread_stop(struct engine_thread *thread);
 void engine_thread_fini(struct engine_thread *thread);
 
+/* A thread that runs an event loop; MSG_STOP in its inbox ends it: at once or, of the peer thread, when what waits is
+ * sent or DRAIN_MS_MAX have passed. ERR_LIMIT. */
+int loop_thread_start(pthread_t *thread, struct loop *loop, const char *name);
+/* Waits for the end. */
+void loop_thread_stop(pthread_t thread, struct queue *inbox);
+
 int action_thread_init(struct action_thread *thread, struct daemon *daemon, char **why);
-int action_thread_start(struct action_thread *thread);
-void action_thread_stop(struct action_thread *thread);
 void action_thread_fini(struct action_thread *thread);
 
 int peer_thread_init(struct peer_thread *thread, struct daemon *daemon);
-int peer_thread_start(struct peer_thread *thread);
-/* Sends what waits, for at most DRAIN_MS_MAX, then ends. */
-void peer_thread_stop(struct peer_thread *thread);
 void peer_thread_fini(struct peer_thread *thread);
 
 int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why);
-int ingest_thread_start(struct ingest_thread *thread);
-void ingest_thread_stop(struct ingest_thread *thread);
 void ingest_thread_fini(struct ingest_thread *thread);
 
 /* ---- for what brings data over HTTP or otherwise, on its ingest thread ---- */
