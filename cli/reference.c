@@ -40,13 +40,24 @@ static void add_signature(struct buf *out, const struct function *function)
 	buf_add_char(out, ')');
 }
 
+/* What it takes of logs instead of a range of samples. */
+static const char *logs_of(unsigned flags)
+{
+	if (flags & OF_LINES)
+		return flags & OF_UNWRAPPED ? "lines, values" : "lines";
+	if (flags & OF_UNWRAPPED)
+		return flags & GROUPED ? "values, `by`" : "values";
+	return "";
+}
+
 static void functions_reference(struct buf *out)
 {
-	buf_add_str(out, "| function | gives | meaning |\n|---|---|---|\n");
+	buf_add_str(out, "| function | of logs | gives | meaning |\n|---|---|---|---|\n");
 	for (size_t i = 0; i < FUNCTION_COUNT; i++) {
 		buf_add_str(out, "| `");
 		add_signature(out, &functions[i]);
-		buf_printf(out, "` | %s | %s |\n", kind_of(functions[i].returns), functions[i].doc);
+		buf_printf(out, "` | %s | %s | %s |\n", logs_of(functions[i].flags),
+			   kind_of(functions[i].returns), functions[i].doc);
 	}
 	buf_add_str(out, "\nAggregations, each with `by (…)` or `without (…)`:");
 #define AGGREGATION(id, text, token, parameter)                                                    \

@@ -210,14 +210,14 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 	return token;
 }
 
-/* As above: 5xx is one wrong token. */
+/* As above: 5xx is one wrong token. Microseconds may be written with a letter beyond ASCII. */
 static struct token lex_literal(struct lexer *lexer, struct token token)
 {
 	uint32_t at = token.offset;
 	enum quantity_kind kind;
 	double value;
 
-	for (int c; is_word(c = byte_at(lexer, at)) || c == '.'; at++) {
+	for (int c; is_word(c = byte_at(lexer, at)) || c == '.' || c >= 0x80; at++) {
 		int next = byte_at(lexer, at + 1), before = at > 0 ? byte_at(lexer, at - 1) : -1;
 
 		if ((c | 0x20) == 'e' && (next == '+' || next == '-') && is_digit(before))

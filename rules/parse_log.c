@@ -140,8 +140,6 @@ struct expr *parser_judge_postfix(struct parser *parser, struct expr *operand)
 bool parser_is_stage(const struct parser *parser, const struct expr *operand)
 {
 	enum token_kind kind = parser->token.kind;
-	struct lexer ahead = parser->lexer;
-	struct token next;
 
 	if (!parser->has_additions)
 		return false;
@@ -155,9 +153,7 @@ bool parser_is_stage(const struct parser *parser, const struct expr *operand)
 	if (operand->kind != EXPR_SELECTOR ||
 	    (operand->selector.is_named && operand->selector.range_ms == 0))
 		return false;
-	next = lexer_next(&ahead);
-	return next.kind == TOKEN_STRING || (slice_is(token_text(&parser->lexer, next), "ip") &&
-					     lexer_next(&ahead).kind == TOKEN_PAREN_LEFT);
+	return stage_has_line_arg(parser);
 }
 
 static bool parse_stage(struct parser *parser, struct log_selector *log)

@@ -33,6 +33,8 @@ struct slice stage_word(const struct parser *parser);
 bool stage_is_word(const struct parser *parser, const char *word);
 /* ip, bytes, duration: words only before a parenthesis. */
 bool stage_is_called(const struct parser *parser, const char *word);
+/* After != or !~: does what makes it a line filter follow, a string or ip( ? */
+bool stage_has_line_arg(const struct parser *parser);
 bool stage_expect_string(struct parser *parser, struct slice *out);
 bool stage_expect_name(struct parser *parser, struct slice *out);
 /* '(' STRING ')' after ip */

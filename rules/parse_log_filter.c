@@ -140,7 +140,8 @@ static bool parse_filter_ip(struct stage_parse *parse, struct token op, struct l
 /* After a name that nothing compares: a stage's word was meant, perhaps. */
 static void no_comparison(struct parser *parser, struct token word)
 {
-	const char *near = stage_nearest(token_text(&parser->lexer, word));
+	struct slice text = token_text(&parser->lexer, word);
+	const char *near = word.kind == TOKEN_STRING ? NULL : stage_nearest(text);
 	char hint[64];
 
 	if (!near) {
@@ -150,7 +151,7 @@ static void no_comparison(struct parser *parser, struct token word)
 	snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
 	parser_complain(parser, word.offset, word.span, hint,
 			"no stage is called \"" SLICE_FMT "\", and no comparison follows",
-			SLICE_ARG(token_text(&parser->lexer, word)));
+			SLICE_ARG(text));
 }
 
 /* name op value */

@@ -250,14 +250,29 @@ static bool parse_extractions(struct stage_parse *parse)
 	}
 }
 
-/* After json, logfmt, …: a comparison here means that the word was to be a label's name. */
-static bool is_misread_name(const struct parser *parser)
+bool stage_has_line_arg(const struct parser *parser)
 {
+	struct lexer ahead = parser->lexer;
+	struct token next = lexer_next(&ahead);
+
+	return next.kind == TOKEN_STRING || (slice_is(token_text(&parser->lexer, next), "ip") &&
+					     lexer_next(&ahead).kind == TOKEN_PAREN_LEFT);
+}
+
+/*
+ * After json, logfmt, …: a comparison here means that the word was to be a label's name, unless
+ * the stage is complete and a line filter follows.
+ */
+static bool is_misread_name(const struct parser *parser, bool is_complete)
+{
+	enum token_kind kind = parser->token.kind;
 	enum match_type type;
 	enum log_compare compare;
 
-	return parser_match_type(parser->token.kind, &type) ||
-	       stage_compare_of(parser->token.kind, &compare);
+	if (is_complete && (kind == TOKEN_NEQ || kind == TOKEN_NEQ_RE) &&
+	    stage_has_line_arg(parser))
+		return false;
+	return parser_match_type(kind, &type) || stage_compare_of(kind, &compare);
 }
 
 static bool parse_parser(struct stage_parse *parse, unsigned which)
@@ -424,18 +439,19 @@ static const struct {
 	const char *word;
 	bool (*parse)(struct stage_parse *parse, unsigned which);
 	unsigned which;
+	bool is_complete; /* the word alone */
 } stage_parsers[] = {
-	{ "json", parse_parser, LOG_JSON },
-	{ "logfmt", parse_logfmt, LOG_LOGFMT },
-	{ "regexp", parse_parser, LOG_REGEXP },
-	{ "pattern", parse_parser, LOG_PATTERN },
-	{ "unpack", parse_parser, LOG_UNPACK },
-	{ "line_format", parse_line_format, 0 },
-	{ "label_format", parse_label_format, 0 },
-	{ "decolorize", parse_decolorize, 0 },
-	{ "keep", parse_items, LOG_KEEP },
-	{ "drop", parse_items, LOG_DROP },
-	{ "unwrap", parse_unwrap, 0 },
+	{ "json", parse_parser, LOG_JSON, true },
+	{ "logfmt", parse_logfmt, LOG_LOGFMT, true },
+	{ "regexp", parse_parser, LOG_REGEXP, false },
+	{ "pattern", parse_parser, LOG_PATTERN, false },
+	{ "unpack", parse_parser, LOG_UNPACK, true },
+	{ "line_format", parse_line_format, 0, false },
+	{ "label_format", parse_label_format, 0, false },
+	{ "decolorize", parse_decolorize, 0, true },
+	{ "keep", parse_items, LOG_KEEP, false },
+	{ "drop", parse_items, LOG_DROP, false },
+	{ "unwrap", parse_unwrap, 0, false },
 };
 
 #define STAGE_PARSERS (sizeof(stage_parsers) / sizeof(stage_parsers[0]))
@@ -459,7 +475,7 @@ bool stage_parse_piped(struct stage_parse *parse)
 		if (!stage_is_word(parser, stage_parsers[i].word))
 			continue;
 		parser_advance(parser);
-		if (!is_misread_name(parser))
+		if (!is_misread_name(parser, stage_parsers[i].is_complete))
 			return stage_parsers[i].parse(parse, stage_parsers[i].which);
 		char hint[64];
 

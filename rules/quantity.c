@@ -14,6 +14,8 @@ static const struct unit {
 } units[] = {
 	{ "ns", QUANTITY_DURATION, 1 },
 	{ "us", QUANTITY_DURATION, 1e3 },
+	{ "\xc2\xb5s", QUANTITY_DURATION, 1e3 }, /* µ, and the Greek letter */
+	{ "\xce\xbcs", QUANTITY_DURATION, 1e3 },
 	{ "ms", QUANTITY_DURATION, 1e6 },
 	{ "s", QUANTITY_DURATION, 1e9 },
 	{ "m", QUANTITY_DURATION, 60e9 },
@@ -85,11 +87,16 @@ static const struct unit *unit_find(struct slice text)
 	return NULL;
 }
 
+static bool is_letter(unsigned char c)
+{
+	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0x80;
+}
+
 static size_t letters_length(struct slice text)
 {
 	size_t n = text.len > 0 && text.ptr[0] == '%';
 
-	while (n < text.len && ((text.ptr[n] | 0x20) >= 'a' && (text.ptr[n] | 0x20) <= 'z'))
+	while (n < text.len && is_letter((unsigned char)text.ptr[n]))
 		n++;
 	return n;
 }

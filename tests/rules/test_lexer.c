@@ -163,6 +163,7 @@ START_TEST(lexer_reads_pipelines)
 	check_pipeline("a:b", "i : i .");
 	check_pipeline("5 5.5 .5 5. 1e3 1E-3 1e+3 010 -5", "n n n n n n n n - n .");
 	check_pipeline("5s 1.5s 1h30m 100us 2ns 3ms 1d 1w 1y", "d d d d d d d d d .");
+	check_pipeline("5\xc2\xb5s 1h5\xce\xbcs 5\xc3\xa9", "d d ?");
 	check_pipeline("1B 1kB 1KB 1KiB 1MB 1MiB 1.5GB 1GiB 1TB 1TiB 1PB 1PiB",
 		       "b b b b b b b b b b b b .");
 	check_pipeline("0x10", "?");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "rules/functions.h"
 #include "tests/check_main.h"
 #include "tests/rules/parse.h"
 
@@ -284,6 +285,98 @@ START_TEST(logql_dialect_calculates_differently)
 }
 END_TEST
 
+/* f(1, RANGE, "t"): the range where the function takes one; what else it takes is simple. */
+static void call_of(const struct function *function, const char *range, struct buf *out)
+{
+	buf_clear(out);
+	buf_printf(out, "%s(", function->name);
+	for (const char *letter = function->arguments; *letter; letter++) {
+		const char *text = *letter == 'v'   ? "x"
+				   : *letter == 's' ? "1"
+				   : *letter == 't' ? "\"t\""
+						    : range;
+		buf_printf(out, "%s%s", letter > function->arguments ? ", " : "", text);
+	}
+	buf_add_str(out, ")");
+}
+
+static bool is_among(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(name, *names) == 0)
+			return true;
+	return false;
+}
+
+/* Of every function: does it take the range exactly if it is one of these? */
+static void check_takers(const char *range, const char *end, const char *const *takers)
+{
+	struct buf text;
+	unsigned taken = 0, expected = 0;
+
+	buf_init(&text);
+	for (; takers[expected]; expected++)
+		;
+	for (size_t i = 0; i < FUNCTION_COUNT; i++) {
+		struct parse parse;
+
+		call_of(&functions[i], range, &text);
+		if (!strstr(text.ptr, range))
+			continue;
+		buf_add_str(&text, end);
+		parse_init(&parse, text.ptr, text.len);
+		ck_assert_msg((parse.error == 0) == is_among(functions[i].name, takers), "%s: %s",
+			      text.ptr, parse.error ? "refused" : "taken");
+		taken += parse.error == 0;
+		parse_fini(&parse);
+	}
+	ck_assert_uint_eq(taken, expected);
+	buf_fini(&text);
+}
+
+START_TEST(functions_of_log_lines_are_these)
+{
+	static const char lines[] = "logs{a=\"b\"} |= \"x\" [5m]",
+			  values[] = "logs{a=\"b\"} | logfmt n | unwrap n [5m]";
+	static const char *const of_lines[] = { "count_over_time",  "rate", "bytes_over_time",
+						"bytes_rate",	    "absent_over_time",
+						NULL };
+	/* absent_over_time as in LogQL, which asks whether a line has a value. */
+	static const char *const of_values[] = {
+		"sum_over_time",    "avg_over_time",	  "min_over_time",   "max_over_time",
+		"stddev_over_time", "stdvar_over_time",	  "quantile_over_time",
+		"first_over_time",  "last_over_time",	  "rate",	     "rate_counter",
+		"absent_over_time", NULL
+	};
+	static const char *const with_by[] = { "avg_over_time",	   "min_over_time",
+					       "max_over_time",	   "stddev_over_time",
+					       "stdvar_over_time", "quantile_over_time",
+					       "first_over_time",  "last_over_time",
+					       NULL };
+	static const char *const none[] = { NULL };
+
+	check_takers(lines, "", of_lines);
+	check_takers(values, "", of_values);
+	check_takers(values, " by (c)", with_by);
+	check_takers(values, " without (c)", with_by);
+	check_takers(lines, " by (c)", none);
+	check_takers("x[5m]", " by (c)", none);
+}
+END_TEST
+
+START_TEST(pipelines_may_stand_on_many_lines)
+{
+	static const char text[] = "sum by (status) (\n\tcount_over_time(\n\t\tlogs # those\n"
+				   "\t\t{job=\"api\"} # of the API\n\t\t|= 'a' # \"one\"\n"
+				   "\t\t\tor `b` # or the other\n\t\t| json # | logfmt\n"
+				   "\t\t| status >= 500 # and nothing\n\t\t[5m]\n\t)\n)";
+
+	check_dialect(EXPR_TOCSIN, text,
+		      "= sum by (status) (count_over_time(logs{job=\"api\"} |= \"a\" or \"b\" | "
+		      "json | status >= 500 [5m]))\n");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("parser");
@@ -297,6 +390,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, logql_dialect_selects_logs);
 	tcase_add_test(tcase, logql_dialect_calculates_differently);
 	tcase_add_test(tcase, walk_visits_parents_first);
+	tcase_add_test(tcase, functions_of_log_lines_are_these);
+	tcase_add_test(tcase, pipelines_may_stand_on_many_lines);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
