@@ -551,23 +551,36 @@ static int read_all(int fd, struct buf *out)
 	}
 }
 
+static bool is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+static const char *shown_name(const char *path)
+{
+	return is_stdin(path) ? "<stdin>" : path;
+}
+
+int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out)
+{
+	int fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? ERR_IO : read_all(fd, out);
+	if (rc == ERR_IO)
+		diag_add(diags, DIAG_ERROR, shown_name(path), 0, 0, NULL, NULL, "cannot read: %s",
+			 strerror(errno));
+	if (fd >= 0 && !is_stdin(path))
+		close(fd);
+	return rc;
+}
+
 int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
 		    struct yaml_node **out)
 {
 	struct buf bytes;
 	buf_init(&bytes);
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? ERR_IO : read_all(fd, &bytes);
-	if (is_stdin)
-		path = "<stdin>";
-	if (rc == ERR_IO)
-		diag_add(diags, DIAG_ERROR, path, 0, 0, NULL, NULL, "cannot read: %s",
-			 strerror(errno));
-	if (fd >= 0 && !is_stdin)
-		close(fd);
+	int rc = yaml_file_read(path, diags, &bytes);
 	if (!rc)
-		rc = yaml_parse(buf_slice(&bytes), path, arena, diags, out);
+		rc = yaml_parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
 	buf_fini(&bytes);
 	return rc;
 }

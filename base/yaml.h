@@ -49,6 +49,11 @@ struct yaml_node {
  */
 int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
 	       struct yaml_node **out);
+/*
+ * The bytes of a file, for yaml_parse(): a little more than its limit at most. ERR_IO with a
+ * diagnostic, ERR_NOMEM.
+ */
+int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out);
 /* Reads and parses; "-" is standard input. ERR_IO with a diagnostic, else as yaml_parse(). */
 int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
 		    struct yaml_node **out);

@@ -13,7 +13,7 @@
 #include "daemon/daemon.h"
 #include "engine/recording.h"
 
-enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, VERIFY, QUIET };
+enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, VERIFY, LAST_GOOD, QUIET };
 
 static const struct cli_option options[] = {
 	[CONFIG] = { "config", "FILE",
@@ -32,6 +32,8 @@ static const struct cli_option options[] = {
 	[VERIFY] = { "verify", "[=SHARE]",
 		     "compute that share of the evaluations of rules (0.1) a second time, by a plain "
 		     "evaluator, and count what differs" },
+	[LAST_GOOD] = { "rules.last-good", NULL,
+			"if rule files are broken at the start, take those that were in force last" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
 	{ NULL, NULL, NULL },
 };
@@ -155,13 +157,14 @@ static int run(const struct cli_args *args)
 					  .record_dir = args->values[RECORD],
 					  .record_bytes = record_bytes,
 					  .verify_share = verify_share,
+					  .last_good = args->values[LAST_GOOD] != NULL,
 					  .quiet = args->values[QUIET] != NULL });
 }
 
 const struct command run_command = {
 	.name = "run",
 	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url "
-		     "URL] [--log-level LEVEL] [--record DIR] [--verify[=SHARE]]",
+		     "URL] [--log-level LEVEL] [--record DIR] [--verify[=SHARE]] [--rules.last-good]",
 	.summary = "Run the daemon.",
 	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads "
 	       "everything again; SIGTERM stops.",

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,58 +18,6 @@
 #define START_UNITS 10000000
 
 /* ---- configuration and rules ---- */
-
-/* Reads everything anew. All or nothing: on any error nothing is returned and the diagnostics tell all of them. */
-static int load_all(const struct daemon *daemon, struct diag_list *diags, struct config **config, struct rule_set **rules)
-{
-	const struct daemon_options *options = daemon->options;
-	int code = config_load(options->config_path, &options->overrides, diags, config);
-
-	if (code)
-		return code;
-	const struct actions_config *actions = (*config)->actions;
-	struct slice *runbooks = calloc(actions->nrunbooks + 1, sizeof(*runbooks));
-	size_t ndemands;
-	const struct source **demands = actions_config_demands(actions, &ndemands);
-
-	if (!runbooks || !demands) {
-		free(runbooks);
-		free(demands);
-		config_unref(*config);
-		return ERR_NOMEM;
-	}
-	for (uint32_t i = 0; i < actions->nrunbooks; i++)
-		runbooks[i] = actions->runbooks[i].name;
-	struct rule_set_options rule_options = { .interval_ms = (*config)->evaluation_interval_ms,
-						 .query_offset_ms = (*config)->rule_query_offset_ms,
-						 .subquery_step_ms = (*config)->subquery_step_ms,
-						 .delayed_names = (*config)->delayed_names,
-						 .rules_max = (size_t)(*config)->rules_max,
-						 .runbooks = runbooks,
-						 .nrunbooks = actions->nrunbooks,
-						 .demands = demands,
-						 .ndemands = ndemands };
-
-	code = rule_set_load((const char *const *)(*config)->rule_files, (*config)->nrule_files, &rule_options, diags, rules);
-	free(runbooks);
-	free(demands);
-	if (code)
-		config_unref(*config);
-	return code;
-}
-
-static void print_diags(const struct diag_list *diags)
-{
-	struct buf text;
-
-	if (diags->n == 0)
-		return;
-	buf_init(&text);
-	diag_list_format(diags, diag_wants_colour(STDERR_FILENO), &text);
-	if (buf_ok(&text) && write(STDERR_FILENO, text.ptr, text.len) < 0)
-		log_warn("daemon", "cannot write to standard error", NULL);
-	buf_fini(&text);
-}
 
 /* What takes a new process to change: named, so that nobody waits for it in vain. */
 static void warn_unchangeable(const struct config *old, const struct config *new)
@@ -132,8 +81,7 @@ static void reload_end(struct daemon *daemon, int status, const struct diag_list
 {
 	struct reload *reload = &daemon->reload;
 
-	rule_set_unref(reload->rules);
-	config_unref(reload->config);
+	loaded_fini(&reload->loaded);
 	extractor_set_unref(reload->before);
 	*reload = (struct reload){ .round = reload->round };
 	answer_reload(daemon, status, diags);
@@ -156,8 +104,7 @@ static void send_load(struct queue *inbox, enum message_kind kind, struct rule_s
 static void reload(struct daemon *daemon, struct call *call)
 {
 	struct diag_list diags;
-	struct config *config;
-	struct rule_set *rules;
+	struct loaded loaded;
 
 	if (daemon->reloading) {
 		if (call) {
@@ -169,23 +116,17 @@ static void reload(struct daemon *daemon, struct call *call)
 	daemon->reloading = true;
 	daemon->reload_call = call;
 	diag_list_init(&diags);
-	struct extractor_set *extractors = NULL;
-	int code = load_all(daemon, &diags, &config, &rules);
+	int code = load_all(daemon, daemon->extractors.set, &diags, &loaded);
 
-	if (code == 0) {
-		daemon->reload.rules = rules;
-		daemon->reload.config = config;
-		code = extractors_compile(rules, config, daemon->extractors.set, &diags, &extractors);
-	}
 	print_diags(&diags);
 	if (code) {
 		log_error("daemon", "configuration not reloaded: the old one stays in force", "errors=%zu", diags.errors);
 		reload_end(daemon, 500, &diags);
 	} else {
+		daemon->reload.loaded = loaded;
 		if (daemon->extractors.set)
 			daemon->reload.before = extractor_set_ref(daemon->extractors.set);
-		send_extractors(daemon, extractors);
-		extractor_set_unref(extractors);
+		send_extractors(daemon, loaded.extractors);
 	}
 	diag_list_fini(&diags);
 }
@@ -194,18 +135,19 @@ static void reload(struct daemon *daemon, struct call *call)
 static void load_rules(struct daemon *daemon)
 {
 	struct reload *reload = &daemon->reload;
-	struct config *config = reload->config;
+	struct config *config = reload->loaded.config;
+	struct rule_set *rules = reload->loaded.rules;
 
 	warn_unchangeable(daemon->config, config);
 	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact, config->redact,
 						    config->nredact);
 
-	send_load(daemon->action.inbox, MSG_CONFIG, reload->rules, config, false, 0);
+	send_load(daemon->action.inbox, MSG_CONFIG, rules, config, false, 0);
 	send_load(daemon->peer.inbox, MSG_CONFIG, NULL, config, false, 0);
-	send_load(daemon->engine.inbox, MSG_LOAD, reload->rules, config, forget_lines,
-		  daemon->engine.recorder ? recording_rules_hash(reload->rules) : 0);
+	send_load(daemon->engine.inbox, MSG_LOAD, rules, config, forget_lines,
+		  daemon->engine.recorder ? recording_rules_hash(rules) : 0);
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		send_load(daemon->ingest[i].inbox, MSG_CONFIG, reload->rules, config, false, 0);
+		send_load(daemon->ingest[i].inbox, MSG_CONFIG, rules, config, false, 0);
 	config_unref(daemon->config);
 	daemon->config = config_ref(config);
 	atomic_store(&daemon->queue_bytes_max, config->queue_bytes_max);
@@ -216,7 +158,7 @@ static void on_extractors(struct daemon *daemon, struct msg_load *msg)
 	struct reload *reload = &daemon->reload;
 
 	/* Nobody waits for those that were put back. */
-	if (msg->round != reload->round || !reload->rules || reload->waiting == 0)
+	if (msg->round != reload->round || !reload->loaded.rules || reload->waiting == 0)
 		return;
 	reload->failed |= msg->code != 0;
 	if (--reload->waiting > 0)
@@ -235,6 +177,8 @@ static void on_loaded(struct daemon *daemon, const struct msg_load *msg)
 	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u", msg->rules->ngroups, msg->rules->nrules);
 	if (msg->code)
 		send_extractors(daemon, daemon->reload.before);
+	else
+		loaded_keep(&daemon->reload.loaded, daemon->data_dir);
 	reload_end(daemon, msg->code ? 500 : 200, NULL);
 }
 
@@ -407,9 +351,10 @@ static unsigned ingest_threads(const struct daemon_options *options)
 	return n > INGEST_THREADS_MAX ? INGEST_THREADS_MAX : n;
 }
 
-/* Takes the rules. */
-static int serve(struct daemon *daemon, struct rule_set *rules)
+/* Is done with what was loaded when all of it is in force. */
+static int serve(struct daemon *daemon, struct loaded *loaded)
 {
+	struct rule_set *rules = loaded->rules;
 	char *why = NULL;
 	int code = init_threads(daemon, &why);
 
@@ -419,7 +364,6 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 		log_error("daemon", "cannot start", "error=%s",
 			  log_quote(slice_from(why ? why : error_text(code))));
 		free(why);
-		rule_set_unref(rules);
 		return EXIT_FAILURE;
 	}
 	profiles_configure(&daemon->ingest[0], daemon->config, rules);
@@ -432,7 +376,9 @@ static int serve(struct daemon *daemon, struct rule_set *rules)
 	uint16_t port = http_server_port(daemon->ingest[0].server);
 
 	greet(daemon, rules, port);
-	rule_set_unref(rules); /* those who use them have them */
+	if (!loaded->is_last_good)
+		loaded_keep(loaded, daemon->data_dir);
+	loaded_fini(loaded); /* those who use it have it */
 	if (daemon->options->ready)
 		daemon->options->ready(daemon->options->ready_ctx, port);
 	loop_run(daemon->loop);
@@ -461,25 +407,16 @@ static void keep_memory(void)
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon daemon = { .options = options, .started_ms = clock_wall_ms() };
-	struct rule_set *rules = NULL;
-	struct diag_list diags;
+	struct loaded loaded;
 	int status;
 
 	keep_memory();
 	signal(SIGPIPE, SIG_IGN);
-	diag_list_init(&diags);
-	int code = load_all(&daemon, &diags, &daemon.config, &rules);
-	struct extractor_set *extractors = NULL;
-
-	if (code == 0 && (code = extractors_compile(rules, daemon.config, NULL, &diags, &extractors))) {
-		rule_set_unref(rules);
-		config_unref(daemon.config);
-	}
-	print_diags(&diags);
-	diag_list_fini(&diags);
-	if (code)
+	if (load_first(&daemon, &loaded))
 		return EXIT_CONFIG_INVALID;
-	atomic_store(&daemon.reload_ok, true);
+	daemon.config = config_ref(loaded.config);
+	daemon.data_dir = loaded.config->data_dir ? strdup(loaded.config->data_dir) : NULL;
+	atomic_store(&daemon.reload_ok, !loaded.is_last_good);
 	atomic_store(&daemon.reload_ok_ms, daemon.started_ms);
 	daemon.ningest = ingest_threads(options);
 	daemon.ingest = calloc(daemon.ningest, sizeof(*daemon.ingest));
@@ -493,8 +430,7 @@ int daemon_run(const struct daemon_options *options)
 		log_error("daemon", "cannot start", NULL);
 		return EXIT_FAILURE;
 	}
-	extractors_set(&daemon.extractors, extractors);
-	extractor_set_unref(extractors);
+	extractors_set(&daemon.extractors, loaded.extractors);
 	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
 	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
 	    loop_signal_add(daemon.loop, SIGHUP, on_signal, &daemon) ||
@@ -502,14 +438,15 @@ int daemon_run(const struct daemon_options *options)
 		log_error("daemon", "cannot start", NULL);
 		return EXIT_FAILURE;
 	}
-	status = serve(&daemon, rules);
+	status = serve(&daemon, &loaded);
+	loaded_fini(&loaded);
 	fini_threads(&daemon);
 	log_counters_list_fini(&daemon.log_counters);
 	loop_free(daemon.loop);
 	queue_discard(daemon.inbox);
 	extractors_fini(&daemon.extractors);
-	rule_set_unref(daemon.reload.rules);
-	config_unref(daemon.reload.config);
+	free(daemon.data_dir);
+	loaded_fini(&daemon.reload.loaded);
 	extractor_set_unref(daemon.reload.before);
 	config_unref(daemon.config);
 	return status;

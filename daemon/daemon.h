@@ -19,6 +19,7 @@ struct daemon_options {
 	struct config_overrides overrides;
 	const char *program;     /* to start the runner with */
 	unsigned ingest_threads; /* 0: cores − 1, at least 1 */
+	bool last_good;          /* if rule files are broken, start with those that were not */
 	bool quiet;              /* no lines to paste at the start */
 	const char *record_dir;  /* what comes in is recorded there; NULL: not */
 	int64_t record_bytes;    /* as many at most; 0: RECORDER_BYTES_DEFAULT */

@@ -19,6 +19,7 @@
 #include "daemon/profiles.h"
 #include "daemon/recorder.h"
 #include "daemon/remote_writes.h"
+#include "daemon/rule_copies.h"
 #include "daemon/source_counters.h"
 #include "engine/engine.h"
 #include "ingest/extractor.h"
@@ -269,10 +270,18 @@ struct extractors {
 	struct extractor_counters gone; /* of those that are no more */
 };
 
+/* Configuration and rules as they were read, all of one moment (loading.c). */
+struct loaded {
+	struct config *config;
+	struct rule_set *rules;		  /* NULL: nothing was loaded */
+	struct extractor_set *extractors; /* NULL: no rule reads lines */
+	struct rule_copies copies;	  /* of which the rules were made */
+	bool is_last_good;		  /* not the files as they are, but as they once were */
+};
+
 /* A reload on its way: the ingest threads have the extractors before the engine has the rules. */
 struct reload {
-	struct rule_set *rules;
-	struct config *config;
+	struct loaded loaded;
 	struct extractor_set *before; /* those in use until then */
 	uint32_t round, waiting;      /* ingest threads that have not answered */
 	bool failed;
@@ -301,6 +310,7 @@ struct daemon {
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
 	bool confirms; /* storage.durability: storage */
+	char *data_dir; /* in use, whatever a reloaded configuration says; NULL: none */
 	bool loaded; /* while starting: the engine has the first rules */
 	int exit_code;
 	int64_t started_ms;
@@ -365,6 +375,23 @@ struct log_sink ingest_log_sink(struct ingest_thread *thread);
  * of it is lost, so whoever sent the lines is to send them again.
  */
 struct batch *ingest_log_batch(struct ingest_thread *thread);
+
+/* ---- loading.c ---- */
+
+/* To standard error. */
+void print_diags(const struct diag_list *diags);
+/*
+ * Reads everything anew. All or nothing: on any error nothing is returned and the diagnostics tell all
+ * of them. before: the extractors in use, or NULL.
+ */
+int load_all(const struct daemon *daemon, const struct extractor_set *before,
+	     struct diag_list *diags, struct loaded *out);
+/* The same at the start: says itself what is wrong, and may take the last good rules instead. */
+int load_first(const struct daemon *daemon, struct loaded *out);
+/* Gives back all of it; again is fine. */
+void loaded_fini(struct loaded *loaded);
+/* What is in force now is the last that was good: a copy is kept (data_dir NULL: none is). */
+void loaded_keep(const struct loaded *loaded, const char *data_dir);
 
 /* ---- extractors.c ---- */
 

@@ -139,6 +139,14 @@ struct rule_set_options {
  */
 int rule_set_load(const char *const *paths, size_t n, const struct rule_set_options *options,
 		  struct diag_list *diags, struct rule_set **out);
+/* The same from texts in memory: each file once. */
+struct rule_file_text {
+	const char *path; /* as diagnostics and groups name it */
+	struct slice text;
+};
+int rule_set_load_texts(const struct rule_file_text *files, size_t n,
+			const struct rule_set_options *options, struct diag_list *diags,
+			struct rule_set **out);
 /* The same from one text in memory, named `file` in diagnostics. */
 int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
 		       struct diag_list *diags, struct rule_set **out);

@@ -285,22 +285,29 @@ int rule_set_load(const char *const *paths, size_t n, const struct rule_set_opti
 	return conclude(set, &loader, errors, error == ERR_NOMEM ? error : 0, out);
 }
 
-int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
-		       struct diag_list *diags, struct rule_set **out)
+int rule_set_load_texts(const struct rule_file_text *files, size_t n,
+			const struct rule_set_options *options, struct diag_list *diags,
+			struct rule_set **out)
 {
 	struct rule_set *set = set_new(options);
 	if (!set)
 		return ERR_NOMEM;
 	struct rule_loader loader = { .arena = &set->arena, .diags = diags, .options = options };
 	size_t errors = diags->errors;
-	struct yaml_node *root = NULL;
-	struct slice copy = arena_slice(&set->arena, text);
-	int error = text.len && !copy.ptr ? ERR_NOMEM : 0;
-	if (!error)
-		error = yaml_parse(copy, file, &set->arena, diags, &root);
-	if (!error)
-		error = rule_file_read(&loader, root);
+	int error = 0;
+	for (size_t i = 0; i < n && error != ERR_NOMEM; i++) {
+		struct yaml_node *root = NULL;
+		error = yaml_parse(files[i].text, files[i].path, &set->arena, diags, &root);
+		if (!error)
+			error = rule_file_read(&loader, root);
+	}
 	return conclude(set, &loader, errors, error == ERR_NOMEM ? error : 0, out);
+}
+
+int rule_set_load_text(struct slice text, const char *file, const struct rule_set_options *options,
+		       struct diag_list *diags, struct rule_set **out)
+{
+	return rule_set_load_texts(&(struct rule_file_text){ file, text }, 1, options, diags, out);
 }
 
 /* Annotations. */
