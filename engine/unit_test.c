@@ -168,7 +168,8 @@ static void rule_paths_fini(struct rule_paths *paths)
 }
 
 /* A pattern that matches nothing is taken as a name, so that it is told what is missing. */
-static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slice pattern)
+static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slice pattern,
+			  struct diag_list *diags)
 {
 	struct buf path;
 	glob_t found = { 0 };
@@ -181,7 +182,12 @@ static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slic
 		return ERR_NOMEM;
 	}
 	int status = glob(path.ptr, GLOB_NOCHECK, NULL, &found), code = status ? ERR_NOMEM : 0;
-	for (size_t i = 0; i < found.gl_pathc && !code && paths->n < RULE_FILES_MAX; i++) {
+	if (!code && found.gl_pathc > RULE_FILES_MAX - paths->n) {
+		diag_add(diags, DIAG_ERROR, path.ptr, 0, 0, NULL, NULL, "more than %d rule files",
+			 RULE_FILES_MAX);
+		code = ERR_LIMIT;
+	}
+	for (size_t i = 0; i < found.gl_pathc && !code; i++) {
 		char **items = realloc(paths->items, (paths->n + 1) * sizeof(*items));
 		if (items)
 			paths->items = items;
@@ -204,7 +210,7 @@ static int load_rules(const struct test_file *file, const char *path, struct dia
 	int code = copy ? 0 : ERR_NOMEM;
 	const char *dir = copy ? dirname(copy) : NULL;
 	for (size_t i = 0; i < file->rule_files.n && !code; i++)
-		code = rule_paths_add(&paths, dir, file->rule_files.items[i]);
+		code = rule_paths_add(&paths, dir, file->rule_files.items[i], diags);
 	const struct rule_set_options options = {
 		.interval_ms = file->evaluation_interval_ms,
 		.interval_fixed_ms = file->evaluation_interval_ms,

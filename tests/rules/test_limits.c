@@ -4,9 +4,11 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "rules/lint.h"
+#include "rules/log_pipeline.h"
 #include "rules/plan.h"
 #include "rules/rule_expand.h"
 #include "tests/check_main.h"
@@ -76,16 +78,21 @@ static void check_right(char *text)
 	free(text);
 }
 
-static void check_limit(char *text, const char *message)
+static void check_refused(char *text, int error, const char *message)
 {
 	struct parse parse;
 
 	parse_init(&parse, text, strlen(text));
-	ck_assert_int_eq(parse.error, ERR_LIMIT);
+	ck_assert_int_eq(parse.error, error);
 	ck_assert_uint_ge(parse.diags.n, 1);
 	ck_assert_str_eq(parse.diags.items[parse.diags.n - 1].message, message);
 	parse_fini(&parse);
 	free(text);
+}
+
+static void check_limit(char *text, const char *message)
+{
+	check_refused(text, ERR_LIMIT, message);
 }
 
 START_TEST(bytes_are_limited)
@@ -253,6 +260,68 @@ START_TEST(parts_of_log_stages_are_limited)
 }
 END_TEST
 
+/* What only the pipeline that is made of a selector knows: refused with the expression. */
+START_TEST(log_templates_patterns_and_paths_are_limited)
+{
+	static const struct {
+		const char *head, *part, *tail;
+		int n;
+		const char *message;
+	} stages[] = {
+		{ "| line_format `", "{{.a}}", "`", 256, "a template of more than 256 parts" },
+		{ "| line_format `{{.a", " | lower", "}}`", 16,
+		  "more than 16 functions in one action of a template" },
+		{ "| pattern `<a>,", "<_>,", "`", 127, "a pattern of more than 256 parts" },
+		{ "| json a=`x", ".x", "`", 31, "has more than 32 parts" },
+	};
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		struct parse parse;
+		char *text = pipeline(stages[i].head, stages[i].part, stages[i].n, stages[i].tail);
+
+		check_right(text);
+		text = pipeline(stages[i].head, stages[i].part, stages[i].n + 1, stages[i].tail);
+		parse_init(&parse, text, strlen(text));
+		ck_assert_int_eq(parse.error, ERR_INVALID);
+		ck_assert_msg(strstr(parse.diags.items[0].message, stages[i].message) != NULL, "%s",
+			      parse.diags.items[0].message);
+		parse_fini(&parse);
+		free(text);
+	}
+}
+END_TEST
+
+/* | l0 > 1 or l1 > 1 …, in stages of 200 */
+static char *many_log_labels(int n)
+{
+	struct buf out;
+
+	buf_init(&out);
+	buf_add_str(&out, "count_over_time(logs{a=\"b\"}");
+	for (int i = 0; i < n; i++)
+		buf_printf(&out, "%s l%d > 1", i % 200 ? " or" : " |", i);
+	buf_add_str(&out, "[5m])");
+	return buf_take(&out);
+}
+
+START_TEST(labels_of_log_selectors_are_limited)
+{
+	check_right(many_log_labels(LOG_LABELS_MAX));
+	check_refused(many_log_labels(LOG_LABELS_MAX + 1), ERR_INVALID,
+		      "a log selector that reads more than 256 labels");
+}
+END_TEST
+
+START_TEST(times_and_durations_are_limited)
+{
+	check_right(strdup("x @ 9223372036854774"));
+	check_refused(strdup("x @ 9223372036854776"), ERR_INVALID,
+		      "timestamp out of bounds for @ modifier: 9223372036854776.000000");
+	check_right(strdup("x offset 9223372036"));
+	check_refused(strdup("x offset 9223372037"), ERR_INVALID, "duration out of range");
+}
+END_TEST
+
 START_TEST(depth_of_label_filters_is_limited)
 {
 	static const char message[] = "expression is nested deeper than 200 levels";
@@ -335,6 +404,9 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, matchers_are_limited);
 	tcase_add_test(tcase, log_stages_are_limited);
 	tcase_add_test(tcase, parts_of_log_stages_are_limited);
+	tcase_add_test(tcase, log_templates_patterns_and_paths_are_limited);
+	tcase_add_test(tcase, labels_of_log_selectors_are_limited);
+	tcase_add_test(tcase, times_and_durations_are_limited);
 	tcase_add_test(tcase, depth_of_label_filters_is_limited);
 	tcase_add_test(tcase, plan_nodes_are_limited);
 	tcase_add_test(tcase, arena_limit_is_no_memory);

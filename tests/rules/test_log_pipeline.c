@@ -583,6 +583,29 @@ START_TEST(scratch_is_bounded)
 }
 END_TEST
 
+/* So is a text that a template makes, which is less; and of a long line a pattern sees the head. */
+START_TEST(texts_are_bounded)
+{
+	struct made made;
+	char *line = repeated("x", 40000, "a=1");
+
+	made_init(&made, "count_over_time(logs{job=\"api\"} | line_format "
+			 "`{{__line__}}` | line_format `{{__line__}}` [1m])");
+	ck_assert_str_eq(run(&made, line), "1 {env=prod, job=api, trace=t1}");
+	made_fini(&made);
+	made_init(&made, "count_over_time(logs{job=\"api\"} | line_format "
+			 "`{{__line__}}{{__line__}}` [1m])");
+	ck_assert_str_eq(run(&made, line), "TemplateFormatErr");
+	made_fini(&made);
+	made_init(&made, "sum by (a) (count_over_time(logs{job=\"api\"} | regexp `a=(?P<a>.)` "
+			 "| a=\"1\" [1m]))");
+	ck_assert_str_eq(run(&made, "a=1"), "1 {a=1}");
+	ck_assert_str_eq(run(&made, line), "dropped cut off");
+	made_fini(&made);
+	free(line);
+}
+END_TEST
+
 START_TEST(invalid_utf8_is_taken)
 {
 	struct made made;
@@ -725,6 +748,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, fields_are_bounded);
 	tcase_add_test(tc, long_keys_are_left_out);
 	tcase_add_test(tc, scratch_is_bounded);
+	tcase_add_test(tc, texts_are_bounded);
 	tcase_add_test(tc, invalid_utf8_is_taken);
 	tcase_add_test(tc, catastrophes_are_cut_off);
 	tcase_add_test(tc, long_lines_take_bounded_time);

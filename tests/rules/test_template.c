@@ -399,6 +399,11 @@ START_TEST(template_limits_its_nesting)
 					repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX + 1, "")),
 			       &template),
 			 ERR_INVALID);
+	ck_assert_int_eq(parse(repeated("{{if 1}}", "{{block \"b\" .}}", TEMPLATE_DEPTH_MAX,
+					repeated("x", "{{end}}", TEMPLATE_DEPTH_MAX + 1, "")),
+			       &template),
+			 ERR_INVALID);
+	ck_assert_str_eq(diags.items[0].message, "nested more than 64 deep");
 	/* A chain of `else if` is no nesting. */
 	assert_renders(repeated("{{ if 0 }}a", "{{ else if 0 }}b", 1000, "{{ else }}c{{ end }}"),
 		       "c");
@@ -495,6 +500,30 @@ START_TEST(template_limits_its_memory)
 		"{{ (args 1 2 3 4 5 6 7 8 9 10 11).arg0 }}",
 		"<error expanding template: args 1 2 3 4 5 6 7 8 9 10 11: error calling args: "
 		"more than 10 arguments>");
+	assert_renders("{{ printf \"%*d\" 10001 1 }}",
+		       "<error expanding template: printf \"%*d\" 10001 1: error calling printf: "
+		       "a limit was exceeded>");
+	assert_renders("{{ printf \"%*d\" 1000001 1 }}", "%!(BADWIDTH)1");
+	assert_renders("{{ query (printf \"%4097s\" \"x\") }}",
+		       "<error expanding template: query (printf \"%4097s\" \"x\"): error calling "
+		       "query: more than 4096 bytes>");
+}
+END_TEST
+
+/* However long what is wrong is: it is told with its head. */
+START_TEST(template_limits_its_complaints)
+{
+	static const char *const parts[][2] = {
+		{ "{{ humanize \"", "\" }}" },
+		{ "{{ range \"", "\" }}{{ end }}" },
+		{ "{{ toTime \"", "\" }}" },
+		{ "{{ template \"", "\" }}" },
+	};
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char *got = render(repeated(parts[i][0], "x", 20000, parts[i][1]), 1);
+		ck_assert_msg(strncmp(got, "<error ", 7) == 0 && strlen(got) < 2200, "%s", got);
+		free(got);
+	}
 }
 END_TEST
 
@@ -535,6 +564,7 @@ static Suite *template_suite(void)
 	tcase_add_test(all, template_limits_its_output);
 	tcase_add_test(all, template_limits_its_steps);
 	tcase_add_test(all, template_limits_its_memory);
+	tcase_add_test(all, template_limits_its_complaints);
 	tcase_add_test(all, template_functions_are_documented);
 	suite_add_tcase(suite, all);
 	return suite;
