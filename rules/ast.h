@@ -44,7 +44,7 @@ enum value_type {
 enum expr_kind {
 	EXPR_NUMBER,
 	EXPR_STRING,
-	EXPR_SELECTOR, /* instant, or range when range_ms > 0 */
+	EXPR_SELECTOR, /* instant or range */
 	EXPR_SUBQUERY, /* an expression over a range: e[1h:1m] */
 	EXPR_CALL,
 	EXPR_UNARY, /* minus */
@@ -131,7 +131,8 @@ struct expr {
 			struct matcher *matchers;
 			uint32_t nmatchers;
 			bool is_named;	  /* the last matcher is the name before the braces */
-			int64_t range_ms; /* 0: instant */
+			bool is_range;	  /* and its milliseconds: 0 of x[0.0001], which is empty */
+			int64_t range_ms;
 			int64_t offset_ms;
 			struct log_selector *log; /* selects log lines; NULL: samples */
 		} selector;

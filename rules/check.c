@@ -73,7 +73,7 @@ static enum value_type check_selector(struct checker *checker, const struct expr
 	if (!is_selective)
 		COMPLAIN(checker, expr, NULL,
 			 "vector selector must contain at least one non-empty matcher");
-	return expr->selector.range_ms > 0 ? VALUE_MATRIX : VALUE_VECTOR;
+	return expr->selector.is_range ? VALUE_MATRIX : VALUE_VECTOR;
 }
 
 static enum value_type check_subquery(struct checker *checker, const struct expr *expr)
@@ -83,7 +83,7 @@ static enum value_type check_subquery(struct checker *checker, const struct expr
 	if (type != VALUE_VECTOR && type != VALUE_NONE)
 		COMPLAIN(checker, expr, type == VALUE_SCALAR ? "vector() makes one of a scalar" : NULL,
 			 "subquery is only allowed on instant vector, got %s instead",
-			 value_type_text(type));
+			 type == VALUE_MATRIX ? "matrix" : value_type_text(type));
 	return VALUE_MATRIX;
 }
 
@@ -149,7 +149,7 @@ static void check_info(struct checker *checker, struct expr *selector)
 	if (selector->kind == EXPR_REFUSED)
 		return;
 	if (selector->kind != EXPR_SELECTOR || selector->selector.is_named ||
-	    selector->selector.range_ms > 0)
+	    selector->selector.is_range)
 		COMPLAIN(checker, selector, "write matchers: info(x, {data=~\".+\"})",
 			 "expected label selectors only, got %s instead",
 			 selector->kind == EXPR_SELECTOR ? "vector selector" : "an expression");
@@ -263,7 +263,7 @@ static OUT_OF_LINE void check_operator(struct checker *checker, const struct exp
 			    "comparisons between scalars must use BOOL modifier");
 	}
 	if (has_scalar && binary_op_is_set(op))
-		COMPLAIN_AT(checker, offset, span, NULL,
+		COMPLAIN(checker, expr, NULL,
 			    "set operator \"%s\" not allowed in binary scalar expression",
 			    binary_op_text(op));
 }

@@ -31,7 +31,7 @@ static struct expr bare_selector(const struct expr *selector)
 {
 	struct expr copy = *selector;
 
-	copy.selector.range_ms = 0;
+	copy.selector.is_range = false;
 	copy.selector.offset_ms = 0;
 	copy.range_expr = NULL;
 	copy.offset_expr = NULL;
@@ -126,7 +126,7 @@ enum value_type check_log_selector(struct checker *checker, const struct expr *s
 	if (!is_selective(selector))
 		COMPLAIN(checker, selector, NULL,
 			 "log selector must contain at least one non-empty matcher");
-	if (selector->selector.range_ms == 0) {
+	if (!selector->selector.is_range) {
 		COMPLAIN(checker, selector, "count_over_time(logs{job=\"api\"} |= \"error\" [5m])",
 			 "a log selector needs a range and a function");
 		return VALUE_NONE;

@@ -112,7 +112,7 @@ static uint32_t skip_blank(const struct lexer *lexer, uint32_t at)
 	for (;;) {
 		int c = byte_at(lexer, at);
 
-		if (c == '#') {
+		if (c == '#' && !lexer->before_time) {
 			while (c >= 0 && c != '\n')
 				c = byte_at(lexer, ++at);
 		} else if (is_space(c)) {
@@ -251,7 +251,7 @@ static enum token_kind word_kind(const struct lexer *lexer, struct slice word, u
 			return keyword->flags & CALLED && !is_called(lexer, end) ? TOKEN_IDENTIFIER
 										 : keyword->kind;
 	}
-	if (word.len == 3 &&
+	if (word.len == 3 && !lexer->in_brackets &&
 	    (strncasecmp(word.ptr, "inf", 3) == 0 || strncasecmp(word.ptr, "nan", 3) == 0))
 		return TOKEN_NUMBER;
 	return TOKEN_IDENTIFIER;
@@ -320,6 +320,10 @@ static struct token lex_punctuation(struct lexer *lexer, struct token token)
 
 static void track_brackets(struct lexer *lexer, enum token_kind kind)
 {
+	if (kind == TOKEN_BRACKET_LEFT)
+		lexer->before_time = true;
+	else if (kind == TOKEN_NUMBER || kind == TOKEN_DURATION || kind == TOKEN_BRACKET_RIGHT)
+		lexer->before_time = false;
 	if (kind == TOKEN_BRACE_LEFT)
 		lexer->in_braces = true;
 	else if (kind == TOKEN_BRACE_RIGHT)

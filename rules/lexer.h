@@ -41,6 +41,7 @@ struct lexer {
 	uint32_t at;
 	bool in_braces;	  /* there every word is a label's name */
 	bool in_brackets; /* there a colon stands for itself */
+	bool before_time; /* in brackets, and no number has come: there are no comments yet */
 	bool in_pipeline; /* set by the parser */
 	const char *error;
 	const char *hint;

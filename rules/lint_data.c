@@ -50,7 +50,8 @@ static const char *text_of(struct data_lint *data, const struct expr *selector)
 	bare.range_expr = bare.offset_expr = NULL;
 	bare.at = AT_NONE;
 	bare.edges = EDGES_PLAIN;
-	bare.selector.range_ms = bare.selector.offset_ms = 0;
+	bare.selector.is_range = false;
+	bare.selector.offset_ms = 0;
 	bare.type = VALUE_VECTOR;
 	buf_init(&text);
 	expr_format(&bare, &text);

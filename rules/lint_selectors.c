@@ -207,7 +207,7 @@ const struct expr *lint_range(const struct expr *call)
 		const struct expr *arg = call->call.args[i];
 		while (arg->kind == EXPR_PAREN)
 			arg = arg->unary.operand;
-		if (arg->kind == EXPR_SELECTOR && arg->selector.range_ms > 0 && !arg->selector.log)
+		if (arg->kind == EXPR_SELECTOR && arg->selector.is_range && !arg->selector.log)
 			return arg;
 	}
 	return NULL;

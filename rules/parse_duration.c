@@ -36,6 +36,13 @@ bool parser_signed(struct parser *parser, double *seconds)
 
 /* Operands */
 
+static void check_in_range(struct parser *parser, const struct expr *number)
+{
+	if (!(fabs(number->number) <= DURATION_S_MAX))
+		parser_complain(parser, number->offset, number->span, NULL,
+				"duration out of range");
+}
+
 static struct expr *parse_literal(struct parser *parser)
 {
 	struct expr *expr = parser_node(parser, EXPR_NUMBER, parser->token.offset);
@@ -45,21 +52,32 @@ static struct expr *parse_literal(struct parser *parser)
 	expr->number = parser_number(parser);
 	expr->is_duration = parser_is(parser, TOKEN_DURATION);
 	parser_advance(parser);
-	return parser_finish(parser, expr);
+	check_in_range(parser, parser_finish(parser, expr));
+	return expr;
 }
 
+/*
+ * Parentheses around a literal, and those around parentheses, are left out: they are not printed
+ * either.
+ */
 static struct expr *parse_paren(struct parser *parser)
 {
-	struct expr *expr = parser_node(parser, EXPR_PAREN, parser->token.offset);
+	uint32_t offset = parser->token.offset;
 	struct bracket bracket;
 
-	if (!expr || !parser_open(parser, &bracket))
+	if (!parser_open(parser, &bracket))
 		return NULL;
-	expr->unary.operand = parse_operation(parser, PRECEDENCE_MIN);
-	if (!expr->unary.operand ||
-	    !parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "duration", NULL) ||
-	    !parser_adopt(parser, expr, expr->unary.operand))
+	struct expr *operand = parse_operation(parser, PRECEDENCE_MIN);
+
+	if (!operand || !parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "duration", NULL))
 		return NULL;
+	if (operand->kind == EXPR_NUMBER || operand->kind == EXPR_PAREN)
+		return operand;
+	struct expr *expr = parser_node(parser, EXPR_PAREN, offset);
+
+	if (!expr || !parser_adopt(parser, expr, operand))
+		return NULL;
+	expr->unary.operand = operand;
 	return parser_finish(parser, expr);
 }
 
@@ -103,6 +121,14 @@ static struct expr *parse_call(struct parser *parser, const struct function *fun
 	return parser_finish(parser, expr);
 }
 
+/* The lexer is past the token. */
+static const char *context_of(const struct parser *parser)
+{
+	return parser->lexer.in_brackets || parser_is(parser, TOKEN_BRACKET_RIGHT)
+		       ? "subquery selector"
+		       : "offset";
+}
+
 static struct expr *parse_primary(struct parser *parser)
 {
 	const struct function *function = duration_function(parser);
@@ -113,9 +139,7 @@ static struct expr *parse_primary(struct parser *parser)
 		return parse_paren(parser);
 	if (function)
 		return parse_call(parser, function);
-	parser_unexpected(parser,
-			  parser->lexer.in_brackets ? "subquery or range selector" : "offset",
-			  "number or duration");
+	parser_unexpected(parser, context_of(parser), "number or duration");
 	return NULL;
 }
 
@@ -151,7 +175,7 @@ static struct expr *parse_signed_operand(struct parser *parser, unsigned precede
 		return NULL;
 	parser_advance(parser);
 	struct expr *operand = precedence ? parse_operation(parser, precedence)
-					  : parse_signed_operand(parser, 0);
+					  : parse_primary(parser);
 
 	parser->depth--;
 	return operand ? sign_of(parser, operand, offset, minus) : NULL;
@@ -163,6 +187,16 @@ static bool duration_operator(const struct parser *parser, enum binary_op *op)
 {
 	return parser->token.kind >= TOKEN_ADD && parser->token.kind <= TOKEN_POW &&
 	       binary_op_from_token(parser->token.kind, op);
+}
+
+static void check_divisor(struct parser *parser, const struct expr *expr)
+{
+	const struct expr *right = expr->binary.right;
+	bool is_division = expr->binary.op == OP_DIV, is_modulo = expr->binary.op == OP_MOD;
+
+	if ((is_division || is_modulo) && right->kind == EXPR_NUMBER && right->number == 0)
+		parser_complain(parser, expr->binary.op_offset, 1, NULL, "%s by zero",
+				is_division ? "division" : "modulo");
 }
 
 /* Whatever follows the left side. */
@@ -186,6 +220,7 @@ static struct expr *parse_operators(struct parser *parser, struct expr *left, un
 		if (!expr->binary.right || !parser_adopt(parser, expr, left) ||
 		    !parser_adopt(parser, expr, expr->binary.right))
 			return NULL;
+		check_divisor(parser, expr);
 		left = parser_finish(parser, expr);
 	}
 	return left;
@@ -196,63 +231,55 @@ static struct expr *parse_operation(struct parser *parser, unsigned precedence)
 	return parse_operators(parser, parse_signed_operand(parser, PRECEDENCE_POW), precedence);
 }
 
-/* What a literal comes to; what is wrong is told at [offset, last_end). */
-
-static int64_t milliseconds_of(struct parser *parser, double seconds, uint32_t offset,
-			       bool must_be_positive)
-{
-	uint32_t span = parser->last_end - offset;
-
-	if (!(fabs(seconds) <= DURATION_S_MAX)) {
-		parser_complain(parser, offset, span, NULL, "duration out of range");
-		return 1;
-	}
-	if (must_be_positive && seconds <= 0) {
-		parser_complain(parser, offset, span, NULL, "duration must be greater than 0");
-		return 1;
-	}
-	int64_t ms = llround(seconds * 1000);
-
-	if (must_be_positive && ms == 0) {
-		parser_complain(parser, offset, span, NULL, "duration must be at least 1ms");
-		return 1;
-	}
-	return ms;
-}
+/* What a literal comes to */
 
 /* A place holder that says "range" until expr_resolve() has worked it out. */
 #define UNRESOLVED_MS 1
 
-static bool put_duration(struct parser *parser, struct expr *expr, bool must_be_positive,
-			 struct duration *out)
+static void put_duration(const struct expr *expr, struct duration *out)
 {
-	*out = (struct duration){ 0 };
-	if (!expr)
-		return false;
-	if (expr->kind == EXPR_NUMBER) {
-		out->ms = milliseconds_of(parser, expr->number, expr->offset, must_be_positive);
-	} else {
-		out->ms = UNRESOLVED_MS;
-		out->expr = expr;
-	}
-	return true;
+	bool is_literal = expr->kind == EXPR_NUMBER && fabs(expr->number) <= DURATION_S_MAX;
+
+	out->ms = is_literal ? llround(expr->number * 1000) : UNRESOLVED_MS;
+	out->expr = expr->kind == EXPR_NUMBER ? NULL : (struct expr *)expr;
 }
 
 bool parse_duration(struct parser *parser, struct duration *out)
 {
-	return put_duration(parser, parse_operation(parser, PRECEDENCE_MIN), true, out);
+	const struct expr *expr = parse_operation(parser, PRECEDENCE_MIN);
+
+	if (!expr)
+		return false;
+	if (expr->kind == EXPR_NUMBER && expr->number <= 0)
+		parser_complain(parser, expr->offset, expr->span, NULL,
+				"duration must be greater than 0");
+	put_duration(expr, out);
+	return true;
+}
+
+/* A literal, a call; or one sign before either, or before parentheses. */
+static bool is_lone_operand(const struct parser *parser)
+{
+	enum token_kind kind = parser->token.kind;
+
+	if (kind != TOKEN_SUB && kind != TOKEN_ADD)
+		return kind != TOKEN_PAREN_LEFT;
+	kind = parser_peek(parser);
+	return kind != TOKEN_SUB && kind != TOKEN_ADD;
 }
 
 /*
  * An operand alone, so that in `x offset 5m * 2` it is x that is doubled; but what begins with a
- * parenthesis goes on as an expression: x offset (5m) * 2 is of ten minutes ago.
+ * parenthesis, or two signs, goes on as an expression: x offset (5m) * 2 is of ten minutes ago.
  */
 bool parse_offset_duration(struct parser *parser, struct duration *out)
 {
-	bool is_paren = parser_is(parser, TOKEN_PAREN_LEFT);
-	struct expr *expr = parse_signed_operand(parser, 0);
+	const struct expr *expr = is_lone_operand(parser)
+					  ? parse_signed_operand(parser, 0)
+					  : parse_operation(parser, PRECEDENCE_MIN);
 
-	if (is_paren)
-		expr = parse_operators(parser, expr, PRECEDENCE_MIN);
-	return put_duration(parser, expr, false, out);
+	if (!expr)
+		return false;
+	put_duration(expr, out);
+	return true;
 }

@@ -92,7 +92,7 @@ static const char *range_fault(const struct parser *parser, const struct expr *s
 	if (has_step(parser))
 		return "a step makes this a subquery, which takes an instant vector; close the "
 		       "function first";
-	if (selector->selector.range_ms > 0)
+	if (selector->selector.is_range)
 		return "a log selector takes one range";
 	if (selector->selector.offset_ms != 0 || selector->offset_expr)
 		return "offset stands after the range of a log selector: [5m] offset 1h";
@@ -103,7 +103,7 @@ static const char *modifier_fault(const struct parser *parser, const struct expr
 {
 	if (parser_is(parser, TOKEN_ANCHORED) || parser_is(parser, TOKEN_SMOOTHED))
 		return "anchored and smoothed are for samples, not for log lines";
-	if (selector->selector.range_ms > 0)
+	if (selector->selector.is_range)
 		return NULL;
 	return parser_is(parser, TOKEN_AT)
 		       ? "@ stands after the range of a log selector: [5m] @ 100"
@@ -151,7 +151,7 @@ bool parser_is_stage(const struct parser *parser, const struct expr *operand)
 	while (operand->kind == EXPR_PAREN)
 		operand = operand->unary.operand;
 	if (operand->kind != EXPR_SELECTOR ||
-	    (operand->selector.is_named && operand->selector.range_ms == 0))
+	    (operand->selector.is_named && !operand->selector.is_range))
 		return false;
 	return stage_has_line_arg(parser);
 }
@@ -213,7 +213,7 @@ static struct expr *pipeline_selector(struct parser *parser, struct expr *operan
 	}
 	if (!selector || (!selector->selector.log && !make_log(parser, selector, false)))
 		return NULL;
-	if (selector->selector.range_ms > 0 && selector->selector.log->nbefore_range > 0) {
+	if (selector->selector.is_range && selector->selector.log->nbefore_range > 0) {
 		parser_complain(parser, parser->token.offset, parser->token.span, NULL,
 				"a log pipeline stands before the range or after it, not on both "
 				"sides");

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -174,10 +175,6 @@ static bool parse_matcher(struct parser *parser, struct expr *expr)
 		parser_unexpected(parser, "label matching", "string");
 		return false;
 	}
-	if (is_quoted && (name.len == 0 || !slice_is_utf8(name)))
-		parser_complain(parser, place.offset, place.span, NULL,
-				"invalid label name " SLICE_FMT,
-				SLICE_ARG(token_text(&parser->lexer, place)));
 	place = parser->token;
 	if (!parser_string(parser, &value))
 		return false;
@@ -244,7 +241,7 @@ static struct expr *range_of(struct parser *parser, struct expr *expr, uint32_t 
 {
 	uint32_t span = parser->last_end - offset;
 
-	if (expr->kind != EXPR_SELECTOR || expr->selector.range_ms > 0) {
+	if (expr->kind != EXPR_SELECTOR || expr->selector.is_range) {
 		parser_complain(parser, offset, span, NULL,
 				"ranges only allowed for vector selectors");
 		return parser_refused(parser, expr->offset, expr, NULL);
@@ -260,9 +257,23 @@ static struct expr *range_of(struct parser *parser, struct expr *expr, uint32_t 
 		parser_complain(parser, offset, span,
 				"write it after the range: x[5m] anchored",
 				"no anchored or smoothed modifiers allowed before range");
+	expr->selector.is_range = true;
 	expr->selector.range_ms = range->ms;
 	expr->range_expr = range->expr;
 	return parser_finish(parser, expr);
+}
+
+/* A range may be empty; a step must lead on. */
+static bool parse_step(struct parser *parser, struct duration *out)
+{
+	uint32_t offset = parser->token.offset;
+
+	if (!parse_duration(parser, out))
+		return false;
+	if (out->ms == 0)
+		parser_complain(parser, offset, parser->last_end - offset, NULL,
+				"duration must be at least 1ms");
+	return true;
 }
 
 static struct expr *parse_range(struct parser *parser, struct expr *expr)
@@ -277,11 +288,11 @@ static struct expr *parse_range(struct parser *parser, struct expr *expr)
 	is_subquery = parser_is(parser, TOKEN_COLON);
 	if (is_subquery) {
 		parser_advance(parser);
-		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) && !parse_duration(parser, &step))
+		if (!parser_is(parser, TOKEN_BRACKET_RIGHT) && !parse_step(parser, &step))
 			return NULL;
 	}
-	if (!parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range selector",
-			  NULL))
+	if (!parser_close(parser, &bracket, TOKEN_BRACKET_RIGHT, "subquery or range",
+			  is_subquery ? "\"]\"" : "\":\" or \"]\""))
 		return NULL;
 	if (expr->kind == EXPR_REFUSED)
 		return parser_refused(parser, expr->offset, expr, NULL);
@@ -296,10 +307,9 @@ static bool takes_time(const struct expr *expr)
 	return expr->kind == EXPR_SELECTOR || expr->kind == EXPR_SUBQUERY;
 }
 
-static struct expr *complain_misplaced(struct parser *parser, struct expr *expr, uint32_t keyword,
-				       const char *what)
+static struct expr *complain_misplaced(struct parser *parser, struct expr *expr, const char *what)
 {
-	parser_complain(parser, keyword, parser->last_end - keyword, NULL,
+	parser_complain(parser, expr->offset, parser->last_end - expr->offset, NULL,
 			"%s modifier must be preceded by an instant vector selector or range "
 			"vector selector or a subquery",
 			what);
@@ -308,7 +318,6 @@ static struct expr *complain_misplaced(struct parser *parser, struct expr *expr,
 
 static struct expr *parse_offset(struct parser *parser, struct expr *expr)
 {
-	uint32_t keyword = parser->token.offset;
 	struct duration offset;
 
 	parser_advance(parser);
@@ -317,36 +326,43 @@ static struct expr *parse_offset(struct parser *parser, struct expr *expr)
 	if (expr->kind == EXPR_REFUSED)
 		return parser_finish(parser, expr);
 	if (!takes_time(expr))
-		return complain_misplaced(parser, expr, keyword, "offset");
+		return complain_misplaced(parser, expr, "offset");
 	int64_t *ms = expr->kind == EXPR_SELECTOR ? &expr->selector.offset_ms
 						  : &expr->subquery.offset_ms;
 
 	if (*ms != 0 || expr->offset_expr)
-		parser_complain(parser, keyword, parser->last_end - keyword, NULL,
+		parser_complain(parser, expr->offset, parser->last_end - expr->offset, NULL,
 				"offset may not be set multiple times");
 	*ms = offset.ms;
 	expr->offset_expr = offset.expr;
 	return parser_finish(parser, expr);
 }
 
+static void complain_timestamp(struct parser *parser, const struct expr *expr, double seconds)
+{
+	char number[512]; /* the largest have 309 digits */
+
+	if (isfinite(seconds))
+		snprintf(number, sizeof(number), "%f", seconds);
+	else
+		strcpy(number, isnan(seconds) ? "NaN" : seconds > 0 ? "+Inf" : "-Inf");
+	parser_complain(parser, expr->offset, parser->last_end - expr->offset, NULL,
+			"timestamp out of bounds for @ modifier: %s", number);
+}
+
 /* '@' ([sign] number | 'start' '(' ')' | 'end' '(' ')') */
-static bool parse_timestamp(struct parser *parser, enum at_kind *at, int64_t *ms)
+static bool parse_timestamp(struct parser *parser, const struct expr *expr, enum at_kind *at,
+			    int64_t *ms)
 {
 	struct slice word = token_text(&parser->lexer, parser->token);
-	uint32_t offset = parser->token.offset;
 	double seconds;
 
 	if (parser_signed(parser, &seconds)) {
 		*at = AT_TIME;
 		if (fabs(seconds) < TIMESTAMP_S_MAX)
 			*ms = llround(seconds * 1000);
-		else if (isfinite(seconds))
-			parser_complain(parser, offset, parser->last_end - offset, NULL,
-					"timestamp out of bounds for @ modifier: %f", seconds);
 		else
-			parser_complain(parser, offset, parser->last_end - offset, NULL,
-					"timestamp out of bounds for @ modifier: %s",
-					isnan(seconds) ? "NaN" : seconds > 0 ? "+Inf" : "-Inf");
+			complain_timestamp(parser, expr, seconds);
 		return true;
 	}
 	*at = slice_is_word(word, "start") ? AT_START : AT_END;
@@ -361,19 +377,18 @@ static bool parse_timestamp(struct parser *parser, enum at_kind *at, int64_t *ms
 
 static struct expr *parse_at(struct parser *parser, struct expr *expr)
 {
-	uint32_t offset = parser->token.offset;
 	enum at_kind at;
 	int64_t ms = 0;
 
 	parser_advance(parser);
-	if (!parse_timestamp(parser, &at, &ms))
+	if (!parse_timestamp(parser, expr, &at, &ms))
 		return NULL;
 	if (expr->kind == EXPR_REFUSED)
 		return parser_finish(parser, expr);
 	if (!takes_time(expr))
-		return complain_misplaced(parser, expr, offset, "@");
+		return complain_misplaced(parser, expr, "@");
 	if (expr->at != AT_NONE)
-		parser_complain(parser, offset, parser->last_end - offset, NULL,
+		parser_complain(parser, expr->offset, parser->last_end - expr->offset, NULL,
 				"@ <timestamp> may not be set multiple times");
 	expr->at = at;
 	expr->at_ms = ms;

@@ -202,6 +202,11 @@ static inline bool plan_node_is_leaf(const struct plan_node *node)
 {
 	return node->op == PLAN_SELECT || (node->op == PLAN_RANGE && node->selector != PLAN_NONE);
 }
+/* Does it look back over a range? (Of 0 ms too: x[0.0001] is empty.) */
+static inline bool plan_node_has_range(const struct plan_node *node)
+{
+	return node->op == PLAN_SUBQUERY || (node->op == PLAN_RANGE && plan_node_is_leaf(node));
+}
 /*
  * One node as a line of text, without what is below it: "sum by (job)", "rate
  * {__name__=\"x\"}[5m]".

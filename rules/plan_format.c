@@ -8,7 +8,7 @@
 
 static void format_range(const struct plan_node *node, struct buf *out)
 {
-	if (node->range_ms > 0) {
+	if (plan_node_has_range(node)) {
 		buf_add_char(out, '[');
 		duration_format(node->range_ms, out);
 		if (node->step_ms) {

@@ -153,7 +153,7 @@ static void check_node(const struct plan *plan, const struct plan_node *node)
 
 	assert(node->type != VALUE_NONE && node->type != VALUE_MATRIX);
 	assert(has_function == (node->function != NULL));
-	assert(((is_range && has_selector) || node->op == PLAN_SUBQUERY) == (node->range_ms > 0));
+	assert(plan_node_has_range(node) || node->range_ms == 0);
 	assert((node->op == PLAN_SUBQUERY) == (node->step_ms > 0));
 	assert(!is_range || has_selector ||
 	       plan->nodes[node->children[0]]->op == PLAN_SUBQUERY);

@@ -171,7 +171,7 @@ int plan_build_selector(struct builder *builder, const struct expr *expr, uint32
 	struct plan_node node = { .op = PLAN_SELECT, .type = VALUE_VECTOR };
 	int error = put_selector(builder, expr, &node);
 
-	assert(expr->selector.range_ms == 0);
+	assert(!expr->selector.is_range);
 	return error ? error : plan_intern(builder, &node, out);
 }
 

@@ -95,8 +95,7 @@ static void format_offset(int64_t ms, const struct expr *written, struct buf *ou
 static void format_at(const struct expr *expr, struct buf *out)
 {
 	if (expr->at == AT_TIME)
-		buf_printf(out, " @ %s%lld.%03lld", expr->at_ms < 0 ? "-" : "",
-			   llabs(expr->at_ms) / 1000, llabs(expr->at_ms) % 1000);
+		buf_printf(out, " @ %.3f", (double)expr->at_ms / 1000);
 	else if (expr->at != AT_NONE)
 		buf_add_str(out, expr->at == AT_START ? " @ start()" : " @ end()");
 }
@@ -121,7 +120,7 @@ static void format_selector(const struct expr *expr, struct buf *out)
 	format_matchers(expr->selector.matchers, n, out);
 	if (expr->selector.log)
 		log_stages_format(expr->selector.log, out);
-	if (expr->selector.range_ms > 0) {
+	if (expr->selector.is_range) {
 		if (expr->selector.log && expr->selector.log->nstages > 0)
 			buf_add_char(out, ' ');
 		buf_add_char(out, '[');

@@ -80,6 +80,14 @@ static double seconds_of(struct resolver *resolver, const struct expr *expr)
 	}
 }
 
+static void complain(struct resolver *resolver, const struct expr *expr, const char *fault)
+{
+	diag_add_at(resolver->diags, DIAG_ERROR, resolver->source, expr->offset, expr->span, NULL,
+		    "%s", fault);
+	resolver->error = ERR_INVALID;
+}
+
+/* A time of less than a millisecond comes to 0. */
 static void resolve_duration(struct resolver *resolver, const struct expr *expr,
 			     bool must_be_positive, int64_t *ms)
 {
@@ -92,16 +100,21 @@ static void resolve_duration(struct resolver *resolver, const struct expr *expr,
 		resolver->fault = "duration must be greater than 0";
 	else if (!resolver->fault && !(fabs(seconds) < DURATION_S_MAX))
 		resolver->fault = "duration is out of range";
-	/* A range or step of less than a millisecond selects nothing, but is there. */
-	if (!resolver->fault)
+	if (!resolver->fault) {
 		*ms = (int64_t)(seconds * 1000);
-	if (!resolver->fault && must_be_positive && *ms == 0)
-		resolver->fault = "duration must be at least 1ms";
-	if (!resolver->fault)
 		return;
-	diag_add_at(resolver->diags, DIAG_ERROR, resolver->source, expr->offset, expr->span, NULL,
-		    "%s", resolver->fault);
-	resolver->error = ERR_INVALID;
+	}
+	complain(resolver, expr, resolver->fault);
+}
+
+/* A range may be empty; a step must lead on. */
+static void resolve_step(struct resolver *resolver, struct expr *subquery)
+{
+	const struct expr *expr = subquery->step_expr;
+
+	resolve_duration(resolver, expr, true, &subquery->subquery.step_ms);
+	if (expr && !resolver->fault && subquery->subquery.step_ms == 0)
+		complain(resolver, expr, "duration must be at least 1ms");
 }
 
 static void resolve_node(void *ctx, const struct expr *node)
@@ -117,7 +130,7 @@ static void resolve_node(void *ctx, const struct expr *node)
 	resolve_duration(resolver, expr->offset_expr, false,
 			 is_selector ? &expr->selector.offset_ms : &expr->subquery.offset_ms);
 	if (!is_selector)
-		resolve_duration(resolver, expr->step_expr, true, &expr->subquery.step_ms);
+		resolve_step(resolver, expr);
 }
 
 int expr_resolve(struct expr *expr, const struct query_bounds *bounds, const struct source *source,

@@ -157,6 +157,19 @@ START_TEST(parser_reads_white_space_and_comments)
 }
 END_TEST
 
+static void check_dialect(enum expr_dialect dialect, const char *text, const char *wanted)
+{
+	struct parse parse;
+	struct buf got;
+
+	buf_init(&got);
+	parse_init_dialect(&parse, dialect, text, strlen(text));
+	describe(&parse, text, &got);
+	ck_assert_str_eq(got.ptr, wanted);
+	parse_fini(&parse);
+	buf_fini(&got);
+}
+
 static void check_invalid(const char *text, size_t len, uint32_t line, uint32_t column,
 			  const char *message)
 {
@@ -182,6 +195,26 @@ START_TEST(parser_points_into_later_lines)
 }
 END_TEST
 
+/* In brackets there are no comments before the first number, as in Prometheus. */
+START_TEST(parser_reads_comments_in_brackets)
+{
+	check_dialect(EXPR_TOCSIN, "x[5m # c\n:# c\n1m # c\n]", "= x[5m:1m]\n: range vector\n");
+	check_dialect(EXPR_TOCSIN, "x[5m + # c\n1m]", "= x[5m + 1m]\n: range vector\n");
+	check_dialect(EXPR_TOCSIN, "x offset (# c\n5m)", "= x offset 5m\n");
+	check_invalid("x[# c\n5m]", 9, 1, 3, "unexpected character: \"#\"");
+	check_invalid("x[(# c\n5m)]", 11, 1, 4, "unexpected character: \"#\"");
+}
+END_TEST
+
+/* Prometheus prints what it cannot read itself. */
+START_TEST(range_of_less_than_a_millisecond_is_there)
+{
+	check_dialect(EXPR_TOCSIN, "x[0.0001]", "= x[0s]\n: range vector\n");
+	check_dialect(EXPR_TOCSIN, "x[0.0001:1m]", "= x[0s:1m]\n: range vector\n");
+	check_dialect(EXPR_TOCSIN, "rate(x[0.0004] offset 0.0001)", "= rate(x[0s])\n");
+}
+END_TEST
+
 static void note_kind(void *ctx, const struct expr *expr)
 {
 	buf_add_char(ctx, "nsvqcubap"[expr->kind]);
@@ -203,19 +236,6 @@ START_TEST(walk_visits_parents_first)
 	buf_fini(&kinds);
 }
 END_TEST
-
-static void check_dialect(enum expr_dialect dialect, const char *text, const char *wanted)
-{
-	struct parse parse;
-	struct buf got;
-
-	buf_init(&got);
-	parse_init_dialect(&parse, dialect, text, strlen(text));
-	describe(&parse, text, &got);
-	ck_assert_str_eq(got.ptr, wanted);
-	parse_fini(&parse);
-	buf_fini(&got);
-}
 
 static void check_prometheus(const char *text, const char *wanted)
 {
@@ -389,6 +409,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, prometheus_dialect_has_no_additions);
 	tcase_add_test(tcase, logql_dialect_selects_logs);
 	tcase_add_test(tcase, logql_dialect_calculates_differently);
+	tcase_add_test(tcase, parser_reads_comments_in_brackets);
+	tcase_add_test(tcase, range_of_less_than_a_millisecond_is_there);
 	tcase_add_test(tcase, walk_visits_parents_first);
 	tcase_add_test(tcase, functions_of_log_lines_are_these);
 	tcase_add_test(tcase, pipelines_may_stand_on_many_lines);
