@@ -167,8 +167,7 @@ static void print_text(const struct check *check)
 	       check->diags.warnings == 1 ? "warning" : "warnings");
 	if (check->url && check->code == 0)
 		printf("%zu of the rules %s at %s, and %s compared with its series; others as far "
-		       "as "
-		       "they read the same\n",
+		       "as they read the same\n",
 		       check->compared, check->compared == 1 ? "runs" : "run", check->url,
 		       check->compared == 1 ? "is" : "are");
 }
