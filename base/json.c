@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/quote.h"
 #include "base/text.h"
 
 void json_writer_init(struct json_writer *w, struct buf *out)
@@ -64,11 +65,6 @@ void json_end_array(struct json_writer *w)
 	container_end(w, ']');
 }
 
-static bool is_plain(unsigned char c)
-{
-	return c >= ' ' && c < 0x7F && c != '"' && c != '\\';
-}
-
 static void escape_rune(struct slice bytes, uint32_t rune, struct buf *out)
 {
 	if (rune == '"' || rune == '\\')
@@ -89,24 +85,7 @@ static void escape_rune(struct slice bytes, uint32_t rune, struct buf *out)
 
 static void add_quoted(struct buf *out, struct slice text)
 {
-	size_t i = 0;
-
-	buf_add_char(out, '"');
-	while (i < text.len) {
-		size_t start = i;
-
-		while (i < text.len && is_plain((unsigned char)text.ptr[i]))
-			i++;
-		buf_add(out, text.ptr + start, i - start);
-		if (i == text.len)
-			break;
-		uint32_t rune;
-		size_t n = slice_rune((struct slice){ text.ptr + i, text.len - i }, &rune);
-
-		escape_rune((struct slice){ text.ptr + i, n }, rune, out);
-		i += n;
-	}
-	buf_add_char(out, '"');
+	text_quote_by(text, escape_rune, out);
 }
 
 void json_key(struct json_writer *w, const char *key)

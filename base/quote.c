@@ -85,7 +85,9 @@ static bool is_plain(unsigned char c)
 	return c >= ' ' && c < 0x7F && c != '"' && c != '\\';
 }
 
-void text_quote(struct slice text, struct buf *out)
+void text_quote_by(struct slice text,
+		   void (*escape)(struct slice bytes, uint32_t rune, struct buf *out),
+		   struct buf *out)
 {
 	size_t i = 0;
 
@@ -101,10 +103,15 @@ void text_quote(struct slice text, struct buf *out)
 		uint32_t rune;
 		size_t n = slice_rune((struct slice){ text.ptr + i, text.len - i }, &rune);
 
-		quote_rune((struct slice){ text.ptr + i, n }, rune, out);
+		escape((struct slice){ text.ptr + i, n }, rune, out);
 		i += n;
 	}
 	buf_add_char(out, '"');
+}
+
+void text_quote(struct slice text, struct buf *out)
+{
+	text_quote_by(text, quote_rune, out);
 }
 
 static int hex_value(char c)

@@ -14,6 +14,13 @@
  */
 void text_quote(struct slice text, struct buf *out);
 /*
+ * Double quotes around it, as another language writes them: all but printing ASCII without quotes
+ * and backslashes goes through `escape`, a character at a time (RUNE_ERROR: a byte that is no UTF-8).
+ */
+void text_quote_by(struct slice text,
+		   void (*escape)(struct slice bytes, uint32_t rune, struct buf *out),
+		   struct buf *out);
+/*
  * The inverse, for the inside of a literal (without its quotes): appends the text that `inside`
  * stands for. `quote` is the character around it: only that one may be escaped, and it and a
  * newline may not stand bare. ERR_INVALID with *at, the offset of the fault; nothing is then

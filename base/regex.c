@@ -505,33 +505,32 @@ static size_t step_at(struct slice subject, size_t at)
 	return n ? n : 1;
 }
 
-/*
- * As Go does it: a match of nothing right behind another match is not replaced, so that "abc" with
- * x* gives -a-b-c-.
- */
-static int replace_all(const pcre2_code *code, const struct regex_syntax *syntax,
-		       struct matching *m, struct slice subject, struct slice template,
-		       struct buf *out)
+int regex_replace_found(struct found *found,
+			int (*find)(const void *ctx, struct slice subject, size_t from),
+			const void *ctx, struct slice template, struct buf *out)
 {
-	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, syntax->names,
-			       syntax->ngroups };
+	struct slice subject = found->subject;
 	size_t out_max = out->len + REGEX_OUTPUT_MAX, done = 0, from = 0;
 	int err = 0;
 
-	while (!err && from <= subject.len &&
-	       (found.places = code_match(code, m, subject, from, 0)) > 0) {
-		size_t start = found.at[0], end = found.at[1];
+	while (!err && from <= subject.len && (found->places = find(ctx, subject, from)) > 0) {
+		size_t start = found->at[0], end = found->at[1];
 
 		buf_add(out, subject.ptr + done, start - done);
 		if (end > done || start == 0)
-			err = regex_expand_found(&found, template, out_max, out);
+			err = regex_expand_found(found, template, out_max, out);
 		done = end;
 		from = end > from ? end : from + step_at(subject, from);
 	}
-	if (err || found.places < 0)
-		return err ? err : found.places;
+	if (err || found->places < 0)
+		return err ? err : found->places;
 	buf_add(out, subject.ptr + done, subject.len - done);
 	return out->len > out_max ? ERR_LIMIT : buf_ok(out) ? 0 : ERR_NOMEM;
+}
+
+static int find_next(const void *ctx, struct slice subject, size_t from)
+{
+	return code_match(ctx, regex_matching(), subject, from, 0);
 }
 
 /* Compiles for one use. */
@@ -561,8 +560,11 @@ int regex_replace_all(struct slice pattern, struct slice subject, struct slice t
 	if (err)
 		return err;
 	err = regex_subject_repair(&subject, &copy) ? 0 : ERR_NOMEM;
+	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, syntax.names,
+			       syntax.ngroups };
+
 	if (!err)
-		err = replace_all(code, &syntax, m, subject, template, out);
+		err = regex_replace_found(&found, find_next, code, template, out);
 	buf_fini(&copy);
 	pcre2_code_free(code);
 	return err;

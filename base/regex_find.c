@@ -128,21 +128,15 @@ int regex_finder_search(const struct regex_finder *finder, struct slice subject,
 	return 1;
 }
 
-/* The length of the character at a place, 1 at the end. */
-static size_t step_at(struct slice subject, size_t at)
+static int find_next(const void *ctx, struct slice subject, size_t from)
 {
-	uint32_t rune;
-	size_t n = slice_rune((struct slice){ subject.ptr + at, subject.len - at }, &rune);
-
-	return n ? n : 1;
+	return find(ctx, regex_matching(), subject, from);
 }
 
 int regex_finder_replace(const struct regex_finder *finder, struct slice subject,
 			 struct slice template, struct buf *out)
 {
 	struct matching *m = regex_matching();
-	size_t out_max = out->len + REGEX_OUTPUT_MAX, done = 0, from = 0;
-	int err = 0;
 
 	if (!m)
 		return ERR_NOMEM;
@@ -151,17 +145,5 @@ int regex_finder_replace(const struct regex_finder *finder, struct slice subject
 	struct found found = { subject, pcre2_get_ovector_pointer(m->data), 0, finder->names,
 			       finder->ngroups };
 
-	while (!err && from <= subject.len && (found.places = find(finder, m, subject, from)) > 0) {
-		size_t start = found.at[0], end = found.at[1];
-
-		buf_add(out, subject.ptr + done, start - done);
-		if (end > done || start == 0)
-			err = regex_expand_found(&found, template, out_max, out);
-		done = end;
-		from = end > from ? end : from + step_at(subject, from);
-	}
-	if (err || found.places < 0)
-		return err ? err : found.places;
-	buf_add(out, subject.ptr + done, subject.len - done);
-	return out->len > out_max ? ERR_LIMIT : buf_ok(out) ? 0 : ERR_NOMEM;
+	return regex_replace_found(&found, find_next, finder, template, out);
 }

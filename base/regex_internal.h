@@ -41,5 +41,14 @@ struct found {
 /* Go's Regexp.Expand: appends; ERR_LIMIT when out gets longer than out_max. */
 int regex_expand_found(const struct found *found, struct slice template, size_t out_max,
 		       struct buf *out);
+/*
+ * Go's Regexp.ReplaceAll: appends found->subject with each match that `find` gives replaced; find
+ * says how many places there are of the next match from a place on, 0: none, below 0: an error. A
+ * match of nothing right behind another match is not replaced, so that "abc" with x* gives -a-b-c-.
+ * ERR_LIMIT: more than REGEX_OUTPUT_MAX.
+ */
+int regex_replace_found(struct found *found,
+			int (*find)(const void *ctx, struct slice subject, size_t from),
+			const void *ctx, struct slice template, struct buf *out);
 
 #endif
