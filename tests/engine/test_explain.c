@@ -544,6 +544,35 @@ START_TEST(explain_is_bounded)
 END_TEST
 
 /* Left over when the engine ends. */
+/* Of rules of one name the first few are told; of the way down to a leaf, its beginning. */
+START_TEST(explain_tells_no_more_than_can_be_read)
+{
+	struct buf text;
+	buf_init(&text);
+	for (int i = 0; i < EXPLAIN_CANDIDATES_MAX + 2; i++)
+		buf_printf(&text, "%s{alert: A, expr: x, labels: {l: '%d'}}", i ? ", " : "", i);
+	load(text.ptr);
+	harness_feed(&h, 0, "x 1");
+	harness_time(&h, 0);
+	ask("A", NULL);
+	ck_assert_int_eq(explain->code, ERR_CONFLICT);
+	int told = 0;
+	for (const char *at = explain->error; (at = strstr(at, "rules.yml;g;A")); at++)
+		told++;
+	ck_assert_int_eq(told, EXPLAIN_CANDIDATES_MAX);
+	buf_clear(&text);
+	for (int i = 0; i < EXPLAIN_PATH_MAX + 5; i++)
+		buf_add_str(&text, "x and on () (");
+	buf_add_str(&text, "x > 5");
+	for (int i = 0; i < EXPLAIN_PATH_MAX + 5; i++)
+		buf_add_char(&text, ')');
+	ask(text.ptr, "");
+	ck_assert_int_eq(explain->reason, EXPLAIN_FALSE);
+	ck_assert_uint_eq(explain->npath, EXPLAIN_PATH_MAX);
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(explain_ends_with_the_engine)
 {
 	struct explain *left;
@@ -582,6 +611,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, explain_tells_resolve_when);
 	tcase_add_test(tc, explain_without_warmup_misses_nothing);
 	tcase_add_test(tc, explain_is_bounded);
+	tcase_add_test(tc, explain_tells_no_more_than_can_be_read);
 	tcase_add_test(tc, explain_ends_with_the_engine);
 	suite_add_tcase(suite, tc);
 	return suite;
