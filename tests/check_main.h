@@ -6,8 +6,17 @@
 #define TOCSIN_TESTS_CHECK_MAIN_H
 
 #include <check.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* How long a test waits for what must come: as much longer as Check gives the test itself. */
+static inline int64_t patience_ms(int64_t ms)
+{
+	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
+	double factor = multiplier ? strtod(multiplier, NULL) : 1;
+	return factor > 1 ? (int64_t)((double)ms * factor) : ms;
+}
 
 #define TEST_MAIN(make_suite)                                                                      \
 	int main(void)                                                                             \

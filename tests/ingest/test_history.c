@@ -277,7 +277,7 @@ static void run(void)
 {
 	struct loop_timer *look = NULL;
 	look = loop_timer_new(loop, on_look, &look);
-	loop_timer_set(deadline, WAIT_MS);
+	loop_timer_set(deadline, patience_ms(WAIT_MS));
 	loop_timer_set(look, 5);
 	loop_run(loop);
 	loop_timer_clear(deadline);

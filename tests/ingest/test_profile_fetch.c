@@ -101,7 +101,7 @@ static void on_deadline(void *ctx)
 static void run_until(bool (*enough)(void))
 {
 	is_enough = enough;
-	loop_timer_set(deadline, WAIT_MS);
+	loop_timer_set(deadline, patience_ms(WAIT_MS));
 	if (!enough())
 		loop_run(loop);
 	loop_timer_clear(deadline);

@@ -140,7 +140,7 @@ static void on_pause(void *ctx)
 
 static void run(void)
 {
-	loop_timer_set(deadline, WAIT_MS);
+	loop_timer_set(deadline, patience_ms(WAIT_MS));
 	loop_run(loop);
 	loop_timer_clear(deadline);
 	rw_sender_check(sender);
