@@ -71,7 +71,9 @@ static int check_times(const struct yaml_node *node, const struct test_times *ti
 
 /* ---- profiles ---- */
 
-/* Sample types as a profiler of that kind has them, and what a unit of a stack's count is of each.
+/*
+ * Sample types as of a profile that is pushed as stacks, and what a unit of a stack's count is of
+ * each: of objects and waits the stacks say nothing.
  */
 static int profile_types(struct profile *profile, enum profile_kind kind,
 			 const struct test_profile *written, double scale[2])
@@ -82,7 +84,7 @@ static int profile_types(struct profile *profile, enum profile_kind kind,
 	int code = 0;
 	scale[0] = 1;
 	scale[1] = is_sampled ? ns : slice_is(value.unit, "nanoseconds") ? 1e9 : 1;
-	if (kind != PROFILE_KIND_GOROUTINE)
+	if (is_sampled)
 		code = profile_type_add(profile, slice_from(profile_kind_count(kind)),
 					SLICE("count"));
 	else
