@@ -228,6 +228,9 @@ static const struct asked {
 	  BY_NOTHING },
 	{ "count_over_time(logs{job=~\".+\"}[50s] offset 7s)", count_of, 50, 7, BY_ALL },
 	{ "rate(logs{job=~\".+\"}[2m])", rate_of, 120, 0, BY_ALL },
+	/* Here a line has as many bytes as its value says. */
+	{ "bytes_over_time(logs{job=~\".+\"}[1m] offset 15s)", sum_of, 60, 15, BY_ALL },
+	{ "sum by (job) (bytes_rate(logs{job=~\".+\"}[2m]))", sum_rate_of, 120, 0, BY_JOB },
 	{ "sum_over_time(logs{job=~\".+\"} | unwrap v [1m])", sum_of, 60, 0, BY_ALL },
 	{ "rate(logs{job=~\".+\"} | unwrap v [1m])", sum_rate_of, 60, 0, BY_ALL },
 	{ "min_over_time(logs{job=~\".+\"} | unwrap v [1m])", min_of, 60, 0, BY_ALL },

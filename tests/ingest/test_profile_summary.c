@@ -176,6 +176,20 @@ START_TEST(summary_of_a_cpu_profile)
 }
 END_TEST
 
+/* What the sender says of its rate is so, whatever the period. */
+START_TEST(summary_has_the_rate_that_the_sender_tells)
+{
+	begin_cpu();
+	add("a", 50);
+	target.duration_ns = 10000000000;
+	profile->sampling_rate = 97;
+	summarise();
+	expect("sample_rate", "97");
+	expect("samples_per_second", "5");
+	expect("value", "0.5");
+}
+END_TEST
+
 START_TEST(summary_without_duration_knows_no_rates)
 {
 	begin_cpu();
@@ -348,6 +362,7 @@ static void add_functions(int first, int n)
 
 START_TEST(summary_has_the_top_functions_and_no_more)
 {
+	ck_assert_uint_eq(PROFILE_TOP, 20); /* so it is promised */
 	add_functions(0, 90);
 	summarise();
 	ck_assert_uint_eq(count_of("profile_function_self_ratio"), PROFILE_TOP);
@@ -437,6 +452,7 @@ START_TEST(names_stay_within_their_limit)
 	struct slice named[PROFILE_NAMED_MAX + 5];
 	char texts[PROFILE_NAMED_MAX + 5][16];
 
+	ck_assert_uint_eq(PROFILE_NAMED_MAX, 200); /* so it is promised */
 	for (int i = 0; i < PROFILE_NAMED_MAX + 5; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "n%d", i);
 		named[i] = slice_from(texts[i]);
@@ -607,6 +623,7 @@ static Suite *profile_summary_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, summary_of_a_cpu_profile);
+	tcase_add_test(tcase, summary_has_the_rate_that_the_sender_tells);
 	tcase_add_test(tcase, summary_without_duration_knows_no_rates);
 	tcase_add_test(tcase, summary_of_an_idle_process_is_no_silence);
 	tcase_add_test(tcase, summary_counts_on_from_profile_to_profile);

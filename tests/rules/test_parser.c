@@ -358,21 +358,28 @@ START_TEST(functions_of_log_lines_are_these)
 {
 	static const char lines[] = "logs{a=\"b\"} |= \"x\" [5m]",
 			  values[] = "logs{a=\"b\"} | logfmt n | unwrap n [5m]";
-	static const char *const of_lines[] = { "count_over_time",  "rate", "bytes_over_time",
-						"bytes_rate",	    "absent_over_time",
-						NULL };
+	static const char *const of_lines[] = { "count_over_time",  "rate",
+						"bytes_over_time",  "bytes_rate",
+						"absent_over_time", NULL };
 	/* absent_over_time as in LogQL, which asks whether a line has a value. */
-	static const char *const of_values[] = {
-		"sum_over_time",    "avg_over_time",	  "min_over_time",   "max_over_time",
-		"stddev_over_time", "stdvar_over_time",	  "quantile_over_time",
-		"first_over_time",  "last_over_time",	  "rate",	     "rate_counter",
-		"absent_over_time", NULL
+	static const char *const of_values[] = { "sum_over_time",
+						 "avg_over_time",
+						 "min_over_time",
+						 "max_over_time",
+						 "stddev_over_time",
+						 "stdvar_over_time",
+						 "quantile_over_time",
+						 "first_over_time",
+						 "last_over_time",
+						 "rate",
+						 "rate_counter",
+						 "absent_over_time",
+						 NULL };
+	static const char *const with_by[] = {
+		"avg_over_time",    "min_over_time",	"max_over_time",
+		"stddev_over_time", "stdvar_over_time", "quantile_over_time",
+		"first_over_time",  "last_over_time",	NULL
 	};
-	static const char *const with_by[] = { "avg_over_time",	   "min_over_time",
-					       "max_over_time",	   "stddev_over_time",
-					       "stdvar_over_time", "quantile_over_time",
-					       "first_over_time",  "last_over_time",
-					       NULL };
 	static const char *const none[] = { NULL };
 
 	check_takers(lines, "", of_lines);
