@@ -298,12 +298,12 @@ static enum value_type check_aggregate(struct checker *checker, const struct exp
 {
 	uint32_t bounded = checker->bounded;
 
-	if (expr->aggregate.param)
-		expect_type(checker, expr->aggregate.param, aggregate_op_param(expr->aggregate.op),
-			    "aggregation parameter");
 	checker->bounded += bounds_labels(expr);
 	expect_type(checker, expr->aggregate.operand, VALUE_VECTOR, "aggregation expression");
 	checker->bounded = bounded;
+	if (expr->aggregate.param)
+		expect_type(checker, expr->aggregate.param, aggregate_op_param(expr->aggregate.op),
+			    "aggregation parameter");
 	return VALUE_VECTOR;
 }
 

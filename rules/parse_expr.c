@@ -51,6 +51,18 @@ static bool adopt_arguments(struct parser *parser, struct expr *call, struct arg
 	return true;
 }
 
+/* One that nothing follows is told; the parse goes on when the call ends there. */
+static bool parse_comma(struct parser *parser)
+{
+	enum token_kind next = parser_peek(parser);
+
+	if (next == TOKEN_PAREN_RIGHT || next == TOKEN_COMMA)
+		parser_complain(parser, parser->token.offset, 1, NULL,
+				"trailing commas not allowed in function call args");
+	parser_advance(parser);
+	return next != TOKEN_COMMA;
+}
+
 static bool parse_arguments(struct parser *parser, struct expr *call, const char *context)
 {
 	struct argument *first = NULL, **last = &first;
@@ -73,10 +85,8 @@ static bool parse_arguments(struct parser *parser, struct expr *call, const char
 		n++;
 		if (!parser_is(parser, TOKEN_COMMA))
 			break;
-		if (parser_peek(parser) == TOKEN_PAREN_RIGHT)
-			parser_complain(parser, parser->token.offset, 1, NULL,
-					"trailing commas not allowed in function call args");
-		parser_advance(parser);
+		if (!parse_comma(parser))
+			return false;
 	}
 	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, context, "\",\" or \")\"") &&
 	       adopt_arguments(parser, call, first, n);

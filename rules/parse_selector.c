@@ -246,11 +246,12 @@ static struct expr *range_of(struct parser *parser, struct expr *expr, uint32_t 
 				"ranges only allowed for vector selectors");
 		return parser_refused(parser, expr->offset, expr, NULL);
 	}
-	if (expr->selector.offset_ms != 0 || expr->offset_expr)
+	/* As in Prometheus: of an offset that is no literal, and of start() and end(), nothing is said. */
+	if (expr->selector.offset_ms != 0 && !expr->offset_expr)
 		parser_complain(parser, offset, span,
 				"write the offset after the range: x[5m] offset 1h",
 				"no offset modifiers allowed before range");
-	else if (expr->at != AT_NONE)
+	else if (expr->at == AT_TIME)
 		parser_complain(parser, offset, span, "write \"@\" after the range: x[5m] @ 100",
 				"no @ modifiers allowed before range");
 	else if (expr->edges != EDGES_PLAIN)
