@@ -117,24 +117,35 @@ static int external_labels(struct running *run, struct labels **out)
 	return code;
 }
 
-static int run_test(struct running *run)
+static int read_start(struct running *run)
+{
+	if (time_parse(run->test->start, &run->start_ms) == 0)
+		return 0;
+	unit_test_fail(run, run->test->node, "write seconds since the epoch, or 2026-11-20T10:00:00Z",
+		       "start_timestamp is no time");
+	return ERR_INVALID;
+}
+
+/* All that is written in a test, to the end, so that all mistakes are told at once. */
+static int read_test(struct running *run, struct labels **external)
+{
+	int64_t points_ms =
+		run->test->interval_ms ? run->test->interval_ms : run->file->evaluation_interval_ms;
+	int code = 0;
+	test_goes_on(&code, read_start(run));
+	if (test_goes_on(&code, external_labels(run, external)) &&
+	    test_goes_on(&code, test_input_init(&run->input, run->test, run->rules, points_ms,
+						run->start_ms, run->arena, run->diags)))
+		test_goes_on(&code, unit_test_read_expected(run));
+	return code;
+}
+
+/* only_read: the rules, or others, are wrong. */
+static int run_test(struct running *run, bool only_read)
 {
 	struct labels *labels = NULL;
 	char *url = arena_strdup(run->arena, run->test->external_url);
-	int64_t points_ms =
-		run->test->interval_ms ? run->test->interval_ms : run->file->evaluation_interval_ms;
-	if (!url)
-		return ERR_NOMEM;
-	if (time_parse(run->test->start, &run->start_ms)) {
-		unit_test_fail(run, run->test->node,
-			       "write seconds since the epoch, or 2026-11-20T10:00:00Z",
-			       "start_timestamp is no time");
-		return ERR_INVALID;
-	}
-	int code = external_labels(run, &labels);
-	if (!code)
-		code = test_input_init(&run->input, run->test, run->rules, points_ms, run->start_ms,
-				       run->arena, run->diags);
+	int code = url ? read_test(run, &labels) : ERR_NOMEM;
 	const struct simulation_options options = {
 		.rules = run->rules,
 		.external_labels = labels,
@@ -143,9 +154,9 @@ static int run_test(struct running *run)
 		.retention_ms = last_moment(run->test) + LOOKBACK_MS + 1,
 		.lookback_ms = LOOKBACK_MS,
 	};
-	if (!code)
+	if (!code && !only_read)
 		code = simulation_new(&options, &run->simulation);
-	if (!code)
+	if (!code && !only_read)
 		code = run_ticks(run);
 	simulation_free(run->simulation);
 	test_input_fini(&run->input);
@@ -233,6 +244,15 @@ static bool is_wanted(const struct test_case *test, struct slice run)
 	return run.len == 0 || regex_search(run, test->name) == 1;
 }
 
+static void count(const struct running *run, int code, struct unit_test_totals *totals)
+{
+	if (code || run->failures)
+		totals->failed++;
+	else
+		totals->passed++;
+}
+
+/* Without rules, which are wrong, or totals tests are only read. */
 static int run_tests(const struct test_file *file, struct rule_set *rules, struct slice only,
 		     struct diag_list *diags, struct unit_test_totals *totals)
 {
@@ -246,15 +266,14 @@ static int run_tests(const struct test_file *file, struct rule_set *rules, struc
 				       .diags = diags,
 				       .rules = rules };
 		if (!is_wanted(&tests[i], only)) {
-			totals->skipped++;
+			if (totals)
+				totals->skipped++;
 			continue;
 		}
 		arena_init(&arena, 0);
-		code = run_test(&run);
-		if (code || run.failures)
-			totals->failed++;
-		else
-			totals->passed++;
+		code = run_test(&run, !rules || !totals);
+		if (totals)
+			count(&run, code, totals);
 		arena_fini(&arena);
 	}
 	return code == ERR_NOMEM ? code : 0;
@@ -270,12 +289,12 @@ int unit_test_run(const char *path, const struct unit_test_options *options,
 	size_t failed = totals->failed;
 	arena_init(&arena, 0);
 	int code = yaml_parse_file(path, &arena, diags, &root);
-	if (!code)
+	bool is_read = !code;
+	if (is_read)
 		code = bind_struct(&test_file_keys, root, &arena, diags, &file);
-	if (!code)
-		code = load_rules(&file, path, diags, &rules);
-	if (!code)
-		code = run_tests(&file, rules, options->run, diags, totals);
+	/* Whatever is wrong: what else is there is looked at, to tell all of it. */
+	if (is_read && test_goes_on(&code, load_rules(&file, path, diags, &rules)))
+		test_goes_on(&code, run_tests(&file, rules, options->run, diags, code ? NULL : totals));
 	rule_set_unref(rules);
 	arena_fini(&arena);
 	if (!code && totals->failed > failed)

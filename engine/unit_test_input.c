@@ -19,31 +19,59 @@ int test_labels_parse(const struct yaml_node *mapping, const char *key, struct s
 		      struct arena *arena, struct diag_list *diags, struct labels **out)
 {
 	struct source source = source_of(mapping, key, text);
+	*out = NULL;
 	return series_labels_parse(&source, arena, diags, out);
 }
 
-int test_expr_complain(const struct yaml_node *mapping, struct slice text, struct arena *arena,
-		       struct diag_list *diags)
+int test_expr_check(const struct yaml_node *mapping, struct slice text, struct arena *arena,
+		    struct diag_list *diags)
 {
 	struct source source = source_of(mapping, "expr", text);
 	struct expr *expr = NULL;
 	int code = expr_parse(&source, arena, diags, &expr);
-	if (!code) {
+	if (code)
+		return code;
+	if (expr->type == VALUE_MATRIX) {
 		diag_add_at(diags, DIAG_ERROR, &source, 0, source.text.len,
 			    "give it to a function, such as rate()",
 			    "a test cannot expect a range vector");
-		expr_fini(expr);
+		code = ERR_INVALID;
 	}
-	return code == ERR_NOMEM ? code : 0;
+	expr_fini(expr);
+	return code;
 }
 
 static int series_init(struct test_input_series *series, const struct test_series *written,
 		       struct arena *arena, struct diag_list *diags)
 {
 	struct source values = source_of(written->node, "values", written->values);
-	int code = test_labels_parse(written->node, "series", written->series, arena, diags,
-				     &series->labels);
-	return code ? code : series_values_parse(&values, arena, diags, &series->values);
+	int code = 0;
+	if (test_goes_on(&code, test_labels_parse(written->node, "series", written->series, arena,
+						  diags, &series->labels)))
+		test_goes_on(&code, series_values_parse(&values, arena, diags, &series->values));
+	return code;
+}
+
+static int all_series_init(struct test_input *input, struct arena *arena, struct diag_list *diags)
+{
+	const struct test_case *test = input->test;
+	const struct test_series *written = test->series.items;
+	uint64_t points = 0;
+	int code = 0;
+	input->series = ARENA_ARRAY(arena, struct test_input_series, test->series.n + 1);
+	if (!input->series)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < test->series.n && code != ERR_NOMEM; i++) {
+		test_goes_on(&code, series_init(&input->series[i], &written[i], arena, diags));
+		input->nseries = i + 1;
+		points += input->series[i].values.n;
+		if (points > UNIT_TEST_POINTS_MAX) {
+			yaml_diag(diags, DIAG_ERROR, written[i].node, NULL,
+				  "more than %d samples in one test", UNIT_TEST_POINTS_MAX);
+			return ERR_LIMIT;
+		}
+	}
+	return code;
 }
 
 /* ---- what comes again and again ---- */
@@ -132,15 +160,16 @@ static int target_init(struct test_input *input, const struct test_target *targe
 			  "no profile is of the type \"" SLICE_FMT "\"", SLICE_ARG(target->type));
 		return ERR_INVALID;
 	}
-	for (size_t i = 0; i < target->profiles.n && !code; i++) {
+	struct labels *labels = NULL;
+	code = test_labels_parse(target->node, "labels", target->labels, arena, diags, &labels);
+	for (size_t i = 0; i < target->profiles.n && code != ERR_NOMEM; i++) {
 		struct test_input_profile *one = &input->profiles[input->nprofiles++];
 		one->kind = kind;
 		one->source = (uint64_t)(target->node->line);
-		code = test_labels_parse(target->node, "labels", target->labels, arena, diags,
-					 &one->labels);
-		if (!code)
-			code = profile_init(input, one, &written[i], diags);
+		one->labels = labels ? labels_ref(labels) : NULL;
+		test_goes_on(&code, profile_init(input, one, &written[i], diags));
 	}
+	labels_unref(labels);
 	return code;
 }
 
@@ -155,8 +184,8 @@ static int profiles_init(struct test_input *input, struct arena *arena, struct d
 	input->summary = profile_summary_new(&input->key);
 	if (!input->profiles || !input->summary)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < input->test->profiles.n && !code; i++)
-		code = target_init(input, &targets[i], arena, diags);
+	for (size_t i = 0; i < input->test->profiles.n && code != ERR_NOMEM; i++)
+		test_goes_on(&code, target_init(input, &targets[i], arena, diags));
 	return code;
 }
 
@@ -215,19 +244,19 @@ static int stream_init(struct test_input *input, const struct test_stream *strea
 		       struct arena *arena, struct diag_list *diags)
 {
 	const struct test_line *written = stream->lines.items;
-	int code = 0;
-	for (size_t i = 0; i < stream->lines.n && !code; i++) {
-		struct test_input_line *line = &input->lines[input->nlines++];
-		code = test_labels_parse(stream->node, "stream", stream->stream, arena, diags,
-					 &line->stream);
-		if (!code && labels_get(line->stream, SLICE(METRIC_NAME)).len) {
-			yaml_diag(diags, DIAG_ERROR, yaml_get(stream->node, "stream"),
-				  "write {job=\"a\"}", "a stream of lines has no metric name");
-			code = ERR_INVALID;
-		}
-		if (!code)
-			code = line_init(line, &written[i], arena, diags);
+	struct labels *labels = NULL;
+	int code = test_labels_parse(stream->node, "stream", stream->stream, arena, diags, &labels);
+	if (!code && labels_get(labels, SLICE(METRIC_NAME)).len) {
+		yaml_diag(diags, DIAG_ERROR, yaml_get(stream->node, "stream"), "write {job=\"a\"}",
+			  "a stream of lines has no metric name");
+		code = ERR_INVALID;
 	}
+	for (size_t i = 0; i < stream->lines.n && code != ERR_NOMEM; i++) {
+		struct test_input_line *line = &input->lines[input->nlines++];
+		line->stream = labels ? labels_ref(labels) : NULL;
+		test_goes_on(&code, line_init(line, &written[i], arena, diags));
+	}
+	labels_unref(labels);
 	return code;
 }
 
@@ -244,13 +273,13 @@ static int lines_init(struct test_input *input, const struct rule_set *rules, st
 	input->feed = log_feed_new(&input->key);
 	if (!input->lines || !input->feed)
 		return ERR_NOMEM;
-	int code = extractor_set_of_rules(rules, &options, NULL, diags, &extractors);
-	if (!code) {
+	int code = rules ? extractor_set_of_rules(rules, &options, NULL, diags, &extractors) : 0;
+	if (rules && !code) {
 		code = log_feed_use(input->feed, extractors);
 		extractor_set_unref(extractors);
 	}
-	for (size_t i = 0; i < input->test->logs.n && !code; i++)
-		code = stream_init(input, &streams[i], arena, diags);
+	for (size_t i = 0; i < input->test->logs.n && code != ERR_NOMEM; i++)
+		test_goes_on(&code, stream_init(input, &streams[i], arena, diags));
 	return code;
 }
 
@@ -299,26 +328,17 @@ int test_input_init(struct test_input *input, const struct test_case *test,
 		    const struct rule_set *rules, int64_t interval_ms, int64_t start_ms,
 		    struct arena *arena, struct diag_list *diags)
 {
-	const struct test_series *written = test->series.items;
-	uint64_t points = 0;
+	int code;
 	*input = (struct test_input){ .test = test,
 				      .interval_ms = interval_ms,
 				      .start_ms = start_ms };
-	input->series = ARENA_ARRAY(arena, struct test_input_series, test->series.n + 1);
-	int code = input->series ? hash_key_init(&input->key) : ERR_NOMEM;
-	for (size_t i = 0; i < test->series.n && !code; i++) {
-		code = series_init(&input->series[i], &written[i], arena, diags);
-		input->nseries = i + 1;
-		points += input->series[i].values.n;
-		if (!code && points > UNIT_TEST_POINTS_MAX) {
-			yaml_diag(diags, DIAG_ERROR, written[i].node, NULL,
-				  "more than %d samples in one test", UNIT_TEST_POINTS_MAX);
-			code = ERR_LIMIT;
-		}
-	}
-	if (!code)
-		code = profiles_init(input, arena, diags);
-	return code ? code : lines_init(input, rules, arena, diags);
+	code = hash_key_init(&input->key);
+	if (code)
+		return code;
+	if (test_goes_on(&code, all_series_init(input, arena, diags)) &&
+	    test_goes_on(&code, profiles_init(input, arena, diags)))
+		test_goes_on(&code, lines_init(input, rules, arena, diags));
+	return code;
 }
 
 void test_input_fini(struct test_input *input)

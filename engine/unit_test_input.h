@@ -5,6 +5,7 @@
 #ifndef TOCSIN_ENGINE_UNIT_TEST_INPUT_H
 #define TOCSIN_ENGINE_UNIT_TEST_INPUT_H
 
+#include "base/error.h"
 #include "engine/simulation.h"
 #include "engine/unit_test_file.h"
 #include "ingest/log_feed.h"
@@ -40,10 +41,18 @@ struct test_input {
 	struct hash_key key;
 };
 
+/* What went wrong last of several things that are all looked at, so that all errors are told; but
+ * without memory nothing more is. */
+static inline bool test_goes_on(int *code, int one)
+{
+	*code = one ? one : *code;
+	return one != ERR_NOMEM;
+}
+
 /*
  * Reads all inputs of a test; points of series are interval_ms apart; lines go through the
- * extractors of the rules. Memory is the arena's. ERR_INVALID with diagnostics, ERR_NOMEM;
- * test_input_fini() in any case.
+ * extractors of the rules (NULL: they are only read). Memory is the arena's. ERR_INVALID with all
+ * diagnostics, ERR_NOMEM; test_input_fini() in any case.
  */
 int test_input_init(struct test_input *input, const struct test_case *test,
 		    const struct rule_set *rules, int64_t interval_ms, int64_t start_ms,
@@ -52,12 +61,12 @@ void test_input_fini(struct test_input *input);
 /* Tells the time, and feeds what is not newer. ERR_NOMEM. */
 int test_input_step(struct test_input *input, struct simulation *simulation, int64_t t_ms);
 
-/* The labels written at a key of a mapping; complaints have that place. As series_labels_parse().
- */
+/* The labels written at a key of a mapping; complaints have that place. As series_labels_parse(). Of
+ * a mapping that should have the key and has not, that was told. */
 int test_labels_parse(const struct yaml_node *mapping, const char *key, struct slice text,
 		      struct arena *arena, struct diag_list *diags, struct labels **out);
-/* Says what is wrong with an expression, at its place in the file. ERR_NOMEM. */
-int test_expr_complain(const struct yaml_node *mapping, struct slice text, struct arena *arena,
-		       struct diag_list *diags);
+/* Says what is wrong with an expression, at its place in the file. ERR_INVALID, ERR_NOMEM. */
+int test_expr_check(const struct yaml_node *mapping, struct slice text, struct arena *arena,
+		    struct diag_list *diags);
 
 #endif

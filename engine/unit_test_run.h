@@ -21,6 +21,9 @@ void unit_test_fail(struct running *run, const struct yaml_node *at, const char 
 		    const char *message);
 /* The same of a text, which is then done with. ERR_NOMEM. */
 int unit_test_fail_with(struct running *run, const struct yaml_node *at, struct buf *message);
+/* Reads all that a test expects, so that each mistake is told before it runs. ERR_INVALID, ERR_NOMEM.
+ */
+int unit_test_read_expected(struct running *run);
 /* "at 5m" */
 void unit_test_say_time(int64_t eval_ms, struct buf *out);
 /* Compares the alerts of a name that fire now. ERR_INVALID, ERR_NOMEM; a difference is a failure.
