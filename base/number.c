@@ -309,13 +309,13 @@ static bool is_word(const char *p, const char *word)
 }
 
 /* text: without sign and underscores */
-static int parse_unsigned(const char *text, bool negative, double *v)
+static int parse_unsigned(const char *text, bool negative, bool takes_integer, double *v)
 {
 	if (is_word(text, "inf") || is_word(text, "infinity")) {
 		*v = negative ? -INFINITY : INFINITY;
 		return 0;
 	}
-	if (parse_integer(text, negative, v))
+	if (takes_integer && parse_integer(text, negative, v))
 		return 0;
 	if (!is_float(text))
 		return ERR_INVALID;
@@ -327,7 +327,7 @@ static int parse_unsigned(const char *text, bool negative, double *v)
 	return 0;
 }
 
-int number_parse(struct slice text, double *v)
+static int parse_number(struct slice text, bool takes_integer, double *v)
 {
 	char small[128];
 	bool negative = text.len > 0 && text.ptr[0] == '-';
@@ -351,13 +351,23 @@ int number_parse(struct slice text, double *v)
 		if (!sign && is_word(plain, "nan"))
 			err = (parsed = number_nan(), 0);
 		else
-			err = parse_unsigned(plain, negative, &parsed);
+			err = parse_unsigned(plain, negative, takes_integer, &parsed);
 	}
 	if (plain != small)
 		free(plain);
 	if (!err)
 		*v = parsed;
 	return err;
+}
+
+int number_parse(struct slice text, double *v)
+{
+	return parse_number(text, true, v);
+}
+
+int number_parse_float(struct slice text, double *v)
+{
+	return parse_number(text, false, v);
 }
 
 double number_nan(void)

@@ -45,6 +45,8 @@ void number_format_g(double v, struct buf *out);
 void number_format_json(double v, struct buf *out);
 /* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID. */
 int number_parse(struct slice text, double *v);
+/* Go's strconv.ParseFloat, as bounds of buckets are read: a leading 0 is just a digit. */
+int number_parse_float(struct slice text, double *v);
 /* The NaN that Prometheus calls normal, as number_parse() gives it; the stale marker is another. */
 double number_nan(void);
 

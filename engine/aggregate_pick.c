@@ -185,10 +185,10 @@ const struct node_kind node_pick = {
 
 /* ---- limit_ratio ---- */
 
-/* Where the labels' hash lies between 0 and 1. */
+/* Where the labels' hash lies between 0 and 1; a name that is to go in the end counts. */
 static int hash_place(struct binding *b, uint32_t lset, double *place)
 {
-	struct labels *labels = binding_labels(b, lset);
+	struct labels *labels = binding_labels_now(b, lset);
 	if (!labels)
 		return ERR_NOMEM;
 	int err = labels_place(labels, place);

@@ -123,6 +123,11 @@ const char *binding_error(const struct binding *binding, uint32_t node);
  * The columns of the last evaluation; no rows when it failed. Valid until the next extend or eval.
  */
 void binding_relation(const struct binding *binding, uint32_t node, struct relation *out);
+/*
+ * A row's labels as they are within the expression: a name that is removed in the end only is
+ * there. NULL when out of memory.
+ */
+struct labels *binding_labels_now(struct binding *binding, uint32_t lset);
 /* Has any row the presence bit? Counts them. */
 uint32_t relation_count(const struct relation *relation);
 static inline bool relation_has(const struct relation *relation, uint32_t row)

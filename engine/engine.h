@@ -171,6 +171,7 @@ struct binding *engine_binding(const struct engine *engine);
 struct engine_query_row {
 	struct labels *labels;
 	double value;
+	struct labels *ordered_by; /* NULL: the labels; else those with names that went in the end */
 };
 /* Of a range query, or of a range vector. */
 struct engine_query_point {
@@ -259,6 +260,9 @@ struct query_settings {
  * sort, sort_by_label), else by labels.
  */
 void result_sort(const struct plan *plan, uint32_t root, struct engine_query_row *rows, size_t n);
+/* `ordered_by` of a row of the root, as long as that is bound. */
+struct labels *result_row_order(const struct plan *plan, struct binding *binding, uint32_t root,
+				uint32_t row);
 /* The rows of an answer, so: for whoever tells them, on any thread. */
 void engine_query_sort(struct engine_query *query);
 /* Does the root make an order? */

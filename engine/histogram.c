@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/quote.h"
+#include "base/text.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
 
@@ -85,21 +86,6 @@ static void fini_histogram(struct binding *b, struct node *node)
 	free(state);
 }
 
-/* The bound of a bucket as Go's ParseFloat reads it, as far as anybody writes it; false: none. */
-static bool parse_bound(struct slice text, double *upper)
-{
-	char copy[64], *end;
-	if (text.len == 0 || text.len >= sizeof(copy))
-		return false;
-	/* strtod() would take leading space, and NaN with a payload. */
-	if (!strchr("+-.0123456789iInN", text.ptr[0]) || memchr(text.ptr, '(', text.len))
-		return false;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = 0;
-	*upper = strtod(copy, &end);
-	return end == copy + text.len;
-}
-
 static bool rows_reserve(struct histogram_state *state, uint32_t n)
 {
 	if (n <= state->cap)
@@ -151,7 +137,7 @@ static int add_bucket(struct binding *b, struct node *node, uint32_t row)
 	struct histogram_state *state = node->state;
 	uint32_t lset = node->children[vector_of(node)]->rows->lsets[row], histogram;
 	double upper;
-	if (!parse_bound(symbol_text(b->lsets, lset_get(b->lsets, lset, state->le)), &upper))
+	if (number_parse_float(symbol_text(b->lsets, lset_get(b->lsets, lset, state->le)), &upper))
 		return 0;
 	lset = lset_without(b->lsets, lset, &state->le, 1);
 	if (lset == LSET_NONE)
@@ -284,24 +270,30 @@ static void note_elements(struct binding *b, const struct node *node, const stru
 }
 
 /* With its name where that is still there. */
-static void note_mended(struct binding *b, const struct node *node, uint32_t row)
+static void note_mended(struct binding *b, const struct node *node, uint32_t row,
+			const struct bucket_mending *mending)
 {
 	const struct histogram_state *state = node->state;
+	const struct note_mending told = {
+		mending->upper_min, mending->upper_max, mending->difference_max, b->t_ms, b->t_ms, 1
+	};
 	struct slice name = { NULL, 0 };
 	struct buf text;
 	if (b->plan->delayed_names)
 		name = symbol_text(b->lsets,
 				   lset_get(b->lsets, state->histograms[row].lset, b->name));
 	buf_init(&text);
+	buf_add_str(&text, "input to histogram_quantile needed to be fixed for monotonicity (see "
+			   "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+			   "#histogram_quantile)");
 	if (name.len) {
 		buf_add_str(&text, " for metric name ");
 		text_quote(name, &text);
 	}
-	notes_add(b->options.notes, NOTE_INFO, node->plan->vector_place, node->plan->id,
-		  "input to histogram_quantile needed to be fixed for monotonicity (see "
-		  "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-		  "#histogram_quantile)%s",
-		  text.ptr ? text.ptr : "");
+	buf_add(&text, "", 1);
+	if (buf_ok(&text))
+		notes_add_mending(b->options.notes, node->plan->vector_place, node->plan->id,
+				  text.ptr, &told);
 	buf_fini(&text);
 }
 
@@ -310,13 +302,13 @@ static double value_of(struct binding *b, const struct node *node, uint32_t row)
 	const struct histogram_state *state = node->state;
 	struct bucket *buckets = state->buckets + state->starts[row];
 	size_t n = state->counts[row];
-	bool mended;
+	struct bucket_mending mending;
 	double first = node->children[0]->scalar;
 	if (node->plan->function->id == FN_HISTOGRAM_FRACTION)
 		return bucket_fraction(first, node->children[1]->scalar, buckets, n);
-	double value = bucket_quantile(first, buckets, n, &mended);
-	if (mended && b->options.notes)
-		note_mended(b, node, row);
+	double value = bucket_quantile(first, buckets, n, &mending);
+	if (mending.is_any && b->options.notes)
+		note_mended(b, node, row, &mending);
 	return value;
 }
 

@@ -285,9 +285,18 @@ struct labels *binding_labels(struct binding *b, uint32_t lset)
 	return labels;
 }
 
+struct labels *binding_labels_now(struct binding *b, uint32_t lset)
+{
+	uint32_t unmarked = binding_unmarked(b, lset);
+	struct labels *labels = unmarked != LSET_NONE ? lset_to_labels(b->lsets, unmarked) : NULL;
+	if (unmarked != LSET_NONE)
+		lset_unref(b->lsets, unmarked);
+	return labels;
+}
+
 void binding_format_lset(struct binding *b, uint32_t lset, struct buf *out)
 {
-	struct labels *labels = binding_labels(b, lset);
+	struct labels *labels = binding_labels_now(b, lset);
 	buf_add_char(out, '{');
 	for (size_t i = 0; labels && i < labels_count(labels); i++) {
 		struct label label = labels_at(labels, i);

@@ -144,25 +144,30 @@ static bool is_almost(double a, double b)
 }
 
 /* Counts only rise from bucket to bucket: what falls, or rises by mere rounding, stays level. */
-static bool level_buckets(struct bucket *buckets, size_t n)
+static struct bucket_mending level_buckets(struct bucket *buckets, size_t n)
 {
-	bool fell = false;
+	struct bucket_mending mending = { false, INFINITY, -INFINITY, 0 };
 	double previous = buckets[0].count;
 	for (size_t i = 1; i < n; i++) {
 		double count = buckets[i].count;
 		bool is_same = is_almost(previous, count);
-		fell = fell || (!is_same && count < previous);
+		if (!is_same && count < previous) {
+			mending.is_any = true;
+			mending.upper_min = fmin(mending.upper_min, buckets[i].upper);
+			mending.upper_max = fmax(mending.upper_max, buckets[i].upper);
+			mending.difference_max = fmax(mending.difference_max, previous - count);
+		}
 		if (is_same || count < previous)
 			buckets[i].count = previous;
 		else
 			previous = count;
 	}
-	return fell;
+	return mending;
 }
 
-double bucket_quantile(double q, struct bucket *buckets, size_t n, bool *mended)
+double bucket_quantile(double q, struct bucket *buckets, size_t n, struct bucket_mending *mending)
 {
-	*mended = false;
+	*mending = (struct bucket_mending){ .is_any = false };
 	if (isnan(q))
 		return NAN;
 	if (q < 0)
@@ -173,7 +178,7 @@ double bucket_quantile(double q, struct bucket *buckets, size_t n, bool *mended)
 	if (buckets[n - 1].upper != INFINITY)
 		return NAN;
 	n = merge_buckets(buckets, n);
-	*mended = level_buckets(buckets, n);
+	*mending = level_buckets(buckets, n);
 	if (n < 2 || buckets[n - 1].count == 0)
 		return NAN;
 	double rank = q * buckets[n - 1].count;
@@ -228,6 +233,6 @@ double bucket_fraction(double lower, double upper, struct bucket *buckets, size_
 		return NAN;
 	if (lower >= upper)
 		return 0;
-	return (fmin(rank_of(upper, buckets, n), count) - fmin(rank_of(lower, buckets, n), count)) /
-	       count;
+	double from = rank_of(lower, buckets, n), to = rank_of(upper, buckets, n);
+	return ((to > count ? count : to) - (from > count ? count : from)) / count;
 }

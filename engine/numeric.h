@@ -115,12 +115,17 @@ struct bucket {
 	double upper, count;
 };
 
+/* Buckets that held less than the one below, and were given as much. */
+struct bucket_mending {
+	bool is_any;
+	double upper_min, upper_max, difference_max;
+};
 /*
  * The quantile of a classic histogram by linear interpolation within the bucket; sorts, merges and
  * mends the buckets (n at least 1). NaN without a +Inf bucket, with fewer than two buckets or
- * without observations. *mended: counts fell from one bucket to the next.
+ * without observations.
  */
-double bucket_quantile(double q, struct bucket *buckets, size_t n, bool *mended);
+double bucket_quantile(double q, struct bucket *buckets, size_t n, struct bucket_mending *mending);
 /*
  * The part of the observations between two bounds, by linear interpolation within buckets; sorts
  * and merges them. NaN without a +Inf bucket or observations, or for a bound that is NaN.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/regex.h"
+#include "base/text.h"
 #include "engine/oracle_internal.h"
 
 /* ---- numbers ---- */
@@ -220,13 +221,23 @@ static double time_of_extreme(const struct samples *s, bool greatest)
 	return seconds(s->times_ms[at]);
 }
 
+/* With a sign before an infinity. */
+static void fail_factor(struct oracle *o, const char *name, const char *symbol, double factor)
+{
+	char text[320];
+	snprintf(text, sizeof(text), "%+f", factor);
+	text[1] = isinf(factor) ? 'I' : text[1];
+	oracle_fail(o, "invalid %s factor. Expected: 0 < %s < 1, got: %s", name, symbol,
+		    isinf(factor) || factor < 0 ? text : text + 1);
+}
+
 static bool smoothing(struct oracle *o, const struct samples *s, double factor, double trend_factor,
 		      double *out)
 {
 	if (factor <= 0 || factor >= 1)
-		oracle_fail(o, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", factor);
+		fail_factor(o, "smoothing", "sf", factor);
 	if (trend_factor <= 0 || trend_factor >= 1)
-		oracle_fail(o, "invalid trend factor. Expected: 0 < tf < 1, got: %f", trend_factor);
+		fail_factor(o, "trend", "tf", trend_factor);
 	if (s->n < 2)
 		return false;
 	double smooth = s->values[0], older = 0, trend = s->values[1] - s->values[0];
@@ -576,15 +587,7 @@ static double histogram_quantile(double q, struct edge *edges, size_t n)
 
 static bool bound_of(struct tags tags, double *upper)
 {
-	char text[64], *end;
-	struct slice le = tags_get(tags, SLICE("le"));
-	if (le.len == 0 || le.len >= sizeof(text) || !strchr("+-.0123456789iInN", le.ptr[0]) ||
-	    memchr(le.ptr, '(', le.len))
-		return false;
-	memcpy(text, le.ptr, le.len);
-	text[le.len] = 0;
-	*upper = strtod(text, &end);
-	return *end == 0;
+	return number_parse_float(tags_get(tags, SLICE("le")), upper) == 0;
 }
 
 /* Observations at or below v, counted by going through the buckets. */
@@ -620,9 +623,8 @@ static double histogram_fraction(double lower, double upper, struct edge *edges,
 		return NAN;
 	if (lower >= upper)
 		return 0;
-	return (fmin(rank_of(upper, edges, kept + 1), all) -
-		fmin(rank_of(lower, edges, kept + 1), all)) /
-	       all;
+	double to = rank_of(upper, edges, kept + 1), from = rank_of(lower, edges, kept + 1);
+	return ((to > all ? all : to) - (from > all ? all : from)) / all;
 }
 
 /* The histograms of a vector, each with a function of its buckets: a quantile, or a fraction. */
@@ -673,7 +675,7 @@ static struct vector call_quantiles(struct oracle *o, const struct expr *expr)
 	for (uint32_t i = 2; i < expr->call.nargs; i++) {
 		double q = oracle_scalar(o, expr->call.args[i]);
 		char text[40];
-		snprintf(text, sizeof(text), "%.15g", q);
+		snprintf(text, sizeof(text), "%.15g", q + 0.0);
 		if (isfinite(q) && !strpbrk(text, ".e"))
 			strcat(text, ".0");
 		struct slice value = slice_from(arena_strdup(&o->arena, slice_from(text)));

@@ -35,7 +35,7 @@ static uint32_t value_symbol(struct binding *b, double q)
 {
 	struct buf text;
 	buf_init(&text);
-	number_format_g(q, &text);
+	number_format_g(q == 0 ? 0 : q, &text);
 	if (buf_ok(&text) && isfinite(q) && !strpbrk(text.ptr, ".e"))
 		buf_add_str(&text, ".0");
 	uint32_t symbol = buf_ok(&text) ? symbol_intern(b->lsets, buf_slice(&text)) : UINT32_MAX;

@@ -25,16 +25,14 @@ static int refs_bind(struct expr *expr, const struct labels *labels, char why[12
 }
 
 /* A range query has instants to put together; a range vector is one already. */
-static int check_type(const struct engine_query *query, const struct source *source,
-		      struct diag_list *diags)
+static int check_type(const struct engine_query *query, struct diag_list *diags)
 {
 	enum value_type type = query->expr->type;
 	if (query->bounds.step_ms == 0 || type == VALUE_VECTOR || type == VALUE_SCALAR)
 		return 0;
-	diag_add_at(diags, DIAG_ERROR, source, query->expr->offset, query->expr->span, NULL,
-		    "invalid expression type \"%s\" for range query, must be Scalar or instant "
-		    "Vector",
-		    value_type_text(type));
+	diag_add(diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL,
+		 "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+		 value_type_text(type));
 	return ERR_INVALID;
 }
 
@@ -63,7 +61,7 @@ int query_make(struct slice text, const struct query_bounds *bounds,
 		code = expr_parse(source, &query->arena, diags, &query->expr);
 	}
 	if (!code)
-		code = check_type(query, source, diags);
+		code = check_type(query, diags);
 	if (!code && labels)
 		code = refs_bind(query->expr, labels, why);
 	if (!code)
@@ -136,8 +134,10 @@ void engine_query_free(struct engine_query *query)
 	}
 	free(query->series);
 	notes_fini(&query->notes);
-	for (size_t i = 0; i < query->nrows; i++)
+	for (size_t i = 0; i < query->nrows; i++) {
 		labels_unref(query->rows[i].labels);
+		labels_unref(query->rows[i].ordered_by);
+	}
 	free(query->rows);
 	free(query->order);
 	plan_free(query->plan);

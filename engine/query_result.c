@@ -27,8 +27,10 @@ static int rows_take(struct engine *engine, struct engine_query *query,
 			lset_to_labels(engine->lsets, relation->lsets[query->taken]);
 		if (!labels)
 			return ERR_NOMEM;
-		query->rows[query->nrows++] =
-			(struct engine_query_row){ labels, relation->values[query->taken] };
+		query->rows[query->nrows++] = (struct engine_query_row){
+			labels, relation->values[query->taken],
+			result_row_order(query->plan, query->binding, query->root, query->taken)
+		};
 		*units -= UNITS_LISTED;
 	}
 	return 0;

@@ -199,7 +199,7 @@ static int range_row_compute(struct node *node, const struct range *range, doubl
 {
 	const struct range_function *function = ((struct range_state *)node->state)->function;
 	if (range->n && function->fault) {
-		char message[160];
+		char message[RANGE_FAULT_MAX];
 		if (function->fault(range, message, sizeof(message)))
 			return node_fail(node, "%s", message);
 	}

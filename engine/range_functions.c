@@ -360,16 +360,26 @@ static bool eval_ts_of_max(const struct range *r, double *out)
 
 /* ---- smoothing ---- */
 
+#define FACTOR_TEXT_MAX 320 /* 1.8e308 in digits */
+
+/* Go's %f has a sign for an infinity, too. */
+static const char *factor_text(double factor, char text[FACTOR_TEXT_MAX])
+{
+	snprintf(text, FACTOR_TEXT_MAX, "%f", factor);
+	return isfinite(factor) ? text : factor > 0 ? "+Inf" : "-Inf";
+}
+
 static bool fault_smoothing(const struct range *r, char *message, size_t size)
 {
 	static const char *const names[] = { "smoothing factor", "trend factor" };
 	static const char *const symbols[] = { "sf", "tf" };
+	char text[FACTOR_TEXT_MAX];
 	for (int i = 0; i < 2; i++) {
 		double factor = r->arguments[i];
 		if (!(factor <= 0 || factor >= 1))
 			continue;
-		snprintf(message, size, "invalid %s. Expected: 0 < %s < 1, got: %f", names[i],
-			 symbols[i], factor);
+		snprintf(message, size, "invalid %s. Expected: 0 < %s < 1, got: %s", names[i],
+			 symbols[i], factor_text(factor, text));
 		return true;
 	}
 	return false;

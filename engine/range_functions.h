@@ -47,6 +47,8 @@ struct range_ends {
 	size_t n;
 };
 
+#define RANGE_FAULT_MAX 400 /* bytes of what a fault says: a number may have 310 */
+
 /* False: no value (too few samples). */
 struct range_function {
 	bool (*eval)(const struct range *range, double *out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/binding.h"
 #include "engine/engine.h"
 
 enum order { BY_LABELS, BY_VALUE, BY_SOME_LABELS };
@@ -71,16 +72,16 @@ static struct slice next_part(struct slice *text)
 	return part;
 }
 
-/* At most so many digits surely fit: longer ones are compared as texts, as in Prometheus. */
-#define NUMBER_DIGITS_MAX 18
-
+/* What does not fit is compared as a text, as in Prometheus. */
 static bool part_number(struct slice part, long long *out)
 {
 	*out = 0;
-	if (part.len == 0 || part.len > NUMBER_DIGITS_MAX || !is_digit(part.ptr[0]))
+	if (part.len == 0 || !is_digit(part.ptr[0]))
 		return false;
 	for (size_t i = 0; i < part.len; i++)
-		*out = *out * 10 + (part.ptr[i] - '0');
+		if (__builtin_mul_overflow(*out, 10, out) ||
+		    __builtin_add_overflow(*out, part.ptr[i] - '0', out))
+			return false;
 	return true;
 }
 
@@ -102,13 +103,14 @@ static int compare_naturally(struct slice a, struct slice b)
 static int compare_labels(const struct engine_query_row *x, const struct engine_query_row *y,
 			  const struct ordering *by)
 {
+	const struct labels *a = x->ordered_by ? x->ordered_by : x->labels;
+	const struct labels *b = y->ordered_by ? y->ordered_by : y->labels;
 	int order = 0;
 	for (uint32_t i = 1; i < by->root->nchildren && !order; i++) {
 		struct slice name = by->plan->nodes[by->root->children[i]]->string;
-		order = compare_naturally(labels_get(x->labels, name),
-					  labels_get(y->labels, name));
+		order = compare_naturally(labels_get(a, name), labels_get(b, name));
 	}
-	order = order ? order : labels_compare(x->labels, y->labels);
+	order = order ? order : labels_compare(a, b);
 	return by->descending ? -order : order;
 }
 
@@ -124,6 +126,17 @@ static int compare_rows(const void *a, const void *b, void *ctx)
 	default:
 		return labels_compare(x->labels, y->labels);
 	}
+}
+
+struct labels *result_row_order(const struct plan *plan, struct binding *binding, uint32_t root,
+				uint32_t row)
+{
+	struct relation within;
+	if (plan->nodes[root]->op != PLAN_FINISH ||
+	    ordering_of(plan, root).order != BY_SOME_LABELS)
+		return NULL;
+	binding_relation(binding, plan->nodes[root]->children[0], &within);
+	return binding_labels_now(binding, within.lsets[row]);
 }
 
 bool result_is_ordered(const struct plan *plan, uint32_t root)

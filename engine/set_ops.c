@@ -123,19 +123,26 @@ static void filter_rows(struct node *node, const struct node *left, uint32_t fro
 			bit_set(node->own_present, row);
 }
 
-/* or: all rows of the left side, and those of the right whose group has none of the left. */
-static void copy_rows(struct node *node, uint32_t side, uint32_t from, uint32_t to)
+/*
+ * or: all rows of the left side, and those of the right whose group has none of the left; one to
+ * one none may have one. ERR_EVAL.
+ */
+static int copy_rows(struct node *node, uint32_t side, uint32_t from, uint32_t to)
 {
 	const struct set_state *state = node->state;
 	const struct node *in = node->children[side];
 	const struct match_link *links = state->match.links[side];
 	FOR_BITS (row, in->present, from, to) {
-		if (side == 1 && bit_get(state->marks, links[row].group))
+		bool is_there = side == 1 && bit_get(state->marks, links[row].group);
+		if (is_there && node->plan->card == CARD_ONE_TO_ONE)
+			return node_fail(node, "vector cannot contain metrics with the same labelset");
+		if (is_there)
 			continue;
 		uint32_t out = state->out[side][row];
 		node->own_values[out] = in->values[row];
 		bit_set(node->own_present, out);
 	}
+	return 0;
 }
 
 /* `and`: a row is silent, too, when one of its partners is. */
@@ -208,14 +215,13 @@ static int eval_set(struct binding *b, struct node *node, uint32_t from, uint32_
 		match_mark_more(&state->match, other, in->present, steps.at, steps.end,
 				state->marks);
 		if (is_or)
-			copy_rows(node, other, steps.at, steps.end);
+			err = copy_rows(node, other, steps.at, steps.end);
 	}
-	if (!steps_take(&steps, node->children[judged]->n))
-		return 0;
+	if (err || !steps_take(&steps, node->children[judged]->n))
+		return err;
 	if (is_or)
-		copy_rows(node, judged, steps.at, steps.end);
-	else
-		filter_rows(node, node->children[judged], steps.at, steps.end);
+		return copy_rows(node, judged, steps.at, steps.end);
+	filter_rows(node, node->children[judged], steps.at, steps.end);
 	return 0;
 }
 

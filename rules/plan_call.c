@@ -148,7 +148,7 @@ int plan_build_quantiles(struct builder *builder, const struct expr *expr, uint3
 	struct plan_node both = { .op = PLAN_BINARY,
 				  .type = VALUE_VECTOR,
 				  .binary = OP_OR,
-				  .card = CARD_MANY_TO_MANY,
+				  .card = CARD_ONE_TO_ONE, /* the same quantile twice is an error */
 				  .nchildren = 2 };
 	uint32_t vector, label, children[2];
 	int error = plan_build(builder, expr->call.args[0], &vector);

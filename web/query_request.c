@@ -12,7 +12,10 @@
 #define TIMEOUT_MS_MIN 1
 #define LIMIT_MAX 1e9
 
-/* All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …". */
+/*
+ * All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …"; what has
+ * no place is none of its errors.
+ */
 void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags)
 {
 	struct buf text;
@@ -25,8 +28,8 @@ void web_fail_parse(struct http_request *request, const char *name, const struct
 			continue;
 		buf_add_str(&text, text.len ? "; " : "");
 		if (diag->line)
-			buf_printf(&text, "%u:%u: ", diag->line, diag->column);
-		buf_printf(&text, "parse error: %s", diag->message);
+			buf_printf(&text, "%u:%u: parse error: ", diag->line, diag->column);
+		buf_add_str(&text, diag->message);
 		if (diag->hint)
 			buf_printf(&text, " (%s)", diag->hint);
 	}

@@ -161,6 +161,25 @@ static const char *const bad_numbers[] = {
 	"1e400", "+nan", "-nan", "nan(1)", "infi", "0b2.", "0x1p",  "e5",   "1,5",   "0_x1",
 };
 
+START_TEST(number_parse_float_has_no_octal)
+{
+	double v = 0;
+	ck_assert_int_eq(number_parse_float(SLICE("010"), &v), 0);
+	ck_assert_double_eq(v, 10);
+	ck_assert_int_eq(number_parse_float(SLICE("1_0.5"), &v), 0);
+	ck_assert_double_eq(v, 10.5);
+	ck_assert_int_eq(number_parse_float(SLICE("0xAp1"), &v), 0);
+	ck_assert_double_eq(v, 20);
+	ck_assert_int_eq(number_parse_float(SLICE("-infinity"), &v), 0);
+	ck_assert_double_eq(v, -INFINITY);
+	ck_assert_int_eq(number_parse_float(SLICE("0xA"), &v), ERR_INVALID);
+	ck_assert_int_eq(number_parse_float(SLICE("0b1"), &v), ERR_INVALID);
+	ck_assert_int_eq(number_parse_float(SLICE("1e400"), &v), ERR_INVALID);
+	ck_assert_int_eq(number_parse_float(SLICE(" 1"), &v), ERR_INVALID);
+	ck_assert_int_eq(number_parse_float(SLICE(""), &v), ERR_INVALID);
+}
+END_TEST
+
 START_TEST(number_parse_refuses_others)
 {
 	double v = 99;
@@ -389,6 +408,7 @@ static Suite *text_suite(void)
 	tcase_add_loop_test(tcase, number_formats_as_go, 0, COUNT(format_cases));
 	tcase_add_test(tcase, number_formats_are_shortest);
 	tcase_add_loop_test(tcase, number_parse_reads_literals, 0, COUNT(parse_cases));
+	tcase_add_test(tcase, number_parse_float_has_no_octal);
 	tcase_add_loop_test(tcase, number_parse_refuses_others, 0, COUNT(bad_numbers));
 	tcase_add_test(tcase, number_parse_minds_bits_and_lengths);
 	tcase_add_loop_test(tcase, duration_reads_and_writes, 0, COUNT(duration_cases));

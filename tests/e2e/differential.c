@@ -384,7 +384,7 @@ static bool has_or(const char *expr)
  * the end of the query are confused. In a range query or a subquery, whether the name of a series
  * is to go is taken from its first step: with "or" it may come from either side. And
  * timestamp(x @ t offset d) looks back from t. Remainders of what differs in the last place are any
- * numbers. sort_by_label() orders equals by names that are to go, where we have none left.
+ * numbers.
  */
 static bool is_asked(const struct question *question)
 {
@@ -394,9 +394,8 @@ static bool is_asked(const struct question *question)
 	bool by_step = has_steps && has_or(expr);
 	bool by_offset = strstr(expr, "timestamp(") && strchr(expr, '@') && strstr(expr, "offset");
 	bool by_rounding = uses_libm(expr) && strchr(expr, '%');
-	bool by_old_names = delayed_names && strstr(expr, "sort_by_label");
 	return !(has_steps && strstr(expr, "info(")) && !by_offset && !by_rounding &&
-	       !by_old_names && !((by_name || by_step) && delayed_names);
+	       !((by_name || by_step) && delayed_names);
 }
 
 static void compare(const char *const servers[2], const struct question *question)

@@ -542,7 +542,8 @@ static void take_rows(struct script *script, struct run *run, struct got *got)
 			got->rows[got->nrows++] = (struct engine_query_row){
 				lset_to_labels(store_lsets(script->world.store),
 					       relation.lsets[row]),
-				relation.values[row]
+				relation.values[row],
+				result_row_order(run->plan, run->binding, run->root, row)
 			};
 	result_sort(run->plan, run->root, got->rows, got->nrows);
 }
@@ -621,8 +622,10 @@ static void evaluate(struct script *script, const struct eval *eval,
 
 static void got_fini(struct script *script, struct got *got)
 {
-	for (size_t i = 0; i < got->nrows; i++)
+	for (size_t i = 0; i < got->nrows; i++) {
 		labels_unref(got->rows[i].labels);
+		labels_unref(got->rows[i].ordered_by);
+	}
 	free(got->rows);
 	free(got->string);
 	grid_fini(&got->grid, script->world.store);

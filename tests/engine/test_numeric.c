@@ -137,8 +137,8 @@ static double of_buckets(double q, const struct bucket *buckets, size_t n)
 {
 	struct bucket copy[8];
 	memcpy(copy, buckets, n * sizeof(*copy));
-	bool mended;
-	return bucket_quantile(q, copy, n, &mended);
+	struct bucket_mending mending;
+	return bucket_quantile(q, copy, n, &mending);
 }
 
 START_TEST(buckets_are_sorted_merged_and_levelled)
