@@ -2,6 +2,12 @@
 
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/node.h"
+
+uint32_t rule_place(const struct rule_state *rule)
+{
+	return (uint32_t)(rule - rule->group->rules);
+}
 
 /* ---- when ---- */
 
@@ -19,7 +25,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t group_next_ms(const struct group_state *group)
 {
 	const struct group_arrival *arrival = &group->arrival;
-	int64_t next_ms = earlier(arrival->future_ms, arrival->timer_ms);
+	int64_t next_ms = earlier(arrival->future_ms, alarms_next_ms(&arrival->timers));
 	if (arrival->is_touched)
 		next_ms = group->reads_ms;
 	if (next_ms == TIME_NONE)
@@ -56,7 +62,7 @@ static int64_t run_time_ms(const struct engine *engine, const struct group_state
 		t_ms = later(t_ms, arrival->newest_ms);
 	else if (arrival->is_touched)
 		t_ms = engine->now_ms;
-	int64_t ends_ms = earlier(arrival->future_ms, arrival->timer_ms);
+	int64_t ends_ms = earlier(arrival->future_ms, alarms_next_ms(&arrival->timers));
 	if (ends_ms != TIME_NONE && ends_ms <= engine->now_ms)
 		t_ms = later(t_ms, ends_ms);
 	return t_ms;
@@ -64,43 +70,56 @@ static int64_t run_time_ms(const struct engine *engine, const struct group_state
 
 /* ---- runs ---- */
 
+static void run_begin(struct engine *engine, uint32_t at)
+{
+	struct group_state *group = &engine->active->groups[at];
+	struct group_arrival *arrival = &group->arrival;
+	uint32_t rule;
+	engine->pass = (struct pass){ .running = true,
+				      .on_arrival = true,
+				      .t_ms = run_time_ms(engine, group),
+				      .group = at };
+	arrival->run_ms = engine->now_ms;
+	arrival->is_touched = false;
+	arrival->newest_ms = arrival->future_ms = TIME_NONE;
+	watches_hand_out(engine->active, group);
+	while (alarms_take(&arrival->timers, engine->pass.t_ms, &rule))
+		bit_set(arrival->work, rule);
+	engine->stats.arrival_runs++;
+}
+
 bool arrival_begin(struct engine *engine)
 {
-	struct generation *active = engine->active;
+	const struct generation *active = engine->active;
 	for (uint32_t i = 0; active && i < active->narrivals; i++) {
-		struct group_state *group = &active->groups[active->arrivals[i]];
-		int64_t next_ms = group_next_ms(group);
+		int64_t next_ms = group_next_ms(&active->groups[active->arrivals[i]]);
 		if (next_ms == TIME_NONE || next_ms > engine->now_ms)
 			continue;
-		engine->pass = (struct pass){ .running = true,
-					      .on_arrival = true,
-					      .t_ms = run_time_ms(engine, group),
-					      .group = active->arrivals[i] };
-		group->arrival.run_ms = engine->now_ms;
-		group->arrival.timer_ms = TIME_NONE;
-		group->arrival.is_touched = false;
-		group->arrival.newest_ms = group->arrival.future_ms = TIME_NONE;
-		watches_hand_out(active, group);
-		engine->stats.arrival_runs++;
+		targets_time(engine);
+		run_begin(engine, active->arrivals[i]);
 		return true;
 	}
 	return false;
 }
 
-static void timers_update(struct group_state *group)
+bool arrival_next_rule(struct group_state *group, uint32_t *at)
 {
-	group->arrival.timer_ms = TIME_NONE;
-	for (uint32_t i = 0; i < group->def->nrules; i++)
-		if (group->rules[i].arrival)
-			group->arrival.timer_ms = earlier(group->arrival.timer_ms,
-							  group->rules[i].arrival->timer_ms);
+	uint64_t *work = group->arrival.work;
+	for (uint32_t i = *at / 64, n = words_of(group->def->nrules); work && i < n; i++) {
+		uint64_t left = i == *at / 64 ? work[i] & UINT64_MAX << *at % 64 : work[i];
+		if (!left)
+			continue;
+		*at = i * 64 + (uint32_t)__builtin_ctzll(left);
+		work[i] &= ~(UINT64_C(1) << *at % 64);
+		return true;
+	}
+	return false;
 }
 
 void arrival_end(struct engine *engine, struct group_state *group)
 {
 	watches_end(engine->active, group);
 	group->reads_ms = engine->pass.t_ms + 1;
-	timers_update(group);
 }
 
 void arrival_ticked(struct group_state *group, struct generation *generation, int64_t t_ms)
@@ -113,5 +132,4 @@ void arrival_ticked(struct group_state *group, struct generation *generation, in
 	group->arrival.is_touched = newest_ms != TIME_NONE;
 	group->arrival.newest_ms = newest_ms;
 	group->arrival.future_ms = TIME_NONE;
-	timers_update(group);
 }

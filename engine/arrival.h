@@ -14,9 +14,15 @@
  *   waits for settle  when the targets of all have settled (targets.h), within settle
  *
  * Ready rows are evaluated (partial.h), and only alerts and series of these change. The others stay
- * marked for the next run; the tick, which evaluates all, forgets the marks of what it saw. What is
- * gone (stale, or too old to be seen) makes no row ready to be absent: that is for the tick. Alerts
- * whose `for` or keep_firing_for ends are marked by the timer, without a sample.
+ * marked; the tick, which evaluates all, forgets the marks of what it saw. What is gone (stale, or
+ * too old to be seen) makes no row ready to be absent: that is for the tick. Alerts whose `for` or
+ * keep_firing_for ends are marked by the timer, without a sample.
+ *
+ * A run costs what came since the last one, however many rules the group has, and however many rows
+ * of it wait. For that a watch knows which leaves of which rules read it, and only rules that there
+ * is something to do for are looked at: a bit each in group_arrival.work. Rows in doubt are left
+ * asleep, and the targets that they wait for tell of themselves (targets.h): that stirs the rule's
+ * row, and what is asleep of the rows of the result that it is part of is marked anew.
  *
  * Times of a group rise strictly: a series has one sample a millisecond, and a second run for the
  * samples of one time is a millisecond later.
@@ -38,22 +44,37 @@ struct rule_state;
 struct watch {
 	uint32_t group, selector; /* the selector is the plan's */
 	uint32_t next; /* watch of the same selector; WATCH_NONE */
+	struct watch_reader {
+		uint32_t rule, leaf; /* of the group, of that */
+	} * readers; /* in the order of rules */
+	uint32_t nreaders, readers_cap;
 	/* Members' rows: with a new sample since the last run; that the run at hand has recorded. */
 	struct watch_rows {
 		uint64_t *bits;
 		uint32_t words;
 		bool any;
+		uint32_t next; /* the group's next watch with any; WATCH_NONE */
 	} touched, recorded;
 };
 
 struct group_arrival {
 	bool on; /* the group evaluates on arrival */
 	uint32_t first_watch, nwatches;
+	uint32_t touched, recorded; /* the first watches with such rows; WATCH_NONE */
+	uint64_t *work; /* by rule: there is something to do for it in the next run */
+	struct alarms timers; /* by rule: the next end of a timer of its alerts */
 	bool is_touched; /* samples came since the last run */
 	int64_t newest_ms; /* the newest of them; TIME_NONE */
 	int64_t future_ms; /* the first time of samples that no run has seen yet, for that; TIME_NONE */
-	int64_t timer_ms; /* the next end of a timer; TIME_NONE */
 	int64_t run_ms; /* told time of the last run; TIME_NONE */
+};
+
+enum leaf_marks {
+	LEAF_WAITING, /* rows marked, and not looked at since */
+	LEAF_ASLEEP,  /* marked, and part of what was in doubt when they were looked at */
+	LEAF_TOLD,    /* in doubt then: their targets will tell */
+	LEAF_STIRRED, /* and have told */
+	LEAF_MARKS
 };
 
 struct rule_arrival {
@@ -61,11 +82,13 @@ struct rule_arrival {
 	struct arrival_leaf {
 		uint32_t place; /* in the partial */
 		uint32_t watch; /* WATCH_NONE: reads the past */
-		uint64_t *waiting; /* rows marked, and not evaluated since */
+		uint64_t *marks[LEAF_MARKS]; /* by row, `words` of them each, in one allocation */
 		uint32_t words;
-		bool is_waiting;
+		bool is_waiting, is_stirred; /* some row is */
 	} * leaves;
 	uint32_t nleaves;
+	bool is_asleep;	  /* some row of a leaf is */
+	bool is_restless; /* what is in doubt now is looked at in each run: nobody tells of it */
 	int64_t timer_ms; /* of its alerts, the next; TIME_NONE */
 	bool is_overdue; /* a timer ended, and its row was not ready */
 	bool resolves;	 /* resolve_when is asked: a timer of one that waits for it ended */
@@ -78,7 +101,16 @@ struct arrival {
 	struct targets targets;
 };
 
-/* ---- arrival_watch.c: what is read, and marks ---- */
+/* Where the rule stands in its group. */
+uint32_t rule_place(const struct rule_state *rule);
+static inline struct partial_node *leaf_node(const struct rule_arrival *arrival,
+					     const struct arrival_leaf *leaf)
+{
+	return &arrival->partial.nodes[leaf->place];
+}
+struct selector *watch_selector(const struct generation *generation, const struct watch *watch);
+
+/* ---- arrival_watch.c: what is read ---- */
 
 /* Notes what a rule of an arrival group reads; after its order is bound. ERR_NOMEM. */
 int arrival_rule_init(struct generation *generation, struct rule_state *rule);
@@ -89,6 +121,8 @@ int arrival_watch(struct generation *generation, int64_t *units);
 /* The generation comes into force in place of the old one, which may be NULL. */
 void arrival_swap(struct engine *engine, const struct generation *old);
 
+/* ---- arrival_marks.c: what of it has new samples ---- */
+
 /*
  * A sample was stored in a watched series. What a rule writes is news to those who run after it:
  * later rules of its group, and later groups. The others see it as the previous value.
@@ -97,6 +131,8 @@ void arrival_sample(struct engine *engine, struct series *series, int64_t ts_ms,
 void arrival_written(struct engine *engine, struct series *series, int64_t ts_ms, uint64_t bits);
 /* The rows that its leaf of the watch has to look at now. */
 void arrival_take_recorded(const struct generation *generation, struct rule_arrival *arrival);
+/* Room for so many words of each. */
+bool leaf_reserve(struct arrival_leaf *leaf, uint32_t words);
 /* Marks of the watches become the rules' own: they are done with them at different times. */
 void watches_hand_out(struct generation *generation, struct group_state *group);
 /* A run is over: what it has recorded is old. */
@@ -114,6 +150,23 @@ bool arrival_begin(struct engine *engine);
 void arrival_end(struct engine *engine, struct group_state *group);
 /* A tick of the group at t_ms is over. */
 void arrival_ticked(struct group_state *group, struct generation *generation, int64_t t_ms);
+
+/* The next rule from *at on that there is something to do for; false: none. */
+bool arrival_next_rule(struct group_state *group, uint32_t *at);
+
+/* ---- arrival_doubt.c: rows that wait ---- */
+
+/* Marks the rows that wait no longer for what has told of itself as waiting to be looked at. */
+void doubt_wake(struct rule_state *rule);
+/* Marks what is gone, and in doubt, among the leaves' rows with such marks; true: all are in doubt. */
+bool doubt_leaves(struct engine *engine, struct rule_state *rule, enum partial_marks of);
+/* Touched rows of the leaves wait: all, or those that are part of what is in doubt. */
+void doubt_wait(struct rule_state *rule, bool all);
+/* The newest sample of a series at T: is there a value that the leaf sees? */
+bool leaf_is_live(const struct engine *engine, const struct partial_node *node,
+		  const struct series *series, int64_t *ts_ms);
+/* A target tells one of those who wait for it. */
+void arrival_stir(struct engine *engine, const struct target_waiter *waiter);
 
 /* ---- arrival_rule.c: a rule in a run ---- */
 

@@ -11,23 +11,6 @@
 
 /* ---- marks at the leaves ---- */
 
-static struct partial_node *leaf_node(const struct rule_arrival *arrival,
-				      const struct arrival_leaf *leaf)
-{
-	return &arrival->partial.nodes[leaf->place];
-}
-
-/* The newest sample of a series at T: is there a value that the leaf sees? */
-static bool is_live(const struct engine *engine, const struct partial_node *node,
-		    const struct series *series, int64_t *ts_ms)
-{
-	double value;
-	int64_t start_ms, end_ms;
-	partial_span(engine->active->binding, node, engine->pass.t_ms, &start_ms, &end_ms);
-	return window_last(&series->window, end_ms, ts_ms, &value) && !value_is_stale(value) &&
-	       *ts_ms > start_ms;
-}
-
 /* What waits goes into the marks; what is later than T goes on waiting, all else must be earned. */
 static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct arrival_leaf *leaf)
 {
@@ -38,7 +21,7 @@ static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct ar
 	int64_t start_ms, end_ms;
 	partial_span(engine->active->binding, node, engine->pass.t_ms, &start_ms, &end_ms);
 	uint32_t n = leaf->words < node->words ? leaf->words * 64 : node->words * 64;
-	FOR_BITS (row, leaf->waiting, 0, n) {
+	FOR_BITS (row, leaf->marks[LEAF_WAITING], 0, n) {
 		if (!partial_has_row(node, row) || !members[row])
 			continue;
 		int64_t ts_ms = window_newest_ms(&members[row]->window);
@@ -48,8 +31,8 @@ static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct ar
 				group->future_ms = ts_ms;
 			continue;
 		}
-		leaf->waiting[row / 64] &= ~(UINT64_C(1) << row % 64);
-		if (!is_live(engine, node, members[row], &ts_ms))
+		leaf->marks[LEAF_WAITING][row / 64] &= ~(UINT64_C(1) << row % 64);
+		if (!leaf_is_live(engine, node, members[row], &ts_ms))
 			continue;
 		bit_set(node->marks[PARTIAL_TOUCHED], row);
 		any = true;
@@ -65,73 +48,6 @@ static bool touch_leaves(struct engine *engine, struct rule_state *rule)
 		if (rule->arrival->leaves[i].is_waiting)
 			any |= touch_leaf(engine, rule, &rule->arrival->leaves[i]);
 	return any;
-}
-
-/* ---- doubt ---- */
-
-/* Is the target's newest scrape complete, or as complete as the tick has taken it to be? */
-static bool is_settled(const struct engine *engine, const struct group_state *group,
-		       const struct target *target)
-{
-	int64_t settle_ms = group->def->settle_ms;
-	if (target->scrape_ms > engine->pass.t_ms)
-		return false;
-	if (target->settled_ms != TIME_NONE && target->settled_ms - target->begun_ms <= settle_ms)
-		return true;
-	return engine->now_ms - target->begun_ms > settle_ms && group->last_ms != TIME_NONE &&
-	       group->last_ms >= target->scrape_ms;
-}
-
-/*
- * May what the row says change with samples that are on their way? A range may lack one of an
- * earlier scrape; where it is all that an element is made of, nothing else can come.
- */
-static bool is_doubted(const struct engine *engine, const struct rule_state *rule,
-		       const struct partial_node *node, const struct series *series,
-		       int64_t newest_ms)
-{
-	const struct target *target = targets_find(&engine->arrival.targets, series);
-	bool is_range = node->node->plan->op == PLAN_RANGE;
-	if (rule->def->arrival_rises)
-		return false;
-	if (!target)
-		return true;
-	if (rule->def->arrival == ARRIVAL_SETTLE)
-		return !is_settled(engine, rule->group, target);
-	if (is_range && engine->now_ms < target->late_until_ms)
-		return true;
-	return rule->arrival->nleaves > 1 && newest_ms != target->scrape_ms &&
-	       !is_settled(engine, rule->group, target);
-}
-
-static bool doubt_leaf(struct engine *engine, struct rule_state *rule,
-		       const struct arrival_leaf *leaf, enum partial_marks of)
-{
-	struct partial_node *node = leaf_node(rule->arrival, leaf);
-	struct series *const *members = partial_members(node);
-	bool all = true;
-	FOR_BITS (row, node->marks[of], 0, node->words * 64) {
-		if (!partial_has_row(node, row) || !members[row])
-			continue;
-		int64_t ts_ms = TIME_NONE;
-		bool live = is_live(engine, node, members[row], &ts_ms);
-		if (!live)
-			bit_set(node->marks[PARTIAL_GONE], row);
-		if (is_doubted(engine, rule, node, members[row], ts_ms))
-			bit_set(node->marks[PARTIAL_DOUBTED], row);
-		else
-			all = false;
-	}
-	return all;
-}
-
-static bool doubt_leaves(struct engine *engine, struct rule_state *rule, enum partial_marks of)
-{
-	bool all = true;
-	for (uint32_t i = 0; i < rule->arrival->nleaves; i++)
-		if (rule->arrival->leaves[i].watch != WATCH_NONE)
-			all &= doubt_leaf(engine, rule, &rule->arrival->leaves[i], of);
-	return all;
 }
 
 /* ---- timers ---- */
@@ -153,13 +69,17 @@ static bool has_timer(const struct rule_state *rule, uint32_t slot, int64_t *end
 	return *ends_ms != TIME_NONE;
 }
 
+static bool has_timer_due(const struct rule_arrival *arrival, int64_t t_ms)
+{
+	return arrival->is_overdue || (arrival->timer_ms != TIME_NONE && arrival->timer_ms <= t_ms);
+}
+
 /* Marks the rows of alerts whose timers have ended. */
 static bool touch_timers(struct engine *engine, struct rule_state *rule)
 {
 	struct rule_arrival *arrival = rule->arrival;
 	struct partial_node *root = partial_root(&arrival->partial);
-	bool is_due = arrival->is_overdue || (arrival->timer_ms != TIME_NONE &&
-					      arrival->timer_ms <= engine->pass.t_ms);
+	bool is_due = has_timer_due(arrival, engine->pass.t_ms);
 	int64_t ends_ms;
 	bool any = false;
 	arrival->resolves = false;
@@ -176,15 +96,20 @@ static bool touch_timers(struct engine *engine, struct rule_state *rule)
 	return any;
 }
 
+/* Without memory the next tick will do. */
+static void timer_set(struct rule_state *rule)
+{
+	alarms_set(&rule->group->arrival.timers, rule_place(rule), rule->arrival->timer_ms);
+}
+
 void arrival_timers_find(struct rule_state *rule, int64_t t_ms)
 {
 	struct rule_arrival *arrival = rule->arrival;
 	int64_t ends_ms;
 	arrival->timer_ms = TIME_NONE;
 	arrival->is_overdue = false;
-	if (rule->def->kind != RULE_ALERT)
-		return;
-	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
+	uint32_t n = rule->def->kind == RULE_ALERT ? rule->instances.n : 0;
+	for (uint32_t slot = 0; slot < n; slot++) {
 		if (!has_timer(rule, slot, &ends_ms))
 			continue;
 		if (ends_ms <= t_ms)
@@ -192,6 +117,7 @@ void arrival_timers_find(struct rule_state *rule, int64_t t_ms)
 		else if (arrival->timer_ms == TIME_NONE || ends_ms < arrival->timer_ms)
 			arrival->timer_ms = ends_ms;
 	}
+	timer_set(rule);
 }
 
 /* ---- what is ready ---- */
@@ -200,32 +126,6 @@ static void copy_bits(uint64_t *to, const uint64_t *from, uint32_t words)
 {
 	if (words > 0)
 		memcpy(to, from, words * sizeof(*to));
-}
-
-/* Touched rows of leaves that are part of rows in doubt wait for the next run. */
-static void wait_again(struct rule_state *rule, const uint64_t *touched, uint32_t words,
-		       struct arrival_leaf *leaf)
-{
-	const struct partial_node *node = leaf_node(rule->arrival, leaf);
-	for (uint32_t i = 0; i < words && i < leaf->words; i++) {
-		uint64_t again = touched[i] & node->marks[PARTIAL_DOUBTED][i];
-		leaf->waiting[i] |= again;
-		leaf->is_waiting |= again != 0;
-	}
-}
-
-static void wait_all(struct rule_state *rule)
-{
-	for (uint32_t i = 0; i < rule->arrival->nleaves; i++) {
-		struct arrival_leaf *leaf = &rule->arrival->leaves[i];
-		const struct partial_node *node = leaf_node(rule->arrival, leaf);
-		if (leaf->watch == WATCH_NONE)
-			continue;
-		for (uint32_t w = 0; w < node->words && w < leaf->words; w++) {
-			leaf->waiting[w] |= node->marks[PARTIAL_TOUCHED][w];
-			leaf->is_waiting |= node->marks[PARTIAL_TOUCHED][w] != 0;
-		}
-	}
 }
 
 /* Parts the touched rows of the result into those that are ready, which stay touched and needed,
@@ -251,12 +151,7 @@ static bool part_rows(struct rule_state *rule)
 			       partial->nodes[i].words * sizeof(uint64_t));
 		}
 	partial_down(partial, PARTIAL_DOUBTED);
-	for (uint32_t i = 0; i < rule->arrival->nleaves; i++) {
-		struct arrival_leaf *leaf = &rule->arrival->leaves[i];
-		const struct partial_node *node = leaf_node(rule->arrival, leaf);
-		if (leaf->watch != WATCH_NONE && node != root)
-			wait_again(rule, node->marks[PARTIAL_TOUCHED], node->words, leaf);
-	}
+	doubt_wait(rule, false);
 	partial_clear(partial, PARTIAL_NEEDED);
 	copy_bits(root->marks[PARTIAL_NEEDED], touched, root->words);
 	partial_down(partial, PARTIAL_NEEDED);
@@ -281,6 +176,8 @@ static bool find_ready(struct engine *engine, struct rule_state *rule)
 {
 	struct partial *partial = &rule->arrival->partial;
 	struct partial_node *root = partial_root(partial);
+	rule->arrival->is_restless = false;
+	doubt_wake(rule);
 	bool has_touched = touch_leaves(engine, rule);
 	partial_up(partial, PARTIAL_TOUCHED);
 	bool has_timers = touch_timers(engine, rule);
@@ -288,7 +185,7 @@ static bool find_ready(struct engine *engine, struct rule_state *rule)
 		return false;
 	if (!has_timers && rule->def->arrival == ARRIVAL_SETTLE &&
 	    doubt_leaves(engine, rule, PARTIAL_TOUCHED)) {
-		wait_all(rule); /* no row is made of nothing but what settled */
+		doubt_wait(rule, true); /* no row is made of nothing but what settled */
 		return false;
 	}
 	copy_bits(root->marks[PARTIAL_NEEDED], root->marks[PARTIAL_TOUCHED], root->words);
@@ -299,24 +196,20 @@ static bool find_ready(struct engine *engine, struct rule_state *rule)
 	return keep_gone(rule->arrival) == 0 && part_rows(rule);
 }
 
-static bool has_work(const struct engine *engine, const struct rule_state *rule)
+static bool has_work(const struct rule_arrival *arrival, int64_t t_ms)
 {
-	const struct rule_arrival *arrival = rule->arrival;
-	if (!arrival)
-		return false;
-	bool any = arrival->is_overdue ||
-		   (arrival->timer_ms != TIME_NONE && arrival->timer_ms <= engine->pass.t_ms);
+	bool any = has_timer_due(arrival, t_ms);
 	for (uint32_t i = 0; i < arrival->nleaves && !any; i++)
-		any = arrival->leaves[i].is_waiting;
+		any = arrival->leaves[i].is_waiting || arrival->leaves[i].is_stirred;
 	return any;
 }
 
 bool arrival_rule_begin(struct engine *engine, struct rule_state *rule)
 {
 	struct pass *pass = &engine->pass;
-	if (rule->arrival)
-		arrival_take_recorded(engine->active, rule->arrival);
-	if (!has_work(engine, rule))
+	engine->stats.arrival_rules++;
+	arrival_take_recorded(engine->active, rule->arrival);
+	if (!has_work(rule->arrival, pass->t_ms))
 		return false;
 	pass->query_ms = pass->t_ms;
 	if (!rule->warm)
@@ -441,7 +334,12 @@ int arrival_commit(struct engine *engine, struct rule_state *rule, const struct 
 void arrival_rule_end(struct rule_state *rule, int64_t t_ms)
 {
 	struct rule_arrival *arrival = rule->arrival;
-	if (arrival->is_overdue || (arrival->timer_ms != TIME_NONE && arrival->timer_ms <= t_ms))
+	if (has_timer_due(arrival, t_ms))
 		arrival_timers_find(rule, t_ms);
+	else
+		timer_set(rule);
+	for (uint32_t i = 0; i < arrival->nleaves; i++)
+		if (arrival->leaves[i].is_waiting)
+			bit_set(rule->group->arrival.work, rule_place(rule));
 	partial_end(&arrival->partial);
 }

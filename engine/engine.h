@@ -347,7 +347,8 @@ void engine_alerts_each(const struct engine *engine, uint32_t rule_id,
 struct engine_stats {
 	uint64_t batches, samples, evaluations, failures, iterations, missed, queries, events,
 		parked_batches;
-	uint64_t arrival_runs, arrival_rows; /* of groups on arrival; rows of results in them */
+	/* Of groups on arrival; rules looked at, and rows of results evaluated, in them. */
+	uint64_t arrival_runs, arrival_rules, arrival_rows;
 	uint64_t recheck_equal, recheck_different, recheck_skipped;
 	uint64_t reloads, senders, senders_silent;
 	uint32_t rules, groups, nodes, alerts_pending, alerts_firing;

@@ -8,8 +8,9 @@
  *   positions.c     how far sources of log lines were read
  *   examples.c      the newest few lines of each series made of log lines
  *   schedule.c      groups, due times, passes
- *   arrival.c       evaluation when samples arrive; arrival_watch.c: of which series;
- *                   arrival_rule.c: one rule of it
+ *   arrival.c       evaluation when samples arrive; arrival_watch.c: of which series,
+ *                   arrival_marks.c: which of these have some; arrival_rule.c: one rule of it;
+ *                   arrival_doubt.c: what has to wait there
  *   targets.c       which scrapes are complete
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results

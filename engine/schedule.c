@@ -394,10 +394,13 @@ static void run_step(struct engine *engine, int64_t *units)
 {
 	struct pass *pass = &engine->pass;
 	struct group_state *group = &engine->active->groups[pass->group];
-	for (; pass->rule < group->def->nrules; pass->rule++) {
-		if (*units <= 0 || !rule_step(engine, group, &group->rules[pass->rule], units))
+	while (pass->stage != PASS_RULE || (*units > 0 && arrival_next_rule(group, &pass->rule))) {
+		if (!rule_step(engine, group, &group->rules[pass->rule], units))
 			return;
+		pass->rule++;
 	}
+	if (*units <= 0)
+		return;
 	arrival_end(engine, group);
 	pass->running = false;
 }

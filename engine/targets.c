@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "engine/engine_internal.h"
 #include "engine/numeric.h"
+#include "storage/array.h"
 
 void targets_init(struct targets *targets)
 {
@@ -14,10 +15,13 @@ void targets_init(struct targets *targets)
 
 void targets_forget(struct targets *targets, struct lset_table *lsets)
 {
-	for (uint32_t i = 0; i < targets->n; i++)
+	for (uint32_t i = 0; i < targets->n; i++) {
 		lset_unref(lsets, targets->items[i].lset);
+		free(targets->items[i].waiters);
+	}
 	free(targets->items);
 	free(targets->of);
+	alarms_fini(&targets->alarms);
 	id_map_fini(&targets->by_lset);
 	*targets = (struct targets){ .max = targets->max,
 				     .settle_max_ms = targets->settle_max_ms };
@@ -28,11 +32,70 @@ void targets_fini(struct targets *targets, struct lset_table *lsets)
 	targets_forget(targets, lsets);
 }
 
-const struct target *targets_find(const struct targets *targets, const struct series *series)
+struct target *targets_find(const struct targets *targets, const struct series *series)
 {
 	if (series->row >= targets->of_cap || targets->of[series->row].uid != series->uid)
 		return NULL;
 	return &targets->items[targets->of[series->row].target];
+}
+
+/* ---- who waits ---- */
+
+int target_wait(struct target *target, const struct target_waiter *waiter)
+{
+	if (!array_reserve(&target->waiters, target->nwaiters, &target->waiters_cap,
+			   sizeof(*target->waiters)))
+		return ERR_NOMEM;
+	target->waiters[target->nwaiters++] = *waiter;
+	return 0;
+}
+
+/* Without memory they wait for something else, or the tick. */
+static void alarm_at_most(struct targets *targets, const struct target *target, int64_t at_ms)
+{
+	uint32_t id = (uint32_t)(target - targets->items);
+	int64_t before_ms = alarms_get(&targets->alarms, id);
+	if (before_ms == TIME_NONE || at_ms < before_ms)
+		alarms_set(&targets->alarms, id, at_ms);
+}
+
+void target_wait_until(struct targets *targets, struct target *target, int64_t until_ms)
+{
+	if (target->until_ms == TIME_NONE || until_ms < target->until_ms)
+		target->until_ms = until_ms;
+	alarm_at_most(targets, target, until_ms);
+}
+
+void target_wait_late(struct targets *targets, struct target *target)
+{
+	alarm_at_most(targets, target, target->late_until_ms);
+}
+
+static void tell(struct engine *engine, struct target *target)
+{
+	struct targets *targets = &engine->arrival.targets;
+	for (uint32_t i = 0; i < target->nwaiters; i++)
+		arrival_stir(engine, &target->waiters[i]);
+	target->nwaiters = 0;
+	target->until_ms = TIME_NONE;
+	alarms_set(&targets->alarms, (uint32_t)(target - targets->items), TIME_NONE);
+}
+
+void targets_time(struct engine *engine)
+{
+	struct targets *targets = &engine->arrival.targets;
+	uint32_t id;
+	while (alarms_take(&targets->alarms, engine->now_ms, &id)) {
+		struct target *target = &targets->items[id];
+		bool is_over = target->until_ms != TIME_NONE && target->until_ms <= engine->now_ms;
+		if (is_over || target->late_until_ms <= engine->now_ms) {
+			tell(engine, target);
+			continue;
+		}
+		target_wait_late(targets, target);
+		if (target->until_ms != TIME_NONE)
+			alarm_at_most(targets, target, target->until_ms);
+	}
 }
 
 /* ---- which one ---- */
@@ -55,17 +118,8 @@ static bool of_reserve(struct targets *targets, uint32_t n)
 /* Takes the reference. */
 static bool target_new(struct targets *targets, struct lset_table *lsets, uint32_t lset)
 {
-	if (targets->n == targets->cap) {
-		uint32_t cap = targets->cap ? targets->cap * 2 : 64;
-		struct target *items = realloc(targets->items, cap * sizeof(*items));
-		if (!items) {
-			lset_unref(lsets, lset);
-			return false;
-		}
-		targets->items = items;
-		targets->cap = cap;
-	}
-	if (!id_map_put(&targets->by_lset, lset, targets->n)) {
+	if (!array_reserve(&targets->items, targets->n, &targets->cap, sizeof(*targets->items)) ||
+	    !id_map_put(&targets->by_lset, lset, targets->n)) {
 		lset_unref(lsets, lset);
 		return false;
 	}
@@ -76,6 +130,7 @@ static bool target_new(struct targets *targets, struct lset_table *lsets, uint32
 		.settled_ms = TIME_NONE,
 		.unsure_until_ms = TIME_NONE,
 		.late_until_ms = TIME_NONE,
+		.until_ms = TIME_NONE,
 	};
 	return true;
 }
@@ -99,8 +154,11 @@ static struct target *target_take(struct engine *engine, const struct series *se
 		return NULL;
 	uint32_t at = id_map_find(&targets->by_lset, lset);
 	if (at == ID_MAP_NONE) {
-		if (targets->n >= targets->max)
+		if (targets->n >= targets->max) {
+			for (uint32_t i = 0; i < targets->n; i++)
+				tell(engine, &targets->items[i]);
 			targets_forget(targets, engine->lsets);
+		}
 		at = targets->n;
 		if (!target_new(targets, engine->lsets, lset))
 			return NULL;
@@ -168,8 +226,11 @@ void targets_sample(struct engine *engine, const struct series *series, int64_t 
 		target->is_odd = true;
 	}
 	bool is_settled = !target->is_odd && target->arrived == target->expected;
+	bool is_news = is_settled && target->settled_ms == TIME_NONE;
 	if (!is_settled)
 		target->settled_ms = TIME_NONE;
-	else if (target->settled_ms == TIME_NONE)
+	else if (is_news)
 		target->settled_ms = engine->now_ms;
+	if (is_news || is_stale)
+		tell(engine, target);
 }

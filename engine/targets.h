@@ -6,10 +6,14 @@
  * value in the scrape before has a sample, or a stale marker, of the new time. One in which series
  * are new is not known to be complete, as more of them may be on their way; nor are those that
  * begin within the longest `settle` of that, or of one that was not complete.
+ *
+ * Who finds a row in doubt because of its target asks to be told: when a scrape of it has settled,
+ * when a series of it has ended, or at a told time from which what is late is not waited for.
  */
 #ifndef TOCSIN_ENGINE_TARGETS_H
 #define TOCSIN_ENGINE_TARGETS_H
 
+#include "engine/alarms.h"
 #include "engine/id_map.h"
 #include "storage/store.h"
 
@@ -28,6 +32,12 @@ struct target {
 	bool is_odd;	    /* more came than was expected, or not in order */
 	int64_t unsure_until_ms; /* told time; scrapes that begin before it may be part of such */
 	int64_t late_until_ms;	 /* samples of a scrape before the newest may come until then */
+	/* Rows of leaves in doubt, each once (arrival_leaf.told). */
+	struct target_waiter {
+		uint32_t rule, leaf, row;
+	} * waiters;
+	uint32_t nwaiters, waiters_cap;
+	int64_t until_ms; /* told time from which they do not wait for a scrape; TIME_NONE */
 };
 
 struct targets {
@@ -40,15 +50,24 @@ struct targets {
 	uint32_t of_cap;
 	uint32_t max;	       /* ARRIVAL_TARGETS_MAX unless a test says less */
 	int64_t settle_max_ms; /* the longest that anybody waits */
+	struct alarms alarms;  /* by target: when those who wait are told, whatever has come */
 };
 
 void targets_init(struct targets *targets);
 void targets_fini(struct targets *targets, struct lset_table *lsets);
-/* All is learnt anew: the series that are looked at are others now. */
+/* All is learnt anew: the series that are looked at are others now, and nobody waits. */
 void targets_forget(struct targets *targets, struct lset_table *lsets);
 /* A sample of the series was stored. */
 void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms, bool is_stale);
 /* NULL: not known. */
-const struct target *targets_find(const struct targets *targets, const struct series *series);
+struct target *targets_find(const struct targets *targets, const struct series *series);
+/* One more is told. ERR_NOMEM. */
+int target_wait(struct target *target, const struct target_waiter *waiter);
+/* Those who wait for it are told at until_ms at the latest. */
+void target_wait_until(struct targets *targets, struct target *target, int64_t until_ms);
+/* The same, at late_until_ms, also if that is put off. */
+void target_wait_late(struct targets *targets, struct target *target);
+/* Tells those whose time has come. */
+void targets_time(struct engine *engine);
 
 #endif
