@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static inline int64_t clock_ns(clockid_t clock)
@@ -37,7 +38,8 @@ static inline void require(bool holds, const char *what)
 {
 	if (holds)
 		return;
-	fprintf(stderr, "bench/%s: %s failed\n", program_invocation_short_name, what);
+	fprintf(stderr, "bench/%s: %s failed (errno: %s)\n", program_invocation_short_name, what,
+		strerror(errno));
 	exit(1);
 }
 

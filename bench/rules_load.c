@@ -1,12 +1,13 @@
 /*
- * What bench/rules feeds: samples of NAMES × PER_NAME counters, by remote-write 1.0, the same bytes to each of the
- * ports of this machine.
+ * What bench/rules feeds: samples of NAMES × PER_NAME counters, by remote-write 1.0, the same bytes
+ * to each of the ports of this machine.
  *
  *   rules_load pass|births NAMES PER_NAME PASS TS_MS TICKS BIRTHS PORT…
  *
- * Nothing is remembered between calls: a counter's value follows from its number and PASS (it rises with each), its
- * labels from TICKS, how often BIRTHS of all series were replaced by new ones before. "pass": a sample of each.
- * "births": the TICKS-th replacement; the old ones end with a stale marker, the new ones begin.
+ * Nothing is remembered between calls: a counter's value follows from its number and PASS (it rises
+ * with each), its labels from TICKS, how often BIRTHS of all series were replaced by new ones
+ * before. "pass": a sample of each. "births": the TICKS-th replacement; the old ones end with a
+ * stale marker, the new ones begin.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "bench/bench.h"
 #include "ingest/batch.h"
 #include "tests/ingest/encode.h"
 
@@ -38,14 +40,6 @@ struct load {
 	unsigned rows;
 	uint64_t sent;
 };
-
-static void require(bool holds, const char *what)
-{
-	if (!holds) {
-		fprintf(stderr, "rules_load: %s failed: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
 
 /* ---- targets ---- */
 
