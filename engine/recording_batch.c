@@ -50,7 +50,7 @@ static int rows_name(struct buf *out, struct written_names *names, const struct 
 		if (labels)
 			written_series_label(series, labels);
 		if (series->file != names->file)
-			input_series_add(out, names, series);
+			input_series_add(out, names, names->rows[i]);
 	}
 	return 0;
 }

@@ -4,30 +4,29 @@
 #ifndef TOCSIN_ENGINE_RECORDING_INTERNAL_H
 #define TOCSIN_ENGINE_RECORDING_INTERNAL_H
 
+#include "base/key_numbers.h"
 #include "engine/recording.h"
 #include "ingest/protobuf.h"
 
 /* ---- the names of series, as they are written (recording_names.c) ---- */
 
 struct written_series {
-	struct hash128 key;
 	struct labels *labels; /* a reference; NULL: never told */
 	uint32_t id, file;     /* its id in the file of that number */
 	uint64_t bits;	       /* of its newest value there */
 };
 
 struct written_names {
-	struct written_series *items;
-	uint32_t n, cap;
-	uint32_t *slots; /* 1 + index into items, by key; 0: free */
-	uint32_t mask;
+	struct key_numbers keys;      /* of the series */
+	struct written_series *items; /* by number */
+	uint32_t cap;
 	uint32_t file, next_id;	  /* of the file being written */
 	struct hash_key own_key;  /* names series of batches whose keys do not count */
 	uint32_t *rows, rows_cap; /* scratch: the batch's series */
 	uint32_t kept_max;	  /* RECORDING_SERIES_KEPT, but for tests */
 };
 
-int written_names_init(struct written_names *names);
+void written_names_init(struct written_names *names);
 void written_names_fini(struct written_names *names);
 /* Another file begins. Labels come along only when a series is first seen, so they are kept. */
 void written_names_next_file(struct written_names *names);
@@ -36,7 +35,7 @@ int written_series_get(struct written_names *names, struct hash128 key, uint32_t
 /* Other labels under a key that is known: another series. */
 void written_series_label(struct written_series *series, struct labels *labels);
 /* Gives it an id in this file, and appends INPUT_SERIES. */
-void input_series_add(struct buf *out, struct written_names *names, struct written_series *series);
+void input_series_add(struct buf *out, struct written_names *names, uint32_t index);
 
 /* ---- batches (recording_batch.c) ---- */
 

@@ -4,120 +4,93 @@
 #include "engine/recording_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 
 #define LABELS_UNKNOWN UINT32_MAX
-#define SLOTS_MIN 1024u
+#define SERIES_MIN 1024u
 
 /* ---- the names that were given ---- */
 
-int written_names_init(struct written_names *names)
+void written_names_init(struct written_names *names)
 {
 	*names = (struct written_names){ .file = 1, .kept_max = RECORDING_SERIES_KEPT };
 	hash_key_derive(&names->own_key, "recording", 9);
-	names->slots = calloc(SLOTS_MIN, sizeof(*names->slots));
-	names->mask = SLOTS_MIN - 1;
-	return names->slots ? 0 : ERR_NOMEM;
 }
 
 void written_names_fini(struct written_names *names)
 {
-	for (uint32_t i = 0; i < names->n; i++)
+	for (uint32_t i = 0; i < names->keys.n; i++)
 		labels_unref(names->items[i].labels);
+	key_numbers_fini(&names->keys);
 	free(names->items);
-	free(names->slots);
 	free(names->rows);
 	*names = (struct written_names){ 0 };
-}
-
-static uint32_t *slot_of(const struct written_names *names, struct hash128 key)
-{
-	uint32_t at = (uint32_t)key.lo & names->mask;
-	while (names->slots[at] && !hash128_is_equal(names->items[names->slots[at] - 1].key, key))
-		at = (at + 1) & names->mask;
-	return &names->slots[at];
-}
-
-static int slots_grow(struct written_names *names)
-{
-	uint32_t mask = 2 * names->mask + 1;
-	uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
-	if (!slots)
-		return ERR_NOMEM;
-	free(names->slots);
-	names->slots = slots;
-	names->mask = mask;
-	for (uint32_t i = 0; i < names->n; i++)
-		*slot_of(names, names->items[i].key) = i + 1;
-	return 0;
 }
 
 /*
  * Series that neither this file nor the one before needed have most likely ended. Should one come
  * back without its labels, the engine of a replay knows it, or counts its samples as refused.
  */
-static void forget_old(struct written_names *names)
+static bool is_kept(void *ctx, uint32_t at, uint32_t then)
 {
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < names->n; i++) {
-		if (names->items[i].file + 1 >= names->file)
-			names->items[kept++] = names->items[i];
-		else
-			labels_unref(names->items[i].labels);
+	struct written_series *items = ((struct written_names *)ctx)->items;
+	if (items[at].file + 1 < ((struct written_names *)ctx)->file) {
+		labels_unref(items[at].labels);
+		return false;
 	}
-	names->n = kept;
-	memset(names->slots, 0, ((size_t)names->mask + 1) * sizeof(*names->slots));
-	for (uint32_t i = 0; i < kept; i++)
-		*slot_of(names, names->items[i].key) = i + 1;
+	items[then] = items[at];
+	return true;
 }
 
 void written_names_next_file(struct written_names *names)
 {
-	if (names->n > names->kept_max)
-		forget_old(names);
+	if (names->keys.n > names->kept_max)
+		key_numbers_filter(&names->keys, is_kept, names);
 	names->file++;
 	names->next_id = 0;
 }
 
-int written_series_get(struct written_names *names, struct hash128 key, uint32_t *index)
+/* Room for one more. */
+static int items_reserve(struct written_names *names)
 {
-	uint32_t *slot = slot_of(names, key);
-	if (*slot) {
-		*index = *slot - 1;
+	if (names->keys.n < names->cap)
 		return 0;
-	}
-	if (names->n == RECORDING_SERIES_MAX)
-		return ERR_LIMIT;
-	if (names->n == names->cap) {
-		uint32_t cap = names->cap ? 2 * names->cap : SLOTS_MIN;
-		struct written_series *items = reallocarray(names->items, cap, sizeof(*items));
-		if (!items)
-			return ERR_NOMEM;
-		names->items = items;
-		names->cap = cap;
-	}
-	if (2 * names->n > names->mask) {
-		if (slots_grow(names))
-			return ERR_NOMEM;
-		slot = slot_of(names, key);
-	}
-	names->items[names->n] = (struct written_series){ .key = key };
-	*index = names->n++;
-	*slot = names->n;
+	uint32_t cap = names->cap ? 2 * names->cap : SERIES_MIN;
+	struct written_series *items = reallocarray(names->items, cap, sizeof(*items));
+	if (!items)
+		return ERR_NOMEM;
+	names->items = items;
+	names->cap = cap;
 	return 0;
 }
 
-void input_series_add(struct buf *out, struct written_names *names, struct written_series *series)
+int written_series_get(struct written_names *names, struct hash128 key, uint32_t *index)
 {
+	uint32_t found = key_numbers_find(&names->keys, key);
+	if (found == KEY_NUMBER_NONE) {
+		found = names->keys.n;
+		int code = items_reserve(names);
+		if (!code)
+			code = key_numbers_add(&names->keys, key, RECORDING_SERIES_MAX);
+		if (code)
+			return code;
+		names->items[found] = (struct written_series){ .labels = NULL };
+	}
+	*index = found;
+	return 0;
+}
+
+void input_series_add(struct buf *out, struct written_names *names, uint32_t index)
+{
+	struct written_series *series = &names->items[index];
 	series->id = names->next_id++;
 	series->file = names->file;
 	series->bits = 0;
 	input_mark_add(out, INPUT_SERIES);
 	pb_varint_add(out, series->id);
-	buf_add_u64(out, series->key.lo);
-	buf_add_u64(out, series->key.hi);
+	buf_add_u64(out, names->keys.keys[index].lo);
+	buf_add_u64(out, names->keys.keys[index].hi);
 	if (!series->labels) {
 		buf_add_u32(out, LABELS_UNKNOWN);
 		return;
@@ -173,7 +146,7 @@ int input_series_read(struct reader *reader, struct read_names *names)
 	if (reader->failed || id != names->n || id == RECORDING_SERIES_MAX)
 		return ERR_CORRUPT;
 	if (names->n == names->cap) {
-		uint32_t cap = names->cap ? 2 * names->cap : SLOTS_MIN;
+		uint32_t cap = names->cap ? 2 * names->cap : SERIES_MIN;
 		struct read_series *items = reallocarray(names->items, cap, sizeof(*items));
 		if (!items)
 			return ERR_NOMEM;

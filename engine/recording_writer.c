@@ -298,7 +298,8 @@ static int init(struct recording_writer *writer, const char *dir)
 {
 	writer->dir = strdup(dir);
 	writer->zstd = ZSTD_createCCtx();
-	if (!writer->dir || !writer->zstd || written_names_init(&writer->names))
+	written_names_init(&writer->names);
+	if (!writer->dir || !writer->zstd)
 		return fail(writer, ERR_NOMEM, "out of memory");
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return fail(writer, ERR_IO, "cannot make %s: %s", dir, strerror(errno));

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define SLOTS_MIN 4096u
+#define SERIES_MIN 4096u
 #define BATCH_ROWS 65536u  /* that the engine is given at once */
 #define PROGRESS_TICKS 64u /* so many between two reports */
 
@@ -18,71 +18,50 @@
 
 int data_init(struct data *data)
 {
-	*data = (struct data){ .mask = SLOTS_MIN - 1, .first_ms = TIME_NONE, .last_ms = TIME_NONE };
+	*data = (struct data){ .first_ms = TIME_NONE, .last_ms = TIME_NONE };
 	hash_key_derive(&data->key, "replay", 6);
-	data->slots = calloc(SLOTS_MIN, sizeof(*data->slots));
 	data->sort = replay_sort_new(0);
-	return data->slots && data->sort ? 0 : ERR_NOMEM;
+	return data->sort ? 0 : ERR_NOMEM;
 }
 
 void data_fini(struct data *data)
 {
-	for (uint32_t i = 0; i < data->n; i++)
+	for (uint32_t i = 0; i < data->keys.n; i++)
 		labels_unref(data->series[i].labels);
 	free(data->series);
-	free(data->slots);
+	key_numbers_fini(&data->keys);
 	replay_sort_free(data->sort);
 }
 
-static uint32_t *slot_of(const struct data *data, struct hash128 key)
+/* Room for one more. */
+static int series_reserve(struct data *data)
 {
-	uint32_t at = (uint32_t)key.lo & data->mask;
-	while (data->slots[at] && !hash128_is_equal(data->series[data->slots[at] - 1].key, key))
-		at = (at + 1) & data->mask;
-	return &data->slots[at];
-}
-
-static int slots_grow(struct data *data)
-{
-	uint32_t mask = 2 * data->mask + 1;
-	uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
-	if (!slots)
+	if (data->keys.n < data->cap)
+		return 0;
+	uint32_t cap = data->cap ? 2 * data->cap : SERIES_MIN;
+	struct data_series *series = reallocarray(data->series, cap, sizeof(*series));
+	if (!series)
 		return ERR_NOMEM;
-	free(data->slots);
-	data->slots = slots;
-	data->mask = mask;
-	for (uint32_t i = 0; i < data->n; i++)
-		*slot_of(data, data->series[i].key) = i + 1;
+	data->series = series;
+	data->cap = cap;
 	return 0;
 }
 
 int data_series(struct data *data, struct labels *labels, enum window_kind kind, uint32_t *number)
 {
 	struct hash128 key = labels_hash(labels, &data->key);
-	uint32_t *slot = slot_of(data, key);
-	if (*slot) {
-		*number = *slot - 1;
-		return 0;
+	uint32_t found = key_numbers_find(&data->keys, key);
+	if (found == KEY_NUMBER_NONE) {
+		found = data->keys.n;
+		int code = series_reserve(data);
+		if (!code)
+			code = key_numbers_add(&data->keys, key, DATA_SERIES_MAX);
+		if (code)
+			return code;
+		data->series[found] =
+			(struct data_series){ .labels = labels_ref(labels), .kind = kind };
 	}
-	if (data->n == DATA_SERIES_MAX)
-		return ERR_LIMIT;
-	if (data->n == data->cap) {
-		uint32_t cap = data->cap ? 2 * data->cap : SLOTS_MIN;
-		struct data_series *series = reallocarray(data->series, cap, sizeof(*series));
-		if (!series)
-			return ERR_NOMEM;
-		data->series = series;
-		data->cap = cap;
-	}
-	if (2 * data->n > data->mask) {
-		if (slots_grow(data))
-			return ERR_NOMEM;
-		slot = slot_of(data, key);
-	}
-	data->series[data->n] =
-		(struct data_series){ .labels = labels_ref(labels), .key = key, .kind = kind };
-	*number = data->n++;
-	*slot = data->n;
+	*number = found;
 	return 0;
 }
 
@@ -142,7 +121,8 @@ static int row_add(struct feeding *feeding, const struct sort_item *item)
 		return ERR_NOMEM;
 	batch->label_at[batch->nrows] = item->series;
 	batch->rows[batch->nrows++] =
-		(struct batch_row){ series->key, item->at_ms + item->ahead_ms, item->bits };
+		(struct batch_row){ feeding->data->keys.keys[item->series],
+				    item->at_ms + item->ahead_ms, item->bits };
 	/* Each sample made of lines says of what kind it is. */
 	if (series->is_born && series->kind == WINDOW_SAMPLES)
 		return 0;

@@ -4,6 +4,7 @@
 #ifndef TOCSIN_ENGINE_REPLAY_INTERNAL_H
 #define TOCSIN_ENGINE_REPLAY_INTERNAL_H
 
+#include "base/key_numbers.h"
 #include "engine/replay.h"
 #include "engine/replay_sort.h"
 
@@ -37,15 +38,14 @@ void replay_engine_look(struct replay_engine *run);
 
 struct data_series {
 	struct labels *labels;
-	struct hash128 key;
 	enum window_kind kind;
 	bool is_born; /* the engine was told its labels */
 };
 
 struct data {
-	struct data_series *series;
-	uint32_t n, cap;
-	uint32_t *slots, mask; /* 1 + series by key */
+	struct key_numbers keys;    /* of the series, made with `key` */
+	struct data_series *series; /* by number */
+	uint32_t cap;
 	struct hash_key key;
 	struct replay_sort *sort;
 	uint64_t samples;

@@ -5,24 +5,19 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/key_numbers.h"
 #include "base/quote.h"
 #include "base/text.h"
 
-#define SLOTS_MIN 1024u
+#define KNOWN_MIN 1024u
 #define EXACT_DIGITS 15 /* so many are exact in a double */
 #define EXACT_POWER 22	/* and powers of ten up to this one */
-
-struct known {
-	struct hash128 text; /* of the series as written */
-	uint32_t series;
-	bool used;
-};
 
 struct dump_reader {
 	struct dump_options options;
 	struct hash_key key;
-	struct known *known;
-	uint32_t mask, n;
+	struct key_numbers texts; /* of series as they are written */
+	uint32_t *known, cap;	  /* of each the series */
 	/* The series of the line before: dumps have them in a row. */
 	struct buf last;
 	uint32_t last_series;
@@ -38,11 +33,9 @@ struct dump_reader *dump_reader_new(const struct dump_options *options)
 	if (!reader)
 		return NULL;
 	reader->options = *options;
-	reader->known = calloc(SLOTS_MIN, sizeof(*reader->known));
-	reader->mask = SLOTS_MIN - 1;
 	buf_init(&reader->last);
 	buf_init(&reader->values);
-	if (!reader->known || hash_key_init(&reader->key)) {
+	if (hash_key_init(&reader->key)) {
 		dump_reader_free(reader);
 		return NULL;
 	}
@@ -55,6 +48,7 @@ void dump_reader_free(struct dump_reader *reader)
 		return;
 	buf_fini(&reader->last);
 	buf_fini(&reader->values);
+	key_numbers_fini(&reader->texts);
 	free(reader->known);
 	free(reader);
 }
@@ -281,28 +275,33 @@ static int series_read(struct dump_reader *reader, struct slice text, uint32_t *
 
 /* ---- series that are known ---- */
 
-static struct known *known_slot(const struct dump_reader *reader, struct hash128 text)
+/* Room for one more. */
+static int known_reserve(struct dump_reader *reader)
 {
-	uint32_t at = (uint32_t)text.lo & reader->mask;
-	while (reader->known[at].used && !hash128_is_equal(reader->known[at].text, text))
-		at = (at + 1) & reader->mask;
-	return &reader->known[at];
-}
-
-static int known_grow(struct dump_reader *reader)
-{
-	struct known *old = reader->known;
-	uint32_t n = reader->mask + 1, mask = 2 * n - 1;
-	struct known *known = calloc((size_t)mask + 1, sizeof(*known));
+	if (reader->texts.n < reader->cap)
+		return 0;
+	uint32_t cap = reader->cap ? 2 * reader->cap : KNOWN_MIN;
+	uint32_t *known = reallocarray(reader->known, cap, sizeof(*known));
 	if (!known)
 		return ERR_NOMEM;
 	reader->known = known;
-	reader->mask = mask;
-	for (uint32_t i = 0; i < n; i++)
-		if (old[i].used)
-			*known_slot(reader, old[i].text) = old[i];
-	free(old);
+	reader->cap = cap;
 	return 0;
+}
+
+static int known_add(struct dump_reader *reader, struct slice text, struct hash128 hash,
+		     uint32_t *number)
+{
+	if (reader->texts.n == DUMP_SERIES_MAX)
+		return fail(reader, ERR_LIMIT, "too many series");
+	int code = series_read(reader, text, number);
+	if (!code)
+		code = known_reserve(reader);
+	if (!code)
+		code = key_numbers_add(&reader->texts, hash, DUMP_SERIES_MAX);
+	if (!code)
+		reader->known[reader->texts.n - 1] = *number;
+	return code;
 }
 
 static int series_find(struct dump_reader *reader, struct slice text, uint32_t *number)
@@ -312,22 +311,13 @@ static int series_find(struct dump_reader *reader, struct slice text, uint32_t *
 		return 0;
 	}
 	struct hash128 hash = hash_keyed128(&reader->key, text.ptr, text.len);
-	struct known *known = known_slot(reader, hash);
-	int code = 0;
-	if (known->used) {
-		*number = known->series;
-	} else {
-		if (reader->n == DUMP_SERIES_MAX)
-			return fail(reader, ERR_LIMIT, "too many series");
-		code = series_read(reader, text, number);
-		if (!code && 2 * reader->n >= reader->mask) {
-			code = known_grow(reader);
-			known = known_slot(reader, hash);
-		}
+	uint32_t at = key_numbers_find(&reader->texts, hash);
+	if (at == KEY_NUMBER_NONE) {
+		int code = known_add(reader, text, hash, number);
 		if (code)
 			return code;
-		*known = (struct known){ hash, *number, true };
-		reader->n++;
+	} else {
+		*number = reader->known[at];
 	}
 	buf_clear(&reader->last);
 	buf_add_slice(&reader->last, text);
