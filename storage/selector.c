@@ -1,6 +1,5 @@
 /*
- * Standing selectors: their members and logs, their readers and horizons, and since when they are
- * covered.
+ * Standing selectors: their members and logs, how they are made and filled, and how they go.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,9 +9,6 @@
 #include "base/text.h"
 #include "storage/array.h"
 #include "storage/store_internal.h"
-
-/* A narrower selector looks at no more than so many others for one that was fed what it wants. */
-#define COVER_CANDIDATES_MAX 1024
 
 /* ---- members ---- */
 
@@ -108,230 +104,21 @@ void selector_log_clear(struct selector *selector)
 	standing->log_cap = wanted;
 }
 
-/* ---- readers and horizons ---- */
+/* ---- by text ---- */
 
-int selector_reader_add(struct selector *selector, const int64_t *due_ms, int64_t reach_ms)
-{
-	struct standing *standing = standing_of(selector);
-	if (selector->nreaders == standing->readers_cap) {
-		uint32_t cap = standing->readers_cap ? standing->readers_cap * 2 : 1;
-		if (!array_resize(&selector->readers, cap, sizeof(*selector->readers)))
-			return ERR_NOMEM;
-		standing->readers_cap = cap;
-	}
-	selector->readers[selector->nreaders++] = (struct selector_reader){ due_ms, reach_ms };
-	/* It reaches back beyond what was kept for the others: that part is not there. */
-	if (time_minus(*due_ms, reach_ms) < standing->dropped_ms &&
-	    selector->covered_since_ms < standing->dropped_ms)
-		selector->covered_since_ms = standing->dropped_ms;
-	standing->horizon_at = 0;
-	return 0;
-}
-
-void selector_reader_remove(struct selector *selector, const int64_t *due_ms, int64_t reach_ms)
-{
-	struct selector_reader *readers = selector->readers;
-	for (size_t i = 0; i < selector->nreaders; i++) {
-		if (readers[i].due_ms != due_ms || readers[i].reach_ms != reach_ms)
-			continue;
-		readers[i] = readers[--selector->nreaders];
-		standing_of(selector)->horizon_at = 0;
-		return;
-	}
-	assert(!"a reader is removed as it was added");
-}
-
-static int64_t lookback_horizon_ms(const struct store *store)
-{
-	return time_minus(store->now_ms, store->options.lookback_ms);
-}
-
-int64_t selector_horizon_ms(const struct selector *selector)
-{
-	const struct standing *standing = (const struct standing *)selector;
-	if (selector->nreaders == 0)
-		return lookback_horizon_ms(standing->store);
-	int64_t horizon_ms = INT64_MAX;
-	for (size_t i = 0; i < selector->nreaders; i++) {
-		const struct selector_reader *reader = &selector->readers[i];
-		int64_t reaches_ms = time_minus(*reader->due_ms, reader->reach_ms);
-		if (reaches_ms < horizon_ms)
-			horizon_ms = reaches_ms;
-	}
-	return horizon_ms;
-}
-
-/* Works it out and notes that samples may be dropped by it. */
-static int64_t refresh_horizon(struct selector *selector)
-{
-	struct standing *standing = standing_of(selector);
-	standing->horizon_ms = selector_horizon_ms(selector);
-	standing->horizon_at = standing->store->clock;
-	if (standing->dropped_ms < standing->horizon_ms)
-		standing->dropped_ms = standing->horizon_ms;
-	return standing->horizon_ms;
-}
-
-/* Once for a told time: due times that moved since make it older than it might be, never newer. */
-static int64_t recent_horizon(struct selector *selector)
-{
-	const struct standing *standing = standing_of(selector);
-	return standing->horizon_at == standing->store->clock ? standing->horizon_ms
-							      : refresh_horizon(selector);
-}
-
-static int64_t exact_horizon(struct selector *selector)
-{
-	return selector_horizon_ms(selector);
-}
-
-static int64_t series_horizon(const struct store *store, const struct series *series,
-			      int64_t (*of_selector)(struct selector *selector))
-{
-	int64_t horizon_ms = INT64_MAX;
-	if (series->local || series->nmemberships == 0)
-		horizon_ms = lookback_horizon_ms(store);
-	for (uint32_t i = 0; i < series->nmemberships; i++) {
-		int64_t its_ms = of_selector(series->memberships[i].selector);
-		if (its_ms < horizon_ms)
-			horizon_ms = its_ms;
-	}
-	return horizon_ms;
-}
-
-int64_t series_horizon_ms(const struct store *store, const struct series *series)
-{
-	return series_horizon(store, series, exact_horizon);
-}
-
-int64_t series_drop_horizon_ms(const struct store *store, const struct series *series, bool exact)
-{
-	return series_horizon(store, series, exact ? refresh_horizon : recent_horizon);
-}
-
-/* ---- coverage ---- */
-
-static uint32_t text_hash(const struct store *store, struct slice text)
+uint32_t selector_text_hash(const struct store *store, struct slice text)
 {
 	return (uint32_t)hash_keyed64(&store->key, text.ptr, text.len);
 }
 
-static struct standing *selector_by_text(const struct store *store, struct slice text)
+struct standing *selector_by_text(const struct store *store, struct slice text)
 {
-	uint32_t hash = text_hash(store, text);
+	uint32_t hash = selector_text_hash(store, text);
 	for (uint32_t at = hash, id;
 	     (id = id_index_next(&store->selector_by_text, hash, &at)) != ID_NONE;)
 		if (slice_is(text, store->selectors[id]->text))
 			return standing_of(store->selectors[id]);
 	return NULL;
-}
-
-int store_coverage_restore(struct store *store, struct slice text, int64_t since_ms)
-{
-	struct standing *standing = selector_by_text(store, text);
-	if (standing) {
-		if (since_ms < standing->selector.covered_since_ms)
-			standing->selector.covered_since_ms = since_ms;
-		return 0;
-	}
-	if (store->ncoverage == COVERAGE_MAX)
-		return ERR_LIMIT;
-	if (!array_reserve(&store->coverage, store->ncoverage, &store->coverage_cap,
-			   sizeof(*store->coverage)))
-		return ERR_NOMEM;
-	char *copy = slice_dup(text);
-	if (!copy)
-		return ERR_NOMEM;
-	store->coverage[store->ncoverage++] = (struct coverage){ .text = copy,
-								 .hash = text_hash(store, text),
-								 .since_ms = since_ms };
-	return 0;
-}
-
-struct selector *store_coverage_fill(struct store *store, struct slice text, int64_t since_ms)
-{
-	struct standing *standing = selector_by_text(store, text);
-	if (!standing)
-		return NULL;
-	struct selector *selector = &standing->selector;
-	if (since_ms < selector->covered_since_ms)
-		selector->covered_since_ms = since_ms;
-	/* What was dropped before is there again, as far as it is still demanded. */
-	int64_t kept_ms = selector_horizon_ms(selector);
-	if (kept_ms < since_ms)
-		kept_ms = since_ms;
-	if (kept_ms < standing->dropped_ms)
-		standing->dropped_ms = kept_ms;
-	return selector;
-}
-
-void coverage_break(struct store *store)
-{
-	while (store->ncoverage > 0)
-		free(store->coverage[--store->ncoverage].text);
-}
-
-void selectors_time_told(struct store *store)
-{
-	for (uint32_t i = 0; i < store->nselectors; i++)
-		if (store->selectors[i]->covered_since_ms == COVERED_SINCE_TOLD)
-			store->selectors[i]->covered_since_ms = store->now_ms;
-}
-
-/* Takes what was told for this text. */
-static bool coverage_take(struct store *store, const struct standing *standing, int64_t *since_ms)
-{
-	for (uint32_t i = 0; i < store->ncoverage; i++) {
-		if (store->coverage[i].hash != standing->text_hash ||
-		    strcmp(store->coverage[i].text, standing->selector.text) != 0)
-			continue;
-		*since_ms = store->coverage[i].since_ms;
-		free(store->coverage[i].text);
-		store->coverage[i] = store->coverage[--store->ncoverage];
-		return true;
-	}
-	return false;
-}
-
-/* Are all matchers of `wide` among those of `narrow`? Both are in canonical order. */
-static bool is_wider(const struct selector *wide, const struct selector *narrow)
-{
-	size_t at = 0;
-	for (size_t i = 0; i < wide->nmatchers; i++) {
-		while (at < narrow->nmatchers &&
-		       !matcher_is_equal(&wide->matchers[i], &narrow->matchers[at]))
-			at++;
-		if (at++ == narrow->nmatchers)
-			return false;
-	}
-	return true;
-}
-
-/* A wider selector stands at a node whose equalities are among those of the narrower one. */
-static int64_t coverage_of_wider(struct store *store, const struct standing *narrow)
-{
-	int64_t since_ms = store->now_ms == TIME_NONE ? COVERED_SINCE_TOLD : store->now_ms;
-	struct subject equalities;
-	equalities.n = 0;
-	for (size_t i = 0; i < narrow->selector.nmatchers; i++) {
-		const struct compiled_matcher *matcher = &narrow->compiled[i];
-		if (matcher->type == MATCH_EQ && matcher->value != SYMBOL_NONE)
-			equalities.labels[equalities.n++] =
-				(struct subject_label){ .name = matcher->name,
-							.value = matcher->value };
-	}
-	store->found.n = 0;
-	if (selector_index_find(&store->index, &equalities, &store->found) < 0)
-		return since_ms;
-	for (uint32_t i = 0; i < store->found.n && i < COVER_CANDIDATES_MAX; i++) {
-		const struct standing *wide = store->found.items[i];
-		int64_t its_ms = wide->selector.covered_since_ms;
-		if (its_ms < wide->dropped_ms)
-			its_ms = wide->dropped_ms;
-		if (its_ms < since_ms && is_wider(&wide->selector, &narrow->selector))
-			since_ms = its_ms;
-	}
-	return since_ms;
 }
 
 /* ---- matching ---- */
@@ -490,7 +277,7 @@ static int standing_new(struct store *store, struct matcher *matchers, size_t n,
 	standing->selector.nmatchers = n;
 	standing->selector.text = text;
 	standing->selector.refs = 1;
-	standing->text_hash = text_hash(store, slice_from(text));
+	standing->text_hash = selector_text_hash(store, slice_from(text));
 	store->selector_bytes += standing_bytes(standing);
 	struct compiled_matcher *compiled = calloc(n ? n : 1, sizeof(*compiled));
 	if (!compiled || matchers_compile(&store->memo, matchers, n, true, compiled) < 0) {
@@ -533,8 +320,7 @@ static int standing_register(struct store *store, struct standing *standing)
 	struct selector *selector = &standing->selector;
 	if (!selectors_reserve(store))
 		return ERR_NOMEM;
-	if (!coverage_take(store, standing, &selector->covered_since_ms))
-		selector->covered_since_ms = coverage_of_wider(store, standing);
+	selector->covered_since_ms = coverage_begin_ms(store, standing);
 	int code = selector_index_add(&store->index, standing, standing->compiled,
 				      selector->nmatchers, &standing->node);
 	if (code < 0)
@@ -678,10 +464,9 @@ void selectors_fini(struct store *store)
 {
 	for (uint32_t i = 0; i < store->nselectors; i++)
 		standing_free(standing_of(store->selectors[i]));
-	coverage_break(store);
+	coverage_fini(store);
 	free(store->selectors);
 	free(store->changed);
-	free(store->coverage);
 	standing_list_fini(&store->found);
 	id_index_fini(&store->selector_by_text);
 }

@@ -1,6 +1,14 @@
 /*
- * What the files of the store share: series.c (series table), selector.c (standing selectors),
- * store.c. Private to storage/.
+ * What the files of the store share. Private to storage/.
+ *
+ *   store.c      the store as a whole: time, memory, the sweep
+ *   append.c     samples on their way into windows
+ *   births.c     series that come into being
+ *   series.c     the series table
+ *   selector.c   standing selectors: members, logs, making, filling, letting go
+ *   horizon.c    how far back their readers want samples
+ *   coverage.c   since when all that they want was kept
+ *   starts.c     start times of samples
  */
 #ifndef TOCSIN_STORAGE_STORE_INTERNAL_H
 #define TOCSIN_STORAGE_STORE_INTERNAL_H
@@ -171,7 +179,16 @@ void starts_trim(struct series_table *table, uint32_t row, int64_t horizon_ms);
 void starts_fini(struct series_table *table);
 
 /* a − b for b ≥ 0; TIME_NONE stays, and is what lies before all time. */
-int64_t time_minus(int64_t a, int64_t b);
+static inline int64_t time_minus(int64_t a, int64_t b)
+{
+	return a < INT64_MIN + b ? INT64_MIN : a - b;
+}
+
+/* store.c: as much memory is used as may be. */
+bool store_is_full(const struct store *store);
+
+/* append.c: samples come again to a series that was over. */
+void series_revive(struct series *series);
 
 /* series.c */
 void series_table_init(struct series_table *table);
@@ -224,15 +241,25 @@ bool standing_reserve(struct standing *standing);
 /* The row given. `log`: as a change that readers follow. */
 uint32_t standing_member_add(struct standing *standing, struct series *series, bool log);
 void standing_member_remove(struct standing *standing, uint32_t row);
+/* The selector of this canonical text; NULL: none stands. */
+struct standing *selector_by_text(const struct store *store, struct slice text);
+uint32_t selector_text_hash(const struct store *store, struct slice text);
+
 /*
- * As series_horizon_ms(), where samples may be dropped by it: the selectors note that. Not `exact`:
- * each selector's part is worked out once for a told time; what comes out may be older than the
- * horizon, never newer.
+ * horizon.c: as series_horizon_ms(), where samples may be dropped by it: the selectors note that.
+ * Not `exact`: each selector's part is worked out once for a told time; what comes out may be older
+ * than the horizon, never newer.
  */
 int64_t series_drop_horizon_ms(const struct store *store, const struct series *series, bool exact);
+/* As old as this, no reader will see it: not even as the newest sample at or before the horizon. */
+int64_t store_too_old_ms(const struct store *store, int64_t horizon_ms);
+
+/* coverage.c: since when a selector is covered that is about to stand. */
+int64_t coverage_begin_ms(struct store *store, const struct standing *standing);
 /* Selectors that were registered before any time was told are covered since now. */
 void selectors_time_told(struct store *store);
 /* A series was turned away: coverage that waits for a selector is broken. */
 void coverage_break(struct store *store);
+void coverage_fini(struct store *store);
 
 #endif
