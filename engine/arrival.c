@@ -122,14 +122,23 @@ void arrival_end(struct engine *engine, struct group_state *group)
 	group->reads_ms = engine->pass.t_ms + 1;
 }
 
-void arrival_ticked(struct group_state *group, struct generation *generation, int64_t t_ms)
+void arrival_ticked(struct engine *engine, struct group_state *group)
 {
-	int64_t newest_ms = watches_ticked(generation, group, t_ms);
+	int64_t t_ms = engine->pass.t_ms;
+	int64_t newest_ms = watches_ticked(engine->active, group, t_ms);
 	for (uint32_t r = 0; r < group->def->nrules; r++)
 		if (group->rules[r].arrival)
-			arrival_timers_find(&group->rules[r], t_ms);
+			arrival_timers_find(engine, &group->rules[r], t_ms);
 	group->reads_ms = later(group->reads_ms, t_ms + 1);
 	group->arrival.is_touched = newest_ms != TIME_NONE;
 	group->arrival.newest_ms = newest_ms;
 	group->arrival.future_ms = TIME_NONE;
+}
+
+void arrival_arm(struct engine *engine)
+{
+	const struct generation *active = engine->active;
+	for (uint32_t i = 0; i < active->set->nrules; i++)
+		if (active->rules[i].arrival)
+			arrival_timers_find(engine, &active->rules[i], TIME_NONE);
 }

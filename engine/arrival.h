@@ -148,8 +148,10 @@ bool arrival_is_due(const struct engine *engine);
 /* Begins a run if one may: true. */
 bool arrival_begin(struct engine *engine);
 void arrival_end(struct engine *engine, struct group_state *group);
-/* A tick of the group at t_ms is over. */
-void arrival_ticked(struct group_state *group, struct generation *generation, int64_t t_ms);
+/* A tick of the group is over. */
+void arrival_ticked(struct engine *engine, struct group_state *group);
+/* Alerts were read back: their timers go on, and those that ended meanwhile are looked at now. */
+void arrival_arm(struct engine *engine);
 
 /* The next rule from *at on that there is something to do for; false: none. */
 bool arrival_next_rule(struct group_state *group, uint32_t *at);
@@ -180,8 +182,8 @@ int arrival_limit(struct rule_state *rule);
 int arrival_commit(struct engine *engine, struct rule_state *rule, const struct relation *result,
 		   int64_t *units);
 /* The rule is done with in this run, evaluated or not. */
-void arrival_rule_end(struct rule_state *rule, int64_t t_ms);
-/* Looks for the timers of its alerts anew, after an evaluation of all. */
-void arrival_timers_find(struct rule_state *rule, int64_t t_ms);
+void arrival_rule_end(const struct engine *engine, struct rule_state *rule);
+/* Looks for the timers of its alerts anew: those that end later than t_ms. */
+void arrival_timers_find(const struct engine *engine, struct rule_state *rule, int64_t t_ms);
 
 #endif

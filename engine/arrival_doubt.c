@@ -44,6 +44,22 @@ static enum doubt settle_doubt(const struct engine *engine, const struct group_s
 }
 
 /*
+ * Of a target that was not heard of since a restart, or a reload. What was on its way then has come
+ * within settle; where completeness matters a tick must have taken it as it is.
+ */
+static enum doubt unknown_doubt(const struct engine *engine, const struct rule_state *rule)
+{
+	const struct group_state *group = rule->group;
+	int64_t learnt_ms = engine->arrival.targets.learnt_ms;
+	if (engine->now_ms - learnt_ms <= group->def->settle_ms)
+		return DOUBT_UNTOLD;
+	if (rule->def->arrival != ARRIVAL_SETTLE && rule->arrival->nleaves < 2)
+		return DOUBT_NONE;
+	return group->last_ms != TIME_NONE && group->last_ms >= learnt_ms ? DOUBT_NONE
+									  : DOUBT_UNTOLD;
+}
+
+/*
  * May what the row says change with samples that are on their way? A range may lack one of an
  * earlier scrape; where it is all that an element is made of, nothing else can come.
  */
@@ -55,7 +71,7 @@ static enum doubt row_doubt(const struct engine *engine, const struct rule_state
 	if (rule->def->arrival_rises)
 		return DOUBT_NONE;
 	if (!target)
-		return DOUBT_UNTOLD;
+		return unknown_doubt(engine, rule);
 	if (rule->def->arrival == ARRIVAL_SETTLE)
 		return settle_doubt(engine, rule->group, target);
 	if (is_range && engine->now_ms < target->late_until_ms)

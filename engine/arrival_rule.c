@@ -74,16 +74,27 @@ static bool has_timer_due(const struct rule_arrival *arrival, int64_t t_ms)
 	return arrival->is_overdue || (arrival->timer_ms != TIME_NONE && arrival->timer_ms <= t_ms);
 }
 
+/* Alerts that were read back, or taken over at a reload, stand in no row yet. */
+static void join_rows(struct rule_state *rule)
+{
+	const struct rows *rows = partial_root(&rule->arrival->partial)->node->rows;
+	const struct relation all = { .nrows = rows->n, .lsets = rows->lsets };
+	if (rule->instances.stray)
+		instances_rejoin(&rule->instances, &all); /* without memory they wait for the tick */
+}
+
 /* Marks the rows of alerts whose timers have ended. */
 static bool touch_timers(struct engine *engine, struct rule_state *rule)
 {
 	struct rule_arrival *arrival = rule->arrival;
 	struct partial_node *root = partial_root(&arrival->partial);
-	bool is_due = has_timer_due(arrival, engine->pass.t_ms);
 	int64_t ends_ms;
 	bool any = false;
 	arrival->resolves = false;
-	for (uint32_t slot = 0; slot < rule->instances.n && is_due; slot++) {
+	if (!has_timer_due(arrival, engine->pass.t_ms))
+		return false;
+	join_rows(rule);
+	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {
 		const struct instance *instance = &rule->instances.items[slot];
 		if (!has_timer(rule, slot, &ends_ms) || ends_ms > engine->pass.t_ms ||
 		    instance->row >= root->words * 64 || !partial_has_row(root, instance->row) ||
@@ -102,7 +113,14 @@ static void timer_set(struct rule_state *rule)
 	alarms_set(&rule->group->arrival.timers, rule_place(rule), rule->arrival->timer_ms);
 }
 
-void arrival_timers_find(struct rule_state *rule, int64_t t_ms)
+/* One that ended before all targets could be known again is looked at when they are. */
+static int64_t overdue_until_ms(const struct engine *engine, const struct rule_state *rule)
+{
+	int64_t until_ms = engine->arrival.targets.learnt_ms + rule->group->def->settle_ms + 1;
+	return until_ms > engine->now_ms ? until_ms : TIME_NONE;
+}
+
+void arrival_timers_find(const struct engine *engine, struct rule_state *rule, int64_t t_ms)
 {
 	struct rule_arrival *arrival = rule->arrival;
 	int64_t ends_ms;
@@ -112,9 +130,12 @@ void arrival_timers_find(struct rule_state *rule, int64_t t_ms)
 	for (uint32_t slot = 0; slot < n; slot++) {
 		if (!has_timer(rule, slot, &ends_ms))
 			continue;
-		if (ends_ms <= t_ms)
-			arrival->is_overdue = true;
-		else if (arrival->timer_ms == TIME_NONE || ends_ms < arrival->timer_ms)
+		bool is_over = ends_ms <= t_ms;
+		arrival->is_overdue |= is_over;
+		if (is_over)
+			ends_ms = overdue_until_ms(engine, rule);
+		if (ends_ms != TIME_NONE &&
+		    (arrival->timer_ms == TIME_NONE || ends_ms < arrival->timer_ms))
 			arrival->timer_ms = ends_ms;
 	}
 	timer_set(rule);
@@ -218,7 +239,7 @@ bool arrival_rule_begin(struct engine *engine, struct rule_state *rule)
 		return false;
 	bindings_extend(engine);
 	if (partial_begin(&rule->arrival->partial) || !find_ready(engine, rule)) {
-		arrival_rule_end(rule, pass->t_ms);
+		arrival_rule_end(engine, rule);
 		return false;
 	}
 	partial_widen(&rule->arrival->partial);
@@ -260,11 +281,13 @@ static bool is_for_tick(const struct engine *engine, const struct rule_state *ru
 	if (rule->def->arrival_rises ||
 	    (rule->resolve && rule->alerts[slot].state == ALERT_FIRING && !rule->arrival->resolves))
 		return true;
-	if (rule->def->arrival == ARRIVAL_SETTLE)
-		return engine->senders.any_silent && rule->group->may_hold;
+	bool is_gone = bit_get(rule->arrival->gone, row);
+	bool is_settling = rule->def->arrival == ARRIVAL_SETTLE;
+	if ((is_settling || is_gone) && engine->senders.any_silent && rule->group->may_hold)
+		return true;
 	bool is_kept = rule->def->kind == RULE_ALERT &&
 		       rule->alerts[slot].keep_since_ms != TIME_NONE;
-	return bit_get(rule->arrival->gone, row) && !is_kept;
+	return is_gone && !is_settling && !is_kept;
 }
 
 static void commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot, uint32_t row,
@@ -331,11 +354,11 @@ int arrival_commit(struct engine *engine, struct rule_state *rule, const struct 
 	return 0;
 }
 
-void arrival_rule_end(struct rule_state *rule, int64_t t_ms)
+void arrival_rule_end(const struct engine *engine, struct rule_state *rule)
 {
 	struct rule_arrival *arrival = rule->arrival;
-	if (has_timer_due(arrival, t_ms))
-		arrival_timers_find(rule, t_ms);
+	if (has_timer_due(arrival, engine->pass.t_ms))
+		arrival_timers_find(engine, rule, engine->pass.t_ms);
 	else
 		timer_set(rule);
 	for (uint32_t i = 0; i < arrival->nleaves; i++)

@@ -156,7 +156,7 @@ void arrival_swap(struct engine *engine, const struct generation *old)
 		selector->watch = 0;
 		selector->is_watched = false;
 	}
-	targets_forget(targets, engine->lsets);
+	targets_forget(targets, engine->lsets, engine->now_ms);
 	targets->settle_max_ms = 0;
 	for (uint32_t i = 0; i < young->nwatches; i++) {
 		const struct watch *watch = &young->watches[i];

@@ -182,8 +182,10 @@ void engine_time(struct engine *engine, int64_t now_ms)
 		return;
 	engine->now_ms = engine->asked_ms = now_ms;
 	store_time_set(engine->store, now_ms);
-	if (before_ms == TIME_NONE)
+	if (before_ms == TIME_NONE) {
+		engine->arrival.targets.learnt_ms = now_ms;
 		restore_time(engine);
+	}
 	schedule_time(engine, before_ms);
 	senders_step(engine);
 }

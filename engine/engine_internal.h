@@ -298,7 +298,7 @@ struct restore {
 	struct id_map alert_index; /* by hash, probing upwards */
 	int64_t tick_ms;	   /* the newest time told to the engine before */
 	int64_t gap_ms;		   /* for so long nobody listened */
-	bool done, adopted, rebased, told;
+	bool done, adopted, resumed, told;
 };
 
 /* How far sources were read: sorted by key. */

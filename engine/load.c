@@ -364,9 +364,12 @@ static int rules_warm(struct engine *engine, struct generation *generation, int6
 	for (; generation->at < n; generation->at++) {
 		if (*units <= 0)
 			return ERR_AGAIN;
-		*units -= UNITS_READER + rule_warmth_update(generation,
-							    &generation->rules[generation->at],
-							    engine->now_ms);
+		struct rule_state *rule = &generation->rules[generation->at];
+		*units -= UNITS_READER + rule_warmth_update(generation, rule, engine->now_ms);
+		if (rule->arrival) {
+			arrival_timers_find(engine, rule, TIME_NONE);
+			*units -= rule->instances.n;
+		}
 	}
 	for (;
 	     engine->now_ms != TIME_NONE && generation->at - n < generation->set->plan->nselectors;

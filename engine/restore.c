@@ -357,17 +357,18 @@ static void drop_inactive(struct restore *restore)
 	id_map_fini(&restore->alert_index);
 }
 
-static void rebase(struct engine *engine)
+/* Timers of alerts go on, but for a gap that counts for none. */
+static void resume_timers(struct engine *engine)
 {
 	struct restore *restore = &engine->restore;
-	if (restore->rebased || !restore->adopted || engine->now_ms == TIME_NONE)
+	if (restore->resumed || !restore->adopted || engine->now_ms == TIME_NONE)
 		return;
-	restore->rebased = true;
-	if (restore->gap_ms <= engine->options.store.lookback_ms)
-		return;
-	for (uint32_t i = 0; i < engine->active->set->nrules; i++)
+	restore->resumed = true;
+	bool is_long = restore->gap_ms > engine->options.store.lookback_ms;
+	for (uint32_t i = 0; is_long && i < engine->active->set->nrules; i++)
 		if (engine->active->rules[i].def->kind == RULE_ALERT)
 			alerts_rebase(engine, &engine->active->rules[i], restore->gap_ms);
+	arrival_arm(engine);
 }
 
 void restore_adopt(struct engine *engine)
@@ -377,7 +378,7 @@ void restore_adopt(struct engine *engine)
 		return;
 	adopt_events(engine, restore->alerts, restore->nalerts, adopt_alert);
 	restore->adopted = true;
-	rebase(engine);
+	resume_timers(engine);
 }
 
 void engine_restore_done(struct engine *engine)
@@ -401,7 +402,7 @@ void restore_time(struct engine *engine)
 		coverage_apply(engine);
 	if (restore->has_fed)
 		senders_restored(engine);
-	rebase(engine);
+	resume_timers(engine);
 	if (engine->active)
 		generation_warm(engine, engine->active);
 }

@@ -289,7 +289,7 @@ static bool rule_work(struct engine *engine, struct group_state *group, struct r
 		return false;
 	*units -= UNITS_INSTANCE;
 	if (pass->on_arrival)
-		arrival_rule_end(rule, pass->t_ms);
+		arrival_rule_end(engine, rule);
 	return code ? rule_fail(engine, rule, code) : rule_succeed(engine, rule);
 }
 
@@ -326,7 +326,7 @@ static void group_begin(struct engine *engine, struct group_state *group)
 static void group_end(struct engine *engine, struct group_state *group)
 {
 	if (group->arrival.on)
-		arrival_ticked(group, engine->active, group->due_ms);
+		arrival_ticked(engine, group);
 	group->last_ms = group->due_ms;
 	group->due_ms += group->def->interval_ms;
 	if (group->skip_to_ms != TIME_NONE && group->skip_to_ms > group->due_ms)

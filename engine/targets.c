@@ -10,10 +10,10 @@
 
 void targets_init(struct targets *targets)
 {
-	*targets = (struct targets){ .max = ARRIVAL_TARGETS_MAX };
+	*targets = (struct targets){ .max = ARRIVAL_TARGETS_MAX, .learnt_ms = TIME_NONE };
 }
 
-void targets_forget(struct targets *targets, struct lset_table *lsets)
+void targets_forget(struct targets *targets, struct lset_table *lsets, int64_t now_ms)
 {
 	for (uint32_t i = 0; i < targets->n; i++) {
 		lset_unref(lsets, targets->items[i].lset);
@@ -24,12 +24,13 @@ void targets_forget(struct targets *targets, struct lset_table *lsets)
 	alarms_fini(&targets->alarms);
 	id_map_fini(&targets->by_lset);
 	*targets = (struct targets){ .max = targets->max,
-				     .settle_max_ms = targets->settle_max_ms };
+				     .settle_max_ms = targets->settle_max_ms,
+				     .learnt_ms = now_ms };
 }
 
 void targets_fini(struct targets *targets, struct lset_table *lsets)
 {
-	targets_forget(targets, lsets);
+	targets_forget(targets, lsets, TIME_NONE);
 }
 
 struct target *targets_find(const struct targets *targets, const struct series *series)
@@ -157,7 +158,7 @@ static struct target *target_take(struct engine *engine, const struct series *se
 		if (targets->n >= targets->max) {
 			for (uint32_t i = 0; i < targets->n; i++)
 				tell(engine, &targets->items[i]);
-			targets_forget(targets, engine->lsets);
+			targets_forget(targets, engine->lsets, engine->now_ms);
 		}
 		at = targets->n;
 		if (!target_new(targets, engine->lsets, lset))

@@ -50,13 +50,14 @@ struct targets {
 	uint32_t of_cap;
 	uint32_t max;	       /* ARRIVAL_TARGETS_MAX unless a test says less */
 	int64_t settle_max_ms; /* the longest that anybody waits */
+	int64_t learnt_ms;     /* told time since when they are learnt; TIME_NONE: not told yet */
 	struct alarms alarms;  /* by target: when those who wait are told, whatever has come */
 };
 
 void targets_init(struct targets *targets);
 void targets_fini(struct targets *targets, struct lset_table *lsets);
 /* All is learnt anew: the series that are looked at are others now, and nobody waits. */
-void targets_forget(struct targets *targets, struct lset_table *lsets);
+void targets_forget(struct targets *targets, struct lset_table *lsets, int64_t now_ms);
 /* A sample of the series was stored. */
 void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms, bool is_stale);
 /* NULL: not known. */
