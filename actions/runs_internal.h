@@ -2,7 +2,9 @@
  * What the files of runbook runs share. Private to actions/.
  *
  *   run.c         one run's way through its states
- *   run_steps.c   its steps: which begins when, attempts, rollback
+ *   run_steps.c   its steps: which begins when
+ *   run_attempt.c attempts to do, and to undo, what a step says
+ *   run_end.c     rollback, and what the run comes to
  *   run_ask.c     what it asks the engine: verify steps, and questions of the gates
  *   run_tell.c    whom it tells
  *   run_series.c  what rules may read of runs
@@ -162,6 +164,15 @@ static inline bool step_has_ended(const struct run_step *step)
 {
 	return step->state != STEP_WAITING && step->state != STEP_RUNNING;
 }
+static inline bool step_has_failed(const struct run_step *step)
+{
+	return step->state == STEP_FAILED || step->state == STEP_TIMED_OUT;
+}
+/* Its place in the run. */
+static inline uint32_t step_number(const struct run_step *step)
+{
+	return (uint32_t)(step - step->run->steps);
+}
 /* Its scripts did, or may have done, something. */
 static inline bool run_has_acted(const struct run *run)
 {
@@ -201,8 +212,6 @@ void run_refuse(struct run *run, const char *reason);
 
 /* Begins what may begin; undoes what is to be undone; ends the run when nothing is left to do. */
 void run_advance(struct run *run);
-/* The record that they waited for is durable: starts what was pending, forgets what may be. */
-void run_steps_saved(struct run *run);
 /* The daemon has restarted: takes up each step that was under way. */
 void run_steps_resume(struct run *run, const struct runbook *runbook);
 /* Would one of the steps that may begin now act? */
@@ -217,6 +226,28 @@ void step_end(struct run_step *step, enum step_state state, const char *message)
 int64_t run_acted_ms(const struct run *run, const struct runbook *runbook);
 /* Its output as JSON: what the step printed, or {"text": …}. A new reference. */
 json_t *step_output_json(const struct run_step *step);
+/* What the runbook says of it, while its run goes by one. */
+const struct runbook_step *step_rule(const struct run_step *step);
+
+/* ---- their attempts (run_attempt.c) ---- */
+
+/* The next attempt of an act: once its record is durable it starts. */
+void attempt_begin(struct run_step *step);
+/* An act's, or its undo's: the intent is to be journaled; what it will be told is made now.
+ * ERR_NOMEM. */
+int attempt_prepare(struct run_step *step);
+/* The record that they waited for is durable: starts what was pending, forgets what may be. */
+void run_steps_saved(struct run *run);
+/* After a restart: goes on with an act, or an undo, that was under way. */
+void attempt_resume(struct run_step *step);
+void undo_resume(struct run_step *step);
+
+/* ---- its end (run_end.c) ---- */
+
+/* Undoes the next step that is to be undone, or ends the run. */
+void run_roll_back(struct run *run, const struct runbook *runbook, const struct run_step *cause);
+/* Ends a run of which nothing is left to do. */
+void run_conclude(struct run *run, const struct runbook *runbook);
 
 /* ---- questions (run_ask.c) ---- */
 
