@@ -142,6 +142,11 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	*units -= (to - from) / 8;
 	if (binary_op_is_trim(op)) {
 		bits_clear(node->own_present, node->n);
+		bool is_any = false;
+		FOR_BITS (row, node->base->present, from, to)
+			is_any |= row < to;
+		if (is_any)
+			node_note_trim(b, node);
 		return 0;
 	}
 	if (!binary_op_is_comparison(op)) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/dynamic.h"
+#include "engine/join.h"
 #include "engine/operators.h"
 
 struct fill {
@@ -15,7 +16,7 @@ struct fill {
 	uint32_t *include, ninclude;
 	struct id_map partners; /* by signature: the row of the one side */
 	struct id_map matched;	/* by signature: was it matched? */
-	struct id_map seen;	/* by labels of the result */
+	struct id_map seen;	/* by labels of the result: the signature */
 	struct id_list keys;	/* the signatures: references, for as long as the maps need them */
 };
 
@@ -99,8 +100,8 @@ static uint32_t result_lset(struct binding *b, const struct node *node, uint32_t
 	return binding_joined(b, p, lset);
 }
 
-static int put_pair(struct binding *b, struct node *node, uint32_t many, double many_value,
-		    uint32_t one, double one_value)
+static int put_pair(struct binding *b, struct node *node, uint32_t key, uint32_t many,
+		    double many_value, uint32_t one, double one_value)
 {
 	const struct plan_node *p = node->plan;
 	struct fill *state = node->state;
@@ -109,16 +110,16 @@ static int put_pair(struct binding *b, struct node *node, uint32_t many, double 
 	uint32_t lset = result_lset(b, node, many, one);
 	if (lset == LSET_NONE)
 		return ERR_NOMEM;
-	if (p->card != CARD_ONE_TO_ONE && id_map_find(&state->seen, lset) != ID_MAP_NONE) {
+	if (p->card != CARD_ONE_TO_ONE && id_map_find(&state->seen, lset) == key) {
 		lset_unref(b->lsets, lset);
 		return node_fail(node, "multiple matches for labels: "
 				       "grouping labels must ensure unique matches");
 	}
-	if (!id_map_put(&state->seen, lset, 1)) {
+	if (!id_map_put(&state->seen, lset, key)) {
 		lset_unref(b->lsets, lset);
 		return ERR_NOMEM;
 	}
-	bool holds = !binary_op_is_trim(p->binary);
+	bool holds = true;
 	double value = left;
 	if (!binary_op_is_comparison(p->binary))
 		value = operator_compute(p->binary, left, right);
@@ -142,12 +143,9 @@ static int find_partners(struct binding *b, struct node *node, const struct node
 		uint32_t key = signature(b, node, one->rows->lsets[row]);
 		if (key == LSET_NONE)
 			return ERR_NOMEM;
-		if (id_map_find(&state->partners, key) != ID_MAP_NONE)
-			err = node_fail(node,
-					"found duplicate series for the match group on the %s "
-					"hand-side of the operation;many-to-many matching not "
-					"allowed: matching labels must be unique on one side",
-					node->plan->card == CARD_ONE_TO_MANY ? "left" : "right");
+		uint32_t other = id_map_find(&state->partners, key);
+		if (other != ID_MAP_NONE)
+			err = join_fail_one_side(b, node, key, row, other);
 		else if (!id_map_put(&state->partners, key, row))
 			err = ERR_NOMEM;
 	}
@@ -166,14 +164,18 @@ static int match_row(struct binding *b, struct node *node, const struct node *ma
 	int err = 0;
 	if (partner == ID_MAP_NONE && !fills_one)
 		return 0;
+	if (binary_op_is_trim(node->plan->binary)) {
+		node_note_trim(b, node);
+		return 0;
+	}
 	if (again && node->plan->card == CARD_ONE_TO_ONE)
 		err = node_fail(node, "multiple matches for labels: many-to-one matching must be "
 				      "explicit (group_left/group_right)");
 	else if (partner != ID_MAP_NONE)
-		err = put_pair(b, node, lset, many->values[row], one->rows->lsets[partner],
+		err = put_pair(b, node, key, lset, many->values[row], one->rows->lsets[partner],
 			       one->values[partner]);
 	else
-		err = put_pair(b, node, lset, many->values[row], key, fill);
+		err = put_pair(b, node, key, lset, many->values[row], key, fill);
 	if (!again && !err && !id_map_put(&state->matched, key, 1))
 		err = ERR_NOMEM;
 	return err;
@@ -189,7 +191,11 @@ static int fill_row(struct binding *b, struct node *node, const struct node *one
 		return ERR_NOMEM;
 	if (id_map_find(&state->matched, key) != ID_MAP_NONE)
 		return 0;
-	return put_pair(b, node, key, fill, lset, one->values[row]);
+	if (binary_op_is_trim(node->plan->binary)) {
+		node_note_trim(b, node);
+		return 0;
+	}
+	return put_pair(b, node, key, key, fill, lset, one->values[row]);
 }
 
 /*

@@ -11,11 +11,11 @@
 #include "engine/join.h"
 #include "engine/operators.h"
 
-static int fail_one_side(struct binding *b, struct node *node, uint32_t group, uint32_t row,
-			 uint32_t other)
+int join_fail_one_side(struct binding *b, struct node *node, uint32_t signature, uint32_t row,
+		       uint32_t other)
 {
-	const struct join *join = node->state;
-	const uint32_t *lsets = node->children[join->one]->rows->lsets;
+	uint32_t one = node->plan->card != CARD_ONE_TO_MANY;
+	const uint32_t *lsets = node->children[one]->rows->lsets;
 	uint32_t first = lsets[row], second = lsets[other];
 	if (lset_compare(b->lsets, first, second) > 0) {
 		first = lsets[other];
@@ -24,8 +24,8 @@ static int fail_one_side(struct binding *b, struct node *node, uint32_t group, u
 	struct buf text;
 	buf_init(&text);
 	buf_add_str(&text, "found duplicate series for the match group ");
-	binding_format_lset(b, join->match.groups[group].lset, &text);
-	buf_printf(&text, " on the %s hand-side of the operation: [", join->one ? "right" : "left");
+	binding_format_lset(b, signature, &text);
+	buf_printf(&text, " on the %s hand-side of the operation: [", one ? "right" : "left");
 	binding_format_lset(b, first, &text);
 	buf_add_str(&text, ", ");
 	binding_format_lset(b, second, &text);
@@ -69,7 +69,8 @@ static int find_partners(struct binding *b, struct node *node, const struct node
 	FOR_BITS (row, one->present, from, to) {
 		uint32_t group = links[row].group;
 		if (join->partner[group] != MATCH_NONE)
-			return fail_one_side(b, node, group, row, join->partner[group]);
+			return join_fail_one_side(b, node, join->match.groups[group].lset, row,
+						  join->partner[group]);
 		join->partner[group] = row;
 	}
 	return 0;
@@ -79,8 +80,6 @@ static int find_partners(struct binding *b, struct node *node, const struct node
 static inline bool compute(const struct plan_node *p, bool is_comparison, double left, double right,
 			   double *out)
 {
-	if (binary_op_is_trim(p->binary))
-		return false;
 	if (!is_comparison) {
 		*out = operator_compute(p->binary, left, right);
 		return true;
@@ -90,33 +89,49 @@ static inline bool compute(const struct plan_node *p, bool is_comparison, double
 	return p->is_bool || holds;
 }
 
-/* Two rows that matched and have the same labels, whatever a filter says of them. */
+static int compare_words(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Two rows of a match group that matched and have the same labels, whatever a filter says of them.
+ * (Those of two groups are an error only if both are present: node_check_repeats().)
+ */
 static int check_matched(struct node *node)
 {
 	const struct join *join = node->state;
-	struct id_map seen = { .slots = NULL };
-	int err = 0;
+	const struct match_link *const *links = (const struct match_link *const *)join->match.links;
+	uint32_t n = 0;
+	uint64_t *pairs = malloc(((size_t)node->n + 1) * sizeof(*pairs)); /* labels, group */
+	if (!pairs)
+		return ERR_NOMEM;
 	FOR_BITS (row, join->matched, 0, node->n) {
 		uint32_t lset = node->rows->lsets[row];
-		if (err || id_map_find(&node->lset_uses, lset) < 2)
-			continue;
-		if (id_map_find(&seen, lset) != ID_MAP_NONE)
-			err = node_fail(node, "multiple matches for labels: "
-					      "grouping labels must ensure unique matches");
-		else if (!id_map_put(&seen, lset, row))
-			err = ERR_NOMEM;
+		uint32_t group = join->ninclude ? links[join->one][join->pairs[row].one].group
+						: links[join->many][row].group;
+		if (id_map_find(&node->lset_uses, lset) >= 2)
+			pairs[n++] = (uint64_t)lset << 32 | group;
 	}
-	id_map_fini(&seen);
-	return err;
+	qsort(pairs, n, sizeof(*pairs), compare_words);
+	bool repeats = false;
+	for (uint32_t i = 1; i < n; i++)
+		repeats |= pairs[i] == pairs[i - 1];
+	free(pairs);
+	return repeats ? node_fail(node, "multiple matches for labels: "
+					 "grouping labels must ensure unique matches")
+		       : 0;
 }
 
-static int match_rows(struct node *node, const struct node *many, const struct node *one,
-		      uint32_t from, uint32_t to)
+static int match_rows(struct binding *b, struct node *node, const struct node *many,
+		      const struct node *one, uint32_t from, uint32_t to)
 {
 	struct join *join = node->state;
 	const struct plan_node *p = node->plan;
 	const struct match_link *links = join->match.links[join->many];
 	bool comparison = binary_op_is_comparison(p->binary), swapped = join->many == 1;
+	bool trims = binary_op_is_trim(p->binary);
 	bool once = join->one_to_one && join->match.repeated[join->many];
 	if (once && from == 0)
 		bits_clear(join->used, join->match.ngroups);
@@ -124,6 +139,10 @@ static int match_rows(struct node *node, const struct node *many, const struct n
 		uint32_t group = links[row].group, partner = join->partner[group], out = row;
 		if (partner == MATCH_NONE)
 			continue;
+		if (trims) {
+			node_note_trim(b, node);
+			continue;
+		}
 		if (once && bit_get(join->used, group))
 			return node_fail(
 				node, "multiple matches for labels: many-to-one matching must be "
@@ -212,8 +231,8 @@ static int eval_join(struct binding *b, struct node *node, uint32_t from, uint32
 	if (steps_take(&steps, one->n))
 		err = find_partners(b, node, one, steps.at, steps.end);
 	if (!err && steps_take(&steps, many->n))
-		err = match_rows(node, many, one, steps.at, steps.end);
-	if (!err && node->repeats && to == steps_join(node))
+		err = match_rows(b, node, many, one, steps.at, steps.end);
+	if (!err && node->repeats && !join->one_to_one && to == steps_join(node))
 		err = check_matched(node);
 	return err;
 }

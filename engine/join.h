@@ -44,6 +44,10 @@ void join_fini(struct binding *binding, struct node *node);
 /* The result's row of the pair, or ROW_NONE: too many partners. */
 uint32_t join_pair_find(const struct join *join, uint32_t many_row, uint32_t one_row);
 
+/* Two rows of the one side have the signature (a label set): Prometheus' error. */
+int join_fail_one_side(struct binding *binding, struct node *node, uint32_t signature, uint32_t row,
+		       uint32_t other);
+
 /* Has a match group more partners than get rows? */
 bool join_is_crowded(const struct node *node);
 

@@ -16,6 +16,16 @@ static bool has_metric_name(const struct names *names)
 	return false;
 }
 
+/* Any of the labels that go with the name? */
+static bool has_metadata(const struct names *names)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (slice_is(names->items[i], METRIC_NAME) ||
+		    slice_is(names->items[i], "__type__") || slice_is(names->items[i], "__unit__"))
+			return true;
+	return false;
+}
+
 /* Names the rows' properties; see struct node. */
 static void describe(const struct binding *b, struct node *node, const struct join *join)
 {
@@ -31,8 +41,10 @@ static void describe(const struct binding *b, struct node *node, const struct jo
 	 */
 	node->one_name =
 		!includes_name && (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
-	node->may_repeat = !join->one_to_one &&
-			   (join->ninclude || (drops_name && !many->nameless && !many->one_name));
+	/* One-to-one: rows of different signatures that lose what tells these apart. */
+	bool loses_signature = drops_name && p->on && has_metadata(&p->labels);
+	bool loses_name = drops_name && !many->nameless && !many->one_name;
+	node->may_repeat = join->one_to_one ? loses_signature : join->ninclude || loses_name;
 }
 
 int join_shape(struct binding *b, struct node *node)
@@ -273,9 +285,11 @@ static int add_row(struct binding *b, struct node *node, uint32_t side, uint32_t
 		return first_reserve(join, side == join->many ? row + 1 : 0)
 			       ? pair_up(b, node, side, row)
 			       : ERR_NOMEM;
-	if (side == join->many && node->rows == &node->own)
-		return node_row_put(b, node, row, many_lset(b, node, row));
-	return 0;
+	if (side != join->many || node->rows != &node->own)
+		return 0;
+	uint32_t lset = node->children[side]->rows->lsets[row];
+	err = join->drops_name ? node_count_uses(b, node, lset) : 0;
+	return err ? err : node_row_put(b, node, row, many_lset(b, node, row));
 }
 
 int join_extend(struct binding *b, struct node *node, uint32_t child, uint32_t row, bool added)

@@ -172,11 +172,7 @@ uint32_t binding_joined(struct binding *b, const struct plan_node *p, uint32_t l
 	return out;
 }
 
-/*
- * Rows of one name stay distinct without it, but not if they were told apart by __type__ or
- * __unit__, which nearly nobody has: from the first of these on uses are counted after all.
- */
-static int count_uses(struct binding *b, struct node *node, uint32_t lset)
+int node_count_uses(struct binding *b, struct node *node, uint32_t lset)
 {
 	if (node->may_repeat || b->plan->delayed_names || (lset_get(b->lsets, lset, b->metadata[1]) == SYMBOL_NONE &&
 				 lset_get(b->lsets, lset, b->metadata[2]) == SYMBOL_NONE))
@@ -190,7 +186,7 @@ static int count_uses(struct binding *b, struct node *node, uint32_t lset)
 
 int node_row_put_nameless(struct binding *b, struct node *node, uint32_t row, uint32_t lset)
 {
-	int err = count_uses(b, node, lset);
+	int err = node_count_uses(b, node, lset);
 	return err ? err : node_row_put(b, node, row, binding_nameless(b, lset));
 }
 
@@ -262,6 +258,16 @@ void node_note_quantile(struct binding *b, const struct node *node, double q)
 {
 	if (!(q >= 0 && q <= 1))
 		node_warn_of(b, node, "quantile value should be between 0 and 1, got ", q, "");
+}
+
+void node_note_trim(struct binding *b, const struct node *node)
+{
+	const char *op = binary_op_text(node->plan->binary);
+	if (b->options.notes)
+		notes_add(b->options.notes, NOTE_INFO, node->plan->place, node->plan->id,
+			  "incompatible sample types encountered for binary operator \"%s\": "
+			  "float %s float",
+			  op, op);
 }
 
 int node_fail(struct node *node, const char *format, ...)

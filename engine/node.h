@@ -218,6 +218,12 @@ static inline bool rows_has(const struct rows *rows, uint32_t row)
 }
 /* Gives the row a label set, whose reference it takes (LSET_NONE: ERR_NOMEM). */
 int node_row_put(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
+/*
+ * Before a row loses the metric name that `lset` has: rows of one name stay distinct without it, but
+ * not if they were told apart by __type__ or __unit__, which nearly nobody has: from the first of
+ * these on uses are counted after all.
+ */
+int node_count_uses(struct binding *binding, struct node *node, uint32_t lset);
 /* As node_row_put(), without the metric name of `lset`, whose reference stays the caller's. */
 int node_row_put_nameless(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
 /* As node_row_put(), of an id that is free. */
@@ -355,6 +361,8 @@ void node_warn_of(struct binding *binding, const struct node *node, const char *
 		  double number, const char *after);
 /* Notes, where anybody listens, that a quantile is none. */
 void node_note_quantile(struct binding *binding, const struct node *node, double q);
+/* Notes, where anybody listens, that numbers have no buckets to trim. */
+void node_note_trim(struct binding *binding, const struct node *node);
 /* Notes why the evaluation failed; ERR_EVAL. */
 int node_fail(struct node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds {a="b"}, all labels inside the braces, as Prometheus' errors print them. */

@@ -151,8 +151,8 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 		size_t k = 0;
 		while (k < one->n && tags_compare(many_keys[i], one_keys[k]) != 0)
 			k++;
-		if (k == one->n)
-			continue;
+		if (k == one->n || binary_op_is_trim(expr->binary.op))
+			continue; /* numbers have no buckets */
 		if (expr->binary.card == CARD_ONE_TO_ONE &&
 		    tags_is_among(many_keys[i], taken, matched.n))
 			oracle_fail(o, "multiple matches for labels: many-to-one matching must be "
@@ -164,8 +164,6 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 		double value = oracle_operator(expr->binary.op, left, right);
 		struct tags tags = oracle_result_tags(o, expr, many->items[i].tags, one->items[k].tags);
 		vector_add(o, &matched, tags, value);
-		if (binary_op_is_trim(expr->binary.op))
-			continue; /* numbers have no buckets */
 		if (!is_comparison || expr->binary.is_bool)
 			vector_add(o, &out, tags, value);
 		else if (value)
@@ -173,7 +171,8 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 	}
 	for (size_t i = 0; i < matched.n && expr->binary.card != CARD_ONE_TO_ONE; i++)
 		for (size_t k = 0; k < i; k++)
-			if (tags_compare(matched.items[i].tags, matched.items[k].tags) == 0)
+			if (tags_compare(taken[i], taken[k]) == 0 &&
+			    tags_compare(matched.items[i].tags, matched.items[k].tags) == 0)
 				oracle_fail(o, "multiple matches for labels: "
 					       "grouping labels must ensure unique matches");
 	vector_check(o, &out);

@@ -89,6 +89,7 @@ static OUT_OF_LINE int intern_binary(struct builder *builder, const struct expr 
 		.nchildren = 2,
 		.fills = { expr->binary.fills[0], expr->binary.fills[1] },
 		.fill = { expr->binary.fill[0], expr->binary.fill[1] },
+		.place = expr->offset,
 	};
 	uint32_t children[2];
 	int error = intern_value(builder, left, &children[0]);
