@@ -56,20 +56,33 @@ static void give_up(struct run_step *step, const struct runbook_step *rule)
 	step_end(step, STEP_FAILED, text);
 }
 
+/* As the rules in force are read. */
+static struct verify_question question_of(const struct run *run, const struct runbook_step *rule,
+					  int64_t fresh_after_ms)
+{
+	return (struct verify_question){
+		.text = rule->verify.source->text,
+		.settings = query_settings_of(run->runs->actions->rules),
+		.labels = run->trigger.expr,
+		.target = run->target,
+		.t_ms = run->runs->actions->now_ms,
+		.fresh_after_ms = fresh_after_ms,
+	};
+}
+
 /* False: it cannot be asked, told in the step's message. */
 static bool verify_ask(struct run_step *step, const struct runbook_step *rule)
 {
 	struct run *run = step->run;
-	int64_t now_ms = run->runs->actions->now_ms;
 	const struct runbook *runbook = run_runbook(run, run->config);
 	int64_t acted_ms = run_acted_ms(run, runbook);
 	struct engine_query *query;
 	char why[128], text[256];
-	int code =
-		verify_query_new(rule->verify.source->text, run->trigger.expr, run->target, now_ms,
-				 acted_ms == TIME_NONE ? run->created_ms : acted_ms, &query, why);
+	const struct verify_question question =
+		question_of(run, rule, acted_ms == TIME_NONE ? run->created_ms : acted_ms);
+	int code = verify_query_new(&question, &query, why);
 
-	step->asked_ms = now_ms;
+	step->asked_ms = question.t_ms;
 	if (code == 0) {
 		step->question = ask(run->runs, query);
 		return step->question != 0;
@@ -156,25 +169,27 @@ static void gate_answered(struct run *run)
 /* Before anything is done all samples count: is there something to judge by? */
 static uint64_t ask_verify(struct run *run, const struct runbook_step *rule)
 {
+	const struct verify_question question = question_of(run, rule, TIME_NONE);
 	struct engine_query *query;
 	char why[128];
 
 	run->gate.has_data = false;
-	if (verify_query_new(rule->verify.source->text, run->trigger.expr, run->target,
-			     run->runs->actions->now_ms, TIME_NONE, &query, why))
+	if (verify_query_new(&question, &query, why))
 		return 0;
 	return ask(run->runs, query);
 }
 
 static uint64_t ask_targets(struct run *run, const struct runbook *runbook)
 {
+	const struct actions *actions = run->runs->actions;
+	struct query_bounds now = { actions->now_ms, actions->now_ms, 0 };
+	struct query_settings settings = query_settings_of(actions->rules);
 	struct engine_query *query;
 	struct diag_list diags;
 
 	run->gate.population = 0;
 	diag_list_init(&diags);
-	int code = engine_query_new(runbook->targets->text, run->runs->actions->now_ms, &diags,
-				    &query);
+	int code = engine_query_range_new(runbook->targets->text, &now, &settings, &diags, &query);
 
 	diag_list_fini(&diags);
 	return code ? 0 : ask(run->runs, query);

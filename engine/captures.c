@@ -151,13 +151,25 @@ static struct query_result *find_shared(const struct captures *captures, struct 
 	return NULL;
 }
 
+/* Read as the rule itself: in its group's dialect, with the same settings. */
+static int parse(struct engine *engine, struct slice text, struct diag_list *diags,
+		 struct engine_query **out)
+{
+	const struct rule_set *set = engine_rules(engine);
+	struct query_settings settings = query_settings_of(set);
+	int64_t t_ms = engine->pass.t_ms;
+	settings.dialect = rule_dialect_expr(set->groups[engine->pass.group].dialect);
+	return engine_query_range_new(text, &(struct query_bounds){ t_ms, t_ms, 0 }, &settings,
+				      diags, out);
+}
+
 /* Begins to evaluate what is wanted; a text that is no expression has its result at once. */
 static int begin(struct engine *engine, struct slice text, struct query_result **out)
 {
 	struct captures *captures = &engine->captures;
 	struct diag_list diags;
 	diag_list_init(&diags);
-	int code = engine_query_new(text, engine->pass.t_ms, &diags, &captures->running);
+	int code = parse(engine, text, &diags, &captures->running);
 	if (code && code != ERR_NOMEM) {
 		*out = query_result_new(text);
 		code = *out ? 0 : ERR_NOMEM;

@@ -254,7 +254,10 @@ struct engine_query {
 struct query_settings {
 	int64_t subquery_step_ms; /* of subqueries that name none; 0: PLAN_SUBQUERY_STEP_MS */
 	bool delayed_names;
+	enum expr_dialect dialect;
 };
+/* As these rules are read, but for the dialect, which is a group's; NULL: without any settings. */
+struct query_settings query_settings_of(const struct rule_set *set);
 /*
  * The order in which the elements of an instant query are told: the root's, if it makes one (topk,
  * sort, sort_by_label), else by labels.

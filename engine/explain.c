@@ -35,7 +35,8 @@ const char *explain_reason_text(enum explain_reason reason)
 
 /* ---- life ---- */
 
-int explain_new(struct slice text, const char *matchers, struct explain **out, char **why)
+int explain_new(struct slice text, const char *matchers, const struct query_settings *settings,
+		struct explain **out, char **why)
 {
 	struct explain *explain = calloc(1, sizeof(*explain));
 	struct diag_list diags;
@@ -54,7 +55,8 @@ int explain_new(struct slice text, const char *matchers, struct explain **out, c
 		code = ERR_LIMIT;
 	diag_list_init(&diags);
 	if (!code) {
-		int parsed = engine_query_new(text, 0, &diags, &explain->query);
+		int parsed = engine_query_range_new(text, &(struct query_bounds){ 0, 0, 0 },
+						    settings, &diags, &explain->query);
 		code = parsed == ERR_NOMEM ? parsed : 0;
 		/* It may be a rule's name all the same. */
 		if (parsed && diags.n > 0)

@@ -139,10 +139,11 @@ struct explain {
 };
 
 /*
- * The text is copied. `matchers` is Alertmanager's or PromQL's form, {a="b"}; NULL: nobody asks
+ * The text is copied, and read by the settings. `matchers` is Alertmanager's or PromQL's form, {a="b"}; NULL: nobody asks
  * why. ERR_INVALID with *why to free(); ERR_NOMEM.
  */
-int explain_new(struct slice text, const char *matchers, struct explain **out, char **why);
+int explain_new(struct slice text, const char *matchers, const struct query_settings *settings,
+		struct explain **out, char **why);
 /* After explain_step() is done with it, on any thread; before, with the engine or after its end. */
 void explain_free(struct explain *explain);
 /*

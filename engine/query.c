@@ -36,6 +36,16 @@ static int check_type(const struct engine_query *query, struct diag_list *diags)
 	return ERR_INVALID;
 }
 
+struct query_settings query_settings_of(const struct rule_set *set)
+{
+	struct query_settings settings = { 0 };
+	if (set) {
+		settings.subquery_step_ms = set->plan->subquery_step_ms;
+		settings.delayed_names = set->plan->delayed_names;
+	}
+	return settings;
+}
+
 int query_make(struct slice text, const struct query_bounds *bounds,
 	       const struct query_settings *settings, const struct labels *labels,
 	       struct diag_list *diags, char why[128], struct engine_query **out)
@@ -58,7 +68,8 @@ int query_make(struct slice text, const struct query_bounds *bounds,
 		query->plan->delayed_names = settings->delayed_names;
 		if (settings->subquery_step_ms)
 			query->plan->subquery_step_ms = settings->subquery_step_ms;
-		code = expr_parse(source, &query->arena, diags, &query->expr);
+		code = expr_parse_dialect(source, settings->dialect, &query->arena, diags,
+					  &query->expr);
 	}
 	if (!code)
 		code = check_type(query, diags);

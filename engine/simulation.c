@@ -106,7 +106,9 @@ int simulation_query(struct simulation *simulation, struct slice text, int64_t t
 		     struct diag_list *diags, struct engine_query **out)
 {
 	struct engine_query *query;
-	int code = engine_query_new(text, t_ms, diags, &query);
+	struct query_settings settings = query_settings_of(engine_rules(simulation->engine));
+	int code = engine_query_range_new(text, &(struct query_bounds){ t_ms, t_ms, 0 }, &settings,
+					  diags, &query);
 	if (code)
 		return code;
 	code = engine_query(simulation->engine, query);

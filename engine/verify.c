@@ -112,19 +112,20 @@ int verify_check(const struct source *source, struct diag_list *diags, int64_t *
 
 /* ---- questions ---- */
 
-int verify_query_new(struct slice text, const struct labels *labels, const struct labels *target,
-		     int64_t t_ms, int64_t fresh_after_ms, struct engine_query **out, char why[128])
+int verify_query_new(const struct verify_question *question, struct engine_query **out,
+		     char why[128])
 {
+	int64_t t_ms = question->t_ms;
 	struct verify *verify = calloc(1, sizeof(*verify));
 	struct diag_list diags;
 	if (!verify)
 		return ERR_NOMEM;
-	verify->target = labels_ref((struct labels *)target);
-	verify->fresh_after_ms = fresh_after_ms;
+	verify->target = labels_ref((struct labels *)question->target);
+	verify->fresh_after_ms = question->fresh_after_ms;
 	diag_list_init(&diags);
 	why[0] = '\0';
-	int code = query_make(text, &(struct query_bounds){ t_ms, t_ms, 0 },
-			      &(struct query_settings){ 0 }, labels, &diags, why, out);
+	int code = query_make(question->text, &(struct query_bounds){ t_ms, t_ms, 0 },
+			      &question->settings, question->labels, &diags, why, out);
 	if (code == ERR_INVALID && diags.n > 0)
 		snprintf(why, 128, "%.100s", diags.items[0].message);
 	diag_list_fini(&diags);

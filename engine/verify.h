@@ -34,12 +34,18 @@ struct verify {
  * how far back its ranges go, 0 for instants alone.
  */
 int verify_check(const struct source *source, struct diag_list *diags, int64_t *reach_ms);
+struct verify_question {
+	struct slice text;
+	struct query_settings settings;
+	const struct labels *labels; /* the text's references are bound to these */
+	const struct labels *target;
+	int64_t t_ms, fresh_after_ms; /* TIME_NONE: all samples are fresh */
+};
 /*
- * A question: the text's references are bound to `labels`. ERR_NOT_FOUND with the name of a label
- * that is not there in why[128]; ERR_INVALID, ERR_NOMEM.
+ * Borrows the question. ERR_NOT_FOUND with the name of a label that is not there in why[128];
+ * ERR_INVALID, ERR_NOMEM.
  */
-int verify_query_new(struct slice text, const struct labels *labels, const struct labels *target,
-		     int64_t t_ms, int64_t fresh_after_ms, struct engine_query **out,
+int verify_query_new(const struct verify_question *question, struct engine_query **out,
 		     char why[128]);
 
 #endif

@@ -19,6 +19,8 @@
 
 enum rule_kind { RULE_RECORD, RULE_ALERT };
 enum rule_dialect { DIALECT_TOCSIN, DIALECT_PROMETHEUS, DIALECT_LOGQL };
+/* In which the expressions of its rules are read, those in templates too. */
+enum expr_dialect rule_dialect_expr(enum rule_dialect dialect);
 enum rule_warmup { WARMUP_AUTO, WARMUP_OFF };
 enum rule_no_data { NO_DATA_RESOLVE, NO_DATA_HOLD };
 enum rule_evaluate { EVALUATE_TICK, EVALUATE_ARRIVAL };

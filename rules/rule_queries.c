@@ -4,8 +4,8 @@
  *
  * A query's text may have holes, which only the alert fills. It is parsed with something in their
  * place; then the matchers that have a hole are left out, so that the selectors hold whatever the
- * holes may become. A range or offset with a hole, or a selector of which nothing is left, cannot
- * be told: a warning says so.
+ * holes may become. A range, an offset or a log selector with a hole, or a selector of which nothing
+ * is left, cannot be told: a warning says so.
  */
 #include "rules/rule_build.h"
 #include "rules/template_queries.h"
@@ -77,17 +77,27 @@ static int fill(struct slice text, const char *number, struct arena *arena, stru
 	return code;
 }
 
+/* Where a rule asks. */
+struct asking {
+	struct rule_set *set;
+	struct diag_list *diags;
+	enum expr_dialect dialect;
+	const struct rule_text *text;
+	const struct template_query *query;
+};
+
 /* What is wrong is told to nobody but `why`, which gets the first complaint. */
-static int parse(struct slice text, const char *number, struct arena *arena,
-		 char why[WHY_BYTES_MAX], struct expr **out)
+static int parse(const struct asking *asking, const char *number, char why[WHY_BYTES_MAX],
+		 struct expr **out)
 {
+	struct arena *arena = &asking->set->arena;
 	struct diag_list diags;
 	struct source *source = ARENA_NEW(arena, struct source);
-	int code = source ? fill(text, number, arena, source) : ERR_NOMEM;
+	int code = source ? fill(asking->query->text, number, arena, source) : ERR_NOMEM;
 	if (code)
 		return code;
 	diag_list_init(&diags);
-	code = expr_parse(source, arena, &diags, out);
+	code = expr_parse_dialect(source, asking->dialect, arena, &diags, out);
 	if (!code) {
 		code = expr_resolve(*out, &(struct query_bounds){ 0, 0, 0 }, source, &diags);
 		if (code)
@@ -99,17 +109,37 @@ static int parse(struct slice text, const char *number, struct arena *arena,
 	return code;
 }
 
-/* ---- do its times stand firm? ---- */
+/* ---- do its times stand firm, and what it wants of log lines? ---- */
 
 struct times {
-	uint64_t sum;
+	uint64_t sum; /* of all that must not depend on a hole */
 	bool has_selector;
+	bool has_lines_of_hole; /* a text within a log selector is filled in */
 };
+
+static void sum_add(struct times *times, uint64_t part)
+{
+	times->sum = times->sum * 1099511628211u + part;
+}
+
+/* Lines are counted as they come, long before an alert fills a hole. */
+static void lines_add(struct times *times, const struct expr *selector)
+{
+	struct buf text;
+	buf_init(&text);
+	expr_format(selector, &text);
+	for (size_t i = 0; i < text.len; i++)
+		sum_add(times, (unsigned char)text.ptr[i]);
+	times->has_lines_of_hole |= !buf_ok(&text) || strstr(text.ptr, STAND_IN);
+	buf_fini(&text);
+}
 
 static void times_add(void *ctx, const struct expr *expr)
 {
 	struct times *times = ctx;
 	uint64_t parts[4] = { expr->at, (uint64_t)expr->at_ms };
+	if (expr->kind == EXPR_SELECTOR && expr->selector.log)
+		lines_add(times, expr);
 	if (expr->kind == EXPR_SELECTOR) {
 		parts[2] = (uint64_t)expr->selector.range_ms;
 		parts[3] = (uint64_t)expr->selector.offset_ms;
@@ -121,16 +151,18 @@ static void times_add(void *ctx, const struct expr *expr)
 		return;
 	}
 	for (size_t i = 0; i < 4; i++)
-		times->sum = times->sum * 1099511628211u + parts[i];
+		sum_add(times, parts[i]);
 }
 
 /* With another number in the place of the holes the times would be others. */
-static bool has_firm_times(struct slice text, struct arena *arena, const struct times *times)
+static bool has_firm_times(const struct asking *asking, const struct times *times)
 {
 	struct expr *other;
 	char why[WHY_BYTES_MAX];
 	struct times others = { 0 };
-	if (!has_holes(text) || parse(text, "3", arena, why, &other))
+	if (times->has_lines_of_hole)
+		return false;
+	if (!has_holes(asking->query->text) || parse(asking, "3", why, &other))
 		return true;
 	expr_walk(other, times_add, &others);
 	expr_fini(other);
@@ -175,14 +207,6 @@ static void widen_selector(void *ctx, const struct expr *const_expr)
 
 /* ---- one query ---- */
 
-/* Where a rule asks. */
-struct asking {
-	struct rule_set *set;
-	struct diag_list *diags;
-	const struct rule_text *text;
-	const struct template_query *query;
-};
-
 static void warn(const struct asking *asking, const char *hint, const char *message,
 		 const char *why)
 {
@@ -193,8 +217,8 @@ static void warn(const struct asking *asking, const char *hint, const char *mess
 static void warn_unknown(const struct asking *asking)
 {
 	warn(asking,
-	     "write metric names, ranges and offsets out in the text of the query; only values of "
-	     "labels may be filled in",
+	     "write metric names, ranges, offsets and log selectors out in the text of the query; "
+	     "only values of metrics' labels may be filled in",
 	     "cannot tell which series this query reads: it finds what rules read, and no more",
 	     "");
 }
@@ -206,7 +230,6 @@ static void warn_unknown(const struct asking *asking)
 static int widened(const struct asking *asking, struct expr **out)
 {
 	struct slice text = asking->query->text;
-	struct arena *arena = &asking->set->arena;
 	char why[WHY_BYTES_MAX] = "";
 	struct expr *expr = NULL;
 	struct widening widening = { 0 };
@@ -216,9 +239,9 @@ static int widened(const struct asking *asking, struct expr **out)
 		warn_unknown(asking);
 		return 0;
 	}
-	int code = parse(text, "1", arena, why, &expr);
+	int code = parse(asking, "1", why, &expr);
 	if (code && code != ERR_NOMEM && has_holes(text))
-		code = parse(text, NULL, arena, why, &expr);
+		code = parse(asking, NULL, why, &expr);
 	if (code == ERR_NOMEM)
 		return code;
 	if (code) {
@@ -230,7 +253,7 @@ static int widened(const struct asking *asking, struct expr **out)
 	}
 	expr_walk(expr, times_add, &times);
 	expr_walk(expr, widen_selector, &widening);
-	bool is_known = !widening.all && has_firm_times(text, arena, &times);
+	bool is_known = !widening.all && has_firm_times(asking, &times);
 	if (!is_known)
 		warn_unknown(asking);
 	if (is_known && times.has_selector)
@@ -279,18 +302,18 @@ static int demand_query(const struct asking *asking)
 
 /* ---- all of them ---- */
 
-static int demand_texts(struct rule_set *set, const struct rule_text *texts, uint32_t n,
-			struct diag_list *diags, bool *asks)
+/* What all texts ask for; *asks is set if one does. */
+static int demand_texts(struct asking asking, const struct rule_text *texts, uint32_t n, bool *asks)
 {
 	int code = 0;
 	for (uint32_t i = 0; i < n && !code; i++) {
-		struct asking asking = { .set = set, .diags = diags, .text = &texts[i] };
 		struct template_query *queries = NULL;
 		uint32_t nqueries = 0;
 		if (!texts[i].template || !template_uses_query(texts[i].template))
 			continue;
 		*asks = true;
-		code = template_queries(texts[i].template, &set->arena, &queries, &nqueries);
+		asking.text = &texts[i];
+		code = template_queries(texts[i].template, &asking.set->arena, &queries, &nqueries);
 		for (uint32_t k = 0; k < nqueries && !code; k++) {
 			asking.query = &queries[k];
 			code = demand_query(&asking);
@@ -299,17 +322,24 @@ static int demand_texts(struct rule_set *set, const struct rule_text *texts, uin
 	return code;
 }
 
+static int demand_rule(struct asking asking, struct rule *rule)
+{
+	int code = demand_texts(asking, rule->labels, rule->nlabels, &rule->labels_ask);
+	return code ? code
+		    : demand_texts(asking, rule->annotations, rule->nannotations,
+				   &rule->annotations_ask);
+}
+
 int rule_queries_demand(struct rule_set *set, struct diag_list *diags)
 {
 	int code = 0;
-	for (uint32_t g = 0; g < set->ngroups && !code; g++)
-		for (uint32_t r = 0; r < set->groups[g].nrules && !code; r++) {
-			struct rule *rule = &set->groups[g].rules[r];
-			code = demand_texts(set, rule->labels, rule->nlabels, diags,
-					    &rule->labels_ask);
-			if (!code)
-				code = demand_texts(set, rule->annotations, rule->nannotations,
-						    diags, &rule->annotations_ask);
-		}
+	for (uint32_t g = 0; g < set->ngroups && !code; g++) {
+		struct rule_group *group = &set->groups[g];
+		struct asking asking = { .set = set,
+					 .diags = diags,
+					 .dialect = rule_dialect_expr(group->dialect) };
+		for (uint32_t r = 0; r < group->nrules && !code; r++)
+			code = demand_rule(asking, &group->rules[r]);
+	}
 	return code;
 }

@@ -190,17 +190,22 @@ static void check_result(struct rule_loader *loader, const struct rule_reading *
 		    reading->what, value_type_text(expr->type));
 }
 
-static const enum expr_dialect expr_dialects[] = {
-	[DIALECT_TOCSIN] = EXPR_TOCSIN,
-	[DIALECT_PROMETHEUS] = EXPR_PROMETHEUS,
-	[DIALECT_LOGQL] = EXPR_LOGQL,
-};
+enum expr_dialect rule_dialect_expr(enum rule_dialect dialect)
+{
+	static const enum expr_dialect dialects[] = {
+		[DIALECT_TOCSIN] = EXPR_TOCSIN,
+		[DIALECT_PROMETHEUS] = EXPR_PROMETHEUS,
+		[DIALECT_LOGQL] = EXPR_LOGQL,
+	};
+
+	return dialects[dialect];
+}
 
 int rule_expr_parse(struct rule_loader *loader, const struct rule_reading *reading,
 		    struct expr **out)
 {
 	struct expr *expr = NULL;
-	int error = expr_parse_dialect(reading->source, expr_dialects[reading->dialect],
+	int error = expr_parse_dialect(reading->source, rule_dialect_expr(reading->dialect),
 				       loader->arena, loader->diags, &expr);
 	if (!error)
 		error = expr_resolve(expr, &(struct query_bounds){ 0, 0, 0 }, reading->source,

@@ -312,7 +312,8 @@ HANDLER(on_explain)
 	arena_init(&arena, 0);
 	const char *text = web_param(request, &arena, "query", 0);
 	const char *matchers = web_param(request, &arena, "not", 0);
-	int code = text ? explain_new(slice_from(text), matchers, &explain, &why) : ERR_INVALID;
+	int code = text ? explain_new(slice_from(text), matchers, &web->queries, &explain, &why)
+			: ERR_INVALID;
 	struct call *call = code ? NULL : call_new(engine_run);
 
 	if (!text)

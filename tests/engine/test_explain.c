@@ -10,6 +10,7 @@
 #include "tests/engine/harness.h"
 
 static struct harness h;
+static const struct query_settings settings;
 static struct explain *explain;
 
 static void start(void)
@@ -31,7 +32,7 @@ static struct explain *ask(const char *text, const char *matchers)
 	char *why = NULL;
 	int code;
 	explain_free(explain);
-	ck_assert_int_eq(explain_new(slice_from(text), matchers, &explain, &why), 0);
+	ck_assert_int_eq(explain_new(slice_from(text), matchers, &settings, &explain, &why), 0);
 	for (int i = 0; (code = explain_step(h.engine, explain, 7)) == ERR_AGAIN; i++)
 		ck_assert_int_lt(i, 1000000);
 	ck_assert_int_eq(code, 0);
@@ -508,7 +509,7 @@ START_TEST(explain_is_bounded)
 	harness_time(&h, 0);
 	load("{alert: A, expr: x}");
 	for (int i = 0; i <= EXPLAINS_MAX; i++) {
-		ck_assert_int_eq(explain_new(SLICE("A"), NULL, &many[i], &why), 0);
+		ck_assert_int_eq(explain_new(SLICE("A"), NULL, &settings, &many[i], &why), 0);
 		ck_assert_int_eq(explain_step(h.engine, many[i], 1),
 				 i < EXPLAINS_MAX ? ERR_AGAIN : ERR_FULL);
 	}
@@ -531,14 +532,14 @@ START_TEST(explain_is_bounded)
 	ck_assert_int_eq(explain->code, ERR_LIMIT);
 	buf_fini(&text);
 	/* Wishes that are none, or too many. */
-	ck_assert_int_eq(explain_new(SLICE("A"), "{a", &many[0], &why), ERR_INVALID);
+	ck_assert_int_eq(explain_new(SLICE("A"), "{a", &settings, &many[0], &why), ERR_INVALID);
 	ck_assert_ptr_nonnull(why);
 	free(why);
 	buf_init(&text);
 	for (int i = 0; i <= EXPLAIN_MATCHERS_MAX; i++)
 		buf_printf(&text, "%sa=\"b\"", i ? "," : "{");
 	buf_add_char(&text, '}');
-	ck_assert_int_eq(explain_new(SLICE("A"), text.ptr, &many[0], &why), ERR_LIMIT);
+	ck_assert_int_eq(explain_new(SLICE("A"), text.ptr, &settings, &many[0], &why), ERR_LIMIT);
 	buf_fini(&text);
 }
 END_TEST
@@ -580,7 +581,7 @@ START_TEST(explain_ends_with_the_engine)
 	harness_time(&h, 0);
 	load("{alert: A, expr: sum(x)}");
 	harness_feed(&h, 0, "x 1");
-	ck_assert_int_eq(explain_new(SLICE("A"), NULL, &left, &why), 0);
+	ck_assert_int_eq(explain_new(SLICE("A"), NULL, &settings, &left, &why), 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(explain_step(h.engine, left, 1), ERR_AGAIN);
 	harness_stop(&h);

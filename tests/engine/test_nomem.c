@@ -93,7 +93,7 @@ static void prepare(void)
 					  &diags, &log_query),
 			 0);
 	char *why;
-	ck_assert_int_eq(explain_new(SLICE("A"), "{i=\"3\"}", &explained, &why), 0);
+	ck_assert_int_eq(explain_new(SLICE("A"), "{i=\"3\"}", &(struct query_settings){ 0 }, &explained, &why), 0);
 	diag_list_fini(&diags);
 }
 

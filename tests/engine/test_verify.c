@@ -73,9 +73,14 @@ static const char *ask(const char *text, const char *instance, double t_s, doubl
 	static char why[128];
 	struct labels *labels = labels_of("j", instance);
 	struct engine_query *query;
-	int code = verify_query_new(slice_from(text), labels, labels, (int64_t)(t_s * 1000),
-				    fresh_after_s < 0 ? TIME_NONE : (int64_t)(fresh_after_s * 1000),
-				    &query, why);
+	const struct verify_question question = {
+		.text = slice_from(text),
+		.labels = labels,
+		.target = labels,
+		.t_ms = (int64_t)(t_s * 1000),
+		.fresh_after_ms = fresh_after_s < 0 ? TIME_NONE : (int64_t)(fresh_after_s * 1000),
+	};
+	int code = verify_query_new(&question, &query, why);
 	labels_unref(labels);
 	if (code)
 		return why;

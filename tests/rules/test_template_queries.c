@@ -158,6 +158,10 @@ START_TEST(rule_set_demands_what_templates_ask_for)
 	assert_demands("{{ query (printf `x_%s{job=\"a\"}` $labels.b) }}", "{job=\"a\"}");
 	assert_demands("{{ query (printf `x{a=\"\\\"%s\"} - y` $labels.b) }}",
 		       "{__name__=\"x\"}; {__name__=\"y\"}");
+	/* Lines as they stand; what is beside them may be filled in. */
+	assert_demands("{{ query (printf `count_over_time(logs{a=\"b\"} |= \"x\" [5m]) > %f and "
+		       "y{c=%q}` $value $labels.c) }}",
+		       "count_over_time logs{a=\"b\"} |= \"x\" as lines [5m]; {__name__=\"y\"}");
 }
 END_TEST
 
@@ -170,6 +174,14 @@ START_TEST(rule_set_names_queries_that_tell_nothing)
 	assert_demands("{{ query (printf `rate(x[%dm])` $value) }}", UNKNOWN);
 	assert_demands("{{ query (printf `x offset %d` $value) }}", UNKNOWN);
 	assert_demands("{{ query (printf `x %s y` $labels.a) }}", UNKNOWN);
+	/* Lines are counted before anybody knows what an alert fills in. */
+	assert_demands("{{ query (printf `count_over_time(logs{a=\"b\",c=%q}[5m])` $labels.c) }}",
+		       UNKNOWN);
+	assert_demands("{{ query (printf `count_over_time(logs{a=\"b\"} |= %q [5m])` $labels.c) }}",
+		       UNKNOWN);
+	assert_demands("{{ query (printf `count_over_time(logs{a=\"b\"} | logfmt x | x > %d [5m])` "
+		       "$value) }}",
+		       UNKNOWN);
 	assert_demands("{{ query \"sum(\" }}", "this query will fail: unclosed");
 	/* Where it stands. */
 	struct rule_set *set = load("x {{ $labels.a | query }}");
