@@ -138,9 +138,11 @@ static int build_quantile(struct builder *builder, const struct expr *expr, uint
 	children[0] = q;
 	if (!error)
 		error = plan_intern(builder, &quantile, &id);
+	if (error)
+		return error;
 	children[0] = id;
 	children[1] = q;
-	return error ? error : plan_intern(builder, &node, out);
+	return plan_intern(builder, &node, out);
 }
 
 int plan_build_quantiles(struct builder *builder, const struct expr *expr, uint32_t *out)

@@ -59,6 +59,22 @@ static void run(struct test_input *input, int64_t start_ms)
 	simulation_free(simulation);
 }
 
+static void read_expected(const struct test_expr *test, struct arena *arena,
+			  struct diag_list *diags)
+{
+	const struct test_sample *samples = test->expected.items;
+	struct labels *labels;
+	if (test->expr.len > 0)
+		must(test_expr_check(test->node, test->expr, arena, diags) != ERR_NOMEM);
+	for (size_t i = 0; i < test->expected.n; i++) {
+		int code = test_labels_parse(samples[i].node, "labels", samples[i].labels, arena,
+					     diags, &labels);
+		must(code != ERR_NOMEM);
+		if (!code)
+			labels_unref(labels);
+	}
+}
+
 static void read_test(const struct test_case *test, struct arena *arena, struct diag_list *diags)
 {
 	const struct test_expr *exprs = test->exprs.items;
@@ -71,7 +87,7 @@ static void read_test(const struct test_case *test, struct arena *arena, struct 
 		run(&input, TICK_MS);
 	test_input_fini(&input);
 	for (size_t i = 0; i < test->exprs.n; i++)
-		must(test_expr_complain(exprs[i].node, exprs[i].expr, arena, diags) != ERR_NOMEM);
+		read_expected(&exprs[i], arena, diags);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
