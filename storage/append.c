@@ -1,6 +1,6 @@
 /*
- * Samples on their way into windows: by key or series, in order at once, what is late with a look at
- * how far back it is wanted; and what is loaded ahead of them.
+ * Samples on their way into windows: by key or series, in order at once, what is late with a look
+ * at how far back it is wanted; and what is loaded ahead of them.
  */
 #include "storage/store_internal.h"
 
@@ -105,8 +105,8 @@ static inline enum append_result take(struct store *store, struct series *series
 	struct window *window = &series->window;
 	enum append_result result = APPEND_STORED;
 	if (ts_ms <= store->floor_ms || !window_append(window, ts_ms, bits))
-		result = take_slowly(store, series,
-				     &(struct entry){ .ts_ms = ts_ms, .bits = bits });
+		result =
+			take_slowly(store, series, &(struct entry){ .ts_ms = ts_ms, .bits = bits });
 	if (ts_ms <= store->settled_ms && result == APPEND_STORED)
 		series_note_late(series, ts_ms);
 	if (series->over && result == APPEND_STORED)

@@ -1,7 +1,7 @@
 /*
- * Since when selectors are covered: from then on everything that they want was kept. One that is new
- * is covered since now, or as long as a wider one that stands already, or as was told for its text
- * (after a restart).
+ * Since when selectors are covered: from then on everything that they want was kept. One that is
+ * new is covered since now, or as long as a wider one that stands already, or as was told for its
+ * text (after a restart).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +30,9 @@ int store_coverage_restore(struct store *store, struct slice text, int64_t since
 	char *copy = slice_dup(text);
 	if (!copy)
 		return ERR_NOMEM;
-	store->coverage[store->ncoverage++] = (struct coverage){ .text = copy,
-								 .hash = selector_text_hash(store, text),
-								 .since_ms = since_ms };
+	store->coverage[store->ncoverage++] = (struct coverage){
+		.text = copy, .hash = selector_text_hash(store, text), .since_ms = since_ms
+	};
 	return 0;
 }
 

@@ -140,7 +140,8 @@ static bool is_out_of_reach(const struct store *store, const struct series *seri
 	const struct window *window = &series->window;
 	bool ended = window->n > 0 && value_is_stale(window->newest);
 	int64_t reached_ms = horizon_ms < store->now_ms ? horizon_ms : store->now_ms;
-	return window_newest_ms(window) <= (ended ? reached_ms : store_too_old_ms(store, horizon_ms));
+	return window_newest_ms(window) <=
+	       (ended ? reached_ms : store_too_old_ms(store, horizon_ms));
 }
 
 static void sweep_one(struct store *store, struct kept *kept)

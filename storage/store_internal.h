@@ -135,7 +135,7 @@ struct store {
 	 * be too old. */
 	int64_t future_ms, floor_ms;
 	int64_t settled_ms; /* something is kept that was computed from samples up to then */
-	uint64_t clock; /* raised when the told time moves */
+	uint64_t clock;	    /* raised when the told time moves */
 	struct store_stats stats;
 	struct lset_table *lsets;
 	struct key_table keys;

@@ -117,6 +117,14 @@ static inline struct series *series_of(struct store *store, const char *text)
 	return series;
 }
 
+static inline uint32_t lset_of(struct store *store, const char *text)
+{
+	struct labels *labels = labels_of(text);
+	uint32_t lset = lset_intern(store_lsets(store), labels);
+	labels_unref(labels);
+	return lset;
+}
+
 static inline struct store_stats stats_of(const struct store *store)
 {
 	struct store_stats stats;
