@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "tests/check_main.h"
+
 void harness_init(struct harness *h)
 {
 	memset(h, 0, sizeof(*h));
@@ -117,4 +119,67 @@ double row_value(const struct batch_row *row)
 	double value;
 	memcpy(&value, &row->bits, sizeof(value));
 	return value;
+}
+
+void harness_assert_row(const struct harness *h, uint32_t row, const char *labels, double value,
+			int64_t ts_ms)
+{
+	ck_assert_uint_lt(row, h->batch->nrows);
+	char *text = harness_row_text(h, row);
+	ck_assert_str_eq(text, labels);
+	ck_assert_double_eq(row_value(&h->batch->rows[row]), value);
+	ck_assert_int_eq(h->batch->rows[row].ts_ms, ts_ms);
+	free(text);
+}
+
+void harness_assert_complaint(const struct harness *h, const char *text)
+{
+	ck_assert_msg(strstr(h->batch->outcome.error, text) != NULL, "no \"%s\" in \"%s\"", text,
+		      h->batch->outcome.error);
+}
+
+void harness_assert_refused(const struct harness *h, int status, int want, const char *why)
+{
+	ck_assert_msg(status == want, "%d, not %d: %s", status, want,
+		      h->why ? h->why : "(no reason)");
+	ck_assert_ptr_nonnull(h->why);
+	ck_assert_msg(strstr(h->why, why) != NULL, "no \"%s\" in \"%s\"", why, h->why);
+}
+
+void enc_histogram(struct buf *series, uint32_t field, uint64_t count)
+{
+	struct buf histogram, span;
+	buf_init(&histogram);
+	buf_init(&span);
+	enc_uint(&histogram, 1, count);
+	enc_uint(&span, 2, 1);
+	enc_message(&histogram, 11, &span);
+	enc_sint(&histogram, 12, 3);
+	enc_uint(&histogram, 15, TS);
+	enc_message(series, field, &histogram);
+	buf_fini(&histogram);
+	buf_fini(&span);
+}
+
+void enc_exemplar_v1(struct buf *series, const char *name, const char *value)
+{
+	struct buf exemplar;
+	buf_init(&exemplar);
+	enc_label(&exemplar, name, value);
+	enc_double(&exemplar, 2, 0.25);
+	enc_uint(&exemplar, 3, TS);
+	enc_message(series, 3, &exemplar);
+	buf_fini(&exemplar);
+}
+
+void enc_exemplar_v2(struct buf *series, struct enc_symbols *symbols, const char *name,
+		     const char *value)
+{
+	struct buf exemplar;
+	buf_init(&exemplar);
+	enc_refs(&exemplar, symbols, (const char *[]){ name, value, NULL });
+	enc_double(&exemplar, 2, 0.25);
+	enc_uint(&exemplar, 3, TS);
+	enc_message(series, 4, &exemplar);
+	buf_fini(&exemplar);
 }

@@ -46,4 +46,17 @@ char *harness_row_text(const struct harness *h, uint32_t row);
 char *labels_text(const struct labels *labels);
 double row_value(const struct batch_row *row);
 
+void harness_assert_row(const struct harness *h, uint32_t row, const char *labels, double value,
+			int64_t ts_ms);
+/* Some series were refused, with this among the reasons. */
+void harness_assert_complaint(const struct harness *h, const char *text);
+/* The request was refused, with this in the reason. */
+void harness_assert_refused(const struct harness *h, int status, int want, const char *why);
+
+/* Into a series: a native histogram of one bucket of three, good when count is 3. */
+void enc_histogram(struct buf *series, uint32_t field, uint64_t count);
+void enc_exemplar_v1(struct buf *series, const char *name, const char *value);
+void enc_exemplar_v2(struct buf *series, struct enc_symbols *symbols, const char *name,
+		     const char *value);
+
 #endif
