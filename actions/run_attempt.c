@@ -1,6 +1,6 @@
 /*
- * The attempts of a step: prepared, journaled, then started; what comes of them; and those that were
- * under way when the daemon ended.
+ * The attempts of a step: prepared, journaled, then started; what comes of them; and those that
+ * were under way when the daemon ended.
  */
 #include "actions/runs_internal.h"
 

@@ -1,6 +1,6 @@
 /*
- * Numbers of keys: the first key that is added is 0, the next 1. Who numbers keys keeps what belongs
- * to them in an array by number.
+ * Numbers of keys: the first key that is added is 0, the next 1. Who numbers keys keeps what
+ * belongs to them in an array by number.
  *
  * Invariants: a slot table of a power of two, at most half full, open addressing with linear
  * probing; each slot holds 1 + a number, 0 is free. The keys must be good hashes already.
