@@ -6,250 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/bind.h"
-#include "base/text.h"
 #include "daemon/address.h"
-#include "engine/engine.h"
-
-#define DAY_MS (24ll * 3600 * 1000)
-
-struct web_part {
-	struct slice listen_address, config_file, external_url;
-	struct bind_strings allowed_hosts;
-};
-
-struct limits_part {
-	int64_t memory, series, ignored_series, log_series, rules, query_samples, query_timeout_ms,
-		query_concurrency, queue_bytes;
-};
-
-/* Of what comes over HTTP. */
-struct pushed_part {
-	struct bind_structs relabel_configs;
-};
-
-struct ingest_part {
-	struct pushed_part remote_write, otlp, loki;
-	struct bind_structs logs;
-	struct profiles_part profiles;
-};
-
-/* The file as it is written; struct config is what the daemon makes of it. */
-struct file {
-	struct web_part web;
-	struct storage_part storage;
-	struct limits_part limits;
-	struct ingest_part ingest;
-	struct slice data_dir;
-	struct bind_strings rule_files;
-	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_delta_ms, sender_timeout_ms;
-	int64_t retention_unselected_ms;
-	int64_t default_subquery_step_ms;
-	bool delayed_name_removal;
-	bool use_start_timestamps;
-	struct bind_map external_labels;
-	struct bind_structs redact, history, remote_write;
-	int on_sender_silence;
-	const struct yaml_node *route, *receivers, *inhibit_rules, *time_intervals,
-		*mute_time_intervals, *templates, *global, *runbooks, *actions;
-	const struct yaml_node *later[3];
-	const struct yaml_node *root; /* NULL: no file */
-};
-
-/* Promised in the interfaces, not there yet: named, so that nobody believes it in force. */
-#define LATER(name, ...)                                                                           \
-	{                                                                                          \
-		.key = name, .type = BIND_LATER, .doc = "Not there yet.", __VA_ARGS__              \
-	}
-#define TABLE_WITH(name, s, title, takes_x, ...)                                                   \
-	static const struct bind_field name##_fields[] = { __VA_ARGS__ };                          \
-	static const struct bind_table name = { .what = title,                                     \
-						.size = sizeof(struct s),                          \
-						.fields = name##_fields,                           \
-						.n = sizeof(name##_fields) /                       \
-						     sizeof(name##_fields[0]),                     \
-						.node_offset = SIZE_MAX,                           \
-						.given_offset = SIZE_MAX,                          \
-						.allow_x = takes_x }
-#define TABLE(name, s, title, ...) TABLE_WITH(name, s, title, false, __VA_ARGS__)
-
-TABLE(web_table, web_part, "web",
-      BIND_FIELD(web_part, listen_address, "listen_address", BIND_STRING,
-		 .default_text = "127.0.0.1:9797",
-		 .doc = "Where everything is served: ingest, API, page."),
-      BIND_FIELD(
-	      web_part, external_url, "external_url", BIND_STRING, .default_text = "",
-	      .doc = "The address under which people reach the page; links in notifications begin "
-		     "with it. Unless given: where it listens."),
-      BIND_FIELD(web_part, allowed_hosts, "allowed_hosts", BIND_STRINGS,
-		 .doc = "Further host names under which page and APIs may be asked for."),
-      LATER("config_file"));
-
-TABLE(limits_table, limits_part, "limits",
-      BIND_FIELD(limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB", .min = 1 << 20,
-		 .max = INT64_MAX, .unit = "bytes",
-		 .doc = "Memory for series and windows; beyond it no new series is taken."),
-      BIND_FIELD(limits_part, series, "series", BIND_INT, .default_text = "2000000", .min = 1,
-		 .max = 100000000, .doc = "Series kept; samples of further ones are rejected."),
-      LATER("series_per_metric", .default_text = "0"),
-      BIND_FIELD(
-	      limits_part, ignored_series, "ignored_series", BIND_INT, .default_text = "4000000",
-	      .min = 1, .max = 100000000,
-	      .doc = "Series that no rule wants, remembered by key only (24 bytes each); the least "
-		     "used are forgotten beyond it."),
-      BIND_FIELD(limits_part, log_series, "series_per_log_selector", BIND_INT,
-		 .default_text = "10000", .min = 1, .max = 100000000,
-		 .doc = "Series that the lines of one log selector may make; lines of further ones "
-			"are "
-			"left out, counted and told in the rule's health."),
-      BIND_FIELD(limits_part, rules, "rules", BIND_INT, .default_text = "200000", .min = 1,
-		 .max = 10000000, .doc = "Rules in all files."),
-      BIND_FIELD(limits_part, query_samples, "query_samples", BIND_INT, .default_text = "50000000",
-		 .min = 1, .max = INT64_MAX,
-		 .doc = "Samples an ad-hoc query may have in memory at once: those read for one "
-			"step, and its "
-			"result; more is answered 422."),
-      BIND_FIELD(limits_part, query_timeout_ms, "query_timeout", BIND_DURATION,
-		 .default_text = "30s", .min = 1, .max = DAY_MS,
-		 .doc = "Time an ad-hoc query may take, also to wait for its turn; more is "
-			"answered 503."),
-      BIND_FIELD(
-	      limits_part, query_concurrency, "query_concurrency", BIND_INT, .default_text = "20",
-	      .min = 1, .max = QUERIES_MAX,
-	      .doc = "Ad-hoc queries that are worked at in turn; others wait, and beyond 256 are "
-		     "answered 503."),
-      BIND_FIELD(limits_part, queue_bytes, "queue_bytes", BIND_BYTES, .default_text = "64MiB",
-		 .min = 1 << 16, .max = INT64_MAX, .unit = "bytes",
-		 .doc = "Samples waiting for the engine, and records waiting for the storage; "
-			"beyond it "
-			"senders are answered 503 with Retry-After."));
-
-TABLE(pushed_table, pushed_part, "pushed data",
-      BIND_FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-		 .table = &relabel_table,
-		 .doc = "What becomes of the labels: rules, one after the other."));
-
-TABLE(remote_write_table, pushed_part, "ingest.remote_write",
-      BIND_FIELD(pushed_part, relabel_configs, "relabel_configs", BIND_STRUCTS,
-		 .table = &relabel_table,
-		 .doc = "What becomes of the labels: rules, one after the other."),
-      LATER("ha"));
-
-TABLE(ingest_table, ingest_part, "ingest",
-      BIND_FIELD(ingest_part, remote_write, "remote_write", BIND_STRUCT,
-		 .table = &remote_write_table, .doc = "Series that come by remote-write."),
-      BIND_FIELD(ingest_part, otlp, "otlp", BIND_STRUCT, .table = &pushed_table,
-		 .doc = "Series, lines and profiles that come by OTLP."),
-      BIND_FIELD(ingest_part, loki, "loki", BIND_STRUCT, .table = &pushed_table,
-		 .doc = "Lines that come by Loki's push API."),
-      BIND_FIELD(ingest_part, logs, "logs", BIND_STRUCTS, .table = &log_source_table,
-		 .doc = "Where log lines come from, besides HTTP; each line from the first entry "
-			"that has it."),
-      BIND_FIELD(
-	      ingest_part, profiles, "profiles", BIND_STRUCT, .table = &profiles_table,
-	      .doc = "Profiles to fetch, and how long raw ones are kept, pushed ones included."));
-
-/* Promised in the interfaces, not there yet: named, so that nobody believes them in force. */
-static const char *const later_keys[] = { "cluster", "alerting", "watchdog" };
-
-TABLE_WITH(file_table, file, "configuration", true, /* x-…: for anchors */
-      BIND_FIELD(file, web, "web", BIND_STRUCT, .table = &web_table, .doc = "The one port."),
-      BIND_FIELD(file, data_dir, "data_dir", BIND_STRING, .default_text = "./tocsin-data",
-		 .doc = "Journal, silences, states of alerts and runs; `none`: nothing survives a "
-			"restart but what Redis holds."),
-      BIND_FIELD(file, rule_files, "rule_files", BIND_STRINGS,
-		 .doc = "Rule files, with wildcards; relative to this file."),
-      BIND_FIELD(file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
-		 .default_text = "15s", .min = 1, .max = 365 * DAY_MS,
-		 .doc = "Of groups that name no interval."),
-      BIND_FIELD(file, rule_query_offset_ms, "rule_query_offset", BIND_DURATION,
-		 .default_text = "0s", .min = 0, .max = DAY_MS,
-		 .doc = "How far back rules look, for late senders; the page and `check --url` warn when samples come "
-		     "later than that."),
-      BIND_FIELD(file, lookback_delta_ms, "lookback_delta", BIND_DURATION, .default_text = "5m",
-		 .min = 1, .max = 365 * DAY_MS,
-		 .doc = "How old the newest sample of a series may be for an instant selector."),
-      BIND_FIELD(file, default_subquery_step_ms, "default_subquery_step", BIND_DURATION,
-		 .default_text = "1m", .min = 1, .max = 365 * DAY_MS,
-		 .doc = "Of subqueries that name no step: `x[1h:]`."),
-      BIND_FIELD(
-	      file, delayed_name_removal, "delayed_name_removal", BIND_BOOL,
-	      .default_text = "false",
-	      .doc = "Metric names are removed at the end of an expression, not by each function: "
-		     "Prometheus' feature promql-delayed-name-removal."),
-      BIND_FIELD(file, use_start_timestamps, "use_start_timestamps", BIND_BOOL,
-		 .default_text = "false",
-		 .doc = "rate(), increase(), irate() and resets() heed since when a counter "
-			"counts, as remote-write 2.0 tells: Prometheus' feature "
-			"use-start-timestamps."),
-      BIND_FIELD(
-	      file, external_labels, "external_labels", BIND_MAP,
-	      .doc = "Labels added to alerts when they are sent, and to what remote_write sends."),
-      BIND_FIELD(
-	      file, retention_unselected_ms, "retention_unselected", BIND_DURATION,
-	      .default_text = "0s", .min = 0, .max = 365 * DAY_MS,
-	      .doc = "How long series are kept that no rule asks for, for queries; 0: not at all."),
-      BIND_FIELD(file, on_sender_silence, "on_sender_silence", BIND_ENUM, .values = "hold,resolve",
-		 .default_text = "hold",
-		 .doc = "What becomes of alerts whose series end because their sender is silent."),
-      BIND_FIELD(file, sender_timeout_ms, "sender_timeout", BIND_DURATION, .default_text = "90s",
-		 .min = 1000, .max = DAY_MS,
-		 .doc = "After so long without a request a sender is silent."),
-      BIND_FIELD(file, storage, "storage", BIND_STRUCT, .table = &storage_table,
-		 .doc = "Where state is kept."),
-      BIND_FIELD(file, limits, "limits", BIND_STRUCT, .table = &limits_table,
-		 .doc = "What bounds each resource."),
-      BIND_FIELD(file, ingest, "ingest", BIND_STRUCT, .table = &ingest_table,
-		 .doc = "What comes in, besides remote-write."),
-      BIND_FIELD(file, actions, "actions", BIND_NODE, .doc = "Bounds on runbooks; see below."),
-      BIND_FIELD(file, route, "route", BIND_NODE, .doc = "Alertmanager's routing tree; see below."),
-      BIND_FIELD(file, receivers, "receivers", BIND_NODE,
-		 .doc = "Alertmanager's receivers; see below."),
-      BIND_FIELD(file, runbooks, "runbooks", BIND_NODE, .doc = "Runbooks; see below."),
-      BIND_FIELD(file, global, "global", BIND_NODE, .doc = "Alertmanager's defaults."),
-      BIND_FIELD(file, inhibit_rules, "inhibit_rules", BIND_NODE,
-		 .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, time_intervals, "time_intervals", BIND_NODE,
-		 .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, mute_time_intervals, "mute_time_intervals", BIND_NODE,
-		 .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, templates, "templates", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, later[0], "cluster", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(
-	      file, history, "history", BIND_STRUCTS, .table = &history_table,
-	      .doc = "Prometheus servers that are asked for the past of selectors that rules have "
-		     "not read before."),
-      BIND_FIELD(
-	      file, remote_write, "remote_write", BIND_STRUCTS, .table = &remote_write_out_table,
-	      .doc = "Receivers of what rules write: recorded series, ALERTS and ALERTS_FOR_STATE, "
-		     "with external_labels. Prometheus' syntax."),
-      BIND_FIELD(file, later[1], "alerting", BIND_NODE, .doc = "Not there yet: must be empty."),
-      BIND_FIELD(file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
-		 .doc = "What is taken out of log lines before any of them is kept, shown or sent: "
-			"rules, "
-			"one after the other."),
-      BIND_FIELD(file, later[2], "watchdog", BIND_NODE, .doc = "Not there yet: must be empty."));
-
-static bool is_empty(const struct yaml_node *node)
-{
-	return !node || yaml_is_null(node) || (node->type != YAML_SCALAR && node->n == 0);
-}
-
-static void refuse_later(const struct file *file, struct diag_list *diags)
-{
-	for (size_t i = 0; i < sizeof(later_keys) / sizeof(later_keys[0]); i++)
-		if (!is_empty(file->later[i]))
-			yaml_diag(diags, DIAG_ERROR, file->later[i], "take it out for now",
-				  "\"%s\" is not supported yet", later_keys[i]);
-}
+#include "daemon/config_keys.h"
 
 /* An error at the value of section.key; about the whole file when that is not there. */
-static int complain(const struct file *file, const char *section, const char *key, const char *path,
-		    struct diag_list *diags, const char *hint, const char *text, struct slice value)
+static int complain(const struct config_file *file, const char *section, const char *key,
+		    const char *path, struct diag_list *diags, const char *hint, const char *text,
+		    struct slice value)
 {
 	const struct yaml_node *mapping = file->root ? yaml_get(file->root, section) : NULL,
 			       *node = mapping ? yaml_get(mapping, key) : NULL;
@@ -323,8 +89,8 @@ static int bind_external_labels(struct config *config, const struct bind_map *ma
 }
 
 /*
- * Where links lead unless it is said: to where we listen; on all addresses to this host by its name,
- * on a port that the system chooses nowhere. NULL: no memory.
+ * Where links lead unless it is said: to where we listen; on all addresses to this host by its
+ * name, on a port that the system chooses nowhere. NULL: no memory.
  */
 static char *own_url(struct config *config)
 {
@@ -355,7 +121,7 @@ static int bind_external_url(struct config *config, struct slice given)
 }
 
 /* What stands in the file is what is meant. */
-static void take_settings(struct config *config, const struct file *file)
+static void take_settings(struct config *config, const struct config_file *file)
 {
 	config->allowed_hosts = file->web.allowed_hosts;
 	config->evaluation_interval_ms = file->evaluation_interval_ms;
@@ -386,7 +152,7 @@ static void take_settings(struct config *config, const struct file *file)
  */
 struct file_binder {
 	struct config *config;
-	const struct file *file;
+	const struct config_file *file;
 	const struct config_overrides *overrides;
 	const char *base_dir;
 	struct diag_list *diags;
@@ -402,7 +168,7 @@ static void note(struct file_binder *b, int code)
 static void bind_web(struct file_binder *b)
 {
 	const struct config_overrides *overrides = b->overrides;
-	const struct file none = { 0 }, *file = b->file;
+	const struct config_file none = { 0 }, *file = b->file;
 	struct config *config = b->config;
 	struct slice address = overrides->listen_address ? slice_from(overrides->listen_address)
 							 : file->web.listen_address;
@@ -445,7 +211,7 @@ static void bind_data_dir(struct file_binder *b)
 
 static void bind_rule_files(struct file_binder *b)
 {
-	const struct file *file = b->file;
+	const struct config_file *file = b->file;
 	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
 
 	for (size_t i = 0; i < file->rule_files.n; i++)
@@ -457,7 +223,7 @@ static void bind_rule_files(struct file_binder *b)
 
 static void bind_ingest(struct file_binder *b)
 {
-	const struct file *file = b->file;
+	const struct config_file *file = b->file;
 	struct config *config = b->config;
 
 	note(b, log_sources_config_bind(&file->ingest.logs, b->base_dir, &config->arena, b->diags,
@@ -485,7 +251,7 @@ static void bind_peers(struct file_binder *b)
 
 static void bind_actions(struct file_binder *b)
 {
-	const struct file *file = b->file;
+	const struct config_file *file = b->file;
 	const struct actions_config_nodes nodes = { .route = file->route,
 						    .receivers = file->receivers,
 						    .inhibit_rules = file->inhibit_rules,
@@ -502,7 +268,7 @@ static void bind_actions(struct file_binder *b)
 				    b->diags, &b->config->actions));
 }
 
-static int bind_file(struct config *config, const struct file *file,
+static int bind_file(struct config *config, const struct config_file *file,
 		     const struct config_overrides *overrides, const char *base_dir,
 		     struct diag_list *diags)
 {
@@ -517,7 +283,7 @@ static int bind_file(struct config *config, const struct file *file,
 	note(&b, bind_external_labels(config, &file->external_labels, diags));
 	bind_ingest(&b);
 	bind_peers(&b);
-	refuse_later(file, diags);
+	config_later_refuse(file, diags);
 	bind_actions(&b);
 	return diags->errors && !b.code ? ERR_INVALID : b.code;
 }
@@ -529,7 +295,7 @@ static int load(const char *path, const struct config_overrides *overrides, stru
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct yaml_node *root = NULL;
-	struct file file;
+	struct config_file file;
 	size_t errors_before = diags->errors;
 
 	*out = config;
@@ -540,7 +306,7 @@ static int load(const char *path, const struct config_overrides *overrides, stru
 	int code = path ? yaml_parse_file(path, &config->arena, diags, &root) : 0;
 
 	if (code == 0)
-		code = bind_struct(&file_table, root, &config->arena, diags, &file);
+		code = bind_struct(&config_file_table, root, &config->arena, diags, &file);
 	if (code == 0 || (code == ERR_INVALID && root)) {
 		char *dir_text = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
 		const char *base_dir = dir_text ? dirname(dir_text) : ".";
@@ -608,7 +374,7 @@ void config_unref(struct config *config)
 
 void config_reference(struct buf *out)
 {
-	static const struct bind_table *const tables[] = { &file_table,	       &route_table,
+	static const struct bind_table *const tables[] = { &config_file_table, &route_table,
 							   &receiver_table,    &runbook_table,
 							   &wait_step_table,   &verify_step_table,
 							   &notify_step_table, &actions_table };

@@ -1,8 +1,8 @@
 /*
  * tocsin.yml: bound by tables, which are also the reference in docs/configuration.md.
  *
- * Immutable after loading, reference-counted. Every error of the file is collected. What the interfaces promise but Tocsin does not
- * have yet is refused by name.
+ * Immutable after loading, reference-counted. Every error of the file is collected. What the
+ * interfaces promise but Tocsin does not have yet is refused by name.
  */
 #ifndef TOCSIN_DAEMON_CONFIG_H
 #define TOCSIN_DAEMON_CONFIG_H
@@ -29,7 +29,7 @@ struct config {
 	char **rule_files; /* globs resolved, absolute or relative to the working directory */
 	size_t nrule_files;
 	int64_t evaluation_interval_ms, rule_query_offset_ms, lookback_ms;
-	int64_t retention_ms; /* of what no rule asks for; 0: none */
+	int64_t retention_ms;	  /* of what no rule asks for; 0: none */
 	int64_t subquery_step_ms; /* of subqueries that name none */
 	bool delayed_names;	  /* metric names are removed at the end of an expression */
 	bool start_times;	  /* of samples are kept */
@@ -37,14 +37,15 @@ struct config {
 	bool resolve_on_silence;
 	int64_t sender_timeout_ms;
 	/* limits */
-	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms, queue_bytes_max;
+	int64_t memory_max, series_max, ignored_max, rules_max, query_samples_max, query_timeout_ms,
+		queue_bytes_max;
 	uint32_t query_concurrency;
 	int64_t log_series_max; /* of one log selector */
 	/* what comes in */
 	struct log_sources_config logs;
 	struct profiles_config profiles;
 	struct relabel *remote_write_relabel, *otlp_relabel, *loki_relabel; /* NULL: none */
-	struct redactor *redactor; /* NULL: none */
+	struct redactor *redactor;					    /* NULL: none */
 	const struct redact_rule *redact; /* of which it is made */
 	size_t nredact;
 	struct history_config history;
@@ -65,7 +66,8 @@ struct config_overrides {
 };
 
 /* path NULL: defaults only. ERR_INVALID with diagnostics. */
-int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags, struct config **out);
+int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags,
+		struct config **out);
 /* For those who only look: the configuration with all that could be made of it, also when there are
  * errors in diags, so that the rule files it names can be looked at, too; NULL if there is nothing.
  * What is wrong is at its default or missing. */
