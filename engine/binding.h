@@ -109,6 +109,8 @@ int binding_eval(struct binding *binding, const uint32_t *order, uint32_t norder
 		 struct eval_cursor *cursor, int64_t *units);
 /* Samples read by the evaluation under way, or by the last one. */
 uint64_t binding_samples(const struct binding *binding);
+/* By all evaluations so far. */
+uint64_t binding_samples_all(const struct binding *binding);
 /*
  * Forgets all columns. Needed when samples of a time that was evaluated before have come since and
  * it is to be evaluated again: columns are kept by their time alone (and `fed`).

@@ -239,6 +239,11 @@ uint64_t binding_samples(const struct binding *b)
 	return b->samples;
 }
 
+uint64_t binding_samples_all(const struct binding *b)
+{
+	return b->samples_all;
+}
+
 void binding_invalidate(struct binding *b)
 {
 	for (uint32_t i = 0; i < b->plan->nnodes; i++)

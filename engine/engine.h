@@ -229,6 +229,9 @@ struct engine_query {
 	struct engine_query_series *series; /* VALUE_MATRIX; in no order */
 	size_t nseries;
 	struct notes notes;
+	/* Told times of when it was worked at first, and last; 0: never. */
+	int64_t begun_ms, done_ms;
+	uint64_t samples_read, samples_peak; /* in all; in memory at once, at most */
 	bool partial; /* asked beyond what is kept */
 	/*
 	 * Log lines are counted in buckets of this width, and the edges of what was asked for lie
@@ -237,7 +240,9 @@ struct engine_query {
 	int64_t bucket_ms;
 	struct query_interest *interest; /* a reference; NULL: whoever asked waits */
 	struct verify *verify; /* in and out, owned (verify.h); NULL: a query like any other */
-	/* the caller's: where the answer goes */
+	/* the caller's: when it was asked, and where the answer goes */
+	int64_t asked_ms;
+	bool wants_stats; /* what it has cost is told */
 	uint32_t thread, slot, generation;
 	uint64_t token;
 	/* the engine's */

@@ -225,7 +225,7 @@ static int eval_select(struct binding *b, struct node *node, uint32_t from, uint
 		bits_clear(node->own_present, node->n);
 	eval_newest(b, node, from, to, NEWEST_VALUE);
 	leaf_mark_silent(b, node, node_end_ms(b, node->plan), from, to);
-	b->samples += to - from;
+	binding_read(b, to - from);
 	*units -= to - from;
 	return 0;
 }

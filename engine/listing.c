@@ -71,7 +71,8 @@ int listing_selector_add(struct engine_query *query, struct slice text, struct d
 	int code = expr_parse_dialect(source, EXPR_PROMETHEUS, &query->arena, diags, &expr);
 	if (code)
 		return code;
-	if (expr->kind != EXPR_SELECTOR || expr->type != VALUE_VECTOR) {
+	if (expr->kind != EXPR_SELECTOR || expr->type != VALUE_VECTOR || expr->offset_expr ||
+	    expr->selector.offset_ms || expr->at != AT_NONE) {
 		diag_add_at(diags, DIAG_ERROR, source, 0, (uint32_t)text.len, NULL,
 			    "expected a selector, such as up{job=\"a\"}");
 		expr_fini(expr);
@@ -110,12 +111,18 @@ static bool is_wanted(const struct engine *engine, const struct listing *listing
 	return selected;
 }
 
+/* Of texts the first in order are told: which these are is known at the end. */
+static size_t room_max(const struct listing *listing)
+{
+	bool is_any_enough = listing->kind == LIST_SERIES;
+	return is_any_enough && listing->limit && listing->limit < LISTING_MAX ? listing->limit
+										: LISTING_MAX;
+}
+
 /* Room for one more; false: there is none, or what is there is enough. */
 static bool make_room(struct listing *listing, int *code)
 {
-	size_t limit =
-		listing->limit && listing->limit < LISTING_MAX ? listing->limit : LISTING_MAX;
-	if (listing->n == limit) {
+	if (listing->n == room_max(listing)) {
 		listing->truncated = true;
 		return false;
 	}

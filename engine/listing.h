@@ -27,7 +27,7 @@ struct listing {
 	uint32_t nselectors;
 	struct slice label;	/* of LIST_LABEL_VALUES, in the query's arena */
 	int64_t start_ms, end_ms; /* only series with a sample between these */
-	size_t limit;		/* 0: LISTING_MAX */
+	size_t limit; /* 0: LISTING_MAX; of texts more may come, whoever tells them takes the first */
 	/* out: */
 	struct labels **series;
 	char **texts;

@@ -186,7 +186,8 @@ struct binding {
 	struct query_bounds bounds;
 	uint64_t extends,
 		eval_extends; /* an extend between two quanta begins the evaluation anew */
-	uint64_t samples; /* read by the evaluation */
+	uint64_t samples;     /* read by the evaluation */
+	uint64_t samples_all; /* and by those before it */
 	bool broken; /* out of memory within an extend: rows are missing */
 	bool silent; /* some sender is, as of the node that runs */
 	bool sees_open; /* lines are seen up to the end of the bucket that is open */
@@ -262,6 +263,13 @@ uint32_t binding_joined(struct binding *binding, const struct plan_node *plan, u
 
 /* Room for as many rows as there are: sets node->n. What the columns held may be gone. */
 int node_columns_reserve(struct node *node);
+
+/* Notes how many samples a node has read. */
+static inline void binding_read(struct binding *b, uint64_t samples)
+{
+	b->samples += samples;
+	b->samples_all += samples;
+}
 
 static inline uint32_t words_of(uint32_t rows)
 {

@@ -266,10 +266,15 @@ static int answer(struct engine *engine, struct engine_query *query, int64_t *un
 }
 
 /* In memory at once: what the step under way has read, and the result so far. */
-bool query_is_too_much(const struct engine *engine, const struct engine_query *query)
+static uint64_t samples_at_once(const struct engine_query *query)
 {
 	uint64_t samples = query->binding ? binding_samples(query->binding) : 0;
-	samples += query->grid ? query->grid->points : 0;
+	return samples + (query->grid ? query->grid->points : 0);
+}
+
+bool query_is_too_much(const struct engine *engine, const struct engine_query *query)
+{
+	uint64_t samples = samples_at_once(query);
 	return engine->options.query_samples_max && samples > engine->options.query_samples_max;
 }
 
@@ -311,10 +316,25 @@ static int release(struct engine *engine, struct engine_query *query, int64_t *u
 	return 0;
 }
 
+/* For whoever asks what the query has cost. */
+static void measure(const struct engine *engine, struct engine_query *query)
+{
+	uint64_t samples = samples_at_once(query);
+	query->done_ms = engine->now_ms;
+	if (samples > query->samples_peak)
+		query->samples_peak = samples;
+	if (query->binding)
+		query->samples_read = binding_samples_all(query->binding);
+}
+
 bool query_work(struct engine *engine, struct engine_query *query, int64_t *units)
 {
+	if (query->begun_ms == 0)
+		query->begun_ms = engine->now_ms;
 	if (query->stage < QUERY_RELEASE) {
-		int code = judge(engine, query, answer(engine, query, units));
+		int code = answer(engine, query, units);
+		measure(engine, query);
+		code = judge(engine, query, code);
 		if (code == ERR_AGAIN)
 			return false;
 		query->code = code;

@@ -472,7 +472,7 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 	int err = eval_party(b, &party, &range, from, to, &samples);
 	for (uint32_t i = 0; i < party.n && !err; i++)
 		leaf_mark_silent(b, party.nodes[i], end_ms, from, to);
-	b->samples += (uint64_t)samples;
+	binding_read(b, (uint64_t)samples);
 	*units -= (to - from) * party.n + samples / 8;
 	return err;
 }

@@ -478,7 +478,7 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 		if (b->options.notes)
 			range_note(b, node, node->base->rows->lsets[row], &range);
 	}
-	b->samples += (uint64_t)samples;
+	b->samples += (uint64_t)samples; /* made by its steps, which have read others */
 	*units -= to - from + samples / 8;
 	return 0;
 }

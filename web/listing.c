@@ -4,6 +4,7 @@
  */
 #include "engine/listing.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,9 @@
 
 /* ---- requests ---- */
 
-/* match[], start, end, limit; false: the request was answered. */
-static bool read_parameters(struct http_request *request, struct arena *arena,
-			    struct engine_query *query)
+bool web_param_selectors(struct http_request *request, struct arena *arena,
+			 struct engine_query *query)
 {
-	struct listing *listing = query->listing;
 	const char *match;
 
 	for (size_t i = 0; (match = web_param(request, arena, "match[]", i)); i++) {
@@ -36,7 +35,17 @@ static bool read_parameters(struct http_request *request, struct arena *arena,
 		if (code)
 			return false;
 	}
-	return web_param_limit(request, arena, &listing->limit) &&
+	return true;
+}
+
+/* match[], start, end, limit; false: the request was answered. */
+static bool read_parameters(struct http_request *request, struct arena *arena,
+			    struct engine_query *query)
+{
+	struct listing *listing = query->listing;
+
+	return web_param_selectors(request, arena, query) &&
+	       web_param_limit(request, arena, &listing->limit) &&
 	       web_param_time(request, arena, "start", &listing->start_ms) &&
 	       web_param_time(request, arena, "end", &listing->end_ms);
 }
@@ -165,21 +174,39 @@ HANDLER(on_label_values)
 	arena_fini(&arena);
 }
 
+/* False: it is no number, or less than the least; then the request was answered. */
+static bool check_number(struct http_request *request, struct arena *arena, const char *name,
+			 long least, const char *what)
+{
+	const char *text = web_param_value(request, arena, name);
+	char *end;
+	bool is_good = !text || (strtol(text, &end, 10) >= least && !*end);
+
+	if (!is_good)
+		web_fail(request, 400, "bad_data", "%s must be a %s", name, what);
+	return is_good;
+}
+
 HANDLER(on_tsdb)
 {
-	send_listing(web, request, LIST_STATISTICS, SLICE(""));
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	if (check_number(request, &arena, "limit", 1, "positive number"))
+		send_listing(web, request, LIST_STATISTICS, SLICE(""));
+	arena_fini(&arena);
 }
 
 /* Types and help texts of metrics are not kept. */
 HANDLER(on_metadata)
 {
-	web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":{}}"));
-}
+	struct arena arena;
 
-/* Exemplars are not kept. */
-HANDLER(on_exemplars)
-{
-	web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":[]}"));
+	arena_init(&arena, 0);
+	if (check_number(request, &arena, "limit", LONG_MIN, "number") &&
+	    check_number(request, &arena, "limit_per_metric", LONG_MIN, "number"))
+		web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":{}}"));
+	arena_fini(&arena);
 }
 
 /* ---- answers ---- */
@@ -244,13 +271,18 @@ static void add_statistics(struct json_writer *w, struct listing *listing)
 static void add_list(struct json_writer *w, struct listing *listing, size_t bytes_max)
 {
 	bool are_series = listing->kind == LIST_SERIES;
+	size_t n = listing->n;
 
 	if (listing->n && are_series)
 		qsort(listing->series, listing->n, sizeof(*listing->series), by_labels);
 	else if (listing->n)
 		qsort(listing->texts, listing->n, sizeof(*listing->texts), by_text);
+	if (listing->limit && listing->n > listing->limit) {
+		n = listing->limit;
+		listing->truncated = true;
+	}
 	json_begin_array(w);
-	for (size_t i = 0; i < listing->n && w->out->len <= bytes_max; i++)
+	for (size_t i = 0; i < n && w->out->len <= bytes_max; i++)
 		if (are_series)
 			json_labels(w, listing->series[i]);
 		else

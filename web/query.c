@@ -139,8 +139,38 @@ static void add_warnings(struct json_writer *w, const struct engine_query *query
 	json_end_array(w);
 }
 
+static void field_seconds(struct json_writer *w, const char *key, int64_t from_ms, int64_t to_ms)
+{
+	json_field_number(w, key, to_ms > from_ms ? (double)(to_ms - from_ms) / 1000 : 0);
+}
+
+/* As Prometheus tells it, as far as we know: times are as the engine is told them. */
+static void add_stats(struct json_writer *w, const struct engine_query *query, int64_t now_ms)
+{
+	int64_t begun_ms = query->begun_ms ? query->begun_ms : query->asked_ms;
+
+	json_key(w, "stats");
+	json_begin_object(w);
+	json_key(w, "timings");
+	json_begin_object(w);
+	field_seconds(w, "evalTotalTime", begun_ms, query->done_ms);
+	json_field_number(w, "resultSortTime", 0);
+	json_field_number(w, "queryPreparationTime", 0);
+	field_seconds(w, "innerEvalTime", begun_ms, query->done_ms);
+	field_seconds(w, "execQueueTime", query->asked_ms, begun_ms);
+	field_seconds(w, "execTotalTime", query->asked_ms, now_ms);
+	json_end_object(w);
+	json_key(w, "samples");
+	json_begin_object(w);
+	json_field_int(w, "totalQueryableSamples", (int64_t)query->samples_read);
+	json_field_int(w, "peakSamples", (int64_t)query->samples_peak);
+	json_end_object(w);
+	json_end_object(w);
+}
+
 /* Ends early beyond so many bytes: it is not told then. */
-static void format_result(struct engine_query *query, size_t bytes_max, struct buf *out)
+static void format_result(struct engine_query *query, int64_t now_ms, size_t bytes_max,
+			  struct buf *out)
 {
 	static const char *const types[] = {
 		[VALUE_SCALAR] = "scalar",
@@ -162,6 +192,8 @@ static void format_result(struct engine_query *query, size_t bytes_max, struct b
 		add_string(&w, query);
 	else
 		add_point(&w, query->t_ms, query->scalar);
+	if (query->wants_stats)
+		add_stats(&w, query, now_ms);
 	json_end_object(&w);
 	if (query->partial || query->bucket_ms || is_truncated(query) ||
 	    has_notes(query, NOTE_WARNING))
@@ -202,7 +234,7 @@ static void format_answer(const struct web *web, struct engine_query *query, int
 	if (!query->code && query->listing)
 		listing_format(query, bytes_max, out);
 	else if (!query->code)
-		format_result(query, bytes_max, out);
+		format_result(query, web->host.now_ms(web->host.ctx), bytes_max, out);
 	if (out->len > bytes_max) {
 		snprintf(query->error, sizeof(query->error),
 			 "the answer is longer than %zu bytes: ask for less, or set a limit", bytes_max);

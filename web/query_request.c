@@ -1,5 +1,6 @@
 /* GET, POST /api/v1/query, query_range, format_query, as Prometheus' API has them: what is asked
  * for. */
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "web/web_internal.h"
 
 #define TIMEOUT_MS_MIN 1
-#define LIMIT_MAX 1e9
+#define LIMIT_MAX 1000000000
 
 /*
  * All that the parser has to say, in one line: "1:5: parse error: …; 1:9: parse error: …"; what has
@@ -60,7 +61,7 @@ static int parse_length(const char *text, int64_t *ms)
 bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
 		    int64_t *t_ms)
 {
-	const char *text = web_param(request, arena, name, 0);
+	const char *text = web_param_value(request, arena, name);
 
 	if (!text || time_parse(slice_from(text), t_ms) == 0)
 		return true;
@@ -74,14 +75,15 @@ bool web_param_time(struct http_request *request, struct arena *arena, const cha
 
 bool web_param_limit(struct http_request *request, struct arena *arena, size_t *limit)
 {
-	const char *text = web_param(request, arena, "limit", 0);
-	double number;
+	const char *text = web_param_value(request, arena, "limit");
+	long number;
+	char *end;
 
 	*limit = 0;
 	if (!text)
 		return true;
-	if (number_parse(slice_from(text), &number) || number > LIMIT_MAX ||
-	    number != floor(number)) {
+	number = strtol(text, &end, 10);
+	if (*end || isspace((unsigned char)*text) || number > LIMIT_MAX) {
 		web_fail(request, 400, "bad_data",
 			 "invalid parameter \"limit\": strconv.Atoi: parsing \"%.100s\": invalid "
 			 "syntax",
@@ -100,6 +102,7 @@ struct parameters {
 	int64_t deadline_ms; /* until when the answer is of use */
 	int64_t lookback_ms; /* 0: the configured one */
 	size_t limit;	     /* elements; 0: any number */
+	bool wants_stats;
 };
 
 /* Each false: the request was answered. */
@@ -107,14 +110,18 @@ struct parameters {
 static bool read_deadline(struct web *web, struct http_request *request, struct arena *arena,
 			  struct parameters *parameters)
 {
-	const char *timeout = web_param(request, arena, "timeout", 0);
+	const char *timeout = web_param_value(request, arena, "timeout");
 	int64_t timeout_ms = web->query_timeout_ms;
 
-	if (timeout && (parse_length(timeout, &timeout_ms) || timeout_ms < TIMEOUT_MS_MIN)) {
+	if (timeout && parse_length(timeout, &timeout_ms)) {
 		web_fail(request, 400, "bad_data",
 			 "invalid parameter \"timeout\": cannot parse \"%.100s\" to a valid "
 			 "duration",
 			 timeout);
+		return false;
+	}
+	if (timeout_ms < TIMEOUT_MS_MIN) {
+		web_fail(request, 503, "timeout", "query timed out in query execution");
 		return false;
 	}
 	if (timeout_ms > web->query_timeout_ms)
@@ -126,12 +133,14 @@ static bool read_deadline(struct web *web, struct http_request *request, struct 
 static bool read_lookback(struct http_request *request, struct arena *arena,
 			  struct parameters *parameters)
 {
-	const char *text = web_param(request, arena, "lookback_delta", 0);
+	const char *text = web_param_value(request, arena, "lookback_delta");
 
 	parameters->lookback_ms = 0;
-	if (!text ||
-	    (parse_length(text, &parameters->lookback_ms) == 0 && parameters->lookback_ms >= 0))
+	if (!text || parse_length(text, &parameters->lookback_ms) == 0) {
+		if (parameters->lookback_ms < 0)
+			parameters->lookback_ms = 0; /* the configured one, as in Prometheus */
 		return true;
+	}
 	web_fail(request, 400, "bad_data",
 		 "error parsing lookback delta duration: cannot parse \"%.100s\" to a valid "
 		 "duration",
@@ -216,6 +225,7 @@ static void start(struct web *web, struct http_request *request, const char *tex
 		query->deadline_ms = parameters->deadline_ms;
 		query->lookback_ms = parameters->lookback_ms;
 		query->limit = parameters->limit;
+		query->wants_stats = parameters->wants_stats;
 		web_send_query(web, request, query);
 	}
 	diag_list_fini(&diags);
@@ -234,6 +244,9 @@ static void on_any_query(struct web *web, struct http_request *request, bool is_
 		  read_deadline(web, request, &arena, &parameters) &&
 		  read_lookback(request, &arena, &parameters);
 
+	/* Whatever it says, as in Prometheus. */
+	if (ok)
+		parameters.wants_stats = web_param_value(request, &arena, "stats") != NULL;
 	if (ok && !text)
 		fail_parameter(request, "query", "it is missing");
 	else if (ok)
@@ -249,6 +262,36 @@ HANDLER(on_query_range)
 HANDLER(on_query)
 {
 	on_any_query(web, request, false);
+}
+
+/* Exemplars are not kept: what is asked for is looked at, and answered with none. */
+HANDLER(on_exemplars)
+{
+	const struct query_bounds now = { 0 };
+	int64_t start_ms = INT64_MIN, end_ms = INT64_MAX;
+	struct engine_query *query;
+	struct diag_list diags;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	const char *text = web_param(request, &arena, "query", 0);
+
+	if (!web_param_time(request, &arena, "start", &start_ms) ||
+	    !web_param_time(request, &arena, "end", &end_ms)) {
+		/* answered */
+	} else if (end_ms < start_ms) {
+		web_fail(request, 400, "bad_data",
+			 "end timestamp must not be before start timestamp");
+	} else if (engine_query_range_new(slice_from(text ? text : ""), &now, &web->queries, &diags,
+					  &query)) {
+		web_fail_parse(request, "query", &diags);
+	} else {
+		engine_query_free(query);
+		web_reply(request, 200, JSON_TYPE, SLICE("{\"status\":\"success\",\"data\":[]}"));
+	}
+	diag_list_fini(&diags);
+	arena_fini(&arena);
 }
 
 /* The expression in its canonical form, in one line. */

@@ -1,20 +1,15 @@
 /* GET /api/v1/rules, /api/v1/alerts: in the shapes of Prometheus' API. */
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/text.h"
+#include "web/rules_filter.h"
 #include "web/snapshot.h"
-#include "web/web_internal.h"
 
-#define FILTER_VALUES_MAX 100
 #define NEVER "0001-01-01T00:00:00Z"
 
-struct filter {
-	const char *values[FILTER_VALUES_MAX];
-	size_t n;
-};
-
 struct rules_request {
-	bool alerting, recording, exclude_alerts;
-	struct filter files, groups, names;
+	struct rules_filter filter;
 	struct snapshot *snapshot;
 	const struct web_host *host;
 };
@@ -107,14 +102,6 @@ HANDLER(on_alerts)
 
 /* ---- /api/v1/rules ---- */
 
-static bool is_wanted(const struct filter *filter, struct slice text)
-{
-	for (size_t i = 0; i < filter->n; i++)
-		if (slice_is(text, filter->values[i]))
-			return true;
-	return filter->n == 0;
-}
-
 static void add_alerts(struct json_writer *w, const struct snapshot *snapshot, uint32_t rule_id)
 {
 	uint32_t i = snapshot_alerts_of(snapshot, rule_id);
@@ -199,7 +186,7 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	add_texts(w, "labels", rule->labels, rule->nlabels);
 	if (alerting) {
 		add_texts(w, "annotations", rule->annotations, rule->nannotations);
-		if (!asked->exclude_alerts)
+		if (!asked->filter.exclude_alerts)
 			add_alerts(w, asked->snapshot, rule->id);
 	}
 	json_field_string(w, "health", slice_from(health_text(status->health)));
@@ -211,12 +198,6 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	json_field_string(w, "type", alerting ? SLICE("alerting") : SLICE("recording"));
 	add_arrival(w, asked, rule);
 	json_end_object(w);
-}
-
-static bool is_rule_wanted(const struct rules_request *asked, const struct rule *rule)
-{
-	return (rule->kind == RULE_ALERT ? asked->alerting : asked->recording) &&
-	       is_wanted(&asked->names, rule->name);
 }
 
 /* Of all its rules, wanted or not. */
@@ -238,7 +219,7 @@ static void add_group(struct json_writer *w, const struct rules_request *asked,
 	json_key(w, "rules");
 	json_begin_array(w);
 	for (uint32_t i = 0; i < group->nrules; i++)
-		if (is_rule_wanted(asked, &group->rules[i]))
+		if (rules_filter_has(&asked->filter, &group->rules[i]))
 			add_rule(w, asked, &group->rules[i]);
 	json_end_array(w);
 	json_field_number(w, "interval", (double)group->interval_ms / 1000);
@@ -248,16 +229,6 @@ static void add_group(struct json_writer *w, const struct rules_request *asked,
 	json_end_object(w);
 }
 
-static bool is_group_wanted(const struct rules_request *asked, const struct rule_group *group)
-{
-	if (!is_wanted(&asked->files, group->file) || !is_wanted(&asked->groups, group->name))
-		return false;
-	for (uint32_t i = 0; i < group->nrules; i++)
-		if (is_rule_wanted(asked, &group->rules[i]))
-			return true;
-	return false;
-}
-
 static void rules_run(struct call *call, void *owner)
 {
 	struct rules_request *asked = call->data;
@@ -265,22 +236,67 @@ static void rules_run(struct call *call, void *owner)
 	collect(call, owner, asked->snapshot, rules_run);
 }
 
+/* The place of the group that a token names; that after the last: there is none. */
+static uint32_t place_of(const struct rule_set *rules, uint64_t token)
+{
+	uint32_t i = 0;
+
+	while (token && i < rules->ngroups && rules_filter_token(&rules->groups[i]) != token)
+		i++;
+	return i;
+}
+
+static void add_token(struct json_writer *w, const struct rule_group *group)
+{
+	char text[20];
+
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)rules_filter_token(group));
+	json_field_string(w, "groupNextToken", slice_from(text));
+}
+
+/* Those wanted from there on, and where the next page begins. */
+static void add_groups(struct json_writer *w, const struct rules_request *asked, uint32_t at)
+{
+	const struct rule_set *rules = asked->snapshot->rules;
+	const struct rules_filter *filter = &asked->filter;
+	const struct rule_group *next = NULL;
+	uint32_t n = 0;
+
+	json_key(w, "groups");
+	json_begin_array(w);
+	for (; rules && at < rules->ngroups && !next; at++) {
+		const struct rule_group *group = &rules->groups[at];
+
+		if (!rules_filter_has_group(filter, group))
+			continue;
+		if (filter->groups_max && n++ == filter->groups_max)
+			next = group;
+		else
+			add_group(w, asked, group, &asked->snapshot->groups[at]);
+	}
+	json_end_array(w);
+	if (next)
+		add_token(w, next);
+}
+
 static void rules_finish(struct call *call)
 {
 	const struct rules_request *asked = call->data;
 	const struct rule_set *rules = asked->snapshot->rules;
+	uint32_t at = rules ? place_of(rules, asked->filter.from) : 0;
 	struct json_writer w;
 
 	if (call->status != 200)
 		return;
+	if (asked->filter.from && (!rules || at == rules->ngroups)) {
+		call_fail(call, 400, "bad_data",
+			  "invalid parameter \"group_next_token\": no group is known by it: were "
+			  "rule groups changed?");
+		return;
+	}
 	envelope_begin(&w, &call->out);
 	json_begin_object(&w);
-	json_key(&w, "groups");
-	json_begin_array(&w);
-	for (uint32_t i = 0; rules && i < rules->ngroups; i++)
-		if (is_group_wanted(asked, &rules->groups[i]))
-			add_group(&w, asked, &rules->groups[i], &asked->snapshot->groups[i]);
-	json_end_array(&w);
+	add_groups(&w, asked, at);
 	json_end_object(&w);
 	envelope_end(&w);
 }
@@ -289,42 +305,9 @@ static void rules_request_free(void *data)
 {
 	struct rules_request *asked = data;
 
+	rules_filter_fini(&asked->filter);
 	if (asked->snapshot)
 		snapshot_free(asked->snapshot);
-}
-
-static bool read_filter(struct http_request *request, struct arena *arena, const char *name,
-			struct filter *filter)
-{
-	const char *value;
-
-	while ((value = web_param(request, arena, name, filter->n))) {
-		if (filter->n == FILTER_VALUES_MAX)
-			return false;
-		filter->values[filter->n++] = value;
-	}
-	return true;
-}
-
-/* What is wrong with the parameters; NULL: nothing. */
-static const char *read_request(struct http_request *request, struct arena *arena,
-				struct rules_request *asked)
-{
-	const char *type = web_param(request, arena, "type", 0);
-	struct slice given = slice_from(type);
-
-	asked->alerting = !given.len || slice_is(given, "alert");
-	asked->recording = !given.len || slice_is(given, "record");
-	asked->exclude_alerts = web_param_flag(request, "exclude_alerts", false);
-	if (!asked->alerting && !asked->recording)
-		return "invalid parameter \"type\": it is alert or record";
-	if (web_param(request, arena, "match[]", 0))
-		return "parameter \"match[]\" is not supported";
-	if (!read_filter(request, arena, "file[]", &asked->files) ||
-	    !read_filter(request, arena, "rule_group[]", &asked->groups) ||
-	    !read_filter(request, arena, "rule_name[]", &asked->names))
-		return "too many values of a parameter";
-	return NULL;
 }
 
 HANDLER(on_rules)
@@ -341,14 +324,11 @@ HANDLER(on_rules)
 	call->data = asked;
 	call->data_free = rules_request_free;
 	call->finish = rules_finish;
-	const char *why = read_request(request, &call->arena, asked);
-
-	if (asked->exclude_alerts)
-		asked->snapshot->alerts_max = 0;
-	if (!why) {
-		web_send(web, request, CALL_ENGINE, call);
+	if (!rules_filter_read(request, &call->arena, &asked->filter)) {
+		call_free(call);
 		return;
 	}
-	web_fail(request, 400, "bad_data", "%s", why);
-	call_free(call);
+	if (asked->filter.exclude_alerts)
+		asked->snapshot->alerts_max = 0;
+	web_send(web, request, CALL_ENGINE, call);
 }

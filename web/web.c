@@ -187,6 +187,7 @@ void web_send_query(struct web *web, struct http_request *request, struct engine
 {
 	struct http_token token;
 
+	query->asked_ms = web->host.now_ms(web->host.ctx);
 	query->interest = query_interest_new();
 	if (!query->interest || http_defer(request, &token)) {
 		reply_busy(request);
@@ -234,15 +235,30 @@ const char *web_param(struct http_request *request, struct arena *arena, const c
 	return copy;
 }
 
-bool web_param_flag(struct http_request *request, const char *name, bool otherwise)
+const char *web_param_value(struct http_request *request, struct arena *arena, const char *name)
 {
-	char *text = http_request_param(request, name, 0);
-	bool yes = text ? strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0 ||
-				   strcasecmp(text, "t") == 0
-			: otherwise;
+	const char *text = web_param(request, arena, name, 0);
 
-	free(text);
-	return yes;
+	return text && *text ? text : NULL;
+}
+
+bool web_param_bool(struct http_request *request, struct arena *arena, const char *name, bool *value)
+{
+	static const char *const words[] = { "0", "1", "f", "t",  "false", "true",
+					     "F", "T", "FALSE", "TRUE", "False", "True" };
+	const char *text = web_param_value(request, arena, name);
+
+	for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		*value = i % 2 == 1;
+		return true;
+	}
+	if (text)
+		web_fail(request, 400, "bad_data",
+			 "invalid parameter \"%s\": \"%.100s\" is neither true nor false", name,
+			 text);
+	return !text;
 }
 
 /* ---- routing ---- */

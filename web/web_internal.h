@@ -62,8 +62,10 @@ void web_send_query(struct web *web, struct http_request *request, struct engine
 /* A parameter's text in the arena, or NULL. */
 const char *web_param(struct http_request *request, struct arena *arena, const char *name,
 		      size_t index);
-/* True for "1", "true" and the like; absent: the default. */
-bool web_param_flag(struct http_request *request, const char *name, bool otherwise);
+/* The first of that name; NULL, too, where it is empty: nothing is asked for then, as in Prometheus. */
+const char *web_param_value(struct http_request *request, struct arena *arena, const char *name);
+/* "true", "1" and the like, if it is there; false: it is no such word, and the request was answered. */
+bool web_param_bool(struct http_request *request, struct arena *arena, const char *name, bool *value);
 
 /* envelope.c: {"status":"success","data": … } */
 void envelope_begin(struct json_writer *w, struct buf *out);
@@ -84,6 +86,7 @@ HANDLER(on_alertmanager_status);
 /* query_request.c */
 HANDLER(on_query);
 HANDLER(on_query_range);
+HANDLER(on_exemplars);
 HANDLER(on_format_query);
 /* A parameter as a time, if it is there; false: it is none, and the request was answered. */
 bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
@@ -93,11 +96,13 @@ bool web_param_limit(struct http_request *request, struct arena *arena, size_t *
 /* Answers with all that the parser has to say of a parameter. */
 void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags);
 /* listing.c */
+/* Adds match[] to a listing; false: one is no selector, and the request was answered. */
+bool web_param_selectors(struct http_request *request, struct arena *arena,
+			 struct engine_query *query);
 HANDLER(on_series);
 HANDLER(on_labels);
 HANDLER(on_label_values);
 HANDLER(on_metadata);
-HANDLER(on_exemplars);
 HANDLER(on_tsdb);
 /* Ends early beyond so many bytes: it is not told then. */
 void listing_format(struct engine_query *query, size_t bytes_max, struct buf *out);

@@ -114,8 +114,6 @@ START_TEST(query_refuses_bad_parameters)
 		{ "query=rat(x)%2Bsun(y)", "1:8: parse error" },
 		{ "query=x&time=noon", "invalid parameter \"time\"" },
 		{ "query=x&timeout=long", "invalid parameter \"timeout\"" },
-		{ "query=x&timeout=-1", "invalid parameter \"timeout\"" },
-		{ "query=x&timeout=0", "invalid parameter \"timeout\"" },
 		{ "query=x&timeout=NaN", "invalid parameter \"timeout\"" },
 	};
 	char target[100];
@@ -190,6 +188,9 @@ START_TEST(query_that_takes_too_long_is_given_up)
 		{ "&timeout=0.5", 499, 200 },
 		{ "&timeout=0.5", 500, 503 },
 		{ "&timeout=5m", 30000, 503 }, /* at most what the configuration says */
+		{ "&timeout=0", 0, 503 },
+		{ "&timeout=-1", 0, 503 },
+		{ "&timeout=", 29999, 200 }, /* nothing is asked for */
 	};
 	char target[100];
 
@@ -203,6 +204,26 @@ START_TEST(query_that_takes_too_long_is_given_up)
 		if (cases[i].status == 503)
 			ck_assert_json(&w, "errorType", "timeout");
 	}
+}
+END_TEST
+
+/* What a query has cost is told to whoever asks, however. */
+START_TEST(query_tells_its_cost)
+{
+	web_get(&w, "/api/v1/query?query=sum(x)&time=1700000015", 200);
+	ck_assert_json(&w, "data.stats", "");
+	web_get(&w, "/api/v1/query?query=sum(x)&time=1700000015&stats=", 200);
+	ck_assert_json(&w, "data.stats", "");
+	w.query_takes_ms = 250;
+	w.units = 1;
+	web_get(&w, "/api/v1/query?query=sum(x)&time=1700000015&stats=all", 200);
+	ck_assert_json(&w, "data.stats.samples.totalQueryableSamples", "2");
+	ck_assert_json(&w, "data.stats.samples.peakSamples", "2");
+	ck_assert_json(&w, "data.stats.timings.execQueueTime", "0.25");
+	ck_assert_ptr_nonnull(strstr(w.body.ptr, "\"evalTotalTime\":"));
+	web_get(&w, "/api/v1/query_range?query=x&start=1700000015&end=1700000016&step=0.5&stats=1",
+		200);
+	ck_assert_json(&w, "data.stats.samples.totalQueryableSamples", "6");
 }
 END_TEST
 
@@ -230,6 +251,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, query_beyond_what_is_kept_warns);
 	tcase_add_test(tests, answer_that_is_too_long_is_refused);
 	tcase_add_test(tests, query_that_takes_too_long_is_given_up);
+	tcase_add_test(tests, query_tells_its_cost);
 	tcase_add_test(tests, query_is_refused_while_busy);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -112,6 +112,14 @@ START_TEST(rules_are_filtered)
 		{ "rule_name[]=High&rule_name[]=Quiet", "one:High two:Quiet" },
 		{ "rule_name[]=none", "" },
 		{ "file[]=elsewhere", "" },
+		{ "type=&exclude_alerts=", "one:r,High,Slow two:Quiet" }, /* nothing is asked for */
+		{ "match[]=%7Bseverity%3D%22page%22%7D", "one:High" },
+		{ "match[]=%7Bseverity%3D%22page%22%7D&match[]=%7Bl%3D~%22v%7Cw%22%7D", "one:r,High" },
+		{ "match[]=%7Bl%3D%22v%22,severity%3D%22page%22%7D", "" },
+		{ "match[]=x", "" }, /* no rule has a label __name__ */
+		{ "group_limit=1", "one:r,High,Slow" },
+		{ "group_limit=1&rule_group[]=two", "two:Quiet" },
+		{ "group_limit=2", "one:r,High,Slow two:Quiet" },
 	};
 	char target[200];
 
@@ -124,9 +132,40 @@ START_TEST(rules_are_filtered)
 	web_get(&w, "/api/v1/rules?exclude_alerts=true", 200);
 	ck_assert_json(&w, "data.groups.0.rules.1.state", "firing");
 	ck_assert_json(&w, "data.groups.0.rules.1.alerts", "");
-	web_get(&w, "/api/v1/rules?type=odd", 400);
+}
+END_TEST
+
+START_TEST(rules_are_told_page_by_page)
+{
+	char target[100], token[40];
+
+	load();
+	web_get(&w, "/api/v1/rules?group_limit=1", 200);
+	snprintf(token, sizeof(token), "%s", web_json(&w, "data.groupNextToken"));
+	snprintf(target, sizeof(target), "/api/v1/rules?group_limit=1&group_next_token=%s", token);
+	web_get(&w, target, 200);
+	ck_assert_str_eq(names(), "two:Quiet");
+	ck_assert_json(&w, "data.groupNextToken", "");
+	web_harness_load(&w, "groups: [{name: three, rules: []}]");
+	web_get(&w, target, 400);
 	ck_assert_json(&w, "errorType", "bad_data");
-	web_get(&w, "/api/v1/rules?match[]=x", 400);
+}
+END_TEST
+
+START_TEST(rules_refuse_bad_parameters)
+{
+	static const char *const cases[] = {
+		"type=odd",	 "exclude_alerts=x",   "match[]=%7B",
+		"match[]=x[5m]", "group_limit=0",      "group_limit=x",
+		"group_limit=1x", "group_next_token=1", "group_limit=1&group_next_token=zz",
+	};
+	char target[100];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(target, sizeof(target), "/api/v1/rules?%s", cases[i]);
+		web_get(&w, target, 400);
+		ck_assert_json(&w, "errorType", "bad_data");
+	}
 }
 END_TEST
 
@@ -296,6 +335,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, rules_have_the_shape_of_prometheus);
 	tcase_add_test(tests, rules_before_the_first_evaluation);
 	tcase_add_test(tests, rules_are_filtered);
+	tcase_add_test(tests, rules_are_told_page_by_page);
+	tcase_add_test(tests, rules_refuse_bad_parameters);
 	tcase_add_test(tests, rules_take_so_many_values_of_a_filter);
 	tcase_add_test(tests, alerts_have_the_shape_of_prometheus);
 	tcase_add_test(tests, rules_that_fail_say_why);
