@@ -17,6 +17,11 @@
 
 #define UNIT_TEST_POINTS_MAX 50000000 /* samples of one test */
 #define UNIT_TEST_TICKS_MAX 10000000  /* evaluations of one test */
+/*
+ * How far behind the last evaluation an expression may be: what is older leaves the windows, which
+ * reach back 49 days. Then it is evaluated before, and sees what was there until then.
+ */
+#define UNIT_TEST_EXPR_WAITS_MS INT64_C(1728000000) /* 20 days */
 
 struct unit_test_options {
 	struct slice run; /* a pattern: only tests whose name has it; empty: all */

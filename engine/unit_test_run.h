@@ -13,6 +13,7 @@ struct running {
 	struct simulation *simulation;
 	struct test_input input;
 	int64_t start_ms;
+	int64_t exprs_done_ms; /* expressions of earlier times were evaluated */
 	size_t failures;
 };
 
