@@ -12,15 +12,13 @@ int aggregate_shape(struct binding *b, struct node *node)
 	struct aggregate *agg = node->state = calloc(1, sizeof(*agg));
 	if (!agg)
 		return ERR_NOMEM;
-	node->nameless = p->without;
+	node->nameless = !p->without && !names_have_metadata(&p->labels);
 	/* Groups differ in nothing but the name only if that is among the labels. */
 	node->one_name = true;
 	for (uint32_t i = 0; !p->without && i < p->labels.n; i++)
 		if (slice_is(p->labels.items[i], METRIC_NAME))
 			node->one_name = false;
-	if (!p->without && node->one_name)
-		node->nameless = true;
-	agg->by_name = b->plan->delayed_names && !node->one_name;
+	agg->by_name = b->plan->delayed_names && !node->nameless;
 	return symbols_take(b, &p->labels, p->without, &agg->labels, &agg->nlabels);
 }
 

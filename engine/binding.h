@@ -142,6 +142,8 @@ static inline bool relation_has(const struct relation *relation, uint32_t row)
  * evaluation; stale markers included.
  */
 void binding_range(struct binding *binding, uint32_t node, uint32_t row, struct window_view *out);
+/* The label set of such a row as a result has it: a reference; LSET_NONE when out of memory. */
+uint32_t binding_range_lset(struct binding *binding, uint32_t node, uint32_t row);
 /* The selector behind a plan's selector. */
 struct selector *binding_selector(const struct binding *binding, uint32_t plan_selector);
 /* The series that a plan's selector reads now, some of them NULL; *n of them. */

@@ -16,16 +16,6 @@ static bool has_metric_name(const struct names *names)
 	return false;
 }
 
-/* Any of the labels that go with the name? */
-static bool has_metadata(const struct names *names)
-{
-	for (uint32_t i = 0; i < names->n; i++)
-		if (slice_is(names->items[i], METRIC_NAME) ||
-		    slice_is(names->items[i], "__type__") || slice_is(names->items[i], "__unit__"))
-			return true;
-	return false;
-}
-
 /* Names the rows' properties; see struct node. */
 static void describe(const struct binding *b, struct node *node, const struct join *join)
 {
@@ -34,7 +24,10 @@ static void describe(const struct binding *b, struct node *node, const struct jo
 	bool includes_name = has_metric_name(&p->include) && !p->is_bool;
 	bool keeps_name = join->one_to_one && p->on ? has_metric_name(&p->labels) : true;
 	bool drops_name = join->drops_name && !(b->plan->delayed_names && p->is_bool);
-	node->nameless = !includes_name && (drops_name || many->nameless || !keeps_name);
+	bool includes_metadata = names_have_metadata(&p->include) && !p->is_bool;
+	bool keeps_metadata = !(join->one_to_one && p->on) || names_have_metadata(&p->labels);
+	node->nameless =
+		!includes_metadata && (drops_name || many->nameless || !keeps_metadata);
 	/*
 	 * One-to-one: no two rows present have one signature, which has no name but if on() says
 	 * so.
@@ -42,7 +35,7 @@ static void describe(const struct binding *b, struct node *node, const struct jo
 	node->one_name =
 		!includes_name && (many->one_name || (join->one_to_one && !(p->on && keeps_name)));
 	/* One-to-one: rows of different signatures that lose what tells these apart. */
-	bool loses_signature = drops_name && p->on && has_metadata(&p->labels);
+	bool loses_signature = drops_name && p->on && names_have_metadata(&p->labels);
 	bool loses_name = drops_name && !many->nameless && !many->one_name;
 	node->may_repeat = join->one_to_one ? loses_signature : join->ninclude || loses_name;
 }

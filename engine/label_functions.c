@@ -82,7 +82,7 @@ static int shape_label(struct binding *b, struct node *node)
 	node->base = node->children[0];
 	node->may_repeat = true;
 	struct slice target = string_at(b, node, 1);
-	node->nameless = node->base->nameless && !slice_is(target, METRIC_NAME);
+	node->nameless = node->base->nameless && !label_is_metadata(target);
 	state->text = string_at(b, node, 2);
 	state->target = symbol_intern(b->lsets, target);
 	if (state->target == UINT32_MAX)

@@ -131,6 +131,20 @@ void node_base_set(const struct binding *b, struct node *node, struct node *base
 	node->may_repeat = node->nameless && !base->one_name;
 }
 
+bool label_is_metadata(struct slice name)
+{
+	return slice_is(name, METRIC_NAME) || slice_is(name, "__type__") ||
+	       slice_is(name, "__unit__");
+}
+
+bool names_have_metadata(const struct names *names)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (label_is_metadata(names->items[i]))
+			return true;
+	return false;
+}
+
 uint32_t binding_nameless(struct binding *b, uint32_t lset)
 {
 	if (!b->plan->delayed_names)

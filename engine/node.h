@@ -248,6 +248,9 @@ int binding_follow(struct binding *binding, struct node *node);
  * of a name that no label can have.
  */
 uint32_t binding_nameless(struct binding *binding, uint32_t lset);
+/* Is the label, or any of these, the metric name or one that goes with it? */
+bool label_is_metadata(struct slice name);
+bool names_have_metadata(const struct names *names);
 /* As it stands in a result: without mark and name where it is marked. */
 uint32_t binding_finished(struct binding *binding, uint32_t lset);
 /* Without the mark: a name that was to go stays after all. */

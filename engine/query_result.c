@@ -93,8 +93,11 @@ static int range_take(struct engine *engine, struct engine_query *query,
 		if (!relation_has(relation, query->taken))
 			continue;
 		binding_range(query->binding, query->root, query->taken, &view);
+		uint32_t lset = binding_range_lset(query->binding, query->root, query->taken);
 		struct engine_query_series *to =
-			series_add(engine, query, relation->lsets[query->taken], view.n);
+			lset != LSET_NONE ? series_add(engine, query, lset, view.n) : NULL;
+		if (lset != LSET_NONE)
+			lset_unref(engine->lsets, lset);
 		if (!to)
 			return ERR_NOMEM;
 		for (size_t i = 0; i < view.n; i++)

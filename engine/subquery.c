@@ -541,3 +541,11 @@ void binding_range(struct binding *b, uint32_t id, uint32_t row, struct window_v
 			: &((const struct subquery *)node->base->state)->windows[row];
 	window_range(window, end_ms - p->range_ms, end_ms, out);
 }
+
+uint32_t binding_range_lset(struct binding *b, uint32_t id, uint32_t row)
+{
+	const struct node *node = &b->nodes[id];
+	if (!plan_node_is_leaf(node->plan))
+		node = node->base; /* knows still which names were to go */
+	return binding_finished(b, node->rows->lsets[row]);
+}

@@ -127,7 +127,8 @@ static OUT_OF_LINE int build_aggregate(struct builder *builder, const struct exp
 		.aggregate = expr->aggregate.op,
 		.without = expr->aggregate.without,
 		.nchildren = expr->aggregate.param ? 2 : 1,
-		.place = (expr->aggregate.param ? expr->aggregate.param : expr->aggregate.operand)
+		.place = plan_without_parens(expr->aggregate.param ? expr->aggregate.param
+								   : expr->aggregate.operand)
 				 ->offset,
 	};
 	uint32_t children[2];

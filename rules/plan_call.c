@@ -67,6 +67,23 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 	return 0;
 }
 
+static void note_variable(void *ctx, const struct expr *expr)
+{
+	if (expr->kind == EXPR_SELECTOR || expr->kind == EXPR_CALL)
+		*(bool *)ctx = true;
+}
+
+/* Prometheus takes the parentheses away, but not from a constant. */
+static const struct expr *argument_told(const struct expr *arg)
+{
+	bool is_variable = false;
+
+	if (arg->kind != EXPR_PAREN)
+		return arg;
+	expr_walk(arg, note_variable, &is_variable);
+	return is_variable ? plan_without_parens(arg) : arg;
+}
+
 /*
  * Notes are of an argument: of the range, the quantile, or the buckets; those of sort() of itself.
  * Of a subquery Prometheus has forgotten the place when it comes to that.
@@ -80,9 +97,10 @@ static uint32_t place_of(const struct expr *call)
 	case FN_SORT_BY_LABEL_DESC:
 		return call->offset;
 	default:
-		if (call->call.nargs && call->call.args[0]->kind == EXPR_SUBQUERY)
-			return 0;
-		return call->call.nargs ? call->call.args[0]->offset : call->offset;
+		if (call->call.nargs == 0)
+			return call->offset;
+		call = argument_told(call->call.args[0]);
+		return call->kind == EXPR_SUBQUERY ? 0 : call->offset;
 	}
 }
 
@@ -123,8 +141,9 @@ static int build_quantile(struct builder *builder, const struct expr *expr, uint
 	struct plan_node quantile = { .op = PLAN_CALL,
 				      .type = VALUE_VECTOR,
 				      .function = &functions[FN_HISTOGRAM_QUANTILE],
-				      .place = expr->call.args[at]->offset,
-				      .vector_place = expr->call.args[0]->offset,
+				      .place = argument_told(expr->call.args[at])->offset,
+				      .vector_place =
+					      plan_without_parens(expr->call.args[0])->offset,
 				      .children = children,
 				      .nchildren = 2 };
 	struct plan_node node = { .op = PLAN_CALL,
@@ -198,7 +217,9 @@ int plan_build_call(struct builder *builder, const struct expr *expr, uint32_t *
 
 	node.place = place_of(expr);
 	node.vector_place =
-		expr->call.nargs ? expr->call.args[expr->call.nargs - 1]->offset : expr->offset;
+		expr->call.nargs
+			? plan_without_parens(expr->call.args[expr->call.nargs - 1])->offset
+			: expr->offset;
 	if (!children)
 		return ERR_NOMEM;
 	int error = plan_put_range(builder, expr, range, &node, children);

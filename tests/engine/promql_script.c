@@ -569,8 +569,8 @@ static void take_points(struct script *script, struct run *run, const struct que
 			continue;
 		struct grid_series *series = &got->grid.series[got->grid.n++];
 		binding_range(run->binding, run->root, row, &view);
-		*series = (struct grid_series){ .lset = relation.lsets[row] };
-		lset_ref(store_lsets(script->world.store), series->lset);
+		*series = (struct grid_series){ .lset = binding_range_lset(run->binding, run->root,
+									   row) };
 		series->points = calloc(view.n + 1, sizeof(*series->points));
 		for (size_t i = 0; i < view.n; i++) {
 			int64_t ms = view.base_ms + view.offsets[i] - points->start_ms;
