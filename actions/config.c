@@ -177,7 +177,7 @@ static int receiver_bind(struct bind_context *context, const struct yaml_node *n
 	return integrations_bind(context, receiver, node);
 }
 
-int receivers_bind(struct bind_context *context, const struct yaml_node *node)
+static int receivers_bind(struct bind_context *context, const struct yaml_node *node)
 {
 	struct actions_config *config = context->config;
 	int result = 0;

@@ -17,7 +17,6 @@ struct bind_context {
 	}
 
 /* Each: 0, or a negative code; errors are in the diagnostics. */
-int receivers_bind(struct bind_context *context, const struct yaml_node *node);
 int route_bind(struct bind_context *context, const struct yaml_node *node);
 /* 1 to 32 steps, with their order. */
 int steps_bind(struct bind_context *context, const struct yaml_node *list,

@@ -143,7 +143,8 @@ static const struct runbook_step *first_verify(const struct runbook *runbook)
 	return NULL;
 }
 
-bool gate_has_questions(const struct runbook *runbook)
+/* Has it anything to ask the engine before it may act? */
+static bool gate_has_questions(const struct runbook *runbook)
 {
 	return runbook->targets || first_verify(runbook);
 }

@@ -88,7 +88,8 @@ struct child {
 
 /* ---- results ---- */
 
-json_t *runner_text(struct slice bytes)
+/* What JSON can hold of these bytes: others, and NUL, become question marks. Never NULL. */
+static json_t *runner_text(struct slice bytes)
 {
 	json_t *text = NULL;
 

@@ -53,8 +53,6 @@ void child_drop(struct child *child);
 bool children_has(const struct children *children, const char *id);
 /* After SIGCHLD. */
 void children_reap(struct children *children);
-/* What JSON can hold of these bytes: others, and NUL, become question marks. Never NULL. */
-json_t *runner_text(struct slice bytes);
 json_t *runner_result(const char *id, enum action_outcome outcome, const char *message);
 
 #endif

@@ -254,8 +254,6 @@ void run_conclude(struct run *run, const struct runbook *runbook);
 /* A verify step under way: asks, or ends it when its time is up. True: it ended. */
 bool verify_poll(struct run_step *step, const struct runbook_step *rule);
 int64_t verify_due_ms(const struct run_step *step, const struct runbook_step *rule);
-/* Has it anything to ask the engine before it may act? */
-bool gate_has_questions(const struct runbook *runbook);
 /* The answers are there, and not too old. */
 bool gate_is_answered(const struct run *run, const struct runbook *runbook);
 /* Asks, unless the questions are under way. */

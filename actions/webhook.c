@@ -44,7 +44,7 @@ static const struct bind_table webhook_table = { .what = "webhook",
 						 .node_offset = SIZE_MAX,
 						 .given_offset = SIZE_MAX };
 
-bool webhook_url_is_http(const char *url)
+static bool webhook_url_is_http(const char *url)
 {
 	return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
 }

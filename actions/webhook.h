@@ -6,7 +6,6 @@
 
 #define WEBHOOK_URL_MAX 4096
 
-bool webhook_url_is_http(const char *url);
 /* The first line of the file: an address is a secret more often than not. ERR_IO, ERR_INVALID. */
 int webhook_url_read(const char *path, char url[WEBHOOK_URL_MAX]);
 /* Exactly one of both, and an address of http or https; url_file becomes absolute. */

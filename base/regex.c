@@ -447,8 +447,9 @@ static struct slice group_text(const struct found *found, const struct reference
 			       at[2 * number + 1] - at[2 * number] };
 }
 
-int regex_expand_found(const struct found *found, struct slice template, size_t out_max,
-		       struct buf *out)
+/* Go's Regexp.Expand: appends; ERR_LIMIT when out gets longer than out_max. */
+static int regex_expand_found(const struct found *found, struct slice template, size_t out_max,
+			      struct buf *out)
 {
 	while (template.len > 0) {
 		ptrdiff_t dollar = slice_find(template, '$');

@@ -38,9 +38,6 @@ struct found {
 	size_t ngroups;
 };
 
-/* Go's Regexp.Expand: appends; ERR_LIMIT when out gets longer than out_max. */
-int regex_expand_found(const struct found *found, struct slice template, size_t out_max,
-		       struct buf *out);
 /*
  * Go's Regexp.ReplaceAll: appends found->subject with each match that `find` gives replaced; find
  * says how many places there are of the next match from a place on, 0: none, below 0: an error. A

@@ -135,7 +135,6 @@ void explain_why_begin(struct engine *engine, struct explain_work *work);
 /* One node further. 0: the end is reached; ERR_AGAIN. */
 int explain_why_step(struct engine *engine, struct explain_work *work, int64_t *units);
 void explain_end(struct explain_work *work, enum explain_reason reason, const char *says);
-void explain_path_add(struct explain_work *work, uint32_t place, const char *says);
 /* Why a leaf has not this row, or none at all (ROW_NONE). True: near names are still to be found.
  */
 bool explain_leaf_why(struct engine *engine, struct explain_work *work, const struct node *leaf,

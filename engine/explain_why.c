@@ -13,7 +13,7 @@ void explain_end(struct explain_work *work, enum explain_reason reason, const ch
 	work->explain->says = says;
 }
 
-void explain_path_add(struct explain_work *work, uint32_t place, const char *says)
+static void explain_path_add(struct explain_work *work, uint32_t place, const char *says)
 {
 	struct explain *explain = work->explain;
 	if (explain->npath < EXPLAIN_PATH_MAX)

@@ -31,7 +31,7 @@ uint32_t instances_find_row(const struct instances *instances, uint32_t row, uin
 	return slot;
 }
 
-uint32_t instances_find(const struct instances *instances, uint32_t lset)
+static uint32_t instances_find(const struct instances *instances, uint32_t lset)
 {
 	return id_map_find(&instances->by_lset, lset);
 }

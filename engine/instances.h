@@ -36,7 +36,6 @@ void instances_init(struct instances *instances);
 void instances_fini(struct instances *instances, struct lset_table *lsets);
 /* The slot that was made of this row with this label set, or ID_MAP_NONE. */
 uint32_t instances_find_row(const struct instances *instances, uint32_t row, uint32_t expr_lset);
-uint32_t instances_find(const struct instances *instances, uint32_t lset);
 /*
  * Joins the row to the instance of this identity (takes the caller's reference to lset, whatever
  * the outcome), which is made if there is none: *is_new. row may be ID_MAP_NONE. ERR_NOMEM.

@@ -21,7 +21,8 @@ void *oracle_alloc(struct oracle *o, size_t size)
 	return memory;
 }
 
-void oracle_work(struct oracle *o, uint64_t steps)
+/* So much has been done, or is about to be: gives up when it is too much. */
+static void oracle_work(struct oracle *o, uint64_t steps)
 {
 	o->work += steps;
 	if (!o->work_max || o->work <= o->work_max)

@@ -54,8 +54,6 @@ struct samples {
 };
 
 void *oracle_alloc(struct oracle *oracle, size_t size);
-/* So much has been done, or is about to be: gives up when it is too much. */
-void oracle_work(struct oracle *oracle, uint64_t steps);
 void oracle_fail(struct oracle *oracle, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 
@@ -91,7 +89,6 @@ bool oracle_range(struct oracle *oracle, const struct expr *call, const struct e
 		  const struct samples *samples, const double *arguments, double *out);
 /* Of what two lists of names say: with the metric name alone left out. */
 struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
-bool tags_is_among(struct tags tags, const struct tags *list, size_t n);
 /* All samples of the matching series in (end − back, end − ahead], stale markers included. */
 struct samples *oracle_samples(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
 			       int64_t ahead_ms, size_t *count);
@@ -110,8 +107,6 @@ struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
 struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
 double oracle_calendar(enum function_id field, double seconds);
 struct tags oracle_signature(struct oracle *oracle, const struct expr *expr, struct tags tags);
-struct tags oracle_result_tags(struct oracle *oracle, const struct expr *expr, struct tags many,
-			       struct tags one);
 
 /* The end of what a range looks at, and Go's math.Min and math.Max. */
 int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);

@@ -81,7 +81,7 @@ static struct tags *signatures(struct oracle *o, const struct expr *expr,
 	return out;
 }
 
-bool tags_is_among(struct tags tags, const struct tags *list, size_t n)
+static bool tags_is_among(struct tags tags, const struct tags *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (tags_compare(tags, list[i]) == 0)
@@ -106,8 +106,8 @@ static struct vector set_operation(struct oracle *o, const struct expr *expr,
 	return out;
 }
 
-struct tags oracle_result_tags(struct oracle *o, const struct expr *expr, struct tags many,
-			       struct tags one)
+static struct tags oracle_result_tags(struct oracle *o, const struct expr *expr, struct tags many,
+				      struct tags one)
 {
 	struct tags tags = many;
 	if (!binary_op_is_comparison(expr->binary.op))

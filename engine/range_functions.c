@@ -11,7 +11,12 @@ static double time_at(const struct range *r, size_t i)
 	return (double)(r->base_ms + r->offsets[i]);
 }
 
-bool range_starts_anew(const struct range *r, size_t i)
+/*
+ * Did the counter begin anew between a sample and the one before, as its start time tells? Where it
+ * starts with the sample before, that one has to have a start of its own as well: else the first of
+ * a counter whose start is unknown would be taken for a delta.
+ */
+static bool range_starts_anew(const struct range *r, size_t i)
 {
 	if (!r->starts)
 		return false;

@@ -28,12 +28,6 @@ struct range {
 	const double *starts;
 };
 
-/*
- * Did the counter begin anew between a sample and the one before, as its start time tells? Where it
- * starts with the sample before, that one has to have a start of its own as well: else the first of
- * a counter whose start is unknown would be taken for a delta.
- */
-bool range_starts_anew(const struct range *range, size_t i);
 /* A start that lies before the sample before and is not that one's: two senders, or an error. */
 bool range_starts_overlap(const struct range *range);
 

@@ -16,7 +16,7 @@
 
 /* ---- series ---- */
 
-int data_init(struct data *data)
+static int data_init(struct data *data)
 {
 	*data = (struct data){ .first_ms = TIME_NONE, .last_ms = TIME_NONE };
 	hash_key_derive(&data->key, "replay", 6);
@@ -24,7 +24,7 @@ int data_init(struct data *data)
 	return data->sort ? 0 : ERR_NOMEM;
 }
 
-void data_fini(struct data *data)
+static void data_fini(struct data *data)
 {
 	for (uint32_t i = 0; i < data->keys.n; i++)
 		labels_unref(data->series[i].labels);

@@ -53,8 +53,6 @@ struct data {
 	struct replay_passed passed;
 };
 
-int data_init(struct data *data);
-void data_fini(struct data *data);
 /* The number of the series of these labels; takes no reference. ERR_LIMIT, ERR_NOMEM. */
 int data_series(struct data *data, struct labels *labels, enum window_kind kind, uint32_t *number);
 /* Something arrived then. */

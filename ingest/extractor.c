@@ -25,13 +25,13 @@ static struct extractor_state *state_new(struct slice name)
 	return state;
 }
 
-struct extractor_state *extractor_state_ref(struct extractor_state *state)
+static struct extractor_state *extractor_state_ref(struct extractor_state *state)
 {
 	atomic_fetch_add_explicit(&state->refs, 1, memory_order_relaxed);
 	return state;
 }
 
-void extractor_state_unref(struct extractor_state *state)
+static void extractor_state_unref(struct extractor_state *state)
 {
 	if (!state || atomic_fetch_sub_explicit(&state->refs, 1, memory_order_acq_rel) > 1)
 		return;

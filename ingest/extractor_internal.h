@@ -51,7 +51,5 @@ bool extractor_series_add(struct extractor_state *state, struct hash128 key, uin
 			  int *err);
 void extractor_series_remove(struct extractor_state *state, struct hash128 key);
 void extractor_state_count(struct extractor_state *state, const struct extractor_counters *counted);
-struct extractor_state *extractor_state_ref(struct extractor_state *state);
-void extractor_state_unref(struct extractor_state *state);
 
 #endif

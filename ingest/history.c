@@ -109,7 +109,7 @@ void wish_fail(struct wish *wish, const char *why)
 		give_up_waiting(history);
 }
 
-void wish_filled(struct wish *wish)
+static void wish_filled(struct wish *wish)
 {
 	history_count(&wish->history->counters->filled, 1);
 	wish->history->round.filled++;

@@ -116,10 +116,9 @@ static inline const struct history_server *wish_server(const struct wish *wish)
 	return &wish->history->options.servers[wish->server];
 }
 
-/* ---- history.c: both free the wish ---- */
+/* ---- history.c: frees the wish ---- */
 
 void wish_fail(struct wish *wish, const char *why);
-void wish_filled(struct wish *wish);
 
 /* ---- history_ask.c ---- */
 

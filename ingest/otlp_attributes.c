@@ -245,7 +245,11 @@ int otlp_target(struct otlp_decoder *decoder, const struct otlp_attributes *reso
 
 /* ---- names ---- */
 
-int otlp_label_name(struct otlp_decoder *decoder, struct slice name, struct slice *out)
+/*
+ * The name of an attribute as a label's: other characters become _, key_ stands before a leading
+ * digit or _. ERR_NOMEM.
+ */
+static int otlp_label_name(struct otlp_decoder *decoder, struct slice name, struct slice *out)
 {
 	struct buf text;
 	*out = name;

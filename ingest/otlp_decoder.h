@@ -43,11 +43,6 @@ struct slice otlp_attribute(const struct otlp_attributes *attributes, const char
 /* job and instance of a resource; empty: it has none. ERR_NOMEM. */
 int otlp_target(struct otlp_decoder *decoder, const struct otlp_attributes *resource,
 		struct slice *job, struct slice *instance);
-/*
- * The name of an attribute as a label's: other characters become _, key_ stands before a leading
- * digit or _. ERR_NOMEM.
- */
-int otlp_label_name(struct otlp_decoder *decoder, struct slice name, struct slice *out);
 /* The name of a metric with its unit and kind, as Prometheus names it. ERR_NOMEM. */
 int otlp_metric_name(struct otlp_decoder *decoder, struct slice name, struct slice unit,
 		     bool is_counter, bool is_gauge, struct slice *out);

@@ -50,7 +50,8 @@ struct profile_fetcher {
 	uint64_t good, failed;
 };
 
-enum profile_kind profile_kind_of_url(struct slice url)
+/* What an address says of the kind of profile behind it. */
+static enum profile_kind profile_kind_of_url(struct slice url)
 {
 	ptrdiff_t query = slice_find(url, '?');
 

@@ -81,7 +81,5 @@ int profile_fetch_now(struct profile_fetcher *fetcher, const struct matcher *mat
 bool profile_fetcher_target(const struct profile_fetcher *fetcher, size_t i,
 			    struct profile_target_state *out);
 struct profile_fetch_stats profile_fetcher_stats(const struct profile_fetcher *fetcher);
-/* What an address says of the kind of profile behind it. */
-enum profile_kind profile_kind_of_url(struct slice url);
 
 #endif

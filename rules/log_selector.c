@@ -24,7 +24,8 @@ static const char *const stage_words[] = {
 	"label_format", "decolorize", "keep",	"drop",	   "unwrap",
 };
 
-bool log_word_is_stage(struct slice word)
+/* Words that begin a stage after "|": as a label's name there they are quoted. */
+static bool log_word_is_stage(struct slice word)
 {
 	for (size_t i = 0; i < LENGTH(stage_words); i++)
 		if (word.len == strlen(stage_words[i]) &&

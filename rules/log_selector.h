@@ -26,8 +26,6 @@ const struct log_stage *log_selector_unwrap(const struct log_selector *log);
  */
 const struct log_stage *log_selector_unbounded(const struct log_selector *log);
 
-/* Words that begin a stage after "|": as a label's name there they are quoted. */
-bool log_word_is_stage(struct slice word);
 /* "json" */
 const char *log_parser_text(enum log_parser parser);
 

@@ -83,7 +83,8 @@ static bool fills_are_equal(const struct plan_node *a, const struct plan_node *b
 	return true;
 }
 
-bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
+/* Equal operator, parameters and children, whatever id and parents. */
+static bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b)
 {
 	return a->op == b->op && a->type == b->type && a->function == b->function &&
 	       a->selector == b->selector && a->log == b->log && a->range_ms == b->range_ms &&

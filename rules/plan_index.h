@@ -19,8 +19,6 @@ struct plan_index {
 };
 
 uint64_t plan_node_hash(const struct plan_node *node);
-/* Equal operator, parameters and children, whatever id and parents. */
-bool plan_node_is_equal(const struct plan_node *a, const struct plan_node *b);
 
 struct plan_index *plan_index_new(void);
 void plan_index_free(struct plan_index *index);

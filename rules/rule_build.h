@@ -27,8 +27,6 @@ int rule_file_read(struct rule_loader *loader, const struct yaml_node *root);
 void rule_warn_units(struct rule_loader *loader, const struct rule *rule);
 /* Warns of rules that write the same series, or send one alert twice. ERR_NOMEM. */
 int rule_warn_duplicates(const struct rule_set *set, struct diag_list *diags);
-/* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
-int rule_group_hash(struct rule_group *group);
 /*
  * Adds to the set's demands what the templates of its rules ask for, and notes which rules ask. A
  * query of which it cannot be told what it reads is named in diags. ERR_NOMEM, ERR_LIMIT.

@@ -112,7 +112,8 @@ static void hash_rule(struct buf *out, const struct rule *rule)
 		buf_add_sized(out, rule->run[i]);
 }
 
-int rule_group_hash(struct rule_group *group)
+/* Hashes all that is written in a group, in the form in which it counts. ERR_NOMEM. */
+static int rule_group_hash(struct rule_group *group)
 {
 	struct buf all;
 	buf_init(&all);

@@ -9,7 +9,7 @@
 
 /* ---- lists ---- */
 
-bool standing_list_add(struct standing_list *list, struct standing *standing)
+static bool standing_list_add(struct standing_list *list, struct standing *standing)
 {
 	if (list->n == list->cap) {
 		uint32_t cap = list->cap ? list->cap * 2 : 1; /* most nodes have one */
@@ -21,7 +21,8 @@ bool standing_list_add(struct standing_list *list, struct standing *standing)
 	return true;
 }
 
-bool standing_list_remove(struct standing_list *list, const struct standing *standing)
+/* False when it is not there. Keeps the order of the others. */
+static bool standing_list_remove(struct standing_list *list, const struct standing *standing)
 {
 	for (uint32_t i = 0; i < list->n; i++) {
 		if (list->items[i] != standing)

@@ -23,9 +23,6 @@ struct standing_list {
 	uint32_t n, cap;
 };
 
-bool standing_list_add(struct standing_list *list, struct standing *standing);
-/* False when it is not there. Keeps the order of the others. */
-bool standing_list_remove(struct standing_list *list, const struct standing *standing);
 void standing_list_fini(struct standing_list *list);
 
 struct index_name {

@@ -27,6 +27,5 @@ int profile_limit_read(struct http_request *request, size_t max, size_t *limit, 
 /* Answers 400 or 500; frees why. */
 void profile_refuse(struct http_request *request, int code, char *why);
 bool profile_id_is(struct slice text);
-void profile_entry_format(struct json_writer *w, const struct profile_entry *entry);
 
 #endif

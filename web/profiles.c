@@ -168,7 +168,7 @@ static void json_traces(struct json_writer *w, const struct profile_entry *entry
 	json_end_array(w);
 }
 
-void profile_entry_format(struct json_writer *w, const struct profile_entry *entry)
+static void profile_entry_format(struct json_writer *w, const struct profile_entry *entry)
 {
 	json_begin_object(w);
 	json_field_int(w, "id", (int64_t)entry->id);
