@@ -24,16 +24,18 @@ void diag_list_init(struct diag_list *list)
 	*list = (struct diag_list){ 0 };
 }
 
+static void diag_fini(struct diag *diag)
+{
+	free(diag->file);
+	free(diag->quote);
+	free(diag->message);
+	free(diag->hint);
+}
+
 void diag_list_fini(struct diag_list *list)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		struct diag *diag = &list->items[i];
-
-		free(diag->file);
-		free(diag->quote);
-		free(diag->message);
-		free(diag->hint);
-	}
+	for (size_t i = 0; i < list->n; i++)
+		diag_fini(&list->items[i]);
 	free(list->items);
 	diag_list_init(list);
 }
@@ -68,6 +70,63 @@ static struct diag *list_add(struct diag_list *list, enum diag_severity severity
 	return diag;
 }
 
+/* Is it about a line that another one is to blame for? */
+static bool is_covered(const struct diag_list *list, const struct diag *diag)
+{
+	for (size_t i = 0; list->covering && i < list->n; i++) {
+		const struct diag *other = &list->items[i];
+
+		if (other != diag && other->covers && other->covers == diag->line && other->file &&
+		    diag->file && strcmp(other->file, diag->file) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The newest one, unless it is covered: then it has not been. */
+static struct diag *keep_newest(struct diag_list *list)
+{
+	struct diag *diag = &list->items[list->n - 1];
+
+	if (!is_covered(list, diag))
+		return diag;
+	list->errors -= diag->severity == DIAG_ERROR;
+	list->warnings -= diag->severity == DIAG_WARNING;
+	diag_fini(diag);
+	list->n--;
+	return NULL;
+}
+
+void diag_cover_line(struct diag_list *list, uint32_t line)
+{
+	list->items[list->n - 1].covers = line;
+	list->covering = true;
+}
+
+void diag_list_take(struct diag_list *to, struct diag_list *from, size_t first)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		struct diag *diag = &from->items[i];
+		struct diag *place = i < first || is_covered(to, diag)
+					     ? NULL
+					     : list_add(to, diag->severity);
+
+		from->errors -= diag->severity == DIAG_ERROR;
+		from->warnings -= diag->severity == DIAG_WARNING;
+		if (!place) {
+			diag_fini(diag);
+			continue;
+		}
+		*place = *diag;
+		to->covering |= diag->covers > 0;
+	}
+	/* What there was no room for. */
+	to->errors += from->errors;
+	to->warnings += from->warnings;
+	from->n = 0;
+	diag_list_fini(from);
+}
+
 static char *dup_or_null(const char *text)
 {
 	return text ? slice_dup(slice_from(text)) : NULL;
@@ -100,7 +159,7 @@ struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const
 	va_start(args, format);
 	diag_fill(diag, file, hint, format, args);
 	va_end(args);
-	return diag;
+	return keep_newest(list);
 }
 
 /* The line of the text around an offset. */
@@ -236,7 +295,7 @@ struct diag *diag_add_at(struct diag_list *list, enum diag_severity severity,
 	va_start(args, format);
 	diag_fill(diag, source->file, hint, format, args);
 	va_end(args);
-	return diag;
+	return keep_newest(list);
 }
 
 /* A character of foreign text: its bytes there, and how it is shown. */

@@ -27,12 +27,14 @@ struct diag {
 	char *message;	 /* lower case, subject in quotes, cause last */
 	char *hint;	 /* what to do, or NULL */
 	const char *id;	 /* of a kind that has a name (borrowed for good); NULL: none */
+	uint32_t covers; /* the line that it is to blame for, see diag_cover_line(); 0: none */
 };
 
 struct diag_list {
 	struct diag *items;
 	size_t n, cap;
 	size_t errors, warnings; /* counted even beyond DIAG_MAX */
+	bool covering;		 /* some cover a line */
 };
 
 void diag_list_init(struct diag_list *list);
@@ -83,6 +85,13 @@ static inline void diag_name(struct diag *diag, const char *id)
 	if (diag)
 		diag->id = id;
 }
+/*
+ * What else would be wrong in this line of the newest diagnostic's file only follows from it: later
+ * ones about the line are neither kept nor counted.
+ */
+void diag_cover_line(struct diag_list *list, uint32_t line);
+/* Moves those from the first-th on behind those of `to`; `from` is empty then. */
+void diag_list_take(struct diag_list *to, struct diag_list *from, size_t first);
 /*
  * file:line:column: error: message [id], the quoted line, a caret line, the hint; colour when
  * asked. Control characters of the input are replaced, bytes that are no UTF-8 spelt out as \xE9:

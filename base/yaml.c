@@ -36,6 +36,8 @@ struct builder {
 	struct arena *arena;
 	struct diag_list *diags;
 	struct source whole; /* the file */
+	struct slice text;   /* what is parsed: the file, or that with repairs */
+	struct yaml_error fault;
 	struct yaml_cursor cursor;
 	struct frame frames[YAML_DEPTH_MAX];
 	size_t depth;
@@ -178,18 +180,26 @@ static enum yaml_style style_of(yaml_scalar_style_t style)
 	}
 }
 
+/* What else is wrong in the line of a value that is none follows from that. */
+static void cover_line(struct builder *b, const struct diag *diag)
+{
+	if (diag)
+		diag_cover_line(b->diags, b->cursor.line);
+}
+
 /* YAML's own tags change nothing here but that !!str keeps a plain text from being a number. */
-static void check_tag(struct builder *b, const yaml_char_t *tag)
+static bool check_tag(struct builder *b, const yaml_char_t *tag)
 {
 	static const char yaml_tags[] = "tag:yaml.org,2002:";
 	const char *text = (const char *)tag;
 	if (!tag || strcmp(text, "!") == 0)
-		return;
+		return true;
 	if (strncmp(text, yaml_tags, sizeof(yaml_tags) - 1) == 0 && !strstr(text, ":binary"))
-		return;
-	diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset, 1,
-		    "a text that begins with ! must be quoted, or in a block: |",
-		    "unknown tag \"%s\"", text);
+		return true;
+	cover_line(b, diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset, 1,
+				  "a text that begins with ! must be quoted, or in a block: |",
+				  "unknown tag \"%s\"", text));
+	return false;
 }
 
 static int on_scalar(struct builder *b, const yaml_event_t *event)
@@ -203,10 +213,9 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
 	node->text = arena_slice(b->arena, value);
 	if (value.len && !node->text.ptr)
 		return ERR_NOMEM;
-	check_tag(b, tag);
-	node->plain =
-		style == YAML_PLAIN && (!tag || (strcmp((const char *)tag, "!") != 0 &&
-						 strcmp((const char *)tag, YAML_STR_TAG) != 0));
+	node->plain = check_tag(b, tag) && style == YAML_PLAIN &&
+		      (!tag || (strcmp((const char *)tag, "!") != 0 &&
+				strcmp((const char *)tag, YAML_STR_TAG) != 0));
 	node->height = 1;
 	node->source.text = node->text;
 	int rc = yaml_place_scalar(&node->source, &b->cursor, style, b->arena);
@@ -225,9 +234,12 @@ static int on_alias(struct builder *b, const yaml_event_t *event)
 	struct anchor *anchor = anchor_find(b, name);
 	struct yaml_node *node = anchor ? anchor->node : NULL;
 	if (!anchor) {
-		diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset, name.len + 1,
-			    "a text that begins with * must be quoted, or in a block: |",
-			    "alias of an unknown anchor \"" SLICE_FMT "\"", SLICE_ARG(name));
+		cover_line(b, diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset,
+					  name.len + 1,
+					  "a text that begins with * must be quoted, or in a "
+					  "block: |",
+					  "alias of an unknown anchor \"" SLICE_FMT "\"",
+					  SLICE_ARG(name)));
 	} else if (node->height == 0) {
 		diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset, name.len + 1, NULL,
 			    "\"" SLICE_FMT "\" contains itself", SLICE_ARG(name));
@@ -237,7 +249,6 @@ static int on_alias(struct builder *b, const yaml_event_t *event)
 		node = node_new(b, YAML_SCALAR);
 		if (!node)
 			return ERR_NOMEM;
-		node->plain = true;
 		node->height = 1;
 	}
 	int rc = count_nodes(b, node->nodes);
@@ -464,17 +475,19 @@ static int on_syntax_error(struct builder *b)
 			    "write the file in UTF-8", "not a text: %s", problem);
 		return ERR_INVALID;
 	}
-	size_t context = SIZE_MAX;
+	struct yaml_error *fault = &b->fault;
 	uint32_t context_line = 0;
+	*fault = (struct yaml_error){ .problem = problem, .context = SIZE_MAX };
 	if (parser->context) {
 		yaml_cursor_move(&b->cursor, parser->context_mark.index);
-		context = b->cursor.offset;
+		fault->context = b->cursor.offset;
 		context_line = b->cursor.line;
 	}
 	yaml_cursor_move(&b->cursor, parser->problem_mark.index);
+	fault->at = b->cursor.offset;
 	struct buf hint;
 	buf_init(&hint);
-	yaml_hint_syntax(b->whole.text, problem, b->cursor.offset, context, &hint);
+	yaml_hint_syntax(b->text, fault, &hint);
 	const char *hint_text = hint.len && buf_ok(&hint) ? hint.ptr : NULL;
 	if (parser->context && context_line != b->cursor.line)
 		diag_add_at(b->diags, DIAG_ERROR, &b->whole, b->cursor.offset, 1, hint_text,
@@ -501,10 +514,18 @@ static int build(struct builder *b)
 	return b->diags->errors > b->errors_before ? ERR_INVALID : 0;
 }
 
-int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
-	       struct yaml_node **out)
+static void builder_fini(struct builder *b)
 {
-	struct builder b = { .arena = arena, .diags = diags, .errors_before = diags->errors };
+	free(b->stack);
+	free(b->anchors);
+	free(b->entries);
+}
+
+/* What is to be parsed, and its name; a complaint about its size. */
+static int builder_init(struct builder *b, struct slice text, const char *file, struct arena *arena,
+			struct diag_list *diags)
+{
+	*b = (struct builder){ .arena = arena, .diags = diags };
 	if (slice_has_prefix(text, SLICE("\xEF\xBB\xBF"))) { /* byte order mark */
 		text.ptr += 3;
 		text.len -= 3;
@@ -514,21 +535,82 @@ int yaml_parse(struct slice text, const char *file, struct arena *arena, struct 
 			 YAML_BYTES_MAX / 1024 / 1024);
 		return ERR_INVALID;
 	}
-	b.whole.file = file ? arena_strdup(arena, slice_from(file)) : NULL;
-	b.whole.text = b.whole.whole = arena_slice(arena, text);
-	b.whole.line0 = b.whole.column0 = 1;
-	if ((file && !b.whole.file) || (text.len && !b.whole.text.ptr) ||
-	    !yaml_parser_initialize(&b.parser))
+	b->whole.file = file ? arena_strdup(arena, slice_from(file)) : NULL;
+	b->whole.text = b->whole.whole = arena_slice(arena, text);
+	b->whole.line0 = b->whole.column0 = 1;
+	b->text = b->whole.text;
+	return (file && !b->whole.file) || (text.len && !b->whole.text.ptr) ? ERR_NOMEM : 0;
+}
+
+/* Parses b->text from its beginning. */
+static int parse_once(struct builder *b)
+{
+	if (!yaml_parser_initialize(&b->parser))
 		return ERR_NOMEM;
-	yaml_cursor_init(&b.cursor, b.whole.text);
-	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser, (const unsigned char *)b.whole.text.ptr, text.len);
-	int rc = build(&b);
-	yaml_parser_delete(&b.parser);
-	free(b.stack);
-	free(b.anchors);
-	free(b.entries);
+	b->depth = b->n = b->nanchors = b->nodes = 0;
+	b->root = NULL;
+	b->done = false;
+	b->fault = (struct yaml_error){ 0 };
+	b->errors_before = b->diags->errors;
+	yaml_cursor_init(&b->cursor, b->text);
+	yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text.ptr, b->text.len);
+	int rc = build(b);
+	yaml_parser_delete(&b->parser);
+	return rc;
+}
+
+int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
+	       struct yaml_node **out)
+{
+	struct builder b;
+	int rc = builder_init(&b, text, file, arena, diags);
 	if (!rc)
+		rc = parse_once(&b);
+	builder_fini(&b);
+	if (!rc)
+		*out = b.root;
+	return rc;
+}
+
+/*
+ * Parses; where the syntax is wrong, once more with what is at fault repaired. Of an attempt that
+ * failed only its end is told: what came before it is found again.
+ */
+static int parse_with_repairs(struct builder *b, char *text, struct diag_list *diags)
+{
+	struct diag_list told;
+	size_t nodes = 0; /* of all attempts: what they cost */
+	b->text.ptr = text;
+	for (int repairs = 0;; repairs++) {
+		uint32_t line = 0;
+		diag_list_init(&told);
+		b->diags = &told;
+		int rc = parse_once(b);
+		nodes += b->nodes;
+		if (rc == ERR_INVALID && b->fault.problem && told.n > 0 && told.n < DIAG_MAX &&
+		    repairs < YAML_REPAIRS_MAX && nodes < YAML_NODES_MAX)
+			line = yaml_repair(text, b->text.len, &b->fault);
+		diag_list_take(diags, &told, line ? told.n - 1 : 0);
+		if (!line)
+			return repairs && !rc ? ERR_INVALID : rc;
+		if (diags->n > 0)
+			diag_cover_line(diags, line);
+	}
+}
+
+int yaml_parse_through(struct slice text, const char *file, struct arena *arena,
+		       struct diag_list *diags, struct yaml_node **out)
+{
+	struct builder b;
+	char *copy = NULL;
+	int rc = builder_init(&b, text, file, arena, diags);
+	if (!rc && !(copy = arena_strdup(arena, b.whole.text)))
+		rc = ERR_NOMEM;
+	if (!rc)
+		rc = parse_with_repairs(&b, copy, diags);
+	builder_fini(&b);
+	if (rc == 0 || (rc == ERR_INVALID && b.done))
 		*out = b.root;
 	return rc;
 }
@@ -573,16 +655,31 @@ int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out)
 	return rc;
 }
 
-int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
-		    struct yaml_node **out)
+typedef int parse_fn(struct slice text, const char *file, struct arena *arena,
+		     struct diag_list *diags, struct yaml_node **out);
+
+static int parse_file(parse_fn *parse, const char *path, struct arena *arena,
+		      struct diag_list *diags, struct yaml_node **out)
 {
 	struct buf bytes;
 	buf_init(&bytes);
 	int rc = yaml_file_read(path, diags, &bytes);
 	if (!rc)
-		rc = yaml_parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
+		rc = parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
 	buf_fini(&bytes);
 	return rc;
+}
+
+int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
+		    struct yaml_node **out)
+{
+	return parse_file(yaml_parse, path, arena, diags, out);
+}
+
+int yaml_parse_file_through(const char *path, struct arena *arena, struct diag_list *diags,
+			    struct yaml_node **out)
+{
+	return parse_file(yaml_parse_through, path, arena, diags, out);
 }
 
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key)

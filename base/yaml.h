@@ -17,6 +17,7 @@
 #define YAML_DEPTH_MAX 64
 #define YAML_NODES_MAX 2000000
 #define YAML_ANCHORS_MAX 4096
+#define YAML_REPAIRS_MAX 20 /* values that are left out, so that what comes after can be read */
 
 enum yaml_type { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
@@ -57,6 +58,16 @@ int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out);
 /* Reads and parses; "-" is standard input. ERR_IO with a diagnostic, else as yaml_parse(). */
 int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
 		    struct yaml_node **out);
+/*
+ * For those who want to tell all that is wrong with a file at once: reads on where a value is none
+ * that YAML can read (an expression that begins with {, an unknown alias), with an "x" in its
+ * place. With ERR_INVALID as well *out is what there is to be looked at, NULL if nothing could be
+ * made of it; later diagnostics about the lines of such values are dropped.
+ */
+int yaml_parse_through(struct slice text, const char *file, struct arena *arena,
+		       struct diag_list *diags, struct yaml_node **out);
+int yaml_parse_file_through(const char *path, struct arena *arena, struct diag_list *diags,
+			    struct yaml_node **out);
 /* The value of a key of a mapping, or NULL. */
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 bool yaml_is_null(const struct yaml_node *node);

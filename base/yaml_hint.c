@@ -103,65 +103,172 @@ static size_t indent_of(struct slice line)
 	return n;
 }
 
-/* Does the line go on with the value that the line before began? */
-static bool is_continuation(struct slice line, struct slice before)
+/* What is at fault, and so what to do. */
+enum fault_kind {
+	FAULT_UNKNOWN,
+	FAULT_TAB,    /* in the indentation */
+	FAULT_COLUMN, /* of a key */
+	FAULT_VALUE,  /* that begins with what YAML keeps for itself */
+	FAULT_COLON,  /* in a value */
+	FAULT_FLOW,   /* in a mapping in braces */
+};
+
+struct fault {
+	enum fault_kind kind;
+	struct slice line, key, value; /* of what is at fault, as far as the kind has it */
+};
+
+/* Is it a line "key: value" whose value is none for YAML? */
+static bool is_bad_value(struct slice line, struct fault *fault)
 {
-	struct slice key, value;
-	return indent_of(line) > indent_of(before) && !split_line(line, &key, &value);
+	if (!split_line(line, &fault->key, &fault->value) || fault->value.len == 0)
+		return false;
+	fault->line = line;
+	if (meaning_of_first(fault->value.ptr[0]))
+		fault->kind = FAULT_VALUE;
+	else if (has_colon_blank(fault->value))
+		fault->kind = FAULT_COLON;
+	return fault->kind != FAULT_UNKNOWN;
 }
 
-/* A hint from a line "key: value" whose value is none for YAML; false if there is no reason to see.
- */
-static bool hint_line(struct slice line, struct buf *out)
+/* Is it "- {key: value, …}", all on one line? */
+static bool is_bad_flow(struct slice line, struct fault *fault)
 {
-	struct slice key, value;
-	if (!split_line(line, &key, &value) || value.len == 0)
+	struct slice text = slice_trim(line);
+	if (!slice_has_prefix(text, SLICE("- {")) || text.ptr[text.len - 1] != '}')
 		return false;
-	const char *meaning = meaning_of_first(value.ptr[0]);
-	if (meaning)
-		buf_printf(out, "YAML takes a leading %c for %s; ", value.ptr[0], meaning);
-	else if (has_colon_blank(value))
-		buf_add_str(out, "YAML takes \": \" for the end of a key; ");
-	else
-		return false;
-	yaml_hint_block(key, out);
+	*fault = (struct fault){ .kind = FAULT_FLOW,
+				 .line = line,
+				 .value = { text.ptr + 2, text.len - 2 } };
 	return true;
 }
 
-/* A fault at or before the key's colon is not the value's: then the key stands in no column that
- * YAML expects. */
-static bool is_key_misplaced(struct slice text, struct slice line, size_t at)
+/* Does a quoted text begin in this line? */
+static bool is_bad_quote(struct slice line, struct fault *fault)
 {
-	struct slice key, value, before_key, before_value, before = line_before(text, line);
-	if (!split_line(line, &key, &value) || text.ptr + at > key.ptr + key.len)
+	struct fault found = { 0 };
+	if (!is_bad_value(line, &found) || !strchr("\"'", found.value.ptr[0]))
+		return false;
+	*fault = found;
+	return true;
+}
+
+/* A fault at or before the key's colon is not the value's. */
+static bool is_before_value(struct slice line, const char *at)
+{
+	struct slice key, value;
+	return split_line(line, &key, &value) && at <= key.ptr + key.len;
+}
+
+/* Then the key stands in no column that YAML expects, */
+static bool is_key_misplaced(struct slice line, struct slice before, const char *at)
+{
+	struct slice key, value, before_key, before_value;
+	if (!is_before_value(line, at) || !split_line(line, &key, &value))
 		return false;
 	return split_line(before, &before_key, &before_value) &&
 	       !(before_value.len && meaning_of_first(before_value.ptr[0])) &&
 	       key.ptr - line.ptr != before_key.ptr - before.ptr;
 }
 
-void yaml_hint_syntax(struct slice text, const char *problem, size_t at, size_t context,
-		      struct buf *out)
+/* or the line goes on with the value that the line before began. */
+static bool is_continuation(struct slice line, struct slice before, const char *at)
 {
-	struct slice line = line_at(text, at);
-	if (is_tab_indented(line) || strstr(problem, "tab character")) {
+	struct slice key, value;
+	return indent_of(line) > indent_of(before) &&
+	       (!split_line(line, &key, &value) || is_before_value(line, at));
+}
+
+static struct fault find_fault(struct slice text, const struct yaml_error *error)
+{
+	struct fault fault = { .kind = FAULT_UNKNOWN };
+	struct slice line = line_at(text, error->at), before = line_before(text, line), context;
+	bool has_context = error->context != SIZE_MAX;
+	const char *at = text.ptr + error->at;
+	if (has_context)
+		context = line_at(text, error->context);
+	if (is_tab_indented(line) || strstr(error->problem, "tab character"))
+		return (struct fault){ .kind = FAULT_TAB };
+	/* An unclosed { or " is found out only lines later, a bad value often on the line below. */
+	if (has_context && context.ptr != line.ptr && is_bad_quote(context, &fault))
+		return fault;
+	if (is_key_misplaced(line, before, at))
+		return (struct fault){ .kind = FAULT_COLUMN };
+	if (!is_before_value(line, at) && (is_bad_value(line, &fault) || is_bad_flow(line, &fault)))
+		return fault;
+	if (has_context && strstr(error->problem, "did not find expected key") == NULL &&
+	    is_bad_value(context, &fault))
+		return fault;
+	if (is_tab_indented(before))
+		return (struct fault){ .kind = FAULT_TAB };
+	if (!is_continuation(line, before, at) || !is_bad_value(before, &fault))
+		fault.kind = FAULT_UNKNOWN;
+	return fault;
+}
+
+void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct buf *out)
+{
+	struct fault fault = find_fault(text, error);
+	switch (fault.kind) {
+	case FAULT_UNKNOWN:
+		return;
+	case FAULT_TAB:
 		buf_add_str(out, "indent with spaces: YAML does not allow tabs there");
 		return;
-	}
-	if (is_key_misplaced(text, line, at)) {
+	case FAULT_COLUMN:
 		buf_add_str(out, "look at the indentation: the keys of a mapping stand in one "
 				 "column, all that belongs to a key stands deeper");
 		return;
+	case FAULT_FLOW:
+		buf_add_str(out, "inside of {…} YAML takes { } [ ] and , for its own; give each "
+				 "key a line, and put the expression in a block: expr: |");
+		return;
+	case FAULT_VALUE:
+		buf_printf(out, "YAML takes a leading %c for %s; ", fault.value.ptr[0],
+			   meaning_of_first(fault.value.ptr[0]));
+		break;
+	case FAULT_COLON:
+		buf_add_str(out, "YAML takes \": \" for the end of a key; ");
+		break;
 	}
-	if (hint_line(line, out))
-		return;
-	/* An unclosed { or " is found out only lines later, a bad value often on the line below. */
-	if (context != SIZE_MAX && strstr(problem, "did not find expected key") == NULL &&
-	    hint_line(line_at(text, context), out))
-		return;
-	struct slice before = line_before(text, line);
-	if (is_tab_indented(before))
-		buf_add_str(out, "indent with spaces: YAML does not allow tabs there");
-	else if (is_continuation(line, before))
-		hint_line(before, out);
+	yaml_hint_block(fault.key, out);
+}
+
+static void blank(char *text, size_t len)
+{
+	memset(text, ' ', len);
+}
+
+/* Blanks the lines after one, as far as they stand deeper than a column: its value goes on there. */
+static void blank_deeper(char *text, size_t len, size_t line_end, size_t column)
+{
+	size_t at = line_end;
+	while (at < len) {
+		struct slice line = line_at((struct slice){ text, len }, at + 1);
+		size_t indent = indent_of(line);
+		if (slice_trim(line).len > 0 && indent <= column)
+			return;
+		blank(text + (line.ptr - text), line.len);
+		at += line.len + 1;
+	}
+}
+
+uint32_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
+{
+	struct fault fault = find_fault((struct slice){ text, len }, error);
+	if (fault.kind != FAULT_VALUE && fault.kind != FAULT_COLON && fault.kind != FAULT_FLOW)
+		return 0;
+	size_t value = (size_t)(fault.value.ptr - text);
+	size_t line_start = (size_t)(fault.line.ptr - text);
+	if (fault.value.len == 1 && text[value] == 'x')
+		return 0;
+	blank(text + value, fault.value.len);
+	text[value] = 'x';
+	if (fault.kind != FAULT_FLOW)
+		blank_deeper(text, len, line_start + fault.line.len,
+			     (size_t)(fault.key.ptr - fault.line.ptr));
+	uint32_t line = 1;
+	for (size_t i = 0; i < line_start; i++)
+		line += text[i] == '\n';
+	return line;
 }

@@ -1,5 +1,5 @@
 /*
- * What to do about a YAML syntax error: for yaml.c and bind.c only.
+ * What to do about a YAML syntax error, and how to read on: for yaml.c and bind.c only.
  *
  * Most who meet one have written an expression with a character that YAML keeps for itself.
  */
@@ -9,12 +9,20 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+/* What libyaml complains of: at an offset, in a construct that began at another (SIZE_MAX: none). */
+struct yaml_error {
+	const char *problem;
+	size_t at, context;
+};
+
+/* Writes a hint; nothing when there is nothing useful to say. */
+void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct buf *out);
 /*
- * Writes a hint for the error that libyaml found at the offset `at`, in a construct that began at
- * `context` (SIZE_MAX: none); nothing when there is nothing useful to say.
+ * Puts an "x" for the value that is at fault, and blanks for the rest of it, so that what comes
+ * after it can be read: each byte stays where it is. Gives the line of the value; 0: it cannot be
+ * told what is at fault.
  */
-void yaml_hint_syntax(struct slice text, const char *problem, size_t at, size_t context,
-		      struct buf *out);
+uint32_t yaml_repair(char *text, size_t len, const struct yaml_error *error);
 /* "put the expression in a block: KEY: |", for text that YAML takes for something else. */
 void yaml_hint_block(struct slice key, struct buf *out);
 

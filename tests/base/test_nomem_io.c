@@ -78,6 +78,24 @@ static int complain(void)
 	return failed ? ERR_NOMEM : 0;
 }
 
+static int read_through(void)
+{
+	struct arena arena;
+	struct diag_list diags;
+	struct yaml_node *root = NULL;
+
+	arena_init(&arena, 0);
+	diag_list_init(&diags);
+	int rc = yaml_parse_through(SLICE("a: 1\na: {b} > 1\nc: *d\ne: {f} > 1\n"), "f.yml",
+				    &arena, &diags, &root);
+	bool failed = nomem_disarm();
+	ck_assert(rc == ERR_NOMEM || (rc == ERR_INVALID && diags.errors > 0));
+	ck_assert(failed || (root && diags.errors == 3));
+	arena_fini(&arena);
+	diag_list_fini(&diags);
+	return failed ? ERR_NOMEM : 0;
+}
+
 static void on_request(void *ctx, struct http_request *request)
 {
 	http_reply(request, &(struct http_reply){ .status = 200 });
@@ -130,6 +148,7 @@ static const struct sweep {
 } sweeps[] = {
 	{ "read", read_yaml, 5 },
 	{ "complain", complain, 5 },
+	{ "read through", read_through, 5 },
 	{ "serve", serve, 2 },
 	{ "send", send_something, 4 },
 };

@@ -327,6 +327,107 @@ START_TEST(yaml_explains_syntax_errors)
 }
 END_TEST
 
+/* What is wrong is told as line:column, and what of the rest can be read as the values of "is". */
+static const struct through_case {
+	const char *yaml, *told, *is;
+} through[] = {
+	{ "is: 1\n", "", "1" },
+	{ "a: {b} > 1\nis: 1\n", "1:10", "1" },
+	{ "a: b: c\nd: [e > 1\nis: 1\nf: @g\n", "1:5 3:3 4:4", "1" },
+	{ "a: \"b\" > 1\nis: 1\nc: \"d\n", "1:10 4:1", "1" },
+	{ "- {a: b{c} > 1}\n- is: 1\n- {a: b{c} > 1}\n- is: 2\n", "1:12 3:12", "1 2" },
+	/* what goes on in lines below goes with it */
+	{ "- a: {b}\n    or: {c}\n    or {d}\n  is: 1\n", "2:5", "1" },
+	/* nothing is said of the line once more */
+	{ "a: *b\nis: 1\na: !c d\n", "1:4 3:4", "1" },
+	{ "<<: *b\nis: 1\n", "1:5", "1" },
+	/* a key a second time: the first counts */
+	{ "is: 1\nis: 2\n", "2:1", "1" },
+	/* what is before a fault is told once, and where it stands */
+	{ "a: 1\na: 2\nb: {c} > 1\nis: 1\n", "3:10 2:1", "1" },
+	{ "a: {é}é > 1\nis: 1\nb: *é\n", "1:8 3:5", "1" },
+	/* where it cannot be told what is at fault, nothing is read */
+	{ "is: 1\n\tb: 2\n", "2:1", NULL },
+	{ "is: 1\na: {b} > 1\n c: 2\nd: 3\n", "2:10", "1" },
+	{ "is: 1\na: 2\n b: 3\n", "3:3", NULL },
+};
+
+static void add_values_of_is(const struct yaml_node *node, struct buf *out)
+{
+	for (size_t i = 0; i < node->n; i++) {
+		bool is = node->type == YAML_MAPPING && i % 2 == 1 &&
+			  slice_is(node->items[i - 1]->text, "is");
+		if (is)
+			buf_printf(out, "%s" SLICE_FMT, out->len ? " " : "",
+				   SLICE_ARG(node->items[i]->text));
+		add_values_of_is(node->items[i], out);
+	}
+}
+
+START_TEST(yaml_reads_on_behind_a_value_that_is_none)
+{
+	const struct through_case *test = &through[_i];
+	struct yaml_node *root = NULL;
+	struct buf told, is;
+	buf_init(&told);
+	buf_init(&is);
+	buf_reserve(&told, 1);
+	buf_reserve(&is, 1);
+	int rc = yaml_parse_through(slice_from(test->yaml), "f.yml", &arena, &diags, &root);
+	for (size_t i = 0; i < diags.n; i++)
+		buf_printf(&told, "%s%u:%u", i ? " " : "", diags.items[i].line,
+			   diags.items[i].column);
+	ck_assert_str_eq(told.ptr, test->told);
+	ck_assert_int_eq(rc, diags.n ? ERR_INVALID : 0);
+	ck_assert_uint_eq(diags.errors, diags.n);
+	ck_assert_int_eq(root != NULL, test->is != NULL);
+	if (root)
+		add_values_of_is(root, &is);
+	ck_assert_str_eq(is.ptr, test->is ? test->is : "");
+	buf_fini(&told);
+	buf_fini(&is);
+}
+END_TEST
+
+START_TEST(yaml_limits_repairs)
+{
+	struct yaml_node *root = NULL;
+	struct buf text;
+	buf_init(&text);
+	for (int i = 0; i < YAML_REPAIRS_MAX; i++)
+		buf_printf(&text, "a%d: {b} > 1\n", i);
+	ck_assert_int_eq(yaml_parse_through(buf_slice(&text), "f.yml", &arena, &diags, &root),
+			 ERR_INVALID);
+	ck_assert_ptr_nonnull(root);
+	ck_assert_uint_eq(diags.errors, YAML_REPAIRS_MAX);
+	buf_add_str(&text, "c: {b} > 1\n");
+	root = NULL;
+	ck_assert_int_eq(yaml_parse_through(buf_slice(&text), "g.yml", &arena, &diags, &root),
+			 ERR_INVALID);
+	ck_assert_ptr_null(root);
+	ck_assert_uint_eq(diags.errors, 2 * YAML_REPAIRS_MAX + 1);
+	buf_fini(&text);
+}
+END_TEST
+
+/* A list that is nearly all there may be is not read twice for a fault at its end. */
+START_TEST(yaml_limits_what_repairs_cost)
+{
+	struct yaml_node *root = NULL;
+	struct buf text;
+	buf_init(&text);
+	buf_add_str(&text, "a: [");
+	for (int i = 0; i < YAML_NODES_MAX / 2; i++)
+		buf_add_str(&text, "b,");
+	buf_add_str(&text, "]\nc: {d} > 1\ne: {f} > 1\ng: {h} > 1\n");
+	ck_assert_int_eq(yaml_parse_through(buf_slice(&text), "f.yml", &arena, &diags, &root),
+			 ERR_INVALID);
+	ck_assert_ptr_null(root);
+	ck_assert_uint_eq(diags.errors, 2);
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(yaml_refuses_what_is_no_text)
 {
 	const struct diag *diag = refuse("a: b\nc: \xff\n");
@@ -517,6 +618,10 @@ static Suite *yaml_suite(void)
 	tcase_add_test(tc, yaml_limits_merged_laughs);
 	tcase_add_test(tc, yaml_limits_values);
 	tcase_add_test(tc, yaml_limits_anchors);
+	tcase_add_test(tc, yaml_limits_repairs);
+	tcase_add_test(tc, yaml_limits_what_repairs_cost);
+	tcase_add_loop_test(tc, yaml_reads_on_behind_a_value_that_is_none, 0,
+			    sizeof(through) / sizeof(through[0]));
 	tcase_add_test(tc, yaml_limits_bytes);
 	tcase_add_test(tc, yaml_says_when_memory_is_short);
 	suite_add_tcase(suite, tc);
