@@ -81,6 +81,7 @@ static void make_plain(struct stream *stream)
 	} kinds[] = {
 		{ "m", EXACT, 20 },	    { "n", EXACT, 16 }, { "u", UNIQUE, 14 },
 		{ "c_total", COUNTER, 10 }, { "g", GAUGE, 10 }, { "dots.in.name", EXACT, 6 },
+		{ "y", EXACT, 8 },
 	};
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
 		for (unsigned i = 0; i < kinds[k].n; i++) {
@@ -93,6 +94,10 @@ static void make_plain(struct stream *stream)
 				label_add(live, "c", PICK("0", "1"));
 			if (chance(40))
 				label_add(live, "job", "j");
+			if (kinds[k].name[0] == 'y' && chance(70))
+				label_add(live, "__type__", PICK("gauge", "counter"));
+			if (kinds[k].name[0] == 'y' && chance(40))
+				label_add(live, "__unit__", "s");
 			if (chance(10))
 				label_add(live, "label.é", PICK("a b", "ü", "\"q\""));
 			series_done(stream);

@@ -100,7 +100,7 @@ void put_scalar(struct expr_text *text, int depth)
 static const char *any_name(void)
 {
 	if (settings.is_wide && chance(25))
-		return PICK("c_total", "c_total", "g", "{\"dots.in.name\"}", "{'m'}",
+		return PICK("c_total", "c_total", "g", "y", "{__name__=~\"m|y\"}", "{\"dots.in.name\"}", "{'m'}",
 			    "{__name__=`n`}", "{__name__=~\"c_.*\",__name__!~\"m\"}", "none");
 	return PICK("m", "m", "n", "n", "{__name__=~\"m|n\"}", "{job=\"j\"}");
 }
@@ -294,7 +294,8 @@ static struct expr_known put_leaf(struct expr_text *text)
 
 static const char *labels_list(void)
 {
-	return PICK("", "a", "b", "a, b", "a, b, c", "job", "__name__", "a, __name__", "c");
+	return PICK("", "a", "b", "a, b", "a, b, c", "job", "__name__", "a, __name__", "c",
+		    "__type__", "a, __type__");
 }
 
 static struct expr_known put_aggregate(struct expr_text *text, int depth)
@@ -418,7 +419,7 @@ static struct expr_known put_function(struct expr_text *text, int depth)
 		return in;
 	case 8:
 		put(text, "label_replace(%s, \"%s\", \"%s\", \"%s\", \"%s\")", v,
-		    PICK("d", "a", "__name__", "b", "bad\\xff", ""),
+		    PICK("d", "a", "__name__", "b", "__type__", "bad\\xff", ""),
 		    PICK("$1", "z", "", "${1}_$0", "q"), PICK("a", "b", "c", "__name__", "none"),
 		    PICK("(.*)", "(\\\\d)", "(x|y)", "m", "", "(["));
 		return in;
@@ -481,10 +482,10 @@ static struct expr_known put_join(struct expr_text *text, int depth)
 	if (chance(50)) {
 		put(text, " %s",
 		    PICK("on(a, b)", "on(a)", "ignoring(c)", "ignoring(b, c)", "on(a, job)",
-			 "on(__name__, a)", "on()"));
+			 "on(__name__, a)", "on(__type__, a)", "on()"));
 		if (chance(50))
 			put(text, " %s%s", PICK("group_left", "group_right"),
-			    PICK("", "()", "(c)", "(d)", "(c, d)"));
+			    PICK("", "()", "(c)", "(d)", "(c, d)", "(__unit__)"));
 	}
 	if (fills)
 		put(text, " %s",
