@@ -419,50 +419,6 @@ static int on_end(struct builder *b)
 	return add_child(b, node);
 }
 
-/* libyaml has the document's end; looks whether another one follows. */
-static int on_document_end(struct builder *b)
-{
-	yaml_event_t next;
-	b->done = true;
-	if (!yaml_parser_parse(&b->parser, &next))
-		return 0; /* what follows the first document is not read */
-	if (next.type == YAML_DOCUMENT_START_EVENT) {
-		yaml_cursor_move(&b->cursor, next.start_mark.index);
-		diag_name(diag_add_at(b->diags, DIAG_WARNING, &b->whole, b->cursor.offset, 1, NULL,
-				      "only the first document of a file is read"),
-			  "second-document");
-	}
-	yaml_event_delete(&next);
-	return 0;
-}
-
-static int on_event(struct builder *b, const yaml_event_t *event)
-{
-	yaml_cursor_move(&b->cursor, event->start_mark.index);
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return on_scalar(b, event);
-	case YAML_ALIAS_EVENT:
-		return on_alias(b, event);
-	case YAML_SEQUENCE_START_EVENT:
-		return on_start(b, YAML_SEQUENCE, event->data.sequence_start.anchor,
-				event->data.sequence_start.tag);
-	case YAML_MAPPING_START_EVENT:
-		return on_start(b, YAML_MAPPING, event->data.mapping_start.anchor,
-				event->data.mapping_start.tag);
-	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT:
-		return on_end(b);
-	case YAML_DOCUMENT_END_EVENT:
-		return on_document_end(b);
-	case YAML_STREAM_END_EVENT:
-		b->done = true;
-		return 0;
-	default:
-		return 0;
-	}
-}
-
 /* libyaml's complaint as a diagnostic. */
 static int on_syntax_error(struct builder *b)
 {
@@ -498,6 +454,69 @@ static int on_syntax_error(struct builder *b)
 			    "bad YAML: %s", problem);
 	buf_fini(&hint);
 	return ERR_INVALID;
+}
+
+static void warn_of_rest(struct builder *b)
+{
+	diag_name(diag_add_at(b->diags, DIAG_WARNING, &b->whole, b->cursor.offset, 1, NULL,
+			      "only the first document of a file is read"),
+		  "second-document");
+}
+
+/*
+ * libyaml has the document's end, at the cursor; looks whether something follows: another document,
+ * which should begin well, or what cannot be one. A stray "%" would cut off the rest of the file;
+ * what else stands there is left out by Prometheus, too.
+ */
+static int on_document_end(struct builder *b)
+{
+	yaml_event_t next;
+	b->done = true;
+	if (!yaml_parser_parse(&b->parser, &next)) {
+		if (b->cursor.offset < b->whole.text.len &&
+		    b->whole.text.ptr[b->cursor.offset] == '%')
+			return on_syntax_error(b);
+		warn_of_rest(b);
+		return 0;
+	}
+	bool begins = next.type == YAML_DOCUMENT_START_EVENT;
+	if (begins) {
+		yaml_cursor_move(&b->cursor, next.start_mark.index);
+		warn_of_rest(b);
+	}
+	yaml_event_delete(&next);
+	if (begins && !yaml_parser_parse(&b->parser, &next))
+		return on_syntax_error(b);
+	if (begins)
+		yaml_event_delete(&next);
+	return 0;
+}
+
+static int on_event(struct builder *b, const yaml_event_t *event)
+{
+	yaml_cursor_move(&b->cursor, event->start_mark.index);
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return on_scalar(b, event);
+	case YAML_ALIAS_EVENT:
+		return on_alias(b, event);
+	case YAML_SEQUENCE_START_EVENT:
+		return on_start(b, YAML_SEQUENCE, event->data.sequence_start.anchor,
+				event->data.sequence_start.tag);
+	case YAML_MAPPING_START_EVENT:
+		return on_start(b, YAML_MAPPING, event->data.mapping_start.anchor,
+				event->data.mapping_start.tag);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		return on_end(b);
+	case YAML_DOCUMENT_END_EVENT:
+		return on_document_end(b);
+	case YAML_STREAM_END_EVENT:
+		b->done = true;
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 static int build(struct builder *b)

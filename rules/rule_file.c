@@ -66,10 +66,11 @@ static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml,
 	group->rules = ARENA_ARRAY(loader->arena, struct rule, n + 1);
 	if (!group->rules)
 		return ERR_NOMEM;
-	group->nrules = (uint32_t)n;
-	loader->nrules += n;
 	for (size_t i = 0; i < n && !error; i++)
-		error = read(loader, yaml->rules->items[i], &context, &group->rules[i]);
+		if (!yaml_is_null(yaml->rules->items[i]))
+			error = read(loader, yaml->rules->items[i], &context,
+				     &group->rules[group->nrules++]);
+	loader->nrules += group->nrules;
 	return error;
 }
 
@@ -208,8 +209,10 @@ int rule_file_read(struct rule_loader *loader, const struct yaml_node *root)
 	if (error || root->type != YAML_MAPPING)
 		return error;
 	size_t n = list_items(loader, yaml.groups, "groups", "rule file");
+	/* An entry that is nothing is left out, as by Prometheus; of rules likewise. */
 	for (size_t i = 0; i < n && !error; i++)
-		error = read_group(loader, yaml.groups->items[i]);
+		if (!yaml_is_null(yaml.groups->items[i]))
+			error = read_group(loader, yaml.groups->items[i]);
 	if (!error)
 		error = read_short_group(loader, root, &yaml);
 	return error ? error

@@ -201,6 +201,23 @@ START_TEST(yaml_reads_the_first_document_only)
 	ck_assert_uint_eq(diags.items[0].line, 2);
 	assert_text(yaml_get(parse("a: 1\n...\n"), "a"), "1");
 	ck_assert_uint_eq(diags.warnings, 1);
+	assert_text(yaml_get(parse("a: 1\n...\nb: 2\n"), "a"), "1");
+	ck_assert_uint_eq(diags.warnings, 2);
+	assert_text(yaml_get(parse("{a: 1}\n{a: 2}\n"), "a"), "1");
+	ck_assert_uint_eq(diags.warnings, 3);
+	ck_assert_uint_eq(diags.items[2].line, 2);
+}
+END_TEST
+
+/* Else the rest of a file would be cut off. */
+START_TEST(yaml_refuses_what_breaks_a_document_off)
+{
+	ck_assert_str_eq(refuse("a:\n%YAML 1.1\n  b: 1\n")->message,
+			 "bad YAML: did not find expected <document start>");
+	refuse("a: 1\n---\n\"b\n");
+	ck_assert_str_eq(diags.items[1].message,
+			 "bad YAML: found unexpected end of stream while scanning a quoted scalar "
+			 "that began at line 3");
 }
 END_TEST
 
@@ -598,6 +615,7 @@ static Suite *yaml_suite(void)
 	tcase_add_test(tc, yaml_refuses_duplicate_keys_naming_both);
 	tcase_add_test(tc, yaml_refuses_keys_that_are_not_text);
 	tcase_add_test(tc, yaml_reads_the_first_document_only);
+	tcase_add_test(tc, yaml_refuses_what_breaks_a_document_off);
 	tcase_add_test(tc, yaml_reads_files);
 	suite_add_tcase(suite, tc);
 

@@ -190,7 +190,8 @@ START_TEST(rule_file_may_be_empty)
 {
 	static const char *const empty[] = { "",	  "# nothing\n",
 					     "groups:\n", "groups: []\n",
-					     "x-y: 1\n",  "groups: [{name: g}]\n" };
+					     "x-y: 1\n",  "groups: [{name: g}]\n",
+					     "groups:\n-\n", "groups: [{name: g, rules: [~]}]\n" };
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
 		load_good(empty[i]);
 		ck_assert_uint_eq(set->nrules, 0);
