@@ -11,6 +11,7 @@
 #include "engine/unit_test_run.h"
 
 #define LOOKBACK_MS (5 * 60 * 1000)
+#define INTERVAL_MS (60 * 1000)
 #define RULE_FILES_MAX 10000
 
 /* ---- one test ---- */
@@ -74,9 +75,15 @@ static int64_t last_moment(const struct test_case *test)
 	return last_ms;
 }
 
+/* A zero is no interval, but the default. */
+static int64_t interval_of(const struct test_file *file)
+{
+	return file->evaluation_interval_ms ? file->evaluation_interval_ms : INTERVAL_MS;
+}
+
 static int run_ticks(struct running *run)
 {
-	int64_t interval_ms = run->file->evaluation_interval_ms, last_ms = last_moment(run->test);
+	int64_t interval_ms = interval_of(run->file), last_ms = last_moment(run->test);
 	if (last_ms / interval_ms > UNIT_TEST_TICKS_MAX) {
 		unit_test_fail(run, run->test->node, "raise evaluation_interval",
 			       "too many evaluations");
@@ -123,7 +130,7 @@ static int read_start(struct running *run)
 static int read_test(struct running *run, struct labels **external)
 {
 	int64_t points_ms =
-		run->test->interval_ms ? run->test->interval_ms : run->file->evaluation_interval_ms;
+		run->test->interval_ms ? run->test->interval_ms : interval_of(run->file);
 	int code = 0;
 	test_goes_on(&code, read_start(run));
 	if (test_goes_on(&code, external_labels(run, external)) &&
@@ -171,7 +178,7 @@ static void rule_paths_fini(struct rule_paths *paths)
 	free(paths->items);
 }
 
-/* A pattern that matches nothing is taken as a name, so that it is told what is missing. */
+/* Of a pattern that matches nothing it is told so, and no more, as by promtool. */
 static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slice pattern,
 			  struct diag_list *diags)
 {
@@ -185,7 +192,9 @@ static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slic
 		buf_fini(&path);
 		return ERR_NOMEM;
 	}
-	int status = glob(path.ptr, GLOB_NOCHECK, NULL, &found), code = status ? ERR_NOMEM : 0;
+	int status = glob(path.ptr, 0, NULL, &found), code = status == GLOB_NOSPACE ? ERR_NOMEM : 0;
+	if (status && !code)
+		diag_add(diags, DIAG_WARNING, path.ptr, 0, 0, NULL, NULL, "no rule file is there");
 	if (!code && found.gl_pathc > RULE_FILES_MAX - paths->n) {
 		diag_add(diags, DIAG_ERROR, path.ptr, 0, 0, NULL, NULL, "more than %d rule files",
 			 RULE_FILES_MAX);
@@ -216,9 +225,9 @@ static int load_rules(const struct test_file *file, const char *path, struct dia
 	for (size_t i = 0; i < file->rule_files.n && !code; i++)
 		code = rule_paths_add(&paths, dir, file->rule_files.items[i], diags);
 	const struct rule_set_options options = {
-		.interval_ms = file->evaluation_interval_ms,
-		.interval_fixed_ms = file->evaluation_interval_ms,
-		.subquery_step_ms = file->evaluation_interval_ms, /* as promtool has it */
+		.interval_ms = interval_of(file),
+		.interval_fixed_ms = interval_of(file),
+		.subquery_step_ms = interval_of(file), /* as promtool has it */
 		.rules_max = RULES_MAX,
 		.in_file_order = true,
 		.groups_first = file->group_eval_order.items,

@@ -137,10 +137,10 @@ static int labels_of_map(struct running *run, const struct test_expected_alert *
 	struct labels_builder builder;
 	const char *why = NULL;
 	labels_builder_init(&builder);
-	if (alertname.len)
-		labels_builder_set(&builder, SLICE("alertname"), alertname);
 	for (size_t i = 0; i < map->n; i++)
 		labels_builder_set(&builder, map->items[i].key, map->items[i].value);
+	if (alertname.len)
+		labels_builder_set(&builder, SLICE("alertname"), alertname);
 	int code = labels_builder_take(&builder, out, &why);
 	labels_builder_fini(&builder);
 	if (code && code != ERR_NOMEM)
@@ -184,6 +184,8 @@ int unit_test_alerts(struct running *run, const struct test_alert *test)
 {
 	struct alert_texts got = { 0 }, wanted = { 0 };
 	const struct test_expected_alert *expected = test->expected.items;
+	if (test->name.len == 0)
+		unit_test_fail(run, test->node, NULL, "an alert test without alertname");
 	int code = alerts_that_fire(run, test->name, &got);
 	for (size_t i = 0; i < test->expected.n && !code; i++)
 		code = expect_alert(run, &expected[i], test->name, &wanted);

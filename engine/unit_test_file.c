@@ -19,7 +19,7 @@
 TABLE(series_keys, test_series, "input series",
       BIND_FIELD(test_series, series, "series", BIND_STRING, .required = true,
 		 .doc = "The series: `metric{label=\"value\"}`."),
-      BIND_FIELD(test_series, values, "values", BIND_STRING, .required = true,
+      BIND_FIELD(test_series, values, "values", BIND_STRING,
 		 .doc = "Its samples, an interval apart: `1 2 _ 3x2 0+10x5 stale`."));
 
 #define TIMES(s)                                                                                   \
@@ -93,7 +93,7 @@ TABLE(expr_keys, test_expr, "expression test",
 
 TABLE(case_keys, test_case, "test",
       BIND_FIELD(test_case, name, "name", BIND_STRING, .doc = "What it is called in messages."),
-      BIND_FIELD(test_case, interval_ms, "interval", BIND_DURATION, .min = 1, .max = TIME_SPAN_MS,
+      BIND_FIELD(test_case, interval_ms, "interval", BIND_DURATION, .min = 0, .max = TIME_SPAN_MS,
 		 .doc = "Between the samples of a series; default: evaluation_interval."),
       BIND_FIELD(test_case, start, "start_timestamp", BIND_STRING, .default_text = "0",
 		 .doc = "Its first moment: seconds since the epoch, or RFC 3339."),
@@ -116,7 +116,7 @@ static const struct bind_field file_fields[] = {
 	BIND_FIELD(test_file, rule_files, "rule_files", BIND_STRINGS,
 		   .doc = "The rules under test, with wildcards; relative to this file."),
 	BIND_FIELD(test_file, evaluation_interval_ms, "evaluation_interval", BIND_DURATION,
-		   .default_text = "1m", .min = 1, .max = TIME_SPAN_MS,
+		   .default_text = "1m", .min = 0, .max = TIME_SPAN_MS,
 		   .doc = "How often all groups run, whatever interval they name."),
 	BIND_FIELD(test_file, group_eval_order, "group_eval_order", BIND_STRINGS,
 		   .doc = "Groups that run first, in this order; the others follow as they stand."),
