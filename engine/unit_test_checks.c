@@ -137,8 +137,12 @@ static int labels_of_map(struct running *run, const struct test_expected_alert *
 	struct labels_builder builder;
 	const char *why = NULL;
 	labels_builder_init(&builder);
-	for (size_t i = 0; i < map->n; i++)
+	for (size_t i = 0; i < map->n; i++) {
 		labels_builder_set(&builder, map->items[i].key, map->items[i].value);
+		if (map->items[i].value.len == 0)
+			unit_test_fail(run, map->items[i].key_node, "leave it out",
+				       "an alert never has an empty label or annotation");
+	}
 	if (alertname.len)
 		labels_builder_set(&builder, SLICE("alertname"), alertname);
 	int code = labels_builder_take(&builder, out, &why);
