@@ -53,8 +53,13 @@ bool arrival_is_due(const struct engine *engine)
 	return next_ms != TIME_NONE && next_ms <= engine->now_ms;
 }
 
-/* The time of a run that begins now. */
-static int64_t run_time_ms(const struct engine *engine, const struct group_state *group)
+bool arrival_is_due_in(const struct engine *engine, const struct group_state *group)
+{
+	int64_t next_ms = group_next_ms(group);
+	return next_ms != TIME_NONE && next_ms <= engine->now_ms;
+}
+
+int64_t arrival_time_ms(const struct engine *engine, const struct group_state *group)
 {
 	const struct group_arrival *arrival = &group->arrival;
 	int64_t t_ms = group->reads_ms;
@@ -70,14 +75,15 @@ static int64_t run_time_ms(const struct engine *engine, const struct group_state
 
 /* ---- runs ---- */
 
-static void run_begin(struct engine *engine, uint32_t at)
+void arrival_begin_of(struct engine *engine, uint32_t at)
 {
 	struct group_state *group = &engine->active->groups[at];
 	struct group_arrival *arrival = &group->arrival;
 	uint32_t rule;
+	targets_time(engine);
 	engine->pass = (struct pass){ .running = true,
 				      .on_arrival = true,
-				      .t_ms = run_time_ms(engine, group),
+				      .t_ms = arrival_time_ms(engine, group),
 				      .group = at };
 	arrival->run_ms = engine->now_ms;
 	arrival->is_touched = false;
@@ -91,14 +97,11 @@ static void run_begin(struct engine *engine, uint32_t at)
 bool arrival_begin(struct engine *engine)
 {
 	const struct generation *active = engine->active;
-	for (uint32_t i = 0; active && i < active->narrivals; i++) {
-		int64_t next_ms = group_next_ms(&active->groups[active->arrivals[i]]);
-		if (next_ms == TIME_NONE || next_ms > engine->now_ms)
-			continue;
-		targets_time(engine);
-		run_begin(engine, active->arrivals[i]);
-		return true;
-	}
+	for (uint32_t i = 0; active && i < active->narrivals; i++)
+		if (arrival_is_due_in(engine, &active->groups[active->arrivals[i]])) {
+			arrival_begin_of(engine, active->arrivals[i]);
+			return true;
+		}
 	return false;
 }
 

@@ -4,7 +4,7 @@
  * What the rules of a group read of a selector is a watch. A sample that is stored in a watched
  * series marks its row there (series that nobody watches cost one look at a flag), and the group
  * runs, at most every min_gap: at T, the newest time among the marked samples, never after now,
- * never before its last time. Ticks that are due go first.
+ * never before its last time. Ticks that are due go first, but for what arrival_within.c says.
  *
  * A run takes each rule's marked rows up to the rows of its result that they are part of, and down
  * to all that those are made of. A row of the result is ready when none of that is in doubt:
@@ -145,8 +145,12 @@ int64_t watches_ticked(struct generation *generation, struct group_state *group,
 /* When the next run may begin; TIME_NONE: nothing waits for one. */
 int64_t arrival_next_ms(const struct engine *engine);
 bool arrival_is_due(const struct engine *engine);
-/* Begins a run if one may: true. */
+/* The same of one group, and the time of the run. */
+bool arrival_is_due_in(const struct engine *engine, const struct group_state *group);
+int64_t arrival_time_ms(const struct engine *engine, const struct group_state *group);
+/* Begins a run if one may: true. Or that of one group. */
 bool arrival_begin(struct engine *engine);
+void arrival_begin_of(struct engine *engine, uint32_t group);
 void arrival_end(struct engine *engine, struct group_state *group);
 /* A tick of the group is over. */
 void arrival_ticked(struct engine *engine, struct group_state *group);
@@ -169,6 +173,18 @@ bool leaf_is_live(const struct engine *engine, const struct partial_node *node,
 		  const struct series *series, int64_t *ts_ms);
 /* A target tells one of those who wait for it. */
 void arrival_stir(struct engine *engine, const struct target_waiter *waiter);
+
+/* ---- arrival_within.c: runs within a tick's pass ---- */
+
+/* Notes for which groups the rule's group has to wait; rule by rule. ERR_NOMEM. */
+int arrival_order_note(struct generation *generation, const struct rule_state *rule,
+		       int64_t *units);
+/* Is there a run that may go first, when the rule at hand is done? Of which group. */
+bool arrival_find_within(const struct engine *engine, uint32_t *group);
+/* Between two rules. */
+void arrival_begin_within(struct engine *engine, uint32_t group);
+/* The run is over: the pass goes on, if there is one. */
+void arrival_return(struct engine *engine);
 
 /* ---- arrival_rule.c: a rule in a run ---- */
 

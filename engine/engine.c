@@ -219,10 +219,10 @@ static bool step(struct engine *engine, int64_t *left)
 	int64_t units = *left;
 	int64_t share = units / 4 > 1 ? units / 4 : 1;
 	bool more = false;
-	if (!engine->pass.running) {
+	if (!engine->pass.running || engine->pass.gave_way)
 		more = intake_step(engine, &units);
+	if (!engine->pass.running)
 		bindings_extend(engine);
-	}
 	if (load_is_swapping(engine)) {
 		units = units > share ? units : share;
 		load_step(engine, &units);

@@ -10,7 +10,8 @@
  *   schedule.c      groups, due times, passes
  *   arrival.c       evaluation when samples arrive; arrival_watch.c: of which series,
  *                   arrival_marks.c: which of these have some; arrival_rule.c: one rule of it;
- *                   arrival_doubt.c: what has to wait there
+ *                   arrival_doubt.c: what has to wait there; arrival_within.c: which may go
+ *                   first while a pass is under way
  *   targets.c       which scrapes are complete
  *   warmth.c        since when a rule's inputs were fed in full
  *   rule_labels.c   the labels that a rule puts on its results
@@ -180,6 +181,7 @@ struct group_state {
 			       TIME_NONE */
 	int64_t rebase_ms;  /* time that jumped over: for timers, before the next evaluation */
 	bool always_warm, may_hold;
+	uint32_t after; /* runs on arrival wait for the ticks of the groups before this one */
 	struct group_arrival arrival;
 	uint64_t iterations, missed;
 };
@@ -217,6 +219,8 @@ struct generation {
 	struct watch *watches;	       /* what they read, group by group */
 	uint32_t nwatches, watches_cap;
 	uint32_t *watch_of; /* by selector of the plan: its newest watch, WATCH_NONE */
+	bool reads_alerts; /* some rule on arrival does */
+	struct id_map groups_by_name; /* of what rules write, while they are found */
 	enum load_stage stage;
 	uint32_t at; /* where the stage stands */
 	struct past_wishes {
@@ -239,7 +243,9 @@ enum pass_stage { PASS_RULE, PASS_EVAL, PASS_RESOLVE, PASS_COLLECT, PASS_CAPTURE
 struct pass {
 	bool running;
 	bool on_arrival; /* of one group, and of what is ready in it */
+	bool gave_way;	 /* to a run on arrival, and has not gone on since */
 	int64_t t_ms;
+	int64_t next_due_ms; /* of groups, later than t_ms */
 	int64_t query_ms; /* of the rule at hand */
 	uint32_t group, rule;
 	enum pass_stage stage;
@@ -358,6 +364,7 @@ struct engine {
 	struct generation *active, *loading, *retired;
 	struct rule_set *load_next;
 	struct pass pass;
+	struct pass interrupted; /* a tick's, while a run on arrival goes first */
 	struct captures captures;
 	struct arrival arrival;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */

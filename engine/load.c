@@ -137,6 +137,7 @@ void generation_free(struct engine *engine, struct generation *generation)
 	binding_free(generation->binding);
 	arrival_generation_fini(generation);
 	free(generation->arrivals);
+	id_map_fini(&generation->groups_by_name);
 	free(generation->groups);
 	free(generation->rules);
 	free(generation->demands);
@@ -287,10 +288,13 @@ static int stage_rules(struct engine *engine, struct generation *young, int64_t 
 			code = leaves_find(young, rule);
 		if (!code)
 			code = arrival_rule_init(young, rule);
+		if (!code)
+			code = arrival_order_note(young, rule, units);
 		if (code)
 			return code;
 		*units -= UNITS_READER + rule->def->norder;
 	}
+	id_map_fini(&young->groups_by_name);
 	return demands_find(young);
 }
 

@@ -60,12 +60,21 @@ static void miss(struct engine *engine, struct group_state *group, int64_t skipp
 	engine->stats.missed += ticks;
 }
 
+/* The pass of a tick, or NULL. */
+static const struct pass *tick_pass(const struct engine *engine)
+{
+	if (engine->interrupted.running)
+		return &engine->interrupted;
+	return engine->pass.running && !engine->pass.on_arrival ? &engine->pass : NULL;
+}
+
 static void jump(struct engine *engine, struct group_state *group, int64_t by_ms)
 {
 	int64_t interval_ms = group->def->interval_ms;
 	if (by_ms <= interval_ms || by_ms < JUMP_MIN_MS)
 		return;
-	bool in_pass = engine->pass.running && group->due_ms == engine->pass.t_ms;
+	const struct pass *tick = tick_pass(engine);
+	bool in_pass = tick && group->due_ms == tick->t_ms;
 	int64_t next_ms = in_pass ? group->due_ms + interval_ms : group->due_ms;
 	int64_t latest_ms = due_before(engine, interval_ms, engine->now_ms);
 	if (latest_ms <= next_ms)
@@ -339,7 +348,7 @@ static void group_end(struct engine *engine, struct group_state *group)
 static void pass_begin(struct engine *engine)
 {
 	struct generation *active = engine->active;
-	int64_t t_ms = TIME_NONE;
+	int64_t t_ms = TIME_NONE, next_due_ms = INT64_MAX;
 	for (uint32_t i = 0; i < active->set->ngroups; i++) {
 		struct group_state *group = &active->groups[i];
 		if (group->due_ms > engine->now_ms)
@@ -353,19 +362,28 @@ static void pass_begin(struct engine *engine)
 			t_ms = group->due_ms;
 	}
 	assert(t_ms != TIME_NONE);
+	for (uint32_t i = 0; i < active->set->ngroups; i++) {
+		int64_t due_ms = active->groups[i].due_ms;
+		if (due_ms == t_ms)
+			due_ms += active->groups[i].def->interval_ms;
+		if (due_ms < next_due_ms)
+			next_due_ms = due_ms;
+	}
 	/* A group with a query offset may ask anew for a time that was asked for before; samples
 	 * may have come since. */
 	if (active->has_offsets)
 		binding_invalidate(active->binding);
-	engine->pass = (struct pass){ .running = true, .t_ms = t_ms };
+	engine->pass =
+		(struct pass){ .running = true, .t_ms = t_ms, .next_due_ms = next_due_ms };
 }
 
-/* Goes on until the pass ends or the units are used up. */
-static void pass_step(struct engine *engine, int64_t *units)
+/* Goes on until the pass ends, or the units are used up, or it gives way between two rules. */
+static void pass_step(struct engine *engine, bool gives_way, int64_t *units)
 {
 	struct pass *pass = &engine->pass;
 	struct generation *active = engine->active;
-	while (*units > 0 && pass->group < active->set->ngroups) {
+	while (*units > 0 && pass->group < active->set->ngroups &&
+	       !(gives_way && pass->stage == PASS_RULE)) {
 		struct group_state *group = &active->groups[pass->group];
 		if (group->due_ms != pass->t_ms) {
 			pass->group++;
@@ -402,7 +420,19 @@ static void run_step(struct engine *engine, int64_t *units)
 	if (*units <= 0)
 		return;
 	arrival_end(engine, group);
-	pass->running = false;
+	arrival_return(engine);
+}
+
+static void tick_step(struct engine *engine, int64_t *units)
+{
+	uint32_t group;
+	bool gives_way = arrival_find_within(engine, &group);
+	engine->pass.gave_way = false;
+	pass_step(engine, gives_way, units);
+	if (!gives_way || *units <= 0 || !engine->pass.running)
+		return;
+	arrival_begin_within(engine, group);
+	run_step(engine, units);
 }
 
 void schedule_step(struct engine *engine, int64_t *units)
@@ -421,5 +451,5 @@ void schedule_step(struct engine *engine, int64_t *units)
 	if (engine->pass.on_arrival)
 		run_step(engine, units);
 	else
-		pass_step(engine, units);
+		tick_step(engine, units);
 }

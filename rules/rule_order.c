@@ -10,7 +10,9 @@
  * Groups that read one another, directly or around a circle, are a strongly connected component:
  * they keep their file order. Tarjan's algorithm, started in file order along the edges reader →
  * writer, gives the components with writers first, and is stable: a group moves up only when an
- * earlier one reads it.
+ * earlier one reads it. Groups that evaluate on arrival are started with, so that they, and what
+ * they read, stand before all others: with their own tick over they go on while a long pass is under
+ * way (engine/arrival_within.c).
  */
 #include "rules/rule_build.h"
 #include "rules/warning.h"
@@ -349,8 +351,10 @@ static int search_all(const struct graph *graph, uint32_t *order, struct diag_li
 	s.path = calloc(graph->n, sizeof(*s.path));
 	s.stack = calloc(graph->n, sizeof(*s.stack));
 	bool good = s.visits && s.path && s.stack;
-	for (uint32_t g = 0; good && g < graph->n; g++) {
-		if (s.visits[g].index == 0)
+	for (uint32_t i = 0; good && i < 2 * graph->n; i++) {
+		uint32_t g = i % graph->n;
+		bool is_early = graph->groups[g].evaluate == EVALUATE_ARRIVAL;
+		if (s.visits[g].index == 0 && (is_early || i >= graph->n))
 			search_enter(&s, g);
 		while (s.npath > 0)
 			search_step(&s);

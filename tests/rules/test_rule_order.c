@@ -46,6 +46,11 @@ static const struct {
 	{ "groups: [{name: b, rules: [{record: x, expr: up}]}, {name: a, rules: [{record: y, expr: "
 	  "up}]}]",
 	  "b a" },
+	/* What is evaluated on arrival comes first, behind what it reads. */
+	{ "groups: [{name: a, rules: [{record: x, expr: up}]}, {name: w, rules: [{record: y, expr: "
+	  "up}]}, {name: b, evaluate: arrival, rules: [{record: z, expr: y}]}, {name: c, evaluate: "
+	  "arrival, rules: [{record: u, expr: x}]}, {name: d, rules: [{record: v, expr: up}]}]",
+	  "w b a c d" },
 	/* A reader waits for its writer, and nobody else moves. */
 	{ "groups: [{name: a, rules: [{record: y, expr: up}]}, {name: r, rules: [{record: z, expr: "
 	  "sum(x)}]},"
