@@ -74,6 +74,13 @@ static bool has_room(const struct queue *queue, size_t cost)
 	       queue->bytes <= queue->bytes_max - cost;
 }
 
+void queue_bytes_max_set(struct queue *queue, size_t bytes_max)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->bytes_max = bytes_max;
+	pthread_mutex_unlock(&queue->lock);
+}
+
 int queue_push(struct queue *queue, struct queue_item *item, bool force)
 {
 	pthread_mutex_lock(&queue->lock);

@@ -27,6 +27,8 @@ void queue_free(struct queue *queue);
  * completions and shutdown. An item that costs more than bytes_max is always refused.
  */
 int queue_push(struct queue *queue, struct queue_item *item, bool force);
+/* Another limit from now on; what is in it stays. */
+void queue_bytes_max_set(struct queue *queue, size_t bytes_max);
 /* All items in order as a list, or NULL. */
 struct queue_item *queue_take_all(struct queue *queue);
 /* Waits until there is an item or timeout_us (< 0: for ever) has passed. True if there is one. */

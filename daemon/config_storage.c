@@ -244,13 +244,11 @@ static bool is_equal_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-bool storage_config_is_equal(const struct storage_config *a, const struct storage_config *b)
+bool storage_config_is_same_place(const struct storage_config *a, const struct storage_config *b)
 {
 	const char *password_a = a->redis ? a->redis->password : NULL,
 		   *password_b = b->redis ? b->redis->password : NULL;
 
 	return strcmp(a->url, b->url) == 0 && strcmp(a->key_prefix, b->key_prefix) == 0 &&
-	       is_equal_text(password_a, password_b) && a->journal_sync == b->journal_sync &&
-	       a->confirms == b->confirms && a->confirm_timeout_ms == b->confirm_timeout_ms &&
-	       a->commit_timeout_ms == b->commit_timeout_ms;
+	       is_equal_text(password_a, password_b);
 }

@@ -35,6 +35,7 @@ struct storage_config {
 int storage_config_bind(const struct storage_part *part, bool has_data_dir, const char *path,
 			const char *base_dir, struct arena *arena, struct diag_list *diags,
 			struct storage_config *out);
-bool storage_config_is_equal(const struct storage_config *a, const struct storage_config *b);
+/* The same Redis, found and opened in the same way. */
+bool storage_config_is_same_place(const struct storage_config *a, const struct storage_config *b);
 
 #endif

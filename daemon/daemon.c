@@ -28,16 +28,8 @@ static void warn_unchangeable(const struct config *old, const struct config *new
 		log_warn("daemon", "a new web.listen_address takes effect with the next start", NULL);
 	if (strcmp(old_dir, new_dir) != 0)
 		log_warn("daemon", "a new data_dir takes effect with the next start", NULL);
-	if (!storage_config_is_equal(&old->storage, &new->storage))
-		log_warn("daemon", "new settings of storage take effect with the next start", NULL);
-	if (old->lookback_ms != new->lookback_ms || old->sender_timeout_ms != new->sender_timeout_ms ||
-	    old->resolve_on_silence != new->resolve_on_silence ||
-	    old->start_times != new->start_times || old->retention_ms != new->retention_ms)
-		log_warn("daemon", "a new lookback_delta, sender_timeout, on_sender_silence, use_start_timestamps or retention_unselected takes effect with the next start", NULL);
-	if (old->memory_max != new->memory_max || old->series_max != new->series_max || old->ignored_max != new->ignored_max ||
-	    old->query_samples_max != new->query_samples_max || old->queue_bytes_max != new->queue_bytes_max ||
-	    old->query_concurrency != new->query_concurrency)
-		log_warn("daemon", "new limits take effect with the next start", NULL);
+	if (!storage_config_is_same_place(&old->storage, &new->storage))
+		log_warn("daemon", "a new storage.url, password_file or key_prefix takes effect with the next start", NULL);
 }
 
 static void answer_reload(struct daemon *daemon, int status, const struct diag_list *diags)
@@ -142,6 +134,9 @@ static void load_rules(struct daemon *daemon)
 	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact, config->redact,
 						    config->nredact);
 
+	store_thread_configure(&daemon->store, &config->storage);
+	atomic_store(&daemon->confirms, config->storage.confirms);
+	queue_bytes_max_set(daemon->engine.inbox, (size_t)config->queue_bytes_max);
 	send_load(daemon->action.inbox, MSG_CONFIG, rules, config, false, 0);
 	send_load(daemon->peer.inbox, MSG_CONFIG, NULL, config, false, 0);
 	send_load(daemon->engine.inbox, MSG_LOAD, rules, config, forget_lines,
@@ -425,7 +420,7 @@ int daemon_run(const struct daemon_options *options)
 	daemon.rw.epoch = &daemon.epoch;
 	log_counters_list_init(&daemon.log_counters);
 	atomic_store(&daemon.queue_bytes_max, daemon.config->queue_bytes_max);
-	daemon.confirms = daemon.config->storage.confirms;
+	atomic_store(&daemon.confirms, daemon.config->storage.confirms);
 	if (extractors_init(&daemon.extractors)) {
 		log_error("daemon", "cannot start", NULL);
 		return EXIT_FAILURE;

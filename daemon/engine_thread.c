@@ -38,7 +38,7 @@ static void on_batch(void *ctx, struct batch *batch)
 		queue_push(thread->daemon->peer.inbox, &batch->item, true);
 		return;
 	}
-	if (thread->daemon->confirms && !batch->own) {
+	if (atomic_load(&thread->daemon->confirms) && !batch->own) {
 		batch->item.next = NULL;
 		*thread->applied_end = &batch->item;
 		thread->applied_end = &batch->item.next;
@@ -167,6 +167,20 @@ static void on_history(void *ctx, const struct selector *selector, int64_t from_
 
 /* ---- the loop ---- */
 
+static struct engine_settings settings_of(const struct config *config)
+{
+	return (struct engine_settings){ .lookback_ms = config->lookback_ms,
+					 .series_max = (size_t)config->series_max,
+					 .ignored_max = (size_t)config->ignored_max,
+					 .memory_max = (size_t)config->memory_max,
+					 .retention_ms = config->retention_ms,
+					 .sender_timeout_ms = config->sender_timeout_ms,
+					 .resolve_on_silence = config->resolve_on_silence,
+					 .start_times = config->start_times,
+					 .query_samples_max = (uint64_t)config->query_samples_max,
+					 .queries_at_once = config->query_concurrency };
+}
+
 /* One message. What it costs counts as a piece of work. */
 static void take(struct engine_thread *thread, struct queue_item *item)
 {
@@ -199,7 +213,10 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 	}
 	case MSG_LOAD: {
 		struct msg_load *msg = (struct msg_load *)item;
+		const struct engine_settings settings = settings_of(msg->config);
 
+		if (engine_settings_set(thread->engine, &settings))
+			log_error("engine", "out of memory: some settings stay as they were", NULL);
 		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
 			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
 		engine_written_set(thread->engine, msg->config->remote_write.n > 0);

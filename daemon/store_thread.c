@@ -197,6 +197,9 @@ static bool write_journal(struct store_thread *thread)
 {
 	int tries = 0, stopping_tries = 0;
 
+	if (thread->journal)
+		journal_sync_set(thread->journal,
+				 (enum journal_sync)atomic_load(&thread->journal_sync));
 	while (thread->journal && journal_commit(thread->journal)) {
 		atomic_fetch_add(&thread->commit_failures, 1);
 		if (tries++ % COMMIT_TRIES_LOGGED == 0)
@@ -512,6 +515,13 @@ static int redis_init(struct store_thread *thread, const struct storage_config *
 	return redis_log_new(&options, &thread->redis);
 }
 
+void store_thread_configure(struct store_thread *thread, const struct storage_config *config)
+{
+	atomic_store(&thread->commit_timeout_ms, config->commit_timeout_ms);
+	atomic_store(&thread->confirm_timeout_ms, config->confirm_timeout_ms);
+	atomic_store(&thread->journal_sync, (int)config->journal_sync);
+}
+
 int store_thread_init(struct store_thread *thread, struct daemon *daemon, char **why)
 {
 	const struct config *config = daemon->config;
@@ -519,8 +529,7 @@ int store_thread_init(struct store_thread *thread, struct daemon *daemon, char *
 	thread->daemon = daemon;
 	thread->health = thread->redis_health = REDIS_AWAY;
 	thread->journal_is_whole = true;
-	thread->commit_timeout_ms = config->storage.commit_timeout_ms;
-	thread->confirm_timeout_ms = config->storage.confirm_timeout_ms;
+	store_thread_configure(thread, &config->storage);
 	waiting_init(&thread->events);
 	waiting_init(&thread->batches);
 	pthread_mutex_init(&thread->stats_lock, NULL);

@@ -142,7 +142,9 @@ struct store_thread {
 	int64_t stop_us; /* then at the latest */
 	bool settling;
 	sem_t settled;
-	int64_t commit_timeout_ms, confirm_timeout_ms; /* as they were at the start */
+	/* As the newest configuration has them; set by the main thread. */
+	_Atomic int64_t commit_timeout_ms, confirm_timeout_ms;
+	_Atomic int journal_sync;
 	/* What was told of Redis. */
 	enum redis_health health;
 	bool redis_was_used, redis_is_amiss;
@@ -309,7 +311,7 @@ struct daemon {
 	struct reload reload;     /* main thread only */
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
-	bool confirms; /* storage.durability: storage */
+	_Atomic bool confirms; /* storage.durability: storage */
 	char *data_dir; /* in use, whatever a reloaded configuration says; NULL: none */
 	bool loaded; /* while starting: the engine has the first rules */
 	int exit_code;
@@ -320,6 +322,8 @@ struct daemon {
 };
 
 int store_thread_init(struct store_thread *thread, struct daemon *daemon, char **why);
+/* What of the section storage may change while it runs; from the main thread. */
+void store_thread_configure(struct store_thread *thread, const struct storage_config *config);
 int store_thread_start(struct store_thread *thread);
 /* Commits what is queued, then ends. */
 void store_thread_stop(struct store_thread *thread);

@@ -85,6 +85,21 @@ void evidence_sources_fini(struct engine *engine)
 	}
 }
 
+int evidence_lookback_set(struct engine *engine, int64_t lookback_ms)
+{
+	int64_t before_ms = engine->options.store.lookback_ms;
+	for (size_t i = 0; i < 2 && lookback_ms != before_ms; i++) {
+		struct selector *selector = engine->evidence.functions[i];
+		if (!selector)
+			continue;
+		int code = selector_reader_add(selector, &engine->asked_ms, lookback_ms);
+		if (code)
+			return code;
+		selector_reader_remove(selector, &engine->asked_ms, before_ms);
+	}
+	return 0;
+}
+
 bool evidence_is_within_budget(struct engine *engine)
 {
 	struct evidence_sources *sources = &engine->evidence;

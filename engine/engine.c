@@ -53,22 +53,6 @@ const char *engine_external_url(const struct engine *engine)
 	return engine->external_url ? engine->external_url : "";
 }
 
-/* Keeps what no rule demands: as a reader of all series would. */
-static int retention_init(struct engine *engine)
-{
-	struct matcher any;
-	char *why; /* no pattern, nothing to say */
-	int code = matcher_init(&any, MATCH_NE, SLICE(METRIC_NAME), SLICE(""), &why);
-	if (code)
-		return code;
-	code = store_selector_ref(engine->store, &any, 1, &engine->retained);
-	matcher_fini(&any);
-	if (!code)
-		code = selector_reader_add(engine->retained, &engine->asked_ms,
-					   engine->options.retention_ms);
-	return code;
-}
-
 static int init(struct engine *engine)
 {
 	engine->store = store_new(&engine->options.store);
@@ -83,9 +67,7 @@ static int init(struct engine *engine)
 	if (!code)
 		code = engine_external_set(engine, engine->options.external_labels,
 					   engine->options.external_url);
-	if (!code && engine->options.retention_ms)
-		code = retention_init(engine);
-	return code;
+	return code ? code : retention_set(engine, engine->options.retention_ms);
 }
 
 int engine_new(const struct engine_options *options, const struct engine_sink *sink,
@@ -141,11 +123,8 @@ void engine_free(struct engine *engine)
 	senders_fini(&engine->senders);
 	if (engine->store)
 		targets_fini(&engine->arrival.targets, engine->lsets);
-	if (engine->retained) {
-		selector_reader_remove(engine->retained, &engine->asked_ms,
-				       engine->options.retention_ms);
-		store_selector_unref(engine->store, engine->retained);
-	}
+	if (engine->store)
+		retention_fini(engine);
 	evidence_sources_fini(engine);
 	captures_fini(engine);
 	explains_fini(engine);
@@ -238,6 +217,7 @@ static bool step(struct engine *engine, int64_t *left)
 		more |= load_step(engine, &units);
 		if (!engine->checkpoint.held)
 			more |= checkpoint_step(engine, &units);
+		more |= retention_step(engine, &units);
 		more |= query_step(engine, &units);
 		sweep(engine);
 		more |= engine->parked.n > 0;

@@ -91,10 +91,25 @@ struct engine_sink {
 	void (*different)(void *ctx, const struct rule *rule, int64_t t_ms, struct slice what);
 };
 
+/* What of the options may be set otherwise at any time; as there. */
+struct engine_settings {
+	int64_t lookback_ms, retention_ms, sender_timeout_ms;
+	size_t series_max, ignored_max, memory_max;
+	bool resolve_on_silence, start_times;
+	uint64_t query_samples_max;
+	uint32_t queries_at_once;
+};
+
 int engine_new(const struct engine_options *options, const struct engine_sink *sink,
 	       struct engine **out);
 void engine_free(struct engine *engine);
 struct store *engine_store(struct engine *engine);
+/*
+ * From now on; but how far rules look back, and whether their alerts are held, with the next
+ * engine_load(). Limits that are lower than what there is let nothing more in, except that ignored
+ * series are forgotten at once. ERR_NOMEM: then some of it stays as it was.
+ */
+int engine_settings_set(struct engine *engine, const struct engine_settings *settings);
 /* What templates of rule labels see from now on. ERR_NOMEM. */
 int engine_external_set(struct engine *engine, const struct labels *labels, const char *url);
 /* The same, borrowed; labels may be NULL, the URL is not. */

@@ -107,6 +107,14 @@ void senders_step(struct engine *engine);
 /* Has some sender been silent without a break since then or longer? */
 bool senders_silent_since(const struct engine *engine, int64_t since_ms);
 
+/* ---- settings.c ---- */
+
+/* Keeps what no rule demands so long from now on; 0: not at all. ERR_NOMEM. */
+int retention_set(struct engine *engine, int64_t reach_ms);
+/* True: series are still to come to it, or to leave it. */
+bool retention_step(struct engine *engine, int64_t *units);
+void retention_fini(struct engine *engine);
+
 /* ---- rules in force ---- */
 
 struct alert {
@@ -345,6 +353,14 @@ struct examples {
 	size_t bytes;
 };
 
+/* What is kept that no rule demands (settings.c). */
+struct retention {
+	struct selector *kept; /* all series; NULL: none is kept so */
+	int64_t reach_ms;      /* for so long */
+	bool filling;	       /* it has not taken all series that match yet */
+	struct selector *leaving; /* gives them back, since they are not to be kept any more; or NULL */
+};
+
 struct engine {
 	struct engine_options options;
 	struct engine_sink sink;
@@ -368,7 +384,7 @@ struct engine {
 	struct captures captures;
 	struct arrival arrival;
 	int64_t due_ms; /* the least of the groups; TIME_NONE */
-	struct selector *retained; /* all series, read as far back as retention_ms; NULL: none */
+	struct retention retention;
 
 	struct queue_item *queries, **queries_end;
 	uint32_t nqueries;
@@ -569,6 +585,8 @@ void alert_clear(struct engine *engine, struct alert *alert);
 /* ---- alert_evidence.c ---- */
 
 int evidence_sources_init(struct engine *engine);
+/* It reads so far back from now on. ERR_NOMEM. */
+int evidence_lookback_set(struct engine *engine, int64_t lookback_ms);
 void evidence_sources_fini(struct engine *engine);
 /* Series that may be looked at now; whoever looks counts them in evidence.scanned. */
 bool evidence_is_within_budget(struct engine *engine);

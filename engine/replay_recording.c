@@ -150,6 +150,17 @@ static void rules_change(struct recorded *rec)
 	const struct recording_settings *settings = recording_settings(rec->reader);
 	bool is_same = settings->rules_hash == recording_rules_hash(rec->options->rules);
 	engine_external_set(rec->run.engine, settings->external_labels, settings->external_url.ptr);
+	const struct engine_settings engine = {
+		.lookback_ms = settings->lookback_ms,
+		.series_max = settings->series_max,
+		.ignored_max = settings->ignored_max,
+		.memory_max = settings->memory_max,
+		.retention_ms = settings->retention_ms,
+		.sender_timeout_ms = settings->sender_timeout_ms,
+		.resolve_on_silence = settings->resolve_on_silence,
+		.start_times = settings->start_times,
+	};
+	engine_settings_set(rec->run.engine, &engine);
 	if (is_same) {
 		engine_load(rec->run.engine, rec->options->rules);
 		return;

@@ -188,6 +188,11 @@ static int find_segments(struct journal *journal, char **why)
 	return code;
 }
 
+void journal_sync_set(struct journal *journal, enum journal_sync sync)
+{
+	journal->sync = sync;
+}
+
 int journal_open(const char *data_dir, enum journal_sync sync, struct journal **out, char **why)
 {
 	struct journal *journal = calloc(1, sizeof(*journal));

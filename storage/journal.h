@@ -29,6 +29,8 @@ struct journal;
  * another daemon; ERR_UNSUPPORTED; ERR_CORRUPT; ERR_LIMIT; ERR_IO.
  */
 int journal_open(const char *data_dir, enum journal_sync sync, struct journal **out, char **why);
+/* From the next record on. */
+void journal_sync_set(struct journal *journal, enum journal_sync sync);
 void journal_close(struct journal *journal);
 
 struct journal_replay_stats {

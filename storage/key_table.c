@@ -114,6 +114,12 @@ static void evict_beyond(struct key_table *table, size_t max)
 		clock_step(table);
 }
 
+void key_table_ignored_max_set(struct key_table *table, size_t ignored_max)
+{
+	table->ignored_max = ignored_max;
+	evict_beyond(table, ignored_max);
+}
+
 void key_table_set(struct key_table *table, struct hash128 key, uint32_t what)
 {
 	assert(what != KEY_UNKNOWN);

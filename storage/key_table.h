@@ -93,6 +93,8 @@ static inline uint32_t key_table_find(const struct key_table *table, struct hash
 
 /* Room for one more key: the next key_table_set() cannot fail. False when out of memory. */
 bool key_table_reserve(struct key_table *table, struct hash128 key);
+/* Another limit from now on; what is beyond it is forgotten. */
+void key_table_ignored_max_set(struct key_table *table, size_t ignored_max);
 /* Says what a key stands for, whatever it was; needs room if the key is new. KEY_IGNORED may evict
  * another. */
 void key_table_set(struct key_table *table, struct hash128 key, uint32_t what);

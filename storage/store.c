@@ -66,6 +66,18 @@ void store_free(struct store *store)
 	free(store);
 }
 
+void store_options_set(struct store *store, const struct store_options *options)
+{
+	store->options.lookback_ms = options->lookback_ms;
+	store->options.series_max = options->series_max;
+	store->options.memory_max = options->memory_max;
+	store->options.ignored_max = options->ignored_max;
+	key_table_ignored_max_set(&store->keys, options->ignored_max);
+	if (store->now_ms != TIME_NONE)
+		store->floor_ms = time_minus(store->now_ms, options->lookback_ms);
+	store->clock++; /* horizons are another thing now */
+}
+
 struct lset_table *store_lsets(struct store *store)
 {
 	return store->lsets;

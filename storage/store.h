@@ -116,6 +116,8 @@ struct store;
 /* NULL when out of memory (or of randomness). */
 struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
+/* Takes lookback and limits of the options into force. */
+void store_options_set(struct store *store, const struct store_options *options);
 struct lset_table *store_lsets(struct store *store);
 /* The told time; never goes back. */
 void store_time_set(struct store *store, int64_t now_ms);

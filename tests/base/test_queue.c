@@ -77,6 +77,16 @@ START_TEST(queue_refuses_when_full)
 	queue_check(queue);
 	ck_assert_uint_eq(free_all(queue_take_all(queue)), 4);
 
+	/* another limit in bytes: what is in it stays */
+	struct message *large = message_new(0, 1, 60);
+	ck_assert_int_eq(queue_push(queue, &large->item, false), 0);
+	queue_bytes_max_set(queue, 50);
+	extra = message_new(0, 2, 1);
+	ck_assert_int_eq(queue_push(queue, &extra->item, false), ERR_FULL);
+	queue_bytes_max_set(queue, 100);
+	ck_assert_int_eq(queue_push(queue, &extra->item, false), 0);
+	ck_assert_uint_eq(free_all(queue_take_all(queue)), 2);
+
 	/* bytes */
 	ck_assert_int_eq(queue_push(queue, &message_new(0, 0, 60)->item, false), 0);
 	extra = message_new(0, 1, 41);
@@ -86,7 +96,7 @@ START_TEST(queue_refuses_when_full)
 	ck_assert_uint_eq(free_all(queue_take_all(queue)), 2);
 	extra = message_new(0, 2, 101);
 	ck_assert_int_eq(queue_push(queue, &extra->item, false), ERR_FULL);
-	ck_assert_uint_eq(queue_refused(queue), 3);
+	ck_assert_uint_eq(queue_refused(queue), 4);
 	ck_assert_int_eq(queue_push(queue, &extra->item, true), 0);
 	/* Above the limit, nothing more is taken. */
 	extra = message_new(0, 3, 0);

@@ -66,6 +66,16 @@ START_TEST(key_table_limits_ignored_keys)
 	ck_assert_uint_eq(table.n, 5100); /* what leads to a series stays */
 	key_table_fini(&table);
 
+	key_table_init(&table, 10);
+	for (uint32_t i = 0; i < 10; i++) {
+		ck_assert(key_table_reserve(&table, key_of(i)));
+		key_table_set(&table, key_of(i), KEY_IGNORED);
+	}
+	key_table_ignored_max_set(&table, 3); /* another limit */
+	ck_assert_uint_eq(table.ignored, 3);
+	key_table_check(&table);
+	key_table_fini(&table);
+
 	key_table_init(&table, 0); /* none is remembered */
 	key_table_set(&table, (struct hash128){ 1, 1 }, KEY_IGNORED);
 	ck_assert_uint_eq(table.n, 0);
