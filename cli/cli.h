@@ -165,5 +165,8 @@ bool is_stream(const char *path);
 /* Reads a file or, for "-", standard input. ERR_IO (errno says why), ERR_LIMIT. */
 #define CLI_INPUT_MAX (16 * 1024 * 1024)
 int read_input(const char *path, struct buf *out);
+/* An argument that is a text: what it says or, for "-", what standard input has, without the blanks
+ * around it. To free; NULL: said what went wrong. */
+char *text_argument(const char *word);
 
 #endif

@@ -311,3 +311,22 @@ int read_input(const char *path, struct buf *out)
 		fclose(file);
 	return code;
 }
+
+char *text_argument(const char *word)
+{
+	struct buf text;
+	char *copy = NULL;
+
+	buf_init(&text);
+	int code = strcmp(word, "-") == 0 ? read_input(word, &text) : 0;
+
+	if (strcmp(word, "-") != 0)
+		copy = strdup(word);
+	else if (!code)
+		copy = slice_dup(slice_trim(buf_slice(&text)));
+	if (!copy)
+		fail(EXIT_FAILURE, "cannot read standard input: %s",
+		     error_text(code ? code : ERR_NOMEM));
+	buf_fini(&text);
+	return copy;
+}

@@ -133,14 +133,8 @@ static int explain_plan(const char *text, bool json)
 	return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run(const struct cli_args *args)
+static int explain(const char *text, const char *url, const char *labels, bool json)
 {
-	const char *url = args->values[URL], *labels = args->values[NOT], *text = args->words[0];
-	bool bad, json = is_json_format(args->values[FORMAT], &bad);
-
-	if (bad)
-		return usage_error(&explain_command, "unknown format \"%.100s\": text or json",
-				   args->values[FORMAT]);
 	enum meaning meaning = url || labels ? MEANS_RULE : meaning_of(text);
 
 	if (meaning == MEANS_EXPRESSION)
@@ -151,11 +145,25 @@ static int run(const struct cli_args *args)
 	return code == EXIT_NO_DAEMON && meaning == MEANS_EITHER ? explain_plan(text, json) : code;
 }
 
+static int run(const struct cli_args *args)
+{
+	bool bad, json = is_json_format(args->values[FORMAT], &bad);
+
+	if (bad)
+		return usage_error(&explain_command, "unknown format \"%.100s\": text or json",
+				   args->values[FORMAT]);
+	char *text = text_argument(args->words[0]);
+	int code = text ? explain(text, args->values[URL], args->values[NOT], json) : EXIT_FAILURE;
+
+	free(text);
+	return code;
+}
+
 const struct command explain_command = {
 	.name = "explain",
 	.arguments = "EXPR|RULE [--not LABELS] [--url URL] [--format json]",
 	.summary = "Show the plan of an expression; or what a rule of a running daemon comes to, and why.",
-	.doc = "An expression: its plan. Each line is a node; what stands below a node is what it reads. "
+	.doc = "\"-\" is standard input. An expression: its plan. Each line is a node; what stands below a node is what it reads. "
 	       "Equal parts of all rules are one node. "
 	       "A rule of the daemon, by its name or FILE;GROUP;NAME, or with --url an expression: how "
 	       "many rows each node has now, which are lost and why, what it costs, how many rules share "

@@ -24,16 +24,33 @@ static void add_series(struct text_table *table, const json_t *metric)
 	text_table_add_labels(table, metric, hidden);
 }
 
+/* A range: 1 @1795167707.963 2 @1795167722.963 */
+static void add_samples(struct text_table *table, const json_t *samples)
+{
+	struct buf text;
+	json_t *sample;
+	size_t i;
+
+	buf_init(&text);
+	json_array_foreach (samples, i, sample)
+		buf_printf(&text, "%s%s @%.3f", i ? " " : "",
+			   json_string_value(json_array_get(sample, 1)),
+			   json_number_value(json_array_get(sample, 0)));
+	text_table_add(table, text.ptr);
+	buf_fini(&text);
+}
+
 static int print_table(const json_t *data)
 {
 	static const char *const heads[] = { "METRIC", "LABELS", "VALUE" };
 	const json_t *result = json_object_get(data, "result");
 	const char *type = json_string_value(json_object_get(data, "resultType"));
+	bool is_matrix = type && slice_is(SLICE("matrix"), type);
 	struct text_table table;
 	json_t *row;
 	size_t i;
 
-	if (!type || slice_is(SLICE("vector"), type) == 0) {
+	if (!is_matrix && (!type || slice_is(SLICE("vector"), type) == 0)) {
 		const char *value = json_string_value(json_array_get(result, 1));
 
 		return value && puts(value) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -41,8 +58,11 @@ static int print_table(const json_t *data)
 	text_table_init(&table, heads, 3);
 	json_array_foreach (result, i, row) {
 		add_series(&table, json_object_get(row, "metric"));
-		text_table_add(&table,
-			       json_string_value(json_array_get(json_object_get(row, "value"), 1)));
+		if (is_matrix)
+			add_samples(&table, json_object_get(row, "values"));
+		else
+			text_table_add(&table, json_string_value(json_array_get(
+						       json_object_get(row, "value"), 1)));
 	}
 	return text_table_print(&table);
 }
@@ -73,8 +93,13 @@ static int run(const struct cli_args *args)
 	if (bad)
 		return usage_error(&query_command, "unknown format \"%.100s\": text or json",
 				   args->values[FORMAT]);
+	char *expr = text_argument(args->words[0]);
+
+	if (!expr)
+		return EXIT_FAILURE;
 	buf_init(&form);
-	form_add(&form, "query", args->words[0]);
+	form_add(&form, "query", expr);
+	free(expr);
 	if (args->values[TIME])
 		form_add(&form, "time", args->values[TIME]);
 	int code = client_ask_form(args->values[URL], "/api/v1/query", &form, &answer);
@@ -90,6 +115,7 @@ const struct command query_command = {
 	.name = "query",
 	.arguments = "EXPR [--time TIME] [--url URL] [--format json]",
 	.summary = "Ask a running daemon.",
+	.doc = "\"-\" is standard input. A value of a range vector is followed by its time.",
 	.options = options,
 	.words_min = 1,
 	.words_max = 1,
