@@ -170,7 +170,7 @@ static void add_group(struct buf *out, const struct rule_group *group, enum expa
 	add_text(out, group->name);
 	buf_add_char(out, '\n');
 	add_duration(out, "  interval: ", group->interval_ms);
-	if (group->query_offset_ms)
+	if (group->query_offset_ms || group->has_query_offset)
 		add_duration(out, "  query_offset: ", group->query_offset_ms);
 	if (group->limit)
 		buf_printf(out, "  limit: %lld\n", (long long)group->limit);
@@ -179,6 +179,7 @@ static void add_group(struct buf *out, const struct rule_group *group, enum expa
 		if (group->dialect != DIALECT_PROMETHEUS)
 			buf_printf(out, "  warmup: %s\n", warmup_texts[group->warmup]);
 		add_evaluate(out, group);
+		buf_add_str(out, group->exact ? "  exact: true\n" : "");
 	}
 	buf_add_str(out, group->nrules ? "  rules:\n" : "  rules: []\n");
 	for (uint32_t i = 0; i < group->nrules; i++) {

@@ -114,6 +114,8 @@ static int make_group(struct rule_loader *loader, struct group_yaml *yaml, const
 		.evaluate = (enum rule_evaluate)yaml->evaluate,
 		.min_gap_ms = yaml->min_gap_ms,
 		.settle_ms = yaml->settle_ms,
+		.exact = yaml->exact,
+		.has_query_offset = yaml->given & KEY_BIT(GROUP_QUERY_OFFSET),
 		.line = node->line,
 	};
 	return read_rules(loader, yaml, what, read, group);

@@ -86,6 +86,8 @@ struct rule_group {
 	enum rule_warmup warmup;
 	enum rule_evaluate evaluate;
 	int64_t min_gap_ms, settle_ms; /* on arrival */
+	bool exact;
+	bool has_query_offset; /* of its own, not the configuration's */
 	uint32_t line;
 	struct rule *rules;
 	uint32_t nrules;

@@ -55,14 +55,21 @@ static bool is_bare(struct slice name, bool has_matchers)
 	       !(has_matchers && slice_is(name, "logs"));
 }
 
-/* name{matchers}, or {"name",matchers} where the name is none of PromQL's own. */
+/*
+ * name{matchers}, or {"name",matchers} where the name is none of PromQL's own; of a profile's
+ * summary profile_name{profile_type="…",matchers}.
+ */
 static void write_selector(struct writer *writer, const struct short_metric *metric,
 			   struct slice name)
 {
 	bool has_matchers = metric->matchers.len > 0;
 
 	place(writer, metric->source, metric->offset);
-	if (is_bare(name, has_matchers)) {
+	if (metric->profile_type.len > 0) {
+		buf_printf(&writer->text, "profile_" SLICE_FMT "{profile_type=\"" SLICE_FMT "\"%s",
+			   SLICE_ARG(name), SLICE_ARG(metric->profile_type),
+			   has_matchers ? "," : "");
+	} else if (is_bare(name, has_matchers)) {
 		buf_add_slice(&writer->text, name);
 		if (!has_matchers)
 			return;
@@ -138,15 +145,10 @@ static void write_dotted(struct writer *writer, const struct short_node *node)
 
 static void write_comparison(struct writer *writer, const struct short_node *node)
 {
-	if (node->operand == SHORT_PROFILE) {
-		place(writer, writer->form->condition, node->offset);
-		buf_printf(&writer->text, "profile_" SLICE_FMT "{profile_type=\"" SLICE_FMT "\"}",
-			   SLICE_ARG(node->metric.name), SLICE_ARG(node->profile_type));
-	} else if (slice_find(node->metric.name, '.') >= 0) {
+	if (slice_find(node->metric.name, '.') >= 0)
 		write_dotted(writer, node);
-	} else {
+	else
 		write_operand_of(writer, node, node->metric.name);
-	}
 	buf_printf(&writer->text, " " SLICE_FMT " ", SLICE_ARG(node->comparison));
 	number_format_f(node->number, &writer->text);
 }

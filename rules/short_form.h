@@ -40,7 +40,7 @@ int short_form_translate(const struct short_form *form, struct arena *arena,
 /* Inside of the short form: the tree */
 
 enum short_kind { SHORT_AND, SHORT_UNLESS, SHORT_OR, SHORT_PAREN, SHORT_COMPARISON };
-enum short_operand { SHORT_FUNCTION, SHORT_VALUE, SHORT_METRIC, SHORT_PROFILE };
+enum short_operand { SHORT_FUNCTION, SHORT_VALUE, SHORT_METRIC };
 
 /* What a function of the short form says, and whether its result has the metric's unit. */
 struct short_function {
@@ -53,7 +53,8 @@ struct short_metric {
 	const struct source *source;
 	uint32_t offset;
 	struct slice name;
-	struct slice matchers; /* without the braces */
+	struct slice matchers;	   /* without the braces */
+	struct slice profile_type; /* of pprof.KIND.SUMMARY, whose name is SUMMARY; else empty */
 };
 
 struct short_node {
@@ -66,7 +67,6 @@ struct short_node {
 	double quantile;
 	int64_t range_ms;
 	struct short_metric metric; /* of whatever operand */
-	struct slice profile_type;
 	struct slice comparison; /* ">" */
 	double number;		 /* in the metric's unit */
 };

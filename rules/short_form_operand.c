@@ -87,6 +87,84 @@ static bool parse_metric(struct short_reader *reader, struct short_metric *out)
 	return parse_matchers(reader, &out->matchers);
 }
 
+/* Profiles: pprof.KIND.SUMMARY */
+
+static bool is_one_of(struct slice word, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_is(word, names[i]))
+			return true;
+	return false;
+}
+
+/* Is one the beginning of the other? "heap", "goroutines" */
+static const char *related_type(struct slice word)
+{
+	for (size_t i = 0; word.len > 0 && i < LENGTH(profile_types); i++) {
+		struct slice type = slice_from(profile_types[i]);
+
+		if (slice_has_prefix(type, word) || slice_has_prefix(word, type))
+			return profile_types[i];
+	}
+	return NULL;
+}
+
+static bool check_profile_type(struct short_reader *reader, struct slice type)
+{
+	const char *near = related_type(type);
+	char hint[64];
+
+	if (is_one_of(type, profile_types, LENGTH(profile_types)))
+		return true;
+	if (near)
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+	else if (!meant(hint, sizeof(hint), type, profile_types, LENGTH(profile_types)))
+		snprintf(hint, sizeof(hint),
+			 "cpu heap_inuse heap_alloc goroutine mutex block wall");
+	short_complain_at(reader,
+			  reader->offset + (uint32_t)(type.ptr - short_token_text(reader).ptr),
+			  (uint32_t)type.len, hint, "unknown profile type \"" SLICE_FMT "\"",
+			  SLICE_ARG(type));
+	return false;
+}
+
+static bool is_profile(struct slice word)
+{
+	return word.len > strlen("pprof.") && strncasecmp(word.ptr, "pprof.", strlen("pprof.")) == 0;
+}
+
+static bool parse_profile(struct short_reader *reader, struct short_metric *out)
+{
+	struct slice word = short_token_text(reader), type = { word.ptr + strlen("pprof."), 0 },
+		     summary;
+	const size_t head = strlen("pprof.");
+	ptrdiff_t dot = slice_find((struct slice){ type.ptr, word.len - head }, '.');
+	char hint[64];
+
+	if (dot < 0) {
+		short_complain_at(reader, reader->offset, reader->span, "pprof.cpu.sample_rate",
+				  "a profile's summary is pprof.KIND.SUMMARY");
+		return false;
+	}
+	type.len = (size_t)dot;
+	summary = (struct slice){ type.ptr + dot + 1, word.len - head - (size_t)dot - 1 };
+	if (!check_profile_type(reader, type))
+		return false;
+	if (!is_one_of(summary, profile_summaries, LENGTH(profile_summaries))) {
+		short_complain_at(reader, reader->offset + (uint32_t)(summary.ptr - word.ptr),
+				  (uint32_t)summary.len,
+				  meant(hint, sizeof(hint), summary, profile_summaries,
+					LENGTH(profile_summaries)),
+				  "profiles have no summary \"" SLICE_FMT "\"", SLICE_ARG(summary));
+		return false;
+	}
+	*out = (struct short_metric){ .source = reader->source,
+				      .offset = reader->offset,
+				      .name = summary,
+				      .profile_type = type };
+	return true;
+}
+
 /* The rule's own metric: a text of its own. */
 static bool use_own_metric(struct short_reader *reader, struct short_metric *out)
 {
@@ -110,7 +188,9 @@ static bool use_own_metric(struct short_reader *reader, struct short_metric *out
 				  "\"metric\" is no name of a metric, with or without matchers");
 		good = false;
 	} else {
-		good = parse_metric(&own, out);
+		good = is_profile(short_token_text(&own))
+			       ? parse_profile(&own, out) && parse_matchers(&own, &out->matchers)
+			       : parse_metric(&own, out);
 		short_advance(&own);
 		if (good && own.token != SHORT_END) {
 			short_complain_at(&own, own.offset, own.span,
@@ -222,78 +302,6 @@ static bool parse_function(struct short_reader *reader, struct slice word, struc
 	return use_own_metric(reader, &node->metric);
 }
 
-/* Profiles: pprof.KIND.SUMMARY */
-
-static bool is_one_of(struct slice word, const char *const *names, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (slice_is(word, names[i]))
-			return true;
-	return false;
-}
-
-/* Is one the beginning of the other? "heap", "goroutines" */
-static const char *related_type(struct slice word)
-{
-	for (size_t i = 0; word.len > 0 && i < LENGTH(profile_types); i++) {
-		struct slice type = slice_from(profile_types[i]);
-
-		if (slice_has_prefix(type, word) || slice_has_prefix(word, type))
-			return profile_types[i];
-	}
-	return NULL;
-}
-
-static bool check_profile_type(struct short_reader *reader, struct slice type)
-{
-	const char *near = related_type(type);
-	char hint[64];
-
-	if (is_one_of(type, profile_types, LENGTH(profile_types)))
-		return true;
-	if (near)
-		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
-	else if (!meant(hint, sizeof(hint), type, profile_types, LENGTH(profile_types)))
-		snprintf(hint, sizeof(hint),
-			 "cpu heap_inuse heap_alloc goroutine mutex block wall");
-	short_complain_at(reader,
-			  reader->offset + (uint32_t)(type.ptr - short_token_text(reader).ptr),
-			  (uint32_t)type.len, hint, "unknown profile type \"" SLICE_FMT "\"",
-			  SLICE_ARG(type));
-	return false;
-}
-
-static bool parse_profile(struct short_reader *reader, struct short_node *node)
-{
-	struct slice word = short_token_text(reader), type = { word.ptr + strlen("pprof."), 0 },
-		     summary;
-	const size_t head = strlen("pprof.");
-	ptrdiff_t dot = slice_find((struct slice){ type.ptr, word.len - head }, '.');
-	char hint[64];
-
-	if (dot < 0) {
-		short_complain_at(reader, reader->offset, reader->span, "pprof.cpu.sample_rate",
-				  "a profile's summary is pprof.KIND.SUMMARY");
-		return false;
-	}
-	type.len = (size_t)dot;
-	summary = (struct slice){ type.ptr + dot + 1, word.len - head - (size_t)dot - 1 };
-	if (!check_profile_type(reader, type))
-		return false;
-	if (!is_one_of(summary, profile_summaries, LENGTH(profile_summaries))) {
-		short_complain_at(reader, reader->offset + (uint32_t)(summary.ptr - word.ptr),
-				  (uint32_t)summary.len,
-				  meant(hint, sizeof(hint), summary, profile_summaries,
-					LENGTH(profile_summaries)),
-				  "profiles have no summary \"" SLICE_FMT "\"", SLICE_ARG(summary));
-		return false;
-	}
-	node->operand = SHORT_PROFILE;
-	node->profile_type = type;
-	node->metric = (struct short_metric){ reader->source, reader->offset, summary, { 0 } };
-	return true;
-}
-
 /* Any of them */
 
 bool short_operand_parse(struct short_reader *reader, struct short_node *node)
@@ -314,8 +322,9 @@ bool short_operand_parse(struct short_reader *reader, struct short_node *node)
 	}
 	if (split_function(word, &function, &duration))
 		return parse_function(reader, function, duration, node);
-	if (word.len > strlen("pprof.") && strncasecmp(word.ptr, "pprof.", strlen("pprof.")) == 0)
-		return parse_profile(reader, node);
+	node->operand = SHORT_METRIC;
+	if (is_profile(word))
+		return parse_profile(reader, &node->metric);
 	if (short_is_word(reader, "and") || short_is_word(reader, "or") ||
 	    short_is_word(reader, "unless") || short_is_word(reader, "not")) {
 		short_complain(reader,
@@ -323,6 +332,5 @@ bool short_operand_parse(struct short_reader *reader, struct short_node *node)
 			       "a function, a metric or a profile");
 		return false;
 	}
-	node->operand = SHORT_METRIC;
 	return parse_metric(reader, &node->metric);
 }

@@ -79,8 +79,8 @@ static bool run_case(const struct short_case *test)
 	bool ok = wanted.ptr && got.ptr && strcmp(wanted.ptr, got.ptr) == 0;
 
 	if (!ok)
-		printf("short_form.txt:%d:\n%swanted:\n%sgot:\n%s\n", test->line, yaml.ptr,
-		       wanted.ptr ? wanted.ptr : "", got.ptr ? got.ptr : "");
+		fprintf(stderr, "short_form.txt:%d:\n%swanted:\n%sgot:\n%s\n", test->line,
+			yaml.ptr, wanted.ptr ? wanted.ptr : "", got.ptr ? got.ptr : "");
 	buf_fini(&yaml);
 	buf_fini(&wanted);
 	buf_fini(&got);
@@ -225,6 +225,41 @@ START_TEST(short_rules_are_a_group)
 }
 END_TEST
 
+/* What is said, and differs from what would hold without a word. */
+static const struct {
+	const char *keys, *written;
+} group_keys[] = {
+	{ "interval: 7s", "  interval: 7s\n" },
+	{ "query_offset: 0s", "  query_offset: 0s\n" },
+	{ "limit: 3", "  limit: 3\n" },
+	{ "labels: {a: b}", "    labels:\n      a: b\n" },
+	{ "dialect: logql", "  dialect: logql\n" },
+	{ "warmup: off", "  warmup: 'off'\n" },
+	{ "evaluate: arrival\nmin_gap: 7ms", "  evaluate: arrival\n  min_gap: 7ms\n" },
+	{ "evaluate: arrival\nsettle: 7s", "  settle: 7s\n" },
+	{ "exact: true", "  exact: true\n" },
+};
+
+START_TEST(keys_of_the_group_are_written_out)
+{
+	struct buf yaml, full, again;
+
+	buf_init(&yaml);
+	buf_init(&full);
+	buf_init(&again);
+	buf_printf(&yaml, "%s\nrules: [{name: a, condition: up == 0}]\n", group_keys[_i].keys);
+	ck_assert_int_eq(load(buf_slice(&yaml)), 0);
+	ck_assert_int_eq(rule_set_expand(set, EXPAND_FULL, &full), 0);
+	ck_assert_msg(strstr(full.ptr, group_keys[_i].written) != NULL, "%s", full.ptr);
+	ck_assert_int_eq(load(buf_slice(&full)), 0);
+	ck_assert_int_eq(rule_set_expand(set, EXPAND_FULL, &again), 0);
+	ck_assert_str_eq(full.ptr, again.ptr);
+	buf_fini(&yaml);
+	buf_fini(&full);
+	buf_fini(&again);
+}
+END_TEST
+
 START_TEST(rules_are_written_out_in_full)
 {
 	struct buf first, second;
@@ -308,6 +343,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, short_form_is_limited);
 	tcase_add_test(tcase, short_rules_are_a_group);
 	tcase_add_test(tcase, rules_are_written_out_in_full);
+	tcase_add_loop_test(tcase, keys_of_the_group_are_written_out, 0,
+			    sizeof(group_keys) / sizeof(group_keys[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
