@@ -1,10 +1,11 @@
 /*
- * promqltest FILE…: runs Prometheus' test scripts. A line for each failure and, last,
- * "N passed, M failed, K skipped".
+ * promqltest [--skipped] FILE…: runs Prometheus' test scripts. A line for each failure (and for
+ * each that is skipped, with the reason) and, last, "N passed, M failed, K skipped".
  */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/engine/promql_script.h"
 
@@ -26,12 +27,14 @@ int main(int argc, char **argv)
 	TCase *tcase = tcase_create("scripts");
 	SRunner *runner = srunner_create(suite);
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: promqltest FILE...\n");
+	counts.tells_skipped = argc > 1 && strcmp(argv[1], "--skipped") == 0;
+	files = argv + 1 + counts.tells_skipped;
+	nfiles = argc - 1 - counts.tells_skipped;
+	if (nfiles < 1) {
+		fprintf(stderr, "usage: promqltest [--skipped] FILE...\n");
+		srunner_free(runner);
 		return 2;
 	}
-	files = argv + 1;
-	nfiles = argc - 1;
 	tcase_add_test(tcase, scripts);
 	suite_add_tcase(suite, tcase);
 	srunner_set_fork_status(runner, CK_NOFORK);

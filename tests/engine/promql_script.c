@@ -394,9 +394,19 @@ static void read_expect(struct eval *eval, char *line)
 	}
 }
 
+/* Read as Go does with base 0: 010 is eight, 0x1F 31, 1_000 a thousand. */
+static bool scalar_of(const char *line, double *out)
+{
+	bool minus = *line == '-';
+	line += strspn(line, "+-") == 1;
+	if (number_parse(slice_from(line), out))
+		return false;
+	*out = minus ? -*out : *out;
+	return true;
+}
+
 static void read_line(struct eval *eval, char *line)
 {
-	char *end;
 	if (strncmp(line, "expect ", 7) == 0) {
 		read_expect(eval, line);
 		return;
@@ -407,10 +417,8 @@ static void read_line(struct eval *eval, char *line)
 		*e = (struct expectation){ FAIL, line[14] == 'r', split(line) };
 		return;
 	}
-	double scalar = strtod(line, &end);
-	if (end != line && *end == 0) {
+	if (scalar_of(line, &eval->scalar)) {
 		eval->is_scalar = true;
-		eval->scalar = scalar;
 		return;
 	}
 	char *rest = split(line);
@@ -434,7 +442,7 @@ static void eval_fini(struct eval *eval)
 
 struct search {
 	const struct script *script;
-	bool found;
+	const char *why; /* NULL: it need not be */
 };
 
 static bool selects(const struct expr *selector, const struct labels *labels)
@@ -457,22 +465,24 @@ static void look_for_histograms(void *ctx, const struct expr *expr)
 		case FN_HISTOGRAM_SUM:
 		case FN_HISTOGRAM_STDDEV:
 		case FN_HISTOGRAM_STDVAR:
-			search->found = true;
+			search->why = "a function of histograms";
 			break;
 		default:
 			break;
 		}
 	for (size_t i = 0; expr->kind == EXPR_SELECTOR && i < search->script->nhistograms; i++)
-		search->found |= selects(expr, search->script->histograms[i]);
+		if (selects(expr, search->script->histograms[i]))
+			search->why = "selects a series of histograms";
 }
 
-static bool is_skipped(const struct script *script, const struct eval *eval,
-		       const struct expr *expr)
+/* Why, or NULL. */
+static const char *is_skipped(const struct script *script, const struct eval *eval,
+			      const struct expr *expr)
 {
-	struct search search = { script, eval->has_histogram || strstr(eval->expr, "{{") };
+	struct search search = { script, eval->has_histogram ? "expects a histogram" : NULL };
 	if (expr)
 		expr_walk(expr, look_for_histograms, &search);
-	return search.found;
+	return search.why;
 }
 
 /* ---- evaluating ---- */
@@ -926,8 +936,12 @@ static void check_eval(struct script *script, struct eval *eval)
 	struct query query;
 	struct got got;
 	query_parse(&query, eval->expr, strlen(eval->expr));
-	if (is_skipped(script, eval, query.expr)) {
+	const char *why = is_skipped(script, eval, query.expr);
+	if (why) {
 		script->counts->skipped++;
+		if (script->counts->tells_skipped)
+			printf("%s:%u: skipped: %s: %s\n", script->path, eval->line, why,
+			       eval->expr);
 		query_fini(&query);
 		return;
 	}

@@ -15,6 +15,7 @@
 
 struct script_counts {
 	unsigned passed, failed, skipped;
+	bool tells_skipped; /* set by the caller: prints why each is skipped */
 };
 
 /* Prints a line for each failure. False: the file cannot be read. */

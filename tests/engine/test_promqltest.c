@@ -45,6 +45,69 @@ START_TEST(scripts_give_what_they_expect)
 }
 END_TEST
 
+/* Each way to be wrong; a runner that overlooks one says "passed" of anything. */
+static const char *const wrong_expectations[] = {
+	"eval instant at 1m x\n  x{a=\"b\"} 2.00001\n  x{a=\"c\"} 5\n",
+	"eval instant at 1m x\n  x{a=\"b\"} 2\n",
+	"eval instant at 1m x\n",
+	"eval instant at 1m x\n  x{a=\"b\"} 2\n  x{a=\"c\"} 5\n  x{a=\"d\"} 5\n",
+	"eval instant at 1m x\n  {a=\"b\"} 2\n  {a=\"c\"} 5\n",
+	"eval instant at 1m x\n  x{a=\"b\"} NaN\n  x{a=\"c\"} 5\n",
+	"eval instant at 1m x\n  expect fail\n",
+	"eval_fail instant at 1m x\n",
+	"eval instant at 1m sort_desc(x)\n  expect ordered\n  x{a=\"b\"} 2\n  x{a=\"c\"} 5\n",
+	"eval_ordered instant at 1m sort_desc(x)\n  x{a=\"b\"} 2\n  x{a=\"c\"} 5\n",
+	"eval instant at 1m topk(NaN, x)\n",
+	"eval instant at 1m topk(NaN, x)\n  expect fail msg: Parameter value\n",
+	"eval instant at 1m topk(NaN, x)\n  expect fail regex: ^value\n",
+	"eval_fail instant at 1m topk(NaN, x)\n  expected_fail_message Parameter\n",
+	"eval_fail instant at 1m topk(NaN, x)\n  expected_fail_regexp ^value\n",
+	"eval instant at 1m quantile(2, x)\n  expect no_warn\n  {} Inf\n",
+	"eval instant at 1m quantile(0.5, x)\n  expect warn\n  {} 3.5\n",
+	"eval_warn instant at 1m quantile(0.5, x)\n  {} 3.5\n",
+	"eval instant at 1m quantile(2, x)\n  expect warn msg: quantile\n  {} Inf\n",
+	"eval instant at 1m quantile(2, x)\n  expect warn regex: ^quantile\n  {} Inf\n",
+	"eval instant at 1m quantile(2, x) + quantile(3, x)\n  expect warn regex: got 2\n"
+	"  {} Inf\n",
+	"eval instant at 1m rate(x[2m])\n  expect no_info\n  {a=\"b\"} 0.016666667\n"
+	"  {a=\"c\"} 0.016666667\n",
+	"eval_info instant at 1m x\n  x{a=\"b\"} 2\n  x{a=\"c\"} 5\n",
+	"eval instant at 1m 2 * 3\n  7\n",
+	"eval instant at 1m 2 * 3\n  {} 6\n",
+	"eval instant at 1m vector(6)\n  6\n",
+	"eval instant at 1m \"text\"\n  expect string \"texts\"\n",
+	"eval instant at 1m vector(1)\n  expect string \"1\"\n",
+	"eval instant at 1m x{a=\"b\"}[2m]\n  expect range vector from 0 to 1m step 1m\n"
+	"  x{a=\"b\"} 1 3\n",
+	"eval instant at 1m x{a=\"b\"}[2m]\n  expect range vector from 0 to 1m step 1m\n"
+	"  x{a=\"b\"} 1\n",
+	"eval range from 0 to 1m step 1m x{a=\"b\"}\n  x{a=\"b\"} 1 2 3\n",
+	"eval range from 0 to 1m step 1m x{a=\"b\"}\n  x{a=\"b\"} _ 2\n",
+	"eval range from 0 to 1m step 1m x{a=\"b\"}\n  x{a=\"c\"} 1 2\n",
+	"eval range from 0 to 1m step 1m x{a=\"b\"}\n",
+	"eval range from 0 to 1m step 1m sort(x{a=\"b\"})\n  expect no_warn\n"
+	"  x{a=\"b\"} 1 2\n",
+};
+
+START_TEST(script_fails_where_something_else_is_expected)
+{
+	size_t n = sizeof(wrong_expectations) / sizeof(*wrong_expectations);
+	char path[] = "/tmp/tocsin-script-XXXXXX";
+	struct script_counts counts = { 0 };
+	int fd = mkstemp(path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	ck_assert_ptr_nonnull(file);
+	fprintf(file, "load 1m\n  x{a=\"b\"} 1 2 3\n  x{a=\"c\"} 4 5 6\n\n");
+	for (size_t i = 0; i < n; i++)
+		fprintf(file, "%s\n", wrong_expectations[i]);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert(script_run(path, &counts));
+	remove(path);
+	ck_assert_uint_eq(counts.failed, n);
+	ck_assert_uint_eq(counts.passed + counts.skipped, 0);
+}
+END_TEST
+
 START_TEST(given_scripts_give_what_they_expect)
 {
 	struct script_counts counts = run_folder(given_folder);
@@ -71,6 +134,7 @@ static Suite *promqltest_suite(void)
 		 srcdir ? srcdir : ".");
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, scripts_give_what_they_expect);
+	tcase_add_test(tcase, script_fails_where_something_else_is_expected);
 	if (is_there(given_folder))
 		tcase_add_test(tcase, given_scripts_give_what_they_expect);
 	else
