@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define HOUR_MS (3600ll * 1000)
 
 /* What the other runs mean for this one. */
@@ -121,17 +123,10 @@ static void unhealthy_add(struct unhealthy *all, struct labels *target)
 		}
 	if (!target)
 		return;
-	if (all->n == all->cap) {
-		uint32_t cap = all->cap ? all->cap * 2 : 16;
-		struct labels **targets = realloc(all->targets, cap * sizeof(struct labels *));
-
-		if (!targets) {
-			all->failed = true;
-			labels_unref(target);
-			return;
-		}
-		all->targets = targets;
-		all->cap = cap;
+	if (!ARRAY_RESERVE(&all->targets, all->n, &all->cap)) {
+		all->failed = true;
+		labels_unref(target);
+		return;
 	}
 	all->targets[all->n++] = target;
 }

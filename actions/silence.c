@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -145,15 +146,8 @@ static void silence_fini(struct silence *silence)
 
 static struct silence *add(struct actions *actions)
 {
-	if (actions->nsilences == actions->silences_cap) {
-		uint32_t cap = actions->silences_cap ? 2 * actions->silences_cap : 16;
-		struct silence *grown = realloc(actions->silences, cap * sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		actions->silences = grown;
-		actions->silences_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&actions->silences, actions->nsilences, &actions->silences_cap))
+		return NULL;
 	struct silence *silence = &actions->silences[actions->nsilences++];
 
 	*silence = (struct silence){ 0 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define SLOTS_MIN 1024u
@@ -36,19 +37,6 @@ static void slots_fill(struct key_numbers *numbers)
 }
 
 /* Room for one more. */
-static int keys_reserve(struct key_numbers *numbers)
-{
-	if (numbers->n < numbers->cap)
-		return 0;
-	uint32_t cap = numbers->cap ? 2 * numbers->cap : SLOTS_MIN / 2;
-	struct hash128 *keys = reallocarray(numbers->keys, cap, sizeof(*keys));
-	if (!keys)
-		return ERR_NOMEM;
-	numbers->keys = keys;
-	numbers->cap = cap;
-	return 0;
-}
-
 static int slots_reserve(struct key_numbers *numbers)
 {
 	size_t nslots = numbers->slots ? (size_t)numbers->mask + 1 : 0;
@@ -69,7 +57,7 @@ int key_numbers_add(struct key_numbers *numbers, struct hash128 key, uint32_t ma
 {
 	if (numbers->n >= max)
 		return ERR_LIMIT;
-	if (keys_reserve(numbers) || slots_reserve(numbers))
+	if (!ARRAY_RESERVE(&numbers->keys, numbers->n, &numbers->cap) || slots_reserve(numbers))
 		return ERR_NOMEM;
 	uint32_t *slot = slot_of(numbers, key);
 	assert(*slot == 0);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/quote.h"
@@ -350,17 +351,10 @@ static struct label *builder_find(struct labels_builder *builder, struct slice n
 
 static bool builder_grow(struct labels_builder *builder)
 {
-	if (builder->n < builder->cap)
-		return true;
-	size_t cap = builder->cap ? builder->cap * 2 : 16;
-	struct label *pairs = realloc(builder->pairs, cap * sizeof(*pairs));
-
-	if (!pairs) {
+	if (!ARRAY_RESERVE(&builder->pairs, builder->n, &builder->cap)) {
 		builder->failed = true;
 		return false;
 	}
-	builder->pairs = pairs;
-	builder->cap = cap;
 	return true;
 }
 

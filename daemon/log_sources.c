@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -69,15 +70,8 @@ static struct pending *pending_find(struct log_sources *sources, struct slice ke
 
 static struct pending *pending_add(struct log_sources *sources, struct slice key)
 {
-	if (sources->npending == sources->pending_cap) {
-		size_t cap = sources->pending_cap ? 2 * sources->pending_cap : 16;
-		struct pending *grown = reallocarray(sources->pending, cap, sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		sources->pending = grown;
-		sources->pending_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&sources->pending, sources->npending, &sources->pending_cap))
+		return NULL;
 	char *copy = slice_dup(key);
 
 	if (!copy)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "storage/array.h"
 
 void alarms_fini(struct alarms *alarms)
 {
@@ -69,7 +69,7 @@ static bool reserve(struct alarms *alarms, uint32_t id)
 		       (places - alarms->places) * sizeof(*alarms->place));
 		alarms->places = places;
 	}
-	return array_reserve(&alarms->items, alarms->n, &alarms->cap, sizeof(*alarms->items));
+	return ARRAY_RESERVE(&alarms->items, alarms->n, &alarms->cap);
 }
 
 int alarms_set(struct alarms *alarms, uint32_t id, int64_t at_ms)

@@ -2,13 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/arrival.h"
 #include "engine/engine_internal.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
-#include "storage/array.h"
 
 /* ---- what is watched ---- */
 
@@ -21,8 +21,7 @@ static int watch_add(struct generation *generation, uint32_t selector, uint32_t 
 			*out = at;
 			return 0;
 		}
-	if (!array_reserve(&generation->watches, generation->nwatches, &generation->watches_cap,
-			   sizeof(*generation->watches)))
+	if (!ARRAY_RESERVE(&generation->watches, generation->nwatches, &generation->watches_cap))
 		return ERR_NOMEM;
 	/* Rules come group by group: a group's watches stand together. */
 	struct group_arrival *arrival = &generation->groups[group].arrival;
@@ -39,8 +38,7 @@ static int watch_add(struct generation *generation, uint32_t selector, uint32_t 
 /* The leaf reads it: what comes there is told to the rule. */
 static int reader_add(struct watch *watch, const struct rule_state *rule, uint32_t leaf)
 {
-	if (!array_reserve(&watch->readers, watch->nreaders, &watch->readers_cap,
-			   sizeof(*watch->readers)))
+	if (!ARRAY_RESERVE(&watch->readers, watch->nreaders, &watch->readers_cap))
 		return ERR_NOMEM;
 	watch->readers[watch->nreaders++] = (struct watch_reader){ rule_place(rule), leaf };
 	return 0;

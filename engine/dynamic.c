@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
+
 void dynamic_begin(struct binding *b, struct dynamic *dynamic)
 {
 	for (uint32_t i = 0; i < dynamic->n; i++)
@@ -22,16 +24,9 @@ static int add(struct binding *b, struct dynamic *dynamic, struct dynamic_outcom
 {
 	if (outcome.lset == LSET_NONE)
 		return ERR_NOMEM;
-	if (dynamic->n == dynamic->cap) {
-		uint32_t cap = dynamic->cap ? dynamic->cap * 2 : 16;
-		struct dynamic_outcome *outcomes =
-			realloc(dynamic->outcomes, cap * sizeof(*outcomes));
-		if (!outcomes) {
-			lset_unref(b->lsets, outcome.lset);
-			return ERR_NOMEM;
-		}
-		dynamic->outcomes = outcomes;
-		dynamic->cap = cap;
+	if (!ARRAY_RESERVE(&dynamic->outcomes, dynamic->n, &dynamic->cap)) {
+		lset_unref(b->lsets, outcome.lset);
+		return ERR_NOMEM;
 	}
 	dynamic->outcomes[dynamic->n++] = outcome;
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define ENTRY_NONE UINT32_MAX
@@ -106,15 +107,8 @@ static uint32_t entry_new(struct examples *examples)
 		examples->free = examples->entries[at].next;
 		return at;
 	}
-	if (examples->n == examples->cap) {
-		uint32_t cap = examples->cap ? 2 * examples->cap : 16;
-		struct example_entry *entries =
-			reallocarray(examples->entries, cap, sizeof(*entries));
-		if (!entries)
-			return ENTRY_NONE;
-		examples->entries = entries;
-		examples->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&examples->entries, examples->n, &examples->cap))
+		return ENTRY_NONE;
 	return examples->n++;
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 /* What things cost, in rows of nodes. */
@@ -42,14 +43,8 @@ static struct grid_series *series_of(struct grid *grid, struct store *store, uin
 	uint32_t at = id_map_find(&grid->by_lset, lset);
 	if (at != ID_MAP_NONE)
 		return &grid->series[at];
-	if (grid->n == grid->cap) {
-		uint32_t cap = grid->cap ? grid->cap * 2 : 16;
-		struct grid_series *series = realloc(grid->series, cap * sizeof(*series));
-		if (!series)
-			return NULL;
-		grid->series = series;
-		grid->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&grid->series, grid->n, &grid->cap))
+		return NULL;
 	if (!id_map_put(&grid->by_lset, lset, grid->n))
 		return NULL;
 	lset_ref(store_lsets(store), lset);

@@ -5,12 +5,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "engine/node.h"
 #include "engine/numeric.h"
 #include "engine/range_rows.h"
 #include "engine/read_ahead.h"
-#include "storage/array.h"
 
 /* ---- rows ---- */
 

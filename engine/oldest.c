@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "engine/numeric.h"
-#include "storage/array.h"
 
 /* Rows that a piece has room for, at least and in steps of. */
 #define PIECE_ROWS 64

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 void positions_init(struct positions *positions)
@@ -59,14 +60,8 @@ static int insert_at(struct positions *positions, uint32_t at)
 {
 	if (positions->n == POSITIONS_MAX)
 		return ERR_LIMIT;
-	if (positions->n == positions->cap) {
-		uint32_t cap = positions->cap ? 2 * positions->cap : 16;
-		struct position *items = reallocarray(positions->items, cap, sizeof(*items));
-		if (!items)
-			return ERR_NOMEM;
-		positions->items = items;
-		positions->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&positions->items, positions->n, &positions->cap))
+		return ERR_NOMEM;
 	memmove(&positions->items[at + 1], &positions->items[at],
 		(positions->n - at) * sizeof(*positions->items));
 	positions->items[at] = (struct position){ .key = NULL };

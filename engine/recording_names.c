@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define LABELS_UNKNOWN UINT32_MAX
-#define SERIES_MIN 1024u
 
 /* ---- the names that were given ---- */
 
@@ -51,28 +51,14 @@ void written_names_next_file(struct written_names *names)
 	names->next_id = 0;
 }
 
-/* Room for one more. */
-static int items_reserve(struct written_names *names)
-{
-	if (names->keys.n < names->cap)
-		return 0;
-	uint32_t cap = names->cap ? 2 * names->cap : SERIES_MIN;
-	struct written_series *items = reallocarray(names->items, cap, sizeof(*items));
-	if (!items)
-		return ERR_NOMEM;
-	names->items = items;
-	names->cap = cap;
-	return 0;
-}
-
 int written_series_get(struct written_names *names, struct hash128 key, uint32_t *index)
 {
 	uint32_t found = key_numbers_find(&names->keys, key);
 	if (found == KEY_NUMBER_NONE) {
 		found = names->keys.n;
-		int code = items_reserve(names);
-		if (!code)
-			code = key_numbers_add(&names->keys, key, RECORDING_SERIES_MAX);
+		if (!ARRAY_RESERVE(&names->items, found, &names->cap))
+			return ERR_NOMEM;
+		int code = key_numbers_add(&names->keys, key, RECORDING_SERIES_MAX);
 		if (code)
 			return code;
 		names->items[found] = (struct written_series){ .labels = NULL };
@@ -145,14 +131,8 @@ int input_series_read(struct reader *reader, struct read_names *names)
 	series.key.hi = reader_u64(reader);
 	if (reader->failed || id != names->n || id == RECORDING_SERIES_MAX)
 		return ERR_CORRUPT;
-	if (names->n == names->cap) {
-		uint32_t cap = names->cap ? 2 * names->cap : SERIES_MIN;
-		struct read_series *items = reallocarray(names->items, cap, sizeof(*items));
-		if (!items)
-			return ERR_NOMEM;
-		names->items = items;
-		names->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&names->items, names->n, &names->cap))
+		return ERR_NOMEM;
 	int code = series_labels_read(reader, &series.labels);
 	if (!code)
 		names->items[names->n++] = series;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define LEVEL 1 /* of zstd: the writer must keep up */
@@ -59,14 +60,8 @@ static int fail_io(struct recording_writer *writer, const char *what)
 
 static int file_add(struct recording_writer *writer, uint32_t number, int64_t bytes)
 {
-	if (writer->nfiles == writer->files_cap) {
-		size_t cap = writer->files_cap ? 2 * writer->files_cap : 16;
-		struct file_entry *files = reallocarray(writer->files, cap, sizeof(*files));
-		if (!files)
-			return fail(writer, ERR_NOMEM, "out of memory");
-		writer->files = files;
-		writer->files_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&writer->files, writer->nfiles, &writer->files_cap))
+		return fail(writer, ERR_NOMEM, "out of memory");
 	writer->files[writer->nfiles++] = (struct file_entry){ number, bytes };
 	writer->bytes += bytes;
 	writer->last = number;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/replay_report.h"
@@ -15,14 +16,8 @@ struct comparing {
 static int add(struct comparing *c, enum replay_difference_kind kind, const struct labels *labels,
 	       const struct replay_spell *before, const struct replay_spell *after)
 {
-	if (c->n == c->cap) {
-		size_t cap = c->cap ? 2 * c->cap : 64;
-		struct replay_difference *items = reallocarray(c->items, cap, sizeof(*items));
-		if (!items)
-			return ERR_NOMEM;
-		c->items = items;
-		c->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&c->items, c->n, &c->cap))
+		return ERR_NOMEM;
 	c->items[c->n++] = (struct replay_difference){ kind, labels, before, after };
 	return 0;
 }

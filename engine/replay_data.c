@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
-#define SERIES_MIN 4096u
 #define BATCH_ROWS 65536u  /* that the engine is given at once */
 #define PROGRESS_TICKS 64u /* so many between two reports */
 
@@ -33,29 +33,15 @@ static void data_fini(struct data *data)
 	replay_sort_free(data->sort);
 }
 
-/* Room for one more. */
-static int series_reserve(struct data *data)
-{
-	if (data->keys.n < data->cap)
-		return 0;
-	uint32_t cap = data->cap ? 2 * data->cap : SERIES_MIN;
-	struct data_series *series = reallocarray(data->series, cap, sizeof(*series));
-	if (!series)
-		return ERR_NOMEM;
-	data->series = series;
-	data->cap = cap;
-	return 0;
-}
-
 int data_series(struct data *data, struct labels *labels, enum window_kind kind, uint32_t *number)
 {
 	struct hash128 key = labels_hash(labels, &data->key);
 	uint32_t found = key_numbers_find(&data->keys, key);
 	if (found == KEY_NUMBER_NONE) {
 		found = data->keys.n;
-		int code = series_reserve(data);
-		if (!code)
-			code = key_numbers_add(&data->keys, key, DATA_SERIES_MAX);
+		if (!ARRAY_RESERVE(&data->series, found, &data->cap))
+			return ERR_NOMEM;
+		int code = key_numbers_add(&data->keys, key, DATA_SERIES_MAX);
 		if (code)
 			return code;
 		data->series[found] =

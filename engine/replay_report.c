@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -29,21 +30,6 @@ const char *replay_difference_text(enum replay_difference_kind kind)
 }
 
 /* ---- alerts and spells ---- */
-
-static bool grow(void *array, uint32_t n, uint32_t *cap, size_t size)
-{
-	void *place;
-	if (n < *cap)
-		return true;
-	uint32_t wanted = *cap ? 2 * *cap : SLOTS_MIN;
-	memcpy(&place, array, sizeof(place));
-	place = reallocarray(place, wanted, size);
-	if (!place)
-		return false;
-	memcpy(array, &place, sizeof(place));
-	*cap = wanted;
-	return true;
-}
 
 static uint32_t *slot_of(const struct replay_report *report, uint32_t rule_id,
 			 const struct labels *labels)
@@ -83,7 +69,7 @@ static struct replay_alert *alert_get(struct replay_report *report, const struct
 		return &report->alerts[*slot - 1];
 	if (report->nalerts == REPLAY_ALERTS_MAX)
 		return NULL;
-	if (!grow(&report->alerts, report->nalerts, &report->alerts_cap, sizeof(*report->alerts))) {
+	if (!ARRAY_RESERVE(&report->alerts, report->nalerts, &report->alerts_cap)) {
 		report->failed = true;
 		return NULL;
 	}
@@ -111,7 +97,7 @@ static void spell_begin(struct replay_report *report, struct replay_alert *alert
 		report->dropped++;
 		return;
 	}
-	if (!grow(&report->spells, report->nspells, &report->spells_cap, sizeof(*report->spells))) {
+	if (!ARRAY_RESERVE(&report->spells, report->nspells, &report->spells_cap)) {
 		report->failed = true;
 		return;
 	}

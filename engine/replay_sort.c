@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 /* Of a run that are read at once: as many as sorting has had memory for, over all runs. */
@@ -112,14 +113,8 @@ static int run_add(struct replay_sort *sort, struct run run)
 {
 	if (sort->nruns == SORT_RUNS_MAX)
 		return ERR_LIMIT;
-	if (sort->nruns == sort->runs_cap) {
-		uint32_t cap = sort->runs_cap ? 2 * sort->runs_cap : 16;
-		struct run *runs = reallocarray(sort->runs, cap, sizeof(*runs));
-		if (!runs)
-			return ERR_NOMEM;
-		sort->runs = runs;
-		sort->runs_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&sort->runs, sort->nruns, &sort->runs_cap))
+		return ERR_NOMEM;
 	sort->runs[sort->nruns++] = run;
 	return 0;
 }

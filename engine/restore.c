@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -156,14 +157,8 @@ static void restore_coverage(struct engine *engine, struct slice payload)
 	struct coverage_entry entry;
 	if (coverage_record_decode(payload, &entry))
 		return;
-	if (restore->ncoverage == restore->coverage_cap) {
-		size_t cap = restore->coverage_cap ? restore->coverage_cap * 2 : 64;
-		struct coverage *grown = realloc(restore->coverage, cap * sizeof(*grown));
-		if (!grown)
-			return;
-		restore->coverage = grown;
-		restore->coverage_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&restore->coverage, restore->ncoverage, &restore->coverage_cap))
+		return;
 	char *copy = slice_dup(entry.selector);
 	if (!copy)
 		return;
@@ -229,19 +224,6 @@ static bool alerts_are_same(const struct alert_event *a, const struct alert_even
 	       strcmp(a->rule, b->rule) == 0 && labels_is_equal(a->labels, b->labels);
 }
 
-static int alerts_reserve(struct restore *restore)
-{
-	if (restore->nalerts < restore->alerts_cap)
-		return 0;
-	size_t cap = restore->alerts_cap ? restore->alerts_cap * 2 : 64;
-	struct alert_event **alerts = realloc(restore->alerts, cap * sizeof(*alerts));
-	if (!alerts)
-		return ERR_NOMEM;
-	restore->alerts = alerts;
-	restore->alerts_cap = cap;
-	return 0;
-}
-
 static void restore_alert(struct engine *engine, struct slice payload)
 {
 	struct restore *restore = &engine->restore;
@@ -255,7 +237,7 @@ static void restore_alert(struct engine *engine, struct slice payload)
 	if (at != ID_MAP_NONE) {
 		alert_event_free(restore->alerts[at]);
 		restore->alerts[at] = event;
-	} else if (alerts_reserve(restore) ||
+	} else if (!ARRAY_RESERVE(&restore->alerts, restore->nalerts, &restore->alerts_cap) ||
 		   !id_map_put(&restore->alert_index, key, (uint32_t)restore->nalerts)) {
 		alert_event_free(event);
 	} else {

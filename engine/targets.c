@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
 #include "engine/numeric.h"
-#include "storage/array.h"
 
 void targets_init(struct targets *targets)
 {
@@ -44,8 +44,7 @@ struct target *targets_find(const struct targets *targets, const struct series *
 
 int target_wait(struct target *target, const struct target_waiter *waiter)
 {
-	if (!array_reserve(&target->waiters, target->nwaiters, &target->waiters_cap,
-			   sizeof(*target->waiters)))
+	if (!ARRAY_RESERVE(&target->waiters, target->nwaiters, &target->waiters_cap))
 		return ERR_NOMEM;
 	target->waiters[target->nwaiters++] = *waiter;
 	return 0;
@@ -119,7 +118,7 @@ static bool of_reserve(struct targets *targets, uint32_t n)
 /* Takes the reference. */
 static bool target_new(struct targets *targets, struct lset_table *lsets, uint32_t lset)
 {
-	if (!array_reserve(&targets->items, targets->n, &targets->cap, sizeof(*targets->items)) ||
+	if (!ARRAY_RESERVE(&targets->items, targets->n, &targets->cap) ||
 	    !id_map_put(&targets->by_lset, lset, targets->n)) {
 		lset_unref(lsets, lset);
 		return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/unit_test_run.h"
@@ -61,15 +62,9 @@ static void alert_texts_add(struct alert_texts *texts, const struct labels *labe
 			    const struct labels *annotations)
 {
 	struct buf text;
-	if (texts->n == texts->cap) {
-		size_t cap = texts->cap ? 2 * texts->cap : 16;
-		struct alert_text *items = realloc(texts->items, cap * sizeof(*items));
-		if (!items) {
-			texts->code = ERR_NOMEM;
-			return;
-		}
-		texts->items = items;
-		texts->cap = cap;
+	if (!ARRAY_RESERVE(&texts->items, texts->n, &texts->cap)) {
+		texts->code = ERR_NOMEM;
+		return;
 	}
 	buf_init(&text);
 	labels_format(labels, &text);

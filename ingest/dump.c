@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/key_numbers.h"
 #include "base/quote.h"
 #include "base/text.h"
 
-#define KNOWN_MIN 1024u
 #define EXACT_DIGITS 15 /* so many are exact in a double */
 #define EXACT_POWER 22	/* and powers of ten up to this one */
 
@@ -275,28 +275,14 @@ static int series_read(struct dump_reader *reader, struct slice text, uint32_t *
 
 /* ---- series that are known ---- */
 
-/* Room for one more. */
-static int known_reserve(struct dump_reader *reader)
-{
-	if (reader->texts.n < reader->cap)
-		return 0;
-	uint32_t cap = reader->cap ? 2 * reader->cap : KNOWN_MIN;
-	uint32_t *known = reallocarray(reader->known, cap, sizeof(*known));
-	if (!known)
-		return ERR_NOMEM;
-	reader->known = known;
-	reader->cap = cap;
-	return 0;
-}
-
 static int known_add(struct dump_reader *reader, struct slice text, struct hash128 hash,
 		     uint32_t *number)
 {
 	if (reader->texts.n == DUMP_SERIES_MAX)
 		return fail(reader, ERR_LIMIT, "too many series");
 	int code = series_read(reader, text, number);
-	if (!code)
-		code = known_reserve(reader);
+	if (!code && !ARRAY_RESERVE(&reader->known, reader->texts.n, &reader->cap))
+		code = ERR_NOMEM;
 	if (!code)
 		code = key_numbers_add(&reader->texts, hash, DUMP_SERIES_MAX);
 	if (!code)

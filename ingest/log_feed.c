@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -287,15 +288,8 @@ static void example_add(struct log_feed *feed, struct log_derived *derived, uint
 	}
 	if (derived->nexamples == LOG_FEED_EXAMPLES_MAX)
 		return;
-	if (feed->nexamples == feed->examples_cap) {
-		uint32_t cap = feed->examples_cap ? 2 * feed->examples_cap : 64;
-		struct log_example *more = reallocarray(feed->examples, cap, sizeof(*more));
-
-		if (!more)
-			return;
-		feed->examples = more;
-		feed->examples_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&feed->examples, feed->nexamples, &feed->examples_cap))
+		return;
 	if (shared->len == 0) {
 		size_t at = feed->texts.len;
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/otlp_decoder.h"
@@ -173,15 +174,8 @@ static int frame_keep(struct reading *reading, struct resolved *location, uint32
 {
 	if (reading->nframes == PPROF_LINES_MAX)
 		return ERR_LIMIT;
-	if (reading->nframes == reading->frames_cap) {
-		uint32_t cap = reading->frames_cap ? 2 * reading->frames_cap : 1024;
-		uint32_t *frames = reallocarray(reading->frames, cap, sizeof(*frames));
-
-		if (!frames)
-			return ERR_NOMEM;
-		reading->frames = frames;
-		reading->frames_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&reading->frames, reading->nframes, &reading->frames_cap))
+		return ERR_NOMEM;
 	reading->frames[reading->nframes++] = function;
 	location->n++;
 	return 0;

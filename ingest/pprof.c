@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "ingest/protobuf.h"
 
@@ -248,15 +249,8 @@ static int line_add(struct reading *reading, struct entry *location, uint32_t fu
 {
 	if (reading->nlines == PPROF_LINES_MAX)
 		return limited(reading, "too many frames in its locations");
-	if (reading->nlines == reading->lines_cap) {
-		uint32_t cap = reading->lines_cap ? 2 * reading->lines_cap : 1024;
-		uint32_t *lines = reallocarray(reading->lines, cap, sizeof(*lines));
-
-		if (!lines)
-			return ERR_NOMEM;
-		reading->lines = lines;
-		reading->lines_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&reading->lines, reading->nlines, &reading->lines_cap))
+		return ERR_NOMEM;
 	reading->lines[reading->nlines++] = function;
 	location->n++;
 	return 0;

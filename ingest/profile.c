@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define SLOTS_MIN 256u
@@ -297,15 +298,8 @@ int profile_frame_add(struct profile *profile, uint32_t function)
 		return 1;
 	if (profile->nframes == PROFILE_FRAMES_MAX)
 		return ERR_LIMIT;
-	if (profile->nframes == profile->frames_cap) {
-		uint32_t cap = profile->frames_cap ? 2 * profile->frames_cap : 4096;
-		uint32_t *frames = reallocarray(profile->frames, cap, sizeof(*frames));
-
-		if (!frames)
-			return ERR_NOMEM;
-		profile->frames = frames;
-		profile->frames_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&profile->frames, profile->nframes, &profile->frames_cap))
+		return ERR_NOMEM;
 	profile->frames[profile->nframes++] = function;
 	sample->nframes++;
 	return 0;

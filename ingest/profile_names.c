@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "ingest/profile_summary.h"
 #include "rules/plan.h"
@@ -75,16 +76,8 @@ static int name_collect(struct collection *collection, struct slice name)
 		return ERR_NOMEM;
 	if (collection->n == COLLECTED_MAX)
 		return 0;
-	if (collection->n == collection->cap) {
-		uint32_t cap = collection->cap ? 2 * collection->cap : 64;
-		struct slice *names =
-			reallocarray(collection->names, cap, sizeof(*collection->names));
-
-		if (!names)
-			return ERR_NOMEM;
-		collection->names = names;
-		collection->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&collection->names, collection->n, &collection->cap))
+		return ERR_NOMEM;
 	collection->names[collection->n++] = copy;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "ingest/histogram.h"
 
 #define NEWBORNS_MIN 256u
@@ -268,19 +269,6 @@ static int newborns_reserve(struct rw_decoder *decoder)
 	return 0;
 }
 
-static int birth_reserve(struct rw_data *data, uint32_t nbirths)
-{
-	if (nbirths < data->birth_cap)
-		return 0;
-	uint32_t cap = data->birth_cap ? 2 * data->birth_cap : 64;
-	uint32_t *lens = reallocarray(data->birth_raw_len, cap, sizeof(*lens));
-	if (!lens)
-		return ERR_NOMEM;
-	data->birth_raw_len = lens;
-	data->birth_cap = cap;
-	return 0;
-}
-
 /*
  * Adds a birth unless the latest one of this key has the same labels. Takes the labels. Two label
  * sets under one key are both born each time, and never learned: then every row says which it is.
@@ -291,7 +279,8 @@ static int birth_add(struct rw_decoder *decoder, const struct rw_series *series,
 	struct batch *batch = decoder->batch;
 	struct rw_data *data = decoder->data;
 	uint32_t birth = batch->nbirths;
-	if (newborns_reserve(decoder) < 0 || birth_reserve(data, birth) < 0)
+	if (newborns_reserve(decoder) < 0 ||
+	    !ARRAY_RESERVE(&data->birth_raw_len, birth, &data->birth_cap))
 		goto no_memory;
 	struct rw_newborn *newborn = newborn_slot(decoder, series->key);
 	bool is_first = newborn->request != decoder->request;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 void tail_positions_init(struct tail_positions *positions)
@@ -49,15 +50,8 @@ static int insert(struct tail_positions *positions, size_t at, struct slice key,
 {
 	if (positions->n == TAIL_POSITIONS_MAX)
 		return ERR_LIMIT;
-	if (positions->n == positions->cap) {
-		size_t cap = positions->cap ? 2 * positions->cap : 64;
-		struct tail_position *items = reallocarray(positions->items, cap, sizeof(*items));
-
-		if (!items)
-			return ERR_NOMEM;
-		positions->items = items;
-		positions->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&positions->items, positions->n, &positions->cap))
+		return ERR_NOMEM;
 	struct tail_position item = { slice_dup(key), { slice_dup(payload), payload.len } };
 
 	if (!item.key || !item.payload.ptr) {

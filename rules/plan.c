@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "rules/plan_index.h"
 #include "rules/plan_log.h"
@@ -45,25 +46,10 @@ void plan_free(struct plan *plan)
 
 int plan_reserve(struct plan *plan)
 {
-	if (plan->nnodes == plan->nodes_cap) {
-		uint32_t cap = plan->nodes_cap ? 2 * plan->nodes_cap : 64;
-		struct plan_node **nodes = realloc(plan->nodes, cap * sizeof(struct plan_node *));
-
-		if (!nodes)
-			return ERR_NOMEM;
-		plan->nodes = nodes;
-		plan->nodes_cap = cap;
-	}
-	if (plan->nselectors == plan->selectors_cap) {
-		uint32_t cap = plan->selectors_cap ? 2 * plan->selectors_cap : 16;
-		struct plan_selector *selectors =
-			realloc(plan->selectors, cap * sizeof(*selectors));
-
-		if (!selectors)
-			return ERR_NOMEM;
-		plan->selectors = selectors;
-		plan->selectors_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&plan->nodes, plan->nnodes, &plan->nodes_cap))
+		return ERR_NOMEM;
+	if (!ARRAY_RESERVE(&plan->selectors, plan->nselectors, &plan->selectors_cap))
+		return ERR_NOMEM;
 	return plan_index_reserve(plan);
 }
 

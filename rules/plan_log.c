@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "rules/log_selector.h"
@@ -148,15 +149,8 @@ int plan_log_add(struct plan *plan, const struct plan_log *log, const struct log
 {
 	struct plan_log made = *log;
 
-	if (plan->nlogs == plan->logs_cap) {
-		uint32_t cap = plan->logs_cap ? 2 * plan->logs_cap : 16;
-		struct plan_log *logs = realloc(plan->logs, cap * sizeof(*logs));
-
-		if (!logs)
-			return ERR_NOMEM;
-		plan->logs = logs;
-		plan->logs_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&plan->logs, plan->nlogs, &plan->logs_cap))
+		return ERR_NOMEM;
 	if (!dup_labels(&plan->arena, &made.labels) ||
 	    log_selector_dup(stages, &plan->arena, &made.log) < 0)
 		return ERR_NOMEM;

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "rules/plan.h"
 #include "rules/plan_index.h"
@@ -22,15 +23,8 @@ static void swap_ids(uint32_t *a, uint32_t *b)
 
 static int heap_push(struct heap *heap, uint32_t id)
 {
-	if (heap->n == heap->cap) {
-		uint32_t cap = heap->cap ? 2 * heap->cap : 32;
-		uint32_t *ids = realloc(heap->ids, cap * sizeof(*ids));
-
-		if (!ids)
-			return ERR_NOMEM;
-		heap->ids = ids;
-		heap->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&heap->ids, heap->n, &heap->cap))
+		return ERR_NOMEM;
 	uint32_t at = heap->n++;
 
 	heap->ids[at] = id;

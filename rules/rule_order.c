@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 /* One name that a rule writes. */
@@ -113,15 +114,9 @@ static void add_edge(struct graph *graph, uint32_t writer)
 	if (graph->nedges > 0 && graph->edges[graph->nedges - 1].reader == graph->reader &&
 	    graph->edges[graph->nedges - 1].writer == writer)
 		return;
-	if (graph->nedges == graph->cap) {
-		size_t cap = graph->cap ? graph->cap * 2 : 64;
-		struct edge *edges = realloc(graph->edges, cap * sizeof(*edges));
-		if (!edges) {
-			graph->failed = true;
-			return;
-		}
-		graph->edges = edges;
-		graph->cap = cap;
+	if (!ARRAY_RESERVE(&graph->edges, graph->nedges, &graph->cap)) {
+		graph->failed = true;
+		return;
 	}
 	graph->edges[graph->nedges++] = (struct edge){ graph->reader, writer };
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "storage/array.h"
 
 const char *record_type_text(enum record_type type)
 {
@@ -234,7 +234,7 @@ int derived_block_add_event(struct derived_block *block, const struct derived_sa
 {
 	if (block->n == DERIVED_BLOCK_MAX)
 		return ERR_LIMIT;
-	if (!array_reserve(&block->samples, block->n, &block->cap, sizeof(*block->samples)))
+	if (!ARRAY_RESERVE(&block->samples, block->n, &block->cap))
 		return ERR_NOMEM;
 	block->samples[block->n++] = *sample;
 	return 0;

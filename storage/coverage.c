@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 /* A narrower selector looks at no more than so many others for one that was fed what it wants. */
@@ -24,8 +24,7 @@ int store_coverage_restore(struct store *store, struct slice text, int64_t since
 	}
 	if (store->ncoverage == COVERAGE_MAX)
 		return ERR_LIMIT;
-	if (!array_reserve(&store->coverage, store->ncoverage, &store->coverage_cap,
-			   sizeof(*store->coverage)))
+	if (!ARRAY_RESERVE(&store->coverage, store->ncoverage, &store->coverage_cap))
 		return ERR_NOMEM;
 	char *copy = slice_dup(text);
 	if (!copy)

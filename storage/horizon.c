@@ -4,8 +4,8 @@
  */
 #include <assert.h>
 
+#include "base/array.h"
 #include "base/error.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 int selector_reader_add(struct selector *selector, const int64_t *due_ms, int64_t reach_ms)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/array.h"
+#include "base/array.h"
 #include "storage/lset_internal.h"
 
 struct lset_table *lset_table_new(const struct hash_key *key)
@@ -15,8 +15,8 @@ struct lset_table *lset_table_new(const struct hash_key *key)
 	table->key = *key;
 	id_index_init(&table->symbol_index);
 	id_index_init(&table->lset_index);
-	if (!array_reserve(&table->symbols, 0, &table->symbols_cap, sizeof(*table->symbols)) ||
-	    !array_reserve(&table->lsets, 0, &table->lsets_cap, sizeof(*table->lsets))) {
+	if (!ARRAY_RESERVE(&table->symbols, 0, &table->symbols_cap) ||
+	    !ARRAY_RESERVE(&table->lsets, 0, &table->lsets_cap)) {
 		lset_table_free(table);
 		return NULL;
 	}
@@ -81,7 +81,7 @@ static uint32_t add(struct lset_table *table, const struct lset_pair *pairs, siz
 		    uint32_t hash)
 {
 	if (!id_index_reserve(&table->lset_index) ||
-	    !array_reserve(&table->lsets, table->nlsets, &table->lsets_cap, sizeof(*table->lsets)))
+	    !ARRAY_RESERVE(&table->lsets, table->nlsets, &table->lsets_cap))
 		return LSET_NONE;
 	struct lset_pair *copy = malloc(n * sizeof(*copy));
 	if (!copy)

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -84,15 +85,8 @@ static int item_insert(struct profile_store *store, struct item *item)
 {
 	size_t at = store->n;
 
-	if (store->n == store->cap) {
-		size_t cap = store->cap ? 2 * store->cap : 64;
-		struct item **items = reallocarray(store->items, cap, sizeof(struct item *));
-
-		if (!items)
-			return ERR_NOMEM;
-		store->items = items;
-		store->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&store->items, store->n, &store->cap))
+		return ERR_NOMEM;
 	while (at > 0 && item_is_before(item, store->items[at - 1]))
 		at--;
 	memmove(&store->items[at + 1], &store->items[at], (store->n - at) * sizeof(struct item *));

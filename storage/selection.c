@@ -1,8 +1,8 @@
 /* The kept series that match now, found in pieces: for ad-hoc queries. */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 struct selection {
@@ -66,8 +66,7 @@ int selection_step(struct selection *selection, int64_t *units)
 		regex_memo_settle(&store->memo);
 		if (!matches)
 			continue;
-		if (!array_reserve(&selection->found, selection->nfound, &selection->cap,
-				   sizeof(struct series *)))
+		if (!ARRAY_RESERVE(&selection->found, selection->nfound, &selection->cap))
 			return ERR_NOMEM;
 		series_pin(&kept->series);
 		selection->found[selection->nfound++] = &kept->series;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 /* ---- members ---- */

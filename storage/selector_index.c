@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
-#include "storage/array.h"
 
 /* ---- lists ---- */
 
@@ -134,7 +134,7 @@ static bool name_add(struct index_node *root, uint32_t name)
 		known->n++;
 		return true;
 	}
-	if (!array_reserve(&root->names, root->nnames, &root->names_cap, sizeof(*root->names)))
+	if (!ARRAY_RESERVE(&root->names, root->nnames, &root->names_cap))
 		return false;
 	root->names[root->nnames++] = (struct index_name){ name, 1 };
 	return true;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 void series_table_init(struct series_table *table)
@@ -43,7 +43,7 @@ void series_table_fini(struct store *store)
 
 static bool slab_add(struct series_table *table)
 {
-	if (!array_reserve(&table->slabs, table->nslabs, &table->slabs_cap, sizeof(struct kept *)))
+	if (!ARRAY_RESERVE(&table->slabs, table->nslabs, &table->slabs_cap))
 		return false;
 	struct kept *slab = aligned_alloc(64, SLAB_SERIES * sizeof(struct kept));
 	if (!slab)
@@ -122,8 +122,7 @@ const struct posting *posting_find(const struct series_table *table, uint32_t me
 static struct posting *posting_new(struct series_table *table, uint32_t metric)
 {
 	if (!id_index_reserve(&table->posting_index) ||
-	    !array_reserve(&table->postings, table->npostings, &table->postings_cap,
-			   sizeof(*table->postings)))
+	    !ARRAY_RESERVE(&table->postings, table->npostings, &table->postings_cap))
 		return NULL;
 	uint32_t id = table->npostings++;
 	id_index_add(&table->posting_index, metric_hash(metric), id);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "storage/array.h"
 #include "storage/store_internal.h"
 
 /* Whole numbers that a double holds exactly. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/array.h"
+#include "base/array.h"
 #include "storage/lset_internal.h"
 
 static uint32_t text_hash(const struct lset_table *table, struct slice text)
@@ -44,8 +44,7 @@ uint32_t symbol_intern(struct lset_table *table, struct slice text)
 		return id;
 	}
 	if (text.len >= UINT32_MAX || !id_index_reserve(&table->symbol_index) ||
-	    !array_reserve(&table->symbols, table->nsymbols, &table->symbols_cap,
-			   sizeof(*table->symbols)))
+	    !ARRAY_RESERVE(&table->symbols, table->nsymbols, &table->symbols_cap))
 		return UINT32_MAX;
 	char *copy = slice_dup(text);
 	if (!copy)

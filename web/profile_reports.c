@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/profile_report.h"
@@ -61,16 +62,9 @@ static bool on_picked(void *ctx, const struct profile_entry *entry)
 {
 	struct job *job = ctx;
 
-	if (job->npicked == job->picked_cap) {
-		size_t cap = job->picked_cap ? 2 * job->picked_cap : 16;
-		struct picked *picked = reallocarray(job->picked, cap, sizeof(*picked));
-
-		if (!picked) {
-			job->code = ERR_NOMEM;
-			return false;
-		}
-		job->picked = picked;
-		job->picked_cap = cap;
+	if (!ARRAY_RESERVE(&job->picked, job->npicked, &job->picked_cap)) {
+		job->code = ERR_NOMEM;
+		return false;
 	}
 	job->picked[job->npicked++] = (struct picked){
 		.id = entry->id,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 struct snapshot *snapshot_new(uint32_t rules_max, uint32_t alerts_max)
@@ -71,15 +72,8 @@ struct walk {
 static int add_alert(struct snapshot *snapshot, struct engine *engine,
 		     const struct alert_view *view)
 {
-	if (snapshot->nalerts == snapshot->alerts_cap) {
-		uint32_t cap = snapshot->alerts_cap ? 2 * snapshot->alerts_cap : 64;
-		struct snapshot_alert *grown = realloc(snapshot->alerts, cap * sizeof(*grown));
-
-		if (!grown)
-			return ERR_NOMEM;
-		snapshot->alerts = grown;
-		snapshot->alerts_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&snapshot->alerts, snapshot->nalerts, &snapshot->alerts_cap))
+		return ERR_NOMEM;
 	const struct lset_table *lsets = store_lsets(engine_store(engine));
 	struct snapshot_alert *alert = &snapshot->alerts[snapshot->nalerts++];
 
