@@ -125,17 +125,23 @@ void arrival_end(struct engine *engine, struct group_state *group)
 	group->reads_ms = engine->pass.t_ms + 1;
 }
 
+void arrival_rule_ticked(struct engine *engine, struct rule_state *rule)
+{
+	struct group_arrival *group = &rule->group->arrival;
+	int64_t t_ms = engine->pass.t_ms;
+	group->kept_ms = later(group->kept_ms, rule_marks_ticked(engine->active, rule, t_ms));
+	arrival_timers_find(engine, rule, t_ms);
+}
+
 void arrival_ticked(struct engine *engine, struct group_state *group)
 {
 	int64_t t_ms = engine->pass.t_ms;
 	int64_t newest_ms = watches_ticked(engine->active, group, t_ms);
-	for (uint32_t r = 0; r < group->def->nrules; r++)
-		if (group->rules[r].arrival)
-			arrival_timers_find(engine, &group->rules[r], t_ms);
+	newest_ms = later(newest_ms, group->arrival.kept_ms);
 	group->reads_ms = later(group->reads_ms, t_ms + 1);
 	group->arrival.is_touched = newest_ms != TIME_NONE;
 	group->arrival.newest_ms = newest_ms;
-	group->arrival.future_ms = TIME_NONE;
+	group->arrival.future_ms = group->arrival.kept_ms = TIME_NONE;
 }
 
 void arrival_arm(struct engine *engine)

@@ -67,6 +67,7 @@ struct group_arrival {
 	int64_t newest_ms; /* the newest of them; TIME_NONE */
 	int64_t future_ms; /* the first time of samples that no run has seen yet, for that; TIME_NONE */
 	int64_t run_ms; /* told time of the last run; TIME_NONE */
+	int64_t kept_ms; /* the newest sample that rules' ticks have not seen; TIME_NONE */
 };
 
 enum leaf_marks {
@@ -87,7 +88,8 @@ struct rule_arrival {
 		bool is_waiting, is_stirred; /* some row is */
 	} * leaves;
 	uint32_t nleaves;
-	bool is_asleep;	  /* some row of a leaf is */
+	bool is_asleep; /* some row of a leaf is */
+	uint32_t looked_at; /* rows, in this run */
 	bool is_restless; /* what is in doubt now is looked at in each run: nobody tells of it */
 	int64_t timer_ms; /* of its alerts, the next; TIME_NONE */
 	bool is_overdue; /* a timer ended, and its row was not ready */
@@ -137,8 +139,13 @@ bool leaf_reserve(struct arrival_leaf *leaf, uint32_t words);
 void watches_hand_out(struct generation *generation, struct group_state *group);
 /* A run is over: what it has recorded is old. */
 void watches_end(struct generation *generation, struct group_state *group);
-/* A tick is over: only samples later than it stay marked. The newest of them, TIME_NONE: none. */
+/*
+ * A tick is over, of the group or of one of its rules: only samples later than it stay marked. The
+ * newest of them, TIME_NONE: none.
+ */
 int64_t watches_ticked(struct generation *generation, struct group_state *group, int64_t t_ms);
+int64_t rule_marks_ticked(const struct generation *generation, struct rule_state *rule,
+			  int64_t t_ms);
 
 /* ---- arrival.c: groups and runs ---- */
 
@@ -152,7 +159,8 @@ int64_t arrival_time_ms(const struct engine *engine, const struct group_state *g
 bool arrival_begin(struct engine *engine);
 void arrival_begin_of(struct engine *engine, uint32_t group);
 void arrival_end(struct engine *engine, struct group_state *group);
-/* A tick of the group is over. */
+/* The tick of a rule is over, evaluated or not; then that of its group. */
+void arrival_rule_ticked(struct engine *engine, struct rule_state *rule);
 void arrival_ticked(struct engine *engine, struct group_state *group);
 /* Alerts were read back: their timers go on, and those that ended meanwhile are looked at now. */
 void arrival_arm(struct engine *engine);

@@ -115,6 +115,7 @@ static bool doubt_leaf(struct engine *engine, struct rule_state *rule, struct ar
 		if (!partial_has_row(node, row) || !members[row])
 			continue;
 		int64_t ts_ms = TIME_NONE;
+		rule->arrival->looked_at++;
 		bool live = leaf_is_live(engine, node, members[row], &ts_ms);
 		if (!live)
 			bit_set(node->marks[PARTIAL_GONE], row);

@@ -195,24 +195,6 @@ static bool keep_later(const struct selector *selector, uint64_t *bits, uint32_t
 	return any;
 }
 
-static void watches_keep(struct generation *generation, struct group_state *group, int64_t t_ms,
-			 int64_t *newest_ms)
-{
-	uint32_t next, *end = &group->arrival.touched;
-	for (uint32_t at = *end; at != WATCH_NONE; at = next) {
-		struct watch *watch = &generation->watches[at];
-		struct watch_rows *rows = &watch->touched;
-		next = rows->next;
-		rows->any = keep_later(watch_selector(generation, watch), rows->bits, rows->words,
-				       t_ms, newest_ms);
-		if (rows->any) {
-			*end = at;
-			end = &rows->next;
-		}
-	}
-	*end = WATCH_NONE;
-}
-
 /* All that slept is awake: the tick has ended what they waited for, or never will. */
 static void leaf_keep(const struct generation *generation, struct arrival_leaf *leaf, int64_t t_ms,
 		      int64_t *newest_ms)
@@ -226,28 +208,35 @@ static void leaf_keep(const struct generation *generation, struct arrival_leaf *
 				      leaf->marks[LEAF_WAITING], leaf->words, t_ms, newest_ms);
 }
 
-static void rule_keep(const struct generation *generation, struct rule_state *rule, int64_t t_ms,
-		      int64_t *newest_ms)
+int64_t rule_marks_ticked(const struct generation *generation, struct rule_state *rule,
+			  int64_t t_ms)
 {
 	struct rule_arrival *arrival = rule->arrival;
-	bool is_waiting = false;
-	for (uint32_t i = 0; i < arrival->nleaves; i++) {
-		struct arrival_leaf *leaf = &arrival->leaves[i];
-		if (leaf->words > 0)
-			leaf_keep(generation, leaf, t_ms, newest_ms);
-		is_waiting |= leaf->is_waiting;
-	}
+	int64_t newest_ms = TIME_NONE;
+	for (uint32_t i = 0; i < arrival->nleaves; i++)
+		if (arrival->leaves[i].words > 0)
+			leaf_keep(generation, &arrival->leaves[i], t_ms, &newest_ms);
 	arrival->is_asleep = false;
-	if (is_waiting)
+	if (newest_ms != TIME_NONE)
 		bit_set(rule->group->arrival.work, rule_place(rule));
+	return newest_ms;
 }
 
 int64_t watches_ticked(struct generation *generation, struct group_state *group, int64_t t_ms)
 {
 	int64_t newest_ms = TIME_NONE;
-	watches_keep(generation, group, t_ms, &newest_ms);
-	for (uint32_t r = 0; r < group->def->nrules; r++)
-		if (group->rules[r].arrival)
-			rule_keep(generation, &group->rules[r], t_ms, &newest_ms);
+	uint32_t next, *end = &group->arrival.touched;
+	for (uint32_t at = *end; at != WATCH_NONE; at = next) {
+		struct watch *watch = &generation->watches[at];
+		struct watch_rows *rows = &watch->touched;
+		next = rows->next;
+		rows->any = keep_later(watch_selector(generation, watch), rows->bits, rows->words,
+				       t_ms, &newest_ms);
+		if (rows->any) {
+			*end = at;
+			end = &rows->next;
+		}
+	}
+	*end = WATCH_NONE;
 	return newest_ms;
 }

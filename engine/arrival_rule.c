@@ -25,6 +25,7 @@ static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct ar
 		if (!partial_has_row(node, row) || !members[row])
 			continue;
 		int64_t ts_ms = window_newest_ms(&members[row]->window);
+		rule->arrival->looked_at++;
 		if (ts_ms > end_ms) {
 			waits = true;
 			if (group->future_ms == TIME_NONE || ts_ms < group->future_ms)
@@ -229,6 +230,7 @@ bool arrival_rule_begin(struct engine *engine, struct rule_state *rule)
 {
 	struct pass *pass = &engine->pass;
 	engine->stats.arrival_rules++;
+	rule->arrival->looked_at = 0;
 	arrival_take_recorded(engine->active, rule->arrival);
 	if (!has_work(rule->arrival, pass->t_ms))
 		return false;

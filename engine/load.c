@@ -34,7 +34,7 @@ static void group_begin(struct engine *engine, struct generation *generation, ui
 	group->reads_ms = DUE_UNKNOWN;
 	group->arrival.on = def->evaluate == EVALUATE_ARRIVAL;
 	group->arrival.newest_ms = group->arrival.future_ms = TIME_NONE;
-	group->arrival.run_ms = TIME_NONE;
+	group->arrival.run_ms = group->arrival.kept_ms = TIME_NONE;
 	group->arrival.touched = group->arrival.recorded = WATCH_NONE;
 	if (group->arrival.on)
 		generation->arrivals[generation->narrivals++] = at;

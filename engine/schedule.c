@@ -268,9 +268,14 @@ static bool rule_work(struct engine *engine, struct group_state *group, struct r
 {
 	struct pass *pass = &engine->pass;
 	int code = 0;
-	if (pass->stage == PASS_RULE && !rule_begin(engine, group, rule)) {
-		*units -= UNITS_INSTANCE;
-		return true;
+	if (pass->stage == PASS_RULE) {
+		bool begun = rule_begin(engine, group, rule);
+		if (pass->on_arrival)
+			*units -= rule->arrival->looked_at;
+		if (!begun) {
+			*units -= UNITS_INSTANCE;
+			return true;
+		}
 	}
 	if (pass->stage == PASS_EVAL)
 		code = rule_eval(engine, rule, units);
@@ -392,9 +397,13 @@ static void pass_step(struct engine *engine, bool gives_way, int64_t *units)
 		}
 		if (pass->rule == 0 && pass->stage == PASS_RULE)
 			group_begin(engine, group);
-		if (pass->rule < group->def->nrules &&
-		    !rule_step(engine, group, &group->rules[pass->rule], units))
-			continue;
+		if (pass->rule < group->def->nrules) {
+			struct rule_state *rule = &group->rules[pass->rule];
+			if (!rule_step(engine, group, rule, units))
+				continue;
+			if (rule->arrival)
+				arrival_rule_ticked(engine, rule);
+		}
 		if (++pass->rule < group->def->nrules)
 			continue;
 		group_end(engine, group);

@@ -638,6 +638,27 @@ START_TEST(row_that_was_waited_for_is_evaluated_once)
 }
 END_TEST
 
+START_TEST(rows_that_are_looked_at_are_paid_for)
+{
+	char text[80];
+	harness_time(&h, 1);
+	harness_load(&h, GROUP("{alert: A, expr: sum(x) > 5}, {alert: B, expr: min(x) > 5}"));
+	for (int t = 2; t <= 22; t += 10)
+		for (int i = 0; i < (t < 22 ? 300 : 200); i++) {
+			engine_time(h.engine, t * 1000);
+			snprintf(text, sizeof(text), "x{" JOB ",i=\"%d\"} 1", i);
+			harness_feed(&h, t, text);
+			if (t < 22)
+				harness_settle(&h);
+		}
+	while (!h.engine->pass.running)
+		ck_assert(engine_step(h.engine, 100));
+	ck_assert_uint_eq(h.engine->pass.rule, 1); /* the other one is for the next step */
+	harness_settle(&h);
+	harness_expect(&h, "");
+}
+END_TEST
+
 /* ---- disappearance ---- */
 
 START_TEST(disappearance_is_seen_at_ticks)
@@ -1118,6 +1139,7 @@ static Suite *arrival_suite(void)
 	tcase_add_test(tc, rules_in_doubt_are_looked_at_when_their_target_settles);
 	tcase_add_test(tc, ranges_in_doubt_are_looked_at_when_nothing_late_is_waited_for);
 	tcase_add_test(tc, row_that_was_waited_for_is_evaluated_once);
+	tcase_add_test(tc, rows_that_are_looked_at_are_paid_for);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("gone");
 	tcase_add_checked_fixture(tc, start, stop);
