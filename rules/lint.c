@@ -31,10 +31,30 @@ static void note_arrival(struct lint *lint, const struct rule *rule)
 	const char *why = rule->arrival_why;
 	if (lint->set->groups[rule->group].evaluate != EVALUATE_ARRIVAL)
 		return;
+	if (lint->narrival++ >= LINT_ARRIVAL_MAX) {
+		lint->more_arrival[rule->arrival]++;
+		lint->first_more = lint->first_more ? lint->first_more : rule;
+		return;
+	}
 	rule_warn_at(lint->diags, WARN_ARRIVAL, &rule->name_node->source, 0, rule->name.len, NULL,
 		     "rule \"" SLICE_FMT "\" on arrival: %s%s%s", SLICE_ARG(rule->name),
 		     arrival_class_text(rule->arrival), why ? ", for it reads " : "",
 		     why ? why : "");
+}
+
+/* So many notes that nobody reads them would leave no room for what is wrong. */
+static void note_more_arrival(struct lint *lint)
+{
+	const struct rule *first = lint->first_more;
+	if (!first)
+		return;
+	rule_warn_at(lint->diags, WARN_ARRIVAL, &first->name_node->source, 0, first->name.len,
+		     "check --expand says it of each",
+		     "from rule \"" SLICE_FMT "\" on %u more rules on arrival: %u immediate, %u "
+		     "wait for settle, %u at ticks",
+		     SLICE_ARG(first->name), lint->narrival - LINT_ARRIVAL_MAX,
+		     lint->more_arrival[ARRIVAL_IMMEDIATE], lint->more_arrival[ARRIVAL_SETTLE],
+		     lint->more_arrival[ARRIVAL_TICK]);
 }
 
 static void lint_rule(struct lint *lint, const struct rule *rule)
@@ -69,6 +89,7 @@ int rule_set_lint(const struct rule_set *set, struct diag_list *diags)
 		for (uint32_t r = 0; r < set->groups[g].nrules && !lint.failed; r++)
 			lint_rule(&lint, &set->groups[g].rules[r]);
 	}
+	note_more_arrival(&lint);
 	arena_fini(&lint.arena);
 	arena_fini(&lint.scratch);
 	return lint.failed ? ERR_NOMEM : error;

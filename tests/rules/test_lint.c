@@ -149,6 +149,42 @@ START_TEST(lint_follows_a_chain_of_records_for_a_while)
 }
 END_TEST
 
+static unsigned count(const struct buf *text, const char *word)
+{
+	unsigned n = 0;
+	for (const char *at = text->ptr; (at = strstr(at, word)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* Many rules on arrival are no reason not to say what is wrong with the last one. */
+START_TEST(lint_says_of_so_many_rules_what_they_can_say_on_arrival)
+{
+	struct buf yaml, got;
+	buf_init(&yaml);
+	buf_init(&got);
+	buf_add_str(&yaml, "groups:\n- name: g\n  evaluate: arrival\n  rules:\n");
+	for (int i = 0; i < LINT_ARRIVAL_MAX; i++)
+		buf_printf(&yaml, "  - {alert: A%d, expr: x%d > 1}\n", i, i);
+	lint(buf_slice(&yaml), &got);
+	ck_assert_uint_eq(count(&got, "on arrival: immediate [arrival]\n"), LINT_ARRIVAL_MAX);
+	ck_assert_uint_eq(count(&got, "more rules"), 0);
+	for (int i = 0; i < DIAG_MAX; i++)
+		buf_printf(&yaml, "  - {alert: B%d, expr: sum(x%d) > 1}\n", i, i);
+	buf_add_str(&yaml, "  - {alert: C, expr: absent(y)}\n  - {alert: D, expr: up > 1}\n");
+	buf_clear(&got);
+	lint(buf_slice(&yaml), &got);
+	ck_assert_uint_eq(count(&got, "on arrival: immediate [arrival]\n"), LINT_ARRIVAL_MAX);
+	ck_assert_uint_eq(count(&got, "waits for settle"), 0);
+	ck_assert_uint_eq(count(&got, "from rule \"B0\" on 1002 more rules on arrival: 1 "
+				      "immediate, 1000 wait for settle, 1 at ticks"),
+			  1);
+	ck_assert_uint_eq(count(&got, "[never-true]"), 1);
+	buf_fini(&yaml);
+	buf_fini(&got);
+}
+END_TEST
+
 /*
  * Real rule files, written by people who know what they do. Each of these warnings was looked at,
  * and is right: `sum by (job) (x == 0) > 0` is there twice, and many texts show labels that are not
@@ -251,6 +287,7 @@ static Suite *lint_suite(void)
 	tcase_add_test(tcase, lint_is_right_about_real_files);
 	tcase_add_test(tcase, lint_does_not_ask_for_ever);
 	tcase_add_test(tcase, lint_follows_a_chain_of_records_for_a_while);
+	tcase_add_test(tcase, lint_says_of_so_many_rules_what_they_can_say_on_arrival);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
