@@ -516,6 +516,9 @@ double oracle_scalar(struct oracle *o, const struct expr *expr)
 		return -oracle_scalar(o, expr->unary.operand);
 	case EXPR_BINARY: {
 		double left = oracle_scalar(o, expr->binary.left);
+		if (binary_op_is_trim(expr->binary.op))
+			oracle_fail(o, "operator \"%s\" not allowed for Scalar operations",
+				    binary_op_text(expr->binary.op));
 		return oracle_operator(expr->binary.op, left, oracle_scalar(o, expr->binary.right));
 	}
 	case EXPR_CALL:

@@ -77,6 +77,9 @@ static int eval_binary(struct binding *b, struct node *node, uint32_t from, uint
 {
 	enum binary_op op = node->plan->binary;
 	double left = node->children[0]->scalar, right = node->children[1]->scalar;
+	if (binary_op_is_trim(op))
+		return node_fail(node, "operator \"%s\" not allowed for Scalar operations",
+				 binary_op_text(op));
 	if (binary_op_is_comparison(op))
 		node->scalar = operator_holds(op, left, right);
 	else

@@ -112,7 +112,8 @@ static OUT_OF_LINE int build_binary(struct builder *builder, const struct expr *
 		error = build_value(builder, expr->binary.right, &right);
 	if (error)
 		return error;
-	if (!left.is_constant || !right.is_constant)
+	/* What trims buckets fails as soon as it is evaluated. */
+	if (!left.is_constant || !right.is_constant || binary_op_is_trim(expr->binary.op))
 		return intern_binary(builder, expr, &left, &right, &out->id);
 	put_constant(fold_binary(expr->binary.op, left.number, right.number), out);
 	return 0;
