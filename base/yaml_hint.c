@@ -61,10 +61,11 @@ static bool is_tab_indented(struct slice line)
 	return false;
 }
 
-/* What YAML makes of a plain value's first byte, or NULL. */
-static const char *meaning_of_first(char c)
+/* What YAML makes of a plain value by how it begins, or NULL. */
+static const char *meaning_of(struct slice value)
 {
-	switch (c) {
+	bool blank = value.len > 2 && value.ptr[1] == ' ';
+	switch (value.len ? value.ptr[0] : '\0') {
 	case '{':
 		return "a mapping";
 	case '[':
@@ -82,6 +83,11 @@ static const char *meaning_of_first(char c)
 	case '@':
 	case '`':
 		return "its own, to no use";
+	case '-':
+		return blank ? "an entry of a list" : NULL;
+	case '>':
+	case '|':
+		return blank && value.ptr[2] != '#' ? "a text that begins in the next line" : NULL;
 	default:
 		return NULL;
 	}
@@ -108,9 +114,10 @@ enum fault_kind {
 	FAULT_UNKNOWN,
 	FAULT_TAB,    /* in the indentation */
 	FAULT_COLUMN, /* of a key */
+	FAULT_BLOCK,  /* whose lines stand no deeper than its key */
 	FAULT_VALUE,  /* that begins with what YAML keeps for itself */
 	FAULT_COLON,  /* in a value */
-	FAULT_FLOW,   /* in a mapping in braces */
+	FAULT_FLOW,   /* in a mapping in braces; the key is empty if it is an entry of a list */
 };
 
 struct fault {
@@ -118,17 +125,35 @@ struct fault {
 	struct slice line, key, value; /* of what is at fault, as far as the kind has it */
 };
 
+/* {key: value, …}, which {label="value"} is not. */
+static bool is_flow_mapping(struct slice value)
+{
+	struct slice key, first;
+	return value.len > 0 && value.ptr[0] == '{' &&
+	       split_line((struct slice){ value.ptr + 1, value.len - 1 }, &key, &first);
+}
+
 /* Is it a line "key: value" whose value is none for YAML? */
 static bool is_bad_value(struct slice line, struct fault *fault)
 {
 	if (!split_line(line, &fault->key, &fault->value) || fault->value.len == 0)
 		return false;
 	fault->line = line;
-	if (meaning_of_first(fault->value.ptr[0]))
+	if (is_flow_mapping(fault->value))
+		fault->kind = FAULT_FLOW;
+	else if (meaning_of(fault->value))
 		fault->kind = FAULT_VALUE;
 	else if (has_colon_blank(fault->value))
 		fault->kind = FAULT_COLON;
 	return fault->kind != FAULT_UNKNOWN;
+}
+
+/* Does a block begin in the line before, and this one stands no deeper? */
+static bool is_bad_block(struct slice line, struct slice before)
+{
+	struct slice key, value;
+	return split_line(before, &key, &value) && (slice_is(value, "|") || slice_is(value, ">")) &&
+	       indent_of(line) <= (size_t)(key.ptr - before.ptr);
 }
 
 /* Is it "- {key: value, …}", all on one line? */
@@ -167,7 +192,7 @@ static bool is_key_misplaced(struct slice line, struct slice before, const char 
 	if (!is_before_value(line, at) || !split_line(line, &key, &value))
 		return false;
 	return split_line(before, &before_key, &before_value) &&
-	       !(before_value.len && meaning_of_first(before_value.ptr[0])) &&
+	       !meaning_of(before_value) &&
 	       key.ptr - line.ptr != before_key.ptr - before.ptr;
 }
 
@@ -192,6 +217,9 @@ static struct fault find_fault(struct slice text, const struct yaml_error *error
 	/* An unclosed { or " is found out only lines later, a bad value often on the line below. */
 	if (has_context && context.ptr != line.ptr && is_bad_quote(context, &fault))
 		return fault;
+	if (is_bad_block(line, before) ||
+	    (has_context && is_bad_block(context, line_before(text, context))))
+		return (struct fault){ .kind = FAULT_BLOCK };
 	if (is_key_misplaced(line, before, at))
 		return (struct fault){ .kind = FAULT_COLUMN };
 	if (!is_before_value(line, at) && (is_bad_value(line, &fault) || is_bad_flow(line, &fault)))
@@ -219,13 +247,16 @@ void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct 
 		buf_add_str(out, "look at the indentation: the keys of a mapping stand in one "
 				 "column, all that belongs to a key stands deeper");
 		return;
+	case FAULT_BLOCK:
+		buf_add_str(out, "the lines of a block stand deeper than its key");
+		return;
 	case FAULT_FLOW:
 		buf_add_str(out, "inside of {…} YAML takes { } [ ] and , for its own; give each "
-				 "key a line, and put the expression in a block: expr: |");
+				 "key a line, and put its text in a block: |");
 		return;
 	case FAULT_VALUE:
 		buf_printf(out, "YAML takes a leading %c for %s; ", fault.value.ptr[0],
-			   meaning_of_first(fault.value.ptr[0]));
+			   meaning_of(fault.value));
 		break;
 	case FAULT_COLON:
 		buf_add_str(out, "YAML takes \": \" for the end of a key; ");
@@ -264,7 +295,7 @@ uint32_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
 		return 0;
 	blank(text + value, fault.value.len);
 	text[value] = 'x';
-	if (fault.kind != FAULT_FLOW)
+	if (fault.key.len > 0)
 		blank_deeper(text, len, line_start + fault.line.len,
 			     (size_t)(fault.key.ptr - fault.line.ptr));
 	uint32_t line = 1;
