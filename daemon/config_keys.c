@@ -179,6 +179,7 @@ static const struct bind_field file_fields[] = {
 		config_file, redact, "redact", BIND_STRUCTS, .table = &redact_rule_table,
 		.doc = "What is taken out of log lines before any of them is kept, shown or sent: "
 		       "rules, one after the other."),
+	LATER("alertmanager_config"),
 	BIND_FIELD(config_file, later[2], "watchdog", BIND_NODE,
 		   .doc = "Not there yet: must be empty.")
 };

@@ -46,6 +46,22 @@ static const struct endpoint endpoints[] = {
 	{ "/api/tocsin/v1/profile/", M_GET, GUARD_HOST, on_profile },
 	{ "/api/tocsin/v1/silence/", M_DELETE, GUARD_HOST | GUARD_CHANGE, on_silence_expire },
 };
+/* Paths that are promised and not there yet, whatever the method, and what does instead. */
+static const struct {
+	const char *path, *instead;
+} later[] = {
+	{ "/-/leader", "there is one engine, and it is this one" },
+	{ "/api/v2/alerts", "Prometheus' /api/v1/alerts tells those that this Tocsin has" },
+	{ "/api/v2/alerts/groups", "/api/tocsin/v1/overview tells deliveries by group" },
+	{ "/api/v2/receivers", "the configuration has them" },
+	{ "/api/tocsin/v1/ignored", "/api/tocsin/v1/senders counts them" },
+	{ "/api/tocsin/v1/deliveries", "/api/tocsin/v1/overview lists them" },
+	{ "/api/tocsin/v1/runbooks/*/runs", "/api/tocsin/v1/overview lists runs" },
+	{ "/api/tocsin/v1/runs", "/api/tocsin/v1/overview lists them" },
+	{ "/api/tocsin/v1/approvals", "runbooks run in mode suggest or auto" },
+	{ "/api/tocsin/v1/freeze", "set actions.freeze in the configuration, and reload" },
+};
+
 #define NENDPOINTS (sizeof(endpoints) / sizeof(*endpoints))
 
 int web_configure(struct web *web, const struct web_options *options)
@@ -328,6 +344,21 @@ static void reply_not_allowed(struct http_request *request, unsigned methods)
 					 .body = SLICE("method not allowed\n") });
 }
 
+/* Named, so that nobody believes that it was mistyped, or that it was done. */
+static void reply_not_there(struct http_request *request, struct slice path)
+{
+	struct slice rest;
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
+		if (!is_path_of(&(struct endpoint){ .path = later[i].path }, path, &rest))
+			continue;
+		web_fail(request, 501, "unavailable", "%s is not supported yet: %s", later[i].path,
+			 later[i].instead);
+		return;
+	}
+	web_reply(request, 404, TEXT_TYPE, SLICE("not found\n"));
+}
+
 void web_request(struct web *web, struct http_request *request)
 {
 	struct slice path = http_request_path(request), rest;
@@ -346,5 +377,5 @@ void web_request(struct web *web, struct http_request *request)
 	if (methods)
 		reply_not_allowed(request, methods);
 	else
-		web_reply(request, 404, TEXT_TYPE, SLICE("not found\n"));
+		reply_not_there(request, path);
 }

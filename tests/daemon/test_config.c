@@ -36,6 +36,74 @@ START_TEST(links_lead_to_where_we_listen_unless_told_otherwise)
 }
 END_TEST
 
+/* What the reference says of a key in a section. */
+static bool has_default(const char *reference, const char *section, const char *key,
+			const char *wanted)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "### %s\n", section);
+	const char *from = strstr(reference, text);
+
+	ck_assert_msg(from != NULL, "no section %s", section);
+	const char *next = strstr(from + 4, "\n### ");
+
+	snprintf(text, sizeof(text), "\n| `%s` |", key);
+	const char *row = strstr(from, text);
+
+	ck_assert_msg(row && (!next || row < next), "no key %s in %s", key, section);
+	snprintf(text, sizeof(text), "| `%s` |", wanted);
+	const char *value = strstr(row + 3, text);
+
+	return value && value < strchr(row + 1, '\n');
+}
+
+/* Each key that is promised with a default, by section. */
+START_TEST(defaults_are_those_promised)
+{
+	static const struct {
+		const char *section, *key, *value;
+	} all[] = {
+		{ "web", "listen_address", "127.0.0.1:9797" },
+		{ "configuration", "data_dir", "./tocsin-data" },
+		{ "configuration", "evaluation_interval", "15s" },
+		{ "configuration", "rule_query_offset", "0s" },
+		{ "configuration", "lookback_delta", "5m" },
+		{ "configuration", "default_subquery_step", "1m" },
+		{ "configuration", "retention_unselected", "0s" },
+		{ "configuration", "on_sender_silence", "hold" },
+		{ "configuration", "sender_timeout", "90s" },
+		{ "storage", "url", "memory" },
+		{ "storage", "durability", "async" },
+		{ "storage", "confirm_timeout", "5s" },
+		{ "storage", "commit_timeout", "250ms" },
+		{ "storage", "journal_sync", "group" },
+		{ "limits", "memory", "2GiB" },
+		{ "limits", "series", "2000000" },
+		{ "limits", "series_per_log_selector", "10000" },
+		{ "limits", "ignored_series", "4000000" },
+		{ "limits", "rules", "200000" },
+		{ "limits", "query_samples", "50000000" },
+		{ "limits", "query_timeout", "30s" },
+		{ "limits", "queue_bytes", "64MiB" },
+		{ "ingest.profiles", "store_bytes", "256MiB" },
+		{ "ingest.profiles", "store_for", "24h" },
+		{ "actions", "freeze", "false" },
+		{ "actions", "max_running", "4" },
+		{ "actions", "per_hour", "20" },
+	};
+	struct buf reference;
+
+	buf_init(&reference);
+	config_reference(&reference);
+	buf_add_char(&reference, '\0');
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		ck_assert_msg(has_default(reference.ptr, all[i].section, all[i].key, all[i].value),
+			      "%s in %s is not %s", all[i].key, all[i].section, all[i].value);
+	buf_fini(&reference);
+}
+END_TEST
+
 START_TEST(defaults_hold_without_a_file)
 {
 	struct diag_list diags;
@@ -170,6 +238,43 @@ START_TEST(redis_is_told_by_its_address)
 	ck_assert_str_eq(config->storage.redis->host, "::1");
 	ck_assert_uint_eq(config->storage.redis->database, 0);
 	ck_assert_ptr_null(config->storage.redis->password);
+	config_unref(config);
+	buf_fini(&out);
+}
+END_TEST
+
+/* What is promised and not there yet is refused by its name; left empty it says nothing. */
+START_TEST(what_is_promised_for_later_is_refused_by_name)
+{
+	static const struct {
+		const char *section, *name;
+	} all[] = {
+		{ "web: {config_file: web.yml}\n", "\"config_file\" in web" },
+		{ "limits: {series_per_metric: 9}\n", "\"series_per_metric\" in limits" },
+		{ "cluster: {node: a}\n", "\"cluster\"" },
+		{ "alerting: {alertmanagers: []}\n", "\"alerting\"" },
+		{ "watchdog: {url: 'http://a'}\n", "\"watchdog\"" },
+		{ "alertmanager_config: alertmanager.yml\n", "\"alertmanager_config\"" },
+		{ "inhibit_rules: [{}]\n", "\"inhibit_rules\"" },
+		{ "time_intervals: [{}]\n", "\"time_intervals\"" },
+		{ "mute_time_intervals: [{}]\n", "\"mute_time_intervals\"" },
+		{ "templates: [a.tmpl]\n", "\"templates\"" },
+		{ "ingest: {remote_write: {ha: {failover: 1s}}}\n",
+		  "\"ha\" in ingest.remote_write" },
+		{ "actions: {deny_private: true}\n", "\"deny_private\"" },
+	};
+	static const char none[] =
+		"web: {config_file: ''}\ncluster: {}\nalerting: {}\nwatchdog: {}\n"
+		"inhibit_rules: []\ntime_intervals: []\ntemplates: []\nrunbooks: []\n"
+		"history: []\nremote_write: []\nredact: []\n"
+		"limits: {series_per_metric: 0}\nactions: {deny_private: false}\n";
+	struct buf out;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		expect_refused(all[i].section, all[i].name, "take it out");
+	struct config *config = load_storage(none, &out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
 	config_unref(config);
 	buf_fini(&out);
 }
@@ -544,6 +649,7 @@ static Suite *config_suite(void)
 
 	tcase_add_test(tcase, links_lead_to_where_we_listen_unless_told_otherwise);
 	tcase_add_test(tcase, defaults_hold_without_a_file);
+	tcase_add_test(tcase, defaults_are_those_promised);
 	tcase_add_test(tcase, keys_for_anchors_are_taken_at_the_top);
 	tcase_add_test(tcase, log_sources_are_bound);
 	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
@@ -555,6 +661,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, targets_that_cannot_be_are_refused);
 	tcase_add_test(tcase, how_expressions_are_read_is_told);
 	tcase_add_test(tcase, redis_is_told_by_its_address);
+	tcase_add_test(tcase, what_is_promised_for_later_is_refused_by_name);
 	tcase_add_test(tcase, what_storage_cannot_be_is_refused_by_name);
 	tcase_add_test(tcase, remote_write_is_prometheus_own);
 	tcase_add_test(tcase, what_remote_write_cannot_be_is_refused_by_name);

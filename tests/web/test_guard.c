@@ -209,6 +209,28 @@ START_TEST(web_answers_what_is_not_there)
 }
 END_TEST
 
+START_TEST(web_names_what_is_for_later)
+{
+	static const char *const paths[] = { "/-/leader",
+					     "/api/v2/alerts",
+					     "/api/v2/alerts/groups",
+					     "/api/v2/receivers",
+					     "/api/tocsin/v1/ignored",
+					     "/api/tocsin/v1/deliveries",
+					     "/api/tocsin/v1/runbooks/restart/runs",
+					     "/api/tocsin/v1/runs",
+					     "/api/tocsin/v1/approvals",
+					     "/api/tocsin/v1/freeze" };
+
+	for (size_t i = 0; i < 2 * sizeof(paths) / sizeof(*paths); i++) {
+		const char *path = paths[i / 2], *method = i % 2 ? "POST" : "GET";
+
+		ck_assert_msg(status_of(method, path, NULL) == 501, "%s: %d", path, w.status);
+		ck_assert_ptr_nonnull(strstr(web_json(&w, "error"), "is not supported yet: "));
+	}
+}
+END_TEST
+
 START_TEST(web_knows_its_methods)
 {
 	static const struct {
@@ -260,6 +282,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, guard_knows_our_origins);
 	tcase_add_test(tests, guard_asks_changes_for_what_no_form_sends);
 	tcase_add_test(tests, web_answers_what_is_not_there);
+	tcase_add_test(tests, web_names_what_is_for_later);
 	tcase_add_test(tests, web_knows_its_methods);
 	tcase_add_test(tests, web_says_whether_it_is_ready);
 	suite_add_tcase(suite, tests);
