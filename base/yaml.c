@@ -1,11 +1,8 @@
 #include "base/yaml.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <yaml.h>
 
@@ -634,73 +631,6 @@ int yaml_parse_through(struct slice text, const char *file, struct arena *arena,
 	return rc;
 }
 
-/* All bytes of a descriptor, up to one more than the limit. */
-static int read_all(int fd, struct buf *out)
-{
-	for (;;) {
-		char *room = buf_reserve(out, 65536);
-		if (!room)
-			return ERR_NOMEM;
-		ssize_t n = read(fd, room, 65536);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		out->len += (size_t)n;
-		if (n == 0 || out->len > YAML_BYTES_MAX)
-			return 0;
-	}
-}
-
-static bool is_stdin(const char *path)
-{
-	return strcmp(path, "-") == 0;
-}
-
-static const char *shown_name(const char *path)
-{
-	return is_stdin(path) ? "<stdin>" : path;
-}
-
-int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out)
-{
-	int fd = is_stdin(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? ERR_IO : read_all(fd, out);
-	if (rc == ERR_IO)
-		diag_add(diags, DIAG_ERROR, shown_name(path), 0, 0, NULL, NULL, "cannot read: %s",
-			 strerror(errno));
-	if (fd >= 0 && !is_stdin(path))
-		close(fd);
-	return rc;
-}
-
-typedef int parse_fn(struct slice text, const char *file, struct arena *arena,
-		     struct diag_list *diags, struct yaml_node **out);
-
-static int parse_file(parse_fn *parse, const char *path, struct arena *arena,
-		      struct diag_list *diags, struct yaml_node **out)
-{
-	struct buf bytes;
-	buf_init(&bytes);
-	int rc = yaml_file_read(path, diags, &bytes);
-	if (!rc)
-		rc = parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
-	buf_fini(&bytes);
-	return rc;
-}
-
-int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
-		    struct yaml_node **out)
-{
-	return parse_file(yaml_parse, path, arena, diags, out);
-}
-
-int yaml_parse_file_through(const char *path, struct arena *arena, struct diag_list *diags,
-			    struct yaml_node **out)
-{
-	return parse_file(yaml_parse_through, path, arena, diags, out);
-}
-
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key)
 {
 	if (!mapping || mapping->type != YAML_MAPPING)
@@ -724,8 +654,8 @@ bool yaml_is_null(const struct yaml_node *node)
 	return false;
 }
 
-struct diag *yaml_diag(struct diag_list *diags, enum diag_severity severity, const struct yaml_node *node,
-	       const char *hint, const char *format, ...)
+struct diag *yaml_diag(struct diag_list *diags, enum diag_severity severity,
+		       const struct yaml_node *node, const char *hint, const char *format, ...)
 {
 	struct buf message;
 	va_list args;

@@ -270,7 +270,7 @@ static void blank(char *text, size_t len)
 	memset(text, ' ', len);
 }
 
-/* Blanks the lines after one, as far as they stand deeper than a column: its value goes on there. */
+/* Blanks the lines after one that stand deeper than a column: there its value goes on. */
 static void blank_deeper(char *text, size_t len, size_t line_end, size_t column)
 {
 	size_t at = line_end;
