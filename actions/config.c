@@ -20,12 +20,7 @@ static const struct bind_field actions_fields[] = {
 		   .doc = "Runs that may be started in an hour, all runbooks together."),
 	{ .key = "deny_private", .type = BIND_LATER, .default_text = "false", .doc = "Not there yet." },
 };
-const struct bind_table actions_table = { .what = "actions",
-					  .size = sizeof(struct actions_part),
-					  .fields = actions_fields,
-					  .n = sizeof(actions_fields) / sizeof(actions_fields[0]),
-					  .node_offset = SIZE_MAX,
-					  .given_offset = SIZE_MAX };
+const struct bind_table actions_table = BIND_TABLE(actions_part, "actions", actions_fields);
 
 /* ---- plug-ins ---- */
 

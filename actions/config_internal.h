@@ -11,11 +11,6 @@ struct bind_context {
 	const char *base_dir;
 };
 
-#define BIND_FIELD(s, member, name, kind, ...)                                                     \
-	{                                                                                          \
-		.key = name, .type = kind, .offset = offsetof(struct s, member), __VA_ARGS__       \
-	}
-
 /* Each: 0, or a negative code; errors are in the diagnostics. */
 int route_bind(struct bind_context *context, const struct yaml_node *node);
 /* 1 to 32 steps, with their order. */

@@ -51,12 +51,7 @@ static const struct bind_field exec_fields[] = {
 	{ .key = "rlimits", .type = BIND_LATER, .doc = "Not there yet." },
 	{ .key = "sha256", .type = BIND_LATER, .doc = "Not there yet." },
 };
-static const struct bind_table exec_table = { .what = "exec step",
-					      .size = sizeof(struct exec_options),
-					      .fields = exec_fields,
-					      .n = sizeof(exec_fields) / sizeof(exec_fields[0]),
-					      .node_offset = SIZE_MAX,
-					      .given_offset = SIZE_MAX };
+static const struct bind_table exec_table = BIND_TABLE(exec_options, "exec step", exec_fields);
 
 /* ---- checks ---- */
 

@@ -59,12 +59,7 @@ static const struct bind_field route_fields[] = {
 	BIND_FIELD(route_part, match_re, "match_re", BIND_NODE,
 		   .doc = "Old form of matchers: use `matchers`."),
 };
-const struct bind_table route_table = { .what = "route",
-					.size = sizeof(struct route_part),
-					.fields = route_fields,
-					.n = sizeof(route_fields) / sizeof(route_fields[0]),
-					.node_offset = offsetof(struct route_part, node),
-					.given_offset = offsetof(struct route_part, given) };
+const struct bind_table route_table = BIND_TABLE_GIVEN(route_part, "route", route_fields);
 
 static bool is_given(const struct route_part *part, enum route_key key)
 {

@@ -44,13 +44,8 @@ static const struct bind_field limits_fields[] = {
 		.doc = "When more than this share of `targets` is unhealthy or in repair, nobody "
 		       "is touched: then the cause is elsewhere. 40% where `targets` is given."),
 };
-static const struct bind_table limits_table = { .what = "runbook limits",
-						.size = sizeof(struct limits_part),
-						.fields = limits_fields,
-						.n = sizeof(limits_fields) /
-						     sizeof(limits_fields[0]),
-						.node_offset = offsetof(struct limits_part, node),
-						.given_offset = SIZE_MAX };
+static const struct bind_table limits_table =
+	BIND_TABLE_AT(limits_part, "runbook limits", limits_fields);
 
 struct breaker_part {
 	int64_t volume, window_ms, sleep_ms;
@@ -70,13 +65,8 @@ static const struct bind_field breaker_fields[] = {
 		.max = 30 * DAY_MS,
 		.doc = "Nothing is done for so long after the last bad end; then one run tries."),
 };
-static const struct bind_table breaker_table = { .what = "breaker",
-						 .size = sizeof(struct breaker_part),
-						 .fields = breaker_fields,
-						 .n = sizeof(breaker_fields) /
-						      sizeof(breaker_fields[0]),
-						 .node_offset = offsetof(struct breaker_part, node),
-						 .given_offset = SIZE_MAX };
+static const struct bind_table breaker_table =
+	BIND_TABLE_AT(breaker_part, "breaker", breaker_fields);
 
 static const char *const later_keys[] = {
 	"active_time_intervals", "mute_time_intervals", "parameters", "on_resolve", "repeat",
@@ -136,12 +126,7 @@ static const struct bind_field runbook_fields[] = {
 	LATER_FIELD(5, "allow_on_absence"),
 	LATER_FIELD(6, "probation"),
 };
-const struct bind_table runbook_table = { .what = "runbook",
-					  .size = sizeof(struct runbook_part),
-					  .fields = runbook_fields,
-					  .n = sizeof(runbook_fields) / sizeof(runbook_fields[0]),
-					  .node_offset = offsetof(struct runbook_part, node),
-					  .given_offset = SIZE_MAX };
+const struct bind_table runbook_table = BIND_TABLE_AT(runbook_part, "runbook", runbook_fields);
 
 bool name_is_valid(struct slice name, size_t max, char joiner, bool letter_first)
 {

@@ -21,12 +21,7 @@ static const struct bind_field retry_fields[] = {
 	BIND_FIELD(retry_options, max_backoff_ms, "max_backoff", BIND_DURATION,
 		   .default_text = "1m", .min = 1, .max = DAY_MS, .doc = "At most."),
 };
-const struct bind_table retry_table = { .what = "retry",
-					.size = sizeof(struct retry_options),
-					.fields = retry_fields,
-					.n = sizeof(retry_fields) / sizeof(retry_fields[0]),
-					.node_offset = SIZE_MAX,
-					.given_offset = SIZE_MAX };
+const struct bind_table retry_table = BIND_TABLE(retry_options, "retry", retry_fields);
 
 /* ---- kinds that are no plug-ins ---- */
 
@@ -39,12 +34,7 @@ static const struct bind_field wait_fields[] = {
 	BIND_FIELD(wait_options, wait_ms, "wait", BIND_DURATION, .required = true, .min = 1,
 		   .max = DAY_MS, .doc = "How long."),
 };
-const struct bind_table wait_step_table = { .what = "wait step",
-					    .size = sizeof(struct wait_options),
-					    .fields = wait_fields,
-					    .n = sizeof(wait_fields) / sizeof(wait_fields[0]),
-					    .node_offset = SIZE_MAX,
-					    .given_offset = SIZE_MAX };
+const struct bind_table wait_step_table = BIND_TABLE(wait_options, "wait step", wait_fields);
 
 struct verify_options {
 	struct step_options common;
@@ -64,12 +54,8 @@ static const struct bind_field verify_fields[] = {
 	BIND_FIELD(verify_options, for_ms, "for", BIND_DURATION, .default_text = "0s", .min = 0,
 		   .max = DAY_MS, .doc = "It must hold for so long without a break."),
 };
-const struct bind_table verify_step_table = { .what = "verify step",
-					      .size = sizeof(struct verify_options),
-					      .fields = verify_fields,
-					      .n = sizeof(verify_fields) / sizeof(verify_fields[0]),
-					      .node_offset = SIZE_MAX,
-					      .given_offset = SIZE_MAX };
+const struct bind_table verify_step_table =
+	BIND_TABLE(verify_options, "verify step", verify_fields);
 
 struct notify_options {
 	struct step_options common;
@@ -81,12 +67,8 @@ static const struct bind_field notify_fields[] = {
 		   .doc = "Receiver that is told of the alert. The step has ended well when the "
 			  "notification is in the outbox."),
 };
-const struct bind_table notify_step_table = { .what = "notify step",
-					      .size = sizeof(struct notify_options),
-					      .fields = notify_fields,
-					      .n = sizeof(notify_fields) / sizeof(notify_fields[0]),
-					      .node_offset = SIZE_MAX,
-					      .given_offset = SIZE_MAX };
+const struct bind_table notify_step_table =
+	BIND_TABLE(notify_options, "notify step", notify_fields);
 
 static const struct {
 	const char *key;

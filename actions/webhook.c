@@ -36,13 +36,8 @@ static const struct bind_field webhook_fields[] = {
 	  .max = 3600 * 1000,
 	  .doc = "For the whole request." },
 };
-static const struct bind_table webhook_table = { .what = "webhook",
-						 .size = sizeof(struct webhook_options),
-						 .fields = webhook_fields,
-						 .n = sizeof(webhook_fields) /
-						      sizeof(webhook_fields[0]),
-						 .node_offset = SIZE_MAX,
-						 .given_offset = SIZE_MAX };
+static const struct bind_table webhook_table =
+	BIND_TABLE(webhook_options, "webhook", webhook_fields);
 
 static bool webhook_url_is_http(const char *url)
 {

@@ -51,13 +51,8 @@ static const struct bind_field request_fields[] = {
 		       "JSON document that scripts get unless given."),
 	REQUEST_FIELD(http_config, "http_config", BIND_NODE, .doc = "Not there yet."),
 };
-static const struct bind_table request_table = { .what = "webhook request",
-						 .size = sizeof(struct request_part),
-						 .fields = request_fields,
-						 .n = sizeof(request_fields) /
-						      sizeof(request_fields[0]),
-						 .node_offset = offsetof(struct request_part, node),
-						 .given_offset = SIZE_MAX };
+static const struct bind_table request_table =
+	BIND_TABLE_AT(request_part, "webhook request", request_fields);
 
 static const struct bind_field webhook_step_fields[] = {
 	STEP_FIELDS(webhook_step_options, common, "10s"),
@@ -68,13 +63,8 @@ static const struct bind_field webhook_step_fields[] = {
 	  .table = &request_table,
 	  .doc = "The request. An answer of 2xx is a good end." },
 };
-static const struct bind_table webhook_step_table = { .what = "webhook step",
-						      .size = sizeof(struct webhook_step_options),
-						      .fields = webhook_step_fields,
-						      .n = sizeof(webhook_step_fields) /
-							   sizeof(webhook_step_fields[0]),
-						      .node_offset = SIZE_MAX,
-						      .given_offset = SIZE_MAX };
+static const struct bind_table webhook_step_table =
+	BIND_TABLE(webhook_step_options, "webhook step", webhook_step_fields);
 
 /* ---- checks ---- */
 

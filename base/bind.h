@@ -75,6 +75,24 @@ struct bind_table {
 	size_t given_offset;
 };
 
+/*
+ * A table of struct s: what it is called, its fields, and members that differ from none. _AT: the
+ * struct has a `node` for the mapping; _GIVEN: and `given` for what was given.
+ */
+#define BIND_TABLE(s, title, list, ...)                                                            \
+	BIND_TABLE_OF(s, title, list, SIZE_MAX, SIZE_MAX, __VA_ARGS__)
+#define BIND_TABLE_AT(s, title, list, ...)                                                         \
+	BIND_TABLE_OF(s, title, list, offsetof(struct s, node), SIZE_MAX, __VA_ARGS__)
+#define BIND_TABLE_GIVEN(s, title, list, ...)                                                      \
+	BIND_TABLE_OF(s, title, list, offsetof(struct s, node), offsetof(struct s, given),         \
+		      __VA_ARGS__)
+#define BIND_TABLE_OF(s, title, list, node_at, given_at, ...)                                      \
+	{                                                                                          \
+		.what = title, .size = sizeof(struct s), .fields = list,                           \
+		.n = sizeof(list) / sizeof((list)[0]), .node_offset = node_at,                     \
+		.given_offset = given_at, __VA_ARGS__                                              \
+	}
+
 /* An element of a table's fields: the member of struct s that the key fills. */
 #define BIND_FIELD(s, member, name, kind, ...)                                                     \
 	{                                                                                          \

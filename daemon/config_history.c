@@ -25,14 +25,7 @@ static const struct bind_field fields[] = {
 			  "the "
 			  "past gets the same: rules, one after the other."),
 };
-const struct bind_table history_table = {
-	.what = "history",
-	.size = sizeof(struct history_part),
-	.fields = fields,
-	.n = sizeof(fields) / sizeof(fields[0]),
-	.node_offset = offsetof(struct history_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table history_table = BIND_TABLE_AT(history_part, "history", fields);
 
 /* What a request says itself. */
 static const char *const reserved[] = { "Authorization",     "Accept-Encoding",

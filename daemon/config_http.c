@@ -17,14 +17,8 @@ static const struct bind_field basic_auth_fields[] = {
 	HTTP_LATER("username_ref"),
 	HTTP_LATER("password_ref"),
 };
-const struct bind_table basic_auth_table = {
-	.what = "basic_auth",
-	.size = sizeof(struct basic_auth_part),
-	.fields = basic_auth_fields,
-	.n = sizeof(basic_auth_fields) / sizeof(basic_auth_fields[0]),
-	.node_offset = offsetof(struct basic_auth_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table basic_auth_table =
+	BIND_TABLE_AT(basic_auth_part, "basic_auth", basic_auth_fields);
 
 static const struct bind_field authorization_fields[] = {
 	BIND_FIELD(authorization_part, type, "type", BIND_CSTRING, .default_text = "Bearer",
@@ -36,14 +30,8 @@ static const struct bind_field authorization_fields[] = {
 			  "credentials."),
 	HTTP_LATER("credentials_ref"),
 };
-const struct bind_table authorization_table = {
-	.what = "authorization",
-	.size = sizeof(struct authorization_part),
-	.fields = authorization_fields,
-	.n = sizeof(authorization_fields) / sizeof(authorization_fields[0]),
-	.node_offset = offsetof(struct authorization_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table authorization_table =
+	BIND_TABLE_AT(authorization_part, "authorization", authorization_fields);
 
 static const struct bind_field tls_fields[] = {
 	BIND_FIELD(tls_part, ca_file, "ca_file", BIND_CSTRING,
@@ -61,14 +49,7 @@ static const struct bind_field tls_fields[] = {
 	HTTP_LATER("min_version"),
 	HTTP_LATER("max_version"),
 };
-const struct bind_table tls_table = {
-	.what = "tls_config",
-	.size = sizeof(struct tls_part),
-	.fields = tls_fields,
-	.n = sizeof(tls_fields) / sizeof(tls_fields[0]),
-	.node_offset = offsetof(struct tls_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table tls_table = BIND_TABLE_AT(tls_part, "tls_config", tls_fields);
 
 struct binder {
 	const struct yaml_node *node;

@@ -12,13 +12,7 @@
 	}
 #define TABLE(name, s, title, ...)                                                                 \
 	static const struct bind_field name##_fields[] = { __VA_ARGS__ };                          \
-	static const struct bind_table name = { .what = title,                                     \
-						.size = sizeof(struct s),                          \
-						.fields = name##_fields,                           \
-						.n = sizeof(name##_fields) /                       \
-						     sizeof(name##_fields[0]),                     \
-						.node_offset = SIZE_MAX,                           \
-						.given_offset = SIZE_MAX }
+	static const struct bind_table name = BIND_TABLE(s, title, name##_fields)
 
 TABLE(web_table, config_web_part, "web",
       BIND_FIELD(config_web_part, listen_address, "listen_address", BIND_STRING,
@@ -184,13 +178,8 @@ static const struct bind_field file_fields[] = {
 		   .doc = "Not there yet: must be empty.")
 };
 
-const struct bind_table config_file_table = { .what = "configuration",
-					      .size = sizeof(struct config_file),
-					      .fields = file_fields,
-					      .n = sizeof(file_fields) / sizeof(file_fields[0]),
-					      .node_offset = SIZE_MAX,
-					      .given_offset = SIZE_MAX,
-					      .allow_x = true }; /* for anchors */
+const struct bind_table config_file_table =
+	BIND_TABLE(config_file, "configuration", file_fields, .allow_x = true); /* for anchors */
 
 static bool is_empty(const struct yaml_node *node)
 {

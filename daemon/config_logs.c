@@ -53,14 +53,7 @@ static const struct bind_field syslog_fields[] = {
 		   .doc = "UDP: what the kernel may hold for us; it may grant less "
 			  "(net.core.rmem_max)."),
 };
-static const struct bind_table syslog_table = {
-	.what = "syslog",
-	.size = sizeof(struct syslog_part),
-	.fields = syslog_fields,
-	.n = sizeof(syslog_fields) / sizeof(syslog_fields[0]),
-	.node_offset = SIZE_MAX,
-	.given_offset = SIZE_MAX,
-};
+static const struct bind_table syslog_table = BIND_TABLE(syslog_part, "syslog", syslog_fields);
 
 static const struct bind_field stdin_fields[] = {
 	BIND_FIELD(stdin_part, format, "format", BIND_ENUM, .values = "text,json",
@@ -78,14 +71,7 @@ static const struct bind_field stdin_fields[] = {
 			  "others "
 			  "are labels of the single line; without, they are in the line."),
 };
-static const struct bind_table stdin_table = {
-	.what = "stdin",
-	.size = sizeof(struct stdin_part),
-	.fields = stdin_fields,
-	.n = sizeof(stdin_fields) / sizeof(stdin_fields[0]),
-	.node_offset = SIZE_MAX,
-	.given_offset = SIZE_MAX,
-};
+static const struct bind_table stdin_table = BIND_TABLE(stdin_part, "stdin", stdin_fields);
 
 /* In the order of enum log_source_kind: bits of `given`. */
 static const struct bind_field log_source_fields[] = {
@@ -102,14 +88,8 @@ static const struct bind_field log_source_fields[] = {
 			  "stream "
 			  "that is dropped is not counted."),
 };
-const struct bind_table log_source_table = {
-	.what = "ingest.logs",
-	.size = sizeof(struct log_source_part),
-	.fields = log_source_fields,
-	.n = sizeof(log_source_fields) / sizeof(log_source_fields[0]),
-	.node_offset = offsetof(struct log_source_part, node),
-	.given_offset = offsetof(struct log_source_part, given),
-};
+const struct bind_table log_source_table =
+	BIND_TABLE_GIVEN(log_source_part, "ingest.logs", log_source_fields);
 #define KINDS 3
 
 struct log_binder {

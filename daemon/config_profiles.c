@@ -40,14 +40,8 @@ static const struct bind_field scrape_fields[] = {
 		   .doc = "CPUs that the target may use: `profile_cpu_utilization` is a share of "
 			  "them."),
 };
-static const struct bind_table scrape_table = {
-	.what = "ingest.profiles.scrape",
-	.size = sizeof(struct scrape_part),
-	.fields = scrape_fields,
-	.n = sizeof(scrape_fields) / sizeof(scrape_fields[0]),
-	.node_offset = offsetof(struct scrape_part, node),
-	.given_offset = SIZE_MAX,
-};
+static const struct bind_table scrape_table =
+	BIND_TABLE_AT(scrape_part, "ingest.profiles.scrape", scrape_fields);
 
 static const struct bind_field profiles_fields[] = {
 	BIND_FIELD(
@@ -65,14 +59,8 @@ static const struct bind_field profiles_fields[] = {
 	BIND_FIELD(profiles_part, scrape, "scrape", BIND_STRUCTS, .table = &scrape_table,
 		   .doc = "Profiles to fetch."),
 };
-const struct bind_table profiles_table = {
-	.what = "ingest.profiles",
-	.size = sizeof(struct profiles_part),
-	.fields = profiles_fields,
-	.n = sizeof(profiles_fields) / sizeof(profiles_fields[0]),
-	.node_offset = SIZE_MAX,
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table profiles_table =
+	BIND_TABLE(profiles_part, "ingest.profiles", profiles_fields);
 
 struct binder {
 	struct arena *arena;

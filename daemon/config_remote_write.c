@@ -50,14 +50,8 @@ static const struct bind_field queue_fields[] = {
 		   .max = RW_SHARDS_MAX,
 		   .doc = "Requests at once, each for its own share of the series."),
 };
-static const struct bind_table queue_table = {
-	.what = "queue_config",
-	.size = sizeof(struct queue_part),
-	.fields = queue_fields,
-	.n = sizeof(queue_fields) / sizeof(queue_fields[0]),
-	.node_offset = offsetof(struct queue_part, node),
-	.given_offset = SIZE_MAX,
-};
+static const struct bind_table queue_table =
+	BIND_TABLE_AT(queue_part, "queue_config", queue_fields);
 
 static const struct bind_field fields[] = {
 	HTTP_FIELDS(remote_write_part),
@@ -81,14 +75,8 @@ static const struct bind_field fields[] = {
 	HTTP_LATER("round_robin_dns", .default_text = "false"),
 	HTTP_LATER("metadata_config"),
 };
-const struct bind_table remote_write_out_table = {
-	.what = "remote_write",
-	.size = sizeof(struct remote_write_part),
-	.fields = fields,
-	.n = sizeof(fields) / sizeof(fields[0]),
-	.node_offset = offsetof(struct remote_write_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table remote_write_out_table =
+	BIND_TABLE_AT(remote_write_part, "remote_write", fields);
 
 /* What a request says itself. */
 static const char *const reserved[] = { "Authorization",     "Content-Encoding",

@@ -8,13 +8,7 @@
 
 #define TABLE(table, s, title, ...)                                                                \
 	static const struct bind_field table##_fields[] = { __VA_ARGS__ };                         \
-	static const struct bind_table table = { .what = title,                                    \
-						 .size = sizeof(struct s),                         \
-						 .fields = table##_fields,                         \
-						 .n = sizeof(table##_fields) /                     \
-						      sizeof(table##_fields[0]),                   \
-						 .node_offset = offsetof(struct s, node),          \
-						 .given_offset = SIZE_MAX }
+	static const struct bind_table table = BIND_TABLE_AT(s, title, table##_fields)
 
 TABLE(series_keys, test_series, "input series",
       BIND_FIELD(test_series, series, "series", BIND_STRING, .required = true,
@@ -126,14 +120,8 @@ static const struct bind_field file_fields[] = {
 		   .doc = "The tests."),
 };
 
-const struct bind_table test_file_keys = {
-	.what = "file of unit tests",
-	.size = sizeof(struct test_file),
-	.fields = file_fields,
-	.n = sizeof(file_fields) / sizeof(*file_fields),
-	.node_offset = offsetof(struct test_file, root),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table test_file_keys = BIND_TABLE_OF(test_file, "file of unit tests", file_fields,
+						       offsetof(struct test_file, root), SIZE_MAX);
 
 void unit_test_reference(struct buf *out)
 {

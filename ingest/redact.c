@@ -34,14 +34,7 @@ static const struct bind_field rule_fields[] = {
 	  .doc = "What to put in its place; `$1` and `${name}` stand for the pattern's groups." },
 };
 
-const struct bind_table redact_rule_table = {
-	.what = "redaction",
-	.size = sizeof(struct redact_rule),
-	.fields = rule_fields,
-	.n = sizeof(rule_fields) / sizeof(*rule_fields),
-	.node_offset = offsetof(struct redact_rule, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table redact_rule_table = BIND_TABLE_AT(redact_rule, "redaction", rule_fields);
 
 bool redact_rules_are_equal(const struct redact_rule *a, size_t na, const struct redact_rule *b,
 			    size_t nb)

@@ -63,14 +63,7 @@ static const struct bind_field fields[] = {
 };
 #undef X
 
-const struct bind_table relabel_table = {
-	.what = "relabel_configs",
-	.size = sizeof(struct relabel_part),
-	.fields = fields,
-	.n = sizeof(fields) / sizeof(fields[0]),
-	.node_offset = offsetof(struct relabel_part, node),
-	.given_offset = offsetof(struct relabel_part, given),
-};
+const struct bind_table relabel_table = BIND_TABLE_GIVEN(relabel_part, "relabel_configs", fields);
 
 struct relabel_rule {
 	enum relabel_action action;

@@ -1,8 +1,6 @@
 /* The keys of rule files, of groups and of rules. */
 #include "rules/rule_keys.h"
 
-#define N(array) (sizeof(array) / sizeof(*(array)))
-
 static const struct bind_field rule_fields[] = {
 	[RULE_RECORD_KEY] = { .key = "record",
 			      .type = BIND_STRING,
@@ -59,14 +57,7 @@ static const struct bind_field rule_fields[] = {
 				  "data, after the lookback." },
 };
 
-const struct bind_table rule_keys = {
-	.what = "rule",
-	.size = sizeof(struct rule_yaml),
-	.fields = rule_fields,
-	.n = N(rule_fields),
-	.node_offset = offsetof(struct rule_yaml, node),
-	.given_offset = offsetof(struct rule_yaml, given),
-};
+const struct bind_table rule_keys = BIND_TABLE_GIVEN(rule_yaml, "rule", rule_fields);
 
 static const struct bind_field short_rule_fields[] = {
 	[SHORT_NAME] = { .key = "name",
@@ -131,14 +122,8 @@ static const struct bind_field short_rule_fields[] = {
 				   "data, after the lookback." },
 };
 
-const struct bind_table short_rule_keys = {
-	.what = "short rule",
-	.size = sizeof(struct short_yaml),
-	.fields = short_rule_fields,
-	.n = N(short_rule_fields),
-	.node_offset = offsetof(struct short_yaml, node),
-	.given_offset = offsetof(struct short_yaml, given),
-};
+const struct bind_table short_rule_keys =
+	BIND_TABLE_GIVEN(short_yaml, "short rule", short_rule_fields);
 
 static const struct bind_field group_fields[] = {
 #define PLACE(member) offsetof(struct group_yaml, member)
@@ -156,14 +141,7 @@ static const struct bind_field group_fields[] = {
 			  .doc = "Its rules, which run in this order." },
 };
 
-const struct bind_table group_keys = {
-	.what = "group",
-	.size = sizeof(struct group_yaml),
-	.fields = group_fields,
-	.n = N(group_fields),
-	.node_offset = offsetof(struct group_yaml, node),
-	.given_offset = offsetof(struct group_yaml, given),
-};
+const struct bind_table group_keys = BIND_TABLE_GIVEN(group_yaml, "group", group_fields);
 
 static const struct bind_field file_fields[] = {
 #define PLACE(member) offsetof(struct file_yaml, group.member)
@@ -182,15 +160,9 @@ static const struct bind_field file_fields[] = {
 				"beside it." },
 };
 
-const struct bind_table rule_file_keys = {
-	.what = "rule file",
-	.size = sizeof(struct file_yaml),
-	.fields = file_fields,
-	.n = N(file_fields),
-	.allow_x = true,
-	.node_offset = offsetof(struct file_yaml, group.node),
-	.given_offset = offsetof(struct file_yaml, group.given),
-};
+const struct bind_table rule_file_keys =
+	BIND_TABLE_OF(file_yaml, "rule file", file_fields, offsetof(struct file_yaml, group.node),
+		      offsetof(struct file_yaml, group.given), .allow_x = true);
 
 void rule_file_reference(struct buf *out)
 {
