@@ -1,4 +1,7 @@
-/* Evaluation on arrival, on a manual clock: what is ready at once, what waits, and for what. */
+/*
+ * Evaluation on arrival, on a manual clock, where more is looked at than events, or more happens than
+ * that samples come: test_arrival_scenarios.c has all else.
+ */
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
 
@@ -45,19 +48,6 @@ static struct group_status group(uint32_t i)
 	return status;
 }
 
-START_TEST(threshold_is_evaluated_at_the_sample)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5}"));
-	arrive(2, "x{i=\"1\"} 6; x{i=\"2\"} 1");
-	harness_expect(&h, "2 A{i=\"1\"} pending>firing value=6 active=2 fired=2 settled\n");
-	arrive(3, "x{i=\"2\"} 7");
-	harness_expect(&h, "3 A{i=\"2\"} pending>firing value=7 active=3 fired=3 settled\n");
-	arrive(4, "x{i=\"1\"} 5");
-	harness_expect(&h, "4 A{i=\"1\"} firing>inactive value=6 active=2 fired=2 resolved=4 settled\n");
-}
-END_TEST
-
 START_TEST(group_runs_at_its_ticks_as_well)
 {
 	harness_time(&h, 1);
@@ -88,36 +78,6 @@ START_TEST(time_is_the_newest_of_the_batch)
 }
 END_TEST
 
-START_TEST(time_is_never_before_the_last)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5}"));
-	arrive(10, "x{i=\"1\"} 6");
-	engine_time(h.engine, 11000);
-	harness_feed(&h, 9, "x{i=\"2\"} 6"); /* another target, scraped before */
-	harness_settle(&h);
-	harness_expect(
-		&h, "10 A{i=\"1\"} pending>firing value=6 active=10 fired=10 settled\n"
-		    "10.001 A{i=\"2\"} pending>firing value=6 active=10.001 fired=10.001 settled\n");
-}
-END_TEST
-
-START_TEST(time_is_never_after_now)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5}"));
-	engine_time(h.engine, 10000);
-	harness_feed(&h, 10.5, "x{i=\"1\"} 6");
-	harness_settle(&h);
-	harness_expect(&h, "");
-	ck_assert_int_eq(engine_next_ms(h.engine), 10500);
-	harness_time(&h, 10.499);
-	harness_expect(&h, "");
-	harness_time(&h, 10.7);
-	harness_expect(&h, "10.5 A{i=\"1\"} pending>firing value=6 active=10.5 fired=10.5 settled\n");
-}
-END_TEST
-
 START_TEST(tick_that_is_due_goes_first)
 {
 	harness_time(&h, 1);
@@ -127,49 +87,6 @@ START_TEST(tick_that_is_due_goes_first)
 	harness_settle(&h);
 	ck_assert_int_eq(group(0).last_ms, 60000);
 	harness_expect(&h, "60.2 A pending>firing value=6 active=60.2 fired=60.2 settled\n");
-}
-END_TEST
-
-START_TEST(min_gap_is_kept)
-{
-	harness_time(&h, 1);
-	harness_load(&h, "groups: [{name: g, evaluate: arrival, min_gap: 1s, interval: 1m, rules: "
-			 "[{alert: A, expr: x > 5}]}]");
-	arrive(2, "x{i=\"1\"} 6");
-	harness_expect(&h, "2 A{i=\"1\"} pending>firing value=6 active=2 fired=2 settled\n");
-	arrive(2.2, "x{i=\"2\"} 6");
-	arrive(2.4, "x{i=\"3\"} 6");
-	harness_expect(&h, "");
-	ck_assert_int_eq(engine_next_ms(h.engine), 3000);
-	harness_time(&h, 3);
-	harness_expect(&h, "2.4 A{i=\"2\"} pending>firing value=6 active=2.4 fired=2.4 settled\n"
-			   "2.4 A{i=\"3\"} pending>firing value=6 active=2.4 fired=2.4 settled\n");
-}
-END_TEST
-
-START_TEST(sample_out_of_order_waits_for_the_tick)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: 'max_over_time(x[1m]) > 5'}"));
-	arrive(10, "x 1");
-	engine_time(h.engine, 11000);
-	harness_feed(&h, 9, "x 7");
-	harness_settle(&h);
-	harness_expect(&h, "");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A pending>firing value=7 active=60 fired=60 settled\n");
-}
-END_TEST
-
-START_TEST(tick_takes_what_waits)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: sum(x) > 5}"));
-	arrive(2, "x{i=\"1\"} 6"); /* the first scrape ever: nothing is known of it */
-	harness_expect(&h, "");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A pending>firing value=6 active=60 fired=60 settled\n");
-	ck_assert_int_eq(engine_next_ms(h.engine), 120000);
 }
 END_TEST
 
@@ -185,21 +102,6 @@ START_TEST(windows_reach_back_from_the_sample)
 END_TEST
 
 /* ---- which rows ---- */
-
-START_TEST(only_rows_with_new_samples_are_evaluated)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: 'count_over_time(x[10s]) > 1'}"));
-	arrive(2, "x{i=\"1\"} 1; x{i=\"2\"} 1");
-	arrive(3, "x{i=\"1\"} 1; x{i=\"2\"} 1");
-	harness_expect(&h, "3 A{i=\"1\"} pending>firing value=2 active=3 fired=3 settled\n"
-			   "3 A{i=\"2\"} pending>firing value=2 active=3 fired=3 settled\n");
-	arrive(20, "x{i=\"2\"} 1");
-	harness_expect(&h, "20 A{i=\"2\"} firing>inactive value=2 active=3 fired=3 resolved=20 settled\n");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A{i=\"1\"} firing>inactive value=2 active=3 fired=3 resolved=60 settled\n");
-}
-END_TEST
 
 START_TEST(many_rows_are_evaluated_in_words)
 {
@@ -257,162 +159,7 @@ END_TEST
 
 #define JOB "job=\"j\",instance=\"1\""
 
-START_TEST(match_within_a_scrape_waits_for_both_sides)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: errors / requests > 0.5}"));
-	arrive(2, "errors{" JOB "} 1; requests{" JOB "} 10; other{" JOB "} 1");
-	arrive(12, "errors{" JOB "} 8"); /* 8 of 10 before: of no scrape */
-	harness_expect(&h, "");
-	engine_time(h.engine, 12100);
-	harness_feed(&h, 12, "requests{" JOB "} 100");
-	harness_settle(&h);
-	harness_expect(&h, "");
-	engine_time(h.engine, 22000);
-	harness_feed(&h, 22, "requests{" JOB "} 100");
-	harness_settle(&h);
-	engine_time(h.engine, 22100);
-	harness_feed(&h, 22, "errors{" JOB "} 60"); /* no need of `other` */
-	harness_settle(&h);
-	harness_expect(&h, "22.001 A{instance=\"1\", job=\"j\"} pending>firing value=0.6 "
-			   "active=22.001 fired=22.001 settled\n");
-}
-END_TEST
-
-START_TEST(match_of_two_targets_takes_the_newest_scrape_of_each)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: 'a{job=\"j\"} > on (pod) b{job=\"k\"}'}"));
-	arrive(2, "a{job=\"j\",pod=\"p\"} 1");
-	arrive(3, "b{job=\"k\",pod=\"p\"} 5; b{job=\"k\",pod=\"q\"} 5");
-	arrive(12, "a{job=\"j\",pod=\"p\"} 6");
-	harness_expect(&h, "12 A{pod=\"p\"} pending>firing value=6 active=12 fired=12 settled\n");
-	arrive(13, "b{job=\"k\",pod=\"q\"} 5");
-	arrive(14, "a{job=\"j\",pod=\"p\"} 4"); /* k's scrape is on its way */
-	harness_expect(&h, "");
-	arrive_late(14.1, 13, "b{job=\"k\",pod=\"p\"} 3");
-	harness_expect(&h, "");
-	arrive(22, "a{job=\"j\",pod=\"p\"} 2");
-	harness_expect(&h, "22 A{pod=\"p\"} firing>inactive value=4 active=12 fired=12 "
-			   "resolved=22 settled\n");
-}
-END_TEST
-
 /* ---- settle ---- */
-
-/* Two series of one target, scraped at 2 and 12: the second scrape is known to be complete. */
-static void scrape_twice(const char *rule)
-{
-	char text[512];
-	snprintf(text, sizeof(text), GROUP("%s"), rule);
-	harness_time(&h, 1);
-	harness_load(&h, text);
-	arrive(2, "x{" JOB ",i=\"1\"} 1; x{" JOB ",i=\"2\"} 1");
-	arrive(12, "x{" JOB ",i=\"1\"} 1; x{" JOB ",i=\"2\"} 1");
-	harness_expect(&h, "");
-}
-
-START_TEST(aggregation_waits_for_the_whole_scrape)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) < 2}");
-	arrive(22, "x{" JOB ",i=\"1\"} 0"); /* 0 + 1 before */
-	harness_expect(&h, "");
-	arrive_late(22.1, 22, "x{" JOB ",i=\"2\"} 5");
-	harness_expect(&h, "");
-	arrive(32, "x{" JOB ",i=\"2\"} 0");
-	arrive_late(32.1, 32, "x{" JOB ",i=\"1\"} 1");
-	harness_expect(&h, "32.001 A{job=\"j\"} pending>firing value=1 active=32.001 fired=32.001 "
-			   "settled\n");
-}
-END_TEST
-
-START_TEST(stale_marker_completes_a_scrape)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) > 5}");
-	arrive(22, "x{" JOB ",i=\"1\"} 6");
-	harness_expect(&h, "");
-	arrive_late(22.1, 22, "x{" JOB ",i=\"2\"} stale");
-	harness_expect(&h, "22.001 A{job=\"j\"} pending>firing value=6 active=22.001 fired=22.001 "
-			   "settled\n");
-	arrive(32, "x{" JOB ",i=\"1\"} 7"); /* which is all there is now */
-	arrive(42, "x{" JOB ",i=\"1\"} 4");
-	harness_expect(&h, "42 A{job=\"j\"} firing>inactive value=7 active=22.001 fired=22.001 "
-			   "resolved=42 settled\n");
-}
-END_TEST
-
-START_TEST(scrape_that_is_not_complete_within_settle_waits_for_the_tick)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) > 5}");
-	arrive(22, "x{" JOB ",i=\"1\"} 3");
-	arrive_late(27.1, 22, "x{" JOB ",i=\"2\"} 3");
-	harness_expect(&h, "");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A{job=\"j\"} pending>firing value=6 active=60 fired=60 settled\n");
-}
-END_TEST
-
-START_TEST(settle_is_the_groups)
-{
-	harness_time(&h, 1);
-	harness_load(&h, "groups: [{name: g, evaluate: arrival, settle: 1s, interval: 1m, rules: "
-			 "[{alert: A, expr: sum(x) > 5}]}, {name: h, evaluate: arrival, settle: 20s, "
-			 "interval: 1m, rules: [{alert: B, expr: sum(x) > 5}]}]");
-	arrive(2, "x{i=\"1\"} 1; x{i=\"2\"} 1");
-	arrive(32, "x{i=\"1\"} 3");
-	arrive_late(34, 32, "x{i=\"2\"} 3");
-	harness_expect(&h, "32.001 B pending>firing value=6 active=32.001 fired=32.001 settled\n");
-}
-END_TEST
-
-START_TEST(scrape_with_new_series_waits_for_the_tick)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) < 2}");
-	arrive(22, "x{" JOB ",i=\"1\"} 0; x{" JOB ",i=\"2\"} 0; x{" JOB ",i=\"3\"} 0");
-	harness_expect(&h, ""); /* there may be more of them */
-	arrive(32, "x{" JOB ",i=\"1\"} 0; x{" JOB ",i=\"2\"} 0; x{" JOB ",i=\"3\"} 0");
-	harness_expect(&h,
-		       "32 A{job=\"j\"} pending>firing value=0 active=32 fired=32 settled\n");
-}
-END_TEST
-
-START_TEST(series_that_just_ends_delays_one_scrape)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) > 5}");
-	arrive(22, "x{" JOB ",i=\"1\"} 9");
-	harness_expect(&h, "");
-	arrive(32, "x{" JOB ",i=\"1\"} 9"); /* 9 + 1, as a tick would have it */
-	harness_expect(&h,
-		       "32 A{job=\"j\"} pending>firing value=10 active=32 fired=32 settled\n");
-}
-END_TEST
-
-START_TEST(scrapes_that_overlap_wait_for_the_tick)
-{
-	scrape_twice("{alert: A, expr: sum by (job) (x) < 2}");
-	arrive(15, "x{" JOB ",i=\"1\"} 0");
-	arrive(18, "x{" JOB ",i=\"1\"} 0"); /* while the rest of the one before is on its way */
-	harness_expect(&h, "");
-	arrive_late(18.1, 15, "x{" JOB ",i=\"2\"} 5");
-	arrive_late(18.2, 18, "x{" JOB ",i=\"2\"} 5");
-	harness_expect(&h, "");
-	harness_time(&h, 60);
-	harness_expect(&h, "");
-}
-END_TEST
-
-START_TEST(aggregation_waits_for_its_own_targets_only)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: max by (job) (x) > 5}"));
-	arrive(2, "x{job=\"a\",instance=\"1\"} 1; x{job=\"a\",instance=\"2\"} 1");
-	arrive(3, "x{job=\"b\",instance=\"1\"} 1; x{job=\"b\",instance=\"1\",i=\"2\"} 1");
-	arrive(12, "x{job=\"a\",instance=\"1\"} 1; x{job=\"a\",instance=\"2\"} 1");
-	arrive(22, "x{job=\"b\",instance=\"1\"} 9"); /* half of b */
-	arrive(23, "x{job=\"a\",instance=\"1\"} 6");
-	harness_expect(&h, "23 A{job=\"a\"} pending>firing value=6 active=23 fired=23 settled\n");
-}
-END_TEST
 
 START_TEST(set_operators_wait_for_the_other_side)
 {
@@ -441,50 +188,11 @@ START_TEST(set_operators_wait_for_the_other_side)
 }
 END_TEST
 
-START_TEST(ranking_waits_for_all_that_is_ranked)
-{
-	scrape_twice("{alert: A, expr: 'topk(1, x) > 1'}");
-	arrive(22, "x{" JOB ",i=\"1\"} 5");
-	harness_expect(&h, "");
-	arrive_late(22.1, 22, "x{" JOB ",i=\"2\"} 6");
-	harness_expect(&h, "22.001 A{i=\"2\", instance=\"1\", job=\"j\"} pending>firing value=6 "
-			   "active=22.001 fired=22.001 settled\n");
-	arrive(32, "x{" JOB ",i=\"1\"} 7; x{" JOB ",i=\"2\"} 6");
-	harness_expect(&h, "32 A{i=\"1\", instance=\"1\", job=\"j\"} pending>firing value=7 "
-			   "active=32 fired=32 settled\n"
-			   "32 A{i=\"2\", instance=\"1\", job=\"j\"} firing>inactive value=6 "
-			   "active=22.001 fired=22.001 resolved=32 settled\n");
-}
-END_TEST
-
-START_TEST(many_to_one_waits_for_the_scrape)
-{
-	scrape_twice("{alert: A, expr: \"x / on (job) group_left (v) m > 2\"}");
-	arrive(22, "x{" JOB ",i=\"1\"} 6; x{" JOB ",i=\"2\"} 2; m{" JOB ",v=\"7\"} 2");
-	arrive(32, "x{" JOB ",i=\"1\"} 8; x{" JOB ",i=\"2\"} 2");
-	harness_expect(&h, "");
-	arrive_late(32.1, 32, "m{" JOB ",v=\"7\"} 3");
-	harness_expect(&h, "32.001 A{i=\"1\", instance=\"1\", job=\"j\", v=\"7\"} pending>firing "
-			   "value=2.6666666666666665 active=32.001 fired=32.001 settled\n");
-}
-END_TEST
-
-START_TEST(histogram_waits_for_its_buckets)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: \"histogram_quantile(0.5, x) > 1\"}"));
-	arrive(2, "x{" JOB ",le=\"1\"} 5; x{" JOB ",le=\"2\"} 5; x{" JOB ",le=\"+Inf\"} 5");
-	arrive(12, "x{" JOB ",le=\"1\"} 5; x{" JOB ",le=\"+Inf\"} 20");
-	harness_expect(&h, "");
-	arrive_late(12.1, 12, "x{" JOB ",le=\"2\"} 20");
-	harness_expect(&h, "12.001 A{instance=\"1\", job=\"j\"} pending>firing "
-			   "value=1.3333333333333333 active=12.001 fired=12.001 settled\n");
-}
-END_TEST
-
 START_TEST(targets_beyond_the_limit_are_learnt_again)
 {
-	scrape_twice("{alert: A, expr: sum by (job) (x) > 5}");
+	harness_time(&h, 1);
+	harness_load(&h, GROUP("{alert: A, expr: sum by (job) (x) > 5}"));
+	arrive(2, "x{" JOB ",i=\"1\"} 1; x{" JOB ",i=\"2\"} 1");
 	struct targets *targets = &h.engine->arrival.targets;
 	ck_assert_uint_eq(targets->n, 1);
 	targets->max = 2;
@@ -655,142 +363,6 @@ START_TEST(rows_that_are_looked_at_are_paid_for)
 		ck_assert(engine_step(h.engine, 100));
 	ck_assert_uint_eq(h.engine->pass.rule, 1); /* the other one is for the next step */
 	harness_settle(&h);
-	harness_expect(&h, "");
-}
-END_TEST
-
-/* ---- disappearance ---- */
-
-START_TEST(disappearance_is_seen_at_ticks)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5}, {alert: B, expr: a / b > 5}"));
-	arrive(2, "x 6; a 6; b 1");
-	arrive(3, "x stale; b stale; a 6");
-	harness_expect(&h, "2 A pending>firing value=6 active=2 fired=2 settled\n"
-			   "2 B pending>firing value=6 active=2 fired=2 settled\n");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A firing>inactive value=6 active=2 fired=2 resolved=60 settled\n"
-			   "60 B firing>inactive value=6 active=2 fired=2 resolved=60 settled\n");
-}
-END_TEST
-
-START_TEST(sample_that_is_too_old_to_be_seen_ends_nothing)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: 'avg_over_time(x[30s]) > 5'}"));
-	arrive(2, "x 6");
-	harness_expect(&h, "2 A pending>firing value=6 active=2 fired=2 settled\n");
-	arrive(50, "x{i=\"2\"} 1");
-	arrive_late(51, 10, "x 7"); /* nothing of it is within 30 s */
-	harness_expect(&h, "");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 A firing>inactive value=6 active=2 fired=2 resolved=60 settled\n");
-}
-END_TEST
-
-/* ---- timers ---- */
-
-START_TEST(for_ends_by_the_clock)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, for: 10s}"));
-	arrive(2, "x 6");
-	harness_expect(&h, "2 A inactive>pending value=6 active=2 settled\n");
-	ck_assert_int_eq(engine_next_ms(h.engine), 12000);
-	harness_time(&h, 11.999);
-	harness_expect(&h, "");
-	harness_time(&h, 12.5);
-	harness_expect(&h, "12 A pending>firing value=6 active=2 fired=12 settled\n");
-	ck_assert_int_eq(engine_next_ms(h.engine), 60000);
-}
-END_TEST
-
-START_TEST(timer_that_began_at_a_tick_ends_by_the_clock)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5 or absent(y) > 5, for: 10s}, "
-			       "{alert: B, expr: 'max_over_time(z[1m]) > 5', for: 10s}"));
-	arrive(50, "z 1");
-	arrive_late(51, 49, "z 6");
-	harness_time(&h, 60);
-	harness_expect(&h, "60 B inactive>pending value=6 active=60 settled\n");
-	harness_time(&h, 70);
-	harness_expect(&h, "70 B pending>firing value=6 active=60 fired=70 settled\n");
-}
-END_TEST
-
-START_TEST(for_does_not_end_while_the_scrape_is_on_its_way)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: sum by (job) (x) > 5, for: 10s}"));
-	arrive(2, "x{" JOB ",i=\"1\"} 1; x{" JOB ",i=\"2\"} 1");
-	arrive(12, "x{" JOB ",i=\"1\"} 6; x{" JOB ",i=\"2\"} 6");
-	harness_expect(&h, "12 A{job=\"j\"} inactive>pending value=12 active=12 settled\n");
-	arrive(21.9, "x{" JOB ",i=\"1\"} 1");
-	harness_time(&h, 22.5);
-	harness_expect(&h, "");
-	arrive_late(22.6, 21.9, "x{" JOB ",i=\"2\"} 1");
-	harness_expect(&h, "22.001 A{job=\"j\"} pending>inactive value=12 active=12 settled\n");
-	arrive(32, "x{" JOB ",i=\"1\"} 6; x{" JOB ",i=\"2\"} 6");
-	arrive(41.9, "x{" JOB ",i=\"1\"} 6");
-	harness_time(&h, 42.5);
-	harness_expect(&h, "32 A{job=\"j\"} inactive>pending value=12 active=32 settled\n");
-	arrive_late(42.6, 41.9, "x{" JOB ",i=\"2\"} 6");
-	harness_expect(&h, "42.001 A{job=\"j\"} pending>firing value=12 active=32 fired=42.001 settled\n");
-}
-END_TEST
-
-START_TEST(keep_firing_for_ends_by_the_clock)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, keep_firing_for: 10s}"));
-	arrive(2, "x 6");
-	arrive(3, "x 1");
-	harness_expect(&h, "2 A pending>firing value=6 active=2 fired=2 settled\n");
-	harness_time(&h, 12.9);
-	harness_expect(&h, "");
-	harness_time(&h, 13.2);
-	harness_expect(&h, "13 A firing>inactive value=6 active=2 fired=2 resolved=13 keep=3 settled\n");
-}
-END_TEST
-
-START_TEST(keep_firing_for_ends_though_the_series_is_gone)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, keep_firing_for: 10s}"));
-	arrive(2, "x 6");
-	arrive(3, "x 1");
-	arrive(4, "x stale");
-	harness_time(&h, 13);
-	harness_expect(&h, "2 A pending>firing value=6 active=2 fired=2 settled\n"
-			   "13 A firing>inactive value=6 active=2 fired=2 resolved=13 keep=3 settled\n");
-}
-END_TEST
-
-START_TEST(hysteresis_is_looked_at_by_ticks_and_its_timer_by_the_clock)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, resolve_when: x < 2, keep_firing_for: 10s}"));
-	arrive(2, "x 6");
-	arrive(3, "x 1");
-	harness_expect(&h, "2 A pending>firing value=6 active=2 fired=2 settled\n");
-	harness_time(&h, 60);
-	harness_time(&h, 69);
-	harness_expect(&h, "");
-	harness_time(&h, 70.5);
-	harness_expect(&h, "70 A firing>inactive value=6 active=2 fired=2 resolved=70 keep=60 settled\n");
-}
-END_TEST
-
-START_TEST(jump_of_time_counts_for_no_timer)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, for: 100s}"));
-	arrive(2, "x 6");
-	harness_time(&h, 182);
-	harness_expect(&h, "2 A inactive>pending value=6 active=2 settled\n");
-	harness_time(&h, 200);
 	harness_expect(&h, "");
 }
 END_TEST
@@ -990,19 +562,6 @@ START_TEST(recording_rules_record_ready_rows_in_file_order)
 }
 END_TEST
 
-START_TEST(alert_reads_what_was_just_recorded)
-{
-	harness_time(&h, 1);
-	harness_load(&h,
-		     "groups: [{name: b, evaluate: arrival, interval: 1m, rules: [{alert: A, expr: r > "
-		     "5}]}, {name: a, evaluate: arrival, interval: 1m, rules: [{record: r, expr: x * "
-		     "2}, {alert: B, expr: r > 5}]}]");
-	arrive(2, "x{i=\"1\"} 3; x{i=\"2\"} 1");
-	harness_expect(&h, "2 B{i=\"1\"} pending>firing value=6 active=2 fired=2 settled\n"
-			   "2 A{i=\"1\"} pending>firing value=6 active=2 fired=2 settled\n");
-}
-END_TEST
-
 START_TEST(rule_that_reads_itself_comes_to_rest)
 {
 	harness_time(&h, 1);
@@ -1027,18 +586,6 @@ START_TEST(limit_is_for_the_tick)
 	harness_time(&h, 60);
 	harness_expect(&h, "60 A{i=\"1\"} firing>inactive value=6 active=2 fired=2 resolved=60 "
 			   "reason=limit settled\n");
-}
-END_TEST
-
-START_TEST(label_that_reads_the_value_moves_the_alert)
-{
-	harness_time(&h, 1);
-	harness_load(&h, GROUP("{alert: A, expr: x > 5, labels: {v: \"{{ $value }}\"}}"));
-	arrive(2, "x 6");
-	arrive(3, "x 7");
-	harness_expect(&h, "2 A{v=\"6\"} pending>firing value=6 active=2 fired=2 settled\n"
-			   "3 A{v=\"6\"} firing>inactive value=6 active=2 fired=2 resolved=3 settled\n"
-			   "3 A{v=\"7\"} pending>firing value=7 active=3 fired=3 settled\n");
 }
 END_TEST
 
@@ -1093,43 +640,20 @@ static Suite *arrival_suite(void)
 	TCase *tc;
 	tc = tcase_create("when");
 	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, threshold_is_evaluated_at_the_sample);
 	tcase_add_test(tc, group_runs_at_its_ticks_as_well);
 	tcase_add_test(tc, time_is_the_newest_of_the_batch);
-	tcase_add_test(tc, time_is_never_before_the_last);
-	tcase_add_test(tc, time_is_never_after_now);
 	tcase_add_test(tc, tick_that_is_due_goes_first);
-	tcase_add_test(tc, min_gap_is_kept);
-	tcase_add_test(tc, sample_out_of_order_waits_for_the_tick);
-	tcase_add_test(tc, tick_takes_what_waits);
 	tcase_add_test(tc, windows_reach_back_from_the_sample);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("rows");
 	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, only_rows_with_new_samples_are_evaluated);
 	tcase_add_test(tc, many_rows_are_evaluated_in_words);
 	tcase_add_test(tc, series_that_nobody_watches_are_not_marked);
 	tcase_add_test(tc, rule_that_warms_waits);
 	suite_add_tcase(suite, tc);
-	tc = tcase_create("matches");
-	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, match_within_a_scrape_waits_for_both_sides);
-	tcase_add_test(tc, match_of_two_targets_takes_the_newest_scrape_of_each);
-	suite_add_tcase(suite, tc);
 	tc = tcase_create("settle");
 	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, aggregation_waits_for_the_whole_scrape);
-	tcase_add_test(tc, stale_marker_completes_a_scrape);
-	tcase_add_test(tc, scrape_that_is_not_complete_within_settle_waits_for_the_tick);
-	tcase_add_test(tc, settle_is_the_groups);
-	tcase_add_test(tc, scrape_with_new_series_waits_for_the_tick);
-	tcase_add_test(tc, series_that_just_ends_delays_one_scrape);
-	tcase_add_test(tc, scrapes_that_overlap_wait_for_the_tick);
-	tcase_add_test(tc, aggregation_waits_for_its_own_targets_only);
 	tcase_add_test(tc, set_operators_wait_for_the_other_side);
-	tcase_add_test(tc, ranking_waits_for_all_that_is_ranked);
-	tcase_add_test(tc, many_to_one_waits_for_the_scrape);
-	tcase_add_test(tc, histogram_waits_for_its_buckets);
 	tcase_add_test(tc, targets_beyond_the_limit_are_learnt_again);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("costs");
@@ -1140,21 +664,6 @@ static Suite *arrival_suite(void)
 	tcase_add_test(tc, ranges_in_doubt_are_looked_at_when_nothing_late_is_waited_for);
 	tcase_add_test(tc, row_that_was_waited_for_is_evaluated_once);
 	tcase_add_test(tc, rows_that_are_looked_at_are_paid_for);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("gone");
-	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, disappearance_is_seen_at_ticks);
-	tcase_add_test(tc, sample_that_is_too_old_to_be_seen_ends_nothing);
-	suite_add_tcase(suite, tc);
-	tc = tcase_create("timers");
-	tcase_add_checked_fixture(tc, start, stop);
-	tcase_add_test(tc, for_ends_by_the_clock);
-	tcase_add_test(tc, timer_that_began_at_a_tick_ends_by_the_clock);
-	tcase_add_test(tc, for_does_not_end_while_the_scrape_is_on_its_way);
-	tcase_add_test(tc, keep_firing_for_ends_by_the_clock);
-	tcase_add_test(tc, keep_firing_for_ends_though_the_series_is_gone);
-	tcase_add_test(tc, hysteresis_is_looked_at_by_ticks_and_its_timer_by_the_clock);
-	tcase_add_test(tc, jump_of_time_counts_for_no_timer);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("restart");
 	tcase_add_checked_fixture(tc, start, stop);
@@ -1174,10 +683,8 @@ static Suite *arrival_suite(void)
 	tc = tcase_create("rules");
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_test(tc, recording_rules_record_ready_rows_in_file_order);
-	tcase_add_test(tc, alert_reads_what_was_just_recorded);
 	tcase_add_test(tc, rule_that_reads_itself_comes_to_rest);
 	tcase_add_test(tc, limit_is_for_the_tick);
-	tcase_add_test(tc, label_that_reads_the_value_moves_the_alert);
 	tcase_add_test(tc, error_of_the_whole_is_one_of_the_part);
 	tcase_add_test(tc, reload_keeps_alerts_and_goes_on);
 	tcase_add_test(tc, samples_that_come_during_a_run_are_for_the_next);
