@@ -6,6 +6,7 @@
 
 #include <yaml.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/yaml_hint.h"
 #include "base/yaml_place.h"
@@ -49,22 +50,6 @@ struct builder {
 	struct yaml_node *root;
 	bool done;
 };
-
-/* Room for one more of size bytes in a growing array. */
-static bool grow(void *array, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return true;
-	size_t wanted = *cap ? *cap * 2 : 64;
-	void *old, *new;
-	memcpy(&old, array, sizeof(old));
-	new = realloc(old, wanted * size);
-	if (!new)
-		return false;
-	memcpy(array, &new, sizeof(new));
-	*cap = wanted;
-	return true;
-}
 
 /* Counts nodes against the limit, aliases and merges in full: that bounds what any reader walks. */
 static int count_nodes(struct builder *b, size_t nodes)
@@ -124,7 +109,7 @@ static int anchor_set(struct builder *b, const yaml_char_t *text, struct yaml_no
 				    "more than %d anchors", YAML_ANCHORS_MAX);
 			return ERR_INVALID;
 		}
-		if (!grow(&b->anchors, b->nanchors, &b->anchors_cap, sizeof(*b->anchors)))
+		if (!ARRAY_RESERVE(&b->anchors, b->nanchors, &b->anchors_cap))
 			return ERR_NOMEM;
 		anchor = &b->anchors[b->nanchors];
 		anchor->name = arena_slice(b->arena, name);
@@ -138,7 +123,7 @@ static int anchor_set(struct builder *b, const yaml_char_t *text, struct yaml_no
 
 static int push(struct builder *b, struct yaml_node *node)
 {
-	if (!grow(&b->stack, b->n, &b->cap, sizeof(struct yaml_node *)))
+	if (!ARRAY_RESERVE(&b->stack, b->n, &b->cap))
 		return ERR_NOMEM;
 	b->stack[b->n++] = node;
 	return 0;
@@ -273,7 +258,7 @@ static int on_start(struct builder *b, enum yaml_type type, const yaml_char_t *a
 
 static int entry_add(struct builder *b, struct yaml_node *key, struct yaml_node *value, bool merged)
 {
-	if (!grow(&b->entries, b->nentries, &b->entries_cap, sizeof(*b->entries)))
+	if (!ARRAY_RESERVE(&b->entries, b->nentries, &b->entries_cap))
 		return ERR_NOMEM;
 	b->entries[b->nentries] = (struct entry){ key, value, b->nentries, merged };
 	b->nentries++;

@@ -45,14 +45,7 @@ static const struct bind_field storage_fields[] = {
 		.doc = "When the journal is synced to disk: never, once for all that waits, after "
 		       "each record."),
 };
-const struct bind_table storage_table = {
-	.what = "storage",
-	.size = sizeof(struct storage_part),
-	.fields = storage_fields,
-	.n = sizeof(storage_fields) / sizeof(storage_fields[0]),
-	.node_offset = offsetof(struct storage_part, node),
-	.given_offset = SIZE_MAX,
-};
+const struct bind_table storage_table = BIND_TABLE_AT(storage_part, "storage", storage_fields);
 
 /* An error at a key's value; about the whole file when that is not there. */
 static int complain(const struct storage_part *part, const char *key, const char *path,

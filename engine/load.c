@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -161,14 +162,8 @@ static int demand_add(struct generation *generation, uint32_t selector, uint32_t
 			generation->demands[at].reach_ms = reach_ms;
 		return 0;
 	}
-	if (generation->ndemands == generation->demands_cap) {
-		uint32_t cap = generation->demands_cap ? generation->demands_cap * 2 : 16;
-		struct demand *demands = realloc(generation->demands, cap * sizeof(*demands));
-		if (!demands)
-			return ERR_NOMEM;
-		generation->demands = demands;
-		generation->demands_cap = cap;
-	}
+	if (!ARRAY_RESERVE(&generation->demands, generation->ndemands, &generation->demands_cap))
+		return ERR_NOMEM;
 	generation->demand_of[selector] = generation->ndemands;
 	generation->demands[generation->ndemands++] = (struct demand){ selector, group, reach_ms };
 	return 0;

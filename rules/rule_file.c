@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "rules/rule_read.h"
 
@@ -76,14 +77,8 @@ static int read_rules(struct rule_loader *loader, const struct group_yaml *yaml,
 
 static struct rule_group *add_group(struct rule_loader *loader)
 {
-	if (loader->ngroups == loader->cap) {
-		size_t cap = loader->cap ? loader->cap * 2 : 16;
-		struct rule_group *groups = realloc(loader->groups, cap * sizeof(*groups));
-		if (!groups)
-			return NULL;
-		loader->groups = groups;
-		loader->cap = cap;
-	}
+	if (!ARRAY_RESERVE(&loader->groups, loader->ngroups, &loader->cap))
+		return NULL;
 	struct rule_group *group = &loader->groups[loader->ngroups++];
 	memset(group, 0, sizeof(*group));
 	return group;
