@@ -102,6 +102,7 @@ static void on_config(struct ingest_thread *thread, struct msg_load *msg)
 	struct web_options web = web_options(thread, msg->config);
 	int code = web_configure(thread->web, &web);
 
+	thread->batch_bytes_max = (size_t)msg->config->queue_bytes_max;
 	rw_decoder_relabel(thread->decoder, msg->config->remote_write_relabel);
 	otlp_decoder_relabel(thread->otlp, msg->config->otlp_relabel);
 	loki_relabel(thread, msg->config->loki_relabel);
