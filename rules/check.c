@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/quote.h"
+
 static enum value_type check_node(struct checker *checker, struct expr *expr);
 
 /* What was refused is of no type, and fits everywhere: it has been told already. */
@@ -42,6 +44,20 @@ static bool is_metric_name(const struct matcher *matcher)
 	return slice_is(matcher_name(matcher), METRIC_NAME);
 }
 
+static OUT_OF_LINE void complain_twice(struct checker *checker, const struct expr *expr,
+				       const struct matcher *first, const struct matcher *second)
+{
+	struct buf names;
+
+	buf_init(&names);
+	text_quote((struct slice){ first->value, first->value_len }, &names);
+	buf_add_str(&names, " or ");
+	text_quote((struct slice){ second->value, second->value_len }, &names);
+	COMPLAIN(checker, expr, NULL, "metric name must not be set twice: %s",
+		 buf_ok(&names) ? names.ptr : "");
+	buf_fini(&names);
+}
+
 /* A name before the braces, and none inside. Inside there may be any number of matchers for it. */
 static void check_name_once(struct checker *checker, const struct expr *expr)
 {
@@ -50,15 +66,9 @@ static void check_name_once(struct checker *checker, const struct expr *expr)
 	uint32_t last = expr->selector.nmatchers - 1;
 	const struct matcher *name = &expr->selector.matchers[last];
 
-	for (uint32_t i = 0; i < last; i++) {
-		const struct matcher *matcher = &expr->selector.matchers[i];
-
-		if (is_metric_name(matcher))
-			COMPLAIN(checker, expr, NULL,
-				 "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-				 (int)name->value_len, name->value, (int)matcher->value_len,
-				 matcher->value);
-	}
+	for (uint32_t i = 0; i < last; i++)
+		if (is_metric_name(&expr->selector.matchers[i]))
+			complain_twice(checker, expr, name, &expr->selector.matchers[i]);
 }
 
 static enum value_type check_selector(struct checker *checker, const struct expr *expr)
