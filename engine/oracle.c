@@ -10,6 +10,7 @@
 #include "rules/plan.h"
 
 #define SERIES_WORK 20 /* to read the labels of one */
+#define NODE_WORK 20   /* to come to a part of the expression, though it may give nothing */
 
 void *oracle_alloc(struct oracle *o, size_t size)
 {
@@ -204,6 +205,7 @@ struct samples *oracle_samples(struct oracle *o, const struct expr *selector, in
 {
 	int64_t start_ms = end_of(o, selector) - back_ms, end_ms = end_of(o, selector) + ahead_ms;
 	struct series **series;
+	oracle_work(o, NODE_WORK);
 	o->code = store_select(o->store, selector->selector.matchers, selector->selector.nmatchers,
 			       &series, count);
 	if (o->code)
@@ -507,6 +509,7 @@ static double scalar_call(struct oracle *o, const struct expr *expr)
 
 double oracle_scalar(struct oracle *o, const struct expr *expr)
 {
+	oracle_work(o, NODE_WORK);
 	switch (expr->kind) {
 	case EXPR_NUMBER:
 		return expr->number;
@@ -542,6 +545,7 @@ static struct vector negated(struct oracle *o, const struct expr *operand)
 
 struct vector oracle_vector(struct oracle *o, const struct expr *expr)
 {
+	oracle_work(o, NODE_WORK);
 	switch (expr->kind) {
 	case EXPR_PAREN:
 		return oracle_vector(o, expr->unary.operand);

@@ -251,6 +251,13 @@ START_TEST(recheck_leaves_out_what_is_large)
 			 "'max_over_time(count(x)[10m:100ms])'}]}]");
 	feed_many(RECHECK_SERIES_MAX / 4);
 	ck_assert_uint_eq(stats().recheck_skipped, 2);
+	stop();
+	/* None at all: to look for them at 300 times 300 times 300 times is work, too. */
+	start_with(1);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: 'max_over_time("
+			 "(max_over_time((max_over_time(y[5m:1s]))[5m:1s]))[5m:1s])'}]}]");
+	feed_many(1);
+	ck_assert_uint_eq(stats().recheck_skipped, 2);
 }
 END_TEST
 
