@@ -181,8 +181,17 @@ START_TEST(rule_file_takes_defaults)
 	ck_assert_uint_eq(group->rules[0].id, 2);
 	ck_assert_uint_eq(group->rules[0].group, 1);
 	load_good("groups: [{name: g, rules: [{alert: a, expr: up}]}]");
-	ck_assert_int_eq(set->groups[0].warmup, WARMUP_AUTO);
-	ck_assert_int_eq(set->groups[0].rules[0].for_ms, 0);
+	group = &set->groups[0];
+	ck_assert_int_eq(group->dialect, DIALECT_TOCSIN);
+	ck_assert_int_eq(group->evaluate, EVALUATE_TICK);
+	ck_assert_int_eq(group->warmup, WARMUP_AUTO);
+	ck_assert_int_eq(group->min_gap_ms, 2);
+	ck_assert_int_eq(group->settle_ms, 5000);
+	ck_assert(!group->exact);
+	ck_assert_int_eq(group->rules[0].for_ms, 0);
+	ck_assert_int_eq(group->rules[0].keep_firing_for_ms, 0);
+	load_good("groups: [{name: g, rules: [{alert: a, expr: up, resolve_when: up}]}]");
+	ck_assert_int_eq(set->groups[0].rules[0].resolve->no_data, NO_DATA_RESOLVE);
 }
 END_TEST
 

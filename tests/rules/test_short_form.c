@@ -242,6 +242,8 @@ static const struct {
 
 START_TEST(keys_of_the_group_are_written_out)
 {
+	static const char *const ours[] = { "dialect:", "warmup:", "evaluate:",
+					    "min_gap:", "settle:", "exact:", "arrival" };
 	struct buf yaml, full, again;
 
 	buf_init(&yaml);
@@ -254,6 +256,10 @@ START_TEST(keys_of_the_group_are_written_out)
 	ck_assert_int_eq(load(buf_slice(&full)), 0);
 	ck_assert_int_eq(rule_set_expand(set, EXPAND_FULL, &again), 0);
 	ck_assert_str_eq(full.ptr, again.ptr);
+	buf_clear(&again);
+	ck_assert_int_eq(rule_set_expand(set, EXPAND_PROMETHEUS, &again), 0);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		ck_assert_msg(!strstr(again.ptr, ours[i]), "%s", again.ptr);
 	buf_fini(&yaml);
 	buf_fini(&full);
 	buf_fini(&again);
