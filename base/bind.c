@@ -36,11 +36,19 @@ static const char *kind_of(const struct yaml_node *node)
 	}
 }
 
+/* {{ x }} without quotes: a mapping whose key is one, which has been said of it already. */
+static bool is_double_brace(const struct yaml_node *node)
+{
+	return node->type == YAML_MAPPING && node->n > 0 && node->items[0]->type != YAML_SCALAR;
+}
+
 /* `must be a duration, not a list`; a { or [ that was meant as text gets its own hint. */
 static void wrong_type(struct binder *b, const struct target *target, const struct yaml_node *node,
 		       const char *wanted, const char *hint)
 {
 	struct buf block;
+	if (is_double_brace(node))
+		return;
 	buf_init(&block);
 	bool wants_text = target->field->type == BIND_STRING || target->field->type == BIND_CSTRING;
 	if (wants_text && node->source.text.len && strchr("{[", node->source.text.ptr[0])) {
@@ -387,7 +395,7 @@ static int bind_map(struct binder *b, const struct target *target, const struct 
 		return ERR_NOMEM;
 	for (size_t i = 0; i < node->n / 2; i++) {
 		const struct yaml_node *key = node->items[2 * i], *value = node->items[2 * i + 1];
-		if (value->type != YAML_SCALAR)
+		if (value->type != YAML_SCALAR && !is_double_brace(value))
 			yaml_diag(b->diags, DIAG_ERROR, value,
 				  "put a text that begins with { or [ in quotes",
 				  "\"" SLICE_FMT "\" of \"%s\" in %s must be a text, not %s",
