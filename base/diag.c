@@ -83,15 +83,19 @@ static bool is_covered(const struct diag_list *list, const struct diag *diag)
 	return false;
 }
 
-/* The newest one, unless it is covered: then it has not been. */
+/*
+ * The newest one, unless it is covered: then it has not been. One whose words there is no memory
+ * for is only counted.
+ */
 static struct diag *keep_newest(struct diag_list *list)
 {
 	struct diag *diag = &list->items[list->n - 1];
+	bool covered = is_covered(list, diag);
 
-	if (!is_covered(list, diag))
+	if (!covered && diag->message)
 		return diag;
-	list->errors -= diag->severity == DIAG_ERROR;
-	list->warnings -= diag->severity == DIAG_WARNING;
+	list->errors -= covered && diag->severity == DIAG_ERROR;
+	list->warnings -= covered && diag->severity == DIAG_WARNING;
 	diag_fini(diag);
 	list->n--;
 	return NULL;

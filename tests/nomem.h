@@ -1,7 +1,6 @@
 /*
- * Fails the n-th allocation, for sweeps over all n. The program is linked with
- * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc (NOMEM_WRAP) and tests/nomem.c; what is in shared
- * libraries allocates as ever.
+ * Fails the n-th allocation, for sweeps over all n. The program is linked with NOMEM_WRAP and
+ * tests/nomem.c; what is in shared libraries allocates as ever.
  *
  * One thread. Between nomem_arm() and nomem_disarm() nothing of Check may be called, which
  * allocates too.
