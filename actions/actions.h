@@ -52,8 +52,8 @@ struct actions_sink {
 	/* Asks the engine (engine/verify.h), which it takes; answered by actions_answer() on the
 	 * action thread, always. NULL: there is no engine, verify steps fail. */
 	void (*ask)(void *ctx, struct engine_query *query);
-	/* A sample of a run (run_series.c), to be kept as the engine's own; borrowed. A stale marker
-	 * by its bits. NULL: nobody keeps them. */
+	/* A sample of a run (run_series.c), to be kept as the engine's own; borrowed. A stale
+	 * marker by its bits. NULL: nobody keeps them. */
 	void (*sample)(void *ctx, const struct labels *labels, int64_t ts_ms, uint64_t bits);
 	/* Something came in: actions_next_ms() may be earlier than it was. */
 	void (*wake)(void *ctx);
@@ -142,7 +142,7 @@ void actions_deliveries_each(const struct actions *actions,
 struct run_step_view {
 	const char *id, *state, *message; /* state: waiting, running, ok, failed, timed_out,
 					     refused, unknown, skipped */
-	const char *undo; /* the state of what undoes it; NULL: was not asked for */
+	const char *undo;		  /* the state of what undoes it; NULL: was not asked for */
 	uint32_t attempt;
 	int exit;
 	int64_t started_ms, finished_ms;

@@ -31,7 +31,7 @@ struct active_alert {
 	int64_t active_at_ms, starts_ms, ends_ms, updated_ms;
 	enum alert_reason end_reason; /* of one that has ended; NONE: it ended as they do */
 	double value;
-	struct evidence *evidence; /* NULL: none */
+	struct evidence *evidence;   /* NULL: none */
 	struct query_results *asked; /* what its annotations asked for; NULL: nothing */
 	char *generator_url;
 	char *file, *group, *rule;

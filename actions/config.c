@@ -18,7 +18,10 @@ static const struct bind_field actions_fields[] = {
 	BIND_FIELD(actions_part, per_hour, "per_hour", BIND_INT, .default_text = "20", .min = 1,
 		   .max = 100000,
 		   .doc = "Runs that may be started in an hour, all runbooks together."),
-	{ .key = "deny_private", .type = BIND_LATER, .default_text = "false", .doc = "Not there yet." },
+	{ .key = "deny_private",
+	  .type = BIND_LATER,
+	  .default_text = "false",
+	  .doc = "Not there yet." },
 };
 const struct bind_table actions_table = BIND_TABLE(actions_part, "actions", actions_fields);
 

@@ -14,8 +14,7 @@ struct bind_context {
 /* Each: 0, or a negative code; errors are in the diagnostics. */
 int route_bind(struct bind_context *context, const struct yaml_node *node);
 /* 1 to 32 steps, with their order. */
-int steps_bind(struct bind_context *context, const struct yaml_node *list,
-	       struct runbook *runbook);
+int steps_bind(struct bind_context *context, const struct yaml_node *list, struct runbook *runbook);
 /* A copy of a text's place that may outlive its file; an expression's or a template's. NULL: no
  * memory. */
 const struct source *source_keep(struct arena *arena, const struct source *from);

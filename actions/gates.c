@@ -246,7 +246,8 @@ static enum verdict ask_answered(struct run *run, const struct runbook *runbook,
 		{ places == 0, GATE_REFUSE, none },
 		{ survey->runbook_running >= places, GATE_WAIT, "in flight" },
 		{ is_verified && !run->gate.has_data, GATE_REFUSE, "unverifiable" },
-		{ survey->running + survey->ahead >= config->max_running, GATE_WAIT, "max_running" },
+		{ survey->running + survey->ahead >= config->max_running, GATE_WAIT,
+		  "max_running" },
 		{ is_trigger_gone(run), GATE_REFUSE, "trigger gone" },
 	};
 	const struct gate *closed = first_closed(gates, sizeof(gates) / sizeof(gates[0]));

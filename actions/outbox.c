@@ -23,8 +23,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define ATTEMPTS_MAX 1000000     /* read back from the journal */
-#define INTEGRATIONS_MAX 1000000 /* of a receiver, likewise */
+#define ATTEMPTS_MAX 1000000	  /* read back from the journal */
+#define INTEGRATIONS_MAX 1000000  /* of a receiver, likewise */
 #define BODY_KEPT_MAX (64 * 1024) /* of finished deliveries, for looking in */
 
 static const char *const state_texts[] = {
@@ -468,11 +468,11 @@ static struct delivery *restore_whole(struct actions *actions, const char *id, c
 	delivery->group_key = strdup(json_text(object, "group") ?: "");
 	delivery->receiver = strdup(json_text(object, "receiver") ?: "");
 	delivery->integration_name = strdup(json_text(object, "integration") ?: "");
-	delivery->integration_index = (uint32_t)integer_from_json(json_object_get(object, "index"),
-								  0, INTEGRATIONS_MAX);
+	delivery->integration_index =
+		(uint32_t)integer_from_json(json_object_get(object, "index"), 0, INTEGRATIONS_MAX);
 	text_fit(delivery->reason, sizeof(delivery->reason), json_text(object, "reason"));
-	delivery->body = slice_dup(
-		(struct slice){ json_string_value(body), json_string_length(body) });
+	delivery->body =
+		slice_dup((struct slice){ json_string_value(body), json_string_length(body) });
 	delivery->body_len = json_string_length(body);
 	if (!delivery->told_key || !delivery->group_key || !delivery->receiver ||
 	    !delivery->integration_name || !delivery->body) {
@@ -481,8 +481,7 @@ static struct delivery *restore_whole(struct actions *actions, const char *id, c
 	}
 	fingerprints_from_json(json_object_get(object, "firing"), &delivery->firing);
 	fingerprints_from_json(json_object_get(object, "resolved"), &delivery->resolved);
-	delivery->repeat_ms =
-		integer_from_json(json_object_get(object, "repeat"), 0, TIME_MAX_MS);
+	delivery->repeat_ms = integer_from_json(json_object_get(object, "repeat"), 0, TIME_MAX_MS);
 	if (dash && sscanf(dash + 1, "%llu", &number) == 1 && number >= actions->next_delivery)
 		actions->next_delivery = number + 1;
 	return delivery;

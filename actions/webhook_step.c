@@ -88,7 +88,8 @@ static int template_make(const struct yaml_node *node, struct slice text, struct
 	int code = template_parse(source, arena, diags, out);
 
 	if (!code && template_uses_query(*out))
-		code = complain(diags, node, "ask in an annotation of the rule; or in a verify step",
+		code = complain(diags, node,
+				"ask in an annotation of the rule; or in a verify step",
 				"\"query\" and \"now\" are there in the templates of rules only");
 	*source = (struct source){ .text = text };
 	return code;

@@ -12,8 +12,8 @@
 struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks; /* newest first */
-	size_t used;                /* bytes handed out */
-	size_t limit;               /* 0: none */
+	size_t used;		    /* bytes handed out */
+	size_t limit;		    /* 0: none */
 };
 
 void arena_init(struct arena *arena, size_t limit);
@@ -33,7 +33,6 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 void arena_check(const struct arena *arena);
 
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, n)                                                                \
-	((type *)arena_alloc_array((arena), (size_t)(n), sizeof(type)))
+#define ARENA_ARRAY(arena, type, n) ((type *)arena_alloc_array((arena), (size_t)(n), sizeof(type)))
 
 #endif

@@ -440,10 +440,10 @@ static int bind_structs(struct binder *b, const struct target *target, const str
 static int refuse_later(struct binder *b, const struct target *target, const struct yaml_node *node)
 {
 	const char *harmless = target->field->default_text;
-	bool is_harmless = node->type != YAML_SCALAR ? node->n == 0
-						     : node->text.len == 0 ||
-							       (harmless &&
-								slice_is(node->text, harmless));
+	bool is_harmless =
+		node->type != YAML_SCALAR
+			? node->n == 0
+			: node->text.len == 0 || (harmless && slice_is(node->text, harmless));
 
 	if (!is_harmless)
 		yaml_diag(b->diags, DIAG_ERROR, node, "take it out for now",

@@ -74,8 +74,7 @@ static void add_type(struct buf *out, const struct bind_field *field)
 		[BIND_NUMBER] = "number",	 [BIND_DURATION] = "duration",
 		[BIND_BYTES] = "size",		 [BIND_STRINGS] = "list of texts",
 		[BIND_MAP] = "mapping of texts", [BIND_STRUCTS] = "list of ",
-		[BIND_NODE] = "as below",
-		[BIND_LATER] = "",
+		[BIND_NODE] = "as below",	 [BIND_LATER] = "",
 	};
 	if (field->type == BIND_ENUM)
 		add_enum(out, field->values);

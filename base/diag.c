@@ -111,9 +111,8 @@ void diag_list_take(struct diag_list *to, struct diag_list *from, size_t first)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		struct diag *diag = &from->items[i];
-		struct diag *place = i < first || is_covered(to, diag)
-					     ? NULL
-					     : list_add(to, diag->severity);
+		struct diag *place =
+			i < first || is_covered(to, diag) ? NULL : list_add(to, diag->severity);
 
 		from->errors -= diag->severity == DIAG_ERROR;
 		from->warnings -= diag->severity == DIAG_WARNING;

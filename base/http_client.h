@@ -33,11 +33,11 @@ struct http_send {
 };
 
 struct http_result {
-	int status;             /* 0: no answer, see error */
-	const char *error;      /* transport error text, "" when none */
-	struct slice body;      /* at most response_max bytes of it */
+	int status;		/* 0: no answer, see error */
+	const char *error;	/* transport error text, "" when none */
+	struct slice body;	/* at most response_max bytes of it */
 	int64_t retry_after_ms; /* of a Retry-After header, -1 when none */
-	struct slice header;    /* the value of header_wanted; ptr NULL when the answer has none */
+	struct slice header;	/* the value of header_wanted; ptr NULL when the answer has none */
 	int64_t duration_us;
 };
 

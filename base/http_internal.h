@@ -20,12 +20,12 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct evhttp_connection *evcon;
 	int fd;
-	bool receiving;               /* a request has begun and not come in full */
-	bool dropped;                 /* by us */
-	bool watched;                 /* `closed` is pending */
-	size_t received;              /* bytes since the request began */
-	struct event deadline;        /* of the request that comes in */
-	struct event closed;          /* the peer hung up while its request was deferred */
+	bool receiving;		      /* a request has begun and not come in full */
+	bool dropped;		      /* by us */
+	bool watched;		      /* `closed` is pending */
+	size_t received;	      /* bytes since the request began */
+	struct event deadline;	      /* of the request that comes in */
+	struct event closed;	      /* the peer hung up while its request was deferred */
 	struct http_request *request; /* handed to the handler and not answered yet */
 };
 
@@ -37,7 +37,7 @@ struct http_request {
 	size_t path_len;
 	struct slice query;
 	bool deferred;
-	struct http_token token; /* when deferred */
+	struct http_token token;   /* when deferred */
 	void (*on_end)(void *ctx); /* NULL: nobody wants to know */
 	void *on_end_ctx;
 };

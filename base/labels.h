@@ -49,9 +49,9 @@ int labels_decode(struct reader *reader, struct labels **out);
 /* Alertmanager's and Prometheus' fingerprint: FNV-1a over name 0xFF value 0xFF. */
 uint64_t labels_fingerprint(const struct labels *labels);
 /*
- * Where Prometheus (3, built with stringlabels, as it is unless told otherwise) sees the set between
- * 0 and 1 when limit_ratio() draws: XXH64 over each name and value after its length, one byte, or
- * from 255 on that and three more. ERR_NOMEM.
+ * Where Prometheus (3, built with stringlabels, as it is unless told otherwise) sees the set
+ * between 0 and 1 when limit_ratio() draws: XXH64 over each name and value after its length, one
+ * byte, or from 255 on that and three more. ERR_NOMEM.
  */
 int labels_place(const struct labels *labels, double *place);
 /*

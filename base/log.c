@@ -139,8 +139,8 @@ static void line_write(struct line *line)
 	(void)n; /* there is nobody left to tell */
 }
 
-void log_write(enum log_level level, const char *component, const char *message,
-	       const char *fields, ...)
+void log_write(enum log_level level, const char *component, const char *message, const char *fields,
+	       ...)
 {
 	struct line line = { .len = 0 };
 	char quoted[LOG_QUOTE_MAX];

@@ -13,12 +13,12 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_level_set(enum log_level level);
 #define LOG_RECORD_MAX 8192 /* a longer line is cut */
-#define LOG_QUOTE_MAX 512 /* so is a longer value */
-#define LOG_QUOTES 8      /* values alive at a time in a thread */
+#define LOG_QUOTE_MAX 512   /* so is a longer value */
+#define LOG_QUOTES 8	    /* values alive at a time in a thread */
 
 /* fields: a printf format of logfmt pairs, or NULL. Values with blanks are for log_quote(). */
-void log_write(enum log_level level, const char *component, const char *message,
-	       const char *fields, ...) __attribute__((format(printf, 4, 5)));
+void log_write(enum log_level level, const char *component, const char *message, const char *fields,
+	       ...) __attribute__((format(printf, 4, 5)));
 /*
  * A foreign value for a log line, in quotes where it needs them: in a ring of per-thread buffers
  * (LOG_QUOTES of LOG_QUOTE_MAX bytes).

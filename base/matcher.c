@@ -9,7 +9,10 @@
 const char *match_type_text(enum match_type type)
 {
 	static const char *const texts[] = {
-		[MATCH_EQ] = "=", [MATCH_NE] = "!=", [MATCH_RE] = "=~", [MATCH_NRE] = "!~",
+		[MATCH_EQ] = "=",
+		[MATCH_NE] = "!=",
+		[MATCH_RE] = "=~",
+		[MATCH_NRE] = "!~",
 	};
 
 	return texts[type];

@@ -15,7 +15,8 @@
 void text_quote(struct slice text, struct buf *out);
 /*
  * Double quotes around it, as another language writes them: all but printing ASCII without quotes
- * and backslashes goes through `escape`, a character at a time (RUNE_ERROR: a byte that is no UTF-8).
+ * and backslashes goes through `escape`, a character at a time (RUNE_ERROR: a byte that is no
+ * UTF-8).
  */
 void text_quote_by(struct slice text,
 		   void (*escape)(struct slice bytes, uint32_t rune, struct buf *out),

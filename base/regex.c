@@ -99,8 +99,8 @@ struct matching *regex_matching(void)
 }
 
 /*
- * The groups' places are in m->data when it matched. The subject went through regex_subject_repair().
- * Returns the number of places, 0 when it did not match, or an error.
+ * The groups' places are in m->data when it matched. The subject went through
+ * regex_subject_repair(). Returns the number of places, 0 when it did not match, or an error.
  */
 static int code_match(const pcre2_code *code, struct matching *m, struct slice subject, size_t from,
 		      uint32_t options)
@@ -584,8 +584,8 @@ int regex_search(struct slice pattern, struct slice subject)
 
 	if (err)
 		return err;
-	int places =
-		regex_subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0) : ERR_NOMEM;
+	int places = regex_subject_repair(&subject, &copy) ? code_match(code, m, subject, 0, 0)
+							   : ERR_NOMEM;
 
 	buf_fini(&copy);
 	pcre2_code_free(code);

@@ -23,8 +23,7 @@ bool slice_has_prefix(struct slice a, struct slice prefix)
 bool slice_has_suffix(struct slice a, struct slice suffix)
 {
 	return a.len >= suffix.len &&
-	       (suffix.len == 0 ||
-		memcmp(a.ptr + a.len - suffix.len, suffix.ptr, suffix.len) == 0);
+	       (suffix.len == 0 || memcmp(a.ptr + a.len - suffix.len, suffix.ptr, suffix.len) == 0);
 }
 
 ptrdiff_t slice_find(struct slice a, char c)

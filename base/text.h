@@ -43,7 +43,8 @@ void number_format_e(double v, struct buf *out);
 void number_format_g(double v, struct buf *out);
 /* The form of JSON sample values: 'f', but 'e' below 1e-6 or from 1e21. NaN, +Inf, -Inf. */
 void number_format_json(double v, struct buf *out);
-/* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID. */
+/* Go's strconv.ParseFloat / ParseInt(base 0) as PromQL reads literals (rules.md 1.1). ERR_INVALID.
+ */
 int number_parse(struct slice text, double *v);
 /* Go's strconv.ParseFloat, as bounds of buckets are read: a leading 0 is just a digit. */
 int number_parse_float(struct slice text, double *v);
@@ -51,8 +52,8 @@ int number_parse_float(struct slice text, double *v);
 double number_nan(void);
 
 /*
- * Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/, rules/,
- * storage/.
+ * Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/,
+ * rules/, storage/.
  */
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_us(void);

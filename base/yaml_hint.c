@@ -191,8 +191,7 @@ static bool is_key_misplaced(struct slice line, struct slice before, const char 
 	struct slice key, value, before_key, before_value;
 	if (!is_before_value(line, at) || !split_line(line, &key, &value))
 		return false;
-	return split_line(before, &before_key, &before_value) &&
-	       !meaning_of(before_value) &&
+	return split_line(before, &before_key, &before_value) && !meaning_of(before_value) &&
 	       key.ptr - line.ptr != before_key.ptr - before.ptr;
 }
 

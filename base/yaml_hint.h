@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-/* What libyaml complains of: at an offset, in a construct that began at another (SIZE_MAX: none). */
+/* What libyaml complains of: at an offset, in a construct that began at another (SIZE_MAX: none).
+ */
 struct yaml_error {
 	const char *problem;
 	size_t at, context;

@@ -12,10 +12,10 @@
 /* Follows libyaml's character index through the text; moving forward costs the distance. */
 struct yaml_cursor {
 	struct slice text; /* valid UTF-8 as far as libyaml has read it, without byte order mark */
-	size_t index;      /* in characters */
-	size_t offset;     /* in bytes */
+	size_t index;	   /* in characters */
+	size_t offset;	   /* in bytes */
 	size_t line_start; /* offset of the line's first byte */
-	uint32_t line;     /* from 1 */
+	uint32_t line;	   /* from 1 */
 };
 
 void yaml_cursor_init(struct yaml_cursor *cursor, struct slice text);

@@ -4,7 +4,9 @@
 
 #include "cli/cli.h"
 
-static const char *const heads[] = { "STATE", "ALERT", "LABELS", "VALUE", "FOR", "NOTE", "EVIDENCE" };
+static const char *const heads[] = {
+	"STATE", "ALERT", "LABELS", "VALUE", "FOR", "NOTE", "EVIDENCE"
+};
 
 static const char *note_of(const json_t *alert)
 {
@@ -21,8 +23,7 @@ static const char *note_of(const json_t *alert)
 static void add_evidence(struct text_table *table, const json_t *evidence)
 {
 	const json_t *function = json_array_get(json_object_get(evidence, "functions"), 0);
-	const char *line = json_string_value(
-		json_array_get(json_object_get(evidence, "lines"), 0));
+	const char *line = json_string_value(json_array_get(json_object_get(evidence, "lines"), 0));
 
 	if (function)
 		text_table_add_format(

@@ -31,11 +31,11 @@ struct check {
 	const char **rule_files; /* of the command line, by themselves */
 	size_t nrule_files;
 	size_t files, rules;
-	const char *url; /* of a daemon whose series are looked at; NULL: none */
-	int code;	 /* of asking it */
-	size_t compared; /* rules that run there */
+	const char *url;	 /* of a daemon whose series are looked at; NULL: none */
+	int code;		 /* of asking it */
+	size_t compared;	 /* rules that run there */
 	int64_t query_offset_ms; /* of its configuration: for groups given by themselves */
-	bool expands;	 /* prints what the rules mean, instead of counts */
+	bool expands;		 /* prints what the rules mean, instead of counts */
 	enum expand_form form;
 	struct buf expanded;
 };
@@ -78,14 +78,14 @@ static void check_rules(struct check *check, const char *const *paths, size_t n,
 {
 	const struct actions_config *actions = config ? config->actions : NULL;
 	struct slice *runbooks = calloc((actions ? actions->nrunbooks : 0) + 1, sizeof(*runbooks));
-	struct rule_set_options set = { .interval_ms = config ? config->evaluation_interval_ms
-							      : INTERVAL_MS_DEFAULT,
-					.query_offset_ms = config ? config->rule_query_offset_ms
-								  : check->query_offset_ms,
-					.subquery_step_ms = config ? config->subquery_step_ms : 0,
-					.delayed_names = config && config->delayed_names,
-					.rules_max = config ? (size_t)config->rules_max : RULES_MAX,
-					.runbooks = actions ? runbooks : NULL };
+	struct rule_set_options set = {
+		.interval_ms = config ? config->evaluation_interval_ms : INTERVAL_MS_DEFAULT,
+		.query_offset_ms = config ? config->rule_query_offset_ms : check->query_offset_ms,
+		.subquery_step_ms = config ? config->subquery_step_ms : 0,
+		.delayed_names = config && config->delayed_names,
+		.rules_max = config ? (size_t)config->rules_max : RULES_MAX,
+		.runbooks = actions ? runbooks : NULL
+	};
 	struct rule_set *rules;
 
 	for (uint32_t i = 0; actions && runbooks && i < actions->nrunbooks; i++)

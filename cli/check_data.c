@@ -17,7 +17,7 @@ struct asked {
 	const struct rule_set *set;
 	json_t *rules; /* a set: group, rule and query of those that run */
 	struct kept kept;
-	int code;      /* of the first failure */
+	int code; /* of the first failure */
 };
 
 /* The answer's data, to decref; NULL: none, and nothing more is asked. */
@@ -204,9 +204,8 @@ int check_data(const char *url, const struct rule_set *rules, struct diag_list *
 	       size_t *compared)
 {
 	struct asked asked = { .url = url, .set = rules, .rules = json_object() };
-	const struct lint_source source = { &asked, is_running, is_kept,
-					     series,  values,	  value,
-					     lag_of };
+	const struct lint_source source = { &asked, is_running, is_kept, series,
+					    values, value,	lag_of };
 	json_t *group;
 	size_t i;
 

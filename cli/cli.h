@@ -22,7 +22,7 @@
 #define CLI_ARGUMENTS_MAX 100000
 
 struct cli_option {
-	const char *name;     /* without the dashes */
+	const char *name; /* without the dashes */
 	/* What its value is called; NULL: a flag; [=FORM]: a flag that may have one. */
 	const char *argument;
 	const char *doc;
@@ -57,9 +57,9 @@ struct command {
 };
 
 extern const struct command run_command, runner_command, check_command, explain_command,
-	replay_command, query_command, alerts_command, rules_command, senders_command, deliveries_command,
-	runs_command, silence_command, profiles_command, test_command, reference_command,
-	completion_command, version_command, help_command;
+	replay_command, query_command, alerts_command, rules_command, senders_command,
+	deliveries_command, runs_command, silence_command, profiles_command, test_command,
+	reference_command, completion_command, version_command, help_command;
 extern const struct command *const commands[]; /* ended by NULL */
 extern const char commands_purpose[];	       /* what Tocsin is for, in a sentence */
 
@@ -122,8 +122,8 @@ int client_ask_form(const char *url, const char *path, struct buf *form, struct 
 /* ---- explain_rule.c ---- */
 
 /*
- * Asks a daemon (url NULL: the default) what a rule, or an expression, comes to, and why a row is not in
- * it (labels; NULL: nobody asks); prints that. Gives an exit code.
+ * Asks a daemon (url NULL: the default) what a rule, or an expression, comes to, and why a row is
+ * not in it (labels; NULL: nobody asks); prints that. Gives an exit code.
  */
 int explain_print(const char *url, const char *text, const char *labels, bool json);
 
@@ -160,7 +160,8 @@ extern const struct cli_option overview_options[];
 int overview_print(const struct command *command, const struct cli_args *args,
 		   const struct overview_list *list);
 
-/* Standard input ("-"), or what stands for a command's output (/dev/fd/63): can be read but once. */
+/* Standard input ("-"), or what stands for a command's output (/dev/fd/63): can be read but once.
+ */
 bool is_stream(const char *path);
 /* Reads a file or, for "-", standard input. ERR_IO (errno says why), ERR_LIMIT. */
 #define CLI_INPUT_MAX (16 * 1024 * 1024)

@@ -11,14 +11,29 @@
 #include "base/error.h"
 
 const struct command *const commands[] = {
-	&run_command,	    &check_command,	&test_command,	   &replay_command,   &explain_command, &query_command, &alerts_command,
-	&rules_command,	    &senders_command, &deliveries_command, &runs_command,  &silence_command, &profiles_command,
-	&reference_command, &completion_command, &runner_command,  &version_command,	   &help_command,  NULL,
+	&run_command,
+	&check_command,
+	&test_command,
+	&replay_command,
+	&explain_command,
+	&query_command,
+	&alerts_command,
+	&rules_command,
+	&senders_command,
+	&deliveries_command,
+	&runs_command,
+	&silence_command,
+	&profiles_command,
+	&reference_command,
+	&completion_command,
+	&runner_command,
+	&version_command,
+	&help_command,
+	NULL,
 };
 
-const char commands_purpose[] =
-	"Tocsin hears metrics, logs and profiles as they arrive, evaluates rules, notifies people and "
-	"runs recovery scripts.";
+const char commands_purpose[] = "Tocsin hears metrics, logs and profiles as they arrive, evaluates "
+				"rules, notifies people and runs recovery scripts.";
 
 #define NAMES_MAX 64
 
@@ -195,8 +210,8 @@ static int read_option(const struct command *command, int argc, char **argv, int
 	for (size_t i = 0; options[i].name; i++) {
 		if (strlen(options[i].name) != len || strncmp(options[i].name, name, len) != 0)
 			continue;
-		int code = take_value(command, &options[i], equals, argc, argv, at,
-				      &args->values[i]);
+		int code =
+			take_value(command, &options[i], equals, argc, argv, at, &args->values[i]);
 
 		if (!code)
 			args->given[args->ngiven++] = (struct cli_given){ i, args->values[i] };
@@ -251,7 +266,7 @@ int command_run(const struct command *command, int argc, char **argv)
 				 .words = calloc((size_t)argc + 1, sizeof(*args.words)),
 				 .given = calloc((size_t)argc + 1, sizeof(*args.given)) };
 	int code = args.values && args.words && args.given ? read_all(command, argc, argv, &args)
-					     : fail(EXIT_FAILURE, "out of memory");
+							   : fail(EXIT_FAILURE, "out of memory");
 
 	if (!code)
 		code = command->run(&args);

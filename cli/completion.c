@@ -10,12 +10,8 @@ static const struct {
 	const char *name;  /* as in an option's argument, or at the beginning of a command's */
 	const char *words; /* NULL: a file */
 } kinds[] = {
-	{ "FILE", NULL },
-	{ "RULES", NULL },
-	{ "DIR", NULL },
-	{ "PATH", NULL },
-	{ "FORMAT", "text json" },
-	{ "LEVEL", "debug info warn error" },
+	{ "FILE", NULL }, { "RULES", NULL },	     { "DIR", NULL },
+	{ "PATH", NULL }, { "FORMAT", "text json" }, { "LEVEL", "debug info warn error" },
 };
 #define NKINDS (sizeof(kinds) / sizeof(*kinds))
 

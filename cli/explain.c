@@ -15,7 +15,8 @@ enum { URL, FORMAT, NOT };
 static const struct cli_option options[] = {
 	[URL] = URL_OPTION,
 	[FORMAT] = FORMAT_OPTION,
-	[NOT] = { "not", "LABELS", "say why a row with these labels is not in the result: {a=\"b\"}" },
+	[NOT] = { "not", "LABELS",
+		  "say why a row with these labels is not in the result: {a=\"b\"}" },
 	{ NULL, NULL, NULL },
 };
 
@@ -85,7 +86,8 @@ static void explain_json(const struct engine_query *query, struct buf *out)
 	buf_fini(&text);
 }
 
-/* What can only be a rule's name is none of these, and has no signs of one; a name may be either's. */
+/* What can only be a rule's name is none of these, and has no signs of one; a name may be either's.
+ */
 enum meaning { MEANS_EXPRESSION, MEANS_EITHER, MEANS_RULE };
 
 static enum meaning meaning_of(const char *text)
@@ -162,13 +164,14 @@ static int run(const struct cli_args *args)
 const struct command explain_command = {
 	.name = "explain",
 	.arguments = "EXPR|RULE [--not LABELS] [--url URL] [--format json]",
-	.summary = "Show the plan of an expression; or what a rule of a running daemon comes to, and why.",
-	.doc = "\"-\" is standard input. An expression: its plan. Each line is a node; what stands below a node is what it reads. "
-	       "Equal parts of all rules are one node. "
-	       "A rule of the daemon, by its name or FILE;GROUP;NAME, or with --url an expression: how "
-	       "many rows each node has now, which are lost and why, what it costs, how many rules share "
-	       "it; and the value of each part for the rule's alerts. With --not: where the row with "
-	       "these labels is lost.",
+	.summary = "Show the plan of an expression; or what a rule of a running daemon comes to, "
+		   "and why.",
+	.doc = "\"-\" is standard input. An expression: its plan. Each line is a node; what stands "
+	       "below a node is what it reads. Equal parts of all rules are one node. A rule of "
+	       "the daemon, by its name or FILE;GROUP;NAME, or with --url an expression: how many "
+	       "rows each node has now, which are lost and why, what it costs, how many rules "
+	       "share it; and the value of each part for the rule's alerts. With --not: where the "
+	       "row with these labels is lost.",
 	.options = options,
 	.words_min = 1,
 	.words_max = 1,

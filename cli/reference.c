@@ -97,10 +97,10 @@ static const struct {
 	const char *name;
 	void (*write)(struct buf *out);
 } parts[] = {
-	{ "commands", commands_reference },  { "configuration", config_reference },
-	{ "rules", rule_file_reference },    { "functions", functions_reference },
-	{ "warnings", rule_warnings_reference },
-	{ "templates", template_reference }, { "tests", unit_test_reference }, { "metrics", all_metrics_reference },
+	{ "commands", commands_reference },	  { "configuration", config_reference },
+	{ "rules", rule_file_reference },	  { "functions", functions_reference },
+	{ "warnings", rule_warnings_reference },  { "templates", template_reference },
+	{ "tests", unit_test_reference },	  { "metrics", all_metrics_reference },
 	{ "profiles", profile_series_reference }, { "man", manual_write },
 };
 #define NPARTS (sizeof(parts) / sizeof(*parts))

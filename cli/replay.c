@@ -373,8 +373,7 @@ static int read_options(struct replaying *replaying, const struct cli_args *args
 	    (code = read_time(args, TO, &replaying->options.to_ms)) ||
 	    (code = read_duration(args, FLAP, REPLAY_FLAP_MS, &replaying->flap_ms)))
 		return code;
-	if (args->values[FROM] && args->values[TO] &&
-	    replaying->from_ms > replaying->options.to_ms)
+	if (args->values[FROM] && args->values[TO] && replaying->from_ms > replaying->options.to_ms)
 		return usage_error(&replay_command, "--from is later than --to");
 	for (size_t i = 0; i < replaying->data.npaths; i++) {
 		if (!recording_is_in(replaying->data.paths[i]))

@@ -27,8 +27,9 @@ static void add_rule(struct text_table *table, const json_t *group, const json_t
 	text_table_add_age(table, json_object_get(rule, "last"), now);
 	const char *error = json_string_value(json_object_get(rule, "error"));
 
-	text_table_add(table, error && *error ? error
-					      : json_string_value(json_object_get(rule, "warning")));
+	text_table_add(table, error && *error
+				      ? error
+				      : json_string_value(json_object_get(rule, "warning")));
 }
 
 static void add_row(struct text_table *table, const json_t *group, const json_t *now)

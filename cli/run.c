@@ -13,7 +13,18 @@
 #include "daemon/daemon.h"
 #include "engine/recording.h"
 
-enum { CONFIG, LISTEN, DATA_DIR, EXTERNAL_URL, LOG_LEVEL, RECORD, RECORD_BYTES, VERIFY, LAST_GOOD, QUIET };
+enum {
+	CONFIG,
+	LISTEN,
+	DATA_DIR,
+	EXTERNAL_URL,
+	LOG_LEVEL,
+	RECORD,
+	RECORD_BYTES,
+	VERIFY,
+	LAST_GOOD,
+	QUIET
+};
 
 static const struct cli_option options[] = {
 	[CONFIG] = { "config", "FILE",
@@ -25,15 +36,15 @@ static const struct cli_option options[] = {
 		       "journal and state (./tocsin-data); \"none\": nothing survives a restart" },
 	[EXTERNAL_URL] = { "external-url", "URL", "the address under which people reach the page" },
 	[LOG_LEVEL] = { "log-level", "LEVEL", "debug, info, warn or error (info)" },
-	[RECORD] = { "record", "DIR",
-		     "write down what comes in, and when, for \"tocsin replay\"" },
+	[RECORD] = { "record", "DIR", "write down what comes in, and when, for \"tocsin replay\"" },
 	[RECORD_BYTES] = { "record-bytes", "N",
 			   "the recording keeps so many bytes at most, the newest (4GiB)" },
 	[VERIFY] = { "verify", "[=SHARE]",
-		     "compute that share of the evaluations of rules (0.1) a second time, by a plain "
-		     "evaluator, and count what differs" },
+		     "compute that share of the evaluations of rules (0.1) a second time, by a "
+		     "plain evaluator, and count what differs" },
 	[LAST_GOOD] = { "rules.last-good", NULL,
-			"if rule files are broken at the start, take those that were in force last" },
+			"if rule files are broken at the start, take those that were in force "
+			"last" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
 	{ NULL, NULL, NULL },
 };
@@ -77,9 +88,10 @@ static int read_record_bytes(const struct cli_args *args, int64_t *out)
 	int code = bytes_parse(slice_from(text), out);
 
 	if (code || *out < RECORDING_BYTES_MIN)
-		return usage_error(&run_command,
-				   "--record-bytes \"%.100s\": a size of at least %lldMiB, like 4GiB",
-				   text, (long long)RECORDING_BYTES_MIN >> 20);
+		return usage_error(
+			&run_command,
+			"--record-bytes \"%.100s\": a size of at least %lldMiB, like 4GiB", text,
+			(long long)RECORDING_BYTES_MIN >> 20);
 	return 0;
 }
 
@@ -102,11 +114,12 @@ static int read_share(const struct cli_args *args, double *out)
 /* What cannot be read again at a reload. 0, or an exit code. */
 static int refuse_stream(const char *path)
 {
-	return is_stream(path) ? usage_error(&run_command,
-					     "\"%.100s\" can be read but once, and each reload reads "
-					     "it again: give the path of a file",
-					     path)
-			       : 0;
+	return is_stream(path)
+		       ? usage_error(&run_command,
+				     "\"%.100s\" can be read but once, and each reload reads it "
+				     "again: give the path of a file",
+				     path)
+		       : 0;
 }
 
 static int refuse_streams(const struct cli_args *args)
@@ -163,8 +176,9 @@ static int run(const struct cli_args *args)
 
 const struct command run_command = {
 	.name = "run",
-	.arguments = "[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url "
-		     "URL] [--log-level LEVEL] [--record DIR] [--verify[=SHARE]] [--rules.last-good]",
+	.arguments =
+		"[RULES…] [--config FILE] [--listen ADDR] [--data-dir DIR] [--external-url URL] "
+		"[--log-level LEVEL] [--record DIR] [--verify[=SHARE]] [--rules.last-good]",
 	.summary = "Run the daemon.",
 	.doc = "With rule files only, no configuration is needed. SIGHUP or POST /-/reload reads "
 	       "everything again; SIGTERM stops.",

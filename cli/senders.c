@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-static const char *const heads[] = { "SENDER", "STATE",	"LAST",	   "LAG",  "SERIES",
+static const char *const heads[] = { "SENDER", "STATE",	    "LAST",    "LAG",  "SERIES",
 				     "STORED", "IDENTICAL", "IGNORED", "LATE", "REJECTED" };
 
 static void add_row(struct text_table *table, const json_t *sender, const json_t *now)

@@ -26,7 +26,8 @@ static void on_sample(void *ctx, const struct labels *labels, int64_t ts_ms, uin
 
 	if (!thread->samples)
 		thread->samples = batch_new();
-	if (!thread->samples || batch_sample_add(thread->samples, &thread->daemon->rw.key, (struct labels *)labels, ts_ms, bits))
+	if (!thread->samples || batch_sample_add(thread->samples, &thread->daemon->rw.key,
+						 (struct labels *)labels, ts_ms, bits))
 		log_error("action", "out of memory for the series of runs", NULL);
 }
 
@@ -132,7 +133,9 @@ static void on_message(void *ctx, struct queue_item *item)
 		if (call->next) {
 			call->run = call->next;
 			call->next = NULL;
-			queue_push(call->next_owner == CALL_ENGINE ? thread->daemon->engine.inbox : thread->inbox, item, true);
+			queue_push(call->next_owner == CALL_ENGINE ? thread->daemon->engine.inbox
+								   : thread->inbox,
+				   item, true);
 			break;
 		}
 		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
@@ -166,15 +169,24 @@ int action_thread_init(struct action_thread *thread, struct daemon *daemon, char
 	thread->http = http_client_new(thread->loop);
 	if (!thread->timer || !thread->http)
 		return ERR_NOMEM;
-	int code = runner_client_new(thread->loop, daemon->options->program, daemon->config->data_dir, &thread->runner, why);
+	int code = runner_client_new(thread->loop, daemon->options->program,
+				     daemon->config->data_dir, &thread->runner, why);
 
 	if (code)
 		return code;
 	struct actions_options options = {
-		.host = { .loop = thread->loop, .http = thread->http, .runner = thread->runner, .version = PACKAGE_VERSION },
+		.host = { .loop = thread->loop,
+			  .http = thread->http,
+			  .runner = thread->runner,
+			  .version = PACKAGE_VERSION },
 		.instance = daemon->instance,
 	};
-	struct actions_sink sink = { .ctx = thread, .record = on_record, .now_ms = on_now_ms, .ask = on_ask, .sample = on_sample, .wake = on_wake };
+	struct actions_sink sink = { .ctx = thread,
+				     .record = on_record,
+				     .now_ms = on_now_ms,
+				     .ask = on_ask,
+				     .sample = on_sample,
+				     .wake = on_wake };
 
 	code = actions_new(&options, &sink, &thread->actions);
 	if (code)

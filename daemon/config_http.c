@@ -64,17 +64,16 @@ static bool is_given(const char *text)
 }
 
 /*
- * The file that a key of a mapping names; relative paths are relative to the configuration. It is read
- * at each request, so that it may still come: that it is not there is a warning. NULL stays, also
- * without memory: *failed.
+ * The file that a key of a mapping names; relative paths are relative to the configuration. It is
+ * read at each request, so that it may still come: that it is not there is a warning. NULL stays,
+ * also without memory: *failed.
  */
 static const char *path_of(const struct binder *b, const struct yaml_node *mapping, const char *key,
 			   const char *path, bool *failed)
 {
 	if (!is_given(path))
 		return NULL;
-	const char *made = *path == '/' ? path
-					: arena_printf(b->arena, "%s/%s", b->base_dir, path);
+	const char *made = *path == '/' ? path : arena_printf(b->arena, "%s/%s", b->base_dir, path);
 
 	*failed |= !made;
 	if (made && access(made, R_OK))
@@ -131,7 +130,8 @@ static void bind_authorization(const struct binder *b, const struct authorizatio
 	check_secret(b, part->node, "credentials", part->credentials, part->credentials_file);
 	out->auth_type = part->type;
 	out->credentials = part->credentials;
-	out->credentials_file = path_of(b, part->node, "credentials_file", part->credentials_file, failed);
+	out->credentials_file =
+		path_of(b, part->node, "credentials_file", part->credentials_file, failed);
 }
 
 static bool is_reserved(struct slice name, const char *const *reserved)

@@ -9,7 +9,8 @@
 #define DAY_MS (24ll * 3600 * 1000)
 
 struct queue_part {
-	int64_t capacity, shards, samples_per_send, deadline_ms, min_backoff_ms, max_backoff_ms, age_ms;
+	int64_t capacity, shards, samples_per_send, deadline_ms, min_backoff_ms, max_backoff_ms,
+		age_ms;
 	bool retries_429;
 	const struct yaml_node *node;
 };

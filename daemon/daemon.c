@@ -22,14 +22,19 @@
 /* What takes a new process to change: named, so that nobody waits for it in vain. */
 static void warn_unchangeable(const struct config *old, const struct config *new)
 {
-	const char *old_dir = old->data_dir ? old->data_dir : "none", *new_dir = new->data_dir ? new->data_dir : "none";
+	const char *old_dir = old->data_dir ? old->data_dir : "none",
+		   *new_dir = new->data_dir ? new->data_dir : "none";
 
 	if (strcmp(old->listen_host, new->listen_host) != 0 || old->listen_port != new->listen_port)
-		log_warn("daemon", "a new web.listen_address takes effect with the next start", NULL);
+		log_warn("daemon", "a new web.listen_address takes effect with the next start",
+			 NULL);
 	if (strcmp(old_dir, new_dir) != 0)
 		log_warn("daemon", "a new data_dir takes effect with the next start", NULL);
 	if (!storage_config_is_same_place(&old->storage, &new->storage))
-		log_warn("daemon", "a new storage.url, password_file or key_prefix takes effect with the next start", NULL);
+		log_warn("daemon",
+			 "a new storage.url, password_file or key_prefix takes effect with the "
+			 "next start",
+			 NULL);
 }
 
 static void answer_reload(struct daemon *daemon, int status, const struct diag_list *diags)
@@ -79,8 +84,8 @@ static void reload_end(struct daemon *daemon, int status, const struct diag_list
 	answer_reload(daemon, status, diags);
 }
 
-static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules, struct config *config,
-		      bool forget_lines, uint64_t rules_hash)
+static void send_load(struct queue *inbox, enum message_kind kind, struct rule_set *rules,
+		      struct config *config, bool forget_lines, uint64_t rules_hash)
 {
 	struct msg_load *msg = calloc(1, sizeof(*msg));
 
@@ -112,7 +117,8 @@ static void reload(struct daemon *daemon, struct call *call)
 
 	print_diags(&diags);
 	if (code) {
-		log_error("daemon", "configuration not reloaded: the old one stays in force", "errors=%zu", diags.errors);
+		log_error("daemon", "configuration not reloaded: the old one stays in force",
+			  "errors=%zu", diags.errors);
 		reload_end(daemon, 500, &diags);
 	} else {
 		daemon->reload.loaded = loaded;
@@ -131,8 +137,8 @@ static void load_rules(struct daemon *daemon)
 	struct rule_set *rules = reload->loaded.rules;
 
 	warn_unchangeable(daemon->config, config);
-	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact, config->redact,
-						    config->nredact);
+	bool forget_lines = !redact_rules_are_equal(daemon->config->redact, daemon->config->nredact,
+						    config->redact, config->nredact);
 
 	store_thread_configure(&daemon->store, &config->storage);
 	atomic_store(&daemon->confirms, config->storage.confirms);
@@ -162,14 +168,16 @@ static void on_extractors(struct daemon *daemon, struct msg_load *msg)
 		load_rules(daemon);
 		return;
 	}
-	log_error("daemon", "configuration not reloaded: the old one stays in force", "error=%s", error_text(ERR_NOMEM));
+	log_error("daemon", "configuration not reloaded: the old one stays in force", "error=%s",
+		  error_text(ERR_NOMEM));
 	send_extractors(daemon, reload->before);
 	reload_end(daemon, 500, NULL);
 }
 
 static void on_loaded(struct daemon *daemon, const struct msg_load *msg)
 {
-	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u", msg->rules->ngroups, msg->rules->nrules);
+	log_info("daemon", msg->code ? "rules refused" : "rules loaded", "groups=%u rules=%u",
+		 msg->rules->ngroups, msg->rules->nrules);
 	if (msg->code)
 		send_extractors(daemon, daemon->reload.before);
 	else
@@ -190,8 +198,8 @@ static void on_signal(void *ctx, int signo)
 }
 
 /*
- * What the old rules held is free, in pieces between those that the new ones hold: the system gets back the pages that are all free,
- * which malloc() does by itself at the end of its heap only.
+ * What the old rules held is free, in pieces between those that the new ones hold: the system gets
+ * back the pages that are all free, which malloc() does by itself at the end of its heap only.
  */
 static void memory_give_back(void)
 {
@@ -208,7 +216,8 @@ static void on_message(void *ctx, struct queue_item *item)
 		reload(daemon, (struct call *)item);
 		return;
 	}
-	assert(item->kind == MSG_LOADED || item->kind == MSG_RELEASED || item->kind == MSG_EXTRACTORS);
+	assert(item->kind == MSG_LOADED || item->kind == MSG_RELEASED ||
+	       item->kind == MSG_EXTRACTORS);
 	if (item->kind == MSG_LOADED)
 		on_loaded(daemon, (struct msg_load *)item);
 	else if (item->kind == MSG_EXTRACTORS)
@@ -282,12 +291,14 @@ static int start_threads(struct daemon *daemon)
 	    (code = loop_thread_start(&daemon->peer.thread, daemon->peer.loop, "peer")))
 		return code;
 	for (uint32_t i = 0; i < daemon->ningest; i++)
-		if ((code = loop_thread_start(&daemon->ingest[i].thread, daemon->ingest[i].loop, "ingest")))
+		if ((code = loop_thread_start(&daemon->ingest[i].thread, daemon->ingest[i].loop,
+					      "ingest")))
 			return code;
 	return 0;
 }
 
-/* What was let in goes all the way: through the engine, back to its sender, and into the journal, which ends last. */
+/* What was let in goes all the way: through the engine, back to its sender, and into the journal,
+ * which ends last. */
 static void stop_threads(struct daemon *daemon)
 {
 	atomic_store(&daemon->draining, true);
@@ -317,12 +328,14 @@ static void greet(const struct daemon *daemon, const struct rule_set *rules, uin
 	const char *host = strchr(config->listen_host, ':') ? "[%s]" : "%s";
 	char address[256];
 
-	snprintf(address, sizeof(address), host[0] == '[' ? "[%s]:%u" : "%s:%u", config->listen_host, port);
-	log_info("daemon", "ready", "address=%s groups=%u rules=%u data_dir=%s", address, rules->ngroups, rules->nrules,
-		 config->data_dir ? config->data_dir : "none");
+	snprintf(address, sizeof(address), host[0] == '[' ? "[%s]:%u" : "%s:%u",
+		 config->listen_host, port);
+	log_info("daemon", "ready", "address=%s groups=%u rules=%u data_dir=%s", address,
+		 rules->ngroups, rules->nrules, config->data_dir ? config->data_dir : "none");
 	if (!config->data_dir && config->storage.redis)
-		log_warn("daemon", "data_dir is none: nothing survives a restart but what Redis holds", "url=%s",
-			 log_quote(slice_from(config->storage.url)));
+		log_warn("daemon",
+			 "data_dir is none: nothing survives a restart but what Redis holds",
+			 "url=%s", log_quote(slice_from(config->storage.url)));
 	else if (!config->data_dir)
 		log_warn("daemon", "data_dir is none: nothing survives a restart", NULL);
 	if (daemon->options->quiet)
@@ -341,7 +354,9 @@ static void greet(const struct daemon *daemon, const struct rule_set *rules, uin
 static unsigned ingest_threads(const struct daemon_options *options)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = options->ingest_threads ? options->ingest_threads : cores > 1 ? (unsigned)cores - 1 : 1;
+	unsigned n = options->ingest_threads ? options->ingest_threads
+		     : cores > 1	     ? (unsigned)cores - 1
+					     : 1;
 
 	return n > INGEST_THREADS_MAX ? INGEST_THREADS_MAX : n;
 }
@@ -383,11 +398,11 @@ static int serve(struct daemon *daemon, struct loaded *loaded)
 }
 
 /*
- * Bodies and windows come and go in pieces of some hundred kilobytes: given back to the system each time, and asked for anew, they
- * cost a page fault every 4 KiB (10 % of all CPU time).
+ * Bodies and windows come and go in pieces of some hundred kilobytes: given back to the system each
+ * time, and asked for anew, they cost a page fault every 4 KiB (10 % of all CPU time).
  *
- * What is freed is joined to its neighbours at once: put off, it would be made good in one piece, which takes 10 ms after the million
- * small frees of a reload.
+ * What is freed is joined to its neighbours at once: put off, it would be made good in one piece,
+ * which takes 10 ms after the million small frees of a reload.
  */
 static void keep_memory(void)
 {
@@ -429,7 +444,8 @@ int daemon_run(const struct daemon_options *options)
 	if (!daemon.ingest || !daemon.loop || !daemon.inbox || hash_key_init(&daemon.rw.key) ||
 	    loop_queue_add(daemon.loop, daemon.inbox, on_message, &daemon) ||
 	    loop_signal_add(daemon.loop, SIGHUP, on_signal, &daemon) ||
-	    loop_signal_add(daemon.loop, SIGTERM, on_signal, &daemon) || loop_signal_add(daemon.loop, SIGINT, on_signal, &daemon)) {
+	    loop_signal_add(daemon.loop, SIGTERM, on_signal, &daemon) ||
+	    loop_signal_add(daemon.loop, SIGINT, on_signal, &daemon)) {
 		log_error("daemon", "cannot start", NULL);
 		return EXIT_FAILURE;
 	}

@@ -8,7 +8,8 @@
 #include "base/text.h"
 
 #define SETTLE_BYTES (512 * 1024)
-#define SLICE_UNITS 20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
+#define SLICE_UNITS                                                                                \
+	20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
 
 /* ---- what the engine wants done ---- */
 
@@ -69,7 +70,9 @@ static void on_query(void *ctx, struct engine_query *query)
 	struct engine_thread *thread = ctx;
 	struct daemon *daemon = thread->daemon;
 
-	queue_push(query->thread == QUERY_OF_ACTIONS ? daemon->action.inbox : daemon->ingest[query->thread].inbox, &query->item, true);
+	queue_push(query->thread == QUERY_OF_ACTIONS ? daemon->action.inbox
+						     : daemon->ingest[query->thread].inbox,
+		   &query->item, true);
 }
 
 static void on_loaded(void *ctx, struct rule_set *set, int code)
@@ -106,16 +109,17 @@ static void on_released(void *ctx, struct rule_set *set)
 
 static void on_sender(void *ctx, const struct sender *sender, const char *what)
 {
-	log_info("engine", what, "sender=%s series=%llu kept=%llu ignored=%llu", log_quote(slice_from(sender->name)),
-		 (unsigned long long)(sender->stored + sender->ignored), (unsigned long long)sender->stored,
-		 (unsigned long long)sender->ignored);
+	log_info("engine", what, "sender=%s series=%llu kept=%llu ignored=%llu",
+		 log_quote(slice_from(sender->name)),
+		 (unsigned long long)(sender->stored + sender->ignored),
+		 (unsigned long long)sender->stored, (unsigned long long)sender->ignored);
 }
 
 static void on_different(void *ctx, const struct rule *rule, int64_t t_ms, struct slice what)
 {
-	log_error("engine", "the plain evaluator disagrees", "rule=%s time_ms=%lld expr=%s result=%s",
-		  log_quote(rule->name), (long long)t_ms, log_quote(slice_from(rule->query)),
-		  log_quote(what));
+	log_error("engine", "the plain evaluator disagrees",
+		  "rule=%s time_ms=%lld expr=%s result=%s", log_quote(rule->name), (long long)t_ms,
+		  log_quote(slice_from(rule->query)), log_quote(what));
 }
 
 static void push_written(struct engine_thread *thread)
@@ -205,7 +209,9 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 		if (call->next) {
 			call->run = call->next;
 			call->next = NULL;
-			queue_push(call->next_owner == CALL_ACTIONS ? thread->daemon->action.inbox : thread->inbox, item, true);
+			queue_push(call->next_owner == CALL_ACTIONS ? thread->daemon->action.inbox
+								    : thread->inbox,
+				   item, true);
 			return;
 		}
 		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
@@ -217,8 +223,10 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 
 		if (engine_settings_set(thread->engine, &settings))
 			log_error("engine", "out of memory: some settings stay as they were", NULL);
-		if (engine_external_set(thread->engine, msg->config->external_labels, msg->config->external_url.ptr))
-			log_error("engine", "out of memory: rule labels see the old external labels", NULL);
+		if (engine_external_set(thread->engine, msg->config->external_labels,
+					msg->config->external_url.ptr))
+			log_error("engine",
+				  "out of memory: rule labels see the old external labels", NULL);
 		engine_written_set(thread->engine, msg->config->remote_write.n > 0);
 		engine_history_set(thread->engine, msg->config->history.n > 0);
 		recorder_rules(thread->recorder, msg->config, msg->rules_hash);
@@ -246,8 +254,8 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 }
 
 /*
- * While rules are swapped nobody may look at them: calls wait, in their order, and batches go on. A new rule set and all else may come,
- * too: none of it looks.
+ * While rules are swapped nobody may look at them: calls wait, in their order, and batches go on. A
+ * new rule set and all else may come, too: none of it looks.
  */
 static void take_or_defer(struct engine_thread *thread, struct queue_item *item)
 {
@@ -259,7 +267,8 @@ static void take_or_defer(struct engine_thread *thread, struct queue_item *item)
 	take(thread, item);
 }
 
-/* A piece of work without a look at the queue: by the wall, as others wait for it, and in CPU time, as the engine is to answer for it. */
+/* A piece of work without a look at the queue: by the wall, as others wait for it, and in CPU time,
+ * as the engine is to answer for it. */
 struct piece {
 	int64_t begun_us, begun_cpu_us;
 };
@@ -289,9 +298,10 @@ static int64_t piece_end(struct engine_thread *thread, struct piece *piece)
 }
 
 /*
- * glibc's malloc() sorts what was freed since into its bins when a request finds nothing at hand: up to 10,000 pieces at once, each a
- * cache miss, again and again as long as there are more. So it is made to after each piece of work, which frees less than that. The size
- * alternates, else the piece that was freed last would be at hand.
+ * glibc's malloc() sorts what was freed since into its bins when a request finds nothing at hand:
+ * up to 10,000 pieces at once, each a cache miss, again and again as long as there are more. So it
+ * is made to after each piece of work, which frees less than that. The size alternates, else the
+ * piece that was freed last would be at hand.
  */
 static void settle_memory(struct engine_thread *thread)
 {
@@ -299,8 +309,8 @@ static void settle_memory(struct engine_thread *thread)
 	free(malloc(SETTLE_BYTES + (thread->settled ? 4096 : 0)));
 }
 
-/* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too much put aside: then the queue fills
- * and senders are told to wait. */
+/* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too
+ * much put aside: then the queue fills and senders are told to wait. */
 static void drain(struct engine_thread *thread)
 {
 	struct piece piece = piece_begin();
@@ -347,7 +357,8 @@ static int64_t idle_us(const struct engine_thread *thread, int64_t now_ms)
 {
 	if (thread->more || thread->todo || thread->deferred)
 		return 0;
-	int64_t until_ms = thread->flushed_ms + FLUSH_INTERVAL_MS, next_ms = engine_next_ms(thread->engine);
+	int64_t until_ms = thread->flushed_ms + FLUSH_INTERVAL_MS,
+		next_ms = engine_next_ms(thread->engine);
 
 	if (next_ms != TIME_NONE && next_ms < until_ms)
 		until_ms = next_ms;
@@ -384,12 +395,14 @@ static void *engine_thread_main(void *arg)
 		work(thread);
 		push_written(thread);
 		confirm_applied(thread);
-		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS || now_ms < thread->flushed_ms) {
+		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS ||
+		    now_ms < thread->flushed_ms) {
 			engine_flush(thread->engine);
 			recorder_push(thread->recorder);
 			store_thread_push(&thread->daemon->store, &thread->records);
 			thread->flushed_ms = now_ms;
-			atomic_store(&thread->daemon->epoch, store_epoch(engine_store(thread->engine)));
+			atomic_store(&thread->daemon->epoch,
+				     store_epoch(engine_store(thread->engine)));
 		}
 		if (thread->stopping && !thread->todo && !queue_items(thread->inbox))
 			break;

@@ -2,8 +2,8 @@
  * OTLP over HTTP: POST to /v1/metrics and /v1/logs, also under /api/v1/otlp and /otlp.
  *
  * The answer waits until the engine has what was sent. 200, with what was rejected as a partial
- * success; 400, 413, 415: nothing was taken; 503 with Retry-After: nothing was taken, and the sender
- * keeps it.
+ * success; 400, 413, 415: nothing was taken; 503 with Retry-After: nothing was taken, and the
+ * sender keeps it.
  */
 #include "daemon/threads.h"
 
@@ -187,8 +187,7 @@ static void otlp_request(struct ingest_thread *thread, struct http_request *requ
 		return;
 	}
 	int status = otlp_open(thread->otlp, &otlp, &result, &message);
-	struct batch *batch = status ? NULL
-				     : decode(thread, signal, message, &result, &status);
+	struct batch *batch = status ? NULL : decode(thread, signal, message, &result, &status);
 
 	if (batch)
 		push(thread, request, batch, signal, &result);

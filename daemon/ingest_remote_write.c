@@ -1,7 +1,8 @@
 /*
  * Remote-write over HTTP: POST to /api/v1/write or /api/v1/push.
  *
- * The answer waits until the engine has applied the batch, so that it can tell what became of each sample.
+ * The answer waits until the engine has applied the batch, so that it can tell what became of each
+ * sample.
  */
 #include "daemon/threads.h"
 
@@ -16,7 +17,8 @@
 static void reply_write(struct http_request *request, const struct rw_reply *reply)
 {
 	struct http_reply http = { .status = reply->status,
-				   .content_type = reply->body[0] ? "text/plain; charset=utf-8" : NULL,
+				   .content_type =
+					   reply->body[0] ? "text/plain; charset=utf-8" : NULL,
 				   .headers = reply->headers,
 				   .nheaders = reply->nheaders,
 				   .body = slice_from(reply->body) };
@@ -56,12 +58,14 @@ static void reply_full(struct ingest_thread *thread, struct http_request *reques
 }
 
 /* It would never fit into the queue: to ask for another try would be to be asked for ever. */
-static void reply_too_large(struct ingest_thread *thread, struct http_request *request, bool version2)
+static void reply_too_large(struct ingest_thread *thread, struct http_request *request,
+			    bool version2)
 {
 	struct rw_reply reply;
 
 	atomic_fetch_add_explicit(&thread->refused_bad, 1, memory_order_relaxed);
-	rw_reply_refused(413, "the request takes more memory than limits.queue_bytes", version2, &reply);
+	rw_reply_refused(413, "the request takes more memory than limits.queue_bytes", version2,
+			 &reply);
 	reply_write(request, &reply);
 }
 
@@ -74,18 +78,20 @@ static void on_done(void *ctx, struct batch *batch)
 	rw_decoder_learn(thread->decoder, batch);
 	rw_reply_make(batch, &reply);
 	http_reply_to(thread->server, (struct http_token){ batch->slot, batch->generation },
-		      &(struct http_reply){ .status = reply.status,
-					    .content_type = reply.body[0] ? "text/plain; charset=utf-8" : NULL,
-					    .headers = reply.headers,
-					    .nheaders = reply.nheaders,
-					    .body = slice_from(reply.body) });
+		      &(struct http_reply){
+			      .status = reply.status,
+			      .content_type = reply.body[0] ? "text/plain; charset=utf-8" : NULL,
+			      .headers = reply.headers,
+			      .nheaders = reply.nheaders,
+			      .body = slice_from(reply.body) });
 	batch_free(batch);
 }
 
 static void on_post(struct ingest_thread *thread, struct http_request *request)
 {
 	struct rw_request body = { .content_type = http_request_header(request, "Content-Type"),
-				   .content_encoding = http_request_header(request, "Content-Encoding"),
+				   .content_encoding =
+					   http_request_header(request, "Content-Encoding"),
 				   .body = http_request_body(request) };
 	bool version2 = rw_is_version2(body.content_type);
 	struct batch *batch;
@@ -144,7 +150,10 @@ void remote_write_request(struct ingest_thread *thread, struct http_request *req
 
 		if (probe) {
 			free(probe);
-			http_reply(request, &(struct http_reply){ .status = 200, .content_type = "text/plain; charset=utf-8", .body = SLICE("1") });
+			http_reply(request, &(struct http_reply){
+						    .status = 200,
+						    .content_type = "text/plain; charset=utf-8",
+						    .body = SLICE("1") });
 			return;
 		}
 	}

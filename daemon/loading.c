@@ -151,9 +151,10 @@ static int take_last_good(struct loaded *loaded)
 					       : why	 ? why
 							 : "they do not load either")));
 	else
-		log_warn("daemon",
-			 "the rule files are broken: the last good ones are in force until a reload",
-			 "files=%zu rules=%u", loaded->copies.n, loaded->rules->nrules);
+		log_warn(
+			"daemon",
+			"the rule files are broken: the last good ones are in force until a reload",
+			"files=%zu rules=%u", loaded->copies.n, loaded->rules->nrules);
 	loaded->is_last_good = !code;
 	diag_list_fini(&diags);
 	free(why);

@@ -112,8 +112,8 @@ void daemon_metrics(struct daemon *daemon, struct buf *out)
 #define METRIC(name, type, help) add_metric(out, current = (name), type, help);
 #define VALUE(labels, value) add_value(out, current, labels, (double)(value));
 #define SOURCES(member)                                                                            \
-	log_counters_format(&daemon->log_counters, current,                                        \
-			    offsetof(struct log_counters, member), out);
+	log_counters_format(&daemon->log_counters, current, offsetof(struct log_counters, member), \
+			    out);
 #define REMOTES(labels, value)                                                                     \
 	for (const struct remote_write *r = daemon->peer.remotes.first; r; r = r->next)            \
 		add_remote_value(out, current, r, labels, (double)(value));

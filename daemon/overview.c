@@ -27,7 +27,8 @@ static void add_redis(struct store_thread *store, struct json_writer *w)
 	json_begin_object(w);
 	json_field_string(w, "state", slice_from(redis_words[health]));
 	json_key(w, "lagSeconds");
-	json_number(w, stats.oldest_us ? (double)(clock_monotonic_us() - stats.oldest_us) / 1e6 : 0);
+	json_number(w,
+		    stats.oldest_us ? (double)(clock_monotonic_us() - stats.oldest_us) / 1e6 : 0);
 	field_count(w, "waitingBytes", stats.waiting_bytes);
 	field_count(w, "bytes", stats.bytes);
 	field_count(w, "checkpoints", stats.checkpoints);

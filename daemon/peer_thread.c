@@ -4,8 +4,8 @@
  *
  * Apart from the action thread, so that neither a storm of recorded series nor a slow receiver of
  * them delays a notification. What the engine writes comes in packs; should this thread ever be so
- * far behind that PEER_QUEUE_BYTES_MAX wait, further packs are dropped and counted: the engine never
- * waits.
+ * far behind that PEER_QUEUE_BYTES_MAX wait, further packs are dropped and counted: the engine
+ * never waits.
  */
 #include "daemon/threads.h"
 

@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define PUSH_BYTES (64 * 1024) /* of small inputs go to the thread at the latest */
-#define FLUSH_MS 250 	       /* what was told is written at the latest then */
+#define FLUSH_MS 250	       /* what was told is written at the latest then */
 #define RESTORE_PAUSE_US 1000
 
 /* Inputs as they were written down, then a batch. */

@@ -3,8 +3,8 @@
  * copy in data_dir, for a start at which the files themselves are broken (--rules.last-good).
  *
  * The copy is one file, replaced whole: a line `tocsin rule files 1 CHECKSUM`, then of each file a
- * line `LENGTH LENGTH`, its path and its bytes, each ended by a newline that does not count. The number
- * is the format's; the checksum is of all that follows that line.
+ * line `LENGTH LENGTH`, its path and its bytes, each ended by a newline that does not count. The
+ * number is the format's; the checksum is of all that follows that line.
  */
 #ifndef TOCSIN_DAEMON_RULE_COPIES_H
 #define TOCSIN_DAEMON_RULE_COPIES_H
@@ -30,8 +30,8 @@ void rule_copies_fini(struct rule_copies *copies);
  */
 int rule_copies_read(struct rule_copies *copies, const char *const *paths, size_t n,
 		     struct diag_list *diags);
-/* The two ways between copies and the file's bytes. ERR_INVALID: damaged, or of a newer format, which
- * *why (to free) tells; ERR_NOMEM. */
+/* The two ways between copies and the file's bytes. ERR_INVALID: damaged, or of a newer format,
+ * which *why (to free) tells; ERR_NOMEM. */
 int rule_copies_format(const struct rule_copies *copies, struct buf *out);
 int rule_copies_parse(struct rule_copies *copies, struct slice bytes, char **why);
 /* Replaces the file in the directory, unless it is the same already. As file_replace(). */

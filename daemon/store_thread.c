@@ -88,9 +88,9 @@ void store_thread_batch(struct store_thread *thread, struct batch *batch)
 }
 
 /*
- * What follows from an event on the action thread is a record behind the event's own in one journal,
- * and goes out when that is durable: so the event need not wait for its own sync first. Redis may be
- * given up for one of them and have the other: there it waits.
+ * What follows from an event on the action thread is a record behind the event's own in one
+ * journal, and goes out when that is durable: so the event need not wait for its own sync first.
+ * Redis may be given up for one of them and have the other: there it waits.
  */
 void store_thread_event(struct store_thread *thread, struct alert_event *event)
 {

@@ -1,6 +1,7 @@
 /*
  * What waits for the storage: answers to the action thread, which must not act on what could be
- * forgotten, and with Redis events, too; and batches, whose senders are to be told that their samples are kept.
+ * forgotten, and with Redis events, too; and batches, whose senders are to be told that their
+ * samples are kept.
  *
  * Both wait for the journal without end. For Redis, events wait until a deadline, unless it is
  * known to be away: then they go out, and are counted. Batches wait until theirs, whatever happens,

@@ -1,9 +1,10 @@
 /*
  * The daemon's threads and what they say to each other. Private to daemon/.
  *
- * Every message is a struct queue_item first, its kind in item.kind; the receiver owns it. Samples may be refused (a
- * bounded queue, in bytes); what must not be lost (answers, events, records) is pushed with force, and the way in is closed instead:
- * the ingest threads answer 503 while the store thread is too far behind.
+ * Every message is a struct queue_item first, its kind in item.kind; the receiver owns it. Samples
+ * may be refused (a bounded queue, in bytes); what must not be lost (answers, events, records) is
+ * pushed with force, and the way in is closed instead: the ingest threads answer 503 while the
+ * store thread is too far behind.
  */
 #ifndef TOCSIN_DAEMON_THREADS_H
 #define TOCSIN_DAEMON_THREADS_H
@@ -29,43 +30,47 @@
 #include "web/web.h"
 
 #define QUEUE_ITEMS_MAX 100000
-#define QUANTUM_US 2000           /* the engine looks at its queue at least this often */
-#define FLUSH_INTERVAL_MS 250     /* samples wait at most this long for the journal */
-#define RECORDS_BYTES (64 * 1024) /* the engine's records go to the store thread in packs of this size */
-#define COMMIT_INTERVAL_MS 100    /* records that nobody waits for wait at most this long for the disk */
-#define COMMIT_BYTES (4 * 1024 * 1024) /* or until there are so many */
-#define COMMIT_RETRY_MS 1000      /* after the disk refused */
-#define CHECKPOINT_AHEAD_BYTES (4 * 1024 * 1024) /* a checkpoint waits while so much is before it */
-#define CHECKPOINT_PAUSE_MS 5     /* and looks again after this */
-#define STOPPING_MS 2000          /* Redis may take so long for the end of the log */
+#define QUANTUM_US 2000	      /* the engine looks at its queue at least this often */
+#define FLUSH_INTERVAL_MS 250 /* samples wait at most this long for the journal */
+#define RECORDS_BYTES                                                                              \
+	(64 * 1024) /* the engine's records go to the store thread in packs of this size */
+#define COMMIT_INTERVAL_MS                                                                         \
+	100 /* records that nobody waits for wait at most this long for the disk */
+#define COMMIT_BYTES (4 * 1024 * 1024)		 /* or until there are so many */
+#define COMMIT_RETRY_MS 1000			 /* after the disk refused */
+#define CHECKPOINT_AHEAD_BYTES (4 * 1024 * 1024) /* a checkpoint waits while so much is before it  \
+						  */
+#define CHECKPOINT_PAUSE_MS 5			 /* and looks again after this */
+#define STOPPING_MS 2000			 /* Redis may take so long for the end of the log */
 #define INGEST_THREADS_MAX 64
-#define WRITTEN_SAMPLES_MAX 1024 /* what rules write goes to the peer thread in packs of so many */
+#define WRITTEN_SAMPLES_MAX 1024 /* what rules write goes to the peer thread in packs of so many   \
+				  */
 #define PEER_QUEUE_BYTES_MAX (64 * 1024 * 1024) /* of such packs; what is more is dropped */
 #define DRAIN_MS_MAX 3000 /* the end of what remote_write sends may take so long */
 #define OWN_METRICS_INTERVAL_MS 15000
 #define QUERY_OF_ACTIONS UINT32_MAX /* engine_query.thread: the action thread asks */
 
 enum message_kind {
-	MSG_BATCH = 1,  /* struct batch */
-	MSG_QUERY,      /* struct engine_query */
-	MSG_CALL,       /* struct call */
-	MSG_LOAD,       /* struct msg_load: rules to be put into force */
-	MSG_LOADED,     /* struct msg_load, on its way back */
-	MSG_RELEASED,   /* struct msg_load: rules that the engine is done with */
-	MSG_CONFIG,     /* struct msg_load: configuration for the action side and the API */
+	MSG_BATCH = 1,	/* struct batch */
+	MSG_QUERY,	/* struct engine_query */
+	MSG_CALL,	/* struct call */
+	MSG_LOAD,	/* struct msg_load: rules to be put into force */
+	MSG_LOADED,	/* struct msg_load, on its way back */
+	MSG_RELEASED,	/* struct msg_load: rules that the engine is done with */
+	MSG_CONFIG,	/* struct msg_load: configuration for the action side and the API */
 	MSG_EXTRACTORS, /* struct msg_load: extractors for an ingest thread, and on its way back */
-	MSG_RECORD,     /* struct msg_record */
-	MSG_RECORDS,    /* struct msg_records */
-	MSG_EVENT,      /* struct alert_event */
-	MSG_DURABLE,    /* struct msg_token */
+	MSG_RECORD,	/* struct msg_record */
+	MSG_RECORDS,	/* struct msg_records */
+	MSG_EVENT,	/* struct alert_event */
+	MSG_DURABLE,	/* struct msg_token */
 	MSG_CHECKPOINT, /* struct queue_item: write your state */
-	MSG_SETTLE,     /* struct queue_item: answer what waits for the storage, then post `settled` */
-	MSG_STOP,       /* struct queue_item */
-	MSG_PROFILES,   /* struct profiles_msg: pushed ones, to ingest thread 0 */
+	MSG_SETTLE, /* struct queue_item: answer what waits for the storage, then post `settled` */
+	MSG_STOP,   /* struct queue_item */
+	MSG_PROFILES,	      /* struct profiles_msg: pushed ones, to ingest thread 0 */
 	MSG_PROFILES_REFUSED, /* the same on its way back */
 	MSG_PROFILE_CALL,     /* struct call for CALL_PROFILES, to ingest thread 0 */
-	MSG_WRITTEN,    /* struct msg_written: what rules wrote, to the peer thread */
-	MSG_HISTORY,    /* struct msg_history: what rules lack, to the peer thread */
+	MSG_WRITTEN,	      /* struct msg_written: what rules wrote, to the peer thread */
+	MSG_HISTORY,	      /* struct msg_history: what rules lack, to the peer thread */
 };
 
 struct msg_record {
@@ -76,7 +81,8 @@ struct msg_record {
 	char bytes[];
 };
 
-/* Records that nobody waits for, many at once: each a u32 of its type, a u32 of its length, its bytes. */
+/* Records that nobody waits for, many at once: each a u32 of its type, a u32 of its length, its
+ * bytes. */
 struct msg_records {
 	struct queue_item item;
 	size_t len, cap;
@@ -107,8 +113,8 @@ struct msg_load {
 	struct rule_set *rules;
 	struct config *config;
 	struct extractor_set *extractors;
-	uint32_t round; /* of MSG_EXTRACTORS: which one is answered */
-	bool forget_lines; /* of MSG_LOAD: they were redacted by other rules */
+	uint32_t round;	     /* of MSG_EXTRACTORS: which one is answered */
+	bool forget_lines;   /* of MSG_LOAD: they were redacted by other rules */
 	uint64_t rules_hash; /* of MSG_LOAD, for the recorder; 0 without one */
 	int code;
 };
@@ -129,15 +135,15 @@ struct store_thread {
 	struct queue *inbox;
 	struct journal *journal; /* NULL: data_dir none */
 	struct redis_log *redis; /* NULL: none */
-	char owner[128];         /* who we are, in Redis */
+	char owner[128];	 /* who we are, in Redis */
 	/* Events and answers for the action thread; batches, whose senders wait for an answer. */
 	struct waiting events, batches;
 	uint64_t appended, committed; /* records; those the journal has */
-	int checkpoint_parts;    /* still missing */
-	bool checkpoint;         /* one is under way */
-	size_t appended_bytes;   /* since the last commit */
-	int64_t appended_us;     /* when the first of them came */
-	bool journal_is_whole;   /* it has the state we go on with, from its beginning on */
+	int checkpoint_parts;	      /* still missing */
+	bool checkpoint;	      /* one is under way */
+	size_t appended_bytes;	      /* since the last commit */
+	int64_t appended_us;	      /* when the first of them came */
+	bool journal_is_whole;	      /* it has the state we go on with, from its beginning on */
 	bool stopping;
 	int64_t stop_us; /* then at the latest */
 	bool settling;
@@ -153,9 +159,9 @@ struct store_thread {
 	/* For other threads. */
 	_Atomic uint64_t commit_failures, unreplicated, unconfirmed;
 	_Atomic size_t waiting_bytes; /* of batches */
-	_Atomic bool is_full; /* whoever writes a checkpoint should wait */
-	_Atomic bool fenced;  /* another daemon owns the log: nothing is done any more */
-	struct journal_stats stats; /* these are copied after each commit, under stats_lock */
+	_Atomic bool is_full;	      /* whoever writes a checkpoint should wait */
+	_Atomic bool fenced;	      /* another daemon owns the log: nothing is done any more */
+	struct journal_stats stats;   /* these are copied after each commit, under stats_lock */
 	struct redis_log_stats redis_stats;
 	enum redis_health redis_health;
 	int64_t cpu_us;
@@ -186,17 +192,20 @@ struct engine_thread {
 	struct queue *inbox;
 	struct engine *engine;
 	struct recorder *recorder; /* NULL: nothing is recorded */
-	struct queue_item *todo; /* taken out of the inbox, not yet worked off */
+	struct queue_item *todo;   /* taken out of the inbox, not yet worked off */
 	struct queue_item *deferred, **deferred_end; /* calls that wait until rules are swapped */
-	struct msg_records *records; /* not yet sent */
-	struct queue_item *applied, **applied_end; /* batches that wait for the storage, not yet sent */
+	struct msg_records *records;		     /* not yet sent */
+	struct queue_item *applied,
+		**applied_end;	     /* batches that wait for the storage, not yet sent */
 	struct msg_written *written; /* not yet sent */
 	int64_t flushed_ms;
 	bool stopping, more, settled;
 	bool held; /* a checkpoint waits for the storage */
-	_Atomic int64_t longest_us, longest_cpu_us; /* longest piece of work without a look at the queue */
+	_Atomic int64_t longest_us,
+		longest_cpu_us; /* longest piece of work without a look at the queue */
 	_Atomic uint64_t busy_us;
-	_Atomic uint64_t written_dropped; /* samples for remote_write that found no room or memory */
+	_Atomic uint64_t
+		written_dropped; /* samples for remote_write that found no room or memory */
 };
 
 struct action_thread {
@@ -211,7 +220,8 @@ struct action_thread {
 	struct batch *samples; /* of runs, not yet sent to the engine; NULL none */
 };
 
-/* What is written to, and asked of, other servers than receivers of notifications. Batches of the past come home to it. */
+/* What is written to, and asked of, other servers than receivers of notifications. Batches of the
+ * past come home to it. */
 struct peer_thread {
 	struct daemon *daemon;
 	pthread_t thread;
@@ -230,8 +240,8 @@ struct own_metrics {
 	struct loop_timer *timer;
 	char instance[256];
 	struct call *call; /* being asked for */
-	bool busy;         /* call or batch under way */
-	bool failed;       /* the last time, and told */
+	bool busy;	   /* call or batch under way */
+	bool failed;	   /* the last time, and told */
 };
 
 struct log_sources; /* log_sources.h */
@@ -239,7 +249,7 @@ struct log_sources; /* log_sources.h */
 struct ingest_thread {
 	struct daemon *daemon;
 	uint32_t number;
-	bool loopback; /* listens on a loopback address */
+	bool loopback;		/* listens on a loopback address */
 	size_t batch_bytes_max; /* what the engine's queue holds at most */
 	pthread_t thread;
 	struct loop *loop;
@@ -252,7 +262,7 @@ struct ingest_thread {
 	struct loki_decoder *loki;
 	struct otlp_decoder *otlp;
 	struct log_counters *otlp_counters;
-	struct relabel *loki_rules; /* a reference, or NULL */
+	struct relabel *loki_rules;	  /* a reference, or NULL */
 	struct relabel *profiles_relabel; /* of pushed profiles; a reference, or NULL */
 	struct log_counters *loki_counters;
 	struct web *web;
@@ -304,16 +314,17 @@ struct daemon {
 	struct log_counters_list log_counters;
 	struct profiles_counters profiles;
 	_Atomic uint64_t epoch;
-	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the config */
+	_Atomic int64_t queue_bytes_max; /* limits.queue_bytes: ingest threads may not look into the
+					    config */
 	_Atomic bool ready;
 	_Atomic bool draining; /* stopping: requests under way are answered, new ones refused */
 	struct extractors extractors;
-	struct reload reload;     /* main thread only */
+	struct reload reload;	  /* main thread only */
 	struct call *reload_call; /* whoever waits for the reload under way; main thread only */
 	bool reloading;
 	_Atomic bool confirms; /* storage.durability: storage */
-	char *data_dir; /* in use, whatever a reloaded configuration says; NULL: none */
-	bool loaded; /* while starting: the engine has the first rules */
+	char *data_dir;	       /* in use, whatever a reloaded configuration says; NULL: none */
+	bool loaded;	       /* while starting: the engine has the first rules */
 	int exit_code;
 	int64_t started_ms;
 	_Atomic bool reload_ok;
@@ -328,15 +339,19 @@ int store_thread_start(struct store_thread *thread);
 /* Commits what is queued, then ends. */
 void store_thread_stop(struct store_thread *thread);
 void store_thread_fini(struct store_thread *thread);
-/* From any thread. Never refused; keeps the order of one sender. Memory trouble ends the daemon: a record must not be lost in silence. */
-void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload, uint64_t token);
+/* From any thread. Never refused; keeps the order of one sender. Memory trouble ends the daemon: a
+ * record must not be lost in silence. */
+void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload,
+			 uint64_t token);
 void store_thread_event(struct store_thread *thread, struct alert_event *event);
 /* A batch that is applied, all its records sent before: goes home once the storage has them. */
 void store_thread_batch(struct store_thread *thread, struct batch *batch);
 /* Waits until no batch waits any more: at most confirm_timeout. For the main thread, at the end. */
 void store_thread_settle(struct store_thread *thread);
-/* As store_thread_record() without a token, but gathered in *records until that is full or pushed: in order with what is pushed after. */
-void store_thread_gather(struct store_thread *thread, struct msg_records **records, enum record_type type, struct slice payload);
+/* As store_thread_record() without a token, but gathered in *records until that is full or pushed:
+ * in order with what is pushed after. */
+void store_thread_gather(struct store_thread *thread, struct msg_records **records,
+			 enum record_type type, struct slice payload);
 void store_thread_push(struct store_thread *thread, struct msg_records **records);
 
 int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why);
@@ -344,8 +359,8 @@ int engine_thread_start(struct engine_thread *thread);
 void engine_thread_stop(struct engine_thread *thread);
 void engine_thread_fini(struct engine_thread *thread);
 
-/* A thread that runs an event loop; MSG_STOP in its inbox ends it: at once or, of the peer thread, when what waits is
- * sent or DRAIN_MS_MAX have passed. ERR_LIMIT. */
+/* A thread that runs an event loop; MSG_STOP in its inbox ends it: at once or, of the peer thread,
+ * when what waits is sent or DRAIN_MS_MAX have passed. ERR_LIMIT. */
 int loop_thread_start(pthread_t *thread, struct loop *loop, const char *name);
 /* Waits for the end. */
 void loop_thread_stop(pthread_t thread, struct queue *inbox);
@@ -356,27 +371,31 @@ void action_thread_fini(struct action_thread *thread);
 int peer_thread_init(struct peer_thread *thread, struct daemon *daemon);
 void peer_thread_fini(struct peer_thread *thread);
 
-int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why);
+int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number,
+		       uint16_t port, char **why);
 void ingest_thread_fini(struct ingest_thread *thread);
 
 /* ---- for what brings data over HTTP or otherwise, on its ingest thread ---- */
 
-/* False while stopping, or while the store thread is so far behind that nothing more may come in: answer 503 with Retry-After. */
+/* False while stopping, or while the store thread is so far behind that nothing more may come in:
+ * answer 503 with Retry-After. */
 bool ingest_is_open(struct ingest_thread *thread);
 /* Who sent the request: (user, or address and user agent). */
 void ingest_sender(struct http_request *request, struct batch_sender *sender);
 /*
- * Gives the batch, whose sender and answer's address stand, to the engine. When it is applied, `done` is called on this thread, which frees it.
- * ERR_FULL: the queue is; the caller keeps the batch.
+ * Gives the batch, whose sender and answer's address stand, to the engine. When it is applied,
+ * `done` is called on this thread, which frees it. ERR_FULL: the queue is; the caller keeps the
+ * batch.
  */
-int ingest_push(struct ingest_thread *thread, struct batch *batch, void (*done)(void *thread, struct batch *batch));
+int ingest_push(struct ingest_thread *thread, struct batch *batch,
+		void (*done)(void *thread, struct batch *batch));
 void ingest_reply_post_only(struct http_request *request, const char *why);
 
 /* Puts lines into the thread's feed. What came of them must be taken before the handler returns. */
 struct log_sink ingest_log_sink(struct ingest_thread *thread);
 /*
- * What came of the lines since the last call, to be pushed or freed. NULL: there was no memory; part
- * of it is lost, so whoever sent the lines is to send them again.
+ * What came of the lines since the last call, to be pushed or freed. NULL: there was no memory;
+ * part of it is lost, so whoever sent the lines is to send them again.
  */
 struct batch *ingest_log_batch(struct ingest_thread *thread);
 
@@ -385,8 +404,8 @@ struct batch *ingest_log_batch(struct ingest_thread *thread);
 /* To standard error. */
 void print_diags(const struct diag_list *diags);
 /*
- * Reads everything anew. All or nothing: on any error nothing is returned and the diagnostics tell all
- * of them. before: the extractors in use, or NULL.
+ * Reads everything anew. All or nothing: on any error nothing is returned and the diagnostics tell
+ * all of them. before: the extractors in use, or NULL.
  */
 int load_all(const struct daemon *daemon, const struct extractor_set *before,
 	     struct diag_list *diags, struct loaded *out);
@@ -403,14 +422,16 @@ void loaded_keep(const struct loaded *loaded, const char *data_dir);
  * The extractors of a rule set. They take over counters and series from those before (may be NULL).
  * ERR_INVALID, ERR_LIMIT with diagnostics; ERR_NOMEM.
  */
-int extractors_compile(const struct rule_set *rules, const struct config *config, const struct extractor_set *before,
-		       struct diag_list *diags, struct extractor_set **out);
+int extractors_compile(const struct rule_set *rules, const struct config *config,
+		       const struct extractor_set *before, struct diag_list *diags,
+		       struct extractor_set **out);
 int extractors_init(struct extractors *extractors);
 void extractors_fini(struct extractors *extractors);
 /* These are in use from now on; takes a reference of its own. */
 void extractors_set(struct extractors *extractors, struct extractor_set *set);
 /* From any thread. False when no such series is extracted; `guess` is where it probably stands. */
-bool extractors_counters(struct extractors *extractors, struct slice name, uint32_t guess, struct extractor_counters *out);
+bool extractors_counters(struct extractors *extractors, struct slice name, uint32_t guess,
+			 struct extractor_counters *out);
 /* The sum over all that there are and were; `series` of those there are. */
 void extractors_totals(struct extractors *extractors, struct extractor_counters *out);
 

@@ -21,9 +21,9 @@ struct group {
 
 struct aggregate {
 	uint32_t *labels, nlabels; /* symbols of by(…) or without(…) */
-	uint32_t *group_of; /* by row of the operand */
+	uint32_t *group_of;	   /* by row of the operand */
 	uint64_t *marked; /* the same rows: see struct group; NULL when marks mean nothing here */
-	bool by_name; /* groups are told apart by names, which may be marked */
+	bool by_name;	  /* groups are told apart by names, which may be marked */
 	uint32_t cap;
 	struct id_map by_lset;
 	struct group *groups;
@@ -34,7 +34,7 @@ struct aggregate {
 	size_t slots_bytes;
 	uint32_t *counts, *starts; /* by group: elements seen; first place in the values */
 	uint32_t counts_cap;
-	double *values;	 /* of quantile, laid out by `starts`; scratch memory */
+	double *values;		       /* of quantile, laid out by `starts`; scratch memory */
 	struct quantile_search search; /* in the group `searched`, if it is under way */
 	uint32_t searched;
 	bool searches;

@@ -70,7 +70,7 @@ struct alert_event {
 	bool settled; /* the rule has run warm for max(for, 2 intervals) since load or start:
 			 runbooks may act */
 	enum alert_hold hold;
-	struct evidence *evidence; /* a reference, of when it began to fire; NULL: none */
+	struct evidence *evidence;   /* a reference, of when it began to fire; NULL: none */
 	struct query_results *asked; /* a reference, what annotations asked for; NULL: nothing */
 };
 

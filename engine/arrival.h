@@ -43,12 +43,13 @@ struct rule_state;
 /* What a group reads of a selector. */
 struct watch {
 	uint32_t group, selector; /* the selector is the plan's */
-	uint32_t next; /* watch of the same selector; WATCH_NONE */
+	uint32_t next;		  /* watch of the same selector; WATCH_NONE */
 	struct watch_reader {
 		uint32_t rule, leaf; /* of the group, of that */
-	} * readers; /* in the order of rules */
+	} * readers;		     /* in the order of rules */
 	uint32_t nreaders, readers_cap;
-	/* Members' rows: with a new sample since the last run; that the run at hand has recorded. */
+	/* Members' rows: with a new sample since the last run; that the run at hand has recorded.
+	 */
 	struct watch_rows {
 		uint64_t *bits;
 		uint32_t words;
@@ -61,12 +62,13 @@ struct group_arrival {
 	bool on; /* the group evaluates on arrival */
 	uint32_t first_watch, nwatches;
 	uint32_t touched, recorded; /* the first watches with such rows; WATCH_NONE */
-	uint64_t *work; /* by rule: there is something to do for it in the next run */
-	struct alarms timers; /* by rule: the next end of a timer of its alerts */
-	bool is_touched; /* samples came since the last run */
-	int64_t newest_ms; /* the newest of them; TIME_NONE */
-	int64_t future_ms; /* the first time of samples that no run has seen yet, for that; TIME_NONE */
-	int64_t run_ms; /* told time of the last run; TIME_NONE */
+	uint64_t *work;		    /* by rule: there is something to do for it in the next run */
+	struct alarms timers;	    /* by rule: the next end of a timer of its alerts */
+	bool is_touched;	    /* samples came since the last run */
+	int64_t newest_ms;	    /* the newest of them; TIME_NONE */
+	int64_t future_ms;	    /* the first time of samples that no run has seen yet, for that;
+				       TIME_NONE */
+	int64_t run_ms;		    /* told time of the last run; TIME_NONE */
 	int64_t kept_ms; /* the newest sample that rules' ticks have not seen; TIME_NONE */
 };
 
@@ -81,20 +83,20 @@ enum leaf_marks {
 struct rule_arrival {
 	struct partial partial;
 	struct arrival_leaf {
-		uint32_t place; /* in the partial */
-		uint32_t watch; /* WATCH_NONE: reads the past */
+		uint32_t place;		     /* in the partial */
+		uint32_t watch;		     /* WATCH_NONE: reads the past */
 		uint64_t *marks[LEAF_MARKS]; /* by row, `words` of them each, in one allocation */
 		uint32_t words;
 		bool is_waiting, is_stirred; /* some row is */
 	} * leaves;
 	uint32_t nleaves;
-	bool is_asleep; /* some row of a leaf is */
+	bool is_asleep;	    /* some row of a leaf is */
 	uint32_t looked_at; /* rows, in this run */
-	bool is_restless; /* what is in doubt now is looked at in each run: nobody tells of it */
-	int64_t timer_ms; /* of its alerts, the next; TIME_NONE */
-	bool is_overdue; /* a timer ended, and its row was not ready */
-	bool resolves;	 /* resolve_when is asked: a timer of one that waits for it ended */
-	uint64_t *gone; /* by row of the result: some input is */
+	bool is_restless;   /* what is in doubt now is looked at in each run: nobody tells of it */
+	int64_t timer_ms;   /* of its alerts, the next; TIME_NONE */
+	bool is_overdue;    /* a timer ended, and its row was not ready */
+	bool resolves;	    /* resolve_when is asked: a timer of one that waits for it ended */
+	uint64_t *gone;	    /* by row of the result: some input is */
 	uint32_t gone_words;
 };
 
@@ -172,7 +174,8 @@ bool arrival_next_rule(struct group_state *group, uint32_t *at);
 
 /* Marks the rows that wait no longer for what has told of itself as waiting to be looked at. */
 void doubt_wake(struct rule_state *rule);
-/* Marks what is gone, and in doubt, among the leaves' rows with such marks; true: all are in doubt. */
+/* Marks what is gone, and in doubt, among the leaves' rows with such marks; true: all are in doubt.
+ */
 bool doubt_leaves(struct engine *engine, struct rule_state *rule, enum partial_marks of);
 /* Touched rows of the leaves wait: all, or those that are part of what is in doubt. */
 void doubt_wait(struct rule_state *rule, bool all);
@@ -200,7 +203,8 @@ void arrival_return(struct engine *engine);
 bool arrival_rule_begin(struct engine *engine, struct rule_state *rule);
 /* The ready rows of the result. ERR_NOMEM. */
 int arrival_result(struct rule_state *rule, struct relation *out);
-/* ERR_EVAL: more alerts would be active, or series recorded, than the group allows; none is then. */
+/* ERR_EVAL: more alerts would be active, or series recorded, than the group allows; none is then.
+ */
 int arrival_limit(struct rule_state *rule);
 /* Moves part of what the ready rows are. 0, ERR_AGAIN. */
 int arrival_commit(struct engine *engine, struct rule_state *rule, const struct relation *result,

@@ -56,7 +56,8 @@ struct binding_options {
 	/* By series->sender: 1 when silent; *any_silent spares the look. May be NULL. */
 	uint8_t *const *sender_silent;
 	const bool *any_silent;
-	/* Of a range query, or NULL: start and end are the time of each evaluation, the step is 0. */
+	/* Of a range query, or NULL: start and end are the time of each evaluation, the step is 0.
+	 */
 	const struct query_bounds *bounds;
 	/* Instant selectors see samples later than fresh_after_ms only. */
 	bool is_fresh;

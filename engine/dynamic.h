@@ -23,17 +23,17 @@
 struct dynamic_outcome {
 	double value;
 	uint32_t lset; /* a reference, until the row is made */
-	uint32_t row; /* ROW_NONE: a filter holds it back, only its labels count */
+	uint32_t row;  /* ROW_NONE: a filter holds it back, only its labels count */
 };
 
 struct dynamic {
-	struct id_map by_lset; /* rows */
+	struct id_map by_lset;		  /* rows */
 	struct dynamic_outcome *outcomes; /* of the evaluation */
 	uint32_t n, cap;
 	int64_t *seen_ms; /* by row: the latest time at which it was present */
 	uint32_t seen_cap;
 	uint32_t forget_at; /* so many rows; 0: not worked out yet */
-	int64_t keep_ms; /* how long subqueries above may read a row */
+	int64_t keep_ms;    /* how long subqueries above may read a row */
 };
 
 void dynamic_begin(struct binding *binding, struct dynamic *dynamic);

@@ -40,9 +40,9 @@ struct engine_options {
 	bool resolve_on_silence; /* on_sender_silence: resolve */
 	const struct labels *external_labels;
 	const char *external_url;
-	bool warm;    /* tests and replays: windows count as covered from the beginning, no silent
-			 senders */
-	bool journal; /* emit records */
+	bool warm;     /* tests and replays: windows count as covered from the beginning, no silent
+			  senders */
+	bool journal;  /* emit records */
 	bool evidence; /* gather it for alerts, and demand what that needs */
 	bool start_times; /* keep the start times of samples, for rate() and its like */
 	/*
@@ -51,10 +51,10 @@ struct engine_options {
 	 */
 	uint64_t query_samples_max;
 	uint32_t queries_at_once; /* that are worked at in turn; 0: QUERIES_AT_ONCE */
-	int64_t due_phase_ms;	 /* groups are due at this time and multiples of their interval from
-				    it; 0: from the epoch */
+	int64_t due_phase_ms; /* groups are due at this time and multiples of their interval from
+				 it; 0: from the epoch */
 	double recheck_share; /* of the evaluations are done a second time (recheck.h): 0 to 1 */
-	int64_t retention_ms;	 /* keep series that no rule demands, so long; 0: not at all */
+	int64_t retention_ms; /* keep series that no rule demands, so long; 0: not at all */
 };
 
 /* What the engine wants done. Called on its thread; records and events in the order in which they
@@ -65,7 +65,8 @@ struct engine_sink {
 	void (*record)(void *ctx, enum record_type type, struct slice payload);
 	/* A change of state; its record went before it. Takes the event. */
 	void (*event)(void *ctx, struct alert_event *event);
-	/* May be NULL: an alert goes on, but is kept or held since now, or is not any more. Borrowed. */
+	/* May be NULL: an alert goes on, but is kept or held since now, or is not any more.
+	 * Borrowed. */
 	void (*note)(void *ctx, const struct alert_event *event);
 	/* A batch is applied: its outcome stands. Takes the batch. */
 	void (*batch)(void *ctx, struct batch *batch);
@@ -82,9 +83,9 @@ struct engine_sink {
 	/* A sample that a rule wrote, a stale marker among them; the labels are those of its series
 	 * and the external ones, borrowed. Only while engine_written_set() asks for it. */
 	void (*written)(void *ctx, struct labels *labels, int64_t ts_ms, uint64_t bits);
-	/* A selector of the rules in force is not covered as far back as they read: its samples since
-	 * then are welcome, as batches of the past (batch.h), the last of which says that it is
-	 * covered. Borrowed. Only while engine_history_set() asks for it. */
+	/* A selector of the rules in force is not covered as far back as they read: its samples
+	 * since then are welcome, as batches of the past (batch.h), the last of which says that it
+	 * is covered. Borrowed. Only while engine_history_set() asks for it. */
 	void (*history)(void *ctx, const struct selector *selector, int64_t from_ms);
 	/* For the log, and NULL if nobody cares: a rule's evaluation came out otherwise the second
 	 * time (recheck.h); what differs, borrowed. */
@@ -129,8 +130,8 @@ void engine_time(struct engine *engine, int64_t now_ms);
  * True: more waits. */
 bool engine_step(struct engine *engine, int64_t units);
 /*
- * Tells how long the last engine_step()s took since this was called before: the pace of the engine, by
- * which it tells what rules cost in seconds. No decision depends on it.
+ * Tells how long the last engine_step()s took since this was called before: the pace of the engine,
+ * by which it tells what rules cost in seconds. No decision depends on it.
  */
 void engine_spent(struct engine *engine, int64_t ns);
 /* Seconds that so many units take at that pace; 0: not told. */
@@ -186,7 +187,8 @@ struct binding *engine_binding(const struct engine *engine);
 struct engine_query_row {
 	struct labels *labels;
 	double value;
-	struct labels *ordered_by; /* NULL: the labels; else those with names that went in the end */
+	struct labels
+		*ordered_by; /* NULL: the labels; else those with names that went in the end */
 };
 /* Of a range query, or of a range vector. */
 struct engine_query_point {
@@ -198,18 +200,11 @@ struct engine_query_series {
 	struct engine_query_point *points; /* ascending */
 	size_t n;
 };
-enum query_stage {
-	QUERY_BIND,
-	QUERY_SHAPE,
-	QUERY_EVAL,
-	QUERY_RESULT,
-	QUERY_JUDGE,
-	QUERY_RELEASE
-};
+enum query_stage { QUERY_BIND, QUERY_SHAPE, QUERY_EVAL, QUERY_RESULT, QUERY_JUDGE, QUERY_RELEASE };
 
 /*
- * Does anybody wait for an answer? Shared by the one who asked, on any thread, and the engine, which
- * gives a query up when nobody does.
+ * Does anybody wait for an answer? Shared by the one who asked, on any thread, and the engine,
+ * which gives a query up when nobody does.
  */
 struct query_interest {
 	_Atomic unsigned refs;
@@ -230,10 +225,10 @@ struct engine_query {
 	uint32_t root;
 	int64_t t_ms;
 	struct query_bounds bounds; /* step_ms is 0: an instant query, at t_ms */
-	struct listing *listing; /* owned; no expression then, but a listing (listing.h) */
-	int64_t deadline_ms; /* told time at which it is given up; 0: never */
-	int64_t lookback_ms; /* of instant selectors; 0: the engine's */
-	size_t limit;	     /* elements that are told, for whoever tells them; 0: all */
+	struct listing *listing;    /* owned; no expression then, but a listing (listing.h) */
+	int64_t deadline_ms;	    /* told time at which it is given up; 0: never */
+	int64_t lookback_ms;	    /* of instant selectors; 0: the engine's */
+	size_t limit;		    /* elements that are told, for whoever tells them; 0: all */
 	/* out: */
 	int code; /* 0, ERR_EVAL, ERR_LIMIT, ERR_TIMEOUT, ERR_CANCELED, ERR_FULL, ERR_NOMEM */
 	char error[512];
@@ -247,7 +242,7 @@ struct engine_query {
 	/* Told times of when it was worked at first, and last; 0: never. */
 	int64_t begun_ms, done_ms;
 	uint64_t samples_read, samples_peak; /* in all; in memory at once, at most */
-	bool partial; /* asked beyond what is kept */
+	bool partial;			     /* asked beyond what is kept */
 	/*
 	 * Log lines are counted in buckets of this width, and the edges of what was asked for lie
 	 * between them: it is as of the edges before. 0: not so.
@@ -267,7 +262,8 @@ struct engine_query {
 	struct eval_cursor cursor;
 	struct grid *grid;
 	uint32_t taken; /* rows or series of the result so far */
-	uint32_t judged, judged_row; /* nodes, and series of the next one, asked whether they are cut */
+	uint32_t judged,
+		judged_row; /* nodes, and series of the next one, asked whether they are cut */
 };
 
 /* How expressions are read. */
@@ -326,7 +322,8 @@ struct sender {
 /* Calls fn for each. */
 void engine_senders_each(const struct engine *engine,
 			 void (*fn)(void *ctx, const struct sender *sender), void *ctx);
-/* Of those whose series are kept the one with the longest lag; without a name when there is none. */
+/* Of those whose series are kept the one with the longest lag; without a name when there is none.
+ */
 struct sender engine_latest_sender(const struct engine *engine);
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERROR, RULE_WARMING };
@@ -360,7 +357,7 @@ struct alert_view {
 	double value;
 	int64_t active_at_ms, fired_at_ms, keep_since_ms, no_data_since_ms;
 	enum alert_hold hold;
-	const struct evidence *evidence; /* of when it began to fire; NULL: none */
+	const struct evidence *evidence;   /* of when it began to fire; NULL: none */
 	const struct query_results *asked; /* what its annotations asked for; NULL: nothing */
 };
 /* Active alerts, rule by rule; rule_id UINT32_MAX: of all rules. */

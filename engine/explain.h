@@ -139,8 +139,8 @@ struct explain {
 };
 
 /*
- * The text is copied, and read by the settings. `matchers` is Alertmanager's or PromQL's form, {a="b"}; NULL: nobody asks
- * why. ERR_INVALID with *why to free(); ERR_NOMEM.
+ * The text is copied, and read by the settings. `matchers` is Alertmanager's or PromQL's form,
+ * {a="b"}; NULL: nobody asks why. ERR_INVALID with *why to free(); ERR_NOMEM.
  */
 int explain_new(struct slice text, const char *matchers, const struct query_settings *settings,
 		struct explain **out, char **why);

@@ -11,7 +11,7 @@
 #include "engine/binding.h"
 #include "engine/id_map.h"
 
-#define GRID_STEPS_MAX 11000	     /* of one query, as in Prometheus */
+#define GRID_STEPS_MAX 11000	 /* of one query, as in Prometheus */
 #define GRID_POINTS_MAX 20000000 /* of one query's result */
 
 struct grid_point {
@@ -44,7 +44,8 @@ void grid_fini(struct grid *grid, struct store *store);
 int grid_release(struct grid *grid, struct store *store, int64_t *units);
 /*
  * Goes on with the steps. 0 when all are done, ERR_AGAIN when the units ran out, ERR_EVAL with
- * binding_error() of the root, ERR_LIMIT (points), ERR_NOMEM. A scalar gives a series without labels.
+ * binding_error() of the root, ERR_LIMIT (points), ERR_NOMEM. A scalar gives a series without
+ * labels.
  */
 int grid_eval(struct grid *grid, struct store *store, struct binding *binding,
 	      const uint32_t *order, uint32_t norder, int64_t *units);

@@ -23,13 +23,13 @@ struct join {
 	bool one_to_one;
 	bool drops_name;
 	uint32_t *include, ninclude; /* symbols */
-	struct join_pair *pairs; /* by row of the result */
+	struct join_pair *pairs;     /* by row of the result */
 	uint32_t pairs_cap;
 	uint32_t *first_pair; /* by row of the many side */
 	uint32_t first_cap;
 	/* Of the evaluation, by match group: */
 	uint32_t *partner; /* the row of the one side that is present */
-	uint64_t *used; /* one-to-one: has it been matched? */
+	uint64_t *used;	   /* one-to-one: has it been matched? */
 	uint32_t groups_cap;
 	uint64_t *matched; /* by row of the result: has a partner, whatever a filter says */
 	uint32_t matched_cap;

@@ -25,9 +25,10 @@ struct listing {
 	/* in: */
 	struct expr *selectors[LISTING_SELECTORS_MAX]; /* any of these; none: all series */
 	uint32_t nselectors;
-	struct slice label;	/* of LIST_LABEL_VALUES, in the query's arena */
+	struct slice label;	  /* of LIST_LABEL_VALUES, in the query's arena */
 	int64_t start_ms, end_ms; /* only series with a sample between these */
-	size_t limit; /* 0: LISTING_MAX; of texts more may come, whoever tells them takes the first */
+	size_t limit; /* 0: LISTING_MAX; of texts more may come, whoever tells them takes the first
+		       */
 	/* out: */
 	struct labels **series;
 	char **texts;
@@ -41,7 +42,7 @@ struct listing {
 	/* the engine's */
 	uint32_t row;
 	struct id_map seen, labels, metrics; /* by symbol */
-	struct id_map *values; /* of each label in by_label, by symbol */
+	struct id_map *values;		     /* of each label in by_label, by symbol */
 	size_t nvalues;
 };
 

@@ -14,7 +14,7 @@
 #define MATCH_NONE UINT32_MAX
 
 struct match_link {
-	uint32_t group; /* MATCH_NONE: the row is not there */
+	uint32_t group;		 /* MATCH_NONE: the row is not there */
 	uint32_t next, previous; /* rows of the same side and group; MATCH_NONE at the ends */
 };
 
@@ -25,7 +25,7 @@ struct match_group {
 
 struct match {
 	bool on;
-	uint32_t *labels, nlabels; /* symbols */
+	uint32_t *labels, nlabels;   /* symbols */
 	struct match_link *links[2]; /* by row of each side */
 	uint32_t cap[2];
 	struct id_map by_lset;
@@ -51,7 +51,8 @@ int match_add(struct binding *binding, struct match *match, uint32_t side, uint3
 void match_remove(struct binding *binding, struct match *match, uint32_t side, uint32_t row);
 /* In units: a row that is matched, since where its group stands is not foreseen. */
 #define UNITS_MATCHED 2
-/* Marks in `marks` (by group) the groups that have one of the rows [from, to); `from` as FOR_BITS. */
+/* Marks in `marks` (by group) the groups that have one of the rows [from, to); `from` as FOR_BITS.
+ */
 void match_mark_more(const struct match *match, uint32_t side, const uint64_t *rows, uint32_t from,
 		     uint32_t to, uint64_t *marks);
 /* Of all n rows, and of no others: `marks` is cleared before. */

@@ -43,8 +43,8 @@ struct node;
 /* Rows that are evaluated at a stretch, between two looks at the units. */
 #define EVAL_CHUNK 1024
 /*
- * New columns, in rows: what malloc() takes for large pieces varies, most of all when much was freed
- * before, as after a reload.
+ * New columns, in rows: what malloc() takes for large pieces varies, most of all when much was
+ * freed before, as after a reload.
  */
 #define UNITS_COLUMNS 1500
 /* A window that is looked at for its own sake, in rows: nobody read ahead. */
@@ -52,7 +52,7 @@ struct node;
 
 struct node_kind {
 	const char *name;
-	bool by_rows; /* evaluation may stop between rows; else between nodes only */
+	bool by_rows;	 /* evaluation may stop between rows; else between nodes only */
 	bool makes_rows; /* when it is evaluated (dynamic.h) */
 	/* Prepares the state from the plan. NULL: nothing to do. */
 	int (*shape)(struct binding *binding, struct node *node);
@@ -71,8 +71,8 @@ struct node_kind {
 		    int64_t *units);
 	/*
 	 * In how many steps an evaluation is done that is not by rows of the result: mostly rows of
-	 * what it reads. Then eval is called for steps [from, to), from 0 on in order, each `from` a
-	 * multiple of EVAL_CHUNK. NULL: at once.
+	 * what it reads. Then eval is called for steps [from, to), from 0 on in order, each `from`
+	 * a multiple of EVAL_CHUNK. NULL: at once.
 	 */
 	uint32_t (*steps)(const struct node *node);
 	/*
@@ -82,8 +82,8 @@ struct node_kind {
 	int (*begin)(struct binding *binding, struct node *node);
 	void (*end)(struct binding *binding, struct node *node, int err);
 	/*
-	 * Before fini: gives back some of the label sets that the state holds, a unit each. ERR_AGAIN
-	 * when the units ran out. NULL: they are few, and fini does it.
+	 * Before fini: gives back some of the label sets that the state holds, a unit each.
+	 * ERR_AGAIN when the units ran out. NULL: they are few, and fini does it.
 	 */
 	int (*release)(struct binding *binding, struct node *node, int64_t *units);
 	void (*fini)(struct binding *binding, struct node *node);
@@ -102,7 +102,7 @@ struct node_kind {
  * The series of one of the plan's selectors: followed, or as they were when the binding was made.
  */
 struct series_source {
-	struct selector *selector; /* standing */
+	struct selector *selector;   /* standing */
 	struct selection *selection; /* else: its series are being found */
 	struct series **members;     /* and then: pinned */
 	uint32_t nmembers;
@@ -115,19 +115,19 @@ struct node {
 	struct node *children[NODE_CHILDREN_MAX];
 	uint32_t nchildren;
 	struct series_source *source; /* of leaves */
-	struct node *base; /* the child whose row ids are this node's, or NULL */
-	void *state; /* the kind's */
+	struct node *base;	      /* the child whose row ids are this node's, or NULL */
+	void *state;		      /* the kind's */
 
 	struct rows own;
 	struct rows *rows; /* own, or those of a node below */
 	struct row_changes own_changes;
 	struct row_changes *changes; /* of this extend; those of whoever owns the rows */
-	bool nameless; /* no row has a metric name */
-	bool one_name; /* all rows have the same name, so that they stay distinct without it */
+	bool nameless;		     /* no row has a metric name */
+	bool one_name;	 /* all rows have the same name, so that they stay distinct without it */
 	bool may_repeat; /* two rows may have the same labels: `repeats` counts them */
 	struct id_map lset_uses;
 	uint32_t repeats; /* live rows beyond the first of each label set */
-	uint64_t *ever; /* rows that were there at any time of the query; NULL: none yet */
+	uint64_t *ever;	  /* rows that were there at any time of the query; NULL: none yet */
 	uint32_t ever_cap;
 
 	/*
@@ -153,8 +153,8 @@ struct node {
 	/* The time for which these columns were asked for last, and the time before; TIME_NONE. */
 	int64_t wanted_ms, wanted_before_ms;
 	uint64_t fed; /* the sum of what came for t_ms afterwards, of the selectors below */
-	char *error; /* of the last evaluation; owned */
-	char *fault; /* what is wrong with the node itself, whatever the data; owned */
+	char *error;  /* of the last evaluation; owned */
+	char *fault;  /* what is wrong with the node itself, whatever the data; owned */
 	uint64_t evals, rows_evaluated, cached;
 	uint64_t units; /* of the last evaluation */
 };
@@ -169,14 +169,14 @@ struct binding {
 	uint32_t *parent_start,
 		*parents; /* of node i: parents[parent_start[i] … parent_start[i + 1]) */
 	uint32_t parents_round, parents_at; /* while these are made */
-	uint64_t *touched; /* during an extend: nodes that changed */
-	uint32_t nsources, nnodes; /* those before these are bound */
+	uint64_t *touched;		    /* during an extend: nodes that changed */
+	uint32_t nsources, nnodes;	    /* those before these are bound */
 	bool bound;
-	uint32_t shaped; /* nodes before this are */
+	uint32_t shaped;		   /* nodes before this are */
 	uint32_t nodes_gone, sources_gone; /* freed: those before these */
 	bool releasing;
-	uint32_t name; /* the symbol of the metric name's label */
-	uint32_t mark; /* symbol of what marks a name that is to be removed */
+	uint32_t name;	      /* the symbol of the metric name's label */
+	uint32_t mark;	      /* symbol of what marks a name that is to be removed */
 	uint32_t metadata[3]; /* the same, and __type__ and __unit__, which go with the name */
 	/*
 	 * Of the evaluation that runs; within a subquery, of its step. And what was asked for: in a
@@ -188,9 +188,9 @@ struct binding {
 		eval_extends; /* an extend between two quanta begins the evaluation anew */
 	uint64_t samples;     /* read by the evaluation */
 	uint64_t samples_all; /* and by those before it */
-	bool broken; /* out of memory within an extend: rows are missing */
-	bool silent; /* some sender is, as of the node that runs */
-	bool sees_open; /* lines are seen up to the end of the bucket that is open */
+	bool broken;	      /* out of memory within an extend: rows are missing */
+	bool silent;	      /* some sender is, as of the node that runs */
+	bool sees_open;	      /* lines are seen up to the end of the bucket that is open */
 	double *scratch;
 	size_t scratch_cap;
 };
@@ -220,9 +220,9 @@ static inline bool rows_has(const struct rows *rows, uint32_t row)
 /* Gives the row a label set, whose reference it takes (LSET_NONE: ERR_NOMEM). */
 int node_row_put(struct binding *binding, struct node *node, uint32_t row, uint32_t lset);
 /*
- * Before a row loses the metric name that `lset` has: rows of one name stay distinct without it, but
- * not if they were told apart by __type__ or __unit__, which nearly nobody has: from the first of
- * these on uses are counted after all.
+ * Before a row loses the metric name that `lset` has: rows of one name stay distinct without it,
+ * but not if they were told apart by __type__ or __unit__, which nearly nobody has: from the first
+ * of these on uses are counted after all.
  */
 int node_count_uses(struct binding *binding, struct node *node, uint32_t lset);
 /* As node_row_put(), without the metric name of `lset`, whose reference stays the caller's. */
@@ -315,7 +315,8 @@ void binding_time_set(struct binding *binding, int64_t t_ms);
 /* ---- times ---- */
 
 /* The end of the bucket of log lines that t_ms is in. */
-static inline int64_t bucket_end_ms(const struct plan *plan, const struct plan_node *leaf, int64_t t_ms)
+static inline int64_t bucket_end_ms(const struct plan *plan, const struct plan_node *leaf,
+				    int64_t t_ms)
 {
 	int64_t bucket_ms = plan->logs[leaf->log - 1].bucket_ms;
 	int64_t rest = bucket_ms ? t_ms % bucket_ms : 0;
@@ -324,10 +325,10 @@ static inline int64_t bucket_end_ms(const struct plan *plan, const struct plan_n
 /* The end of what a selector or subquery looks at. */
 static inline int64_t node_end_ms(const struct binding *binding, const struct plan_node *plan)
 {
-	int64_t t_ms = plan->at == AT_NONE	? binding->t_ms
-		       : plan->at == AT_TIME	? plan->at_ms
+	int64_t t_ms = plan->at == AT_NONE    ? binding->t_ms
+		       : plan->at == AT_TIME  ? plan->at_ms
 		       : plan->at == AT_START ? binding->bounds.start_ms
-						: binding->bounds.end_ms;
+					      : binding->bounds.end_ms;
 	t_ms -= plan->offset_ms;
 	return binding->sees_open && plan->log ? bucket_end_ms(binding->plan, plan, t_ms) : t_ms;
 }

@@ -42,7 +42,7 @@ struct oldest_line {
 		uint32_t uid;	/* of the series; 0: none yet */
 		uint32_t count; /* of one that is over: samples from the first of the line on */
 	};
-	uint16_t place;			  /* of the first one: window.gone plus its index */
+	uint16_t place; /* of the first one: window.gone plus its index */
 	uint8_t n;
 	uint8_t end; /* enum oldest_end */
 };
@@ -54,7 +54,7 @@ struct oldest {
 		struct oldest_line *lines;
 		uint32_t n;
 		uint64_t revived; /* of the selector, as far as these lines know */
-	} *pieces;
+	} * pieces;
 	uint32_t npieces;
 };
 

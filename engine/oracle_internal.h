@@ -20,9 +20,10 @@ struct oracle {
 	int64_t subquery_step_ms;
 	uint64_t work, work_max;
 	struct arena arena;
-	struct regex *regex; /* of the label_replace() that runs */
+	struct regex *regex;	  /* of the label_replace() that runs */
 	struct matcher info_name; /* of the info() that runs */
-	const struct expr *aggregate; /* that takes the call about to be evaluated as it is, or NULL */
+	const struct expr
+		*aggregate; /* that takes the call about to be evaluated as it is, or NULL */
 	jmp_buf failure;
 	int code; /* ERR_EVAL with `error`, or another */
 	char error[512];

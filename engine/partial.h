@@ -19,7 +19,7 @@ struct node;
 
 enum partial_marks {
 	PARTIAL_TOUCHED, /* have a new sample */
-	PARTIAL_NEEDED,  /* are to be evaluated */
+	PARTIAL_NEEDED,	 /* are to be evaluated */
 	PARTIAL_DOUBTED, /* may change with what is on its way */
 	PARTIAL_GONE,	 /* have no value any more */
 	PARTIAL_MARKS
@@ -29,7 +29,8 @@ struct partial {
 	struct partial_node {
 		struct node *node;
 		uint32_t *children; /* places in `nodes` */
-		uint64_t *marks[PARTIAL_MARKS]; /* by row, `words` of them each, in one allocation */
+		uint64_t
+			*marks[PARTIAL_MARKS]; /* by row, `words` of them each, in one allocation */
 		uint32_t words, cap;
 	} * nodes; /* in the order of evaluation, the root last */
 	uint32_t n;
@@ -53,8 +54,8 @@ struct series *const *partial_members(const struct partial_node *leaf);
 /* Is there such a row? */
 bool partial_has_row(const struct partial_node *node, uint32_t row);
 /*
- * What a leaf sees at t_ms: samples later than *start_ms, up to *end_ms. Of log lines that is the end
- * of the bucket that is open then.
+ * What a leaf sees at t_ms: samples later than *start_ms, up to *end_ms. Of log lines that is the
+ * end of the bucket that is open then.
  */
 void partial_span(const struct binding *binding, const struct partial_node *leaf, int64_t t_ms,
 		  int64_t *start_ms, int64_t *end_ms);

@@ -21,10 +21,11 @@ struct range {
 	int64_t base_ms;
 	int64_t start_ms, end_ms;
 	double range_s;
-	int64_t t_ms; /* the evaluation time: without the offset */
+	int64_t t_ms;	     /* the evaluation time: without the offset */
 	double arguments[2]; /* the further scalars that the function takes */
-	double *scratch; /* n places */
-	/* Since when the counter of each sample counts, in milliseconds, 0: not told. NULL: of none. */
+	double *scratch;     /* n places */
+	/* Since when the counter of each sample counts, in milliseconds, 0: not told. NULL: of
+	 * none. */
 	const double *starts;
 };
 
@@ -58,9 +59,9 @@ struct range_function {
 };
 
 /*
- * The function over a log range. Its samples are what log lines came to in buckets, or single values
- * (plan_log.window), and there are none of lines that did not come: so a count is a sum, and a rate
- * is that per second of the range, as LogQL has it. NULL for one that takes no log range.
+ * The function over a log range. Its samples are what log lines came to in buckets, or single
+ * values (plan_log.window), and there are none of lines that did not come: so a count is a sum, and
+ * a rate is that per second of the range, as LogQL has it. NULL for one that takes no log range.
  */
 const struct range_function *log_function_get(enum function_id id);
 /* NULL for a function that is none of one series' samples. */

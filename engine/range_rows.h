@@ -16,7 +16,7 @@ struct range_state {
 	const struct range_function *function;
 	struct node *companions[RANGE_COMPANIONS_MAX]; /* of the same range */
 	struct node *along[RANGE_COMPANIONS_MAX]; /* those evaluated along with this one, now */
-	int64_t along_ms; /* the time of that */
+	int64_t along_ms;			  /* the time of that */
 	uint32_t ncompanions, nalong;
 	/*
 	 * Of the row before: samples within its range, and newer ones. The next is likely to have

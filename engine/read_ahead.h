@@ -38,14 +38,15 @@ ALWAYS_INLINE void prefetch_span(const void *from, size_t bytes)
 ALWAYS_INLINE void prefetch_series(const struct series *series)
 {
 	if (series)
-		__builtin_prefetch(series); /* all that an evaluation looks at is in its first line */
+		__builtin_prefetch(
+			series); /* all that an evaluation looks at is in its first line */
 }
 
 /* Which samples of a series are asked for. */
 struct ahead {
-	uint32_t n;	  /* the newest so many; 0: the copy of the newest one is enough */
-	bool ends;	  /* where all rise since start_ms, of them the oldest alone */
-	uint32_t oldest;  /* which is likely to be the oldest-th newest */
+	uint32_t n;	 /* the newest so many; 0: the copy of the newest one is enough */
+	bool ends;	 /* where all rise since start_ms, of them the oldest alone */
+	uint32_t oldest; /* which is likely to be the oldest-th newest */
 	int64_t start_ms;
 	const struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
 	uint32_t from;
@@ -57,8 +58,7 @@ ALWAYS_INLINE bool is_passed_over(uint32_t row, const struct ahead *ahead)
 {
 	if (ahead->over && bit_get(ahead->over, row))
 		return true;
-	return ahead->lines &&
-	       oldest_is_enough(&ahead->lines[row - ahead->from], ahead->start_ms);
+	return ahead->lines && oldest_is_enough(&ahead->lines[row - ahead->from], ahead->start_ms);
 }
 
 ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,

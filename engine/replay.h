@@ -64,10 +64,10 @@ struct replay_result {
 	/* Of a recording. */
 	uint64_t sessions;
 	uint64_t torn_bytes; /* of its files: torn or damaged, and not read */
-	bool begins_late;  /* its beginning is gone */
-	bool rechecked;	   /* live with --verify: not compared */
-	bool others;	   /* the live rules were others */
-	int64_t others_ms; /* since; TIME_NONE: from the beginning */
+	bool begins_late;    /* its beginning is gone */
+	bool rechecked;	     /* live with --verify: not compared */
+	bool others;	     /* the live rules were others */
+	int64_t others_ms;   /* since; TIME_NONE: from the beginning */
 	enum recording_end end;
 	/* Events of the live run, compared as long as the rules were these. */
 	uint64_t live_events, live_compared;

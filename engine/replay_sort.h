@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SORT_ITEMS_MAX (4u * 1024 * 1024) /* in memory, 24 bytes each, and as many while sorting   \
-					   */
-#define SORT_RUNS_MAX 4096u		  /* 17 thousand million samples */
+#define SORT_ITEMS_MAX                                                                             \
+	(4u * 1024 * 1024)  /* in memory, 24 bytes each, and as many while sorting                 \
+			     */
+#define SORT_RUNS_MAX 4096u /* 17 thousand million samples */
 
 struct sort_item {
 	int64_t at_ms;	  /* arrival */

@@ -24,12 +24,12 @@ struct engine;
 struct target {
 	uint32_t lset; /* job and instance; with them the name for what rules write: a reference */
 	int64_t scrape_ms, before_ms; /* times of the newest scrape and the one before; TIME_NONE */
-	int64_t begun_ms;   /* told time of the scrape's first sample */
-	int64_t settled_ms; /* told time at which it was complete; TIME_NONE: not yet */
-	uint32_t expected;  /* series that had a value in the scrape before */
-	uint32_t arrived;   /* of these, in this one */
-	uint32_t sampled;   /* series with a value in this one */
-	bool is_odd;	    /* more came than was expected, or not in order */
+	int64_t begun_ms;	      /* told time of the scrape's first sample */
+	int64_t settled_ms;	      /* told time at which it was complete; TIME_NONE: not yet */
+	uint32_t expected;	      /* series that had a value in the scrape before */
+	uint32_t arrived;	      /* of these, in this one */
+	uint32_t sampled;	      /* series with a value in this one */
+	bool is_odd;		      /* more came than was expected, or not in order */
 	int64_t unsure_until_ms; /* told time; scrapes that begin before it may be part of such */
 	int64_t late_until_ms;	 /* samples of a scrape before the newest may come until then */
 	/* Rows of leaves in doubt, each once (arrival_leaf.told). */
@@ -59,7 +59,8 @@ void targets_fini(struct targets *targets, struct lset_table *lsets);
 /* All is learnt anew: the series that are looked at are others now, and nobody waits. */
 void targets_forget(struct targets *targets, struct lset_table *lsets, int64_t now_ms);
 /* A sample of the series was stored. */
-void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms, bool is_stale);
+void targets_sample(struct engine *engine, const struct series *series, int64_t ts_ms,
+		    bool is_stale);
 /* NULL: not known. */
 struct target *targets_find(const struct targets *targets, const struct series *series);
 /* One more is told. ERR_NOMEM. */

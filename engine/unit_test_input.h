@@ -34,7 +34,7 @@ struct test_input {
 		struct labels *stream;
 		struct label *metadata;
 		uint64_t next; /* which repetition comes next */
-	} *lines;
+	} * lines;
 	size_t nlines;
 	struct log_feed *feed;
 	struct profile_summary *summary;
@@ -61,8 +61,8 @@ void test_input_fini(struct test_input *input);
 /* Tells the time, and feeds what is not newer. ERR_NOMEM. */
 int test_input_step(struct test_input *input, struct simulation *simulation, int64_t t_ms);
 
-/* The labels written at a key of a mapping; complaints have that place. As series_labels_parse(). Of
- * a mapping that should have the key and has not, that was told. */
+/* The labels written at a key of a mapping; complaints have that place. As series_labels_parse().
+ * Of a mapping that should have the key and has not, that was told. */
 int test_labels_parse(const struct yaml_node *mapping, const char *key, struct slice text,
 		      struct arena *arena, struct diag_list *diags, struct labels **out);
 /* Says what is wrong with an expression, at its place in the file. ERR_INVALID, ERR_NOMEM. */

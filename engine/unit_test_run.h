@@ -22,7 +22,8 @@ void unit_test_fail(struct running *run, const struct yaml_node *at, const char 
 		    const char *message);
 /* The same of a text, which is then done with. ERR_NOMEM. */
 int unit_test_fail_with(struct running *run, const struct yaml_node *at, struct buf *message);
-/* Reads all that a test expects, so that each mistake is told before it runs. ERR_INVALID, ERR_NOMEM.
+/* Reads all that a test expects, so that each mistake is told before it runs. ERR_INVALID,
+ * ERR_NOMEM.
  */
 int unit_test_read_expected(struct running *run);
 /* "at 5m" */

@@ -104,12 +104,12 @@ struct batch *batch_copy(const struct batch *batch)
 	copy->covers = batch->covers ? slice_dup(slice_from(batch->covers)) : NULL;
 	copy->covers_since_ms = batch->covers_since_ms;
 	copy->outcome.invalid = batch->outcome.invalid;
-	bool ok = copy_births(copy, batch) && !copy->covers == !batch->covers &&
-		  copy_array(&copy->rows, batch->rows, batch->nrows, sizeof(*batch->rows)) &&
-		  copy_array(&copy->starts, batch->starts, batch->nstarts,
-			     sizeof(*batch->starts)) &&
-		  copy_array(&copy->examples, batch->examples, batch->nexamples,
-			     sizeof(*batch->examples));
+	bool ok =
+		copy_births(copy, batch) && !copy->covers == !batch->covers &&
+		copy_array(&copy->rows, batch->rows, batch->nrows, sizeof(*batch->rows)) &&
+		copy_array(&copy->starts, batch->starts, batch->nstarts, sizeof(*batch->starts)) &&
+		copy_array(&copy->examples, batch->examples, batch->nexamples,
+			   sizeof(*batch->examples));
 	copy->nrows = batch->nrows; /* but not rows_cap: there is no room in label_at */
 	copy->nstarts = copy->starts_cap = batch->nstarts;
 	copy->nexamples = copy->examples_cap = batch->nexamples;
@@ -281,9 +281,9 @@ void batch_example_add(struct batch *batch, uint32_t row, int64_t ts_ms, struct 
 		batch->texts.failed = false;
 		return;
 	}
-	batch->examples[batch->nexamples++] = (struct batch_example){
-		row, ts_ms, (uint32_t)batch->texts.len, (uint32_t)line.len
-	};
+	batch->examples[batch->nexamples++] =
+		(struct batch_example){ row, ts_ms, (uint32_t)batch->texts.len,
+					(uint32_t)line.len };
 	buf_add_slice(&batch->texts, line);
 }
 
@@ -304,10 +304,10 @@ int batch_labels(const struct batch *batch, uint32_t row, struct labels **out)
 	assert(row < batch->nrows);
 	if (batch->labels_parse)
 		return batch->labels_parse(batch, row, out);
-	const struct batch_birth *birth =
-		batch->nbirths ? bsearch(&row, batch->births, batch->nbirths,
-					 sizeof(*batch->births), compare_row)
-			       : NULL;
+	const struct batch_birth *birth = batch->nbirths
+						  ? bsearch(&row, batch->births, batch->nbirths,
+							    sizeof(*batch->births), compare_row)
+						  : NULL;
 
 	if (!birth)
 		return ERR_NOT_FOUND;

@@ -47,7 +47,7 @@ struct batch_start {
  */
 struct batch_example {
 	uint32_t row;
-	int64_t ts_ms; /* the line's own */
+	int64_t ts_ms;	  /* the line's own */
 	uint32_t at, len; /* in batch->texts */
 };
 #define BATCH_EXAMPLES_MAX 4096
@@ -93,7 +93,8 @@ struct batch {
 	 * late. Rows of a series stand together; the first one has its labels.
 	 */
 	bool is_past;
-	/* When its rows are applied, the selector of this text is covered since then; NULL: none. */
+	/* When its rows are applied, the selector of this text is covered since then; NULL: none.
+	 */
 	char *covers;
 	int64_t covers_since_ms;
 
@@ -167,7 +168,8 @@ int batch_delta_add(struct batch *batch, const struct hash_key *key, struct labe
  */
 int batch_derived_add(struct batch *batch, const struct hash_key *key, struct labels *labels,
 		      enum window_kind kind, int64_t ts_ms, uint64_t bits);
-/* Takes back the rows from that one on, with their births and start times: what was added in vain. */
+/* Takes back the rows from that one on, with their births and start times: what was added in vain.
+ */
 void batch_rows_drop(struct batch *batch, uint32_t from);
 /*
  * Says how far a source of lines was read when all rows of this batch had been made of it. The key

@@ -16,9 +16,9 @@
 #define EXPOSITION_EXTRA_MAX 8u
 
 struct exposition_options {
-	int64_t now_ms;		    /* of samples that bring no time */
-	const struct label *extra;  /* put on every series, in the place of its own of that name */
-	size_t nextra;		    /* at most EXPOSITION_EXTRA_MAX */
+	int64_t now_ms;		   /* of samples that bring no time */
+	const struct label *extra; /* put on every series, in the place of its own of that name */
+	size_t nextra;		   /* at most EXPOSITION_EXTRA_MAX */
 };
 
 struct exposition_fault {

@@ -23,12 +23,12 @@
 #include "ingest/relabel.h"
 
 #define HISTORY_SERVERS_MAX 16
-#define HISTORY_WAITING_MAX 65536	    /* wishes; further ones are given up at once */
-#define HISTORY_BUSY_MAX 4		    /* wishes worked off at once */
-#define HISTORY_ATTEMPTS_MAX 8		    /* of one request; 0.25, 0.5, 1, … 16 seconds apart */
+#define HISTORY_WAITING_MAX 65536 /* wishes; further ones are given up at once */
+#define HISTORY_BUSY_MAX 4	  /* wishes worked off at once */
+#define HISTORY_ATTEMPTS_MAX 8	  /* of one request; 0.25, 0.5, 1, … 16 seconds apart */
 /* Of the one for external_labels: wishes wait for it, and then have their own attempts. */
 #define HISTORY_LABELS_ATTEMPTS_MAX 4
-#define HISTORY_BODY_MAX (8u * 1024 * 1024) /* of an answer */
+#define HISTORY_BODY_MAX (8u * 1024 * 1024)	  /* of an answer */
 #define HISTORY_DECODED_MAX (32u * 1024 * 1024)	  /* of an answer, decompressed */
 #define HISTORY_ROWS_MAX 20000			  /* of a batch */
 #define HISTORY_PIECE_MS_MAX (24ll * 3600 * 1000) /* of time, in one request */

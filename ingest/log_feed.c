@@ -395,7 +395,7 @@ int log_feed_flush(struct log_feed *feed, struct batch *batch)
 
 		if (batch_derived_add(batch, &feed->key, row->labels, row->kind, row->ts_ms,
 				      isnan(row->value) ? NORMAL_NAN_BITS
-							 : bits_of_double(row->value))) {
+							: bits_of_double(row->value))) {
 			batch_rows_drop(batch, first);
 			return ERR_NOMEM;
 		}

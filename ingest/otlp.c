@@ -58,8 +58,8 @@ void otlp_reject(struct otlp_decoder *decoder, uint32_t n, struct slice subject,
 	if (!slice_is_utf8(subject))
 		subject = (struct slice){ 0 };
 	const char *quote = subject.len ? "\"" : "", *colon = subject.len ? "\": " : "";
-	int wanted = snprintf(NULL, 0, "; %s" SLICE_FMT "%s%s", quote, SLICE_ARG(subject), colon,
-			      why);
+	int wanted =
+		snprintf(NULL, 0, "; %s" SLICE_FMT "%s%s", quote, SLICE_ARG(subject), colon, why);
 	if ((size_t)wanted >= left)
 		return;
 	snprintf(result->error + len, left, "%s%s" SLICE_FMT "%s%s", len ? "; " : "", quote,
@@ -113,8 +113,8 @@ static int unpack(struct otlp_decoder *decoder, const struct otlp_request *reque
 	if (header.len == 0 || slice_is(header, "identity"))
 		return 0;
 	if (encoding_parse(header, &encoding) || encoding == ENCODING_DEFLATE)
-		return refuse(decoder->result, 415, "unsupported content encoding; known are gzip, "
-						    "zstd, snappy");
+		return refuse(decoder->result, 415,
+			      "unsupported content encoding; known are gzip, zstd, snappy");
 	int code = decompress(&decoder->decompressor, request->body, OTLP_BODY_MAX,
 			      &decoder->unpacked, &why);
 	if (code == ERR_LIMIT)
@@ -136,8 +136,8 @@ int otlp_open(struct otlp_decoder *decoder, const struct otlp_request *request,
 	      struct otlp_result *result, struct slice *message)
 {
 	const char *why;
-	*result = (struct otlp_result){ .json = is_type(request->content_type,
-							"application/json") };
+	*result =
+		(struct otlp_result){ .json = is_type(request->content_type, "application/json") };
 	decoder->result = result;
 	decoder->label_bytes = 0;
 	arena_clear(&decoder->arena);

@@ -41,8 +41,8 @@ static void add_base64(struct slice bytes, struct buf *out)
 			group = group << 8 |
 				(i + k < bytes.len ? (unsigned char)bytes.ptr[i + k] : 0);
 		for (size_t k = 0; k < 4; k++)
-			buf_add_char(out, i + k <= bytes.len ? digits[group >> (18 - 6 * k) & 63]
-							     : '=');
+			buf_add_char(out,
+				     i + k <= bytes.len ? digits[group >> (18 - 6 * k) & 63] : '=');
 	}
 }
 
@@ -93,9 +93,9 @@ static int any_read(struct slice value, struct pb_field *out)
 	while ((rc = pb_next(&walk, &field)) > 0)
 		if (field.number >= ANY_STRING && field.number <= ANY_BYTES) {
 			bool is_number = field.number >= ANY_BOOL && field.number <= ANY_INT;
-			enum pb_wire wire = is_number			    ? PB_VARINT
+			enum pb_wire wire = is_number			 ? PB_VARINT
 					    : field.number == ANY_DOUBLE ? PB_FIXED64
-									    : PB_BYTES;
+									 : PB_BYTES;
 			if (field.wire != wire)
 				return ERR_CORRUPT;
 			*out = field;
@@ -275,15 +275,32 @@ struct unit {
 };
 
 static const struct unit units[] = {
-	{ "d", "days" },	 { "h", "hours" },	  { "min", "minutes" },
-	{ "s", "seconds" },	 { "ms", "milliseconds" }, { "us", "microseconds" },
-	{ "ns", "nanoseconds" }, { "By", "bytes" },	  { "KiBy", "kibibytes" },
-	{ "MiBy", "mebibytes" }, { "GiBy", "gibibytes" }, { "TiBy", "tibibytes" },
-	{ "KBy", "kilobytes" },	 { "MBy", "megabytes" },  { "GBy", "gigabytes" },
-	{ "TBy", "terabytes" },	 { "m", "meters" },	  { "V", "volts" },
-	{ "A", "amperes" },	 { "J", "joules" },	  { "W", "watts" },
-	{ "g", "grams" },	 { "Cel", "celsius" },	  { "Hz", "hertz" },
-	{ "1", "" },		 { "%", "percent" },
+	{ "d", "days" },
+	{ "h", "hours" },
+	{ "min", "minutes" },
+	{ "s", "seconds" },
+	{ "ms", "milliseconds" },
+	{ "us", "microseconds" },
+	{ "ns", "nanoseconds" },
+	{ "By", "bytes" },
+	{ "KiBy", "kibibytes" },
+	{ "MiBy", "mebibytes" },
+	{ "GiBy", "gibibytes" },
+	{ "TiBy", "tibibytes" },
+	{ "KBy", "kilobytes" },
+	{ "MBy", "megabytes" },
+	{ "GBy", "gigabytes" },
+	{ "TBy", "terabytes" },
+	{ "m", "meters" },
+	{ "V", "volts" },
+	{ "A", "amperes" },
+	{ "J", "joules" },
+	{ "W", "watts" },
+	{ "g", "grams" },
+	{ "Cel", "celsius" },
+	{ "Hz", "hertz" },
+	{ "1", "" },
+	{ "%", "percent" },
 };
 static const struct unit per_units[] = {
 	{ "s", "second" }, { "m", "minute" }, { "h", "hour" }, { "d", "day" },

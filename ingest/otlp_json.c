@@ -90,8 +90,7 @@ static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t 
 		return bad(e, "a number is expected");
 	memcpy(digits, text.ptr, text.len);
 	digits[text.len] = '\0';
-	*out = digits[0] == '-' ? (uint64_t)strtoll(digits, &end, 10)
-				: strtoull(digits, &end, 10);
+	*out = digits[0] == '-' ? (uint64_t)strtoll(digits, &end, 10) : strtoull(digits, &end, 10);
 	if (*end == '\0' && (digits[0] == '-' || (digits[0] >= '0' && digits[0] <= '9')))
 		return 0;
 	double value;

@@ -88,10 +88,14 @@ static int record_field(struct lines *lines, const struct pb_field *field, struc
 {
 	struct otlp_decoder *decoder = lines->decoder;
 	static const enum pb_wire wires[OBSERVED_TIME + 1] = {
-		[TIME] = PB_FIXED64,	   [OBSERVED_TIME] = PB_FIXED64,
-		[SEVERITY_NUMBER] = PB_VARINT, [SEVERITY_TEXT] = PB_BYTES,
-		[BODY] = PB_BYTES,	   [ATTRIBUTES] = PB_BYTES,
-		[TRACE_ID] = PB_BYTES,	   [SPAN_ID] = PB_BYTES,
+		[TIME] = PB_FIXED64,
+		[OBSERVED_TIME] = PB_FIXED64,
+		[SEVERITY_NUMBER] = PB_VARINT,
+		[SEVERITY_TEXT] = PB_BYTES,
+		[BODY] = PB_BYTES,
+		[ATTRIBUTES] = PB_BYTES,
+		[TRACE_ID] = PB_BYTES,
+		[SPAN_ID] = PB_BYTES,
 	};
 	uint32_t number = field->number;
 	bool is_ours = number <= OBSERVED_TIME && (wires[number] || number == SEVERITY_NUMBER);
@@ -146,7 +150,8 @@ static int record_read(struct lines *lines, struct slice message)
 	int rc, code = 0;
 	attributes->n = lines->resource.n;
 	attributes->overflow = lines->resource.overflow;
-	memcpy(attributes->items, lines->resource.items, attributes->n * sizeof(*attributes->items));
+	memcpy(attributes->items, lines->resource.items,
+	       attributes->n * sizeof(*attributes->items));
 	while (!code && (rc = pb_next(&walk, &field)) != 0)
 		code = rc < 0 ? ERR_CORRUPT
 			      : record_field(lines, &field, &entry, times, attributes);

@@ -9,7 +9,15 @@
 enum request { RESOURCE_METRICS = 1 };
 enum resource_metrics { RESOURCE = 1, SCOPE_METRICS = 2 };
 enum scope_metrics { METRICS = 2 };
-enum metric_field { NAME = 1, UNIT = 3, GAUGE = 5, SUM = 7, HISTOGRAM = 9, EXPONENTIAL = 10, SUMMARY = 11 };
+enum metric_field {
+	NAME = 1,
+	UNIT = 3,
+	GAUGE = 5,
+	SUM = 7,
+	HISTOGRAM = 9,
+	EXPONENTIAL = 10,
+	SUMMARY = 11
+};
 enum data { POINTS = 1, TEMPORALITY = 2, MONOTONIC = 3 };
 enum { DELTA = 1 };
 enum { NO_RECORDED_VALUE = 1 };
@@ -169,8 +177,9 @@ static int add_histogram(struct rows *rows, const struct metric *metric, const s
 		code = add_number(rows, "_bucket", metric, point, "le", point->bound[i], total);
 	}
 	if (!code)
-		code = add_row(rows, metric, "_bucket", (struct label){ SLICE("le"), SLICE("+Inf") },
-			       point, (double)point->count);
+		code = add_row(rows, metric, "_bucket",
+			       (struct label){ SLICE("le"), SLICE("+Inf") }, point,
+			       (double)point->count);
 	return code ? code : add_count_and_sum(rows, metric, point);
 }
 
@@ -201,15 +210,27 @@ struct point_fields {
 
 static const struct point_fields *fields_of(uint32_t kind)
 {
-	static const struct point_fields number = { .start = 2, .time = 3, .as_double = 4,
-						    .as_int = 6, .attributes = 7, .flags = 8 };
-	static const struct point_fields histogram = { .start = 2, .time = 3, .count = 4, .sum = 5,
-						       .counts = 6, .bounds = 7, .attributes = 9,
+	static const struct point_fields number = {
+		.start = 2, .time = 3, .as_double = 4, .as_int = 6, .attributes = 7, .flags = 8
+	};
+	static const struct point_fields histogram = { .start = 2,
+						       .time = 3,
+						       .count = 4,
+						       .sum = 5,
+						       .counts = 6,
+						       .bounds = 7,
+						       .attributes = 9,
 						       .flags = 10 };
-	static const struct point_fields exponential = { .start = 2, .time = 3, .count = 4,
-							 .sum = 5, .attributes = 1, .flags = 10 };
-	static const struct point_fields summary = { .start = 2, .time = 3, .count = 4, .sum = 5,
-						     .quantiles = 6, .attributes = 7, .flags = 8 };
+	static const struct point_fields exponential = {
+		.start = 2, .time = 3, .count = 4, .sum = 5, .attributes = 1, .flags = 10
+	};
+	static const struct point_fields summary = { .start = 2,
+						     .time = 3,
+						     .count = 4,
+						     .sum = 5,
+						     .quantiles = 6,
+						     .attributes = 7,
+						     .flags = 8 };
 	return kind == HISTOGRAM     ? &histogram
 	       : kind == EXPONENTIAL ? &exponential
 	       : kind == SUMMARY     ? &summary
@@ -317,12 +338,12 @@ static int point_labels(struct rows *rows, const struct target *target,
 
 static const char *point_fault(const struct point *point, const struct otlp_attributes *attributes)
 {
-	return point->time_ns == 0			    ? "a point without a time"
-	       : point->time_ns > INT64_MAX		    ? "a point at an absurd time"
-	       : attributes->overflow			    ? "a point with too many attributes"
-	       : point->nbounds > BOUNDS_MAX		    ? "a histogram with too many bounds"
-	       : point->nbuckets > BOUNDS_MAX + 1	    ? "a histogram with too many buckets"
-							    : NULL;
+	return point->time_ns == 0		  ? "a point without a time"
+	       : point->time_ns > INT64_MAX	  ? "a point at an absurd time"
+	       : attributes->overflow		  ? "a point with too many attributes"
+	       : point->nbounds > BOUNDS_MAX	  ? "a histogram with too many bounds"
+	       : point->nbuckets > BOUNDS_MAX + 1 ? "a histogram with too many buckets"
+						  : NULL;
 }
 
 static int point_read(struct rows *rows, struct metric *metric, struct target *target,

@@ -1,6 +1,6 @@
 /*
- * The messages of OTLP that Tocsin reads, as tables: for OTLP/JSON, which is turned into protobuf by
- * them, so that there is one decoder for both. Inside of ingest/.
+ * The messages of OTLP that Tocsin reads, as tables: for OTLP/JSON, which is turned into protobuf
+ * by them, so that there is one decoder for both. Inside of ingest/.
  *
  * Fields that nobody reads (exemplars, dropped counts, schema URLs) are not in the tables: in JSON
  * they are passed over as unknown keys are.
@@ -17,12 +17,12 @@
 /* How a field stands in JSON and in protobuf. */
 enum otlp_kind {
 	OTLP_STRING,
-	OTLP_HEX,	/* bytes, as hexadecimal digits: ids of traces and spans */
-	OTLP_BASE64,	/* bytes */
-	OTLP_DOUBLE,	/* also "NaN", "Infinity", "-Infinity" */
-	OTLP_FIXED64,	/* signed or not; a number, or a string of digits */
+	OTLP_HEX,     /* bytes, as hexadecimal digits: ids of traces and spans */
+	OTLP_BASE64,  /* bytes */
+	OTLP_DOUBLE,  /* also "NaN", "Infinity", "-Infinity" */
+	OTLP_FIXED64, /* signed or not; a number, or a string of digits */
 	OTLP_FIXED32,
-	OTLP_VARINT,	/* signed or not, and enumerations */
+	OTLP_VARINT, /* signed or not, and enumerations */
 	OTLP_ZIGZAG,
 	OTLP_BOOL,
 	OTLP_MESSAGE,

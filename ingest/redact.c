@@ -53,8 +53,7 @@ static void redact_refuse(struct diag_list *diags, const struct redact_rule *rul
 	if (node)
 		yaml_diag(diags, DIAG_ERROR, node, NULL, "\"regex\" in redact: %s", why);
 	else
-		diag_add(diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "\"regex\" in redact: %s",
-			 why);
+		diag_add(diags, DIAG_ERROR, NULL, 0, 0, NULL, NULL, "\"regex\" in redact: %s", why);
 }
 
 static int rule_init(struct rule *rule, const struct redact_rule *from, struct diag_list *diags)

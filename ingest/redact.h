@@ -25,7 +25,8 @@ struct redact_rule {
 };
 extern const struct bind_table redact_rule_table;
 
-/* Do they say the same, in the same order? Then what one redacts the other has nothing to add to. */
+/* Do they say the same, in the same order? Then what one redacts the other has nothing to add to.
+ */
 bool redact_rules_are_equal(const struct redact_rule *a, size_t na, const struct redact_rule *b,
 			    size_t nb);
 /* ERR_INVALID, ERR_LIMIT with a diagnostic at the rule's place; ERR_NOMEM. */

@@ -35,7 +35,8 @@ struct rw_shared {
 struct rw_decoder;
 struct rw_decoder *rw_decoder_new(const struct rw_shared *shared);
 void rw_decoder_free(struct rw_decoder *decoder);
-/* What becomes of labels from now on (NULL: they stay as they are); takes a reference of its own. */
+/* What becomes of labels from now on (NULL: they stay as they are); takes a reference of its own.
+ */
 struct relabel;
 void rw_decoder_relabel(struct rw_decoder *decoder, struct relabel *relabel);
 

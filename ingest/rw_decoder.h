@@ -158,8 +158,9 @@ static inline struct rw_series *rw_series_begin(struct rw_decoder *decoder, uint
 }
 
 /*
- * Sample{1: value, 2: timestamp, in 2.0 3: start_timestamp}. The usual form, both fields in order and a time of six bytes
- * (1971 to 2109), is read without a loop; the value's bits are carried, never computed with.
+ * Sample{1: value, 2: timestamp, in 2.0 3: start_timestamp}. The usual form, both fields in order
+ * and a time of six bytes (1971 to 2109), is read without a loop; the value's bits are carried,
+ * never computed with.
  */
 static inline int rw_sample_add(struct rw_decoder *decoder, struct slice message)
 {

@@ -346,7 +346,8 @@ static void send_failed(struct rw_sender *sender, int code)
 {
 	char why[WHY_MAX];
 	if (code == ERR_IO)
-		snprintf(why, sizeof(why), "cannot read the file of a password or of credentials: %s",
+		snprintf(why, sizeof(why),
+			 "cannot read the file of a password or of credentials: %s",
 			 strerror(errno));
 	else
 		snprintf(why, sizeof(why), "%s", error_text(code));

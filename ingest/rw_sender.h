@@ -35,7 +35,7 @@ struct rw_sender_options {
 	struct relabel *relabel; /* write_relabel_configs; NULL: none */
 	enum rw_version version;
 	int64_t capacity, samples_per_send; /* samples */
-	int64_t shards; /* senders of a receiver (rw_shards.h) */
+	int64_t shards;			    /* senders of a receiver (rw_shards.h) */
 	int64_t deadline_ms;		    /* a sample waits at most so long for others */
 	int64_t min_backoff_ms, max_backoff_ms;
 	int64_t age_max_ms; /* older samples are dropped; 0: never */
@@ -73,7 +73,8 @@ void rw_sender_add(struct rw_sender *sender, struct labels *labels, int64_t ts_m
 void rw_sender_drain(struct rw_sender *sender, void (*idle)(void *ctx), void *ctx);
 /* Samples that wait or are under way. */
 size_t rw_sender_pending(const struct rw_sender *sender);
-/* How long a request that failed waits; retry_after_ms: what the receiver asked for, -1: nothing. */
+/* How long a request that failed waits; retry_after_ms: what the receiver asked for, -1: nothing.
+ */
 int64_t rw_retry_wait_ms(int64_t backoff_ms, int64_t retry_after_ms);
 /* Asserts the invariants, for tests. */
 void rw_sender_check(const struct rw_sender *sender);

@@ -77,9 +77,8 @@ void rw_shards_add(struct rw_shards *shards, struct labels *labels, int64_t ts_m
 {
 	if (shards->n != wanted(&shards->options) && rw_shards_pending(shards) == 0)
 		share_out(shards);
-	uint32_t at = shards->n == 1
-			      ? 0
-			      : (uint32_t)(labels_hash(labels, &shards->key).lo % shards->n);
+	uint32_t at =
+		shards->n == 1 ? 0 : (uint32_t)(labels_hash(labels, &shards->key).lo % shards->n);
 	rw_sender_add(shards->items[at], labels, ts_ms, bits);
 }
 

@@ -1,8 +1,8 @@
 /*
- * Shards of a receiver of remote-write: a sender (rw_sender.h) for each share of the series, so that
- * a few requests are under way at once, and a receiver that is slow to answer is kept up with. A
- * series is always of the same shard, and so its samples stay in order. The capacity is that of all
- * shards together, in equal parts.
+ * Shards of a receiver of remote-write: a sender (rw_sender.h) for each share of the series, so
+ * that a few requests are under way at once, and a receiver that is slow to answer is kept up with.
+ * A series is always of the same shard, and so its samples stay in order. The capacity is that of
+ * all shards together, in equal parts.
  *
  * Another number of shards holds from when nothing waits any more: until then the series stay where
  * their samples are.

@@ -21,7 +21,8 @@
 #define EXPR_HEIGHT_MAX 2000 /* the same, and the operators of a chain: a + b + c … */
 #define EXPR_NODES_MAX 100000
 #define EXPR_MATCHERS_MAX 64 /* of one selector: as many as the store takes */
-/* What the highest tree takes of a stack, with any compiler and sanitizer: half of the usual one. */
+/* What the highest tree takes of a stack, with any compiler and sanitizer: half of the usual one.
+ */
 #define EXPR_STACK_MAX (4 * 1024 * 1024)
 
 /*
@@ -50,7 +51,7 @@ enum expr_kind {
 	EXPR_UNARY, /* minus */
 	EXPR_BINARY,
 	EXPR_AGGREGATE,
-	EXPR_PAREN, /* or a unary plus */
+	EXPR_PAREN,   /* or a unary plus */
 	EXPR_REFUSED, /* understood but not supported: in no tree that expr_parse() returns */
 };
 
@@ -130,8 +131,8 @@ struct expr {
 			 */
 			struct matcher *matchers;
 			uint32_t nmatchers;
-			bool is_named;	  /* the last matcher is the name before the braces */
-			bool is_range;	  /* and its milliseconds: 0 of x[0.0001], which is empty */
+			bool is_named; /* the last matcher is the name before the braces */
+			bool is_range; /* and its milliseconds: 0 of x[0.0001], which is empty */
 			int64_t range_ms;
 			int64_t offset_ms;
 			struct log_selector *log; /* selects log lines; NULL: samples */
@@ -153,7 +154,7 @@ struct expr {
 		struct {
 			struct expr *operand;
 			bool is_plus; /* PAREN: a unary plus, which changes nothing either */
-		} unary; /* and PAREN */
+		} unary;	      /* and PAREN */
 		struct {
 			enum binary_op op;
 			struct expr *left, *right;

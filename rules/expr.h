@@ -2,7 +2,8 @@
  * Text → syntax tree → checked tree → text: the front half of the expression compiler.
  *
  * lexer.c, parser.c (precedence climbing after the PromQL grammar; parse_log.c: log selectors),
- * check.c (types; PromQL's own messages; check_log.c), printer.c (Prometheus' canonical form, which is exported in APIs and generator URLs).
+ * check.c (types; PromQL's own messages; check_log.c), printer.c (Prometheus' canonical form, which
+ * is exported in APIs and generator URLs).
  */
 #ifndef TOCSIN_RULES_EXPR_H
 #define TOCSIN_RULES_EXPR_H

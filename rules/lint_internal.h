@@ -24,15 +24,16 @@ struct lint_record {
 struct lint {
 	const struct rule_set *set;
 	struct diag_list *diags;
-	struct arena arena;   /* what is known of records */
-	struct arena scratch; /* of the rule at hand */
+	struct arena arena;	     /* what is known of records */
+	struct arena scratch;	     /* of the rule at hand */
 	struct lint_record *records; /* sorted by name, then by place */
 	uint32_t nrecords;
 	uint32_t chain; /* of records that is being followed */
-	uint32_t narrival; /* rules on arrival so far; then those beyond LINT_ARRIVAL_MAX by class */
+	uint32_t
+		narrival; /* rules on arrival so far; then those beyond LINT_ARRIVAL_MAX by class */
 	uint32_t more_arrival[ARRIVAL_TICK + 1];
 	const struct rule *first_more; /* of these; NULL: none */
-	bool failed;	/* no memory */
+	bool failed;		       /* no memory */
 };
 
 /* An expression that is being looked at. */

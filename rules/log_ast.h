@@ -3,9 +3,9 @@
  *
  *   logs{job="api"} |= "ERROR" | logfmt | status >= 500 | unwrap duration(took) [5m]
  *
- * Made by the parser (parse_log.c), judged by the checker (check_log.c), compiled by log_pipeline.h.
- * Texts and stages live in the arena of their expression, or of the plan; the compiled matchers are
- * freed by log_selector_fini(). Stages stand in the order written.
+ * Made by the parser (parse_log.c), judged by the checker (check_log.c), compiled by
+ * log_pipeline.h. Texts and stages live in the arena of their expression, or of the plan; the
+ * compiled matchers are freed by log_selector_fini(). Stages stand in the order written.
  */
 #ifndef TOCSIN_RULES_LOG_AST_H
 #define TOCSIN_RULES_LOG_AST_H
@@ -132,7 +132,8 @@ struct log_selector {
 	uint32_t nstages;
 	uint32_t nbefore_range; /* of the stages: those written before [5m] */
 	struct log_matcher *matchers;
-	bool is_marked; /* written with `logs`: else a stage says that braces are logs, or the dialect */
+	bool is_marked; /* written with `logs`: else a stage says that braces are logs, or the
+			   dialect */
 };
 
 #endif

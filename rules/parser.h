@@ -3,8 +3,9 @@
  *
  * parser.c has what all parts share: tokens, messages, nodes; parse_expr.c has operators, calls and
  * aggregations, by precedence climbing; parse_selector.c what stands in braces and brackets;
- * parse_log.c log selectors and their pipelines. A syntax error ends the parse; what is understood but wrong in itself (an unknown function, a bad
- * pattern) or not supported yet is told, and the parse goes on.
+ * parse_log.c log selectors and their pipelines. A syntax error ends the parse; what is understood
+ * but wrong in itself (an unknown function, a bad pattern) or not supported yet is told, and the
+ * parse goes on.
  */
 #ifndef TOCSIN_RULES_PARSER_H
 #define TOCSIN_RULES_PARSER_H

@@ -28,17 +28,17 @@
 struct plan_index;
 
 enum plan_op {
-	PLAN_NUMBER, /* scalar constant */
-	PLAN_STRING, /* only as a parameter */
-	PLAN_TIME,   /* time(): the evaluation time in seconds */
-	PLAN_SELECT, /* instant selector: newest sample within the lookback, not stale */
+	PLAN_NUMBER,   /* scalar constant */
+	PLAN_STRING,   /* only as a parameter */
+	PLAN_TIME,     /* time(): the evaluation time in seconds */
+	PLAN_SELECT,   /* instant selector: newest sample within the lookback, not stale */
 	PLAN_SUBQUERY, /* children: an expression on a grid of its own */
 	/*
 	 * A range function: of a selector, fused with it, children: the other arguments; or, with
 	 * no selector, of a subquery, which is the first child then.
 	 */
 	PLAN_RANGE,
-	PLAN_CALL,   /* any other function of vectors and scalars */
+	PLAN_CALL, /* any other function of vectors and scalars */
 	PLAN_NEGATE,
 	PLAN_BINARY,	/* operands vector or scalar in any mix */
 	PLAN_AGGREGATE, /* children: operand, then the parameter if any */
@@ -114,17 +114,18 @@ struct plan_node {
 	uint32_t selector;		 /* PLAN_SELECT, PLAN_RANGE: index into plan->selectors, or
 					    PLAN_NONE */
 	/*
-	 * PLAN_RANGE of log lines: 1 + index into plan->logs; 0: of samples. The function then means
-	 * what it does in LogQL: rate() is per second of the range, without extrapolation.
+	 * PLAN_RANGE of log lines: 1 + index into plan->logs; 0: of samples. The function then
+	 * means what it does in LogQL: rate() is per second of the range, without extrapolation.
 	 */
 	uint32_t log;
-	int64_t range_ms, offset_ms;	 /* of the selector or subquery */
-	int64_t step_ms;		 /* of the subquery */
-	enum at_kind at;		 /* of the selector or subquery */
+	int64_t range_ms, offset_ms; /* of the selector or subquery */
+	int64_t step_ms;	     /* of the subquery */
+	enum at_kind at;	     /* of the selector or subquery */
 	int64_t at_ms;
-	enum edge_kind edges;		 /* of the selector */
-	uint32_t grid;			 /* index into plan->grids */
-	/* Depends on start, end, step of the query, here or below: not identity, but what follows. */
+	enum edge_kind edges; /* of the selector */
+	uint32_t grid;	      /* index into plan->grids */
+	/* Depends on start, end, step of the query, here or below: not identity, but what follows.
+	 */
 	bool depends_on_bounds;
 	double number;
 	struct slice string;
@@ -150,8 +151,8 @@ struct plan_node {
 	 */
 	bool info_optional, info_names;
 	/*
-	 * Where in its expression what it may complain of stands, for notes: of whoever came last, and
-	 * no part of its identity.
+	 * Where in its expression what it may complain of stands, for notes: of whoever came last,
+	 * and no part of its identity.
 	 */
 	uint32_t place, vector_place; /* vector_place: of the last argument */
 	uint64_t hash;
@@ -166,7 +167,7 @@ struct plan {
 	uint32_t nlogs, logs_cap;
 	struct plan_grid *grids; /* the first is the rules' own */
 	uint32_t ngrids, grids_cap;
-	uint32_t nodes_max;	 /* PLAN_NODES_MAX unless a test says less */
+	uint32_t nodes_max; /* PLAN_NODES_MAX unless a test says less */
 	/*
 	 * Metric names are removed at the end of an expression, not by each function: so that
 	 * label_replace() may still read them. To be set before anything is added.
@@ -181,7 +182,8 @@ struct plan *plan_new(void);
 void plan_free(struct plan *plan);
 /*
  * Adds a checked expression; *root is the id of its node. A range vector by itself becomes its
- * last_over_time(): see binding_range(). The plan keeps nothing of the tree. ERR_LIMIT, ERR_NOMEM: what was added by then stays, and does no harm.
+ * last_over_time(): see binding_range(). The plan keeps nothing of the tree. ERR_LIMIT, ERR_NOMEM:
+ * what was added by then stays, and does no harm.
  */
 int plan_add(struct plan *plan, const struct expr *expr, uint32_t *root);
 /*
@@ -192,9 +194,9 @@ int plan_order(const struct plan *plan, uint32_t root, uint32_t **out, uint32_t 
 /* Where in an order the node stands, which is in it. */
 uint32_t plan_order_place(const uint32_t *order, uint32_t n, uint32_t id);
 /*
- * How much further back than at the time of the evaluation the nodes of an order (in parallel to it)
- * are evaluated: what the subqueries above them add, at most; PLAN_REACH_ALL below one at a fixed
- * time. back_ms has room for n.
+ * How much further back than at the time of the evaluation the nodes of an order (in parallel to
+ * it) are evaluated: what the subqueries above them add, at most; PLAN_REACH_ALL below one at a
+ * fixed time. back_ms has room for n.
  */
 void plan_order_back(const struct plan *plan, const uint32_t *order, uint32_t n, int64_t *back_ms);
 /* Has the node a selector of its own? (PLAN_SELECT, and PLAN_RANGE of no subquery.) */

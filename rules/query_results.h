@@ -24,9 +24,10 @@ struct query_sample {
 
 /* Shared by the alerts of a rule whose templates ask for the same. */
 struct query_result {
-	char *text;		      /* of the expression */
-	char *error;		      /* why there is no result; NULL */
-	struct query_sample *samples; /* as an instant query tells them: by labels, or as sort() says */
+	char *text;  /* of the expression */
+	char *error; /* why there is no result; NULL */
+	struct query_sample
+		*samples; /* as an instant query tells them: by labels, or as sort() says */
 	uint32_t n, cap;
 	size_t bytes; /* of all texts */
 	_Atomic unsigned refs;

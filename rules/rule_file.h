@@ -61,15 +61,15 @@ struct rule {
 	uint32_t norder;
 	enum arrival_class arrival; /* of a group with evaluate: arrival */
 	const char *arrival_why;    /* of ARRIVAL_TICK: what in it is seen at ticks only */
-	bool arrival_rises;	    /* arrival_only_rises(), of an alert: immediate, up to its beginning */
+	bool arrival_rises; /* arrival_only_rises(), of an alert: immediate, up to its beginning */
 	int64_t for_ms, keep_firing_for_ms;
 	struct rule_resolve *resolve; /* NULL: ends when its expression does not hold */
-	struct rule_text *labels; /* own and the group's, sorted by name; own win */
+	struct rule_text *labels;     /* own and the group's, sorted by name; own win */
 	uint32_t nlabels;
 	struct rule_text *annotations; /* sorted by name */
 	uint32_t nannotations;
 	bool labels_ask, annotations_ask; /* some template of them calls query or now */
-	struct slice *run; /* runbooks */
+	struct slice *run;		  /* runbooks */
 	uint32_t nrun;
 	const struct yaml_node *name_node; /* where its name is written: for warnings about it */
 	uint32_t line;
@@ -118,8 +118,8 @@ struct rule_set {
 };
 
 struct rule_set_options {
-	int64_t interval_ms;	 /* of groups that name none */
-	int64_t query_offset_ms; /* likewise */
+	int64_t interval_ms;	  /* of groups that name none */
+	int64_t query_offset_ms;  /* likewise */
 	int64_t subquery_step_ms; /* of subqueries that name none; 0: PLAN_SUBQUERY_STEP_MS */
 	bool delayed_names;	  /* metric names are removed at the end of an expression */
 	size_t rules_max;
@@ -130,8 +130,8 @@ struct rule_set_options {
 	const struct source *const *demands;
 	size_t ndemands;
 	/* For unit tests, which run all groups at one interval, and in an order of their own. */
-	int64_t interval_fixed_ms;	 /* of all groups, whatever they say; 0: theirs */
-	bool in_file_order;		 /* not writers before readers */
+	int64_t interval_fixed_ms;	  /* of all groups, whatever they say; 0: theirs */
+	bool in_file_order;		  /* not writers before readers */
 	const struct slice *groups_first; /* by name; the others follow in file order */
 	size_t ngroups_first;
 };

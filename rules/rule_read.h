@@ -67,8 +67,7 @@ int rule_expr_read(struct rule_loader *loader, const struct rule_reading *readin
 		   struct expr **out, char **query);
 /* The rule's mapping has `resolve_when`, which is read, and no_data. After its expression. */
 int rule_resolve_read(struct rule_loader *loader, const struct yaml_node *mapping,
-		      enum rule_dialect dialect, int no_data, const char *what,
-		      struct rule *rule);
+		      enum rule_dialect dialect, int no_data, const char *what, struct rule *rule);
 /* `run` of that mapping. */
 int rule_run_read(struct rule_loader *loader, const struct yaml_node *mapping,
 		  const struct bind_strings *run, const char *what, struct rule *rule);

@@ -59,7 +59,7 @@ struct short_metric {
 
 struct short_node {
 	enum short_kind kind;
-	uint32_t offset; /* in the condition */
+	uint32_t offset;		       /* in the condition */
 	const struct short_node *left, *right; /* PAREN: left only */
 	/* COMPARISON */
 	enum short_operand operand;
@@ -67,8 +67,8 @@ struct short_node {
 	double quantile;
 	int64_t range_ms;
 	struct short_metric metric; /* of whatever operand */
-	struct slice comparison; /* ">" */
-	double number;		 /* in the metric's unit */
+	struct slice comparison;    /* ">" */
+	double number;		    /* in the metric's unit */
 };
 
 /* NULL: told in diags, or *error is ERR_NOMEM. */

@@ -24,7 +24,7 @@
 #define TEMPLATE_BYTES_MAX (64 * 1024)
 #define TEMPLATE_DEPTH_MAX 64
 #define TEMPLATE_DEFINITIONS_MAX 100 /* templates that one text defines */
-#define TEMPLATE_NESTED_MAX 1000 /* node lists in one another: then no template begins */
+#define TEMPLATE_NESTED_MAX 1000     /* node lists in one another: then no template begins */
 #define TEMPLATE_OUTPUT_MAX (64 * 1024)
 #define TEMPLATE_STEPS_MAX 100000
 #define TEMPLATE_MEMORY_MAX (1024 * 1024) /* of one rendering: all texts that functions make */

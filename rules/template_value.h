@@ -38,7 +38,7 @@ enum template_type {
 
 struct template_value {
 	enum template_type type;
-	uint32_t n; /* TEMPLATE_ARGS, TEMPLATE_SAMPLES */
+	uint32_t n;	   /* TEMPLATE_ARGS, TEMPLATE_SAMPLES */
 	bool is_interface; /* Go knows no more of its type, until it is used; also of nil */
 	union {
 		bool boolean;
@@ -51,7 +51,7 @@ struct template_value {
 		const struct evidence *evidence; /* NULL: none; also of lines and functions */
 		const struct evidence_function *function;
 		const struct query_sample **samples; /* sortByLabel sorts them in place, as Go's */
-		const struct query_sample *sample; /* NULL: nil, as an argument only */
+		const struct query_sample *sample;   /* NULL: nil, as an argument only */
 	};
 };
 

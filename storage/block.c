@@ -73,8 +73,8 @@ void series_record_encode(const struct series_entry *entry, struct buf *out)
 	const struct labels *labels = entry->labels;
 
 	buf_add_u32(out, entry->uid);
-	buf_add_u32(out, (entry->local ? SERIES_LOCAL : 0) |
-				 (uint32_t)entry->kind << SERIES_KIND_SHIFT);
+	buf_add_u32(out,
+		    (entry->local ? SERIES_LOCAL : 0) | (uint32_t)entry->kind << SERIES_KIND_SHIFT);
 	labels_encode(labels, out);
 }
 
@@ -111,7 +111,8 @@ bool samples_block_add(struct samples_block *block, uint32_t uid, int64_t ts_ms,
 	/* Half the range of an offset lies before the first sample's time: late ones fit too. */
 	if (block->n == 0)
 		block->base_ms = ts_ms - INT32_MAX;
-	if (block->n == SAMPLES_BLOCK_MAX || ts_ms < block->base_ms || ts_ms - block->base_ms > UINT32_MAX)
+	if (block->n == SAMPLES_BLOCK_MAX || ts_ms < block->base_ms ||
+	    ts_ms - block->base_ms > UINT32_MAX)
 		return false;
 	block->uids[block->n] = uid;
 	block->offsets[block->n] = (uint32_t)(ts_ms - block->base_ms);
@@ -150,7 +151,9 @@ static bool base_is_sane(int64_t base_ms)
 	return base_ms <= INT64_MAX - UINT32_MAX;
 }
 
-int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx)
+int samples_record_each(struct slice payload,
+			void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits),
+			void *ctx)
 {
 	struct reader reader;
 
@@ -158,9 +161,11 @@ int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid
 	int64_t base_ms = (int64_t)reader_u64(&reader);
 	uint32_t n = reader_u32(&reader);
 
-	if (reader.failed || n > SAMPLES_BLOCK_MAX || reader.len != 16 * (size_t)n || !base_is_sane(base_ms))
+	if (reader.failed || n > SAMPLES_BLOCK_MAX || reader.len != 16 * (size_t)n ||
+	    !base_is_sane(base_ms))
 		return ERR_CORRUPT;
-	const char *uids = reader_bytes(&reader, 4 * (size_t)n).ptr, *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr,
+	const char *uids = reader_bytes(&reader, 4 * (size_t)n).ptr,
+		   *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr,
 		   *bits = reader_bytes(&reader, 8 * (size_t)n).ptr;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -170,7 +175,8 @@ int samples_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid
 
 /* ---- tiles ---- */
 
-void tile_record_encode(uint32_t uid, int64_t base_ms, const uint32_t *offsets, const double *values, size_t n, struct buf *out)
+void tile_record_encode(uint32_t uid, int64_t base_ms, const uint32_t *offsets,
+			const double *values, size_t n, struct buf *out)
 {
 	buf_add_u32(out, uid);
 	buf_add_u64(out, (uint64_t)base_ms);
@@ -179,7 +185,8 @@ void tile_record_encode(uint32_t uid, int64_t base_ms, const uint32_t *offsets, 
 	buf_add(out, values, n * sizeof(*values));
 }
 
-int tile_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx)
+int tile_record_each(struct slice payload,
+		     void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits), void *ctx)
 {
 	struct reader reader;
 
@@ -190,7 +197,8 @@ int tile_record_each(struct slice payload, void (*fn)(void *ctx, uint32_t uid, i
 
 	if (reader.failed || reader.len != 12 * (size_t)n || !base_is_sane(base_ms))
 		return ERR_CORRUPT;
-	const char *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr, *bits = reader_bytes(&reader, 8 * (size_t)n).ptr;
+	const char *offsets = reader_bytes(&reader, 4 * (size_t)n).ptr,
+		   *bits = reader_bytes(&reader, 8 * (size_t)n).ptr;
 
 	for (uint32_t i = 0; i < n; i++)
 		fn(ctx, uid, base_ms + load_u32(offsets, i), load_u64(bits, i));
@@ -215,7 +223,8 @@ void derived_block_fini(struct derived_block *block)
 	derived_block_init(block);
 }
 
-/* What is remembered of recent totals need not be cleared: a place is looked at before it counts. */
+/* What is remembered of recent totals need not be cleared: a place is looked at before it counts.
+ */
 void derived_block_clear(struct derived_block *block)
 {
 	if (block->cap > DERIVED_BLOCK_FULL) {

@@ -41,9 +41,10 @@
 	X(RECORD_CHECKPOINT_END, 14, "all parts are there")                                        \
 	X(RECORD_DERIVED, 15, "what log lines came to, and how far their sources were read")       \
 	X(RECORD_POSITION, 16, "how far a source of lines was read")                               \
-	X(RECORD_STARTS, 17, "since when samples of many series count")                             \
-	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")          \
-	X(RECORD_RECORDING_HEAD, 30, "the beginning of a file of a recording: how the engine was set") \
+	X(RECORD_STARTS, 17, "since when samples of many series count")                            \
+	X(RECORD_PLACE, 20, "up to which block of the log in Redis this one has everything")       \
+	X(RECORD_RECORDING_HEAD, 30,                                                               \
+	  "the beginning of a file of a recording: how the engine was set")                        \
 	X(RECORD_RECORDING_PART, 31, "what the engine was told, packed")
 
 enum record_type {
@@ -94,7 +95,8 @@ int samples_record_each(struct slice payload,
 			void (*fn)(void *ctx, uint32_t uid, int64_t ts_ms, uint64_t bits),
 			void *ctx);
 
-/* RECORD_STARTS: as RECORD_SAMPLES; a value is since when its sample counts, as an i64 of milliseconds. */
+/* RECORD_STARTS: as RECORD_SAMPLES; a value is since when its sample counts, as an i64 of
+ * milliseconds. */
 
 /*
  * RECORD_TILE: all samples of one series, as RECORD_SAMPLES of one uid but 12 bytes a sample. Of a
@@ -139,8 +141,7 @@ void derived_block_clear(struct derived_block *block);
 int derived_block_add_total(struct derived_block *block, uint32_t uid, int64_t ts_ms,
 			    uint64_t bits);
 int derived_block_add_event(struct derived_block *block, const struct derived_sample *sample);
-int derived_block_add_position(struct derived_block *block, struct slice key,
-			       struct slice payload);
+int derived_block_add_position(struct derived_block *block, struct slice key, struct slice payload);
 bool derived_block_is_full(const struct derived_block *block);
 void derived_block_encode(const struct derived_block *block, struct buf *out);
 /* Calls the functions for each sample, then for each position. ERR_CORRUPT: none was called. */

@@ -6,8 +6,8 @@
  * tombstones. The hash is kept in the slot: a look-up compares things only where the hashes agree,
  * and growing touches none of them.
  *
- * It is in parts, by the highest bits of the hash, which grow each by itself: of a million ids at once
- * that would take the engine's thread some 15 ms.
+ * It is in parts, by the highest bits of the hash, which grow each by itself: of a million ids at
+ * once that would take the engine's thread some 15 ms.
  */
 #ifndef TOCSIN_STORAGE_ID_INDEX_H
 #define TOCSIN_STORAGE_ID_INDEX_H

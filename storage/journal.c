@@ -21,7 +21,7 @@
 #define SEGMENTS_MAX 100000
 #define PATH_BYTES JOURNAL_PATH_MAX
 #define BUFFER_KEEP (4u * 1024 * 1024) /* a larger buffer is given back after a commit */
-#define LOCK_WAIT_MS 1000 /* another daemon that still has data_dir by then is alive */
+#define LOCK_WAIT_MS 1000	       /* another daemon that still has data_dir by then is alive */
 #define LOCK_RETRY_MS 20
 
 struct journal {
@@ -84,7 +84,8 @@ static int lock(struct journal *journal, char **why)
 		explain(why, "cannot open \"%s\": %s", path, strerror(errno));
 		return ERR_IO;
 	}
-	/* What a daemon that was killed had just started may have it until it is another program. */
+	/* What a daemon that was killed had just started may have it until it is another program.
+	 */
 	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
 
 	for (int waited_ms = 0; waited_ms <= LOCK_WAIT_MS; waited_ms += LOCK_RETRY_MS) {

@@ -4,7 +4,8 @@
 static void late_log_add(struct late_log *log, int64_t ts_ms)
 {
 	log->count++;
-	/* Whoever has not seen an earlier mark at or after this time has not seen this one either. */
+	/* Whoever has not seen an earlier mark at or after this time has not seen this one either.
+	 */
 	while (log->n > 0 && log->marks[log->n - 1].ts_ms >= ts_ms)
 		log->n--;
 	if (log->n == LATE_MARKS_MAX) {

@@ -1,6 +1,6 @@
 /*
- * Start times: since when the counter of a sample counts, beside the windows of the few series whose
- * senders tell it.
+ * Start times: since when the counter of a sample counts, beside the windows of the few series
+ * whose senders tell it.
  */
 #include <stdlib.h>
 #include <string.h>

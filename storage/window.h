@@ -22,9 +22,9 @@
  *
  * Invariants: offsets ascending, strictly but for events; n ≤ cap; one allocation holds both
  * columns. Each sample later than break_offset is no NaN, and no less than the one before, if there
- * is one; only the newest may be NaN (a stale marker breaks nothing that comes before it). newest and
- * newest_offset are those of the last sample, if there is one. A sample has the place gone + i as
- * long as nothing but appends happens to the window.
+ * is one; only the newest may be NaN (a stale marker breaks nothing that comes before it). newest
+ * and newest_offset are those of the last sample, if there is one. A sample has the place gone + i
+ * as long as nothing but appends happens to the window.
  */
 #ifndef TOCSIN_STORAGE_WINDOW_H
 #define TOCSIN_STORAGE_WINDOW_H
@@ -36,8 +36,9 @@
 
 #include "base/bits.h"
 
-#define WINDOW_SAMPLES_MAX (1u << 22) /* of one series; beyond it the oldest leave early, counted  \
-				       */
+#define WINDOW_SAMPLES_MAX                                                                         \
+	(1u << 22) /* of one series; beyond it the oldest leave early, counted                     \
+		    */
 
 /* Written into the journal: numbers stay. */
 enum window_kind {

@@ -15,9 +15,9 @@
 #include "base/queue.h"
 
 enum call_owner {
-	CALL_ENGINE,  /* run(call, struct engine *) */
-	CALL_ACTIONS, /* run(call, struct actions *) */
-	CALL_CONFIG,  /* run(call, struct daemon's reload hook *), see web_host.reload */
+	CALL_ENGINE,   /* run(call, struct engine *) */
+	CALL_ACTIONS,  /* run(call, struct actions *) */
+	CALL_CONFIG,   /* run(call, struct daemon's reload hook *), see web_host.reload */
 	CALL_PROFILES, /* run(call, struct profile_hub *) */
 };
 

@@ -9,7 +9,7 @@ struct metrics_sample {
 	struct engine_stats engine;
 	struct store_stats store;
 	struct actions_stats actions;
-	int64_t lag_ms; /* of the latest sender */
+	int64_t lag_ms;	  /* of the latest sender */
 	uint64_t ignored; /* samples; the store itself does not see the first one of a series */
 };
 

@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include "web/web_internal.h"
 
-/* Elements beyond this many come as they are found, as in Prometheus: to sort them would take long. */
+/* Elements beyond this many come as they are found, as in Prometheus: to sort them would take long.
+ */
 #define QUERY_SORTED_MAX 10000
 
 static void add_timestamp(struct json_writer *w, int64_t t_ms)
@@ -237,7 +238,8 @@ static void format_answer(const struct web *web, struct engine_query *query, int
 		format_result(query, web->host.now_ms(web->host.ctx), bytes_max, out);
 	if (out->len > bytes_max) {
 		snprintf(query->error, sizeof(query->error),
-			 "the answer is longer than %zu bytes: ask for less, or set a limit", bytes_max);
+			 "the answer is longer than %zu bytes: ask for less, or set a limit",
+			 bytes_max);
 		query->code = ERR_LIMIT;
 		buf_clear(out);
 	}

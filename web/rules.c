@@ -133,7 +133,7 @@ static const char *health_text(enum rule_health health)
 
 /* Beside Prometheus' own: what is there of what the rule reads. */
 static void add_input(struct json_writer *w, const struct rules_request *asked,
-		     const struct rule *rule)
+		      const struct rule *rule)
 {
 	const struct rule_set *rules = asked->snapshot->rules;
 	struct buf warning;
@@ -141,8 +141,8 @@ static void add_input(struct json_writer *w, const struct rules_request *asked,
 	if (rules->plan->nlogs > 0)
 		rule_logs_add(w, asked->host, rules, rule);
 	buf_init(&warning);
-	bool is_amiss = rule_warning(asked->host, rules, rule,
-				     &asked->snapshot->status[rule->id], &warning);
+	bool is_amiss = rule_warning(asked->host, rules, rule, &asked->snapshot->status[rule->id],
+				     &warning);
 	if (is_amiss || rules->plan->nlogs > 0) {
 		json_key(w, "warnings");
 		json_begin_array(w);
@@ -180,8 +180,9 @@ static void add_rule(struct json_writer *w, const struct rules_request *asked,
 	}
 	if (rule->resolve) {
 		json_field_string(w, "resolveWhen", slice_from(rule->resolve->query));
-		json_field_string(w, "noData", rule->resolve->no_data == NO_DATA_HOLD ? SLICE("hold")
-										      : SLICE("resolve"));
+		json_field_string(w, "noData",
+				  rule->resolve->no_data == NO_DATA_HOLD ? SLICE("hold")
+									 : SLICE("resolve"));
 	}
 	add_texts(w, "labels", rule->labels, rule->nlabels);
 	if (alerting) {

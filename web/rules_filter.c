@@ -25,8 +25,8 @@ static bool read_type(struct http_request *request, struct arena *arena,
 	filter->recording = !type || strcmp(type, "record") == 0;
 	if (filter->alerting || filter->recording)
 		return true;
-	web_fail(request, 400, "bad_data", "invalid parameter \"type\": not supported value \"%.100s\"",
-		 type);
+	web_fail(request, 400, "bad_data",
+		 "invalid parameter \"type\": not supported value \"%.100s\"", type);
 	return false;
 }
 
@@ -119,8 +119,7 @@ static bool is_literal(const struct rule_text *label)
 static struct slice label_of(const struct rule *rule, struct slice name)
 {
 	for (uint32_t i = 0; i < rule->nlabels; i++)
-		if (slice_is_equal(rule->labels[i].name, name) &&
-		    is_literal(&rule->labels[i]))
+		if (slice_is_equal(rule->labels[i].name, name) && is_literal(&rule->labels[i]))
 			return rule->labels[i].text;
 	return SLICE("");
 }

@@ -1,8 +1,10 @@
 /*
- * Which rules are asked for: the parameters of /api/v1/rules, as Prometheus has them. Private to web/.
+ * Which rules are asked for: the parameters of /api/v1/rules, as Prometheus has them. Private to
+ * web/.
  *
- * type, file[], rule_group[], rule_name[]; match[]: the labels that are written at the rule, but for
- * those with templates. group_limit: so many groups, and a token that a further request begins with.
+ * type, file[], rule_group[], rule_name[]; match[]: the labels that are written at the rule, but
+ * for those with templates. group_limit: so many groups, and a token that a further request begins
+ * with.
  */
 #ifndef TOCSIN_WEB_RULES_FILTER_H
 #define TOCSIN_WEB_RULES_FILTER_H

@@ -21,9 +21,9 @@ struct snapshot_alert {
 	const struct rule *rule;
 	struct alert_view view; /* but for the label sets, which are: */
 	struct labels *labels, *expr_labels;
-	struct evidence *evidence; /* NULL: none */
+	struct evidence *evidence;   /* NULL: none */
 	struct query_results *asked; /* NULL: nothing */
-	char silenced_by[40]; /* a silence's id, or "" */
+	char silenced_by[40];	     /* a silence's id, or "" */
 };
 
 struct snapshot {
@@ -52,8 +52,8 @@ uint32_t snapshot_alerts_of(const struct snapshot *snapshot, uint32_t rule_id);
 /* The annotations of an alert as they are with its value, or NULL. To unref. */
 struct labels *snapshot_annotations(const struct snapshot *snapshot,
 				    const struct snapshot_alert *alert);
-/* An alert's labels as notifications have them: with the external ones (NULL: none) where it has none
- * of that name. To unref; NULL: no memory. */
+/* An alert's labels as notifications have them: with the external ones (NULL: none) where it has
+ * none of that name. To unref; NULL: no memory. */
 struct labels *labels_with_external(struct labels *labels, const struct labels *external);
 /* The same of an alert of a snapshot. */
 struct labels *snapshot_full_labels(const struct snapshot *snapshot,

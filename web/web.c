@@ -258,9 +258,10 @@ const char *web_param_value(struct http_request *request, struct arena *arena, c
 	return text && *text ? text : NULL;
 }
 
-bool web_param_bool(struct http_request *request, struct arena *arena, const char *name, bool *value)
+bool web_param_bool(struct http_request *request, struct arena *arena, const char *name,
+		    bool *value)
 {
-	static const char *const words[] = { "0", "1", "f", "t",  "false", "true",
+	static const char *const words[] = { "0", "1", "f",	"t",	"false", "true",
 					     "F", "T", "FALSE", "TRUE", "False", "True" };
 	const char *text = web_param_value(request, arena, name);
 
@@ -293,8 +294,7 @@ static bool is_path_of(const struct endpoint *endpoint, struct slice path, struc
 		if (path.len <= before.len + after.len || !slice_has_prefix(path, before) ||
 		    !slice_has_suffix(path, after))
 			return false;
-		*rest = (struct slice){ path.ptr + before.len,
-					path.len - before.len - after.len };
+		*rest = (struct slice){ path.ptr + before.len, path.len - before.len - after.len };
 		return slice_find(*rest, '/') < 0;
 	}
 	if (own.len == 1 || own.ptr[own.len - 1] != '/')

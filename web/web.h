@@ -52,9 +52,9 @@ struct web_options {
 	const char *version;
 	int64_t query_timeout_ms;
 	struct query_settings queries; /* how expressions are read */
-	int64_t query_offset_ms; /* rule_query_offset */
-	uint32_t thread; /* of the ingest thread it serves */
-	size_t answer_bytes_max; /* of a query; 0: ANSWER_BYTES_MAX */
+	int64_t query_offset_ms;       /* rule_query_offset */
+	uint32_t thread;	       /* of the ingest thread it serves */
+	size_t answer_bytes_max;       /* of a query; 0: ANSWER_BYTES_MAX */
 };
 #define ANSWER_BYTES_MAX (128 * 1024 * 1024) /* a longer answer to a query is refused */
 

@@ -62,10 +62,13 @@ void web_send_query(struct web *web, struct http_request *request, struct engine
 /* A parameter's text in the arena, or NULL. */
 const char *web_param(struct http_request *request, struct arena *arena, const char *name,
 		      size_t index);
-/* The first of that name; NULL, too, where it is empty: nothing is asked for then, as in Prometheus. */
+/* The first of that name; NULL, too, where it is empty: nothing is asked for then, as in
+ * Prometheus. */
 const char *web_param_value(struct http_request *request, struct arena *arena, const char *name);
-/* "true", "1" and the like, if it is there; false: it is no such word, and the request was answered. */
-bool web_param_bool(struct http_request *request, struct arena *arena, const char *name, bool *value);
+/* "true", "1" and the like, if it is there; false: it is no such word, and the request was
+ * answered. */
+bool web_param_bool(struct http_request *request, struct arena *arena, const char *name,
+		    bool *value);
 
 /* envelope.c: {"status":"success","data": … } */
 void envelope_begin(struct json_writer *w, struct buf *out);
@@ -91,7 +94,8 @@ HANDLER(on_format_query);
 /* A parameter as a time, if it is there; false: it is none, and the request was answered. */
 bool web_param_time(struct http_request *request, struct arena *arena, const char *name,
 		    int64_t *t_ms);
-/* The parameter "limit", 0 where it is not there; false: it is none, and the request was answered. */
+/* The parameter "limit", 0 where it is not there; false: it is none, and the request was answered.
+ */
 bool web_param_limit(struct http_request *request, struct arena *arena, size_t *limit);
 /* Answers with all that the parser has to say of a parameter. */
 void web_fail_parse(struct http_request *request, const char *name, const struct diag_list *diags);

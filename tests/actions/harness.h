@@ -29,9 +29,9 @@ struct harness {
 	struct http_server *server;
 	struct runner_client *runner;
 	struct actions *actions;
-	struct engine *engine; /* NULL: nobody answers questions */
-	bool has_series;    /* samples of runs are kept: */
-	struct buf samples; /* "3.5 {…} 1\n", or stale; emptied by the test */
+	struct engine *engine;	    /* NULL: nobody answers questions */
+	bool has_series;	    /* samples of runs are kept: */
+	struct buf samples;	    /* "3.5 {…} 1\n", or stale; emptied by the test */
 	struct queue_item *answers; /* not yet given to the action side */
 	int64_t now_ms;
 	int answer;		 /* status of the receiver's next answers */
