@@ -298,22 +298,6 @@ void alerts_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t
 	instances_remove(&rule->instances, engine->lsets, slot);
 }
 
-int alerts_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
-		  int64_t *units)
-{
-	struct pass *pass = &engine->pass;
-	for (; pass->at < rule->instances.n; pass->at++) {
-		if (*units <= 0)
-			return ERR_AGAIN;
-		*units -= 1;
-		if (rule->instances.items[pass->at].lset == LSET_NONE)
-			continue;
-		alerts_commit_slot(engine, rule, pass->at, relation);
-		*units -= UNITS_INSTANCE;
-	}
-	return 0;
-}
-
 void alerts_rebase(struct engine *engine, struct rule_state *rule, int64_t skipped_ms)
 {
 	for (uint32_t slot = 0; slot < rule->instances.n; slot++) {

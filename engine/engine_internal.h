@@ -194,10 +194,7 @@ void rule_error_set(struct rule_state *rule, const char *format, ...)
 
 /* Before the first slot: the limit. ERR_EVAL when it is exceeded; all alerts are gone then. */
 int alerts_limit(struct engine *engine, struct rule_state *rule, const struct relation *relation);
-/* Moves part of the alerts to their next state. 0, ERR_AGAIN. */
-int alerts_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
-		  int64_t *units);
-/* The same of one alert, which is in the result if it was seen in this evaluation. */
+/* Moves an alert, which is in the result if it was seen in this evaluation, to its next state. */
 void alerts_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			const struct relation *relation);
 /* Writes the state of an alert read back. */
@@ -300,8 +297,7 @@ void written_forget(struct engine *engine);
 /* ---- record_rules.c ---- */
 
 int record_limit(struct engine *engine, struct rule_state *rule);
-int record_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
-		  int64_t *units);
+/* Writes what the result says of a series. */
 void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t slot,
 			const struct relation *relation);
 /* Ends all series of a rule that is gone, from slot *at on; false: the units ran out before. */

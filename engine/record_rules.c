@@ -38,22 +38,6 @@ void record_commit_slot(struct engine *engine, struct rule_state *rule, uint32_t
 		    bits == STALE_NAN_BITS ? NORMAL_NAN_BITS : bits);
 }
 
-int record_commit(struct engine *engine, struct rule_state *rule, const struct relation *relation,
-		  int64_t *units)
-{
-	struct pass *pass = &engine->pass;
-	for (; pass->at < rule->instances.n; pass->at++) {
-		if (*units <= 0)
-			return ERR_AGAIN;
-		*units -= 1;
-		if (rule->instances.items[pass->at].lset == LSET_NONE)
-			continue;
-		record_commit_slot(engine, rule, pass->at, relation);
-		*units -= UNITS_INSTANCE;
-	}
-	return 0;
-}
-
 bool record_remove(struct engine *engine, struct rule_state *rule, uint32_t *at, int64_t *units)
 {
 	for (; *at < rule->instances.n; ++*at) {

@@ -239,14 +239,26 @@ static int rule_eval(struct engine *engine, struct rule_state *rule, int64_t *un
 	return code ? code : instances_rejoin(&rule->instances, &result);
 }
 
+/* Takes what the result says of part of the instances. 0, ERR_AGAIN. */
 static int rule_commit(struct engine *engine, struct rule_state *rule,
 		       const struct relation *result, int64_t *units)
 {
-	if (engine->pass.on_arrival)
+	struct pass *pass = &engine->pass;
+	if (pass->on_arrival)
 		return arrival_commit(engine, rule, result, units);
-	if (rule->def->kind == RULE_RECORD)
-		return record_commit(engine, rule, result, units);
-	return alerts_commit(engine, rule, result, units);
+	for (; pass->at < rule->instances.n; pass->at++) {
+		if (*units <= 0)
+			return ERR_AGAIN;
+		*units -= 1;
+		if (rule->instances.items[pass->at].lset == LSET_NONE)
+			continue;
+		if (rule->def->kind == RULE_RECORD)
+			record_commit_slot(engine, rule, pass->at, result);
+		else
+			alerts_commit_slot(engine, rule, pass->at, result);
+		*units -= UNITS_INSTANCE;
+	}
+	return 0;
 }
 
 /* After collecting: the limit, judged before anything is changed. */

@@ -45,14 +45,10 @@ static void check_in_range(struct parser *parser, const struct expr *number)
 
 static struct expr *parse_literal(struct parser *parser)
 {
-	struct expr *expr = parser_node(parser, EXPR_NUMBER, parser->token.offset);
+	struct expr *expr = parse_number(parser);
 
-	if (!expr)
-		return NULL;
-	expr->number = parser_number(parser);
-	expr->is_duration = parser_is(parser, TOKEN_DURATION);
-	parser_advance(parser);
-	check_in_range(parser, parser_finish(parser, expr));
+	if (expr)
+		check_in_range(parser, expr);
 	return expr;
 }
 

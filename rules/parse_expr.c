@@ -8,7 +8,7 @@ static struct expr *parse_binary(struct parser *parser, unsigned precedence);
 
 /* Literals */
 
-static struct expr *parse_number(struct parser *parser)
+struct expr *parse_number(struct parser *parser)
 {
 	struct expr *expr = parser_node(parser, EXPR_NUMBER, parser->token.offset);
 

@@ -86,6 +86,9 @@ struct expr *parser_finish(struct parser *parser, struct expr *expr);
 double parser_number(const struct parser *parser);
 bool parser_string(struct parser *parser, struct slice *out);
 
+/* parse_expr.c */
+struct expr *parse_number(struct parser *parser);
+
 /* parse_selector.c */
 struct expr *parse_selector(struct parser *parser);
 /* An EXPR_SELECTOR without matchers, known to parser_discard(). */
