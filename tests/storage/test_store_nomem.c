@@ -19,10 +19,12 @@ static bool fails(void)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *place, size_t size);
+void *__real_reallocarray(void *place, size_t n, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *place, size_t size);
+void *__wrap_reallocarray(void *place, size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 
 void *__wrap_malloc(size_t size)
@@ -38,6 +40,11 @@ void *__wrap_calloc(size_t n, size_t size)
 void *__wrap_realloc(void *place, size_t size)
 {
 	return fails() ? NULL : __real_realloc(place, size);
+}
+
+void *__wrap_reallocarray(void *place, size_t n, size_t size)
+{
+	return fails() ? NULL : __real_reallocarray(place, n, size);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
