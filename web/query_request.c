@@ -30,7 +30,8 @@ void web_fail_parse(struct http_request *request, const char *name, const struct
 		buf_add_str(&text, text.len ? "; " : "");
 		if (diag->line)
 			buf_printf(&text, "%u:%u: parse error: ", diag->line, diag->column);
-		buf_add_str(&text, diag->message);
+		/* Without memory there is no message. */
+		buf_add_str(&text, diag->message ? diag->message : error_text(ERR_NOMEM));
 		if (diag->hint)
 			buf_printf(&text, " (%s)", diag->hint);
 	}
