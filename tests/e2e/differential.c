@@ -384,7 +384,8 @@ static bool has_or(const char *expr)
  * the end of the query are confused. In a range query or a subquery, whether the name of a series
  * is to go is taken from its first step: with "or" it may come from either side. And
  * timestamp(x @ t offset d) looks back from t. Remainders of what differs in the last place are any
- * numbers.
+ * numbers. What differs by our own doing: a type that label_replace() gives where a name is to go
+ * at the end stays here, and goes with the name there.
  */
 static bool is_asked(const struct question *question)
 {
@@ -392,10 +393,11 @@ static bool is_asked(const struct question *question)
 	bool has_steps = question->step_ms || strstr(expr, ":");
 	bool by_name = strstr(expr, " by") && strstr(expr, "__name__)");
 	bool by_step = has_steps && has_or(expr);
+	bool by_type = strstr(expr, "\"__type__\"");
 	bool by_offset = strstr(expr, "timestamp(") && strchr(expr, '@') && strstr(expr, "offset");
 	bool by_rounding = uses_libm(expr) && strchr(expr, '%');
 	return !(has_steps && strstr(expr, "info(")) && !by_offset && !by_rounding &&
-	       !((by_name || by_step) && delayed_names);
+	       !((by_name || by_step || by_type) && delayed_names);
 }
 
 static void compare(const char *const servers[2], const struct question *question)
