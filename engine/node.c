@@ -296,22 +296,23 @@ int node_fail(struct node *node, const char *format, ...)
 	return ERR_EVAL;
 }
 
+/* As labels; takes the reference. */
+static struct labels *labels_taken(struct binding *b, uint32_t lset)
+{
+	struct labels *labels = lset != LSET_NONE ? lset_to_labels(b->lsets, lset) : NULL;
+	if (lset != LSET_NONE)
+		lset_unref(b->lsets, lset);
+	return labels;
+}
+
 struct labels *binding_labels(struct binding *b, uint32_t lset)
 {
-	uint32_t finished = binding_finished(b, lset);
-	struct labels *labels = finished != LSET_NONE ? lset_to_labels(b->lsets, finished) : NULL;
-	if (finished != LSET_NONE)
-		lset_unref(b->lsets, finished);
-	return labels;
+	return labels_taken(b, binding_finished(b, lset));
 }
 
 struct labels *binding_labels_now(struct binding *b, uint32_t lset)
 {
-	uint32_t unmarked = binding_unmarked(b, lset);
-	struct labels *labels = unmarked != LSET_NONE ? lset_to_labels(b->lsets, unmarked) : NULL;
-	if (unmarked != LSET_NONE)
-		lset_unref(b->lsets, unmarked);
-	return labels;
+	return labels_taken(b, binding_unmarked(b, lset));
 }
 
 void binding_format_lset(struct binding *b, uint32_t lset, struct buf *out)

@@ -24,6 +24,21 @@ static inline struct store_options fixture_options(void)
 				       .key = &fixture_key };
 }
 
+/* A store at T0. */
+static inline struct store *fixture_store(const struct store_options *options)
+{
+	struct store *store = store_new(options);
+	ck_assert_ptr_nonnull(store);
+	store_time_set(store, T0);
+	return store;
+}
+
+static inline void fixture_store_free(struct store *store)
+{
+	store_check(store);
+	store_free(store);
+}
+
 /* {__name__="up",job="x"}: equalities only; for free with labels_unref(). */
 static inline struct labels *labels_of(const char *text)
 {

@@ -6,15 +6,12 @@ static struct store *store;
 static void setup(void)
 {
 	struct store_options options = fixture_options();
-	store = store_new(&options);
-	ck_assert_ptr_nonnull(store);
-	store_time_set(store, T0);
+	store = fixture_store(&options);
 }
 
 static void teardown(void)
 {
-	store_check(store);
-	store_free(store);
+	fixture_store_free(store);
 }
 
 static struct store_stats stats(void)

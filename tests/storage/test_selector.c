@@ -7,15 +7,12 @@ static void setup(void)
 {
 	struct store_options options = fixture_options();
 	options.ignored_max = 1000000;
-	store = store_new(&options);
-	ck_assert_ptr_nonnull(store);
-	store_time_set(store, T0);
+	store = fixture_store(&options);
 }
 
 static void teardown(void)
 {
-	store_check(store);
-	store_free(store);
+	fixture_store_free(store);
 }
 
 static uint64_t random_state;
