@@ -399,22 +399,23 @@ static struct vector call_range(struct oracle *o, const struct expr *expr,
 				const struct expr *selector, const struct expr *aggregate)
 {
 	struct vector out = { NULL, 0 };
-	double arguments[2] = { 0, 0 }, value;
+	struct range_call call = { .oracle = o, .call = expr, .range = selector };
+	double value;
 	size_t n, present = 0, narguments = 0;
 	if (selector->edges != EDGES_PLAIN)
 		return oracle_edges(o, expr, selector);
 	for (uint32_t i = 0; i < expr->call.nargs; i++)
 		if (expr->call.args[i]->type == VALUE_SCALAR)
-			arguments[narguments++] = oracle_scalar(o, expr->call.args[i]);
+			call.arguments[narguments++] = oracle_scalar(o, expr->call.args[i]);
 	bool is_log = selector->type != VALUE_MATRIX;
 	struct samples *samples = is_log ? oracle_log_samples(o, expr, aggregate, selector, &n)
 					 : range_samples(o, selector, &n);
 	for (size_t i = 0; i < n; i++) {
 		samples_drop_stale(&samples[i]);
 		present += samples[i].n > 0;
+		call.samples = &samples[i];
 		if (expr->call.function->id == FN_ABSENT_OVER_TIME || !samples[i].n ||
-		    !(is_log ? oracle_log_range : oracle_range)(o, expr, selector, &samples[i],
-								arguments, &value))
+		    !(is_log ? oracle_log_range : oracle_range)(&call, &value))
 			continue;
 		bool keeps_name = !is_log && expr->call.function->flags & KEEPS_NAME;
 		vector_add(o, &out,

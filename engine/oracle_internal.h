@@ -85,9 +85,13 @@ struct vector oracle_aggregate(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_info(struct oracle *oracle, const struct expr *expr);
 /* A function of an instant vector. */
 struct vector oracle_call(struct oracle *oracle, const struct expr *expr);
-/* A function of the samples of one series; false: no value. `arguments` are its further scalars. */
-bool oracle_range(struct oracle *oracle, const struct expr *call, const struct expr *selector,
-		  const struct samples *samples, const double *arguments, double *out);
+/* Those whose result is not made element by element, each in its file. */
+struct vector oracle_label_replace(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_label_join(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_histogram(struct oracle *oracle, const struct expr *expr);
+struct vector oracle_quantiles(struct oracle *oracle, const struct expr *expr);
+/* A string among a call's arguments. */
+struct slice oracle_string(const struct expr *expr);
 /* Of what two lists of names say: with the metric name alone left out. */
 struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
 /* All samples of the matching series in (end − back, end − ahead], stale markers included. */
@@ -109,14 +113,26 @@ struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector
 double oracle_calendar(enum function_id field, double seconds);
 struct tags oracle_signature(struct oracle *oracle, const struct expr *expr, struct tags tags);
 
-/* The end of what a range looks at, and Go's math.Min and math.Max. */
+/* ---- ranges ---- */
+
+/* A function of the samples, at least one, that a series has within a range. */
+struct range_call {
+	struct oracle *oracle;
+	const struct expr *call, *range;
+	const struct samples *samples;
+	double arguments[2]; /* the further scalars */
+};
+
+/* False: no value. */
+bool oracle_range(const struct range_call *call, double *out);
+/* The same over a log range. */
+bool oracle_log_range(const struct range_call *call, double *out);
+/* rate(), increase(), delta(), rate_counter(); of one sample if the counter's start is known. */
+double oracle_rate(const struct range_call *call);
+double oracle_sum(const struct samples *samples);
+/* The end of what a range looks at, and its length. */
 int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
 int64_t oracle_range_ms(const struct expr *range);
-double oracle_min(double a, double b);
-double oracle_max(double a, double b);
-/* The same over a log range. */
-bool oracle_log_range(struct oracle *oracle, const struct expr *call, const struct expr *range,
-		      const struct samples *samples, const double *arguments, double *out);
 /*
  * What the call reads: samples of the series derived for it and the aggregation that takes its
  * result as it is (or NULL).
@@ -124,10 +140,12 @@ bool oracle_log_range(struct oracle *oracle, const struct expr *call, const stru
 struct samples *oracle_log_samples(struct oracle *oracle, const struct expr *call,
 				   const struct expr *aggregate, const struct expr *range,
 				   size_t *n);
-double oracle_sum(const struct samples *samples);
-/* rate(), increase(), delta(), rate_counter() of at least two samples. */
-double oracle_rate(struct oracle *oracle, const struct expr *call, const struct expr *selector,
-		   const struct samples *samples);
+
+/* ---- numbers ---- */
+
+/* Go's math.Min and math.Max. */
+double oracle_min(double a, double b);
+double oracle_max(double a, double b);
 /* A quantile of values in any order. */
 double oracle_quantile(struct oracle *oracle, double q, const double *values, size_t n);
 /* A sum as Kahan, Babuška and Neumaier have it: the sum and what rounding lost. */

@@ -47,24 +47,22 @@ struct samples *oracle_log_samples(struct oracle *o, const struct expr *call,
 	return oracle_samples(o, &derived, range->selector.range_ms, 0, n);
 }
 
-bool oracle_log_range(struct oracle *o, const struct expr *call, const struct expr *range,
-		      const struct samples *s, const double *arguments, double *out)
+bool oracle_log_range(const struct range_call *c, double *out)
 {
-	enum function_id id = call->call.function->id;
-	double seconds = (double)range->selector.range_ms / 1000;
-	switch (id) {
+	const struct samples *s = c->samples;
+	switch (c->call->call.function->id) {
 	case FN_COUNT_OVER_TIME:
 	case FN_BYTES_OVER_TIME:
 		*out = oracle_sum(s);
 		return true;
 	case FN_RATE:
 	case FN_BYTES_RATE:
-		*out = oracle_sum(s) / seconds;
+		*out = oracle_sum(s) / ((double)c->range->selector.range_ms / 1000);
 		return true;
 	case FN_RATE_COUNTER:
-		*out = s->times_ms[0] == s->times_ms[s->n - 1] ? 0 : oracle_rate(o, call, range, s);
+		*out = s->times_ms[0] == s->times_ms[s->n - 1] ? 0 : oracle_rate(c);
 		return true;
 	default:
-		return oracle_range(o, call, range, s, arguments, out);
+		return oracle_range(c, out);
 	}
 }
