@@ -1,6 +1,5 @@
 /* Stages of log pipelines: line filters, and those with a word. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "base/error.h"
@@ -85,23 +84,13 @@ bool stage_parse_value(struct stage_parse *parse, enum match_type type, struct s
 	struct log_matcher *link = parser_alloc(parser, sizeof(*link));
 	struct token place = parser->token;
 	struct slice value;
-	char *why = NULL;
 
 	if (!link || !stage_expect_string(parser, &value))
 		return false;
-	int error = matcher_init(&link->matcher, type, name, value, &why);
+	int made = parser_matcher(parser, type, name, value, place, &link->matcher);
 
-	if (error == ERR_NOMEM) {
-		parser->error = error;
-		return false;
-	}
-	if (error < 0) {
-		parser_complain(parser, place.offset, place.span, NULL,
-				"invalid matcher of \"" SLICE_FMT "\": %s", SLICE_ARG(name),
-				why ? why : error_text(error));
-		free(why);
-		return true;
-	}
+	if (made <= 0)
+		return made == 0;
 	link->next = parse->log->matchers;
 	parse->log->matchers = link;
 	*out = &link->matcher;

@@ -89,12 +89,26 @@ struct expr *parser_selector(struct parser *parser, uint32_t offset)
 	return expr;
 }
 
-/* value is the place that a bad pattern is told at. */
+int parser_matcher(struct parser *parser, enum match_type type, struct slice name,
+		   struct slice value, struct token place, struct matcher *out)
+{
+	char *why = NULL;
+	int error = matcher_init(out, type, name, value, &why);
+
+	if (error == ERR_NOMEM)
+		return parser->error = error;
+	if (error < 0)
+		parser_complain(parser, place.offset, place.span, NULL,
+				"invalid matcher of \"" SLICE_FMT "\": %s", SLICE_ARG(name),
+				why ? why : error_text(error));
+	free(why);
+	return error == 0;
+}
+
 static bool selector_add(struct parser *parser, struct expr *expr, enum match_type type,
 			 struct slice name, struct slice value, struct token place)
 {
 	uint32_t n = expr->selector.nmatchers;
-	char *why = NULL;
 
 	if (n == EXPR_MATCHERS_MAX) {
 		parser_complain(parser, place.offset, place.span, NULL,
@@ -112,21 +126,11 @@ static bool selector_add(struct parser *parser, struct expr *expr, enum match_ty
 			memcpy(matchers, expr->selector.matchers, n * sizeof(*matchers));
 		expr->selector.matchers = matchers;
 	}
-	int error = matcher_init(&expr->selector.matchers[n], type, name, value, &why);
+	int made = parser_matcher(parser, type, name, value, place, &expr->selector.matchers[n]);
 
-	if (error == ERR_NOMEM) {
-		parser->error = error;
-		return false;
-	}
-	if (error < 0) {
-		parser_complain(parser, place.offset, place.span, NULL,
-				"invalid matcher of \"" SLICE_FMT "\": %s", SLICE_ARG(name),
-				why ? why : error_text(error));
-		free(why);
-		return true;
-	}
-	expr->selector.nmatchers++;
-	return true;
+	if (made > 0)
+		expr->selector.nmatchers++;
+	return made >= 0;
 }
 
 bool parser_match_type(enum token_kind kind, enum match_type *out)

@@ -95,6 +95,12 @@ struct expr *parse_selector(struct parser *parser);
 struct expr *parser_selector(struct parser *parser, uint32_t offset);
 /* =, !=, =~, !~ as a token: false for any other. */
 bool parser_match_type(enum token_kind kind, enum match_type *out);
+/*
+ * 1: *out is made; 0: it cannot be, which is told at the place of its value, and the parse goes on;
+ * ERR_NOMEM, parser->error too.
+ */
+int parser_matcher(struct parser *parser, enum match_type type, struct slice name,
+		   struct slice value, struct token place, struct matcher *out);
 /* {a="b",…} into it. */
 bool parse_matchers(struct parser *parser, struct expr *expr);
 /* What may follow an operand: [5m], offset, @, anchored, smoothed, a log pipeline. */
