@@ -116,7 +116,7 @@ static void explain(const struct http_result *http, char *message, size_t size)
 	message[n] = '\0';
 }
 
-void webhook_result(const struct http_result *http, char message[256], struct action_result *out)
+static void result_of(const struct http_result *http, char message[256], struct action_result *out)
 {
 	*out = (struct action_result){ .outcome = outcome_of(http->status),
 				       .code = http->status,
@@ -136,7 +136,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 	char message[256];
 	struct action_result result;
 
-	webhook_result(http, message, &result);
+	result_of(http, message, &result);
 	attempt->done(attempt->ctx, &result);
 	free(attempt);
 }
@@ -154,36 +154,34 @@ int webhook_url_read(const char *path, char url[WEBHOOK_URL_MAX])
 	return webhook_url_is_http(url) ? 0 : ERR_INVALID;
 }
 
-static int webhook_start(const struct action_host *host, const void *pointer,
-			 const struct action_job *job,
-			 void (*done)(void *ctx, const struct action_result *result), void *ctx,
-			 struct action_attempt **out)
+size_t webhook_headers(const struct action_host *host, const struct action_job *job,
+		       struct webhook_texts *texts, struct http_header out[WEBHOOK_HEADERS])
 {
-	const struct webhook_options *options = pointer;
-	char attempt_text[16], time_text[24], agent[64], url[WEBHOOK_URL_MAX];
+	const struct http_header headers[WEBHOOK_HEADERS] = {
+		{ "User-Agent", texts->agent },
+		{ "webhook-id", job->id },
+		{ "webhook-timestamp", texts->time },
+		{ "X-Tocsin-Attempt", texts->attempt },
+	};
+
+	snprintf(texts->attempt, sizeof(texts->attempt), "%u", job->attempt);
+	snprintf(texts->time, sizeof(texts->time), "%lld", (long long)(job->now_ms / 1000));
+	snprintf(texts->agent, sizeof(texts->agent), "Tocsin/%s", host->version);
+	memcpy(out, headers, sizeof(headers));
+	return WEBHOOK_HEADERS;
+}
+
+int webhook_send(const struct action_host *host, const struct http_send *send,
+		 void (*done)(void *ctx, const struct action_result *result), void *ctx,
+		 struct action_attempt **out)
+{
 	struct action_attempt *attempt = malloc(sizeof(*attempt));
 
 	if (!attempt)
 		return ERR_NOMEM;
 	*attempt = (struct action_attempt){ .done = done, .ctx = ctx };
-	snprintf(attempt_text, sizeof(attempt_text), "%u", job->attempt);
-	snprintf(time_text, sizeof(time_text), "%lld", (long long)(job->now_ms / 1000));
-	snprintf(agent, sizeof(agent), "Tocsin/%s", host->version);
-	const struct http_header headers[] = { { "Content-Type", "application/json" },
-					       { "User-Agent", agent },
-					       { "webhook-id", job->id },
-					       { "webhook-timestamp", time_text },
-					       { "X-Tocsin-Attempt", attempt_text } };
-	int code = options->url_file ? webhook_url_read(options->url_file, url) : 0;
-	struct http_send send = { .method = "POST",
-				  .url = options->url_file ? url : options->url,
-				  .headers = headers,
-				  .nheaders = sizeof(headers) / sizeof(headers[0]),
-				  .body = job->body,
-				  .timeout_ms = options->timeout_ms };
+	int code = http_send(host->http, send, on_answer, attempt, &attempt->call);
 
-	if (code == 0)
-		code = http_send(host->http, &send, on_answer, attempt, &attempt->call);
 	if (code) {
 		free(attempt);
 		return code;
@@ -192,10 +190,34 @@ static int webhook_start(const struct action_host *host, const void *pointer,
 	return 0;
 }
 
-static void webhook_cancel(struct action_attempt *attempt)
+void webhook_cancel(struct action_attempt *attempt)
 {
 	http_call_cancel(attempt->call);
 	free(attempt);
+}
+
+static int webhook_start(const struct action_host *host, const void *pointer,
+			 const struct action_job *job,
+			 void (*done)(void *ctx, const struct action_result *result), void *ctx,
+			 struct action_attempt **out)
+{
+	const struct webhook_options *options = pointer;
+	struct http_header headers[1 + WEBHOOK_HEADERS] = { { "Content-Type",
+							      "application/json" } };
+	char url[WEBHOOK_URL_MAX];
+	struct webhook_texts texts;
+	int code = options->url_file ? webhook_url_read(options->url_file, url) : 0;
+
+	if (code)
+		return code;
+	struct http_send send = { .method = "POST",
+				  .url = options->url_file ? url : options->url,
+				  .headers = headers,
+				  .nheaders = 1 + webhook_headers(host, job, &texts, headers + 1),
+				  .body = job->body,
+				  .timeout_ms = options->timeout_ms };
+
+	return webhook_send(host, &send, done, ctx, out);
 }
 
 extern const struct action_plugin webhook_plugin;

@@ -178,29 +178,13 @@ static int webhook_step_check(void *pointer, bool is_step, const struct yaml_nod
 
 /* ---- attempts ---- */
 
-struct action_attempt {
-	struct http_call *call;
-	void (*done)(void *ctx, const struct action_result *result);
-	void *ctx;
-};
-
-static void on_answer(void *ctx, const struct http_result *http)
-{
-	struct action_attempt *attempt = ctx;
-	char message[256];
-	struct action_result result;
-
-	webhook_result(http, message, &result);
-	attempt->done(attempt->ctx, &result);
-	free(attempt);
-}
-
 /* What is sent, rendered. */
 struct rendered {
-	struct http_header headers[HEADERS_MAX + 5];
+	struct http_header headers[HEADERS_MAX + WEBHOOK_HEADERS + 1];
 	struct buf values[HEADERS_MAX], body;
 	size_t nheaders, nvalues;
-	char attempt[16], time[24], agent[64], url[WEBHOOK_URL_MAX];
+	struct webhook_texts texts;
+	char url[WEBHOOK_URL_MAX];
 };
 
 static void header_add(struct rendered *rendered, const char *name, const char *value)
@@ -222,13 +206,7 @@ static int render(const struct webhook_step_options *options, const struct actio
 {
 	int code = 0;
 
-	snprintf(out->attempt, sizeof(out->attempt), "%u", job->attempt);
-	snprintf(out->time, sizeof(out->time), "%lld", (long long)(job->now_ms / 1000));
-	snprintf(out->agent, sizeof(out->agent), "Tocsin/%s", host->version);
-	header_add(out, "webhook-id", job->id);
-	header_add(out, "webhook-timestamp", out->time);
-	header_add(out, "X-Tocsin-Attempt", out->attempt);
-	header_add(out, "User-Agent", out->agent);
+	out->nheaders = webhook_headers(host, job, &out->texts, out->headers);
 	if (!options->has_type)
 		header_add(out, "Content-Type", "application/json");
 	for (size_t i = 0; i < options->request.headers.n && code == 0; i++) {
@@ -246,11 +224,14 @@ static int render(const struct webhook_step_options *options, const struct actio
 	return code ? code : buf_ok(&out->body) ? 0 : ERR_NOMEM;
 }
 
-static int send_it(const struct webhook_step_options *options, const struct action_host *host,
-		   const struct action_job *job, struct action_attempt *attempt)
+static int webhook_step_start(const struct action_host *host, const void *pointer,
+			      const struct action_job *job,
+			      void (*done)(void *ctx, const struct action_result *result),
+			      void *ctx, struct action_attempt **out)
 {
-	struct rendered *rendered = calloc(1, sizeof(*rendered));
+	const struct webhook_step_options *options = pointer;
 	const struct request_part *request = &options->request;
+	struct rendered *rendered = calloc(1, sizeof(*rendered));
 
 	if (!rendered)
 		return ERR_NOMEM;
@@ -266,38 +247,12 @@ static int send_it(const struct webhook_step_options *options, const struct acti
 				  .timeout_ms = options->common.timeout_ms };
 
 	if (code == 0)
-		code = http_send(host->http, &send, on_answer, attempt, &attempt->call);
+		code = webhook_send(host, &send, done, ctx, out);
 	for (size_t i = 0; i < rendered->nvalues; i++)
 		buf_fini(&rendered->values[i]);
 	buf_fini(&rendered->body);
 	free(rendered);
 	return code;
-}
-
-static int webhook_step_start(const struct action_host *host, const void *options,
-			      const struct action_job *job,
-			      void (*done)(void *ctx, const struct action_result *result),
-			      void *ctx, struct action_attempt **out)
-{
-	struct action_attempt *attempt = malloc(sizeof(*attempt));
-
-	if (!attempt)
-		return ERR_NOMEM;
-	*attempt = (struct action_attempt){ .done = done, .ctx = ctx };
-	int code = send_it(options, host, job, attempt);
-
-	if (code) {
-		free(attempt);
-		return code;
-	}
-	*out = attempt;
-	return 0;
-}
-
-static void webhook_step_cancel(struct action_attempt *attempt)
-{
-	http_call_cancel(attempt->call);
-	free(attempt);
 }
 
 extern const struct action_plugin webhook_step_plugin;
@@ -307,5 +262,5 @@ const struct action_plugin webhook_step_plugin = {
 	.step = &webhook_step_table,
 	.check = webhook_step_check,
 	.start = webhook_step_start,
-	.cancel = webhook_step_cancel,
+	.cancel = webhook_cancel,
 };
