@@ -305,11 +305,10 @@ int explain_names_step(struct engine *engine, struct explain_work *work, int64_t
 		uint32_t n = 0;
 		if (*units <= 0)
 			return ERR_AGAIN;
-		while (n < NAMES_BATCH && more) {
+		for (; n < NAMES_BATCH && more && *units > 0; *units -= 1) {
 			const struct series *series = store_next(engine->store, &work->cursor);
 			more = series && work->at < EXPLAIN_NAMES_MAX;
-			*units -= 1;
-			if (!more || *units <= 0)
+			if (!more)
 				break;
 			uint32_t name = lset_get(engine->lsets, series->lset, engine->symbol.name);
 			struct slice text = symbol_text(engine->lsets, name);

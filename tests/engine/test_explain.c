@@ -544,7 +544,6 @@ START_TEST(explain_is_bounded)
 }
 END_TEST
 
-/* Left over when the engine ends. */
 /* Of rules of one name the first few are told; of the way down to a leaf, its beginning. */
 START_TEST(explain_tells_no_more_than_can_be_read)
 {
@@ -574,6 +573,82 @@ START_TEST(explain_tells_no_more_than_can_be_read)
 }
 END_TEST
 
+/* Series x, so many, and behind them the one that is asked for. */
+static void feed_rows(int n)
+{
+	struct buf text;
+	buf_init(&text);
+	for (int i = 0; i < n; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
+	buf_add_str(&text, "x{i=\"last\"} 1");
+	harness_feed(&h, 0, text.ptr);
+	harness_time(&h, 0);
+	buf_fini(&text);
+}
+
+START_TEST(explain_looks_at_so_many_rows)
+{
+	load("{alert: A, expr: x > 5}");
+	feed_rows(EXPLAIN_ROWS_MAX - 1);
+	expect_why("A", "{i=\"last\"}", EXPLAIN_FALSE, 
+		   "1 > 5 does not hold for x{i=\"last\"}: it is away by 4");
+	harness_stop(&h);
+	start();
+	load("{alert: A, expr: x > 5}");
+	feed_rows(EXPLAIN_ROWS_MAX);
+	ask("A", "{i=\"last\"}");
+	ck_assert_int_eq(explain->reason, EXPLAIN_NO_LABELS);
+}
+END_TEST
+
+/* The name that is near is the last one of n. */
+static const char *why_of_near_name(int n)
+{
+	struct buf text;
+	harness_stop(&h);
+	start();
+	buf_init(&text);
+	load("{alert: A, expr: '{__name__=~\".+\"}'}, {alert: B, expr: requests_total}");
+	for (int i = 1; i < n; i++)
+		buf_printf(&text, "n%d 1; ", i);
+	buf_add_str(&text, "request_total 1");
+	harness_feed(&h, 0, text.ptr);
+	harness_time(&h, 0);
+	buf_fini(&text);
+	return ask("B", "")->says;
+}
+
+START_TEST(explain_looks_at_so_many_names)
+{
+	static const char none[] =
+		"no series matches {__name__=\"requests_total\"}: none came";
+	const char *says = why_of_near_name(EXPLAIN_NAMES_MAX);
+	ck_assert_msg(strstr(says, "; did you mean \"request_total\"?"), "%s", says);
+	ck_assert_str_eq(why_of_near_name(EXPLAIN_NAMES_MAX + 1), none);
+}
+END_TEST
+
+START_TEST(explain_shows_so_many_values)
+{
+	struct buf values;
+	buf_init(&values);
+	load("{alert: A, expr: 'x{a=\"other\"}'}, {alert: B, expr: 'x'}");
+	for (int i = 1; i <= EXPLAIN_NEAREST_MAX + 1; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "x{a=\"%d\"} 1", i);
+		harness_feed(&h, 0, text);
+		if (i <= EXPLAIN_NEAREST_MAX)
+			buf_printf(&values, "%s\"%d\"", i > 1 ? ", " : "", i);
+	}
+	harness_time(&h, 0);
+	const char *says = ask("A", "")->says;
+	buf_add_str(&values, " and others");
+	ck_assert_msg(strstr(says, values.ptr), "%s", says);
+	buf_fini(&values);
+}
+END_TEST
+
+/* Left over when the engine ends. */
 START_TEST(explain_ends_with_the_engine)
 {
 	struct explain *left;
@@ -613,6 +688,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, explain_without_warmup_misses_nothing);
 	tcase_add_test(tc, explain_is_bounded);
 	tcase_add_test(tc, explain_tells_no_more_than_can_be_read);
+	tcase_add_test(tc, explain_looks_at_so_many_rows);
+	tcase_add_test(tc, explain_looks_at_so_many_names);
+	tcase_add_test(tc, explain_shows_so_many_values);
 	tcase_add_test(tc, explain_ends_with_the_engine);
 	suite_add_tcase(suite, tc);
 	return suite;
