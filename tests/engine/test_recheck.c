@@ -142,7 +142,8 @@ START_TEST(recheck_takes_a_share)
 END_TEST
 
 /* A plain evaluator that is wrong. */
-static enum { WRONG_VALUE, WRONG_ROWS, WRONG_ERROR } wrong;
+static enum { WRONG_VALUE, WRONG_A_LITTLE, WRONG_ROWS, WRONG_ERROR } wrong;
+static double little; /* share of the value */
 static int evaluate_wrongly(struct store *store, const struct expr *expr, int64_t t_ms,
 			    struct oracle_options *options, struct oracle_result *out)
 {
@@ -153,6 +154,8 @@ static int evaluate_wrongly(struct store *store, const struct expr *expr, int64_
 		snprintf(out->error, sizeof(out->error), "no idea");
 	else if (wrong == WRONG_ROWS)
 		labels_unref(out->rows[--out->n].labels);
+	else if (wrong == WRONG_A_LITTLE)
+		out->rows[0].value *= 1 + little;
 	else
 		out->rows[0].value += 1;
 	return 0;
@@ -223,6 +226,48 @@ START_TEST(recheck_tells_so_many_differences)
 }
 END_TEST
 
+START_TEST(recheck_tells_the_beginning_of_a_difference)
+{
+	struct buf text = { 0 };
+	buf_add_str(&text, "x{i=\"0"); /* the first row */
+	for (int i = 0; i < RECHECK_BYTES_MAX; i++)
+		buf_add_char(&text, 'l');
+	buf_add_str(&text, "\"} 1");
+	start_wrong();
+	wrong = WRONG_VALUE;
+	harness_run(&h, 60, 60, text.ptr);
+	ck_assert_uint_eq(stats().recheck_different, 1);
+	ck_assert_uint_eq(told.len, strlen("r@60: ") + RECHECK_BYTES_MAX + strlen("\n"));
+	ck_assert_ptr_nonnull(strstr(told.ptr, "r@60: x{i=\"0lll"));
+	buf_fini(&text);
+	buf_fini(&told);
+}
+END_TEST
+
+/* What adds up may do so in another order; a comparison of single values is exact. */
+START_TEST(recheck_lets_sums_differ_a_little)
+{
+	static const struct {
+		const char *expr;
+		double little;
+		unsigned different;
+	} cases[] = { { "sum(x)", RECHECK_DIFFERENCE_MAX / 2, 0 },
+		      { "sum(x)", RECHECK_DIFFERENCE_MAX * 2, 1 },
+		      { "max(x)", RECHECK_DIFFERENCE_MAX / 2, 1 } };
+	char text[128];
+	start_wrong();
+	wrong = WRONG_A_LITTLE;
+	little = cases[_i].little;
+	snprintf(text, sizeof(text), "groups: [{name: g, rules: [{record: r, expr: '%s'}]}]",
+		 cases[_i].expr);
+	harness_load(&h, text);
+	harness_run(&h, 60, 60, "x{i=\"1\"} 1; x{i=\"2\"} 2");
+	ck_assert_uint_eq(stats().recheck_different, cases[_i].different);
+	ck_assert_uint_gt(stats().recheck_equal, 0);
+	buf_fini(&told);
+}
+END_TEST
+
 static void feed_many(int n)
 {
 	struct buf text = { 0 };
@@ -283,6 +328,8 @@ static Suite *recheck_suite(void)
 	tcase_add_test(tc, recheck_tells_a_row_that_is_not_there);
 	tcase_add_test(tc, recheck_tells_an_error);
 	tcase_add_test(tc, recheck_tells_so_many_differences);
+	tcase_add_test(tc, recheck_tells_the_beginning_of_a_difference);
+	tcase_add_loop_test(tc, recheck_lets_sums_differ_a_little, 0, 3);
 	tcase_add_test(tc, recheck_leaves_out_what_is_large);
 	tcase_add_test(tc, recheck_leaves_out_what_the_oracle_does_not_know);
 	suite_add_tcase(suite, tc);
