@@ -67,7 +67,7 @@ static struct replay_alert *alert_get(struct replay_report *report, const struct
 	uint32_t *slot = slot_of(report, event->rule_id, event->labels);
 	if (*slot)
 		return &report->alerts[*slot - 1];
-	if (report->nalerts == REPLAY_ALERTS_MAX)
+	if (report->nalerts == report->alerts_max)
 		return NULL;
 	if (!ARRAY_RESERVE(&report->alerts, report->nalerts, &report->alerts_cap)) {
 		report->failed = true;
@@ -93,7 +93,7 @@ static struct replay_spell *spell_now(const struct replay_report *report,
 static void spell_begin(struct replay_report *report, struct replay_alert *alert,
 			const struct alert_event *event)
 {
-	if (report->nspells == REPLAY_SPELLS_MAX) {
+	if (report->nspells == report->spells_max) {
 		report->dropped++;
 		return;
 	}
@@ -352,7 +352,9 @@ int replay_report_init(struct replay_report *report, struct rule_set *rules, int
 	*report = (struct replay_report){ .set = rule_set_ref(rules),
 					  .from_ms = from_ms,
 					  .to_ms = TIME_NONE,
-					  .flap_ms = flap_ms };
+					  .flap_ms = flap_ms,
+					  .alerts_max = REPLAY_ALERTS_MAX,
+					  .spells_max = REPLAY_SPELLS_MAX };
 	report->rules = calloc(rules->nrules + 1, sizeof(*report->rules));
 	if (!report->rules) {
 		rule_set_unref(rules);

@@ -52,7 +52,8 @@ static int series_init(struct test_input_series *series, const struct test_serie
 	return code;
 }
 
-static int all_series_init(struct test_input *input, struct arena *arena, struct diag_list *diags)
+int test_input_series_init(struct test_input *input, uint64_t points_max, struct arena *arena,
+			   struct diag_list *diags)
 {
 	const struct test_case *test = input->test;
 	const struct test_series *written = test->series.items;
@@ -65,9 +66,10 @@ static int all_series_init(struct test_input *input, struct arena *arena, struct
 		test_goes_on(&code, series_init(&input->series[i], &written[i], arena, diags));
 		input->nseries = i + 1;
 		points += input->series[i].values.n;
-		if (points > UNIT_TEST_POINTS_MAX) {
+		if (points > points_max) {
 			yaml_diag(diags, DIAG_ERROR, written[i].node, NULL,
-				  "more than %d samples in one test", UNIT_TEST_POINTS_MAX);
+				  "more than %llu samples in one test",
+				  (unsigned long long)points_max);
 			return ERR_LIMIT;
 		}
 	}
@@ -335,7 +337,8 @@ int test_input_init(struct test_input *input, const struct test_case *test,
 	code = hash_key_init(&input->key);
 	if (code)
 		return code;
-	if (test_goes_on(&code, all_series_init(input, arena, diags)) &&
+	if (test_goes_on(&code,
+			 test_input_series_init(input, UNIT_TEST_POINTS_MAX, arena, diags)) &&
 	    test_goes_on(&code, profiles_init(input, arena, diags)))
 		test_goes_on(&code, lines_init(input, rules, arena, diags));
 	return code;

@@ -57,6 +57,10 @@ static inline bool test_goes_on(int *code, int one)
 int test_input_init(struct test_input *input, const struct test_case *test,
 		    const struct rule_set *rules, int64_t interval_ms, int64_t start_ms,
 		    struct arena *arena, struct diag_list *diags);
+/* Its first part: the series of input->test, with UNIT_TEST_POINTS_MAX points in all. Also
+ * ERR_LIMIT. */
+int test_input_series_init(struct test_input *input, uint64_t points_max, struct arena *arena,
+			   struct diag_list *diags);
 void test_input_fini(struct test_input *input);
 /* Tells the time, and feeds what is not newer. ERR_NOMEM. */
 int test_input_step(struct test_input *input, struct simulation *simulation, int64_t t_ms);

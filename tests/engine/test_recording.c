@@ -330,6 +330,31 @@ START_TEST(other_rules_are_told_and_not_compared)
 }
 END_TEST
 
+START_TEST(so_many_rules_that_fail_are_told)
+{
+	struct live live;
+	struct replayed replayed;
+	struct replay_result result;
+	struct buf text;
+	buf_init(&text);
+	buf_add_str(&text, "groups: [{name: g, interval: 1s, warmup: off, rules: [");
+	for (int i = 0; i <= REPLAY_FAILED_MAX; i++)
+		buf_printf(&text, "{alert: A%d, expr: 'm * on () m'}, ", i);
+	buf_add_str(&text, "]}]");
+	struct rule_set *failing = load(text.ptr, "live.yml");
+	live_start(&live, 5, 1000000);
+	live_run(&live, 500);
+	ck_assert_int_eq(recording_end(live.writer, RECORDING_STOPPED), 0);
+	replay(failing, &replayed, &result);
+	ck_assert_uint_gt(result.failures, REPLAY_FAILED_MAX);
+	ck_assert_uint_eq(result.nfailed, REPLAY_FAILED_MAX);
+	ck_assert_str_eq(result.failed[REPLAY_FAILED_MAX - 1].rule, "A9");
+	rule_set_unref(failing);
+	live_stop(&live);
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(event_that_is_not_the_live_one_is_told)
 {
 	struct live live;
@@ -701,6 +726,40 @@ START_TEST(series_that_ended_are_forgotten)
 }
 END_TEST
 
+/* As if so many were named already, with room for one more. */
+START_TEST(names_of_too_many_series_are_refused)
+{
+	struct written_names written;
+	struct read_names *read = read_names_new();
+	struct buf out;
+	uint32_t index;
+	const uint32_t few = 5, many = RECORDING_SERIES_MAX;
+	const struct hash128 key = { 1, 2 };
+	written_names_init(&written);
+	written.keys.n = many;
+	written.cap = many + 1;
+	ck_assert_int_eq(written_series_get(&written, key, &index), ERR_LIMIT);
+	written.keys.n = written.cap = 0;
+	ck_assert_int_eq(written_series_get(&written, key, &index), 0);
+	buf_init(&out);
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&out);
+		written.next_id = read->n = i ? many : few;
+		read->cap = read->n + 1;
+		read->items = calloc(few + 1, sizeof(*read->items));
+		input_series_add(&out, &written, 0);
+		struct reader reader;
+		reader_init(&reader, (struct slice){ out.ptr + 1, out.len - 1 }); /* behind its kind */
+		ck_assert_int_eq(input_series_read(&reader, read), i ? ERR_CORRUPT : 0);
+		free(read->items);
+	}
+	*read = (struct read_names){ .refs = 1 };
+	read_names_unref(read);
+	written_names_fini(&written);
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(directory_without_a_recording_is_none)
 {
 	struct recording_reader *reader;
@@ -725,6 +784,7 @@ static Suite *recording_suite(void)
 	tcase_add_loop_test(tcase, replay_says_what_was_said_live, 0, 4);
 	tcase_add_test(tcase, where_rule_files_lie_makes_no_difference);
 	tcase_add_test(tcase, other_rules_are_told_and_not_compared);
+	tcase_add_test(tcase, so_many_rules_that_fail_are_told);
 	tcase_add_test(tcase, event_that_is_not_the_live_one_is_told);
 	tcase_add_test(tcase, torn_file_is_read_up_to_the_tear);
 	tcase_add_test(tcase, flipped_bit_ends_the_file);
@@ -734,6 +794,7 @@ static Suite *recording_suite(void)
 	tcase_add_test(tcase, batch_comes_out_as_it_went_in);
 	tcase_add_test(tcase, directory_has_one_writer);
 	tcase_add_test(tcase, series_that_ended_are_forgotten);
+	tcase_add_test(tcase, names_of_too_many_series_are_refused);
 	tcase_add_test(tcase, directory_without_a_recording_is_none);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/replay_internal.h"
 #include "engine/replay_report.h"
 #include "engine/replay_sort.h"
 #include "tests/check_main.h"
@@ -69,6 +70,25 @@ START_TEST(too_many_runs_are_refused)
 	ck_assert_int_eq(code, ERR_LIMIT);
 	ck_assert_uint_eq(n, SORT_RUNS_MAX + 1);
 	replay_sort_free(sort);
+}
+END_TEST
+
+START_TEST(too_many_series_are_refused)
+{
+	const struct label pair = { SLICE("__name__"), SLICE("m") };
+	struct data data = { .series = NULL };
+	struct labels *labels;
+	uint32_t number;
+	ck_assert_int_eq(labels_new(&pair, 1, &labels, NULL), 0);
+	data.keys.n = DATA_SERIES_MAX; /* as if, and room for one more */
+	data.cap = DATA_SERIES_MAX + 1;
+	ck_assert_int_eq(data_series(&data, labels, WINDOW_SAMPLES, &number), ERR_LIMIT);
+	data = (struct data){ .series = NULL };
+	ck_assert_int_eq(data_series(&data, labels, WINDOW_SAMPLES, &number), 0);
+	labels_unref(data.series[0].labels);
+	free(data.series);
+	key_numbers_fini(&data.keys);
+	labels_unref(labels);
 }
 END_TEST
 
@@ -181,6 +201,27 @@ START_TEST(noise_is_counted)
 }
 END_TEST
 
+START_TEST(beyond_the_limits_is_counted_only)
+{
+	ck_assert_uint_eq(report.alerts_max, REPLAY_ALERTS_MAX);
+	ck_assert_uint_eq(report.spells_max, REPLAY_SPELLS_MAX);
+	report.alerts_max = 2;
+	report.spells_max = 3;
+	fire("A", "a", 100, 120);
+	fire("A", "b", 100, 120);
+	ck_assert_uint_eq(report.dropped, 0);
+	fire("A", "c", 100, 120); /* an alert too many: its beginning and its end */
+	ck_assert_uint_eq(report.dropped, 2);
+	fire("A", "a", 200, 220);
+	ck_assert_uint_eq(report.dropped, 2);
+	fire("A", "b", 200, 220); /* a spell too many */
+	ck_assert_uint_eq(report.dropped, 3);
+	ck_assert_int_eq(replay_report_end(&report, 0, 400), 0);
+	ck_assert_uint_eq(report.rules[0].alerts, 2);
+	ck_assert_uint_eq(report.rules[0].fired, 3);
+}
+END_TEST
+
 START_TEST(nothing_is_told_of_what_was_before)
 {
 	replay_report_fini(&report);
@@ -260,9 +301,11 @@ static Suite *replay_suite(void)
 	tcase_add_test(sorting, samples_come_out_in_order_of_time);
 	tcase_add_test(sorting, more_samples_than_memory_go_through_files);
 	tcase_add_test(sorting, too_many_runs_are_refused);
+	tcase_add_test(sorting, too_many_series_are_refused);
 	tcase_add_checked_fixture(spells, setup, teardown);
 	tcase_add_test(spells, changes_are_told_apart);
 	tcase_add_test(spells, noise_is_counted);
+	tcase_add_test(spells, beyond_the_limits_is_counted_only);
 	tcase_add_test(spells, nothing_is_told_of_what_was_before);
 	tcase_add_test(spells, alert_that_a_restart_lost_ends_with_it);
 	tcase_add_test(spells, differences_are_new_gone_and_moved);
