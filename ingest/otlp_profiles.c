@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-#include "base/array.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "ingest/otlp_decoder.h"
 #include "ingest/pprof.h"
+#include "ingest/profile_lines.h"
 
 enum request { RESOURCE_PROFILES = 1, DICTIONARY = 2 };
 enum resource_profiles { RESOURCE = 1, SCOPE_PROFILES = 2 };
@@ -56,18 +56,17 @@ struct table {
 	uint32_t n, cap;
 };
 
-/* Where a location's frames stand, once it was looked at for this profile. */
+/* A location, once it was looked at for this profile. */
 struct resolved {
 	uint32_t profile; /* number of it; 0: for none yet */
-	uint32_t first, n;
+	struct profile_location lines;
 };
 
 struct reading {
 	struct otlp_decoder *decoder;
 	struct table tables[TABLES];
 	struct resolved *locations;
-	uint32_t *frames; /* of the locations: functions of the profile */
-	uint32_t nframes, frames_cap;
+	struct profile_lines lines;
 	struct profile *profile;
 	uint32_t nprofiles;
 	struct otlp_attributes resource;
@@ -170,17 +169,6 @@ static int string_of(struct reading *reading, struct slice message, uint32_t num
 
 /* ---- frames ---- */
 
-static int frame_keep(struct reading *reading, struct resolved *location, uint32_t function)
-{
-	if (reading->nframes == PPROF_LINES_MAX)
-		return ERR_LIMIT;
-	if (!ARRAY_RESERVE(&reading->frames, reading->nframes, &reading->frames_cap))
-		return ERR_NOMEM;
-	reading->frames[reading->nframes++] = function;
-	location->n++;
-	return 0;
-}
-
 static int line_resolve(struct reading *reading, struct resolved *location, struct slice line)
 {
 	struct slice function, name, system_name;
@@ -195,7 +183,7 @@ static int line_resolve(struct reading *reading, struct resolved *location, stru
 	    (code = string_of(reading, function, 2, &system_name)))
 		return code;
 	code = profile_function_add(reading->profile, name.len ? name : system_name, &number);
-	return code ? code : frame_keep(reading, location, number);
+	return code ? code : profile_line_add(&reading->lines, &location->lines, number);
 }
 
 static int address_resolve(struct reading *reading, struct resolved *location, struct slice message)
@@ -216,7 +204,7 @@ static int address_resolve(struct reading *reading, struct resolved *location, s
 	if (file.len)
 		address += offset - start;
 	code = profile_address_add(reading->profile, file, address, &number);
-	return code ? code : frame_keep(reading, location, number);
+	return code ? code : profile_line_add(&reading->lines, &location->lines, number);
 }
 
 static int location_resolve(struct reading *reading, uint64_t index, struct resolved **out)
@@ -231,7 +219,7 @@ static int location_resolve(struct reading *reading, uint64_t index, struct reso
 	*out = location;
 	if (location->profile == reading->nprofiles)
 		return 0;
-	*location = (struct resolved){ .profile = reading->nprofiles, .first = reading->nframes };
+	*location = (struct resolved){ reading->nprofiles, { .first = reading->lines.n } };
 	if (index == 0)
 		return 0;
 	struct pb_walk walk = pb_walk_of(message);
@@ -243,7 +231,7 @@ static int location_resolve(struct reading *reading, uint64_t index, struct reso
 			code = line_resolve(reading, location, field.bytes);
 	if (code == 0 && more < 0)
 		return corrupt(reading, "a damaged location");
-	return code || location->n ? code : address_resolve(reading, location, message);
+	return code || location->lines.n ? code : address_resolve(reading, location, message);
 }
 
 static int stack_add(struct reading *reading, uint64_t index)
@@ -265,9 +253,9 @@ static int stack_add(struct reading *reading, uint64_t index)
 			if (pb_varint(&indices, &place) < 0)
 				return corrupt(reading, "a damaged stack");
 			code = location_resolve(reading, place, &location);
-			for (uint32_t i = 0; code == 0 && i < location->n; i++)
-				code = profile_frame_add(reading->profile,
-							 reading->frames[location->first + i]);
+			if (code == 0)
+				code = profile_location_push(&reading->lines, &location->lines,
+							     reading->profile);
 		}
 	}
 	if (code == 0 && more < 0)
@@ -456,7 +444,7 @@ static int profile_read(struct reading *reading, struct slice message)
 	int more = 0, code = 0;
 
 	profile_clear(reading->profile);
-	reading->nframes = 0;
+	reading->lines.n = 0;
 	while (code == 0 && (more = pb_next(&walk, &field)) > 0)
 		code = head_field(reading, &field, &head);
 	if (code == 0 && more < 0)
@@ -603,7 +591,7 @@ int otlp_profiles(struct otlp_decoder *decoder, struct slice message, struct pro
 			.decoder = decoder, .profile = scratch, .fn = fn, .ctx = ctx
 		};
 		code = request_read(reading, message);
-		free(reading->frames);
+		profile_lines_fini(&reading->lines);
 	}
 	free(reading);
 	return otlp_status(decoder, code);

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "base/array.h"
 #include "base/error.h"
+#include "ingest/profile_lines.h"
 #include "ingest/protobuf.h"
 
 /* profile.proto */
@@ -32,7 +32,10 @@ enum { FUNCTION_ID = 1, FUNCTION_NAME, FUNCTION_SYSTEM_NAME };
 struct entry {
 	uint64_t id;
 	struct slice bytes;
-	uint32_t first, n; /* function: first is its index; location: its lines */
+	union {
+		uint32_t function;	       /* function: its index */
+		struct profile_location lines; /* location */
+	};
 	uint64_t start, offset;
 	struct slice filename; /* mapping */
 };
@@ -48,8 +51,7 @@ struct reading {
 	struct slice *strings;
 	uint32_t nstrings, strings_cap;
 	struct table mappings, locations, functions;
-	uint32_t *lines; /* of all locations: indices of functions */
-	uint32_t nlines, lines_cap;
+	struct profile_lines lines;
 	uint32_t trace_key; /* the string "trace_id"; 0: none */
 	const char *why;
 };
@@ -241,19 +243,15 @@ static int function_resolve(struct reading *reading, struct entry *function)
 	if (code)
 		return code;
 	code = profile_function_add(reading->profile, text.len ? text : system_text,
-				    &function->first);
+				    &function->function);
 	return code == ERR_LIMIT ? limited(reading, "too many functions") : code;
 }
 
 static int line_add(struct reading *reading, struct entry *location, uint32_t function)
 {
-	if (reading->nlines == PPROF_LINES_MAX)
-		return limited(reading, "too many frames in its locations");
-	if (!ARRAY_RESERVE(&reading->lines, reading->nlines, &reading->lines_cap))
-		return ERR_NOMEM;
-	reading->lines[reading->nlines++] = function;
-	location->n++;
-	return 0;
+	int code = profile_line_add(&reading->lines, &location->lines, function);
+
+	return code == ERR_LIMIT ? limited(reading, "too many frames in its locations") : code;
 }
 
 static int line_resolve(struct reading *reading, struct entry *location, struct slice bytes)
@@ -272,7 +270,7 @@ static int line_resolve(struct reading *reading, struct entry *location, struct 
 
 	if (!function)
 		return corrupt(reading, "a reference to a function that is not there");
-	return line_add(reading, location, function->first);
+	return line_add(reading, location, function->function);
 }
 
 /* A frame that nobody knew the name of. */
@@ -299,7 +297,7 @@ static int location_resolve(struct reading *reading, struct entry *location)
 	struct pb_field field;
 	int code = 0;
 
-	location->first = reading->nlines;
+	location->lines = (struct profile_location){ .first = reading->lines.n };
 	while (code == 0 && pb_next(&walk, &field) > 0) {
 		if (field.number == LOCATION_MAPPING_ID && field.wire == PB_VARINT)
 			mapping_id = field.value;
@@ -308,7 +306,7 @@ static int location_resolve(struct reading *reading, struct entry *location)
 		else if (field.number == LOCATION_LINE && field.wire == PB_BYTES)
 			code = line_resolve(reading, location, field.bytes);
 	}
-	if (code == 0 && location->n == 0)
+	if (code == 0 && location->lines.n == 0)
 		code = address_resolve(reading, location, mapping_id, address);
 	return code;
 }
@@ -412,9 +410,7 @@ static int stack_add(struct reading *reading, const struct pb_field *field)
 
 		if (!location)
 			return corrupt(reading, "a reference to a location that is not there");
-		for (uint32_t i = 0; code == 0 && i < location->n; i++)
-			code = profile_frame_add(reading->profile,
-						 reading->lines[location->first + i]);
+		code = profile_location_push(&reading->lines, &location->lines, reading->profile);
 	}
 	if (code > 0)
 		return 0;
@@ -528,7 +524,7 @@ int pprof_read(struct slice plain, struct profile *profile, const char **why)
 					     : read_all(&reading, plain);
 	if (code)
 		*why = code == ERR_NOMEM ? error_text(code) : reading.why;
-	free(reading.lines);
+	profile_lines_fini(&reading.lines);
 	arena_fini(&reading.arena);
 	return code;
 }

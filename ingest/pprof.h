@@ -18,7 +18,6 @@
 
 /* Of each table of one profile: strings, locations, functions, mappings. */
 #define PPROF_ENTRIES_MAX 250000
-#define PPROF_LINES_MAX 4000000 /* frames of all locations, inlined ones included */
 
 /*
  * The plain bytes of a profile: `body` itself, or what it unpacks to, in `out`. Errors as

@@ -3,6 +3,7 @@
  * pprof` and a plain walk over the protobuf in Python); and what is no profile at all.
  */
 #include "ingest/pprof.h"
+#include "ingest/profile_lines.h"
 
 #include <stdio.h>
 #include <zlib.h>
@@ -412,7 +413,7 @@ START_TEST(pprof_holds_its_limits)
 	limit("too many frames in its stacks");
 	add_type(1, 2);
 	add_function(1, 3);
-	for (uint64_t i = 1; i <= PPROF_LINES_MAX / 2048 + 1; i++)
+	for (uint64_t i = 1; i <= PROFILE_LINES_MAX / 2048 + 1; i++)
 		add_location(i, many);
 	add_strings();
 	limit("too many frames in its locations");
