@@ -160,7 +160,8 @@ static int receiver_bind(struct bind_context *context, const struct yaml_node *n
 {
 	const struct yaml_node *name = node->type == YAML_MAPPING ? yaml_get(node, "name") : NULL;
 
-	if (!name || name->type != YAML_SCALAR || name->text.len == 0) {
+	if (!name || name->type != YAML_SCALAR || name->text.len == 0 || name->unread) {
+		context->nameless = true;
 		yaml_diag(context->diags, DIAG_ERROR, node, NULL, "a receiver needs a \"name\"");
 		return ERR_INVALID;
 	}
@@ -183,6 +184,7 @@ static int receivers_bind(struct bind_context *context, const struct yaml_node *
 	if (yaml_is_empty(node))
 		return 0;
 	if (node->type != YAML_SEQUENCE) {
+		context->nameless = true;
 		yaml_diag(context->diags, DIAG_ERROR, node, NULL, "\"receivers\" must be a list");
 		return ERR_INVALID;
 	}

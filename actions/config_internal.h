@@ -9,6 +9,7 @@ struct bind_context {
 	struct arena *arena;
 	struct diag_list *diags;
 	const char *base_dir;
+	bool nameless; /* not all receivers' names could be read: it is not told which miss */
 };
 
 /* Each: 0, or a negative code; errors are in the diagnostics. */

@@ -107,7 +107,6 @@ static int group_by_bind(struct bind_context *context, const struct route_part *
 static int matchers_bind(struct bind_context *context, const struct route_part *part,
 			 struct route *route)
 {
-	const struct yaml_node *node = yaml_get(part->node, "matchers");
 	int result = 0;
 
 	for (size_t i = 0; i < part->matchers.n; i++) {
@@ -116,7 +115,7 @@ static int matchers_bind(struct bind_context *context, const struct route_part *
 					  &route->nmatchers, &why);
 
 		if (code)
-			yaml_diag(context->diags, DIAG_ERROR, node,
+			yaml_diag(context->diags, DIAG_ERROR, part->matchers.nodes[i],
 				  "write it as name=\"value\" or name=~\"regexp\"",
 				  "bad matcher \"" SLICE_FMT "\": %s",
 				  SLICE_ARG(part->matchers.items[i]), why ? why : error_text(code));
@@ -173,6 +172,8 @@ static int receiver_resolve(struct bind_context *context, const struct route_par
 		}
 		names[i] = arena_strdup(context->arena, config->receivers[i].name);
 	}
+	if (context->nameless)
+		return ERR_INVALID;
 	const char *near = nearest_name(route->receiver_name, names, config->nreceivers);
 
 	yaml_diag(context->diags, DIAG_ERROR, yaml_get(part->node, "receiver"),

@@ -183,6 +183,8 @@ const struct receiver *receiver_find(struct bind_context *context, const struct 
 		if (!names[i])
 			return NULL;
 	}
+	if (context->nameless)
+		return NULL;
 	const char *near = names ? nearest_name(name, names, config->nreceivers) : NULL;
 
 	complain_at(context, node,
@@ -358,6 +360,8 @@ static int runbook_bind(struct bind_context *context, const struct yaml_node *no
 
 	if (code)
 		return code;
+	if (yaml_get(node, "name")->unread)
+		return ERR_INVALID;
 	if (!name_is_valid(part.name, 64, '-', false))
 		return complain_at(context, yaml_get(node, "name"),
 				   "letters, digits and dashes; at most 64",

@@ -369,17 +369,25 @@ static int bind_strings(struct binder *b, const struct target *target, const str
 		return 0;
 	}
 	struct slice *items = ARENA_ARRAY(b->arena, struct slice, node->n);
-	if (node->n && !items)
+	const struct yaml_node **nodes = ARENA_ARRAY(b->arena, const struct yaml_node *, node->n);
+	size_t n = 0;
+	if (node->n && (!items || !nodes))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < node->n; i++) {
-		if (node->items[i]->type != YAML_SCALAR || yaml_is_null(node->items[i]))
-			yaml_diag(b->diags, DIAG_ERROR, node->items[i], NULL,
+		const struct yaml_node *item = node->items[i];
+		if (item->unread)
+			continue;
+		if (item->type != YAML_SCALAR || yaml_is_null(item)) {
+			yaml_diag(b->diags, DIAG_ERROR, item, NULL,
 				  "an entry of \"%s\" in %s must be a text, not %s",
-				  target->field->key, target->table->what, kind_of(node->items[i]));
-		if (text_copy(b, node->items[i]->text, &items[i]))
+				  target->field->key, target->table->what, kind_of(item));
+			continue;
+		}
+		if (text_copy(b, item->text, &items[n]))
 			return ERR_NOMEM;
+		nodes[n++] = item;
 	}
-	*out = (struct bind_strings){ items, node->n };
+	*out = (struct bind_strings){ items, nodes, n };
 	return 0;
 }
 

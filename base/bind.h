@@ -37,7 +37,8 @@ enum bind_type {
 
 struct bind_strings {
 	struct slice *items;
-	size_t n;
+	const struct yaml_node **nodes; /* where each is written */
+	size_t n;			/* those that are texts: of others it has been told */
 };
 struct bind_map {
 	struct bind_pair {
@@ -101,7 +102,7 @@ struct bind_table {
 
 /*
  * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the
- * nodes of a map). Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is
+ * nodes of lists and maps). Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is
  * required. ERR_INVALID when any error was added (*out is then filled as far as it was understood);
  * ERR_NOMEM.
  */

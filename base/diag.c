@@ -94,7 +94,7 @@ static struct diag *keep_newest(struct diag_list *list)
 
 	if (!covered && diag->message)
 		return diag;
-	list->errors -= covered && diag->severity == DIAG_ERROR;
+	list->covered += covered && diag->severity == DIAG_ERROR;
 	list->warnings -= covered && diag->severity == DIAG_WARNING;
 	diag_fini(diag);
 	list->n--;
@@ -111,9 +111,12 @@ void diag_list_take(struct diag_list *to, struct diag_list *from, size_t first)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		struct diag *diag = &from->items[i];
+		bool covered = i >= first && is_covered(to, diag);
 		struct diag *place =
-			i < first || is_covered(to, diag) ? NULL : list_add(to, diag->severity);
+			i < first || covered ? NULL : list_add(to, diag->severity);
 
+		to->errors += covered && diag->severity == DIAG_ERROR;
+		to->covered += covered && diag->severity == DIAG_ERROR;
 		from->errors -= diag->severity == DIAG_ERROR;
 		from->warnings -= diag->severity == DIAG_WARNING;
 		if (!place) {
@@ -125,6 +128,7 @@ void diag_list_take(struct diag_list *to, struct diag_list *from, size_t first)
 	}
 	/* What there was no room for. */
 	to->errors += from->errors;
+	to->covered += from->covered;
 	to->warnings += from->warnings;
 	from->n = 0;
 	diag_list_fini(from);
@@ -466,17 +470,18 @@ void diag_list_format(const struct diag_list *list, bool colour, struct buf *out
 		diag_format(&list->items[i], colour, out);
 		notes += list->items[i].severity == DIAG_NOTE;
 	}
-	if (list->errors + list->warnings == 0)
+	size_t errors = diag_list_told(list);
+	if (errors + list->warnings == 0)
 		return;
-	if (list->errors)
-		add_count(out, list->errors, "error");
-	if (list->errors && list->warnings)
+	if (errors)
+		add_count(out, errors, "error");
+	if (errors && list->warnings)
 		buf_add_str(out, ", ");
 	if (list->warnings)
 		add_count(out, list->warnings, "warning");
-	if (list->errors + list->warnings + notes > list->n)
+	if (errors + list->warnings + notes > list->n)
 		buf_printf(out, " (%zu not shown)",
-			   list->errors + list->warnings + notes - list->n);
+			   errors + list->warnings + notes - list->n);
 	buf_add_char(out, '\n');
 }
 

@@ -34,11 +34,17 @@ struct diag_list {
 	struct diag *items;
 	size_t n, cap;
 	size_t errors, warnings; /* counted even beyond DIAG_MAX */
+	size_t covered;		 /* of the errors: those that are not told, see diag_cover_line() */
 	bool covering;		 /* some cover a line */
 };
 
 void diag_list_init(struct diag_list *list);
 void diag_list_fini(struct diag_list *list);
+/* The errors that a person is told of. */
+static inline size_t diag_list_told(const struct diag_list *list)
+{
+	return list->errors - list->covered;
+}
 
 struct source_piece {
 	uint32_t offset;       /* in the text; ascending, the first is 0 */
@@ -87,7 +93,7 @@ static inline void diag_name(struct diag *diag, const char *id)
 }
 /*
  * What else would be wrong in this line of the newest diagnostic's file only follows from it: later
- * ones about the line are neither kept nor counted.
+ * ones about the line are not kept. An error still counts, for what it was found in is no good.
  */
 void diag_cover_line(struct diag_list *list, uint32_t line);
 /* Moves those from the first-th on behind those of `to`; `from` is empty then. */

@@ -35,6 +35,7 @@ struct builder {
 	struct diag_list *diags;
 	struct source whole; /* the file */
 	struct slice text;   /* what is parsed: the file, or that with repairs */
+	size_t repairs[YAML_REPAIRS_MAX], nrepairs; /* where they are */
 	struct yaml_error fault;
 	struct yaml_cursor cursor;
 	struct frame frames[YAML_DEPTH_MAX];
@@ -184,6 +185,14 @@ static bool check_tag(struct builder *b, const yaml_char_t *tag)
 	return false;
 }
 
+static bool is_repair(const struct builder *b, size_t offset)
+{
+	for (size_t i = 0; i < b->nrepairs; i++)
+		if (b->repairs[i] == offset)
+			return true;
+	return false;
+}
+
 static int on_scalar(struct builder *b, const yaml_event_t *event)
 {
 	enum yaml_style style = style_of(event->data.scalar.style);
@@ -195,7 +204,8 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
 	node->text = arena_slice(b->arena, value);
 	if (value.len && !node->text.ptr)
 		return ERR_NOMEM;
-	node->plain = check_tag(b, tag) && style == YAML_PLAIN &&
+	node->unread = !check_tag(b, tag) || is_repair(b, b->cursor.offset);
+	node->plain = !node->unread && style == YAML_PLAIN &&
 		      (!tag || (strcmp((const char *)tag, "!") != 0 &&
 				strcmp((const char *)tag, YAML_STR_TAG) != 0));
 	node->height = 1;
@@ -232,6 +242,7 @@ static int on_alias(struct builder *b, const yaml_event_t *event)
 		if (!node)
 			return ERR_NOMEM;
 		node->height = 1;
+		node->unread = true;
 	}
 	int rc = count_nodes(b, node->nodes);
 	if (!rc)
@@ -561,55 +572,60 @@ static int parse_once(struct builder *b)
 	return rc;
 }
 
-int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
-	       struct yaml_node **out)
+/* The line that the last repair is on. */
+static uint32_t repaired_line(struct builder *b)
 {
-	struct builder b;
-	int rc = builder_init(&b, text, file, arena, diags);
-	if (!rc)
-		rc = parse_once(&b);
-	builder_fini(&b);
-	if (!rc)
-		*out = b.root;
-	return rc;
+	uint32_t line = 1;
+	for (size_t i = 0; i < b->repairs[b->nrepairs - 1]; i++)
+		line += b->text.ptr[i] == '\n';
+	return line;
+}
+
+/* Puts right what the last attempt failed at, in a copy of the file; false: it cannot be told. */
+static bool repair(struct builder *b, char **copy)
+{
+	if (b->nrepairs == YAML_REPAIRS_MAX)
+		return false;
+	if (!*copy && !(*copy = arena_strdup(b->arena, b->text)))
+		return false;
+	b->text.ptr = *copy;
+	ptrdiff_t at = yaml_repair(*copy, b->text.len, &b->fault);
+	if (at >= 0)
+		b->repairs[b->nrepairs++] = (size_t)at;
+	return at >= 0;
 }
 
 /*
  * Parses; where the syntax is wrong, once more with what is at fault repaired. Of an attempt that
  * failed only its end is told: what came before it is found again.
  */
-static int parse_with_repairs(struct builder *b, char *text, struct diag_list *diags)
+static int parse_with_repairs(struct builder *b, struct diag_list *diags)
 {
 	struct diag_list told;
+	char *copy = NULL;
 	size_t nodes = 0; /* of all attempts: what they cost */
-	b->text.ptr = text;
-	for (int repairs = 0;; repairs++) {
-		uint32_t line = 0;
+	for (;;) {
 		diag_list_init(&told);
 		b->diags = &told;
 		int rc = parse_once(b);
 		nodes += b->nodes;
-		if (rc == ERR_INVALID && b->fault.problem && told.n > 0 && told.n < DIAG_MAX &&
-		    repairs < YAML_REPAIRS_MAX && nodes < YAML_NODES_MAX)
-			line = yaml_repair(text, b->text.len, &b->fault);
-		diag_list_take(diags, &told, line ? told.n - 1 : 0);
-		if (!line)
-			return repairs && !rc ? ERR_INVALID : rc;
+		bool again = rc == ERR_INVALID && b->fault.problem && told.n > 0 &&
+			     told.n < DIAG_MAX && nodes < YAML_NODES_MAX && repair(b, &copy);
+		diag_list_take(diags, &told, again ? told.n - 1 : 0);
+		if (!again)
+			return b->nrepairs && !rc ? ERR_INVALID : rc;
 		if (diags->n > 0)
-			diag_cover_line(diags, line);
+			diag_cover_line(diags, repaired_line(b));
 	}
 }
 
-int yaml_parse_through(struct slice text, const char *file, struct arena *arena,
-		       struct diag_list *diags, struct yaml_node **out)
+int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
+	       struct yaml_node **out)
 {
 	struct builder b;
-	char *copy = NULL;
 	int rc = builder_init(&b, text, file, arena, diags);
-	if (!rc && !(copy = arena_strdup(arena, b.whole.text)))
-		rc = ERR_NOMEM;
 	if (!rc)
-		rc = parse_with_repairs(&b, copy, diags);
+		rc = parse_with_repairs(&b, diags);
 	builder_fini(&b);
 	if (rc == 0 || (rc == ERR_INVALID && b.done))
 		*out = b.root;

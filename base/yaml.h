@@ -27,6 +27,7 @@ struct yaml_node {
 	/* scalar */
 	struct slice text; /* the value as YAML folds it */
 	bool plain;	   /* unquoted, not a block: may be null, a number, a boolean */
+	bool unread;	   /* stands for what YAML cannot read, which has been told */
 	/*
 	 * Where a scalar's text stands in the file, so that an error inside it can be placed:
 	 * block: text's first line is at source.line0, each line indented by source.indent.
@@ -47,6 +48,11 @@ struct yaml_node {
  * text: copied into the arena, for quotes; file: the name in diagnostics (copied). ERR_INVALID with
  * diagnostics in the list, also where a limit was exceeded; ERR_NOMEM. An empty document gives
  * *out = NULL.
+ *
+ * So that all that is wrong with a file can be told at once, it is read on behind a value that is
+ * none YAML can read (an expression that begins with {, an unknown alias), with an "x" in its
+ * place. With ERR_INVALID as well *out is what there is to be looked at, NULL if nothing could be
+ * made of it; later diagnostics about the lines of such values are dropped.
  */
 int yaml_parse(struct slice text, const char *file, struct arena *arena, struct diag_list *diags,
 	       struct yaml_node **out);
@@ -58,16 +64,6 @@ int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out);
 /* Reads and parses; "-" is standard input. ERR_IO with a diagnostic, else as yaml_parse(). */
 int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
 		    struct yaml_node **out);
-/*
- * For those who want to tell all that is wrong with a file at once: reads on where a value is none
- * that YAML can read (an expression that begins with {, an unknown alias), with an "x" in its
- * place. With ERR_INVALID as well *out is what there is to be looked at, NULL if nothing could be
- * made of it; later diagnostics about the lines of such values are dropped.
- */
-int yaml_parse_through(struct slice text, const char *file, struct arena *arena,
-		       struct diag_list *diags, struct yaml_node **out);
-int yaml_parse_file_through(const char *path, struct arena *arena, struct diag_list *diags,
-			    struct yaml_node **out);
 /* The value of a key of a mapping, or NULL. */
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key);
 bool yaml_is_null(const struct yaml_node *node);

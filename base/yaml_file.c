@@ -47,29 +47,14 @@ int yaml_file_read(const char *path, struct diag_list *diags, struct buf *out)
 	return rc;
 }
 
-typedef int parse_fn(struct slice text, const char *file, struct arena *arena,
-		     struct diag_list *diags, struct yaml_node **out);
-
-static int parse_file(parse_fn *parse, const char *path, struct arena *arena,
-		      struct diag_list *diags, struct yaml_node **out)
+int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
+		    struct yaml_node **out)
 {
 	struct buf bytes;
 	buf_init(&bytes);
 	int rc = yaml_file_read(path, diags, &bytes);
 	if (!rc)
-		rc = parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
+		rc = yaml_parse(buf_slice(&bytes), shown_name(path), arena, diags, out);
 	buf_fini(&bytes);
 	return rc;
-}
-
-int yaml_parse_file(const char *path, struct arena *arena, struct diag_list *diags,
-		    struct yaml_node **out)
-{
-	return parse_file(yaml_parse, path, arena, diags, out);
-}
-
-int yaml_parse_file_through(const char *path, struct arena *arena, struct diag_list *diags,
-			    struct yaml_node **out)
-{
-	return parse_file(yaml_parse_through, path, arena, diags, out);
 }

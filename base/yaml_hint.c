@@ -36,14 +36,20 @@ static bool is_key_byte(char c)
 	       c == '_' || c == '-' || c == '.' || c == '/';
 }
 
-/* Takes "  - key: value" apart; false if the line is none such. */
-static bool split_line(struct slice line, struct slice *key, struct slice *value)
+/* Where what comes after indentation, and after the dashes of lists, begins. */
+static size_t content_of(struct slice line)
 {
 	size_t i = 0;
 	while (i < line.len && (line.ptr[i] == ' ' || line.ptr[i] == '\t' ||
 				(line.ptr[i] == '-' && i + 1 < line.len && line.ptr[i + 1] == ' ')))
 		i++;
-	size_t from = i;
+	return i;
+}
+
+/* Takes "  - key: value" apart; false if the line is none such. */
+static bool split_line(struct slice line, struct slice *key, struct slice *value)
+{
+	size_t i = content_of(line), from = i;
 	while (i < line.len && is_key_byte(line.ptr[i]))
 		i++;
 	if (i == from || i >= line.len || line.ptr[i] != ':')
@@ -109,7 +115,18 @@ static size_t indent_of(struct slice line)
 	return n;
 }
 
-/* What is at fault, and so what to do. */
+/* Takes "  - value" apart, whose key is empty; false if the line is none such. */
+static bool split_entry(struct slice line, struct slice *key, struct slice *value)
+{
+	size_t from = content_of(line);
+	if (from == indent_of(line))
+		return false;
+	*key = (struct slice){ line.ptr + from, 0 };
+	*value = slice_trim((struct slice){ line.ptr + from, line.len - from });
+	return true;
+}
+
+/* What is at fault, and so what to do; the key of an entry of a list is empty. */
 enum fault_kind {
 	FAULT_UNKNOWN,
 	FAULT_TAB,    /* in the indentation */
@@ -117,7 +134,7 @@ enum fault_kind {
 	FAULT_BLOCK,  /* whose lines stand no deeper than its key */
 	FAULT_VALUE,  /* that begins with what YAML keeps for itself */
 	FAULT_COLON,  /* in a value */
-	FAULT_FLOW,   /* in a mapping in braces; the key is empty if it is an entry of a list */
+	FAULT_FLOW,   /* in a mapping in braces */
 };
 
 struct fault {
@@ -133,17 +150,18 @@ static bool is_flow_mapping(struct slice value)
 	       split_line((struct slice){ value.ptr + 1, value.len - 1 }, &key, &first);
 }
 
-/* Is it a line "key: value" whose value is none for YAML? */
+/* Is it a line "key: value", or "- value", whose value is none for YAML? */
 static bool is_bad_value(struct slice line, struct fault *fault)
 {
-	if (!split_line(line, &fault->key, &fault->value) || fault->value.len == 0)
+	bool has_key = split_line(line, &fault->key, &fault->value);
+	if ((!has_key && !split_entry(line, &fault->key, &fault->value)) || fault->value.len == 0)
 		return false;
 	fault->line = line;
-	if (is_flow_mapping(fault->value))
+	if (is_flow_mapping(fault->value) || (!has_key && fault->value.ptr[0] == '{'))
 		fault->kind = FAULT_FLOW;
 	else if (meaning_of(fault->value))
 		fault->kind = FAULT_VALUE;
-	else if (has_colon_blank(fault->value))
+	else if (has_key && has_colon_blank(fault->value))
 		fault->kind = FAULT_COLON;
 	return fault->kind != FAULT_UNKNOWN;
 }
@@ -154,18 +172,6 @@ static bool is_bad_block(struct slice line, struct slice before)
 	struct slice key, value;
 	return split_line(before, &key, &value) && (slice_is(value, "|") || slice_is(value, ">")) &&
 	       indent_of(line) <= (size_t)(key.ptr - before.ptr);
-}
-
-/* Is it "- {key: value, …}", all on one line? */
-static bool is_bad_flow(struct slice line, struct fault *fault)
-{
-	struct slice text = slice_trim(line);
-	if (!slice_has_prefix(text, SLICE("- {")) || text.ptr[text.len - 1] != '}')
-		return false;
-	*fault = (struct fault){ .kind = FAULT_FLOW,
-				 .line = line,
-				 .value = { text.ptr + 2, text.len - 2 } };
-	return true;
 }
 
 /* Does a quoted text begin in this line? */
@@ -221,7 +227,7 @@ static struct fault find_fault(struct slice text, const struct yaml_error *error
 		return (struct fault){ .kind = FAULT_BLOCK };
 	if (is_key_misplaced(line, before, at))
 		return (struct fault){ .kind = FAULT_COLUMN };
-	if (!is_before_value(line, at) && (is_bad_value(line, &fault) || is_bad_flow(line, &fault)))
+	if (!is_before_value(line, at) && is_bad_value(line, &fault))
 		return fault;
 	if (has_context && strstr(error->problem, "did not find expected key") == NULL &&
 	    is_bad_value(context, &fault))
@@ -261,7 +267,12 @@ void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct 
 		buf_add_str(out, "YAML takes \": \" for the end of a key; ");
 		break;
 	}
-	yaml_hint_block(fault.key, out);
+	if (fault.key.len == 0)
+		buf_add_str(out, "put the text in quotes");
+	else
+		yaml_hint_block(fault.key, out);
+	if (fault.value.ptr[0] == '[' && fault.value.ptr[fault.value.len - 1] == ']')
+		buf_add_str(out, "; if it is a list, quote its entries");
 }
 
 static void blank(char *text, size_t len)
@@ -283,22 +294,19 @@ static void blank_deeper(char *text, size_t len, size_t line_end, size_t column)
 	}
 }
 
-uint32_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
+ptrdiff_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
 {
 	struct fault fault = find_fault((struct slice){ text, len }, error);
 	if (fault.kind != FAULT_VALUE && fault.kind != FAULT_COLON && fault.kind != FAULT_FLOW)
-		return 0;
+		return -1;
 	size_t value = (size_t)(fault.value.ptr - text);
-	size_t line_start = (size_t)(fault.line.ptr - text);
+	size_t line_end = (size_t)(fault.line.ptr - text) + fault.line.len;
 	if (fault.value.len == 1 && text[value] == 'x')
-		return 0;
+		return -1;
 	blank(text + value, fault.value.len);
 	text[value] = 'x';
-	if (fault.key.len > 0)
-		blank_deeper(text, len, line_start + fault.line.len,
-			     (size_t)(fault.key.ptr - fault.line.ptr));
-	uint32_t line = 1;
-	for (size_t i = 0; i < line_start; i++)
-		line += text[i] == '\n';
-	return line;
+	blank_deeper(text, len, line_end,
+		     fault.key.len > 0 ? (size_t)(fault.key.ptr - fault.line.ptr)
+				       : indent_of(fault.line));
+	return (ptrdiff_t)value;
 }

@@ -20,10 +20,10 @@ struct yaml_error {
 void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct buf *out);
 /*
  * Puts an "x" for the value that is at fault, and blanks for the rest of it, so that what comes
- * after it can be read: each byte stays where it is. Gives the line of the value; 0: it cannot be
+ * after it can be read: each byte stays where it is. Gives where the value begins; -1: it cannot be
  * told what is at fault.
  */
-uint32_t yaml_repair(char *text, size_t len, const struct yaml_error *error);
+ptrdiff_t yaml_repair(char *text, size_t len, const struct yaml_error *error);
 /* "put the expression in a block: KEY: |", for text that YAML takes for something else. */
 void yaml_hint_block(struct slice key, struct buf *out);
 

@@ -49,8 +49,9 @@ static bool is_rule_text(struct slice text)
 
 	arena_init(&arena, 0);
 	diag_list_init(&ignored);
-	bool is = yaml_parse(text, NULL, &arena, &ignored, &root) || !root ||
-		  root->type != YAML_MAPPING || yaml_get(root, "groups") || yaml_get(root, "rules");
+	yaml_parse(text, NULL, &arena, &ignored, &root);
+	bool is = !root || root->type != YAML_MAPPING || yaml_get(root, "groups") ||
+		  yaml_get(root, "rules");
 
 	diag_list_fini(&ignored);
 	arena_fini(&arena);
@@ -147,6 +148,7 @@ static void check_file(struct check *check, const char *path)
 
 static void print_text(const struct check *check)
 {
+	size_t errors = diag_list_told(&check->diags);
 	bool colour = diag_wants_colour(STDERR_FILENO);
 	struct buf text;
 
@@ -162,9 +164,8 @@ static void print_text(const struct check *check)
 	}
 	printf("%zu %s, %zu %s, %zu %s, %zu %s\n", check->files,
 	       check->files == 1 ? "file" : "files", check->rules,
-	       check->rules == 1 ? "rule" : "rules", check->diags.errors,
-	       check->diags.errors == 1 ? "error" : "errors", check->diags.warnings,
-	       check->diags.warnings == 1 ? "warning" : "warnings");
+	       check->rules == 1 ? "rule" : "rules", errors, errors == 1 ? "error" : "errors",
+	       check->diags.warnings, check->diags.warnings == 1 ? "warning" : "warnings");
 	if (check->url && check->code == 0)
 		printf("%zu of the rules %s at %s, and %s compared with its series; others as far "
 		       "as they read the same\n",

@@ -212,11 +212,10 @@ static void bind_data_dir(struct file_binder *b)
 static void bind_rule_files(struct file_binder *b)
 {
 	const struct config_file *file = b->file;
-	const struct yaml_node *names = file->root ? yaml_get(file->root, "rule_files") : NULL;
 
 	for (size_t i = 0; i < file->rule_files.n; i++)
-		note(b, add_glob(b->config, b->base_dir, file->rule_files.items[i], names->items[i],
-				 b->diags));
+		note(b, add_glob(b->config, b->base_dir, file->rule_files.items[i],
+				 file->rule_files.nodes[i], b->diags));
 	for (size_t i = 0; i < b->overrides->nrule_files; i++)
 		note(b, add_rule_file(b->config, b->overrides->rule_files[i]));
 }
@@ -268,24 +267,32 @@ static void bind_actions(struct file_binder *b)
 				    b->diags, &b->config->actions));
 }
 
-static int bind_file(struct config *config, const struct config_file *file,
-		     const struct config_overrides *overrides, const char *base_dir,
-		     struct diag_list *diags)
+/* What is written in the file, or the defaults (root NULL), and what comes of it. */
+static int bind_file(struct config *config, const struct yaml_node *root, const char *path,
+		     const struct config_overrides *overrides, struct diag_list *diags)
 {
-	struct file_binder b = { config, file, overrides, base_dir, diags, 0 };
+	struct config_file file;
+	char *dir_text = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
+	const char *base_dir = dir_text ? dirname(dir_text) : ".";
+	int code = bind_struct(&config_file_table, root, &config->arena, diags, &file);
+	struct file_binder b = { config, &file, overrides, base_dir, diags, code };
 
-	take_settings(config, file);
+	if (code == ERR_NOMEM)
+		return code;
+	config->path = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
+	file.root = root;
+	take_settings(config, &file);
 	bind_web(&b);
 	bind_data_dir(&b);
-	note(&b, storage_config_bind(&file->storage, config->data_dir != NULL, config->path,
+	note(&b, storage_config_bind(&file.storage, config->data_dir != NULL, config->path,
 				     base_dir, &config->arena, diags, &config->storage));
 	bind_rule_files(&b);
-	note(&b, bind_external_labels(config, &file->external_labels, diags));
+	note(&b, bind_external_labels(config, &file.external_labels, diags));
 	bind_ingest(&b);
 	bind_peers(&b);
-	config_later_refuse(file, diags);
+	config_later_refuse(&file, diags);
 	bind_actions(&b);
-	return diags->errors && !b.code ? ERR_INVALID : b.code;
+	return b.code;
 }
 
 /* A file with errors is gone through to the end, so that all of them are told at once; *out is what
@@ -295,7 +302,6 @@ static int load(const char *path, const struct config_overrides *overrides, stru
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct yaml_node *root = NULL;
-	struct config_file file;
 	size_t errors_before = diags->errors;
 
 	*out = config;
@@ -305,21 +311,12 @@ static int load(const char *path, const struct config_overrides *overrides, stru
 	arena_init(&config->arena, 0);
 	int code = path ? yaml_parse_file(path, &config->arena, diags, &root) : 0;
 
-	if (code == 0)
-		code = bind_struct(&config_file_table, root, &config->arena, diags, &file);
 	if (code == 0 || (code == ERR_INVALID && root)) {
-		char *dir_text = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
-		const char *base_dir = dir_text ? dirname(dir_text) : ".";
+		int bound = bind_file(config, root, path, overrides, diags);
 
-		config->path = path ? arena_strdup(&config->arena, slice_from(path)) : NULL;
-		file.root = root;
-		int later = bind_file(config, &file, overrides, base_dir, diags);
-
-		code = code ? code : later;
+		code = bound ? bound : code;
 	}
-	if (code == 0 && diags->errors > errors_before)
-		code = ERR_INVALID;
-	return code;
+	return code == 0 && diags->errors > errors_before ? ERR_INVALID : code;
 }
 
 int config_load(const char *path, const struct config_overrides *overrides, struct diag_list *diags,

@@ -129,7 +129,7 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 		struct slice pattern = part->files.items[i];
 
 		if (pattern.len == 0 || memchr(pattern.ptr, '\0', pattern.len)) {
-			yaml_diag(b->diags, DIAG_ERROR, list->items[i], NULL,
+			yaml_diag(b->diags, DIAG_ERROR, part->files.nodes[i], NULL,
 				  "\"files\" in ingest.logs: an empty path");
 			return ERR_INVALID;
 		}
@@ -140,7 +140,7 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 		if (!out->globs[i])
 			return ERR_NOMEM;
 		out->nglobs++;
-		warn_without_match(b, out->globs[i], list->items[i]);
+		warn_without_match(b, out->globs[i], part->files.nodes[i]);
 	}
 	snprintf(out->name, sizeof(out->name), "files:" SLICE_FMT, SLICE_ARG(part->files.items[0]));
 	return 0;

@@ -118,7 +118,7 @@ static void reload(struct daemon *daemon, struct call *call)
 	print_diags(&diags);
 	if (code) {
 		log_error("daemon", "configuration not reloaded: the old one stays in force",
-			  "errors=%zu", diags.errors);
+			  "errors=%zu", diag_list_told(&diags));
 		reload_end(daemon, 500, &diags);
 	} else {
 		daemon->reload.loaded = loaded;

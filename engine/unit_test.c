@@ -180,7 +180,7 @@ static void rule_paths_fini(struct rule_paths *paths)
 
 /* Of a pattern that matches nothing it is told so, and no more, as by promtool. */
 static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slice pattern,
-			  struct diag_list *diags)
+			  const struct yaml_node *node, struct diag_list *diags)
 {
 	struct buf path;
 	glob_t found = { 0 };
@@ -194,7 +194,8 @@ static int rule_paths_add(struct rule_paths *paths, const char *dir, struct slic
 	}
 	int status = glob(path.ptr, 0, NULL, &found), code = status == GLOB_NOSPACE ? ERR_NOMEM : 0;
 	if (status && !code)
-		diag_add(diags, DIAG_WARNING, path.ptr, 0, 0, NULL, NULL, "no rule file is there");
+		yaml_diag(diags, DIAG_WARNING, node, NULL,
+			  "rule_files: \"" SLICE_FMT "\" matches no file", SLICE_ARG(pattern));
 	if (!code && found.gl_pathc > RULE_FILES_MAX - paths->n) {
 		diag_add(diags, DIAG_ERROR, path.ptr, 0, 0, NULL, NULL, "more than %d rule files",
 			 RULE_FILES_MAX);
@@ -223,7 +224,8 @@ static int load_rules(const struct test_file *file, const char *path, struct dia
 	int code = copy ? 0 : ERR_NOMEM;
 	const char *dir = copy ? dirname(copy) : NULL;
 	for (size_t i = 0; i < file->rule_files.n && !code; i++)
-		code = rule_paths_add(&paths, dir, file->rule_files.items[i], diags);
+		code = rule_paths_add(&paths, dir, file->rule_files.items[i],
+				      file->rule_files.nodes[i], diags);
 	const struct rule_set_options options = {
 		.interval_ms = interval_of(file),
 		.interval_fixed_ms = interval_of(file),
@@ -291,11 +293,11 @@ int unit_test_run(const char *path, const struct unit_test_options *options,
 	size_t failed = totals->failed;
 	arena_init(&arena, 0);
 	int code = yaml_parse_file(path, &arena, diags, &root);
-	bool is_read = !code;
-	if (is_read)
-		code = bind_struct(&test_file_keys, root, &arena, diags, &file);
 	/* Whatever is wrong: what else is there is looked at, to tell all of it. */
-	if (is_read && test_goes_on(&code, load_rules(&file, path, diags, &rules)))
+	bool is_read = !code || (code == ERR_INVALID && root);
+	if (is_read &&
+	    test_goes_on(&code, bind_struct(&test_file_keys, root, &arena, diags, &file)) &&
+	    test_goes_on(&code, load_rules(&file, path, diags, &rules)))
 		test_goes_on(&code, run_tests(&file, rules, options->run, diags, code ? NULL : totals));
 	rule_set_unref(rules);
 	arena_fini(&arena);

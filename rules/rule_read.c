@@ -247,9 +247,8 @@ int rule_run_read(struct rule_loader *loader, const struct yaml_node *mapping,
 	const struct rule_set_options *options = loader->options;
 	rule->run = run->items;
 	rule->nrun = (uint32_t)run->n;
-	const struct yaml_node *list = yaml_get(mapping, "run");
 	if (run->n > RULE_RUN_MAX)
-		yaml_diag(loader->diags, DIAG_ERROR, list, NULL,
+		yaml_diag(loader->diags, DIAG_ERROR, yaml_get(mapping, "run"), NULL,
 			  "\"run\" in %s names more than %d runbooks", what, RULE_RUN_MAX);
 	if (!options->runbooks || run->n == 0)
 		return 0;
@@ -266,11 +265,11 @@ int rule_run_read(struct rule_loader *loader, const struct yaml_node *mapping,
 		char hint[256];
 		for (size_t k = 0; k < options->nrunbooks && !known; k++)
 			known = slice_is_equal(run->items[i], options->runbooks[k]);
-		if (known || list->items[i]->type != YAML_SCALAR)
+		if (known)
 			continue;
 		const char *near = nearest_name(run->items[i], names, options->nrunbooks);
 		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near ? near : "");
-		yaml_diag(loader->diags, DIAG_ERROR, list->items[i], near ? hint : NULL,
+		yaml_diag(loader->diags, DIAG_ERROR, run->nodes[i], near ? hint : NULL,
 			  "unknown runbook \"" SLICE_FMT "\" in %s", SLICE_ARG(run->items[i]),
 			  what);
 	}

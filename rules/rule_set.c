@@ -279,7 +279,7 @@ int rule_set_load(const char *const *paths, size_t n, const struct rule_set_opti
 		struct yaml_node *root = NULL;
 		if (was_given_before(paths, i))
 			continue; /* two patterns may name one file */
-		error = yaml_parse_file_through(paths[i], &set->arena, diags, &root);
+		error = yaml_parse_file(paths[i], &set->arena, diags, &root);
 		if (error != ERR_NOMEM)
 			error = rule_file_read(&loader, root);
 	}
@@ -298,7 +298,7 @@ int rule_set_load_texts(const struct rule_file_text *files, size_t n,
 	int error = 0;
 	for (size_t i = 0; i < n && error != ERR_NOMEM; i++) {
 		struct yaml_node *root = NULL;
-		error = yaml_parse_through(files[i].text, files[i].path, &set->arena, diags, &root);
+		error = yaml_parse(files[i].text, files[i].path, &set->arena, diags, &root);
 		if (error != ERR_NOMEM)
 			error = rule_file_read(&loader, root);
 	}

@@ -29,13 +29,12 @@ static int add_severity(struct rule_loader *loader, struct short_yaml *yaml, con
 /* False: told. */
 static bool check_by(struct rule_loader *loader, const struct short_yaml *yaml, const char *what)
 {
-	const struct yaml_node *list = yaml_get(yaml->node, "by");
 	bool good = true;
 	for (size_t i = 0; i < yaml->by.n; i++) {
 		struct slice label = yaml->by.items[i];
 		if (label.len > 0 && slice_is_utf8(label) && !slice_is(label, METRIC_NAME))
 			continue;
-		yaml_diag(loader->diags, DIAG_ERROR, list->items[i], NULL,
+		yaml_diag(loader->diags, DIAG_ERROR, yaml->by.nodes[i], NULL,
 			  "\"" SLICE_FMT "\" in \"by\" of %s is no label to join on",
 			  SLICE_ARG(label), what);
 		good = false;

@@ -102,10 +102,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diag_list_init(&diags);
 	int code = yaml_parse((struct slice){ (const char *)data, size }, "t.yml", &arena, &diags,
 			      &root);
-	if (!code)
-		code = bind_struct(&test_file_keys, root, &arena, &diags, &file);
 	must(code == 0 || diags.errors > 0);
-	const struct test_case *tests = code ? NULL : file.tests.items;
+	bool is_read = code == 0 || root;
+	if (is_read)
+		must(bind_struct(&test_file_keys, root, &arena, &diags, &file) == 0 ||
+		     diags.errors > 0);
+	const struct test_case *tests = is_read ? file.tests.items : NULL;
 	for (size_t i = 0; tests && i < file.tests.n; i++)
 		read_test(&tests[i], &arena, &diags);
 	diag_list_fini(&diags);
