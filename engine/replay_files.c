@@ -45,6 +45,20 @@ int files_fail_add(struct files *files, int code)
 	return code;
 }
 
+int files_fail_read(struct files *files, const char *path, gzFile file)
+{
+	int number;
+	/* It begins with the path, too. */
+	struct slice why = slice_from(gzerror(file, &number));
+	if (number == Z_ERRNO)
+		return files_fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
+	if (slice_has_prefix(why, slice_from(path)))
+		why = slice_trim(slice_from(why.ptr + strlen(path) + 1));
+	return files_fail(files, ERR_IO,
+			  "cannot read %s: it begins as gzip packs, and goes on otherwise: " SLICE_FMT,
+			  path, SLICE_ARG(why));
+}
+
 void files_progress(struct files *files, uint64_t bytes)
 {
 	const struct replay_progress now = {
@@ -121,15 +135,25 @@ static int read_text(struct files *files, const char *path, struct slice head)
 	return is ? files_read_dump(files, path, head) : files_read_log(files, path);
 }
 
+/* The first bytes, unpacked: how many, or an error. */
+static int read_head(struct files *files, const char *path, char head[static REPLAY_SNIFF_BYTES])
+{
+	gzFile file = gzopen(path, "rb");
+	if (!file)
+		return files_fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
+	int n = gzread(file, head, REPLAY_SNIFF_BYTES);
+	if (n < 0)
+		n = files_fail_read(files, path, file);
+	gzclose(file);
+	return n;
+}
+
 static int read_file(struct files *files, const char *path, uint64_t bytes)
 {
 	char head[REPLAY_SNIFF_BYTES];
-	gzFile file = gzopen(path, "rb");
-	int n = file ? gzread(file, head, sizeof(head)) : -1;
-	if (file)
-		gzclose(file);
+	int n = read_head(files, path, head);
 	if (n < 0)
-		return files_fail(files, ERR_IO, "cannot read %s: %s", path, strerror(errno));
+		return n;
 	struct slice start = { head, (size_t)n };
 	int code = n == 0	    ? 0
 		   : is_text(start) ? read_text(files, path, start)

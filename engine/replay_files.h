@@ -9,6 +9,8 @@
 #ifndef TOCSIN_ENGINE_REPLAY_FILES_H
 #define TOCSIN_ENGINE_REPLAY_FILES_H
 
+#include <zlib.h>
+
 #include "engine/replay_internal.h"
 #include "ingest/remote_write.h"
 
@@ -33,6 +35,8 @@ int files_fail(struct files *files, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* What data_series() or data_add() said. */
 int files_fail_add(struct files *files, int code);
+/* What gzread() said. */
+int files_fail_read(struct files *files, const char *path, gzFile file);
 /* So many bytes of the file at hand are read. */
 void files_progress(struct files *files, uint64_t bytes);
 

@@ -56,13 +56,13 @@ static int text_fill(struct files *files, struct text *text)
 				  REPLAY_READ_BYTES);
 	int n = gzread(text->file, text->buf + text->len,
 		       (unsigned)(REPLAY_READ_BYTES - text->len));
-	int number;
-	const char *why = gzerror(text->file, &number);
 	if (n < 0)
-		return files_fail(files, ERR_IO, "cannot read %s: %s", text->path,
-				  number == Z_ERRNO ? strerror(errno) : why);
+		return files_fail_read(files, text->path, text->file);
 	text->len += (size_t)n;
 	text->is_end = n == 0;
+
+	int number;
+	gzerror(text->file, &number);
 	if (text->is_end && number == Z_BUF_ERROR) /* gzread() itself does not mind */
 		return files_fail(files, ERR_IO, "cannot read %s: the packed file is cut off",
 				  text->path);
