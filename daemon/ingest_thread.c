@@ -269,6 +269,22 @@ static int check_port_free(struct ingest_thread *thread, struct http_server_opti
 	return code;
 }
 
+/* Where it cannot listen, another address may be right. */
+static int listen_at(struct ingest_thread *thread, struct http_server_options http, char **why)
+{
+	int code = thread->number == 0 && http.port ? check_port_free(thread, http, why) : 0;
+	char *told;
+
+	if (!code)
+		code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
+	told = *why;
+	if (code && told && asprintf(why, "%s; --listen, or web.listen_address, takes another address", told) < 0)
+		*why = told;
+	else if (code)
+		free(told);
+	return code;
+}
+
 int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint32_t number, uint16_t port, char **why)
 {
 	struct config *config = daemon->config;
@@ -312,9 +328,7 @@ int ingest_thread_init(struct ingest_thread *thread, struct daemon *daemon, uint
 
 	if (code)
 		return code;
-	if (number == 0 && port && (code = check_port_free(thread, http, why)))
-		return code;
-	code = http_server_new(thread->loop, &http, on_request, thread, &thread->server, why);
+	code = listen_at(thread, http, why);
 	if (code || (number == 0 && (code = own_metrics_init(thread))) ||
 	    (number == 0 && (code = profiles_init(thread, config, why))) ||
 	    (number == 0 && (code = log_sources_new(thread, config, &thread->sources))))
