@@ -529,6 +529,22 @@ static const struct bind_field *field_find(const struct bind_table *table, struc
 	return NULL;
 }
 
+/* What to do with a key of a file of another kind; NULL: it looks like none. */
+static const char *hint_of_elsewhere(const struct bind_elsewhere *keys, struct slice key)
+{
+	const char *names[BIND_ELSEWHERE_MAX];
+	size_t n = 0;
+	for (; keys && keys[n].key; n++) {
+		assert(n < BIND_ELSEWHERE_MAX);
+		names[n] = keys[n].key;
+	}
+	const char *nearest = nearest_name(key, names, n);
+	for (size_t i = 0; nearest && i < n; i++)
+		if (names[i] == nearest)
+			return keys[i].hint;
+	return NULL;
+}
+
 static void unknown_key(struct binder *b, const struct bind_table *table,
 			const struct yaml_node *key)
 {
@@ -536,10 +552,13 @@ static void unknown_key(struct binder *b, const struct bind_table *table,
 	for (size_t i = 0; i < table->n; i++)
 		names[i] = table->fields[i].key;
 	const char *nearest = nearest_name(key->text, names, table->n);
+	const char *elsewhere = hint_of_elsewhere(table->elsewhere, key->text);
 	struct buf hint;
 	buf_init(&hint);
 	if (nearest)
 		buf_printf(&hint, "did you mean \"%s\"?", nearest);
+	else if (elsewhere)
+		buf_add_str(&hint, elsewhere);
 	yaml_diag(b->diags, DIAG_ERROR, key, buf_ok(&hint) ? hint.ptr : NULL,
 		  "unknown key \"" SLICE_FMT "\" in %s", SLICE_ARG(key->text), table->what);
 	buf_fini(&hint);

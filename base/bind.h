@@ -64,6 +64,11 @@ struct bind_field {
 	const char *doc;  /* one sentence for the reference */
 	const char *unit; /* for the reference, or NULL */
 };
+/* A key that does not belong into a file, but into one of another kind, and what to do then. */
+struct bind_elsewhere {
+	const char *key, *hint;
+};
+#define BIND_ELSEWHERE_MAX 16 /* of a table */
 struct bind_table {
 	const char *what; /* "alerting rule", for messages: unknown key "fro" in alerting rule */
 	size_t size;	  /* sizeof the struct */
@@ -74,6 +79,8 @@ struct bind_table {
 	size_t node_offset;
 	/* Offset of a uint64_t with a bit a field (by position) that was given, or SIZE_MAX. */
 	size_t given_offset;
+	/* Ended by one without a key; or NULL. For unknown keys that are, or look like, one of them. */
+	const struct bind_elsewhere *elsewhere;
 };
 
 /*

@@ -543,7 +543,8 @@ static int builder_init(struct builder *b, struct slice text, const char *file, 
 		text.len -= 3;
 	}
 	if (text.len > YAML_BYTES_MAX) {
-		diag_add(diags, DIAG_ERROR, file, 0, 0, NULL, NULL, "larger than %d MiB",
+		diag_add(diags, DIAG_ERROR, file, 0, 0, NULL, "split it into several files",
+			 "larger than %d MiB",
 			 YAML_BYTES_MAX / 1024 / 1024);
 		return ERR_INVALID;
 	}

@@ -178,8 +178,20 @@ static const struct bind_field file_fields[] = {
 		   .doc = "Not there yet: must be empty.")
 };
 
+static const struct bind_elsewhere not_of_configurations[] = {
+	{ "groups", "rule files have \"groups\": name them under rule_files, or give them to "
+		    "\"tocsin run\" by themselves" },
+	{ "rules", "rule files have \"rules\": name them under rule_files, or give them to "
+		   "\"tocsin run\" by themselves" },
+	{ "tests", "this looks like a file of unit tests: tocsin test FILE" },
+	{ "scrape_configs", "this looks like prometheus.yml. Tocsin does not scrape: Prometheus "
+			    "goes on doing so, and sends to it by remote_write" },
+	{ NULL, NULL },
+};
+
 const struct bind_table config_file_table =
-	BIND_TABLE(config_file, "configuration", file_fields, .allow_x = true); /* for anchors */
+	BIND_TABLE(config_file, "configuration", file_fields, .allow_x = true, /* for anchors */
+		   .elsewhere = not_of_configurations);
 
 static bool is_empty(const struct yaml_node *node)
 {

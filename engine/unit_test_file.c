@@ -120,8 +120,21 @@ static const struct bind_field file_fields[] = {
 		   .doc = "The tests."),
 };
 
-const struct bind_table test_file_keys = BIND_TABLE_OF(test_file, "file of unit tests", file_fields,
-						       offsetof(struct test_file, root), SIZE_MAX);
+#define IS_RULE_FILE                                                                               \
+	"this looks like a rule file: \"tocsin check\" checks it, and tests name it under "        \
+	"rule_files"
+
+static const struct bind_elsewhere not_of_tests[] = {
+	{ "groups", IS_RULE_FILE },
+	{ "rules", IS_RULE_FILE },
+	{ "route", "this looks like a configuration: tocsin check FILE" },
+	{ "receivers", "this looks like a configuration: tocsin check FILE" },
+	{ NULL, NULL },
+};
+
+const struct bind_table test_file_keys =
+	BIND_TABLE_OF(test_file, "file of unit tests", file_fields,
+		      offsetof(struct test_file, root), SIZE_MAX, .elsewhere = not_of_tests);
 
 void unit_test_reference(struct buf *out)
 {

@@ -160,9 +160,24 @@ static const struct bind_field file_fields[] = {
 				"beside it." },
 };
 
+#define IS_CONFIGURATION "this looks like a configuration: give it as --config FILE"
+
+static const struct bind_elsewhere not_of_rule_files[] = {
+	{ "rule_files", IS_CONFIGURATION },
+	{ "route", IS_CONFIGURATION },
+	{ "receivers", IS_CONFIGURATION },
+	{ "runbooks", IS_CONFIGURATION },
+	{ "data_dir", IS_CONFIGURATION },
+	{ "tests", "this looks like a file of unit tests: tocsin test FILE" },
+	{ "scrape_configs", "this looks like prometheus.yml: give the files that its rule_files "
+			    "name" },
+	{ NULL, NULL },
+};
+
 const struct bind_table rule_file_keys =
 	BIND_TABLE_OF(file_yaml, "rule file", file_fields, offsetof(struct file_yaml, group.node),
-		      offsetof(struct file_yaml, group.given), .allow_x = true);
+		      offsetof(struct file_yaml, group.given), .allow_x = true,
+		      .elsewhere = not_of_rule_files);
 
 void rule_file_reference(struct buf *out)
 {

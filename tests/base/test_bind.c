@@ -66,11 +66,17 @@ static const struct bind_field outer_fields[] = {
 	{ "raw", BIND_NODE, FIELD(raw), .doc = "Anything." },
 	{ "soon", BIND_LATER, .default_text = "0s", .doc = "Not there yet." },
 };
+static const struct bind_elsewhere not_of_things[] = {
+	{ "houses", "houses are of streets" },
+	{ "colours", "there is but one" },
+	{ NULL, NULL },
+};
+
 static const struct bind_table outer_table = {
 	"thing",      sizeof(struct outer),
 	outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]),
 	true,	      SIZE_MAX,
-	SIZE_MAX,
+	SIZE_MAX,     not_of_things,
 };
 
 static struct arena arena;
@@ -216,6 +222,13 @@ START_TEST(bind_suggests_keys)
 	assert_message(refuse("name: n\nhook: {x-a: x, url: y}\n"), "unknown key \"x-a\" in hook",
 		       NULL);
 	accept("name: n\nx-anchors: &a {b: c}\n");
+	/* Keys of other kinds of files, misspelt ones too; our own come first. */
+	assert_message(refuse("name: n\nhouses: 3\n"), "unknown key \"houses\" in thing",
+		       "houses are of streets");
+	assert_message(refuse("name: n\nhouse: 3\n"), "unknown key \"house\" in thing",
+		       "houses are of streets");
+	assert_message(refuse("name: n\ncolours: 3\n"), "unknown key \"colours\" in thing",
+		       "did you mean \"color\"?");
 }
 END_TEST
 
