@@ -121,6 +121,16 @@ static void check_stream_rules(struct check *check, const char *name, struct sli
 		take_rules(check, rules);
 }
 
+static void complain_unread(struct check *check, const char *path, int code)
+{
+	if (code == ERR_LIMIT)
+		diag_add(&check->diags, DIAG_ERROR, path, 0, 0, NULL, "split it into several files",
+			 "larger than %d MiB", CLI_INPUT_MAX / 1024 / 1024);
+	else
+		diag_add(&check->diags, DIAG_ERROR, path, 0, 0, NULL, NULL, "cannot read: %s",
+			 code == ERR_IO ? strerror(errno) : error_text(code));
+}
+
 static void check_file(struct check *check, const char *path)
 {
 	const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
@@ -131,9 +141,7 @@ static void check_file(struct check *check, const char *path)
 	bool is_rules = code || is_rule_text(buf_slice(&text)), is_once = is_stream(path);
 
 	if (code)
-		diag_add(&check->diags, DIAG_ERROR, path, 0, 0, NULL, NULL,
-			 "cannot read the file: %s",
-			 code == ERR_IO ? strerror(errno) : error_text(code));
+		complain_unread(check, path, code);
 	else if (is_once && !is_rules)
 		diag_add(&check->diags, DIAG_ERROR, name, 0, 0, NULL, "give its path",
 			 "a configuration is read from a file, not from standard input or a pipe");

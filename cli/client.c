@@ -27,11 +27,12 @@ struct exchange {
 	int code; /* an exit code */
 };
 
-/* What the daemon says is wrong: {"error": …}, a JSON string, or plain text. */
+/* What the daemon says is wrong: {"error": …}, Alertmanager's {"message": …}, a JSON string, or
+ * plain text. */
 static void say_refusal(int status, struct slice body, const json_t *json)
 {
 	const json_t *error = json_is_object(json) ? json_object_get(json, "error") : json;
-	const char *text = json_string_value(error);
+	const char *text = json_string_value(error ? error : json_object_get(json, "message"));
 
 	if (text)
 		fail(EXIT_FAILURE, "the daemon refuses: %s", text);
@@ -53,8 +54,10 @@ static void on_answer(void *ctx, const struct http_result *result)
 	loop_stop(exchange->loop);
 	exchange->code = EXIT_FAILURE;
 	if (result->status == 0) {
-		exchange->code =
-			fail(EXIT_NO_DAEMON, "no daemon at %s: %s", exchange->url, result->error);
+		exchange->code = fail(EXIT_NO_DAEMON,
+				      "no daemon at %s: %s\n  hint: start one with \"tocsin run\", or "
+				      "say with --url where it is",
+				      exchange->url, result->error);
 	} else if (result->status / 100 != 2) {
 		say_refusal(result->status, result->body, json);
 	} else if (!json && result->body.len) {

@@ -111,6 +111,7 @@ static int unknown_option(const struct command *command, const char *name)
 		names[n] = options[n].name;
 	fprintf(stderr, "tocsin %s: unknown option \"--%.100s\"", command->name, name);
 	suggest(name, names, n, "--");
+	fprintf(stderr, "\"tocsin help %s\" lists them\n", command->name);
 	return EXIT_USAGE;
 }
 
@@ -122,7 +123,8 @@ int usage_error(const struct command *command, const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nusage: tocsin %s %s\n", command->name, command->arguments);
+	fprintf(stderr, "\nusage: tocsin %s%s%s\n", command->name,
+		command->arguments[0] ? " " : "", command->arguments);
 	return EXIT_USAGE;
 }
 
@@ -249,8 +251,11 @@ static int read_all(const struct command *command, int argc, char **argv, struct
 	if (args->nwords < command->words_min)
 		return usage_error(command, "too few arguments");
 	if (args->nwords > command->words_max)
-		return usage_error(command, "too many arguments: \"%.100s\"",
-				   args->words[command->words_max]);
+		return usage_error(command, "too many arguments: \"%.100s\"%s",
+				   args->words[command->words_max],
+				   strncmp(command->arguments, "EXPR", 4) == 0
+					   ? "; an expression stands in quotes: 'up == 0'"
+					   : "");
 	return 0;
 }
 

@@ -143,8 +143,10 @@ static int explain(const char *text, const char *url, const char *labels, bool j
 		return explain_plan(text, json);
 	int code = explain_print(url, text, labels, json);
 
-	/* It said that no daemon is there: then it is a metric's name. */
-	return code == EXIT_NO_DAEMON && meaning == MEANS_EITHER ? explain_plan(text, json) : code;
+	if (code != EXIT_NO_DAEMON || meaning != MEANS_EITHER)
+		return code;
+	fprintf(stderr, "so \"%.100s\" is taken for the name of a metric, not of a rule\n", text);
+	return explain_plan(text, json);
 }
 
 static int run(const struct cli_args *args)

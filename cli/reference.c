@@ -131,7 +131,9 @@ static int run(const struct cli_args *args)
 
 	buf_fini(&out);
 	if (!found)
-		return usage_error(&reference_command, "there is no part \"%.100s\"", wanted);
+		return usage_error(&reference_command, "there is no part \"%.100s\"; \"tocsin help "
+						       "reference\" names them",
+				   wanted);
 	return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
