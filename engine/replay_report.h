@@ -65,9 +65,9 @@ struct replay_report {
 	struct replay_spell *spells;
 	uint32_t nalerts, alerts_cap, nspells, spells_cap;
 	uint32_t alerts_max, spells_max; /* REPLAY_…_MAX unless a test says less */
-	uint32_t *slots, mask; /* 1 + alert by its labels and rule */
-	uint64_t dropped;      /* events beyond the limits */
-	bool failed;	       /* out of memory */
+	uint32_t *slots, mask;		 /* 1 + alert by its labels and rule */
+	uint64_t dropped;		 /* events beyond the limits */
+	bool failed;			 /* out of memory */
 };
 
 /*
