@@ -27,9 +27,11 @@ TABLE(web_table, config_web_part, "web",
       LATER("config_file"));
 
 TABLE(limits_table, config_limits_part, "limits",
-      BIND_FIELD(config_limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB",
-		 .min = 1 << 20, .max = INT64_MAX, .unit = "bytes",
-		 .doc = "Memory for series and windows; beyond it no new series is taken."),
+      BIND_FIELD(
+	      config_limits_part, memory, "memory", BIND_BYTES, .default_text = "2GiB",
+	      .min = 1 << 20, .max = INT64_MAX, .unit = "bytes",
+	      .doc = "Memory for series, windows and what rules remember of each series; beyond it "
+		     "no new series is taken."),
       BIND_FIELD(config_limits_part, series, "series", BIND_INT, .default_text = "2000000",
 		 .min = 1, .max = 100000000,
 		 .doc = "Series kept; samples of further ones are rejected."),

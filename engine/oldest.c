@@ -44,7 +44,7 @@ static bool pieces_reserve(struct oldest *oldest, uint32_t n)
 }
 
 /* A quarter more than asked, for rows to come. */
-static bool piece_grow(struct oldest_piece *piece, uint32_t n)
+static bool piece_grow(struct oldest *oldest, struct oldest_piece *piece, uint32_t n)
 {
 	n = (n + n / 4 + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
 	if (n > EVAL_CHUNK)
@@ -56,6 +56,7 @@ static bool piece_grow(struct oldest_piece *piece, uint32_t n)
 		memcpy(lines, piece->lines, piece->n * sizeof(*lines));
 	memset(lines + piece->n, 0, (n - piece->n) * sizeof(*lines));
 	free(piece->lines);
+	oldest->bytes += (n - piece->n) * sizeof(*lines);
 	piece->lines = lines;
 	piece->n = n;
 	return true;
@@ -68,7 +69,7 @@ struct oldest_line *oldest_lines(struct oldest *oldest, uint32_t from, uint32_t 
 	if (from >= to || to - first > EVAL_CHUNK || !pieces_reserve(oldest, at + 1))
 		return NULL;
 	struct oldest_piece *piece = &oldest->pieces[at];
-	if (to - first > piece->n && !piece_grow(piece, to - first))
+	if (to - first > piece->n && !piece_grow(oldest, piece, to - first))
 		return NULL;
 	if (piece->revived != revived)
 		piece_revive(piece);

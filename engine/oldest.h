@@ -16,7 +16,8 @@
  * (selector.revived), or the row another series.
  *
  * It costs OLDEST_LINE_BYTES a series and range, for standing rules that read ends only, and is
- * made when a row is evaluated for the first time: births cost nothing.
+ * made when a row is evaluated for the first time: births cost nothing. Whoever owns it tells the
+ * store of `bytes`, which limits.memory counts.
  */
 #ifndef TOCSIN_ENGINE_OLDEST_H
 #define TOCSIN_ENGINE_OLDEST_H
@@ -56,6 +57,7 @@ struct oldest {
 		uint64_t revived; /* of the selector, as far as these lines know */
 	} * pieces;
 	uint32_t npieces;
+	size_t bytes; /* of the lines */
 };
 
 void oldest_fini(struct oldest *oldest);

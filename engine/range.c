@@ -1,8 +1,9 @@
 /*
  * Range functions fused with their selectors.
  *
- * Functions of one range of one selector are evaluated together, in one pass over its samples: those
- * that were asked for at the same time when this one was asked for the last time will be again.
+ * Functions of one range of one selector are evaluated together, in one pass over its samples:
+ * those that were asked for at the same time when this one was asked for the last time will be
+ * again.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -85,8 +86,10 @@ static int extend_range(struct binding *b, struct node *node, uint32_t child, ui
 static void fini_range(struct binding *b, struct node *node)
 {
 	struct range_state *state = node->state;
-	if (state)
+	if (state) {
+		store_readers_bytes_add(b->store, -(int64_t)state->oldest.bytes);
 		oldest_fini(&state->oldest);
+	}
 	free(state);
 }
 
@@ -403,6 +406,21 @@ static int put_samples(struct binding *b, const struct party *party, struct rang
 	return 0;
 }
 
+/* The lines of rows [from, to) of whoever stands for the party; NULL: nothing is remembered. */
+static struct oldest_line *party_lines(struct binding *b, const struct party *party, uint32_t from,
+				       uint32_t to)
+{
+	const struct node *node = party->nodes[0];
+	struct oldest *oldest = &((struct range_state *)node->state)->oldest;
+	if (!party->of_ends || !b->options.standing)
+		return NULL;
+	size_t bytes = oldest->bytes;
+	struct oldest_line *lines = oldest_lines(oldest, from, to, node->source->selector->revived);
+	if (oldest->bytes > bytes)
+		store_readers_bytes_add(b->store, (int64_t)(oldest->bytes - bytes));
+	return lines;
+}
+
 static int eval_party(struct binding *b, const struct party *party, struct range *range,
 		      uint32_t from, uint32_t to, int64_t *samples)
 {
@@ -413,9 +431,7 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 	uint32_t nstarts;
 	struct window *const *all_starts = store_starts(b->store, &nstarts);
 	struct ahead ahead = party_ahead(party, range);
-	struct oldest_line *lines = NULL;
-	if (party->of_ends && b->options.standing)
-		lines = oldest_lines(&state->oldest, from, to, node->source->selector->revived);
+	struct oldest_line *lines = party_lines(b, party, from, to);
 	ahead.lines = lines;
 	ahead.from = from;
 	struct range_ends ends;

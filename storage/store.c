@@ -109,7 +109,13 @@ static size_t store_bytes(const struct store *store)
 {
 	return sizeof(*store) + lset_table_bytes(store->lsets) + store->keys.bytes +
 	       store->series.window_bytes + store->series.bytes + regex_memo_bytes(&store->memo) +
-	       store->selector_bytes + selector_index_bytes(&store->index);
+	       store->selector_bytes + selector_index_bytes(&store->index) + store->readers_bytes;
+}
+
+void store_readers_bytes_add(struct store *store, int64_t bytes)
+{
+	assert(bytes >= 0 || store->readers_bytes >= (size_t)-bytes);
+	store->readers_bytes += (size_t)bytes;
 }
 
 bool store_is_full(const struct store *store)

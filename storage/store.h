@@ -323,6 +323,11 @@ struct store_stats {
 			      */
 };
 void store_stats_get(const struct store *store, struct store_stats *out);
+/*
+ * Readers keep so many bytes more (or, negative, fewer) for the series that they read: counted with
+ * those of the store, and so in limits.memory. What they have told they take back before the end.
+ */
+void store_readers_bytes_add(struct store *store, int64_t bytes);
 /* Walks all invariants; for tests. */
 void store_check(const struct store *store);
 

@@ -153,7 +153,7 @@ struct store {
 	uint32_t nselectors, nchanged, selectors_cap;
 	struct id_index selector_by_text;
 	struct standing_list found; /* scratch */
-	size_t selector_bytes;
+	size_t selector_bytes, readers_bytes;
 	struct coverage *coverage;
 	uint32_t ncoverage, coverage_cap;
 };

@@ -2,6 +2,7 @@
  * What a range begins with: what is remembered of it against the window itself, whatever happens to
  * that meanwhile.
  */
+#include "engine/engine_internal.h"
 #include "engine/oldest.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "engine/numeric.h"
 #include "ingest/batch.h"
 #include "tests/check_main.h"
+#include "tests/engine/harness.h"
 
 #define T0 INT64_C(1700000000000)
 #define STEP_MS 15000
@@ -209,7 +211,9 @@ START_TEST(lines_stay_when_others_come)
 	ck_assert_ptr_nonnull(third);
 	ck_assert_uint_eq(third[9].uid, 6);
 	ck_assert_uint_eq(third[10].uid, 0);
-	/* A series that was over is not: of all that are over nothing is known, of others all is. */
+	ck_assert_uint_eq(oldest.bytes, 2 * EVAL_CHUNK * OLDEST_LINE_BYTES);
+	/* A series that was over is not: of all that are over nothing is known, of others all is.
+	 */
 	third[10].end = OLDEST_OVER;
 	third[10].count = 8;
 	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000, 1);
@@ -223,6 +227,61 @@ START_TEST(lines_stay_when_others_come)
 }
 END_TEST
 
+/* ---- counted in limits.memory ---- */
+
+#define MANY 1000
+
+static size_t store_bytes(const struct harness *h)
+{
+	struct store_stats stats;
+	store_stats_get(h->engine->store, &stats);
+	return stats.bytes;
+}
+
+/* One more series: is it taken? */
+static bool one_more(struct harness *h, const char *text)
+{
+	harness_feed(h, 30, text);
+	return h->outcome.limited == 0;
+}
+
+START_TEST(lines_are_counted_in_limits_memory)
+{
+	static const char without[] =
+		"groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 1e9'}]}]";
+	static const char with[] =
+		"groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 1e9'}, "
+		"{alert: B, expr: 'rate(x[1m]) > 1e9'}]}]";
+	const size_t little = 1000; /* what else the second rule costs */
+	struct store_options options = { .lookback_ms = 300000 };
+	struct harness h;
+	struct buf text;
+	harness_start_warm(&h);
+	harness_load(&h, without);
+	buf_init(&text);
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
+	harness_run(&h, 0, 0, text.ptr);
+	size_t before = store_bytes(&h);
+	harness_load(&h, with);
+	harness_time(&h, 15);
+	size_t lines = store_bytes(&h) - before;
+	ck_assert_uint_ge(lines, MANY * OLDEST_LINE_BYTES);
+	ck_assert_uint_le(lines, EVAL_CHUNK * OLDEST_LINE_BYTES + little);
+	harness_time(&h, 30);
+	ck_assert_uint_eq(store_bytes(&h) - before, lines);
+	/* Without the lines there would be room. */
+	options.memory_max = before + lines / 2;
+	store_options_set(h.engine->store, &options);
+	ck_assert(!one_more(&h, "x{i=\"one\"} 1"));
+	harness_load(&h, without);
+	ck_assert_uint_le(store_bytes(&h), before + little);
+	ck_assert(one_more(&h, "x{i=\"one\"} 1"));
+	buf_fini(&text);
+	harness_stop(&h);
+}
+END_TEST
+
 static Suite *oldest_suite(void)
 {
 	Suite *suite = suite_create("oldest");
@@ -232,6 +291,7 @@ static Suite *oldest_suite(void)
 	tcase_add_test(tcase, what_ended_is_known_to_its_last_sample);
 	tcase_add_test(tcase, long_windows_are_not_remembered);
 	tcase_add_test(tcase, lines_stay_when_others_come);
+	tcase_add_test(tcase, lines_are_counted_in_limits_memory);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
