@@ -6,7 +6,7 @@
 
 #define T0 INT64_C(1700000000000)
 /* Whole minutes, as the steps of subqueries are. */
-#define MINUTES(n) (INT64_C(1700000040000) + (n)*60000)
+#define MINUTES(n) (INT64_C(1700000040000) + (n) * 60000)
 #define EXPRESSIONS_MAX 32
 
 struct bound {

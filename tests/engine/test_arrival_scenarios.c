@@ -2,13 +2,10 @@
  * Evaluation on arrival as scenarios: at a time samples come, and these events are told. What looks
  * inside is in test_arrival.c.
  */
-#include "tests/check_main.h"
-#include "tests/engine/harness.h"
+#include "tests/engine/arrival.h"
 
 #include "base/text.h"
 
-#define GROUP(rules) "groups: [{name: g, evaluate: arrival, interval: 1m, rules: [" rules "]}]"
-#define JOB "job=\"j\",instance=\"1\""
 /* A scrape of one target, complete when it comes a second time. */
 #define TWO_ROWS "x{" JOB ",i=\"1\"} 1; x{" JOB ",i=\"2\"} 1"
 
@@ -316,8 +313,6 @@ static const struct scenario {
 START_TEST(events_are_told_as_written)
 {
 	const struct scenario *scenario = &scenarios[_i];
-	struct harness h;
-	harness_start_warm(&h);
 	harness_time(&h, 1);
 	harness_load(&h, scenario->rules);
 	for (const struct step *step = scenario->steps; step->now_s > 0; step++) {
@@ -334,7 +329,6 @@ START_TEST(events_are_told_as_written)
 			      scenario->name, step->now_s, events, step->events);
 		buf_clear(&h.events);
 	}
-	harness_stop(&h);
 }
 END_TEST
 
@@ -342,6 +336,7 @@ static Suite *arrival_scenarios_suite(void)
 {
 	Suite *suite = suite_create("arrival scenarios");
 	TCase *tc = tcase_create("scenarios");
+	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_loop_test(tc, events_are_told_as_written, 0, sizeof(scenarios) / sizeof(scenarios[0]));
 	suite_add_tcase(suite, tc);
 	return suite;

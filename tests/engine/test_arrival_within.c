@@ -4,8 +4,7 @@
  * ARRIVAL_WORLDS: so many sets of random rules, of which two engines make the same of the same
  * samples, one of which lets nobody go first.
  */
-#include "tests/check_main.h"
-#include "tests/engine/harness.h"
+#include "tests/engine/arrival.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +13,6 @@
 #include "base/text.h"
 #include "engine/engine_internal.h"
 #include "tests/engine/expressions.h"
-
-static struct harness h;
-
-static void start(void)
-{
-	harness_start_warm(&h);
-}
-
-static void stop(void)
-{
-	harness_stop(&h);
-}
 
 /* A group of ticks that takes many steps, and records `slow` in the end. */
 #define SLOW SLOW_GROUP("")
