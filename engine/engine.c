@@ -219,6 +219,7 @@ static bool step(struct engine *engine, int64_t *left)
 			more |= checkpoint_step(engine, &units);
 		more |= retention_step(engine, &units);
 		more |= query_step(engine, &units);
+		more |= store_evict(engine->store, &units) == ERR_AGAIN;
 		sweep(engine);
 		more |= engine->parked.n > 0;
 		*left -= before - units;

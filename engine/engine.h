@@ -107,8 +107,8 @@ void engine_free(struct engine *engine);
 struct store *engine_store(struct engine *engine);
 /*
  * From now on; but how far rules look back, and whether their alerts are held, with the next
- * engine_load(). Limits that are lower than what there is let nothing more in, except that ignored
- * series are forgotten at once. ERR_NOMEM: then some of it stays as it was.
+ * engine_load(). Limits that are lower than what there is let nothing more in; of ignored series those
+ * beyond it are forgotten, in pieces. ERR_NOMEM: then some of it stays as it was.
  */
 int engine_settings_set(struct engine *engine, const struct engine_settings *settings);
 /* What templates of rule labels see from now on. ERR_NOMEM. */

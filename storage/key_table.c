@@ -108,30 +108,39 @@ static void clock_step(struct key_table *table)
 }
 
 /* The hand finds one to evict within two rounds: the first takes away all second chances. */
-static void evict_beyond(struct key_table *table, size_t max)
+static bool evict_beyond(struct key_table *table, size_t max, int64_t *steps)
 {
-	while (table->ignored > max)
+	for (; table->ignored > max && *steps > 0; *steps -= 1)
 		clock_step(table);
+	return table->ignored <= max;
+}
+
+bool key_table_evict(struct key_table *table, int64_t *steps)
+{
+	return evict_beyond(table, table->ignored_max, steps);
 }
 
 void key_table_ignored_max_set(struct key_table *table, size_t ignored_max)
 {
 	table->ignored_max = ignored_max;
-	evict_beyond(table, ignored_max);
+}
+
+static bool make_room_for_ignored(struct key_table *table)
+{
+	int64_t steps = KEY_EVICT_STEPS_MAX;
+	return table->ignored_max > 0 && evict_beyond(table, table->ignored_max - 1, &steps);
 }
 
 void key_table_set(struct key_table *table, struct hash128 key, uint32_t what)
 {
 	assert(what != KEY_UNKNOWN);
-	if (what == KEY_IGNORED && table->ignored_max == 0)
-		return;
 	struct key_slot *slot = key_table_slot(table, key);
 	if (slot) {
 		uncount(table, slot);
 		slot->what = what;
 	} else {
-		if (what == KEY_IGNORED)
-			evict_beyond(table, table->ignored_max - 1);
+		if (what == KEY_IGNORED && !make_room_for_ignored(table))
+			return;
 		struct key_part *part = key_table_part(table, key);
 		assert(part->slots && part->n < part->mask);
 		slot = place(part->slots, part->mask,
@@ -207,5 +216,4 @@ void key_table_check(const struct key_table *table)
 	assert(n[KEY_IGNORED] == table->ignored && n[KEY_UNKNOWN] == table->ignored_now);
 	assert(n[KEY_AMBIGUOUS] == table->ambiguous);
 	assert(n[KEY_IGNORED] + n[KEY_AMBIGUOUS] + n[KEY_ROW] == table->n);
-	assert(table->ignored <= table->ignored_max);
 }

@@ -9,7 +9,8 @@
  *
  * Ignored keys are worth no more than the time they save: beyond ignored_max a clock evicts those
  * that were not asked for since the hand last came by. Each remembers the epoch in which it was
- * judged; in a later one it counts as unknown.
+ * judged; in a later one it counts as unknown. No new one is remembered while there are too many,
+ * nor when the hand finds none to evict within KEY_EVICT_STEPS_MAX: it is asked for again.
  */
 #ifndef TOCSIN_STORAGE_KEY_TABLE_H
 #define TOCSIN_STORAGE_KEY_TABLE_H
@@ -17,6 +18,7 @@
 #include "base/hash.h"
 
 #define KEY_PARTS 256
+#define KEY_EVICT_STEPS_MAX 4096 /* slots looked at to make room for one ignored key */
 
 /* What a key stands for; rows are KEY_ROW + row. */
 enum { KEY_UNKNOWN, KEY_IGNORED, KEY_AMBIGUOUS, KEY_ROW };
@@ -93,10 +95,13 @@ static inline uint32_t key_table_find(const struct key_table *table, struct hash
 
 /* Room for one more key: the next key_table_set() cannot fail. False when out of memory. */
 bool key_table_reserve(struct key_table *table, struct hash128 key);
-/* Another limit from now on; what is beyond it is forgotten. */
+/* Another limit from now on; what is beyond it goes by key_table_evict(). */
 void key_table_ignored_max_set(struct key_table *table, size_t ignored_max);
+/* Takes away so many steps of the clock from *steps. False: more ignored keys than ignored_max are
+ * left. */
+bool key_table_evict(struct key_table *table, int64_t *steps);
 /* Says what a key stands for, whatever it was; needs room if the key is new. KEY_IGNORED may evict
- * another. */
+ * another, or not be remembered. */
 void key_table_set(struct key_table *table, struct hash128 key, uint32_t what);
 /* The key must be there. */
 void key_table_remove(struct key_table *table, struct hash128 key);

@@ -78,6 +78,11 @@ void store_options_set(struct store *store, const struct store_options *options)
 	store->clock++; /* horizons are another thing now */
 }
 
+int store_evict(struct store *store, int64_t *units)
+{
+	return key_table_evict(&store->keys, units) ? 0 : ERR_AGAIN;
+}
+
 struct lset_table *store_lsets(struct store *store)
 {
 	return store->lsets;

@@ -125,8 +125,12 @@ struct store;
 /* NULL when out of memory (or of randomness). */
 struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
-/* Takes lookback and limits of the options into force. */
+/* Takes lookback and limits of the options into force. Ignored keys beyond a lower limit go by
+ * store_evict(). */
 void store_options_set(struct store *store, const struct store_options *options);
+/* Forgets ignored keys beyond the limit, in pieces: ERR_AGAIN when the units (of some 10 ns) ran
+ * out. */
+int store_evict(struct store *store, int64_t *units);
 struct lset_table *store_lsets(struct store *store);
 /* The told time; never goes back. */
 void store_time_set(struct store *store, int64_t now_ms);

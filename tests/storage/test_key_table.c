@@ -54,7 +54,8 @@ START_TEST(key_table_limits_ignored_keys)
 	struct key_table table;
 	key_table_init(&table, 100);
 	for (uint32_t i = 0; i < 5000; i++) {
-		struct hash128 key = { i, (uint64_t)i << 50 }, kept = { i, ~0ull - i };
+		struct hash128 key = { i, (uint64_t)i << 50 };
+		struct hash128 kept = { i, ~(uint64_t)i << 50 };
 		ck_assert(key_table_reserve(&table, key));
 		key_table_set(&table, key, KEY_IGNORED);
 		ck_assert(key_table_reserve(&table, kept));
@@ -66,19 +67,75 @@ START_TEST(key_table_limits_ignored_keys)
 	ck_assert_uint_eq(table.n, 5100); /* what leads to a series stays */
 	key_table_fini(&table);
 
-	key_table_init(&table, 10);
-	for (uint32_t i = 0; i < 10; i++) {
-		ck_assert(key_table_reserve(&table, key_of(i)));
-		key_table_set(&table, key_of(i), KEY_IGNORED);
-	}
-	key_table_ignored_max_set(&table, 3); /* another limit */
-	ck_assert_uint_eq(table.ignored, 3);
-	key_table_check(&table);
-	key_table_fini(&table);
-
 	key_table_init(&table, 0); /* none is remembered */
 	key_table_set(&table, (struct hash128){ 1, 1 }, KEY_IGNORED);
 	ck_assert_uint_eq(table.n, 0);
+	key_table_fini(&table);
+}
+END_TEST
+
+static struct hash128 spread_key(uint32_t i)
+{
+	return (struct hash128){ .lo = i, .hi = (uint64_t)i << 56 | i };
+}
+
+static void ignore(struct key_table *table, struct hash128 key)
+{
+	ck_assert(key_table_reserve(table, key));
+	key_table_set(table, key, KEY_IGNORED);
+}
+
+/* All were asked for, so that the hand goes round twice; and none comes in meanwhile. */
+START_TEST(key_table_shrinks_in_pieces)
+{
+	enum { MANY = 200000, FEW = 1000, STEPS = 2000 };
+	struct key_table table;
+	int64_t steps;
+	int pieces = 1;
+	key_table_init(&table, MANY);
+	for (uint32_t i = 0; i < MANY; i++) {
+		ignore(&table, spread_key(i));
+		key_table_find(&table, spread_key(i));
+	}
+	key_table_ignored_max_set(&table, FEW);
+	ck_assert_uint_eq(table.ignored, MANY);
+	for (; steps = STEPS, !key_table_evict(&table, &steps); pieces++) {
+		size_t before = table.ignored;
+		ck_assert_int_eq(steps, 0);
+		ignore(&table, spread_key(MANY + (uint32_t)pieces));
+		ck_assert_uint_le(before - table.ignored, KEY_EVICT_STEPS_MAX);
+		if (pieces % 16 == 0)
+			key_table_check(&table);
+	}
+	ck_assert_int_gt(steps, 0);
+	ck_assert_uint_eq(table.ignored, FEW);
+	ck_assert_uint_ge(table.evicted, MANY - FEW);
+	ck_assert_int_gt(pieces, MANY / (STEPS + KEY_EVICT_STEPS_MAX));
+	key_table_check(&table);
+	key_table_fini(&table);
+}
+END_TEST
+
+/* A new key is no reason to look at all others, where these were all asked for lately. */
+START_TEST(key_table_looks_at_few_to_make_room)
+{
+	enum { FULL = 20000 };
+	struct key_table table;
+	uint32_t next = FULL, forgotten = 0;
+	key_table_init(&table, FULL);
+	for (uint32_t i = 0; i < FULL; i++) {
+		ignore(&table, spread_key(i));
+		key_table_find(&table, spread_key(i));
+	}
+	while (ignore(&table, spread_key(next)),
+	       key_table_find(&table, spread_key(next)) == KEY_UNKNOWN)
+		forgotten++, next++;
+	/* Until the hand came round: at least each second slot has a key. */
+	ck_assert_uint_ge(forgotten, FULL / KEY_EVICT_STEPS_MAX);
+	ck_assert_uint_le(forgotten, 3 * FULL / KEY_EVICT_STEPS_MAX + 1);
+	ck_assert_uint_eq(table.ignored, FULL);
+	ck_assert_uint_eq(table.evicted, 1);
+	key_table_check(&table);
 	key_table_fini(&table);
 }
 END_TEST
@@ -112,6 +169,8 @@ static Suite *key_table_suite(void)
 	TCase *tcase = tcase_create("key table");
 	tcase_add_test(tcase, key_table_agrees_with_model);
 	tcase_add_test(tcase, key_table_limits_ignored_keys);
+	tcase_add_test(tcase, key_table_shrinks_in_pieces);
+	tcase_add_test(tcase, key_table_looks_at_few_to_make_room);
 	tcase_add_test(tcase, key_table_forgets_past_epochs);
 	suite_add_tcase(suite, tcase);
 	return suite;
