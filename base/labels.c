@@ -31,15 +31,17 @@ static int pair_compare(const void *a, const void *b)
 	return slice_compare(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-/* Copies the pairs that have a value and orders them. */
-static int pairs_sort(const struct label *pairs, size_t n, struct label sorted[LABELS_COUNT_MAX],
-		      size_t *count, const char **why)
+enum empty_values { LEAVE_EMPTY_OUT, KEEP_EMPTY };
+
+/* Copies the pairs and orders them. */
+static int pairs_sort(const struct label *pairs, size_t n, enum empty_values empty,
+		      struct label sorted[LABELS_COUNT_MAX], size_t *count, const char **why)
 {
 	bool ordered = true;
 	size_t m = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (pairs[i].value.len == 0)
+		if (pairs[i].value.len == 0 && empty == LEAVE_EMPTY_OUT)
 			continue;
 		if (m == LABELS_COUNT_MAX) {
 			*why = "too many labels";
@@ -100,7 +102,8 @@ static struct labels *labels_build(const struct label *sorted, size_t n, size_t 
 	return labels;
 }
 
-int labels_new(const struct label *pairs, size_t n, struct labels **out, const char **why)
+static int set_new(const struct label *pairs, size_t n, enum empty_values empty,
+		   struct labels **out, const char **why)
 {
 	struct label sorted[LABELS_COUNT_MAX];
 	const char *unused;
@@ -108,7 +111,7 @@ int labels_new(const struct label *pairs, size_t n, struct labels **out, const c
 
 	if (!why)
 		why = &unused;
-	int err = pairs_sort(pairs, n, sorted, &count, why);
+	int err = pairs_sort(pairs, n, empty, sorted, &count, why);
 
 	if (!err)
 		err = pairs_judge(sorted, count, &bytes, why);
@@ -122,6 +125,16 @@ int labels_new(const struct label *pairs, size_t n, struct labels **out, const c
 	}
 	*out = labels;
 	return 0;
+}
+
+int labels_new(const struct label *pairs, size_t n, struct labels **out, const char **why)
+{
+	return set_new(pairs, n, LEAVE_EMPTY_OUT, out, why);
+}
+
+int annotations_new(const struct label *pairs, size_t n, struct labels **out, const char **why)
+{
+	return set_new(pairs, n, KEEP_EMPTY, out, why);
 }
 
 struct labels *labels_ref(struct labels *labels)

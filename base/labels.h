@@ -2,8 +2,8 @@
  * Label sets outside the engine: an immutable, reference-counted blob.
  *
  * Invariants: names are unique, not empty, sorted bytewise; values are not empty (an empty value is
- * an absent label); names and values are valid UTF-8. References may be taken and dropped on any
- * thread. Inside the engine label sets are interned instead (storage/lset.h).
+ * an absent label) but of annotations; names and values are valid UTF-8. References may be taken
+ * and dropped on any thread. Inside the engine label sets are interned instead (storage/lset.h).
  */
 #ifndef TOCSIN_BASE_LABELS_H
 #define TOCSIN_BASE_LABELS_H
@@ -30,6 +30,8 @@ struct labels; /* opaque */
  * *why (may be NULL) is then a static text for the person.
  */
 int labels_new(const struct label *pairs, size_t n, struct labels **out, const char **why);
+/* The same of an alert's annotations: as in Prometheus those that are empty stay. */
+int annotations_new(const struct label *pairs, size_t n, struct labels **out, const char **why);
 struct labels *labels_ref(struct labels *labels);
 void labels_unref(struct labels *labels); /* NULL is fine */
 
@@ -59,7 +61,7 @@ int labels_place(const struct labels *labels, double *place);
  * are no legacy names are quoted, such a metric name stands first within the braces.
  */
 void labels_format(const struct labels *labels, struct buf *out);
-/* Asserts the invariants, for tests. */
+/* Asserts the invariants of labels, for tests. */
 void labels_check(const struct labels *labels);
 
 /* A growing, unsorted set under construction; borrowed strings must outlive labels_builder_take().

@@ -126,34 +126,54 @@ static int alerts_that_fire(struct running *run, struct slice name, struct alert
 	return out->code;
 }
 
-static int labels_of_map(struct running *run, const struct test_expected_alert *alert,
-			 const struct bind_map *map, struct slice alertname, struct labels **out)
+static int told(struct running *run, const struct test_expected_alert *alert, int code,
+		const char *why)
 {
-	struct labels_builder builder;
-	const char *why = NULL;
-	labels_builder_init(&builder);
-	for (size_t i = 0; i < map->n; i++) {
-		labels_builder_set(&builder, map->items[i].key, map->items[i].value);
-		if (map->items[i].value.len == 0)
-			unit_test_fail(run, map->items[i].key_node, "leave it out",
-				       "an alert never has an empty label or annotation");
-	}
-	if (alertname.len)
-		labels_builder_set(&builder, SLICE("alertname"), alertname);
-	int code = labels_builder_take(&builder, out, &why);
-	labels_builder_fini(&builder);
 	if (code && code != ERR_NOMEM)
 		yaml_diag(run->diags, DIAG_ERROR, alert->node, NULL, "%s", why);
 	return code;
+}
+
+/* Whatever is said of its alertname: those of this name are looked at. */
+static int expected_labels(struct running *run, const struct test_expected_alert *alert,
+			   struct slice alertname, struct labels **out)
+{
+	const struct bind_map *map = &alert->labels;
+	struct labels_builder builder;
+	const char *why = "";
+	labels_builder_init(&builder);
+	for (size_t i = 0; i < map->n; i++) {
+		labels_builder_set(&builder, map->items[i].key, map->items[i].value);
+		if (map->items[i].value.len == 0 && !slice_is(map->items[i].key, "alertname"))
+			unit_test_fail(run, map->items[i].key_node, "leave it out",
+				       "an alert never has an empty label");
+	}
+	labels_builder_set(&builder, SLICE("alertname"), alertname);
+	int code = labels_builder_take(&builder, out, &why);
+	labels_builder_fini(&builder);
+	return told(run, alert, code, why);
+}
+
+static int expected_annotations(struct running *run, const struct test_expected_alert *alert,
+				struct labels **out)
+{
+	const struct bind_map *map = &alert->annotations;
+	struct label *pairs = ARENA_ARRAY(run->arena, struct label, map->n + 1);
+	const char *why = "";
+	if (!pairs)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < map->n; i++)
+		pairs[i] = (struct label){ map->items[i].key, map->items[i].value };
+	return told(run, alert, annotations_new(pairs, map->n, out, &why), why);
 }
 
 static int expect_alert(struct running *run, const struct test_expected_alert *alert,
 			struct slice alertname, struct alert_texts *out)
 {
 	struct labels *labels = NULL, *annotations = NULL;
-	int code = labels_of_map(run, alert, &alert->labels, alertname, &labels);
+	int code = expected_labels(run, alert, alertname, &labels);
 	if (!code)
-		code = labels_of_map(run, alert, &alert->annotations, SLICE(""), &annotations);
+		code = expected_annotations(run, alert, &annotations);
 	if (!code) {
 		alert_texts_add(out, labels, annotations);
 		code = out->code;
@@ -220,11 +240,8 @@ static int read_alert(struct running *run, const struct test_alert *alert)
 	int code = 0;
 	for (size_t i = 0; i < alert->expected.n && code != ERR_NOMEM; i++) {
 		struct labels *labels = NULL, *annotations = NULL;
-		if (test_goes_on(&code, labels_of_map(run, &expected[i], &expected[i].labels,
-						      alert->name, &labels)))
-			test_goes_on(&code,
-				     labels_of_map(run, &expected[i], &expected[i].annotations,
-						   SLICE(""), &annotations));
+		if (test_goes_on(&code, expected_labels(run, &expected[i], alert->name, &labels)))
+			test_goes_on(&code, expected_annotations(run, &expected[i], &annotations));
 		labels_unref(labels);
 		labels_unref(annotations);
 	}

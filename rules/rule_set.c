@@ -373,7 +373,7 @@ int rule_annotations_render(const struct rule *rule, const struct template_data 
 		pairs[i] = (struct label){ rule->annotations[i].name, buf_slice(&texts[i]) };
 	}
 	if (!error)
-		error = labels_new(pairs, n, out, NULL);
+		error = annotations_new(pairs, n, out, NULL);
 	for (uint32_t i = 0; texts && i < n; i++)
 		buf_fini(&texts[i]);
 	free(texts);

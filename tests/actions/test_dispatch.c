@@ -97,6 +97,34 @@ START_TEST(dispatch_tells_the_evidence)
 }
 END_TEST
 
+static void expect_json(const json_t *json, const char *key, const char *expected)
+{
+	char *text = json_dumps(json_object_get(json, key), JSON_COMPACT | JSON_SORT_KEYS);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+
+/* As Alertmanager tells what Prometheus sends: an annotation that is missing is an empty one where
+ * those that all alerts have are looked for. */
+START_TEST(dispatch_tells_empty_annotations)
+{
+	harness_configure(&h, "route: {receiver: a, group_by: [instance], group_wait: 10s}\n"
+			      "receivers: [{name: a, webhook_configs: [{url: 'http://127.0.0.1:%d/'}]}]\n");
+	harness_rules(&h, "groups:\n- {name: g, rules: [{alert: A, expr: x, annotations: {e: '', t: "
+			  "'{{ $labels.none }}', f: y}}, {alert: B, expr: x, annotations: {f: y}}]}\n");
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_fire(&h, "alertname=B,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	const json_t *body = h.hooks[0].body, *alerts = json_object_get(body, "alerts");
+
+	expect_json(json_array_get(alerts, 0), "annotations", "{\"e\":\"\",\"f\":\"y\",\"t\":\"\"}");
+	expect_json(json_array_get(alerts, 1), "annotations", "{\"f\":\"y\"}");
+	expect_json(body, "commonAnnotations", "{\"e\":\"\",\"f\":\"y\",\"t\":\"\"}");
+}
+END_TEST
+
 START_TEST(dispatch_repeats_unchanged_after_repeat_interval)
 {
 	harness_fire(&h, "alertname=A,instance=x");
@@ -402,6 +430,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, dispatch_waits_groups_and_tells_the_end);
 	tcase_add_test(tcase, dispatch_tells_the_evidence);
+	tcase_add_test(tcase, dispatch_tells_empty_annotations);
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);

@@ -41,6 +41,20 @@ START_TEST(labels_are_sorted_and_found)
 }
 END_TEST
 
+START_TEST(annotations_may_be_empty)
+{
+	const struct label pairs[] = { L("b", ""), L("a", "1"), L("", "") };
+	struct labels *annotations = NULL;
+
+	ck_assert_int_eq(annotations_new(pairs, 3, &annotations, NULL), ERR_INVALID);
+	ck_assert_int_eq(annotations_new(pairs, 2, &annotations, NULL), 0);
+	ck_assert_uint_eq(labels_count(annotations), 2);
+	ck_assert(slice_is(labels_at(annotations, 1).name, "b"));
+	ck_assert_uint_eq(labels_at(annotations, 1).value.len, 0);
+	labels_unref(annotations);
+}
+END_TEST
+
 /* The value is the one that Alertmanager itself gives. */
 START_TEST(labels_fingerprint_is_alertmanagers)
 {
@@ -293,6 +307,7 @@ static Suite *labels_suite(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_test(tcase, labels_are_sorted_and_found);
+	tcase_add_test(tcase, annotations_may_be_empty);
 	tcase_add_test(tcase, labels_fingerprint_is_alertmanagers);
 	tcase_add_test(tcase, labels_refuse_bad_sets);
 	tcase_add_test(tcase, labels_keep_to_their_limits);

@@ -37,6 +37,28 @@ static void load(void)
 	web_harness_at(&w, 10, "x{a=\"1\"} 1; x{a=\"2\"} 2.5");
 }
 
+/* As in Prometheus 3.5: an empty label is none, an empty annotation stays one. */
+START_TEST(alerts_have_empty_annotations)
+{
+	web_harness_load(&w, "groups:\n- name: g\n  rules:\n"
+			     "  - alert: A\n    expr: x\n"
+			     "    labels: {t: '{{ $labels.none }}', a: '', l: '', f: x}\n"
+			     "    annotations: {t: '{{ $labels.none }}', l: '', n: , f: y}\n");
+	web_harness_at(&w, 10, "x{a=\"1\"} 1");
+	web_get(&w, "/api/v1/rules", 200);
+	ck_assert_json(&w, "data.groups.0.rules.0.labels",
+		       "{\"a\":\"\",\"f\":\"x\",\"l\":\"\",\"t\":\"{{ $labels.none }}\"}");
+	ck_assert_json(&w, "data.groups.0.rules.0.annotations",
+		       "{\"f\":\"y\",\"l\":\"\",\"n\":\"\",\"t\":\"{{ $labels.none }}\"}");
+	ck_assert_json(&w, "data.groups.0.rules.0.alerts.0.annotations",
+		       "{\"f\":\"y\",\"l\":\"\",\"n\":\"\",\"t\":\"\"}");
+	web_get(&w, "/api/v1/alerts", 200);
+	ck_assert_json(&w, "data.alerts.0.labels", "{\"alertname\":\"A\",\"f\":\"x\"}");
+	ck_assert_json(&w, "data.alerts.0.annotations",
+		       "{\"f\":\"y\",\"l\":\"\",\"n\":\"\",\"t\":\"\"}");
+}
+END_TEST
+
 START_TEST(rules_have_the_shape_of_prometheus)
 {
 	load();
@@ -333,6 +355,7 @@ static Suite *make_suite(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, start, stop);
 	tcase_add_test(tests, rules_have_the_shape_of_prometheus);
+	tcase_add_test(tests, alerts_have_empty_annotations);
 	tcase_add_test(tests, rules_before_the_first_evaluation);
 	tcase_add_test(tests, rules_are_filtered);
 	tcase_add_test(tests, rules_are_told_page_by_page);

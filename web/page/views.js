@@ -90,7 +90,7 @@ function silenceForm(alert, actions) {
 }
 
 function otherAnnotations({ annotations }) {
-	const rest = Object.entries(annotations).filter(([name]) => name !== "summary");
+	const rest = Object.entries(annotations).filter(([name, text]) => name !== "summary" && text);
 	const link = text => /^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer" }, text) : text;
 	return rest.length ? h("dl", {}, rest.map(([name, text]) => [h("dt", {}, name), h("dd", {}, link(text))])) : null;
 }
