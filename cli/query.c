@@ -55,6 +55,9 @@ static int print_table(const json_t *data)
 
 		return value && puts(value) >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
+	/* Whoever asks for a metric that no rule reads shall not look for a mistake of his own. */
+	if (json_array_size(result) == 0)
+		fprintf(stderr, "no series; only what the rules ask for is kept\n");
 	text_table_init(&table, heads, 3);
 	json_array_foreach (result, i, row) {
 		add_series(&table, json_object_get(row, "metric"));

@@ -306,10 +306,12 @@ export function sections(overview, profiles, actions) {
 
 export function result(answer) {
 	const { resultType, result: rows } = answer.data;
-	const list = resultType === "vector" ? rows : [{ metric: {}, value: rows }];
+	const list = resultType === "vector" || resultType === "matrix" ? rows : [{ metric: {}, value: rows }];
+	const newest = row => row.values ? row.values[row.values.length - 1] : row.value;
 	const columns = [
 		["series", "name", row => [h("b", {}, row.metric.__name__ || ""), labels(row.metric, ["__name__"]) || (row.metric.__name__ ? "" : "{}")]],
-		["value", "number", row => resultType === "string" ? row.value[1] : format.value(row.value[1])],
+		["value", "number", row => [resultType === "string" ? row.value[1] : format.value(newest(row)[1]),
+			row.values ? h("small", {}, `newest of ${format.count(row.values.length)}`) : null]],
 	];
 	return h("div.card", {}, (answer.warnings || []).map(text => h("p.note", {}, text)),
 		list.length ? table(list, columns, row => JSON.stringify(row.metric)) : h("p.note", {}, "No series. Only what the rules ask for is kept."));
