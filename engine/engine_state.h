@@ -32,7 +32,7 @@ struct sender_entry {
 	int64_t grace_ms;	 /* for so long after */
 	int64_t lags_ms[2];	 /* the longest of this turn, and of the one before */
 	int64_t lag_turn_ms;	 /* when this turn began */
-	bool announced;		 /* told of at its first request */
+	bool announced;		 /* told of at its first samples */
 };
 
 struct senders {

@@ -204,10 +204,17 @@ void sender_lag(struct engine *engine, struct sender_entry *entry, const struct 
 		entry->lags_ms[0] = lag_ms;
 }
 
+/* The first request may bring nothing but metadata, as Prometheus' does. */
+static bool has_sent(const struct sender *seen)
+{
+	return seen->stored || seen->identical || seen->late || seen->ignored || seen->rejected;
+}
+
 void sender_applied(struct engine *engine, struct sender_entry *entry)
 {
-	if (!entry->announced)
-		tell(engine, entry, "first samples");
+	if (entry->announced || !has_sent(&entry->seen))
+		return;
+	tell(engine, entry, "first samples");
 	entry->announced = true;
 }
 

@@ -37,6 +37,8 @@ static void run_b(double from_s, double to_s, const char *text)
 
 START_TEST(senders_are_told_first_silent_and_back)
 {
+	harness_feed(&h, 7, ""); /* metadata, say */
+	harness_expect_senders(&h, "");
 	harness_feed(&h, 7, "x 1");
 	harness_expect_senders(&h, "first samples a\n");
 	ck_assert_int_eq(engine_next_ms(h.engine), 97000);
