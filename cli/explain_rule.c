@@ -235,10 +235,13 @@ static void print_why(const struct printing *p, const char *labels)
 		return;
 	printf("\n%swhy not %s%s\n  %s\n", bold(p), labels, plain(p), text_of(why, "says"));
 	path = json_object_get(why, "path");
-	json_array_foreach (path, i, step)
-		printf("  at #%lld %s: %s\n", number_of(step, "node"),
-		       text_of(json_array_get(p->nodes, (size_t)number_of(step, "node")), "text"),
-		       text_of(step, "says"));
+	/* A way of one step is what was just said. */
+	if (json_array_size(path) > 1)
+		json_array_foreach (path, i, step)
+			printf("  at #%lld %s: %s\n", number_of(step, "node"),
+			       text_of(json_array_get(p->nodes, (size_t)number_of(step, "node")),
+				       "text"),
+			       text_of(step, "says"));
 }
 
 /* ---- resolve_when ---- */
