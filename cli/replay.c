@@ -233,6 +233,21 @@ static int replay_nothing(const struct replaying *replaying, char **why)
 	return *why ? ERR_INVALID : ERR_NOMEM;
 }
 
+static int replay_nothing_since(const struct replaying *replaying,
+				const struct replay_result *result, char **why)
+{
+	struct buf end;
+
+	buf_init(&end);
+	time_format_rfc3339(result->to_ms, &end);
+	if (!buf_ok(&end) ||
+	    asprintf(why, "%s: no data since --from: it ends at " SLICE_FMT,
+		     replaying->data.paths[0], SLICE_ARG(buf_slice(&end))) < 0)
+		*why = NULL;
+	buf_fini(&end);
+	return *why ? ERR_INVALID : ERR_NOMEM;
+}
+
 /* Runs the data through the rules into a report, which is to replay_report_fini(). */
 static int run_rules(struct replaying *replaying, const char *const *paths, size_t n,
 		     struct replay_report *report, struct replay_result *result)
@@ -259,6 +274,8 @@ static int run_rules(struct replaying *replaying, const char *const *paths, size
 	clear_progress(replaying);
 	if (!code && (result->from_ms == TIME_NONE || result->to_ms < result->from_ms))
 		code = replay_nothing(replaying, &why);
+	if (!code && replaying->from_ms > result->to_ms)
+		code = replay_nothing_since(replaying, result, &why);
 	if (!code)
 		code = replay_report_end(report, result->from_ms, result->to_ms);
 	rule_set_unref(replaying->options.rules);
