@@ -193,6 +193,19 @@ static void lag_turn(struct sender_entry *entry, int64_t now_ms)
 	entry->seen.lag_ms = entry->lags_ms[entry->lags_ms[1] > entry->lags_ms[0]];
 }
 
+/*
+ * A sender that waited for us to be started begins with what it kept meanwhile, the oldest first:
+ * each request is less late than the one before, until one is not.
+ */
+static bool is_catching_up(struct sender_entry *entry, int64_t lag_ms)
+{
+	if (entry->caught_up)
+		return false;
+	entry->caught_up = entry->announced && lag_ms >= entry->lag_before_ms;
+	entry->lag_before_ms = lag_ms;
+	return !entry->caught_up;
+}
+
 void sender_lag(struct engine *engine, struct sender_entry *entry, const struct batch *batch)
 {
 	/* What it kept while it, or we, were away is late once. */
@@ -200,7 +213,7 @@ void sender_lag(struct engine *engine, struct sender_entry *entry, const struct 
 		return;
 	lag_turn(entry, engine->now_ms);
 	int64_t lag_ms = lag_of(batch, engine->now_ms);
-	if (lag_ms > entry->lags_ms[0])
+	if (!is_catching_up(entry, lag_ms) && lag_ms > entry->lags_ms[0])
 		entry->lags_ms[0] = lag_ms;
 }
 

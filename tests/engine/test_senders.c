@@ -239,6 +239,10 @@ START_TEST(senders_lag_is_the_longest_of_late)
 {
 	harness_load(&h, rules);
 	ck_assert_int_eq(lag_of(""), 0);
+	harness_time(&h, 50);
+	harness_feed(&h, 50, "x{s=\"a\"} 1");
+	harness_feed_from(&h, "b", 50, "x{s=\"b\"} 1");
+	harness_feed_from(&h, "c", 50, "y 1");
 	harness_time(&h, 100);
 	harness_feed(&h, 100, "x{s=\"a\"} 1 @ 97; x{s=\"a\"} 1 @ 98.5");
 	ck_assert_int_eq(lag_of("a"), 3000);
@@ -285,6 +289,24 @@ START_TEST(what_a_sender_kept_while_it_was_away_is_no_lag)
 }
 END_TEST
 
+START_TEST(what_a_sender_kept_before_it_was_heard_of_is_no_lag)
+{
+	harness_load(&h, rules);
+	harness_time(&h, 100);
+	harness_feed(&h, 100, ""); /* metadata */
+	for (int t = 40; t <= 90; t += 10) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "x 1 @ %d", t);
+		harness_feed(&h, 100, text);
+		ck_assert_int_eq(lag_of("a"), 0);
+	}
+	harness_time(&h, 110);
+	harness_feed(&h, 110, "x 1 @ 99"); /* 11 s now, after 10: so it always is */
+	ck_assert_int_eq(lag_of("a"), 11000);
+}
+END_TEST
+
 static void count(void *ctx, const struct sender *sender)
 {
 	++*(unsigned *)ctx;
@@ -323,6 +345,7 @@ static Suite *senders_suite(void)
 	tcase_add_test(tc, senders_are_counted);
 	tcase_add_test(tc, senders_lag_is_the_longest_of_late);
 	tcase_add_test(tc, what_a_sender_kept_while_it_was_away_is_no_lag);
+	tcase_add_test(tc, what_a_sender_kept_before_it_was_heard_of_is_no_lag);
 	tcase_add_test(tc, senders_beyond_the_limit_share_a_place);
 	suite_add_tcase(suite, tc);
 	return suite;
