@@ -23,16 +23,6 @@ static bool is_regex(enum match_type type)
 	return type == MATCH_RE || type == MATCH_NRE;
 }
 
-static struct slice matcher_name(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->name, matcher->name_len };
-}
-
-static struct slice matcher_value(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->value, matcher->value_len };
-}
-
 /* The texts alone, without the regex. */
 static int texts_init(struct matcher *matcher, enum match_type type, struct slice name,
 		      struct slice value)

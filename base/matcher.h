@@ -24,6 +24,23 @@ struct matcher {
 	struct regex *regex; /* MATCH_RE, MATCH_NRE */
 };
 
+/* Both borrowed. */
+static inline struct slice matcher_name(const struct matcher *matcher)
+{
+	return (struct slice){ matcher->name, matcher->name_len };
+}
+
+static inline struct slice matcher_value(const struct matcher *matcher)
+{
+	return (struct slice){ matcher->value, matcher->value_len };
+}
+
+/* Is it one of the metric's name? */
+static inline bool matcher_is_metric_name(const struct matcher *matcher)
+{
+	return slice_is(matcher_name(matcher), METRIC_NAME);
+}
+
 /* "=", "!=", "=~", "!~" */
 const char *match_type_text(enum match_type type);
 /* ERR_INVALID with *why (to free()) when a pattern does not compile. */

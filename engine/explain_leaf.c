@@ -172,9 +172,7 @@ static const char *unmet(struct engine *engine, struct explain_work *work, const
 		struct values values = { .n = 0 };
 		if (!one.applies || sought_next(engine, work, leaf, &one, 0) != ROW_NONE)
 			continue;
-		row_values(engine, explain, leaf,
-			   symbol_find(engine->lsets,
-				       (struct slice){ matcher->name, matcher->name_len }),
+		row_values(engine, explain, leaf, symbol_find(engine->lsets, matcher_name(matcher)),
 			   &values);
 		return explain_says(explain, "none with %s%s", matcher_text(explain, matcher),
 				    tell_values(explain, matcher->name, matcher->value, &values));
@@ -188,8 +186,7 @@ static const struct matcher *name_matcher(const struct plan_selector *selector)
 {
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		if (matcher->type == MATCH_EQ &&
-		    slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
 			return matcher;
 	}
 	return NULL;
@@ -215,8 +212,7 @@ static const char *unmet_matcher(struct engine *engine, struct explain *explain,
 {
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		uint32_t name = symbol_find(engine->lsets,
-					    (struct slice){ matcher->name, matcher->name_len });
+		uint32_t name = symbol_find(engine->lsets, matcher_name(matcher));
 		struct values values = { .n = 0 };
 		if (has_one(engine, series, n, matcher, name))
 			continue;
@@ -249,7 +245,7 @@ static bool why_no_series(struct engine *engine, struct explain_work *work, cons
 			    explain_says(explain, "no series matches %s: none came",
 					 selector_text(work, leaf)));
 		if (name)
-			work->wanted_name = (struct slice){ name->value, name->value_len };
+			work->wanted_name = matcher_value(name);
 	}
 	free(series);
 	return work->wanted_name.len > 0;

@@ -9,7 +9,7 @@
 
 static struct slice label_of(const struct engine *engine, uint32_t lset, const struct matcher *m)
 {
-	struct slice name = { m->name, m->name_len };
+	struct slice name = matcher_name(m);
 	uint32_t symbol = symbol_find(engine->lsets, name);
 	return symbol == SYMBOL_NONE
 		       ? (struct slice){ "", 0 }

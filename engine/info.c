@@ -177,8 +177,7 @@ static bool is_info(const struct binding *b, const struct node *node, uint32_t l
 		return false;
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *m = &selector->matchers[i];
-		if (slice_is((struct slice){ m->name, m->name_len }, METRIC_NAME) &&
-		    !matcher_is_match(m, name))
+		if (matcher_is_metric_name(m) && !matcher_is_match(m, name))
 			return false;
 	}
 	return true;

@@ -88,7 +88,7 @@ static bool is_selected_by(const struct engine *engine, const struct expr *selec
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *m = &selector->selector.matchers[i];
-		uint32_t name = symbol_find(engine->lsets, (struct slice){ m->name, m->name_len });
+		uint32_t name = symbol_find(engine->lsets, matcher_name(m));
 		struct slice value = { "", 0 };
 		if (name != SYMBOL_NONE)
 			value = symbol_text(engine->lsets, lset_get(engine->lsets, lset, name));

@@ -314,7 +314,7 @@ static struct vector absent(struct oracle *o, const struct expr *arg, bool is_em
 	uint32_t n = arg->kind == EXPR_SELECTOR ? arg->selector.nmatchers : 0;
 	for (uint32_t i = 0; i < 2 * n; i++) {
 		const struct matcher *m = &arg->selector.matchers[i % n];
-		struct slice name = { m->name, m->name_len }, value = { m->value, m->value_len };
+		struct slice name = matcher_name(m), value = matcher_value(m);
 		if (slice_is(name, METRIC_NAME) || takes_away(m) != (i >= n))
 			continue;
 		bool first = m->type == MATCH_EQ && !tags_get(seen, name).len;

@@ -34,11 +34,6 @@ static void note_time(void *ctx, const struct expr *expr)
 		info->is_timed ? expr->selector.offset_ms : expr->subquery.offset_ms;
 }
 
-static struct slice name_of(const struct matcher *m)
-{
-	return (struct slice){ m->name, m->name_len };
-}
-
 /* Without a name among the matchers: target_info or, beside one that excludes names, any *_info. */
 static void add_name(struct oracle *o, struct info *info, bool excludes)
 {
@@ -60,12 +55,12 @@ static struct info select_info(struct oracle *o, const struct expr *given)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct matcher *m = &given->selector.matchers[i];
 		matchers[i] = *m;
-		if (slice_is(name_of(m), METRIC_NAME)) {
+		if (matcher_is_metric_name(m)) {
 			excludes = true;
 			has_name |= m->type == MATCH_EQ || m->type == MATCH_RE;
 			continue;
 		}
-		info.wanted[info.nwanted++] = name_of(m);
+		info.wanted[info.nwanted++] = matcher_name(m);
 		info.is_optional &= matcher_is_match(m, SLICE(""));
 	}
 	info.selector.selector.matchers = matchers;
@@ -81,7 +76,7 @@ static bool is_info_series(const struct info *info, struct tags tags)
 	struct slice name = tags_get(tags, SLICE(METRIC_NAME));
 	for (uint32_t i = 0; info->knows_itself && i < info->selector.selector.nmatchers; i++) {
 		const struct matcher *m = &info->selector.selector.matchers[i];
-		if (slice_is(name_of(m), METRIC_NAME) && !matcher_is_match(m, name))
+		if (matcher_is_metric_name(m) && !matcher_is_match(m, name))
 			return false;
 	}
 	return info->knows_itself;

@@ -19,8 +19,7 @@ static bool has_name(const struct selector *selector)
 {
 	for (size_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		if (matcher->type == MATCH_EQ &&
-		    slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
 			return true;
 	}
 	return false;

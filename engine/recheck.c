@@ -46,9 +46,7 @@ static bool has_name(const struct plan_selector *selector)
 {
 	for (uint32_t i = 0; i < selector->nmatchers; i++)
 		if (selector->matchers[i].type == MATCH_EQ &&
-		    slice_is((struct slice){ selector->matchers[i].name,
-					     selector->matchers[i].name_len },
-			     METRIC_NAME))
+		    matcher_is_metric_name(&selector->matchers[i]))
 			return true;
 	return false;
 }

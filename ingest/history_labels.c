@@ -174,8 +174,7 @@ uint64_t server_labels_without(const struct server_labels *labels, const struct 
 	uint64_t without = 0;
 	for (size_t i = 0; labels->labels && i < n && i < 64; i++) {
 		const struct matcher *matcher = &matchers[i];
-		struct slice value = labels_get(labels->labels,
-						(struct slice){ matcher->name, matcher->name_len });
+		struct slice value = labels_get(labels->labels, matcher_name(matcher));
 		if (matcher->type != MATCH_EQ && value.len && matcher_is_match(matcher, value))
 			without |= 1ull << i;
 	}

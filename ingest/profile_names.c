@@ -136,7 +136,7 @@ static bool is_of_functions(const struct plan_selector *selector)
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
 
-		if (slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		if (matcher_is_metric_name(matcher))
 			return matcher_is_match(matcher, SLICE("profile_function_self_ratio")) ||
 			       matcher_is_match(matcher, SLICE("profile_function_total_ratio"));
 	}
@@ -151,9 +151,9 @@ static int selector_collect(struct collection *collection, const struct plan_sel
 		return 0;
 	for (uint32_t i = 0; code == 0 && i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		struct slice value = { matcher->value, matcher->value_len };
+		struct slice value = matcher_value(matcher);
 
-		if (!slice_is((struct slice){ matcher->name, matcher->name_len }, "function"))
+		if (!slice_is(matcher_name(matcher), "function"))
 			continue;
 		if (matcher->type == MATCH_EQ)
 			code = name_collect(collection, value);

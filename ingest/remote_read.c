@@ -20,8 +20,8 @@ static void add_matcher(struct buf *query, const struct matcher *matcher)
 	struct buf part;
 	buf_init(&part);
 	pb_number_add(&part, MATCHER_TYPE, types[matcher->type]);
-	pb_bytes_add(&part, MATCHER_NAME, (struct slice){ matcher->name, matcher->name_len });
-	pb_bytes_add(&part, MATCHER_VALUE, (struct slice){ matcher->value, matcher->value_len });
+	pb_bytes_add(&part, MATCHER_NAME, matcher_name(matcher));
+	pb_bytes_add(&part, MATCHER_VALUE, matcher_value(matcher));
 	pb_bytes_add(query, QUERY_MATCHER, buf_slice(&part));
 	query->failed |= part.failed;
 	buf_fini(&part);

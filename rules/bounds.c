@@ -36,9 +36,8 @@ static OUT_OF_LINE struct bounds of_selector(const struct expr *expr)
 {
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !expr->selector.log; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
-		struct slice value = { matcher->value, matcher->value_len };
-		if (matcher->type != MATCH_EQ ||
-		    !slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		struct slice value = matcher_value(matcher);
+		if (matcher->type != MATCH_EQ || !matcher_is_metric_name(matcher))
 			continue;
 		if (slice_is(value, "up"))
 			return (struct bounds){ 0, 1 };

@@ -34,25 +34,15 @@ static void expect_type(struct checker *checker, struct expr *expr, enum value_t
 
 /* Selectors */
 
-static struct slice matcher_name(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->name, matcher->name_len };
-}
-
-static bool is_metric_name(const struct matcher *matcher)
-{
-	return slice_is(matcher_name(matcher), METRIC_NAME);
-}
-
 static OUT_OF_LINE void complain_twice(struct checker *checker, const struct expr *expr,
 				       const struct matcher *first, const struct matcher *second)
 {
 	struct buf names;
 
 	buf_init(&names);
-	text_quote((struct slice){ first->value, first->value_len }, &names);
+	text_quote(matcher_value(first), &names);
 	buf_add_str(&names, " or ");
-	text_quote((struct slice){ second->value, second->value_len }, &names);
+	text_quote(matcher_value(second), &names);
 	COMPLAIN(checker, expr, NULL, "metric name must not be set twice: %s",
 		 buf_ok(&names) ? names.ptr : "");
 	buf_fini(&names);
@@ -67,7 +57,7 @@ static void check_name_once(struct checker *checker, const struct expr *expr)
 	const struct matcher *name = &expr->selector.matchers[last];
 
 	for (uint32_t i = 0; i < last; i++)
-		if (is_metric_name(&expr->selector.matchers[i]))
+		if (matcher_is_metric_name(&expr->selector.matchers[i]))
 			complain_twice(checker, expr, name, &expr->selector.matchers[i]);
 }
 

@@ -7,21 +7,11 @@
 #include "rules/log_pipeline.h"
 #include "rules/log_selector.h"
 
-static struct slice matcher_name(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->name, matcher->name_len };
-}
-
-static bool is_metric_name(const struct matcher *matcher)
-{
-	return slice_is(matcher_name(matcher), METRIC_NAME);
-}
-
 /* Any name, before the braces or in them. */
 static bool has_metric_name(const struct expr *selector)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++)
-		if (is_metric_name(&selector->selector.matchers[i]))
+		if (matcher_is_metric_name(&selector->selector.matchers[i]))
 			return true;
 	return false;
 }
@@ -53,7 +43,7 @@ static void complain_name(struct checker *checker, const struct expr *selector, 
 		return;
 	}
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++)
-		if (!is_metric_name(&selector->selector.matchers[i]))
+		if (!matcher_is_metric_name(&selector->selector.matchers[i]))
 			matchers[n++] = selector->selector.matchers[i];
 	copy.selector.matchers = matchers;
 	copy.selector.nmatchers = n;

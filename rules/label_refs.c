@@ -7,15 +7,10 @@
 
 #define PREFIX "$labels."
 
-static struct slice value_of(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->value, matcher->value_len };
-}
-
 /* The label that the matcher refers to; false: it refers to none. */
 static bool is_reference(const struct matcher *matcher, struct slice *name)
 {
-	struct slice value = value_of(matcher);
+	struct slice value = matcher_value(matcher);
 	if (matcher->type != MATCH_EQ || !slice_has_prefix(value, SLICE(PREFIX)))
 		return false;
 	*name = (struct slice){ value.ptr + strlen(PREFIX), value.len - strlen(PREFIX) };
@@ -67,9 +62,7 @@ static void check_selector(void *ctx, const struct expr *expr)
 	for (uint32_t i = 0; expr->kind == EXPR_SELECTOR && i < expr->selector.nmatchers; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 		struct slice name;
-		has_name |=
-			matcher->type == MATCH_EQ &&
-			slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME);
+		has_name |= matcher->type == MATCH_EQ && matcher_is_metric_name(matcher);
 		if (!memmem(matcher->value, matcher->value_len, "$labels", strlen("$labels")))
 			continue;
 		has_reference = true;

@@ -152,7 +152,7 @@ static OUT_OF_LINE struct label_scope of_selector(struct finder *finder, const s
 	struct label_scope scope = copy(finder, known ? known : &any, expr->selector.nmatchers);
 	for (uint32_t i = 0; i < expr->selector.nmatchers && !finder->failed; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
-		struct slice name = { matcher->name, matcher->name_len };
+		struct slice name = matcher_name(matcher);
 		if (matcher->type != MATCH_EQ || slice_is(name, METRIC_NAME) || expr->selector.log)
 			continue;
 		if (matcher->value_len == 0)

@@ -120,8 +120,8 @@ static const char *hint_by_matcher(struct data_lint *data, const struct expr *se
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		struct slice name = { matcher->name, matcher->name_len };
-		struct slice value = { matcher->value, matcher->value_len };
+		struct slice name = matcher_name(matcher);
+		struct slice value = matcher_value(matcher);
 		struct lint_strings values;
 		const char *label = arena_strdup(&data->lint.arena, name);
 		if (matcher->type != MATCH_EQ || slice_is(name, METRIC_NAME) || value.len == 0 ||

@@ -33,9 +33,8 @@ struct slice lint_metric(const struct expr *selector)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers && !selector->selector.log; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (matcher->type == MATCH_EQ &&
-		    slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
-			return (struct slice){ matcher->value, matcher->value_len };
+		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
+			return matcher_value(matcher);
 	}
 	return SLICE("");
 }

@@ -5,16 +5,6 @@
 
 #include "base/text.h"
 
-static struct slice name_of(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->name, matcher->name_len };
-}
-
-static struct slice value_of(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->value, matcher->value_len };
-}
-
 /* ---- matchers ---- */
 
 /* Of log lines the name is that of the selector's own series. */
@@ -22,7 +12,7 @@ static void check_name(struct lint_place *place, const struct expr *expr)
 {
 	for (uint32_t i = 0; i < expr->selector.nmatchers; i++)
 		if (expr->selector.matchers[i].type == MATCH_EQ &&
-		    slice_is(name_of(&expr->selector.matchers[i]), METRIC_NAME))
+		    matcher_is_metric_name(&expr->selector.matchers[i]))
 			return;
 	rule_warn_at(place->lint->diags, WARN_NO_NAME, place->source, expr->offset, expr->span,
 		     "name the metric: up{job=\"a\"}",
@@ -36,13 +26,14 @@ static void check_contradiction(struct lint_place *place, const struct expr *exp
 	for (uint32_t i = 0; i < n; i++)
 		for (uint32_t k = 0; k < n && matchers[i].type == MATCH_EQ; k++) {
 			if (k == i ||
-			    !slice_is_equal(name_of(&matchers[i]), name_of(&matchers[k])) ||
-			    matcher_is_match(&matchers[k], value_of(&matchers[i])))
+			    !slice_is_equal(matcher_name(&matchers[i]),
+					    matcher_name(&matchers[k])) ||
+			    matcher_is_match(&matchers[k], matcher_value(&matchers[i])))
 				continue;
 			rule_warn_at(place->lint->diags, WARN_CONTRADICTION, place->source,
 				     expr->offset, expr->span, NULL,
 				     "no series can meet both matchers of label \"" SLICE_FMT "\"",
-				     SLICE_ARG(name_of(&matchers[i])));
+				     SLICE_ARG(matcher_name(&matchers[i])));
 			return;
 		}
 }
@@ -52,7 +43,7 @@ static void check_patterns(struct lint_place *place, const struct expr *expr)
 {
 	for (uint32_t i = 0; i < expr->selector.nmatchers; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
-		struct slice name = name_of(matcher), value = value_of(matcher);
+		struct slice name = matcher_name(matcher), value = matcher_value(matcher);
 		bool is_negative = matcher->type == MATCH_NRE;
 		if ((matcher->type != MATCH_RE && !is_negative) || value.len == 0)
 			continue;

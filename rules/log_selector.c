@@ -160,7 +160,7 @@ static void format_comparison(const struct log_filter *filter, struct buf *out)
 		const struct matcher *matcher = filter->matcher;
 
 		buf_printf(out, " %s ", match_type_text(matcher->type));
-		text_quote((struct slice){ matcher->value, matcher->value_len }, out);
+		text_quote(matcher_value(matcher), out);
 	} else if (filter->kind == FILTER_IP) {
 		buf_add_str(out, filter->compare == COMPARE_EQ ? " = " : " != ");
 		format_ip(filter->literal, out);
@@ -199,7 +199,7 @@ static void format_items(const struct log_stage *stage, struct buf *out)
 		if (!item->matcher)
 			continue;
 		buf_add_str(out, match_type_text(item->matcher->type));
-		text_quote((struct slice){ item->matcher->value, item->matcher->value_len }, out);
+		text_quote(matcher_value(item->matcher), out);
 	}
 }
 

@@ -42,7 +42,7 @@ static bool has_metric_name(const struct expr *selector)
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
 
-		if (slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		if (matcher_is_metric_name(matcher))
 			return true;
 	}
 	return false;

@@ -27,7 +27,7 @@ static int compare_labels(const void *a, const void *b)
 static bool is_absent_label(const struct expr *selector, uint32_t at)
 {
 	const struct matcher *matcher = &selector->selector.matchers[at];
-	struct slice name = { matcher->name, matcher->name_len };
+	struct slice name = matcher_name(matcher);
 
 	if (matcher->type != MATCH_EQ || matcher->value_len == 0 || slice_is(name, METRIC_NAME))
 		return false;
@@ -37,8 +37,7 @@ static bool is_absent_label(const struct expr *selector, uint32_t at)
 		bool takes_away = (other->type == MATCH_NE || other->type == MATCH_NRE) &&
 				  matcher_is_match(other, SLICE(""));
 
-		if (i != at &&
-		    slice_is_equal(name, (struct slice){ other->name, other->name_len }) &&
+		if (i != at && slice_is_equal(name, matcher_name(other)) &&
 		    (i > at || other->type == MATCH_EQ || takes_away))
 			return false;
 	}
@@ -58,8 +57,7 @@ static int put_absent_labels(struct builder *builder, const struct expr *selecto
 
 		if (is_absent_label(selector, i))
 			labels[node->nabsent_labels++] =
-				(struct label){ { matcher->name, matcher->name_len },
-						{ matcher->value, matcher->value_len } };
+				(struct label){ matcher_name(matcher), matcher_value(matcher) };
 	}
 	if (node->nabsent_labels)
 		qsort(labels, node->nabsent_labels, sizeof(*labels), compare_labels);

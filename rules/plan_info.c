@@ -8,15 +8,10 @@
 #include "rules/expr.h"
 #include "rules/names.h"
 
-static struct slice matcher_name(const struct matcher *matcher)
-{
-	return (struct slice){ matcher->name, matcher->name_len };
-}
-
 /* Says a matcher which info metrics there are, not only which there are not? */
 static bool names_info(const struct matcher *matcher)
 {
-	return slice_is(matcher_name(matcher), METRIC_NAME) &&
+	return matcher_is_metric_name(matcher) &&
 	       (matcher->type == MATCH_EQ || matcher->type == MATCH_RE);
 }
 
@@ -27,8 +22,7 @@ static int info_default_name(const struct expr *given, struct matcher *out)
 	char *why = NULL;
 
 	for (uint32_t i = 0; given && i < given->selector.nmatchers; i++)
-		excludes = excludes ||
-			   slice_is(matcher_name(&given->selector.matchers[i]), METRIC_NAME);
+		excludes = excludes || matcher_is_metric_name(&given->selector.matchers[i]);
 	int error =
 		excludes ? matcher_init(out, MATCH_RE, SLICE(METRIC_NAME), SLICE(".+_info"), &why)
 			 : matcher_init(out, MATCH_EQ, SLICE(METRIC_NAME), SLICE("target_info"),
@@ -100,7 +94,7 @@ static int put_info_labels(struct builder *builder, const struct expr *call, str
 	for (uint32_t i = 0; i < n; i++) {
 		const struct matcher *matcher = &given->selector.matchers[i];
 
-		if (slice_is(matcher_name(matcher), METRIC_NAME)) {
+		if (matcher_is_metric_name(matcher)) {
 			node->info_names = node->info_names || names_info(matcher);
 			continue;
 		}

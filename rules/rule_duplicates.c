@@ -42,14 +42,8 @@ static bool matchers_are_apart(const struct matcher *a, const struct matcher *b)
 	if (both_want)
 		return !is_same(a->value, a->value_len, b->value, b->value_len);
 	if (a->type == MATCH_EQ)
-		return !matcher_is_match(b, (struct slice){ a->value, a->value_len });
-	return b->type == MATCH_EQ &&
-	       !matcher_is_match(a, (struct slice){ b->value, b->value_len });
-}
-
-static bool is_metric(const struct matcher *matcher)
-{
-	return slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME);
+		return !matcher_is_match(b, matcher_value(a));
+	return b->type == MATCH_EQ && !matcher_is_match(a, matcher_value(b));
 }
 
 static bool selectors_are_apart(const struct expr *a, const struct expr *b)
@@ -60,7 +54,7 @@ static bool selectors_are_apart(const struct expr *a, const struct expr *b)
 			const struct matcher *x = &a->selector.matchers[i];
 			const struct matcher *y = &b->selector.matchers[k];
 			bool differ = matchers_are_apart(x, y);
-			if (differ && is_metric(x))
+			if (differ && matcher_is_metric_name(x))
 				return false; /* of another metric: that tells nothing */
 			apart = apart || differ;
 		}

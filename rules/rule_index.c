@@ -123,7 +123,7 @@ static struct named_rule *writers_list(const struct rule_set *set, size_t *n)
 /* Does a literal label of the rule contradict the matcher? What is rendered may be anything. */
 static bool contradicts(const struct rule *rule, const struct matcher *matcher)
 {
-	struct slice name = { matcher->name, matcher->name_len };
+	struct slice name = matcher_name(matcher);
 	if (rule->kind == RULE_ALERT && slice_is(name, "alertname"))
 		return !matcher_is_match(matcher, rule->name);
 	for (uint32_t i = 0; i < rule->nlabels; i++) {
@@ -140,8 +140,7 @@ static bool may_write(const struct named_rule *writer, const struct plan_selecto
 {
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		bool is_name =
-			slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME);
+		bool is_name = matcher_is_metric_name(matcher);
 		if (is_name ? !matcher_is_match(matcher, writer->name)
 			    : contradicts(writer->rule, matcher))
 			return false;
@@ -157,9 +156,8 @@ static void narrow(const struct named_rule *list, size_t n, const struct plan_se
 	*to = n;
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		struct slice value = { matcher->value, matcher->value_len };
-		if (matcher->type != MATCH_EQ ||
-		    !slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		struct slice value = matcher_value(matcher);
+		if (matcher->type != MATCH_EQ || !matcher_is_metric_name(matcher))
 			continue;
 		size_t low = 0, high = n;
 		while (low < high) {

@@ -100,7 +100,7 @@ static bool known_value(const struct write *write, struct slice name, struct sli
 
 static bool contradicts(const struct matcher *matcher, const struct write *write)
 {
-	struct slice name = { matcher->name, matcher->name_len }, value;
+	struct slice name = matcher_name(matcher), value;
 	if (write->is_alerts && slice_is(name, "alertstate"))
 		return !matcher_is_match(matcher, SLICE("pending")) &&
 		       !matcher_is_match(matcher, SLICE("firing"));
@@ -126,8 +126,7 @@ static bool name_fits(const struct expr *selector, struct slice name)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME) &&
-		    !matcher_is_match(matcher, name))
+		if (matcher_is_metric_name(matcher) && !matcher_is_match(matcher, name))
 			return false;
 	}
 	return true;
@@ -137,8 +136,7 @@ static bool may_read(const struct expr *selector, const struct write *write)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (!slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME) &&
-		    contradicts(matcher, write))
+		if (!matcher_is_metric_name(matcher) && contradicts(matcher, write))
 			return false;
 	}
 	return true;
@@ -174,11 +172,9 @@ static size_t first_candidate(const struct graph *graph, const struct expr *sele
 	*only = false;
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (matcher->type == MATCH_EQ &&
-		    slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME)) {
+		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher)) {
 			*only = true;
-			return lower_bound(graph,
-					   (struct slice){ matcher->value, matcher->value_len });
+			return lower_bound(graph, matcher_value(matcher));
 		}
 	}
 	return 0;

@@ -156,8 +156,7 @@ static int labels_of(const struct source *source, const struct expr *expr, struc
 	for (uint32_t i = 0; i < n; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 		is_series &= matcher->type == MATCH_EQ;
-		pairs[i] = (struct label){ { matcher->name, matcher->name_len },
-					   { matcher->value, matcher->value_len } };
+		pairs[i] = (struct label){ matcher_name(matcher), matcher_value(matcher) };
 	}
 	int code = is_series ? labels_new(pairs, n, out, &why) : ERR_INVALID;
 	if (code && code != ERR_NOMEM)

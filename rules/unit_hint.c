@@ -41,10 +41,9 @@ static const struct small_unit *unit_of_selector(const struct expr *expr, struct
 	for (uint32_t i = 0; i < expr->selector.nmatchers; i++) {
 		const struct matcher *matcher = &expr->selector.matchers[i];
 
-		if (matcher->type != MATCH_EQ ||
-		    !slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME))
+		if (matcher->type != MATCH_EQ || !matcher_is_metric_name(matcher))
 			continue;
-		*name = (struct slice){ matcher->value, matcher->value_len };
+		*name = matcher_value(matcher);
 		return unit_of_name(*name);
 	}
 	return NULL;

@@ -210,7 +210,7 @@ static int compile_one(struct regex_memo *memo, const struct matcher *from, bool
 {
 	struct lset_table *lsets = memo->lsets;
 	*to = (struct compiled_matcher){ .type = from->type };
-	to->name = name_symbol(lsets, (struct slice){ from->name, from->name_len }, intern);
+	to->name = name_symbol(lsets, matcher_name(from), intern);
 	if (to->name == UINT32_MAX)
 		return ERR_NOMEM;
 	if (is_regex(from->type)) {
@@ -218,7 +218,7 @@ static int compile_one(struct regex_memo *memo, const struct matcher *from, bool
 		to->id = memo->next_id++;
 		return 0;
 	}
-	to->value = name_symbol(lsets, (struct slice){ from->value, from->value_len }, intern);
+	to->value = name_symbol(lsets, matcher_value(from), intern);
 	if (to->value != UINT32_MAX)
 		return 0;
 	if (intern)

@@ -483,7 +483,7 @@ static bool labels_are_match(const struct profile_entry *entry, const struct pro
 {
 	for (size_t i = 0; i < query->nmatchers; i++) {
 		const struct matcher *matcher = &query->matchers[i];
-		struct slice name = { matcher->name, matcher->name_len };
+		struct slice name = matcher_name(matcher);
 
 		if (slice_is(name, "profile_type")
 			    ? !type_is_match(entry, matcher)

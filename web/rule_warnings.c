@@ -13,9 +13,9 @@ static bool is_written(const struct plan_selector *selector)
 {
 	for (uint32_t i = 0; i < selector->nmatchers; i++) {
 		const struct matcher *matcher = &selector->matchers[i];
-		struct slice value = { matcher->value, matcher->value_len };
+		struct slice value = matcher_value(matcher);
 
-		if (slice_is((struct slice){ matcher->name, matcher->name_len }, METRIC_NAME) &&
+		if (matcher_is_metric_name(matcher) &&
 		    (slice_find(value, ':') >= 0 || slice_has_prefix(value, SLICE("ALERTS"))))
 			return true;
 	}

@@ -128,7 +128,7 @@ static bool is_selected(const struct rule *rule, const struct expr *selector)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *matcher = &selector->selector.matchers[i];
-		struct slice name = { matcher->name, matcher->name_len };
+		struct slice name = matcher_name(matcher);
 
 		if (!matcher_is_match(matcher, label_of(rule, name)))
 			return false;

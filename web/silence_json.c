@@ -20,8 +20,8 @@ static void add_matcher(struct json_writer *w, const struct matcher *matcher)
 	json_begin_object(w);
 	json_field_bool(w, "isEqual", matcher->type == MATCH_EQ || matcher->type == MATCH_RE);
 	json_field_bool(w, "isRegex", matcher->type == MATCH_RE || matcher->type == MATCH_NRE);
-	json_field_string(w, "name", (struct slice){ matcher->name, matcher->name_len });
-	json_field_string(w, "value", (struct slice){ matcher->value, matcher->value_len });
+	json_field_string(w, "name", matcher_name(matcher));
+	json_field_string(w, "value", matcher_value(matcher));
 	json_end_object(w);
 }
 

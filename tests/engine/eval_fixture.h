@@ -129,7 +129,7 @@ static inline struct series *world_series_of(struct world *world, const char *te
 	ck_assert_int_eq(query.expr->kind, EXPR_SELECTOR);
 	for (uint32_t i = 0; i < query.expr->selector.nmatchers; i++) {
 		const struct matcher *m = &query.expr->selector.matchers[i];
-		pairs[n++] = (struct label){ { m->name, m->name_len }, { m->value, m->value_len } };
+		pairs[n++] = (struct label){ matcher_name(m), matcher_value(m) };
 	}
 	struct series *series = world_series(world, pairs, n);
 	query_fini(&query);

@@ -14,8 +14,7 @@ static bool selects(const struct expr *selector, const struct labels *labels)
 {
 	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
 		const struct matcher *m = &selector->selector.matchers[i];
-		if (!matcher_is_match(m,
-				      labels_get(labels, (struct slice){ m->name, m->name_len })))
+		if (!matcher_is_match(m, labels_get(labels, matcher_name(m))))
 			return false;
 	}
 	return true;

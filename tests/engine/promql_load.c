@@ -14,7 +14,7 @@ bool labels_parse(const char *text, struct labels **out)
 	bool ok = query_init(&query, text, strlen(text)) && query.expr->kind == EXPR_SELECTOR;
 	for (uint32_t i = 0; ok && i < query.expr->selector.nmatchers; i++) {
 		const struct matcher *m = &query.expr->selector.matchers[i];
-		pairs[n++] = (struct label){ { m->name, m->name_len }, { m->value, m->value_len } };
+		pairs[n++] = (struct label){ matcher_name(m), matcher_value(m) };
 	}
 	ok = ok && labels_new(pairs, n, out, NULL) == 0;
 	query_fini(&query);

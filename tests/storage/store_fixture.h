@@ -49,8 +49,7 @@ static inline struct labels *labels_of(const char *text)
 	struct labels *labels;
 	ck_assert_int_eq(matchers_parse(slice_from(text), &list, &n, &why), 0);
 	for (size_t i = 0; i < n; i++)
-		pairs[i] = (struct label){ { list[i].name, list[i].name_len },
-					   { list[i].value, list[i].value_len } };
+		pairs[i] = (struct label){ matcher_name(&list[i]), matcher_value(&list[i]) };
 	ck_assert_int_eq(labels_new(pairs, n, &labels, NULL), 0);
 	matchers_free(list, n);
 	return labels;
