@@ -433,7 +433,9 @@ START_TEST(rule_annotations_are_rendered)
 	ck_assert_int_eq(labels_new(&pair, 1, &labels, NULL), 0);
 	struct template_data data = { .labels = labels, .value = 1.5 };
 	ck_assert_int_eq(rule_annotations_render(&set->groups[0].rules[0], &data, &out), 0);
-	ck_assert_uint_eq(labels_count(out), 3);
+	ck_assert_uint_eq(labels_count(out), 4); /* the empty one, too */
+	assert_slice(labels_at(out, 2).name, "empty");
+	assert_slice(labels_at(out, 2).value, "");
 	assert_slice(labels_get(out, SLICE("summary")), "node: 1.5");
 	assert_slice(labels_get(out, SLICE("broken")),
 		     "<error expanding template: error executing template __alert_A: template: "
