@@ -17,6 +17,8 @@ cleanup() {
 	trap - EXIT INT TERM
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill $pids 2>/dev/null
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill -CONT $pids 2>/dev/null # one that a test had stopped ends, too
 	for pid in $pids; do wait "$pid" 2>/dev/null; done
 	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
 		for log in "$work"/*.err; do
