@@ -50,6 +50,13 @@ static const char *logs_of(unsigned flags)
 	return "";
 }
 
+/* parameter: the letter of its type (kind_of()); 0: none. */
+static void add_aggregation(struct buf *out, const char *name, char parameter)
+{
+	buf_printf(out, " `%s(%s%svector)`", name, parameter ? kind_of(parameter) : "",
+		   parameter ? ", " : "");
+}
+
 static void functions_reference(struct buf *out)
 {
 	buf_add_str(out, "| function | of logs | gives | meaning |\n|---|---|---|---|\n");
@@ -61,7 +68,7 @@ static void functions_reference(struct buf *out)
 	}
 	buf_add_str(out, "\nAggregations, each with `by (…)` or `without (…)`:");
 #define AGGREGATION(id, text, token, parameter)                                                    \
-	buf_add_str(out, parameter ? " `" text "(scalar, vector)`" : " `" text "(vector)`");
+	add_aggregation(out, text, parameter);
 #include "rules/operators.def"
 #undef AGGREGATION
 	buf_add_str(out, ".\n\nNot there yet, and refused by name:");
