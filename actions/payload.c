@@ -10,17 +10,6 @@
 
 #define TIME_ZERO "0001-01-01T00:00:00Z"
 
-static void field_labels(struct json_writer *w, const char *key, const struct labels *labels)
-{
-	json_key(w, key);
-	if (labels) {
-		json_labels(w, labels);
-		return;
-	}
-	json_begin_object(w);
-	json_end_object(w);
-}
-
 static void write_alert(struct json_writer *w, const struct active_alert *alert)
 {
 	char fingerprint[20];
@@ -30,8 +19,8 @@ static void write_alert(struct json_writer *w, const struct active_alert *alert)
 		 (unsigned long long)alert->fingerprint);
 	json_begin_object(w);
 	json_field_string(w, "status", firing ? SLICE("firing") : SLICE("resolved"));
-	field_labels(w, "labels", alert->labels);
-	field_labels(w, "annotations", alert->annotations);
+	json_field_labels(w, "labels", alert->labels);
+	json_field_labels(w, "annotations", alert->annotations);
 	json_field_time(w, "startsAt", alert->starts_ms);
 	if (firing)
 		json_field_string(w, "endsAt", SLICE(TIME_ZERO));
@@ -102,7 +91,7 @@ int payload_make(const struct actions *actions, const struct group *group,
 		write_alert(&w, alerts[i]);
 	json_end_array(&w);
 	json_field_string(&w, "notification_reason", slice_from(reason));
-	field_labels(&w, "groupLabels", group->labels);
+	json_field_labels(&w, "groupLabels", group->labels);
 	field_common(&w, "commonLabels", alerts, n, LABELS);
 	field_common(&w, "commonAnnotations", alerts, n, ANNOTATIONS);
 	json_field_string(&w, "externalURL", actions->config->external_url);

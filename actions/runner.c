@@ -92,10 +92,7 @@ static void client_flush(struct client *client)
 			break;
 		sent += (size_t)n;
 	}
-	if (sent) {
-		memmove(client->out.ptr, client->out.ptr + sent, client->out.len - sent);
-		client->out.len -= sent;
-	}
+	buf_drop(&client->out, sent);
 	/* It reads the end then, and is closed there: not under the feet of whoever calls. */
 	if (client->out.len > CLIENT_OUT_MAX)
 		shutdown(client->fd, SHUT_RDWR);
@@ -209,10 +206,7 @@ static void take_lines(struct client *client)
 		on_line(client, client->in.ptr + done, len);
 		done += len + 1;
 	}
-	if (done) {
-		memmove(client->in.ptr, client->in.ptr + done, client->in.len - done);
-		client->in.len -= done;
-	}
+	buf_drop(&client->in, done);
 }
 
 static void on_client(void *ctx, int what)

@@ -216,10 +216,7 @@ static bool write_some(struct runner_client *client)
 			break;
 		sent += (size_t)n;
 	}
-	if (sent) {
-		memmove(client->out.ptr, client->out.ptr + sent, client->out.len - sent);
-		client->out.len -= sent;
-	}
+	buf_drop(&client->out, sent);
 	return n > 0 || errno == EAGAIN || errno == EINTR;
 }
 
@@ -232,8 +229,7 @@ static void take_lines(struct runner_client *client)
 		size_t len = (size_t)(newline - client->in.ptr) + 1;
 		char *line = slice_dup((struct slice){ client->in.ptr, len - 1 });
 
-		memmove(client->in.ptr, client->in.ptr + len, client->in.len - len);
-		client->in.len -= len;
+		buf_drop(&client->in, len);
 		if (line)
 			on_line(client, line, len - 1);
 		free(line);

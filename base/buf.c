@@ -1,8 +1,10 @@
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BUF_CAP_MIN 64
 
@@ -23,6 +25,24 @@ void buf_clear(struct buf *buf)
 	buf->failed = false;
 	if (buf->ptr)
 		buf->ptr[0] = '\0';
+}
+
+void buf_recycle(struct buf *buf, size_t spare)
+{
+	if (buf->failed || buf->cap > spare)
+		buf_fini(buf);
+	else
+		buf_clear(buf);
+}
+
+void buf_drop(struct buf *buf, size_t n)
+{
+	assert(n <= buf->len);
+	if (n == 0)
+		return;
+	buf->len -= n;
+	memmove(buf->ptr, buf->ptr + n, buf->len);
+	buf->ptr[buf->len] = '\0';
 }
 
 bool buf_ok(const struct buf *buf)

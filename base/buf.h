@@ -21,6 +21,10 @@ void buf_init(struct buf *buf);
 void buf_fini(struct buf *buf);
 /* Empties, keeps the memory. */
 void buf_clear(struct buf *buf);
+/* Empties it for the next use, and keeps the memory only if there is no more than `spare`. */
+void buf_recycle(struct buf *buf, size_t spare);
+/* Takes away the first n bytes, at most all. */
+void buf_drop(struct buf *buf, size_t n);
 bool buf_ok(const struct buf *buf);
 struct slice buf_slice(const struct buf *buf);
 /*

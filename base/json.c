@@ -160,6 +160,17 @@ void json_field_string(struct json_writer *w, const char *key, struct slice text
 	json_str(w, text);
 }
 
+void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels)
+{
+	json_key(w, key);
+	if (labels) {
+		json_labels(w, labels);
+		return;
+	}
+	json_begin_object(w);
+	json_end_object(w);
+}
+
 void json_field_int(struct json_writer *w, const char *key, int64_t v)
 {
 	json_key(w, key);

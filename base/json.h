@@ -41,6 +41,8 @@ void json_raw(struct json_writer *w, struct slice json);
 void json_labels(struct json_writer *w, const struct labels *labels);
 /* key and value in one. */
 void json_field_string(struct json_writer *w, const char *key, struct slice text);
+/* NULL: {} */
+void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels);
 void json_field_int(struct json_writer *w, const char *key, int64_t v);
 void json_field_bool(struct json_writer *w, const char *key, bool v);
 void json_field_time(struct json_writer *w, const char *key, int64_t ms);

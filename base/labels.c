@@ -21,7 +21,7 @@ struct labels {
 	} entries[];
 };
 
-static const char *labels_bytes(const struct labels *labels)
+static const char *texts_of(const struct labels *labels)
 {
 	return (const char *)&labels->entries[labels->n];
 }
@@ -159,11 +159,18 @@ size_t labels_count(const struct labels *labels)
 	return labels->n;
 }
 
+size_t labels_bytes(const struct labels *labels)
+{
+	const struct entry *last = labels->n ? &labels->entries[labels->n - 1] : NULL;
+
+	return last ? last->at + last->name_len + last->value_len : 0;
+}
+
 struct label labels_at(const struct labels *labels, size_t i)
 {
 	assert(i < labels->n);
 	const struct entry *entry = &labels->entries[i];
-	const char *name = labels_bytes(labels) + entry->at;
+	const char *name = texts_of(labels) + entry->at;
 
 	return (struct label){ { name, entry->name_len },
 			       { name + entry->name_len, entry->value_len } };
@@ -194,12 +201,7 @@ bool labels_is_equal(const struct labels *a, const struct labels *b)
 		return true;
 	if (a->n != b->n || memcmp(a->entries, b->entries, a->n * sizeof(a->entries[0])) != 0)
 		return false;
-	if (a->n == 0)
-		return true;
-	const struct entry *last = &a->entries[a->n - 1];
-
-	return memcmp(labels_bytes(a), labels_bytes(b),
-		      last->at + last->name_len + last->value_len) == 0;
+	return memcmp(texts_of(a), texts_of(b), labels_bytes(a)) == 0;
 }
 
 int labels_compare(const struct labels *a, const struct labels *b)
@@ -219,10 +221,8 @@ int labels_compare(const struct labels *a, const struct labels *b)
 /* The block is canonical but for its count of references: entries and bytes follow from the set. */
 struct hash128 labels_hash(const struct labels *labels, const struct hash_key *key)
 {
-	const struct entry *last = labels->n ? &labels->entries[labels->n - 1] : NULL;
-	size_t bytes = last ? last->at + last->name_len + last->value_len : 0;
-
-	return hash_keyed128(key, labels->entries, labels->n * sizeof(*labels->entries) + bytes);
+	return hash_keyed128(key, labels->entries,
+			     labels->n * sizeof(*labels->entries) + labels_bytes(labels));
 }
 
 uint64_t labels_fingerprint(const struct labels *labels)

@@ -36,6 +36,8 @@ struct labels *labels_ref(struct labels *labels);
 void labels_unref(struct labels *labels); /* NULL is fine */
 
 size_t labels_count(const struct labels *labels);
+/* Of all names and values. */
+size_t labels_bytes(const struct labels *labels);
 struct label labels_at(const struct labels *labels, size_t i);
 /* The value, or an empty slice when the label is absent. */
 struct slice labels_get(const struct labels *labels, struct slice name);

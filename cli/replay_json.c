@@ -24,8 +24,7 @@ static void add_labels(struct json_writer *w, const struct labels *labels)
 
 	snprintf(fingerprint, sizeof(fingerprint), "%016llx",
 		 (unsigned long long)labels_fingerprint(labels));
-	json_key(w, "labels");
-	json_labels(w, labels);
+	json_field_labels(w, "labels", labels);
 	json_field_string(w, "fingerprint", slice_from(fingerprint));
 }
 

@@ -78,18 +78,6 @@ static double cpu_seconds(const struct rusage *usage)
 	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
 }
 
-static void add_metric(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void add_value(struct buf *out, const char *name, const char *labels, double value)
-{
-	buf_printf(out, "%s%s ", name, labels);
-	number_format_f(value, out);
-	buf_add_char(out, '\n');
-}
-
 /* A value for each receiver of remote_write; `more` are further labels. */
 static void add_remote_value(struct buf *out, const char *name, const struct remote_write *remote,
 			     const char *more, double value)
@@ -99,7 +87,7 @@ static void add_remote_value(struct buf *out, const char *name, const struct rem
 	buf_add_str(out, ",url=");
 	text_quote(slice_from(remote->url), out);
 	buf_add_str(out, more);
-	add_value(out, "}", "", value);
+	metric_add_value(out, "}", "", value);
 }
 
 void daemon_metrics(struct daemon *daemon, struct buf *out)
@@ -109,8 +97,8 @@ void daemon_metrics(struct daemon *daemon, struct buf *out)
 
 	sample_take(daemon, s);
 	pthread_mutex_lock(&daemon->peer.remotes.lock);
-#define METRIC(name, type, help) add_metric(out, current = (name), type, help);
-#define VALUE(labels, value) add_value(out, current, labels, (double)(value));
+#define METRIC(name, type, help) metric_add(out, current = (name), type, help);
+#define VALUE(labels, value) metric_add_value(out, current, labels, (double)(value));
 #define SOURCES(member)                                                                            \
 	log_counters_format(&daemon->log_counters, current, offsetof(struct log_counters, member), \
 			    out);

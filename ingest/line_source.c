@@ -107,10 +107,7 @@ static bool drain(struct line_source *source)
 		source->skipping = !end && (too_long || source->skipping);
 		at += len + (end != NULL);
 	}
-	if (at) {
-		memmove(buffer->ptr, buffer->ptr + at, buffer->len - at);
-		buffer->len -= at;
-	}
+	buf_drop(buffer, at);
 	return taken;
 }
 

@@ -38,16 +38,6 @@ void loki_decoder_free(struct loki_decoder *decoder)
 	free(decoder);
 }
 
-/* Ready for the next request; what only an unusual one needs is given back. */
-static void buf_reset(struct buf *buf)
-{
-	if (buf->failed || buf->cap > SPARE_BYTES) {
-		buf_fini(buf);
-		buf_init(buf);
-	}
-	buf_clear(buf);
-}
-
 static void complain(struct loki_result *result, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -307,9 +297,9 @@ int loki_push(struct loki_decoder *decoder, const struct loki_request *request,
 		status = walk_once(decoder, request, format, message, sink, result);
 	if (!status && (result->rejected || result->error[0]))
 		status = 400;
-	buf_reset(&decoder->outer);
-	buf_reset(&decoder->body);
-	buf_reset(&decoder->texts);
-	buf_reset(&decoder->line);
+	buf_recycle(&decoder->outer, SPARE_BYTES);
+	buf_recycle(&decoder->body, SPARE_BYTES);
+	buf_recycle(&decoder->texts, SPARE_BYTES);
+	buf_recycle(&decoder->line, SPARE_BYTES);
 	return status ? status : 204;
 }

@@ -83,15 +83,6 @@ int otlp_status(struct otlp_decoder *decoder, int code)
 
 /* ---- a request's message ---- */
 
-static void buf_reset(struct buf *buf)
-{
-	if (buf->failed || buf->cap > SPARE_BYTES) {
-		buf_fini(buf);
-		buf_init(buf);
-	}
-	buf_clear(buf);
-}
-
 static bool is_type(struct slice content_type, const char *type)
 {
 	ptrdiff_t end = slice_find(content_type, ';');
@@ -141,8 +132,8 @@ int otlp_open(struct otlp_decoder *decoder, const struct otlp_request *request,
 	decoder->result = result;
 	decoder->label_bytes = 0;
 	arena_clear(&decoder->arena);
-	buf_reset(&decoder->unpacked);
-	buf_reset(&decoder->message);
+	buf_recycle(&decoder->unpacked, SPARE_BYTES);
+	buf_recycle(&decoder->message, SPARE_BYTES);
 	if (!result->json && !is_type(request->content_type, "application/x-protobuf"))
 		return refuse(result, 415,
 			      "unsupported content type; OTLP is application/x-protobuf or "

@@ -63,16 +63,6 @@ struct rows {
 
 /* ---- rows ---- */
 
-static size_t labels_bytes(const struct labels *labels)
-{
-	size_t bytes = 0;
-	for (size_t i = 0; i < labels_count(labels); i++) {
-		struct label label = labels_at(labels, i);
-		bytes += label.name.len + label.value.len;
-	}
-	return bytes;
-}
-
 /* The set in the builder, relabelled; *out NULL: dropped, or no set, which is told. */
 static int take_labels(struct rows *rows, struct slice subject, struct labels **out)
 {

@@ -143,12 +143,6 @@ static void conn_free(struct conn *conn)
 		loop_fd_set(server->watch, LOOP_READ);
 }
 
-static void buffer_drop(struct buf *buffer, size_t n)
-{
-	memmove(buffer->ptr, buffer->ptr + n, buffer->len - n);
-	buffer->len -= n;
-}
-
 /* Passes over the rest of a message that was cut. How many bytes. */
 static size_t rest_skip(struct conn *conn, struct slice bytes)
 {
@@ -187,7 +181,7 @@ static bool conn_drain(struct conn *conn)
 		log_count(&server->options.counters->cut, frame.cut);
 	}
 	if (at)
-		buffer_drop(&conn->buffer, at);
+		buf_drop(&conn->buffer, at);
 	return taken;
 }
 

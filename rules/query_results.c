@@ -48,16 +48,6 @@ void query_result_unref(struct query_result *result)
 	free(result);
 }
 
-static size_t labels_bytes(const struct labels *labels)
-{
-	size_t bytes = 0;
-	for (size_t i = 0; i < labels_count(labels); i++) {
-		struct label label = labels_at(labels, i);
-		bytes += label.name.len + label.value.len;
-	}
-	return bytes;
-}
-
 int query_result_add(struct query_result *result, struct labels *labels, double value)
 {
 	size_t bytes = result->bytes + labels_bytes(labels) + sizeof(value);

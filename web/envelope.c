@@ -25,17 +25,6 @@ void envelope_error(struct buf *out, const char *type, struct slice text)
 	json_end_object(&w);
 }
 
-void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels)
-{
-	json_key(w, key);
-	if (labels) {
-		json_labels(w, labels);
-		return;
-	}
-	json_begin_object(w);
-	json_end_object(w);
-}
-
 void json_field_number(struct json_writer *w, const char *key, double v)
 {
 	json_key(w, key);

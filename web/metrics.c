@@ -13,12 +13,12 @@ struct metrics_sample {
 	uint64_t ignored; /* samples; the store itself does not see the first one of a series */
 };
 
-static void add_metric(struct buf *out, const char *name, const char *type, const char *help)
+void metric_add(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void add_value(struct buf *out, const char *name, const char *labels, double value)
+void metric_add_value(struct buf *out, const char *name, const char *labels, double value)
 {
 	buf_printf(out, "%s%s ", name, labels);
 	number_format_f(value, out);
@@ -29,8 +29,8 @@ static void format_all(const struct metrics_sample *s, struct buf *out)
 {
 	const char *current = NULL;
 
-#define METRIC(name, type, help) add_metric(out, current = (name), type, help);
-#define VALUE(labels, value) add_value(out, current, labels, (double)(value));
+#define METRIC(name, type, help) metric_add(out, current = (name), type, help);
+#define VALUE(labels, value) metric_add_value(out, current, labels, (double)(value));
 #include "web/metrics.def"
 #undef METRIC
 #undef VALUE

@@ -79,6 +79,9 @@ void web_query_done(struct web *web, struct http_server *server, struct engine_q
  * engine; home again, its finish() completes the text in `out`. NULL: out of memory.
  */
 struct call *web_metrics_call(struct web *web);
+/* A metric's head, and a value of it: labels as they stand in braces, or "". */
+void metric_add(struct buf *out, const char *name, const char *type, const char *help);
+void metric_add_value(struct buf *out, const char *name, const char *labels, double value);
 /* The table of metrics of engine, store and actions, as Markdown. */
 void metrics_reference(struct buf *out);
 

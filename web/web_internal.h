@@ -75,7 +75,6 @@ void envelope_begin(struct json_writer *w, struct buf *out);
 void envelope_end(struct json_writer *w);
 /* {"status":"error","errorType": … ,"error": … } */
 void envelope_error(struct buf *out, const char *type, struct slice text);
-void json_field_labels(struct json_writer *w, const char *key, const struct labels *labels);
 void json_field_number(struct json_writer *w, const char *key, double v);
 
 /* The handlers, by file. */

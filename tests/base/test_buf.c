@@ -23,6 +23,41 @@ START_TEST(buf_grows_and_stays_terminated)
 }
 END_TEST
 
+START_TEST(buf_drops_from_the_front)
+{
+	struct buf buf;
+
+	buf_init(&buf);
+	buf_drop(&buf, 0);
+	buf_add_str(&buf, "one two");
+	buf_drop(&buf, 0);
+	buf_drop(&buf, 4);
+	ck_assert_str_eq(buf.ptr, "two");
+	buf_drop(&buf, 3);
+	ck_assert_str_eq(buf.ptr, "");
+	ck_assert_uint_eq(buf.len, 0);
+	buf_fini(&buf);
+}
+END_TEST
+
+START_TEST(buf_recycles_what_is_small)
+{
+	struct buf buf;
+
+	buf_init(&buf);
+	buf_add_str(&buf, "text");
+	buf_recycle(&buf, buf.cap);
+	ck_assert_ptr_nonnull(buf.ptr);
+	ck_assert_uint_eq(buf.len, 0);
+	buf_recycle(&buf, buf.cap - 1);
+	ck_assert_ptr_null(buf.ptr);
+	buf.failed = true;
+	buf_recycle(&buf, 100);
+	ck_assert(buf_ok(&buf));
+	buf_fini(&buf);
+}
+END_TEST
+
 /* Around the sizes at which the buffer must grow for the text, or just not. */
 START_TEST(buf_printf_takes_any_length)
 {
@@ -129,6 +164,8 @@ static Suite *buf_suite(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_test(tcase, buf_grows_and_stays_terminated);
+	tcase_add_test(tcase, buf_drops_from_the_front);
+	tcase_add_test(tcase, buf_recycles_what_is_small);
 	tcase_add_test(tcase, buf_printf_takes_any_length);
 	tcase_add_test(tcase, buf_take_moves_out);
 	tcase_add_test(tcase, buf_remembers_failure);

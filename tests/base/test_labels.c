@@ -30,6 +30,12 @@ START_TEST(labels_are_sorted_and_found)
 		MAKE(L("job", "x"), L("a", "1"), L("empty", ""), L("__name__", "up"));
 
 	ck_assert_uint_eq(labels_count(labels), 3);
+	ck_assert_uint_eq(labels_bytes(labels), strlen("job"
+						       "x"
+						       "a"
+						       "1"
+						       "__name__"
+						       "up"));
 	ck_assert(slice_is(labels_at(labels, 0).name, "__name__"));
 	ck_assert(slice_is(labels_at(labels, 2).value, "x"));
 	ck_assert(slice_is(labels_get(labels, SLICE("a")), "1"));
@@ -278,6 +284,7 @@ START_TEST(labels_come_back_from_records)
 	labels_unref(read);
 	ck_assert_int_eq(labels_decode(&reader, &read), 0);
 	ck_assert_uint_eq(labels_count(read), 0);
+	ck_assert_uint_eq(labels_bytes(read), 0);
 	ck_assert_uint_eq(reader.len, 0);
 	labels_unref(read);
 	/* Whatever is missing of the first set, it is none. */
