@@ -575,6 +575,10 @@ START_TEST(set_says_which_does_not_compile)
 	ck_assert_uint_eq(bad, 1);
 	ck_assert_uint_eq(diags.errors, 1);
 	diag_list_fini(&diags);
+	ck_assert_int_eq(extractor_set_new(NULL, EXTRACTORS_MAX + 1,
+					   &(struct extractor_options){ 0 }, NULL, NULL, &bad,
+					   &none),
+			 ERR_LIMIT);
 }
 END_TEST
 

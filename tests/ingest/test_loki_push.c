@@ -187,6 +187,21 @@ START_TEST(loki_refuses_streams_by_themselves)
 		ck_assert_msg(result.error[0] != '\0', "%s", bad[i]);
 		ck_assert_uint_eq(result.rejected, 1);
 	}
+	/* Whatever is in it. */
+	struct buf labels;
+
+	buf_init(&labels);
+	buf_add_str(&labels, "{a=\"b\"");
+	while (labels.len <= LOKI_STREAM_TEXT_MAX)
+		buf_add_char(&labels, ' ');
+	buf_add_char(&labels, '}');
+	buf_add_str(&labels, "");
+	entry_add(1700000000, 0, "lost");
+	enc_message(&stream, 2, &entry);
+	stream_add(labels.ptr);
+	expect_protobuf(400, "");
+	ck_assert_ptr_nonnull(strstr(result.error, "the labels of a stream are too long"));
+	buf_fini(&labels);
 	/* What is no message at all gives nothing. */
 	entry_add(1700000000, 0, "lost");
 	enc_message(&stream, 2, &entry);

@@ -344,6 +344,16 @@ START_TEST(depth_attributes_and_series_have_limits)
 	ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
 	ck_assert_uint_eq(result.rejected, 1);
 	ck_assert_ptr_nonnull(strstr(result.error, "too many attributes"));
+	buf_clear(&json);
+	buf_add_str(&json, "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"h\","
+			   "\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":["
+			   "{\"timeUnixNano\":\"" T "\",\"count\":1,\"explicitBounds\":[");
+	for (unsigned i = 0; i <= 1000; i++)
+		buf_printf(&json, "%s%u", i ? "," : "", i);
+	buf_add_str(&json, "]}]}}]}]}]}");
+	ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
+	ck_assert_uint_eq(result.rejected, 1);
+	ck_assert_ptr_nonnull(strstr(result.error, "a histogram with too many bounds"));
 	/* A large attribute of the resource at every point: bounded before memory is. */
 	buf_clear(&json);
 	buf_add_str(&json, "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[{\"key\":"

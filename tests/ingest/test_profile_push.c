@@ -103,6 +103,18 @@ START_TEST(a_form_has_the_profile_in_a_part)
 	strcat(many, "--XX--");
 	ck_assert_int_eq(read_ingest("x", NULL, type, many), ERR_INVALID);
 	ck_assert_str_eq(why, "too many parts in a multipart body");
+	/* RFC 2046: a boundary has at most 70 bytes. */
+	for (int len = 70; len <= 71; len++) {
+		char boundary[72] = "", long_type[128], long_form[256];
+
+		memset(boundary, 'b', (size_t)len);
+		snprintf(long_type, sizeof(long_type), "multipart/form-data; boundary=%s", boundary);
+		snprintf(long_form, sizeof(long_form),
+			 "--%s\r\nContent-Disposition: form-data; name=profile\r\n\r\na 1\r\n--%s--",
+			 boundary, boundary);
+		ck_assert_int_eq(read_ingest("x", "folded", long_type, long_form),
+				 len == 70 ? 0 : ERR_INVALID);
+	}
 }
 END_TEST
 

@@ -446,6 +446,44 @@ START_TEST(tail_forgets_files_that_are_gone)
 }
 END_TEST
 
+START_TEST(tail_follows_so_many_files)
+{
+	char path[160];
+
+	for (int i = 0; i <= TAIL_FILES_MAX; i++) {
+		snprintf(path, sizeof(path), "%s/%04d.log", folder, i);
+		append(path, "");
+	}
+	start();
+	ck_assert_uint_eq(atomic_load(&counters.files), TAIL_FILES_MAX);
+	/* The one that waited has its turn when another goes. */
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%04d.log", folder, 0);
+	unlink(path);
+	stop();
+	start();
+	ck_assert_uint_eq(atomic_load(&counters.files), TAIL_FILES_MAX - 1);
+}
+END_TEST
+
+START_TEST(positions_are_remembered_of_so_many)
+{
+	char key[32];
+
+	/* From behind, so that the others need not move: quick enough. */
+	for (int i = 0; i <= TAIL_POSITIONS_MAX; i++) {
+		snprintf(key, sizeof(key), "%08d", i);
+		ck_assert_int_eq(tail_positions_set(&positions, slice_from(key), SLICE("1")),
+				 i < TAIL_POSITIONS_MAX ? 0 : ERR_LIMIT);
+	}
+	/* Of those that are, also a new one; and room comes when one goes. */
+	ck_assert_int_eq(tail_positions_set(&positions, SLICE("00000007"), SLICE("2")), 0);
+	ck_assert_int_eq(tail_positions_set(&positions, SLICE("00000007"), SLICE("")), 0);
+	ck_assert_int_eq(tail_positions_set(&positions, slice_from(key), SLICE("1")), 0);
+	tail_positions_check(&positions);
+}
+END_TEST
+
 START_TEST(tail_cuts_long_lines)
 {
 	char *text = malloc(3 * LOG_LINE_MAX);
@@ -632,6 +670,8 @@ static Suite *tail_suite(void)
 	tcase_add_test(tcase, tail_finds_files_that_came_and_went_while_nobody_looked);
 	tcase_add_test(tcase, tail_finds_copies_that_came_and_went_while_nobody_looked);
 	tcase_add_test(tcase, tail_forgets_files_that_are_gone);
+	tcase_add_test(tcase, tail_follows_so_many_files);
+	tcase_add_test(tcase, positions_are_remembered_of_so_many);
 	tcase_add_test(tcase, tail_cuts_long_lines);
 	tcase_add_test(tcase, tail_gives_a_line_again_that_the_door_did_not_take);
 	tcase_add_test(tcase, tail_gives_every_file_its_turn);

@@ -393,6 +393,30 @@ static void on_position(void *ctx, struct slice key, struct slice payload)
 		 SLICE_ARG(key), SLICE_ARG(payload));
 }
 
+/* As if it were full; and a record of more than may be in one. */
+START_TEST(block_of_lines_is_limited)
+{
+	static struct derived_block block;
+	const struct derived_visitor visitor = { on_derived, on_position, NULL };
+	const uint32_t n = DERIVED_BLOCK_MAX + 1;
+	const size_t len = 8 + n * sizeof(struct derived_sample);
+	char *record = calloc(1, len);
+
+	derived_block_init(&block);
+	block.n = DERIVED_BLOCK_MAX;
+	block.cap = DERIVED_BLOCK_MAX + 1;
+	ck_assert_int_eq(derived_block_add_event(&block, &(struct derived_sample){ .uid = 8 }),
+			 ERR_LIMIT);
+	ck_assert_uint_eq(block.n, DERIVED_BLOCK_MAX);
+	block.n = block.cap = 0;
+	derived_block_fini(&block);
+	ck_assert_ptr_nonnull(record);
+	memcpy(record, &n, sizeof(n)); /* no positions, and samples of zeros */
+	ck_assert_int_eq(derived_record_each((struct slice){ record, len }, &visitor), ERR_CORRUPT);
+	free(record);
+}
+END_TEST
+
 START_TEST(block_of_lines_and_positions_comes_back_whole)
 {
 	static struct derived_block block;
@@ -485,6 +509,7 @@ static Suite *journal_suite(void)
 	tcase_add_test(blocks, block_samples_come_back);
 	tcase_add_test(blocks, block_tile_series_and_coverage_come_back);
 	tcase_add_test(blocks, block_of_lines_and_positions_comes_back_whole);
+	tcase_add_test(blocks, block_of_lines_is_limited);
 	tcase_add_test(blocks, block_of_positions_comes_back);
 	tcase_add_test(blocks, block_of_a_newer_version_is_refused);
 	suite_add_tcase(suite, blocks);

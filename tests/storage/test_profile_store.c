@@ -168,6 +168,25 @@ START_TEST(the_oldest_leave_when_there_is_no_room)
 }
 END_TEST
 
+START_TEST(a_profile_is_limited_whatever_room_there_is)
+{
+	struct profile_entry entry = { .types = SLICE("cpu") };
+	char *bytes = calloc(1, PROFILE_STORE_BODY_MAX + 1);
+	uint64_t id;
+
+	open_store(0);
+	profile_store_limit(store, INT64_MAX, INT64_MAX);
+	ck_assert_ptr_nonnull(bytes);
+	ck_assert_int_eq(labels_new(NULL, 0, &entry.labels, NULL), 0);
+	ck_assert_int_eq(profile_store_add(store, &entry,
+					   (struct slice){ bytes, PROFILE_STORE_BODY_MAX + 1 }, &id),
+			 ERR_LIMIT);
+	ck_assert_int_eq(profile_store_add(store, &entry, (struct slice){ bytes, 1000 }, &id), 0);
+	labels_unref(entry.labels);
+	free(bytes);
+}
+END_TEST
+
 START_TEST(what_is_too_old_leaves)
 {
 	open_store(_i);
@@ -280,6 +299,7 @@ static Suite *profile_store_suite(void)
 	tcase_add_loop_test(tcase, profiles_are_found_again, 0, 2);
 	tcase_add_test(tcase, profiles_survive_a_restart);
 	tcase_add_loop_test(tcase, the_oldest_leave_when_there_is_no_room, 0, 2);
+	tcase_add_test(tcase, a_profile_is_limited_whatever_room_there_is);
 	tcase_add_loop_test(tcase, what_is_too_old_leaves, 0, 2);
 	tcase_add_test(tcase, damaged_files_are_told_and_removed);
 	tcase_add_test(tcase, a_folder_that_cannot_be_is_told);

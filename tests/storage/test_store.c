@@ -320,6 +320,29 @@ START_TEST(store_sweeps_in_parts)
 }
 END_TEST
 
+/* ---- what comes late ---- */
+
+START_TEST(late_log_tells_too_early_a_time_rather_than_too_late_a_one)
+{
+	enum { LATE = 3 * LATE_MARKS_MAX };
+	struct selector *selector = selector_of(store, "{__name__=\"m\"}");
+	store_settle(store, T0 + LATE);
+	for (int i = 1; i <= LATE; i++) {
+		ck_assert_int_eq(feed(store, "{__name__=\"m\"}", T0 + i, i), APPEND_STORED);
+		ck_assert_uint_eq(selector->late.count, (unsigned)i);
+		ck_assert_uint_le(selector->late.n, LATE_MARKS_MAX);
+		for (int seen = 0; seen < i; seen++)
+			ck_assert_int_le(late_log_since(&selector->late, (unsigned)seen),
+					 T0 + seen + 1);
+		ck_assert_int_eq(late_log_since(&selector->late, (unsigned)i), INT64_MAX);
+	}
+	ck_assert_uint_eq(selector->late.n, LATE_MARKS_MAX);
+	ck_assert_int_eq(feed(store, "{__name__=\"m\"}", T0 + LATE + 1, 1), APPEND_STORED);
+	ck_assert_uint_eq(selector->late.count, LATE);
+	store_selector_unref(store, selector);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(store_limits_series)
@@ -458,6 +481,7 @@ static Suite *store_suite(void)
 	tcase_add_test(tcase, store_keeps_pinned_series);
 	tcase_add_test(tcase, store_sweeps_in_parts);
 	tcase_add_test(tcase, store_limits_series);
+	tcase_add_test(tcase, late_log_tells_too_early_a_time_rather_than_too_late_a_one);
 	tcase_add_test(tcase, store_limits_memory);
 	tcase_add_loop_test(tcase, store_survives_churn, 0, 5);
 	suite_add_tcase(suite, tcase);
