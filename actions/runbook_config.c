@@ -352,23 +352,29 @@ static uint64_t hash_node(uint64_t hash, const struct yaml_node *node)
 	return hash;
 }
 
+static int name_check(struct bind_context *context, const struct runbook_part *part)
+{
+	const struct yaml_node *node = yaml_get(part->node, "name");
+
+	if (!node || node->unread)
+		return ERR_INVALID; /* that was told */
+	if (!name_is_valid(part->name, 64, '-', false))
+		return complain_at(context, node, "letters, digits and dashes; at most 64",
+				   "bad name of a runbook");
+	return runbook_find(context->config, part->name)
+		       ? complain_at(context, node, NULL, "two runbooks have this name")
+		       : 0;
+}
+
 static int runbook_bind(struct bind_context *context, const struct yaml_node *node,
 			struct runbook *runbook)
 {
 	struct runbook_part part;
 	int code = bind_struct(&runbook_table, node, context->arena, context->diags, &part);
 
-	if (code)
+	/* What was understood is looked at all the same: whoever mends it shall know all. */
+	if (code && (code != ERR_INVALID || node->type != YAML_MAPPING))
 		return code;
-	if (yaml_get(node, "name")->unread)
-		return ERR_INVALID;
-	if (!name_is_valid(part.name, 64, '-', false))
-		return complain_at(context, yaml_get(node, "name"),
-				   "letters, digits and dashes; at most 64",
-				   "bad name of a runbook");
-	if (runbook_find(context->config, part.name))
-		return complain_at(context, yaml_get(node, "name"), NULL,
-				   "two runbooks have this name");
 	*runbook = (struct runbook){ .name = part.name,
 				     .cooldown_ms = part.limits.cooldown_ms,
 				     .queue_for_ms = part.limits.queue_for_ms,
@@ -377,6 +383,7 @@ static int runbook_bind(struct bind_context *context, const struct yaml_node *no
 				     .priority = part.priority,
 				     .hash = hash_node(FNV1A64_INIT, node) };
 	const int codes[] = {
+		name_check(context, &part),
 		refuse_later(context, &part),
 		mode_bind(context, &part, runbook),
 		target_bind(context, &part, runbook),

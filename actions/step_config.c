@@ -372,6 +372,8 @@ int steps_bind(struct bind_context *context, const struct yaml_node *list, struc
 {
 	int result = 0;
 
+	if (!list)
+		return ERR_INVALID; /* that was told */
 	if (list->type != YAML_SEQUENCE || list->n == 0 || list->n > RUNBOOK_STEPS_MAX)
 		return complain_at(context, list, NULL,
 				   "\"steps\" must be a list of 1 to 32 steps");

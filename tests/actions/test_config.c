@@ -364,6 +364,16 @@ static const struct {
 	  "1: bad name of a runbook | letters, digits and dashes; at most 64\n" },
 	{ "runbooks:\n- {name: a, " OK_STEPS "}\n- {name: a, " OK_STEPS "}\n",
 	  "3: two runbooks have this name\n" },
+	/* What is wrong with keys hides nothing of what is wrong with their values. */
+	{ "runbooks:\n- name: A\n  tarket: [a]\n  mode: off\n  limits: {cooldown: 5}\n"
+	  "  steps:\n  - {id: B, wait: 5s}\n",
+	  "3: unknown key \"tarket\" in runbook | did you mean \"target\"?\n"
+	  "5: \"cooldown\" in runbook limits: \"5\" is not a duration | write durations like 30s, "
+	  "5m or 1h30m\n"
+	  "2: bad name of a runbook | letters, digits and dashes; at most 64\n"
+	  "4: unknown mode \"off\" | one of disabled, suggest, auto\n"
+	  "7: bad id of a step | a lower-case letter, then such letters, digits and underscores; at "
+	  "most 32\n" },
 	{ "runbooks: [{name: a, mode: off, " OK_STEPS "}]\n",
 	  "1: unknown mode \"off\" | one of disabled, suggest, auto\n" },
 	{ "runbooks: [{name: a, mode: true, " OK_STEPS "}]\n",
