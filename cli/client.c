@@ -27,6 +27,12 @@ struct exchange {
 	int code; /* an exit code */
 };
 
+/* A page, of some other server or of a proxy. */
+static bool is_html(struct slice body)
+{
+	return slice_has_prefix(slice_trim(body), SLICE("<"));
+}
+
 /* What the daemon says is wrong: {"error": …}, Alertmanager's {"message": …}, a JSON string, or
  * plain text. */
 static void say_refusal(int status, struct slice body, const json_t *json)
@@ -58,6 +64,10 @@ static void on_answer(void *ctx, const struct http_result *result)
 				      "no daemon at %s: %s\n  hint: start one with \"tocsin run\", or "
 				      "say with --url where it is",
 				      exchange->url, result->error);
+	} else if (is_html(result->body)) {
+		fail(EXIT_FAILURE, "%s does not answer as Tocsin does (HTTP status %d)\n  hint: say "
+				   "with --url where it is",
+		     exchange->url, result->status);
 	} else if (result->status / 100 != 2) {
 		say_refusal(result->status, result->body, json);
 	} else if (!json && result->body.len) {
