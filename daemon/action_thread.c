@@ -130,15 +130,7 @@ static void on_message(void *ctx, struct queue_item *item)
 		struct call *call = (struct call *)item;
 
 		call->run(call, thread->actions);
-		if (call->next) {
-			call->run = call->next;
-			call->next = NULL;
-			queue_push(call->next_owner == CALL_ENGINE ? thread->daemon->engine.inbox
-								   : thread->inbox,
-				   item, true);
-			break;
-		}
-		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
+		call_forward(thread->daemon, call);
 		break;
 	}
 	case MSG_CONFIG:

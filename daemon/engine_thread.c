@@ -185,6 +185,36 @@ static struct engine_settings settings_of(const struct config *config)
 					 .queries_at_once = config->query_concurrency };
 }
 
+static void take_query(struct engine_thread *thread, struct engine_query *query)
+{
+	if (engine_query(thread->engine, query)) {
+		query->code = ERR_FULL;
+		on_query(thread, query);
+	}
+}
+
+/* Rules and settings to be put into force. */
+static void take_load(struct engine_thread *thread, struct msg_load *msg)
+{
+	const struct config *config = msg->config;
+	const struct engine_settings settings = settings_of(config);
+	struct engine *engine = thread->engine;
+
+	if (engine_settings_set(engine, &settings))
+		log_error("engine", "out of memory: some settings stay as they were", NULL);
+	if (engine_external_set(engine, config->external_labels, config->external_url.ptr))
+		log_error("engine", "out of memory: rule labels see the old external labels", NULL);
+	engine_written_set(engine, config->remote_write.n > 0);
+	engine_history_set(engine, config->history.n > 0);
+	recorder_rules(thread->recorder, config, msg->rules_hash);
+	if (msg->forget_lines) {
+		recorder_mark(thread->recorder, INPUT_FORGET);
+		engine_lines_forget(engine);
+	}
+	engine_load(engine, msg->rules);
+	message_free(&msg->item);
+}
+
 /* One message. What it costs counts as a piece of work. */
 static void take(struct engine_thread *thread, struct queue_item *item)
 {
@@ -193,53 +223,19 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 		recorder_batch(thread->recorder, (struct batch *)item);
 		engine_batch(thread->engine, (struct batch *)item);
 		return;
-	case MSG_QUERY: {
-		struct engine_query *query = (struct engine_query *)item;
-
-		if (engine_query(thread->engine, query)) {
-			query->code = ERR_FULL;
-			on_query(thread, query);
-		}
+	case MSG_QUERY:
+		take_query(thread, (struct engine_query *)item);
 		return;
-	}
 	case MSG_CALL: {
 		struct call *call = (struct call *)item;
 
 		call->run(call, thread->engine);
-		if (call->next) {
-			call->run = call->next;
-			call->next = NULL;
-			queue_push(call->next_owner == CALL_ACTIONS ? thread->daemon->action.inbox
-								    : thread->inbox,
-				   item, true);
-			return;
-		}
-		queue_push(thread->daemon->ingest[call->thread].inbox, item, true);
+		call_forward(thread->daemon, call);
 		return;
 	}
-	case MSG_LOAD: {
-		struct msg_load *msg = (struct msg_load *)item;
-		const struct engine_settings settings = settings_of(msg->config);
-
-		if (engine_settings_set(thread->engine, &settings))
-			log_error("engine", "out of memory: some settings stay as they were", NULL);
-		if (engine_external_set(thread->engine, msg->config->external_labels,
-					msg->config->external_url.ptr))
-			log_error("engine",
-				  "out of memory: rule labels see the old external labels", NULL);
-		engine_written_set(thread->engine, msg->config->remote_write.n > 0);
-		engine_history_set(thread->engine, msg->config->history.n > 0);
-		recorder_rules(thread->recorder, msg->config, msg->rules_hash);
-		if (msg->forget_lines) {
-			recorder_mark(thread->recorder, INPUT_FORGET);
-			engine_lines_forget(thread->engine);
-		}
-		engine_load(thread->engine, msg->rules);
-		rule_set_unref(msg->rules);
-		config_unref(msg->config);
-		free(msg);
+	case MSG_LOAD:
+		take_load(thread, (struct msg_load *)item);
 		return;
-	}
 	case MSG_CHECKPOINT:
 		engine_checkpoint(thread->engine);
 		free(item);
@@ -414,7 +410,18 @@ static void *engine_thread_main(void *arg)
 	return NULL;
 }
 
-int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why)
+static int recorder_make(struct engine_thread *thread, const struct daemon_options *given,
+			 char **why)
+{
+	const struct recorder_options options = { .dir = given->record_dir,
+						  .bytes_max = given->record_bytes,
+						  .step_units = SLICE_UNITS,
+						  .rechecked = given->verify_share > 0 };
+
+	return given->record_dir ? recorder_new(&options, &thread->recorder, why) : 0;
+}
+
+static int engine_make(struct engine_thread *thread, const struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	struct engine_options options = {
@@ -445,32 +452,26 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 				    .written = on_written,
 				    .history = on_history,
 				    .different = on_different };
+	int code = engine_new(&options, &sink, &thread->engine);
 
-	thread->daemon = daemon;
-	thread->applied_end = &thread->applied;
-	thread->deferred_end = &thread->deferred;
-	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)config->queue_bytes_max);
-	if (!thread->inbox)
-		return ERR_NOMEM;
-	const struct daemon_options *given = daemon->options;
-	int code;
-
-	if (given->record_dir) {
-		const struct recorder_options recorder = { .dir = given->record_dir,
-							   .bytes_max = given->record_bytes,
-							   .step_units = SLICE_UNITS,
-							   .rechecked = given->verify_share > 0 };
-
-		code = recorder_new(&recorder, &thread->recorder, why);
-		if (code)
-			return code;
-	}
-	code = engine_new(&options, &sink, &thread->engine);
 	if (code)
 		return code;
 	engine_written_set(thread->engine, config->remote_write.n > 0);
 	engine_history_set(thread->engine, config->history.n > 0);
 	return 0;
+}
+
+int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why)
+{
+	thread->daemon = daemon;
+	thread->applied_end = &thread->applied;
+	thread->deferred_end = &thread->deferred;
+	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)daemon->config->queue_bytes_max);
+	if (!thread->inbox)
+		return ERR_NOMEM;
+	int code = recorder_make(thread, daemon->options, why);
+
+	return code ? code : engine_make(thread, daemon);
 }
 
 int engine_thread_start(struct engine_thread *thread)

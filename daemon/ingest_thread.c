@@ -186,15 +186,10 @@ static void on_message(void *ctx, struct queue_item *item)
 static int host_call(void *ctx, enum call_owner owner, struct call *call)
 {
 	struct ingest_thread *thread = ctx;
-	struct daemon *daemon = thread->daemon;
-	struct queue *inbox = owner == CALL_ENGINE     ? daemon->engine.inbox
-			      : owner == CALL_PROFILES ? daemon->ingest[0].inbox
-						       : daemon->action.inbox;
 
 	call->thread = thread->number;
-	call->item.kind = owner == CALL_PROFILES ? MSG_PROFILE_CALL : MSG_CALL;
 	call->item.cost = sizeof(*call);
-	return queue_push(inbox, &call->item, false);
+	return call_send(thread->daemon, call, owner, false);
 }
 
 static int host_query(void *ctx, struct engine_query *query)

@@ -17,6 +17,28 @@ void queue_push_signal(struct queue *queue, enum message_kind kind)
 	queue_push(queue, item, true);
 }
 
+int call_send(struct daemon *daemon, struct call *call, enum call_owner owner, bool force)
+{
+	struct queue *inbox = owner == CALL_ENGINE     ? daemon->engine.inbox
+			      : owner == CALL_PROFILES ? daemon->ingest[0].inbox
+						       : daemon->action.inbox;
+
+	call->item.kind = owner == CALL_PROFILES ? MSG_PROFILE_CALL : MSG_CALL;
+	return queue_push(inbox, &call->item, force);
+}
+
+void call_forward(struct daemon *daemon, struct call *call)
+{
+	if (call->next) {
+		call->run = call->next;
+		call->next = NULL;
+		call_send(daemon, call, call->next_owner, true);
+		return;
+	}
+	call->item.kind = MSG_CALL;
+	queue_push(daemon->ingest[call->thread].inbox, &call->item, true);
+}
+
 static void load_free(struct msg_load *msg)
 {
 	config_unref(msg->config);

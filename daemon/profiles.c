@@ -233,28 +233,11 @@ static int64_t host_now_ms(void *ctx)
 
 /* ---- what the API asks ---- */
 
-static void call_go(struct ingest_thread *thread, struct call *call)
-{
-	struct daemon *daemon = thread->daemon;
-
-	if (!call->next) {
-		call->item.kind = MSG_CALL;
-		queue_push(daemon->ingest[call->thread].inbox, &call->item, true);
-		return;
-	}
-	struct queue *inbox = call->next_owner == CALL_ENGINE	 ? daemon->engine.inbox
-			      : call->next_owner == CALL_ACTIONS ? daemon->action.inbox
-								 : thread->inbox;
-
-	call->item.kind = call->next_owner == CALL_PROFILES ? MSG_PROFILE_CALL : MSG_CALL;
-	call->run = call->next;
-	call->next = NULL;
-	queue_push(inbox, &call->item, true);
-}
-
 static void on_released(void *ctx, struct call *call)
 {
-	call_go(ctx, call);
+	struct ingest_thread *thread = ctx;
+
+	call_forward(thread->daemon, call);
 }
 
 void profiles_on_call(struct ingest_thread *thread, struct call *call)
@@ -265,7 +248,7 @@ void profiles_on_call(struct ingest_thread *thread, struct call *call)
 	call->run(call, thread->hub);
 	call->is_running = false;
 	if (!call->is_held)
-		call_go(thread, call);
+		call_forward(thread->daemon, call);
 	counters_update(thread);
 }
 

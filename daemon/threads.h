@@ -463,6 +463,10 @@ void daemon_metrics(struct daemon *daemon, struct buf *out);
 void daemon_overview(struct daemon *daemon, struct json_writer *w);
 /* A message without content, for kinds that need none. */
 void queue_push_signal(struct queue *queue, enum message_kind kind);
+/* To its owner's thread; ERR_FULL unless it is forced. */
+int call_send(struct daemon *daemon, struct call *call, enum call_owner owner, bool force);
+/* It was run: on to its next owner, or home to the thread that waits for it. */
+void call_forward(struct daemon *daemon, struct call *call);
 /* Frees a message of any kind that nobody will take any more. */
 void message_free(struct queue_item *item);
 /* Frees what is left in a queue, and the queue. NULL is fine. */
