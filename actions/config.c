@@ -53,7 +53,7 @@ static const struct action_plugin *integration_plugin(struct bind_context *conte
 	const char *names[64];
 	size_t n = 0;
 
-	for (size_t i = 0; i < action_plugins_count && n < 64; i++) {
+	for (size_t i = 0; i < action_plugins_count && n < 63; i++) {
 		const struct action_plugin *plugin = action_plugins[i];
 
 		if (!plugin->integration)
@@ -65,6 +65,7 @@ static const struct action_plugin *integration_plugin(struct bind_context *conte
 		if (name)
 			names[n++] = name;
 	}
+	names[n++] = "name";
 	if (slice_has_suffix(key->text, suffix)) {
 		yaml_diag(context->diags, DIAG_ERROR, key, "use webhook_configs for now",
 			  "\"" SLICE_FMT "\" is not supported yet", SLICE_ARG(key->text));
@@ -122,7 +123,7 @@ static int integrations_bind(struct bind_context *context, struct receiver *rece
 			continue;
 		}
 		if (list->type != YAML_SEQUENCE) {
-			yaml_diag(context->diags, DIAG_ERROR, list, NULL,
+			yaml_diag(context->diags, DIAG_ERROR, list, ACTIONS_HINT_LIST,
 				  "\"" SLICE_FMT "\" must be a list", SLICE_ARG(key->text));
 			result = ERR_INVALID;
 			continue;
@@ -162,8 +163,12 @@ static int receiver_bind(struct bind_context *context, const struct yaml_node *n
 
 	if (!name || name->type != YAML_SCALAR || name->text.len == 0 || name->unread) {
 		context->nameless = true;
-		yaml_diag(context->diags, DIAG_ERROR, node, NULL, "a receiver needs a \"name\"");
-		return ERR_INVALID;
+		yaml_diag(context->diags, DIAG_ERROR, node, "write name: NAME",
+			  "a receiver needs a \"name\"");
+		int code =
+			node->type == YAML_MAPPING ? integrations_bind(context, receiver, node) : 0;
+
+		return code ? code : ERR_INVALID;
 	}
 	for (uint32_t i = 0; i < context->config->nreceivers; i++)
 		if (slice_is_equal(context->config->receivers[i].name, name->text)) {
@@ -185,7 +190,8 @@ static int receivers_bind(struct bind_context *context, const struct yaml_node *
 		return 0;
 	if (node->type != YAML_SEQUENCE) {
 		context->nameless = true;
-		yaml_diag(context->diags, DIAG_ERROR, node, NULL, "\"receivers\" must be a list");
+		yaml_diag(context->diags, DIAG_ERROR, node, ACTIONS_HINT_LIST,
+			  "\"receivers\" must be a list");
 		return ERR_INVALID;
 	}
 	config->receivers = ARENA_ARRAY(context->arena, struct receiver, node->n);

@@ -12,6 +12,8 @@ struct bind_context {
 	bool nameless; /* not all receivers' names could be read: it is not told which miss */
 };
 
+#define ACTIONS_HINT_LIST "write each entry on a line that begins with -"
+
 /* Each: 0, or a negative code; errors are in the diagnostics. */
 int route_bind(struct bind_context *context, const struct yaml_node *node);
 /* 1 to 32 steps, with their order. */

@@ -194,10 +194,23 @@ static int refuse_later(struct bind_context *context, const struct route_part *p
 	if (!yaml_is_empty(part->active))
 		result = complain(context, part->active, "take it out for now",
 				  "\"active_time_intervals\" is not supported yet");
-	if (!yaml_is_empty(part->match) || !yaml_is_empty(part->match_re))
-		result = complain(context, part->node, "write matchers: [name=\"value\"]",
-				  "\"match\" and \"match_re\" are not supported");
+	if (!yaml_is_empty(part->match))
+		result = complain(context, part->match, "write matchers: [name=\"value\"]",
+				  "\"match\" is not supported");
+	if (!yaml_is_empty(part->match_re))
+		result = complain(context, part->match_re, "write matchers: [name=~\"regexp\"]",
+				  "\"match_re\" is not supported");
 	return result;
+}
+
+/* Gives the code so far, or that of the complaint. */
+static int refuse_zero(struct bind_context *context, const struct yaml_node *node, const char *key,
+		       int64_t value_ms, int code)
+{
+	if (value_ms != 0 || !yaml_get(node, key)) /* else its parent's, who was told */
+		return code;
+	return complain_at(context, yaml_get(node, key), "write how long, such as 5m",
+			   "\"%s\" cannot be zero", key);
 }
 
 static int bind_one(struct bind_context *context, const struct yaml_node *node,
@@ -212,7 +225,7 @@ static int children_bind(struct bind_context *context, const struct yaml_node *l
 	if (yaml_is_empty(list))
 		return 0;
 	if (list->type != YAML_SEQUENCE)
-		return complain(context, list, NULL, "\"routes\" must be a list");
+		return complain(context, list, ACTIONS_HINT_LIST, "\"routes\" must be a list");
 	route->routes = ARENA_ARRAY(context->arena, struct route, list->n);
 	if (!route->routes)
 		return ERR_NOMEM;
@@ -262,9 +275,8 @@ static int bind_one(struct bind_context *context, const struct yaml_node *node,
 		route->ngroup_by = parent->ngroup_by;
 		route->group_by_all = parent->group_by_all;
 	}
-	if (route->group_interval_ms == 0 || route->repeat_interval_ms == 0)
-		code = complain(context, node, NULL,
-				"group_interval and repeat_interval cannot be zero");
+	code = refuse_zero(context, node, "group_interval", route->group_interval_ms, code);
+	code = refuse_zero(context, node, "repeat_interval", route->repeat_interval_ms, code);
 	if ((one = matchers_bind(context, &part, route)))
 		code = one;
 	if ((one = key_make(context, parent, route)))

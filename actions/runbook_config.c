@@ -188,7 +188,8 @@ const struct receiver *receiver_find(struct bind_context *context, const struct 
 	const char *near = names ? nearest_name(name, names, config->nreceivers) : NULL;
 
 	complain_at(context, node,
-		    near ? arena_printf(context->arena, "did you mean \"%s\"?", near) : NULL,
+		    near ? arena_printf(context->arena, "did you mean \"%s\"?", near)
+			 : "add it to receivers",
 		    "unknown receiver \"%.*s\"", (int)(name.len < 200 ? name.len : 200), name.ptr);
 	return NULL;
 }
@@ -406,7 +407,8 @@ int runbooks_bind(struct bind_context *context, const struct yaml_node *node)
 	if (yaml_is_empty(node))
 		return 0;
 	if (node->type != YAML_SEQUENCE || node->n > RUNBOOKS_MAX)
-		return complain_at(context, node, NULL,
+		return complain_at(context, node,
+				   node->type == YAML_SEQUENCE ? NULL : ACTIONS_HINT_LIST,
 				   "\"runbooks\" must be a list of at most 10000");
 	config->runbooks = ARENA_ARRAY(context->arena, struct runbook, node->n);
 	if (!config->runbooks)

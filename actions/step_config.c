@@ -199,6 +199,36 @@ static int kind_bind(struct bind_context *context, const struct yaml_node *node,
 	return code ? code : takes[step->kind](context, node, options, step);
 }
 
+/* A key that looks like what a step does is told instead. */
+static int nothing_to_do(struct bind_context *context, const struct yaml_node *node)
+{
+	static const char *const common[] = { "id", "after", "when", "on_failure", "undo" };
+	const char *names[16];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		names[n++] = kinds[i].key;
+	for (size_t i = 0; i < action_plugins_count && n < sizeof(names) / sizeof(names[0]); i++)
+		if (action_plugins[i]->step)
+			names[n++] = action_plugins[i]->name;
+	for (size_t i = 0; i + 1 < node->n; i += 2) {
+		const struct slice key = node->items[i]->text;
+		const char *near = nearest_name(key, names, n);
+		bool is_common = false;
+
+		for (size_t k = 0; k < sizeof(common) / sizeof(common[0]); k++)
+			is_common = is_common || slice_is(key, common[k]);
+		if (near && !is_common)
+			return complain_at(
+				context, node->items[i],
+				arena_printf(context->arena, "did you mean \"%s\"?", near),
+				"unknown key \"%.*s\" in step", (int)(key.len < 64 ? key.len : 64),
+				key.ptr);
+	}
+	return complain_at(context, node, "add exec: [/path/to/script]",
+			   "a step needs something to do");
+}
+
 static int thing_bind(struct bind_context *context, const struct yaml_node *node,
 		      struct runbook_step *step)
 {
@@ -215,8 +245,7 @@ static int thing_bind(struct bind_context *context, const struct yaml_node *node
 		return complain_at(context, yaml_get(node, "approve"), "use another kind for now",
 				   "step kind \"approve\" is not supported yet");
 	if (n == 0)
-		return complain_at(context, node, "add exec: [/path/to/script]",
-				   "a step needs something to do");
+		return nothing_to_do(context, node);
 	if (n > 1)
 		return complain_at(context, node, NULL, "a step does exactly one thing");
 	if (!plugin)
@@ -234,7 +263,8 @@ static int step_bind(struct bind_context *context, const struct yaml_node *node,
 		     const struct runbook *runbook, struct runbook_step *step)
 {
 	if (node->type != YAML_MAPPING)
-		return complain_at(context, node, NULL, "a step must be a mapping");
+		return complain_at(context, node, "write {id: NAME, exec: [/path/to/script]}",
+				   "a step must be a mapping");
 	int code = thing_bind(context, node, step);
 
 	if (code)
@@ -247,8 +277,9 @@ static int step_bind(struct bind_context *context, const struct yaml_node *node,
 				   step->id.len ? "bad id of a step" : "a step needs an \"id\"");
 	for (const struct runbook_step *other = runbook->steps; other < step; other++)
 		if (slice_is_equal(other->id, step->id))
-			return complain_at(context, yaml_get(node, "id"), NULL,
-					   "two steps have this id");
+			return complain_at(context, yaml_get(node, "id"), "give each its own",
+					   "two steps have the id \"%.*s\"", (int)step->id.len,
+					   step->id.ptr);
 	return 0;
 }
 
@@ -272,10 +303,12 @@ static int after_bind(struct bind_context *context, const struct yaml_node *node
 		       !slice_is_equal(runbook->steps[k].id, after->items[i]))
 			k++;
 		if (k == index)
-			return complain_at(context, list, NULL, "a step cannot wait for itself");
+			return complain_at(context, after->nodes[i], NULL,
+					   "a step cannot wait for itself");
 		if (k == runbook->nsteps)
 			return complain_at(
-				context, list, NULL, "there is no step \"%.*s\"",
+				context, after->nodes[i], "write the id of a step",
+				"there is no step \"%.*s\"",
 				(int)(after->items[i].len < 64 ? after->items[i].len : 64),
 				after->items[i].ptr);
 		step->after |= UINT32_C(1) << k;
@@ -375,7 +408,8 @@ int steps_bind(struct bind_context *context, const struct yaml_node *list, struc
 	if (!list)
 		return ERR_INVALID; /* that was told */
 	if (list->type != YAML_SEQUENCE || list->n == 0 || list->n > RUNBOOK_STEPS_MAX)
-		return complain_at(context, list, NULL,
+		return complain_at(context, list,
+				   list->type == YAML_SEQUENCE ? NULL : ACTIONS_HINT_LIST,
 				   "\"steps\" must be a list of 1 to 32 steps");
 	runbook->steps = ARENA_ARRAY(context->arena, struct runbook_step, list->n);
 	if (!runbook->steps)

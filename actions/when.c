@@ -124,7 +124,8 @@ static uint32_t parse_step(struct parser *p)
 	while (step < p->nids && !slice_is_equal(p->ids[step], id))
 		step++;
 	if (step == p->nids) {
-		complain(p, p->at, id.len ? id.len : 1, NULL, "there is no step of this id");
+		complain(p, p->at, id.len ? id.len : 1, "write the id of a step",
+			 "there is no step of this id");
 		return 0;
 	}
 	p->at += id.len;

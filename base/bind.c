@@ -196,6 +196,18 @@ static void format_value(enum bind_type type, int64_t value, struct buf *out)
 	buf_printf(out, "%lld", (long long)value);
 }
 
+/* "write 1s to 1d", "write at least 1MiB" */
+static void hint_range(const struct bind_field *field, struct buf *out)
+{
+	bool open = field->max == INT64_MAX;
+	buf_add_str(out, open ? "write at least " : "write ");
+	format_value(field->type, field->min, out);
+	if (!open) {
+		buf_add_str(out, " to ");
+		format_value(field->type, field->max, out);
+	}
+}
+
 static bool check_range(struct binder *b, const struct target *target, const struct yaml_node *node,
 			int64_t value)
 {
@@ -203,13 +215,17 @@ static bool check_range(struct binder *b, const struct target *target, const str
 	if (!is_bounded(field) || (value >= field->min && value <= field->max))
 		return true;
 	bool low = value < field->min;
-	struct buf bound;
+	struct buf bound, hint;
 	buf_init(&bound);
+	buf_init(&hint);
 	format_value(field->type, low ? field->min : field->max, &bound);
-	yaml_diag(b->diags, DIAG_ERROR, node, NULL, "\"%s\" in %s: \"" SLICE_FMT "\" is %s %s",
-		  field->key, target->table->what, SLICE_ARG(node->text),
-		  low ? "less than" : "more than", buf_ok(&bound) ? bound.ptr : "the limit");
+	hint_range(field, &hint);
+	yaml_diag(b->diags, DIAG_ERROR, node, buf_ok(&hint) ? hint.ptr : NULL,
+		  "\"%s\" in %s: \"" SLICE_FMT "\" is %s %s", field->key, target->table->what,
+		  SLICE_ARG(node->text), low ? "less than" : "more than",
+		  buf_ok(&bound) ? bound.ptr : "the limit");
 	buf_fini(&bound);
+	buf_fini(&hint);
 	return false;
 }
 
@@ -361,11 +377,24 @@ static int bind_enum(struct binder *b, const struct target *target, const struct
 	return rc;
 }
 
+/* One text was given without the brackets around it. */
+static void refuse_no_list(struct binder *b, const struct target *target,
+			   const struct yaml_node *node)
+{
+	struct buf hint;
+	bool is_short = node->type == YAML_SCALAR && node->plain && node->text.len < 64;
+	buf_init(&hint);
+	buf_printf(&hint, "write a list: [" SLICE_FMT "]",
+		   SLICE_ARG(is_short ? node->text : SLICE("one, other")));
+	wrong_type(b, target, node, "a list of texts", buf_ok(&hint) ? hint.ptr : NULL);
+	buf_fini(&hint);
+}
+
 static int bind_strings(struct binder *b, const struct target *target, const struct yaml_node *node)
 {
 	struct bind_strings *out = target->value;
 	if (node->type != YAML_SEQUENCE) {
-		wrong_type(b, target, node, "a list of texts", "write a list: [one, other]");
+		refuse_no_list(b, target, node);
 		return 0;
 	}
 	struct slice *items = ARENA_ARRAY(b->arena, struct slice, node->n);
@@ -418,11 +447,13 @@ static int bind_map(struct binder *b, const struct target *target, const struct 
 	return 0;
 }
 
+static const char hint_mapping[] = "write each of its keys on a line of its own, indented";
+
 static int bind_nested(struct binder *b, const struct target *target, const struct yaml_node *node)
 {
 	if (node->type == YAML_MAPPING)
 		return bind_mapping(b, target->field->table, node, target->value);
-	wrong_type(b, target, node, "a mapping", NULL);
+	wrong_type(b, target, node, "a mapping", hint_mapping);
 	return 0;
 }
 
@@ -545,8 +576,20 @@ static const char *hint_of_elsewhere(const struct bind_elsewhere *keys, struct s
 	return NULL;
 }
 
-static void unknown_key(struct binder *b, const struct bind_table *table,
-			const struct yaml_node *key)
+#define HINT_KEYS_MAX 11 /* of a table that are all named */
+
+/* Which keys there are, where they are few. */
+static void hint_keys(const struct bind_table *table, struct buf *out)
+{
+	for (size_t i = 0; table->n <= HINT_KEYS_MAX && i < table->n; i++)
+		if (table->fields[i].type != BIND_LATER)
+			buf_printf(out, "%s%s", out->len ? ", " : "its keys are ",
+				   table->fields[i].key);
+}
+
+/* Gives the field that seems to be meant, or NULL. */
+static const struct bind_field *unknown_key(struct binder *b, const struct bind_table *table,
+					    const struct yaml_node *key)
 {
 	const char *names[BIND_FIELDS_MAX];
 	for (size_t i = 0; i < table->n; i++)
@@ -559,9 +602,12 @@ static void unknown_key(struct binder *b, const struct bind_table *table,
 		buf_printf(&hint, "did you mean \"%s\"?", nearest);
 	else if (elsewhere)
 		buf_add_str(&hint, elsewhere);
-	yaml_diag(b->diags, DIAG_ERROR, key, buf_ok(&hint) ? hint.ptr : NULL,
+	else
+		hint_keys(table, &hint);
+	yaml_diag(b->diags, DIAG_ERROR, key, hint.len && buf_ok(&hint) ? hint.ptr : NULL,
 		  "unknown key \"" SLICE_FMT "\" in %s", SLICE_ARG(key->text), table->what);
 	buf_fini(&hint);
+	return nearest ? field_find(table, slice_from(nearest)) : NULL;
 }
 
 static int bind_defaults(struct binder *b, const struct bind_table *table, char *out)
@@ -586,7 +632,7 @@ static int bind_mapping(struct binder *b, const struct bind_table *table,
 			const struct yaml_node *node, void *out)
 {
 	char *base = out;
-	uint64_t given = 0;
+	uint64_t given = 0, meant = 0;
 	assert(table->n <= BIND_FIELDS_MAX);
 	memset(out, 0, table->size);
 	int rc = bind_defaults(b, table, base);
@@ -595,21 +641,23 @@ static int bind_mapping(struct binder *b, const struct bind_table *table,
 	if (table->node_offset != SIZE_MAX)
 		*(const struct yaml_node **)(base + table->node_offset) = node;
 	if (node->type != YAML_MAPPING) {
-		yaml_diag(b->diags, DIAG_ERROR, node, NULL, "%s must be a mapping, not %s",
+		yaml_diag(b->diags, DIAG_ERROR, node, hint_mapping, "%s must be a mapping, not %s",
 			  table->what, kind_of(node));
 		return 0;
 	}
 	for (size_t i = 0; !rc && i < node->n; i += 2) {
 		const struct yaml_node *key = node->items[i], *value = node->items[i + 1];
 		const struct bind_field *field = field_find(table, key->text);
-		if (!field && !(table->allow_x && slice_has_prefix(key->text, SLICE("x-"))))
-			unknown_key(b, table, key);
+		if (!field && !(table->allow_x && slice_has_prefix(key->text, SLICE("x-")))) {
+			const struct bind_field *near = unknown_key(b, table, key);
+			meant |= near ? 1ull << (near - table->fields) : 0;
+		}
 		if (!field || yaml_is_null(value))
 			continue;
 		given |= 1ull << (field - table->fields);
 		rc = bind_value(b, &(struct target){ table, field, base + field->offset }, value);
 	}
-	check_required(b, table, node, given);
+	check_required(b, table, node, given | meant);
 	if (table->given_offset != SIZE_MAX)
 		*(uint64_t *)(base + table->given_offset) = given;
 	return rc;

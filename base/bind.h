@@ -109,9 +109,9 @@ struct bind_table {
 
 /*
  * Texts are copied into the arena: what is bound may outlive the tree (but for BIND_NODE and the
- * nodes of lists and maps). Fills *out (zeroed first, then defaults). node NULL: defaults only, nothing is
- * required. ERR_INVALID when any error was added (*out is then filled as far as it was understood);
- * ERR_NOMEM.
+ * nodes of lists and maps). Fills *out (zeroed first, then defaults). node NULL: defaults only,
+ * nothing is required. ERR_INVALID when any error was added (*out is then filled as far as it was
+ * understood); ERR_NOMEM.
  */
 int bind_struct(const struct bind_table *table, const struct yaml_node *node, struct arena *arena,
 		struct diag_list *diags, void *out);

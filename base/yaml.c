@@ -332,7 +332,7 @@ static void drop_duplicates(struct builder *b)
 		if (!first || !slice_is_equal(first->key->text, entry->key->text)) {
 			b->entries[kept++] = *entry;
 		} else if (!entry->merged) {
-			yaml_diag(b->diags, DIAG_ERROR, entry->key, NULL,
+			yaml_diag(b->diags, DIAG_ERROR, entry->key, "take one of them out",
 				  "key \"" SLICE_FMT
 				  "\" a second time; the first is at line %u, column %u",
 				  SLICE_ARG(entry->key->text), first->key->line,

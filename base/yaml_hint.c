@@ -142,10 +142,12 @@ struct fault {
 	struct slice line, key, value; /* of what is at fault, as far as the kind has it */
 };
 
-/* {key: value, …}, which {label="value"} is not. */
+/* {key: value, …}, which {label="value"} is not, or a list that begins with one. */
 static bool is_flow_mapping(struct slice value)
 {
 	struct slice key, first;
+	if (slice_has_prefix(value, SLICE("[{")))
+		value = (struct slice){ value.ptr + 1, value.len - 1 };
 	return value.len > 0 && value.ptr[0] == '{' &&
 	       split_line((struct slice){ value.ptr + 1, value.len - 1 }, &key, &first);
 }

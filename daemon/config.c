@@ -12,13 +12,14 @@
 #include "daemon/address.h"
 #include "daemon/config_keys.h"
 
-/* An error at the value of section.key; about the whole file when that is not there. */
+/* An error at the value of section.key (section NULL: of key at the top); about the whole file when
+ * that is not there. */
 static int complain(const struct config_file *file, const char *section, const char *key,
 		    const char *path, struct diag_list *diags, const char *hint, const char *text,
 		    struct slice value)
 {
-	const struct yaml_node *mapping = file->root ? yaml_get(file->root, section) : NULL,
-			       *node = mapping ? yaml_get(mapping, key) : NULL;
+	const struct yaml_node *mapping = section ? yaml_get(file->root, section) : file->root,
+			       *node = yaml_get(mapping, key);
 
 	if (node)
 		yaml_diag(diags, DIAG_ERROR, node, hint, text, SLICE_ARG(value));
@@ -200,6 +201,14 @@ static void bind_data_dir(struct file_binder *b)
 	struct slice data_dir =
 		b->overrides->data_dir ? slice_from(b->overrides->data_dir) : b->file->data_dir;
 
+	if (data_dir.len == 0) {
+		const struct config_file none = { 0 };
+
+		note(b, complain(b->overrides->data_dir ? &none : b->file, NULL, "data_dir",
+				 config->path, b->diags, "write none if there is to be none",
+				 "data_dir is empty" SLICE_FMT, data_dir));
+		return;
+	}
 	if (slice_is(data_dir, "none"))
 		return;
 	bool as_given = b->overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;

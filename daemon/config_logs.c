@@ -117,6 +117,8 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 {
 	const struct yaml_node *list = yaml_get(part->node, "files");
 
+	if (part->files.n == 0 && (list->type != YAML_SEQUENCE || list->n > 0))
+		return ERR_INVALID; /* told: no list of texts */
 	if (part->files.n == 0) {
 		yaml_diag(b->diags, DIAG_ERROR, list, "write [/var/log/app/*.log]",
 			  "\"files\" in ingest.logs names no file");
@@ -203,6 +205,8 @@ static int bind_source(struct log_binder *b, const struct log_source_part *part,
 									   bind_stdin };
 	unsigned kind = KINDS;
 
+	if (part->node->type != YAML_MAPPING)
+		return ERR_INVALID; /* told */
 	for (unsigned i = 0; i < KINDS; i++) {
 		if (!(part->given & 1u << i))
 			continue;

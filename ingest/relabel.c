@@ -92,10 +92,21 @@ static void complain(struct diag_list *diags, const struct relabel_part *part, c
 		  actions[part->action].text, why);
 }
 
+/* Else that was told, and nothing follows from what stands for it. */
+static bool is_understood(const struct relabel_part *part)
+{
+	const struct yaml_node *action = yaml_get(part->node, "action");
+	return part->node->type == YAML_MAPPING &&
+	       (!action || yaml_is_null(action) || part->action != RELABEL_REPLACE ||
+		slice_is(action->text, "replace"));
+}
+
 /* What an action needs, and what it would overlook: as Prometheus judges. */
 static void check(const struct relabel_part *part, struct diag_list *diags)
 {
 	bool has_target = part->target_label.len > 0;
+	if (!is_understood(part))
+		return;
 	if (actions[part->action].needs_target && !has_target)
 		complain(diags, part, "action", NULL, "needs a target_label");
 	if (!actions[part->action].needs_target && has_target)

@@ -170,9 +170,9 @@ uint64_t rule_key_hash(struct slice file, struct slice group, struct slice name)
  */
 uint32_t rule_keys_find(const struct rule_set *set, uint64_t hash);
 /*
- * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}; one that comes
- * out empty stays, as in Prometheus. A text that fails is its error, bytes that are no UTF-8 become U+FFFD; what does not fit into one set is said
- * in its place. ERR_NOMEM.
+ * Renders the annotations of an alerting rule into name/value pairs: {"summary": "…"}; one that
+ * comes out empty stays, as in Prometheus. A text that fails is its error, bytes that are no UTF-8
+ * become U+FFFD; what does not fit into one set is said in its place. ERR_NOMEM.
  */
 int rule_annotations_render(const struct rule *rule, const struct template_data *data,
 			    struct labels **out);

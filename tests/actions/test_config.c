@@ -293,18 +293,19 @@ static const struct {
 	  "2: \"mute_time_intervals\" is not supported yet | take it out for now\n"
 	  "2: \"active_time_intervals\" is not supported yet | take it out for now\n" },
 	{ RECEIVERS "route: {receiver: a, match: {a: b}}\n",
-	  "2: \"match\" and \"match_re\" are not supported | write matchers: [name=\"value\"]\n" },
+	  "2: \"match\" is not supported | write matchers: [name=\"value\"]\n" },
 	{ RECEIVERS "route: {receiver: a, group_by: [a, b, a]}\n",
 	  "2: a label stands twice in group_by\n" },
 	{ RECEIVERS "route: {receiver: a, group_by: [a, '...']}\n",
 	  "2: cannot have wildcard group_by (`...`) and other labels at the same time\n" },
 	{ RECEIVERS "route: {receiver: a, group_interval: 0s}\n",
-	  "2: group_interval and repeat_interval cannot be zero\n" },
+	  "2: \"group_interval\" cannot be zero | write how long, such as 5m\n" },
 	{ RECEIVERS "route: {receiver: a, group_wait: -1s}\n",
 	  "2: \"group_wait\" in route: \"-1s\" is not a duration | write durations like 30s, 5m or "
 	  "1h30m\n" },
 	{ RECEIVERS "route: {receiver: a, repeat: 1h}\n", "2: unknown key \"repeat\" in route\n" },
-	{ RECEIVERS "route: {receiver: a, routes: {a: b}}\n", "2: \"routes\" must be a list\n" },
+	{ RECEIVERS "route: {receiver: a, routes: {a: b}}\n",
+	  "2: \"routes\" must be a list | write each entry on a line that begins with -\n" },
 	{ RECEIVERS "route:\n  receiver: a\n  routes:\n  - matchers: [a]\n  - matchers: "
 		    "['a=~\"(\"']\n    receiver: d\n",
 	  "5: bad matcher \"a\": expected an operator such as \"=\" behind \"a\" | write it as "
@@ -312,10 +313,13 @@ static const struct {
 	  "6: bad matcher \"a=~\"(\"\": invalid regular expression \"(\": missing closing \")\" | "
 	  "write it as name=\"value\" or name=~\"regexp\"\n"
 	  "7: undefined receiver \"d\" used in route | add it to receivers\n" },
-	{ RECEIVERS "route: [a]\n", "2: route must be a mapping, not a list\n" },
-	{ "receivers: {a: b}\n", "1: \"receivers\" must be a list\n" },
-	{ "receivers: [a]\n", "1: a receiver needs a \"name\"\n" },
-	{ "receivers: [{name: ''}]\n", "1: a receiver needs a \"name\"\n" },
+	{ RECEIVERS "route: [a]\n",
+	  "2: route must be a mapping, not a list | write each of its keys on a line of its "
+	  "own, indented\n" },
+	{ "receivers: {a: b}\n",
+	  "1: \"receivers\" must be a list | write each entry on a line that begins with -\n" },
+	{ "receivers: [a]\n", "1: a receiver needs a \"name\" | write name: NAME\n" },
+	{ "receivers: [{name: ''}]\n", "1: a receiver needs a \"name\" | write name: NAME\n" },
 	{ "receivers:\n- {name: a}\n- {name: a}\n",
 	  "3: notification config name \"a\" is not unique\n"
 	  "warning 0: there are receivers, but no route: nobody will be told | add route: "
@@ -329,7 +333,8 @@ static const struct {
 	  "warning 0: there are receivers, but no route: nobody will be told | add route: "
 	  "{receiver: NAME}\n" },
 	{ "receivers: [{name: a, webhook_configs: {}}]\n",
-	  "1: \"webhook_configs\" must be a list\n"
+	  "1: \"webhook_configs\" must be a list | write each entry on a line that begins with "
+	  "-\n"
 	  "warning 0: there are receivers, but no route: nobody will be told | add route: "
 	  "{receiver: NAME}\n" },
 	{ "receivers: [{name: a, webhook_configs: [{}]}]\n",
@@ -349,12 +354,16 @@ static const struct {
 	  "5: \"global\" is not supported yet | take it out for now\n" },
 	{ "actions: {freeze: maybe, max_running: 0, per_hour: x}\n",
 	  "1: \"freeze\" in actions: \"maybe\" is not true or false\n"
-	  "1: \"max_running\" in actions: \"0\" is less than 1\n"
+	  "1: \"max_running\" in actions: \"0\" is less than 1 | write 1 to 64\n"
 	  "1: \"per_hour\" in actions: \"x\" is not a whole number\n" },
 	{ "actions: {max_running: 65}\n",
-	  "1: \"max_running\" in actions: \"65\" is more than 64\n" },
-	{ "runbooks: {a: b}\n", "1: \"runbooks\" must be a list of at most 10000\n" },
-	{ "runbooks: [a]\n", "1: runbook must be a mapping, not a text\n" },
+	  "1: \"max_running\" in actions: \"65\" is more than 64 | write 1 to 64\n" },
+	{ "runbooks: {a: b}\n",
+	  "1: \"runbooks\" must be a list of at most 10000 | write each entry on a line that "
+	  "begins with -\n" },
+	{ "runbooks: [a]\n",
+	  "1: runbook must be a mapping, not a text | write each of its keys on a line of its "
+	  "own, indented\n" },
 	{ "runbooks: [{}]\n", "1: missing key \"name\" in runbook\n"
 			      "1: missing key \"steps\" in runbook\n" },
 	{ "runbooks: [{name: A, " OK_STEPS "}]\n",
@@ -383,20 +392,23 @@ static const struct {
 	{ "runbooks: [{name: a, mode: approve, " OK_STEPS "}]\n",
 	  "1: mode \"approve\" is not supported yet | use suggest or auto for now\n" },
 	{ "runbooks: [{name: a, priority: 10, " OK_STEPS "}]\n",
-	  "1: \"priority\" in runbook: \"10\" is more than 9\n" },
+	  "1: \"priority\" in runbook: \"10\" is more than 9 | write 0 to 9\n" },
 	{ "runbooks: [{name: a, limits: {cooldown: 1x, per_hour: 0, in_flight: 1}, " OK_STEPS
 	  "}]\n",
-	  "1: \"cooldown\" in runbook limits: \"1x\" is not a duration | write durations like 30s, "
-	  "5m or 1h30m\n"
-	  "1: \"per_hour\" in runbook limits: \"0\" is less than 1\n"
-	  "1: unknown key \"in_flight\" in runbook limits\n" },
+	  "1: \"cooldown\" in runbook limits: \"1x\" is not a duration | write durations like "
+	  "30s, 5m or 1h30m\n"
+	  "1: \"per_hour\" in runbook limits: \"0\" is less than 1 | write 1 to 100000\n"
+	  "1: unknown key \"in_flight\" in runbook limits | its keys are cooldown, queue_for, "
+	  "per_target_per_hour, per_hour, max_in_flight, stop_over\n" },
 	{ "runbooks: [{name: a, target: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, "
 	  "q], " OK_STEPS "}]\n",
 	  "1: \"target\" has too many labels\n" },
 	{ "runbooks: [{name: a, steps: []}]\n", "1: \"steps\" must be a list of 1 to 32 steps\n" },
 	{ "runbooks: [{name: a, steps: {id: a}}]\n",
-	  "1: \"steps\" must be a list of 1 to 32 steps\n" },
-	{ "runbooks: [{name: a, steps: [x]}]\n", "1: a step must be a mapping\n" },
+	  "1: \"steps\" must be a list of 1 to 32 steps | write each entry on a line that "
+	  "begins with -\n" },
+	{ "runbooks: [{name: a, steps: [x]}]\n",
+	  "1: a step must be a mapping | write {id: NAME, exec: [/path/to/script]}\n" },
 	{ "runbooks: [{name: a, steps: [{id: a}]}]\n",
 	  "1: a step needs something to do | add exec: [/path/to/script]\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, approve: {}}]}]\n",
@@ -406,36 +418,43 @@ static const struct {
 	{ "runbooks: [{name: a, steps: [{exec: [@/ok]}]}]\n",
 	  "1: a step needs an \"id\" | a lower-case letter, then such letters, digits and "
 	  "underscores; at most 32\n" },
-	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s, after: [b]}\n  - {id: b, wait: 1s, "
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s, after: [b]}\n  - {id: b, wait: "
+	  "1s, "
 	  "after: [c]}\n  - {id: c, wait: 1s, after: [a]}\n  - {id: d, wait: 1s, after: []}\n",
 	  "4: step \"a\" waits for itself, by way of others\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, after: [a]}]}]\n",
 	  "1: a step cannot wait for itself\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, after: [b]}]}]\n",
-	  "1: there is no step \"b\"\n" },
-	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, after: []}\n"
+	  "1: there is no step \"b\" | write the id of a step\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, after: "
+	  "[]}\n"
 	  "  - {id: c, wait: 1s, when: ok(a) or failed(b)}\n",
 	  "6: step \"a\" need not have ended by then | add it to \"after\"\n" },
-	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, when: 'ok(x)'}\n",
-	  "5: there is no step of this id\n" },
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: 1s}\n  - {id: b, wait: 1s, when: "
+	  "'ok(x)'}\n",
+	  "5: there is no step of this id | write the id of a step\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, timeout: 1s}]}]\n",
-	  "1: unknown key \"timeout\" in wait step\n" },
+	  "1: unknown key \"timeout\" in wait step | its keys are id, after, when, on_failure, "
+	  "wait\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, on_failure: ignore}]}]\n",
 	  "1: \"on_failure\" in wait step: \"ignore\" is not one of stop, continue, rollback\n" },
 	{ "runbooks:\n- name: a\n  steps:\n  - id: a\n    verify: up ==\n",
 	  "5: unexpected end of input, expected an expression\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, verify: 'absent(up)'}]}]\n",
-	  "1: absent() proves nothing: it is also true when nothing is heard any more | ask for what "
+	  "1: absent() proves nothing: it is also true when nothing is heard any more | ask for "
+	  "what "
 	  "is there when all is well\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, verify: 'rate(x[5m]) < 1'}]}]\n",
-	  "1: this cannot hold in time: its range and \"for\" take 300s, \"within\" is 300s | raise "
+	  "1: this cannot hold in time: its range and \"for\" take 300s, \"within\" is 300s | "
+	  "raise "
 	  "within, or look at a shorter range\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, notify: nobody}]}]\n",
-	  "1: unknown receiver \"nobody\"\n" },
+	  "1: unknown receiver \"nobody\" | add it to receivers\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], undo: {id: b, exec: [@/ok]}}]}]\n",
 	  "1: \"id\" is of steps, not of what undoes one\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], undo: {wait: 5s}}]}]\n",
-	  "1: \"undo\" does exactly one thing: exec or webhook | undo: {exec: [/path/to/script]}\n" },
+	  "1: \"undo\" does exactly one thing: exec or webhook | undo: {exec: "
+	  "[/path/to/script]}\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {}}]}]\n",
 	  "1: a webhook needs \"url\" or \"url_file\", and not both\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', method: TRACE}}]}]\n",
@@ -443,32 +462,36 @@ static const struct {
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', http_config: {}}}]}]\n",
 	  "1: \"http_config\" of a step is not supported yet | take it out for now\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://{{ $labels.a }}'}}]}]\n",
-	  "1: the address of a webhook is no template | what an alert holds does not choose where it "
+	  "1: the address of a webhook is no template | what an alert holds does not choose where "
+	  "it "
 	  "goes\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ query \"up\" "
 	  "}}'}}]}]\n",
-	  "1: \"query\" and \"now\" are there in the templates of rules only | ask in an annotation "
+	  "1: \"query\" and \"now\" are there in the templates of rules only | ask in an "
+	  "annotation "
 	  "of the rule; or in a verify step\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], sha256: a, args: [a]}]}]\n",
 	  "1: \"sha256\" in exec step is not supported yet | take it out for now\n"
 	  "1: \"args\" in exec step is not supported yet | take it out for now\n" },
 	{ "actions: {deny_private: true}\n",
 	  "1: \"deny_private\" in actions is not supported yet | take it out for now\n" },
-	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', headers: {Host: x}}}]}]\n",
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', headers: {Host: "
+	  "x}}}]}]\n",
 	  "1: this header is not allowed\n" },
-	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ $labls }}'}}]}]\n",
+	{ "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', body: '{{ $labls "
+	  "}}'}}]}]\n",
 	  "1: undefined variable \"$labls\" | did you mean \"$labels\"?\n" },
 	{ "runbooks: [{name: a, limits: {max_in_flight: 10%, stop_over: 30%}, " OK_STEPS "}]\n",
 	  "1: a share of what? \"targets\" is missing | add targets: up{job=\"shop\"}\n"
 	  "1: a share of what? \"targets\" is missing | add targets: up{job=\"shop\"}\n" },
-	{ "runbooks: [{name: a, limits: {max_in_flight: 0, stop_over: 3}, breaker: {error_share: 101%}, "
-	  OK_STEPS "}]\n",
+	{ "runbooks: [{name: a, limits: {max_in_flight: 0, stop_over: 3}, breaker: {error_share: "
+	  "101%}, " OK_STEPS "}]\n",
 	  "1: \"max_in_flight\" must be a number from 1, or a share to 100% | 3, or 10%\n"
 	  "1: \"stop_over\" must be a share from 1% to 100% | 40%\n"
 	  "1: \"error_share\" must be a share from 1% to 100% | 50%\n" },
 	{ "runbooks: [{name: a, on_failed: x, repeat: {}, " OK_STEPS "}]\n",
 	  "1: \"repeat\" of a runbook is not supported yet | take it out for now\n"
-	  "1: unknown receiver \"x\"\n" },
+	  "1: unknown receiver \"x\" | add it to receivers\n" },
 	{ "runbooks: [{name: a, steps: [{id: A, exec: [@/ok]}]}]\n",
 	  "1: bad id of a step | a lower-case letter, then such letters, digits and underscores; "
 	  "at most 32\n" },
@@ -477,11 +500,11 @@ static const struct {
 	  "1: bad id of a step | a lower-case letter, then such letters, digits and underscores; "
 	  "at most 32\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok]}, {id: a, exec: [@/ok]}]}]\n",
-	  "1: two steps have this id\n" },
+	  "1: two steps have the id \"a\" | give each its own\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: []}]}]\n",
 	  "1: \"exec\" must be a list of 1 to 200 texts\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], timeout: 0s, afte: [b]}]}]\n",
-	  "1: \"timeout\" in exec step: \"0s\" is less than 1ms\n"
+	  "1: \"timeout\" in exec step: \"0s\" is less than 1ms | write 1ms to 1d\n"
 	  "1: unknown key \"afte\" in exec step | did you mean \"after\"?\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok, \"a\\0b\"]}]}]\n",
 	  "1: an argument cannot hold a NUL byte\n" },

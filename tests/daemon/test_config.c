@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "daemon/config.h"
+#include "daemon/config_keys.h"
 #include "tests/check_main.h"
 
 static char *external_url(const char *listen, const char *given)
@@ -573,6 +575,251 @@ START_TEST(log_sources_that_are_wrong_are_refused_with_their_place)
 }
 END_TEST
 
+/* ---- every key, wrongly ---- */
+
+/* A place in the configuration, as text around it: "web: {" and "}". */
+struct place {
+	char *before, *after; /* owned */
+};
+
+static struct place place_inside(const struct place *outer, const char *key, bool is_list)
+{
+	struct place inner;
+
+	ck_assert_int_gt(
+		asprintf(&inner.before, "%s%s: %s{", outer->before, key, is_list ? "[" : ""), 0);
+	ck_assert_int_gt(asprintf(&inner.after, "}%s%s", is_list ? "]" : "", outer->after), 0);
+	return inner;
+}
+
+/* Text at the place is refused where it stands: `in` bytes after its beginning. */
+static void expect_told(const struct place *place, const char *text, size_t in, const char *message,
+			const char *hint)
+{
+	char *file;
+	struct diag_list diags;
+	const struct diag *found = NULL;
+
+	ck_assert_int_gt(asprintf(&file, "x-a: 1\n%s%s%s\n", place->before, text, place->after), 0);
+	ck_assert_msg(load_text(file, &diags) == NULL, "taken: %s", file);
+	for (size_t i = 0; i < diags.n; i++)
+		if (diags.items[i].severity == DIAG_ERROR &&
+		    strstr(diags.items[i].message, message))
+			found = &diags.items[i];
+	ck_assert_msg(found != NULL, "%s: %s", file, diags.n ? diags.items[0].message : "nothing");
+	ck_assert_uint_eq(found->line, 2);
+	ck_assert_msg(found->column == strlen(place->before) + in + 1, "%s: %s: column %u", file,
+		      found->message, found->column);
+	ck_assert_msg(found->quote && strncmp(found->quote, file + 7, strlen(found->quote)) == 0,
+		      "%s: %s", file, found->message);
+	ck_assert_msg(!hint || (found->hint && strstr(found->hint, hint)), "%s: %s: %s", file,
+		      found->message, found->hint ? found->hint : "no hint");
+	diag_list_fini(&diags);
+	free(file);
+}
+
+/* What a key of the type cannot be, and a part of what is to be done about it. */
+static const struct wrong {
+	enum bind_type type;
+	const char *text, *hint;
+} wrongs[] = {
+	{ BIND_STRING, "[]", "in a block" },
+	{ BIND_STRING, "{}", "in a block" },
+	{ BIND_CSTRING, "[]", "in a block" },
+	{ BIND_BOOL, "maybe", NULL },
+	{ BIND_BOOL, "'true'", "leave the quotes out" },
+	{ BIND_BOOL, "[]", NULL },
+	{ BIND_INT, "many", NULL },
+	{ BIND_INT, "1.5", NULL },
+	{ BIND_INT, "'1'", "leave the quotes out" },
+	{ BIND_INT, "99999999999999999999", NULL },
+	{ BIND_INT, "{}", NULL },
+	{ BIND_NUMBER, "many", NULL },
+	{ BIND_NUMBER, "[]", NULL },
+	{ BIND_DURATION, "5", "durations like" },
+	{ BIND_DURATION, "1 hour", "durations like" },
+	{ BIND_DURATION, "[]", "durations like" },
+	{ BIND_BYTES, "lots", "sizes like" },
+	{ BIND_BYTES, "-1", "sizes like" },
+	{ BIND_BYTES, "{}", "sizes like" },
+	{ BIND_ENUM, "nonsense", NULL },
+	{ BIND_ENUM, "[]", NULL },
+	{ BIND_STRINGS, "x", "write a list: [x]" },
+	{ BIND_STRINGS, "{}", "write a list" },
+	{ BIND_MAP, "x", "write a mapping" },
+	{ BIND_MAP, "[]", "write a mapping" },
+	{ BIND_STRUCT, "x", "each of its keys" },
+	{ BIND_STRUCT, "[]", "each of its keys" },
+	{ BIND_STRUCTS, "x", "begins with -" },
+	{ BIND_STRUCTS, "{}", "begins with -" },
+	{ BIND_LATER, "x", "take it out" },
+};
+
+static void expect_wrong_values_told(const struct place *place, const struct bind_field *field)
+{
+	char text[200], message[100];
+	size_t in = strlen(field->key) + 2;
+
+	snprintf(message, sizeof(message), "\"%s\" in ", field->key);
+	for (size_t i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
+		const struct wrong *wrong = &wrongs[i];
+
+		if (wrong->type != field->type)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s", field->key, wrong->text);
+		expect_told(place, text, in + (wrong->text[0] == '\''), message, wrong->hint);
+	}
+	if (field->type == BIND_INT && field->max && field->max < INT64_MAX) {
+		snprintf(text, sizeof(text), "%s: %lld", field->key, (long long)field->max + 1);
+		expect_told(place, text, in, "is more than", "write ");
+		snprintf(text, sizeof(text), "%s: %lld", field->key, (long long)field->min - 1);
+		expect_told(place, text, in, "is less than", "write ");
+	}
+}
+
+static void expect_wrong_keys_told(const struct place *place, const struct bind_table *table)
+{
+	const char *names[BIND_FIELDS_MAX];
+	char text[200], hint[100];
+
+	expect_told(place, "qqqqqq: 1", 0, "unknown key \"qqqqqq\" in ", NULL);
+	for (size_t i = 0; i < table->n; i++)
+		names[i] = table->fields[i].key;
+	for (size_t i = 0; i < table->n; i++) {
+		snprintf(text, sizeof(text), "%se: 1", table->fields[i].key);
+		const struct slice key = { text, strlen(text) - 3 };
+		const char *near = nearest_name(key, names, table->n);
+
+		if (strcmp(names[i], "file") == 0 || !near) /* "filee" is nearer to nothing */
+			continue;
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+		expect_told(place, text, 0, "unknown key", hint);
+	}
+}
+
+static void walk(const struct place *place, const struct bind_table *table, unsigned *tables)
+{
+	++*tables;
+	expect_wrong_keys_told(place, table);
+	for (size_t i = 0; i < table->n; i++) {
+		const struct bind_field *field = &table->fields[i];
+
+		expect_wrong_values_told(place, field);
+		if (field->type != BIND_STRUCT && field->type != BIND_STRUCTS)
+			continue;
+		struct place inner = place_inside(place, field->key, field->type == BIND_STRUCTS);
+
+		walk(&inner, field->table, tables);
+		free(inner.before);
+		free(inner.after);
+	}
+}
+
+/* By the tables that the configuration is read with: whatever key is added is looked at, too. */
+START_TEST(every_wrong_value_is_told_at_its_place)
+{
+	const struct place top = { "", "" };
+	unsigned tables = 0;
+
+	walk(&top, &config_file_table, &tables);
+	ck_assert_uint_ge(tables, 20);
+}
+END_TEST
+
+/* What is of readers of their own: place, message and hint, and nothing else. */
+static const struct told {
+	const char *text, *said;
+} told[] = {
+	{ "rule_files: [[a], ~]",
+	  "1:14 an entry of \"rule_files\" in configuration must be a text, "
+	  "not a list\n1:19 an entry of \"rule_files\" in configuration must "
+	  "be a text, not nothing" },
+	{ "data_dir: ''", "1:12 data_dir is empty | write none" },
+	{ "web: {listen_address: a}",
+	  "1:23 listen address \"a\" is no HOST:PORT | 127.0.0.1:9797" },
+	{ "web: {external_url: a}",
+	  "1:21 the external URL \"a\" is no http or https address | https" },
+	{ "web: {}\nweb: {}",
+	  "2:1 key \"web\" a second time; the first is at line 1, column 1 | take "
+	  "one of them out" },
+	{ "external_labels: {a: [b]}",
+	  "1:22 \"a\" of \"external_labels\" in configuration must be a "
+	  "text, not a list | in quotes" },
+	{ "storage: {url: 'redis://h:1', password_file: /nowhere/a}",
+	  "1:46 storage.password_file: cannot read a password from \"/nowhere/a\": No such file or "
+	  "directory" },
+	{ "ingest: {logs: [5]}",
+	  "1:17 ingest.logs must be a mapping, not a text | each of its keys" },
+	{ "ingest: {logs: [{files: a}]}",
+	  "1:25 \"files\" in ingest.logs must be a list of texts, not a "
+	  "text | write a list: [a]" },
+	{ "ingest: {otlp: {relabel_configs: [5]}}",
+	  "1:35 relabel_configs must be a mapping, not a text "
+	  "| each of its keys" },
+	{ "ingest: {otlp: {relabel_configs: [{action: dropp}]}}",
+	  "1:44 \"action\" in relabel_configs: \"dropp\" is not one of replace, keep, drop, "
+	  "keepequal, "
+	  "dropequal, hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase | did you mean "
+	  "\"drop\"?" },
+	{ "redact: [{regx: a}]",
+	  "1:11 unknown key \"regx\" in redaction | did you mean \"regex\"?" },
+	{ "route: {receiver: a}",
+	  "1:19 undefined receiver \"a\" used in route | add it to receivers" },
+	{ "route: [a]", "1:8 route must be a mapping, not a list | each of its keys" },
+	/* What is wrong with receivers says nothing of routes to them. */
+	{ "receivers: [{name: @a}]\nroute: {receiver: a}",
+	  "1:20 bad YAML: found character that cannot "
+	  "start any token | inside of {" },
+	{ "receivers: 5\nroute: {receiver: a}",
+	  "1:12 \"receivers\" must be a list | begins with -" },
+	{ "receivers: [{nam: a}]\nroute: {receiver: a}",
+	  "1:13 a receiver needs a \"name\" | write name: NAME\n1:14 unknown key \"nam\" in "
+	  "receiver | "
+	  "did you mean \"name\"?" },
+	{ "receivers: [{name: a}]\nroute: {receiver: a, routes: [{matchers: [a=b, c]}]}",
+	  "2:48 bad matcher \"c\": expected an operator such as \"=\" behind \"c\" | write it as" },
+	{ "receivers: [{name: a}]\nroute: {receiver: a, repeat_interval: 0s}",
+	  "2:39 \"repeat_interval\" cannot be zero | such as 5m" },
+	{ "runbooks: [{name: a, steps: [{id: a, execc: [x]}]}]",
+	  "1:38 unknown key \"execc\" in step | did you mean \"exec\"?" },
+	{ "runbooks: [{name: a, steps: [{id: a, wait: 1s, after: [b]}]}]",
+	  "1:56 there is no step \"b\" | the id of a step" },
+	{ "runbooks: 5", "1:11 \"runbooks\" must be a list of at most 10000 | begins with -" },
+};
+
+START_TEST(what_is_wrong_is_told_once_and_with_what_to_do)
+{
+	const char *expected = told[_i].said;
+	struct diag_list diags;
+
+	ck_assert_ptr_null(load_text(told[_i].text, &diags));
+	for (size_t i = 0; i < diags.n; i++) {
+		const struct diag *diag = &diags.items[i];
+		char said[500];
+		const size_t end = strcspn(expected, "\n");
+
+		if (diag->severity != DIAG_ERROR)
+			continue;
+		int len = snprintf(said, sizeof(said), "%u:%u %s", diag->line, diag->column,
+				   diag->message);
+		const char *hint = expected + len;
+
+		ck_assert_msg(strncmp(expected, said, (size_t)len) == 0, "%s, not %s", said,
+			      expected);
+		ck_assert_ptr_nonnull(diag->quote);
+		if ((size_t)len < end) { /* " | " and a part of the hint */
+			snprintf(said, sizeof(said), "%.*s", (int)(end - (size_t)len) - 3,
+				 hint + 3);
+			ck_assert_msg(diag->hint && strstr(diag->hint, said), "%s: %s",
+				      diag->message, diag->hint ? diag->hint : "no hint");
+		}
+		expected += end + (expected[end] == '\n');
+	}
+	ck_assert_str_eq(expected, "");
+	diag_list_fini(&diags);
+}
+END_TEST
+
 START_TEST(log_sources_have_a_limit)
 {
 	struct diag_list diags;
@@ -654,6 +901,9 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, log_sources_are_bound);
 	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
 	tcase_add_test(tcase, log_sources_have_a_limit);
+	tcase_add_test(tcase, every_wrong_value_is_told_at_its_place);
+	tcase_add_loop_test(tcase, what_is_wrong_is_told_once_and_with_what_to_do, 0,
+			    sizeof(told) / sizeof(*told));
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("storage");
 	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
