@@ -1,6 +1,8 @@
 /* The oracle's functions of an instant vector: most are of each element by itself. */
 #include <math.h>
+#include <time.h>
 
+#include "engine/calendar.h"
 #include "engine/oracle_internal.h"
 
 static double sign(double v)
@@ -28,6 +30,38 @@ static double (*const of_value[FUNCTION_COUNT])(double v) = {
 	[FN_ATANH] = atanh, [FN_DEG] = degrees, [FN_RAD] = radians,
 };
 
+static double calendar(enum function_id field, double seconds)
+{
+	if (!(fabs(seconds) < 1e15)) /* of years that struct tm cannot hold */
+		return calendar_field(field, seconds);
+	time_t t = (time_t)seconds;
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	switch (field) {
+	case FN_MINUTE:
+		return tm.tm_min;
+	case FN_HOUR:
+		return tm.tm_hour;
+	case FN_DAY_OF_WEEK:
+		return tm.tm_wday;
+	case FN_DAY_OF_MONTH:
+		return tm.tm_mday;
+	case FN_DAY_OF_YEAR:
+		return tm.tm_yday + 1;
+	case FN_MONTH:
+		return tm.tm_mon + 1;
+	case FN_YEAR:
+		return tm.tm_year + 1900;
+	default:
+		/* The day before the first of the next month. */
+		tm.tm_mon++;
+		tm.tm_mday = 0;
+		t = timegm(&tm);
+		gmtime_r(&t, &tm);
+		return tm.tm_mday;
+	}
+}
+
 static double of_element(struct oracle *o, enum function_id id, double v, const double *args)
 {
 	if (of_value[id])
@@ -41,7 +75,7 @@ static double of_element(struct oracle *o, enum function_id id, double v, const 
 	case FN_DAYS_IN_MONTH:
 	case FN_MONTH:
 	case FN_YEAR:
-		return oracle_calendar(id, v);
+		return calendar(id, v);
 	case FN_ROUND:
 		return floor(v * (1.0 / args[0]) + 0.5) / (1.0 / args[0]);
 	case FN_CLAMP:

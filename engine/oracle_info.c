@@ -171,7 +171,8 @@ struct vector oracle_info(struct oracle *o, const struct expr *expr)
 	for (size_t i = 0; i < info.n; i++)
 		samples_drop_if_stale(&info.series[i]);
 	for (size_t i = 0; i < in.n; i++)
-		for (uint32_t k = 0; k < identity.n && !is_info_series(&info, in.items[i].tags); k++)
+		for (uint32_t k = 0; k < identity.n && !is_info_series(&info, in.items[i].tags);
+		     k++)
 			info.identifies[k] |= tags_get(in.items[i].tags, identifying[k]).len > 0;
 	for (size_t i = 0; i < in.n; i++)
 		add_element(o, &info, &in.items[i], &out);

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "engine/oracle.h"
 
+#define NODE_WORK 20 /* to come to a part of the expression, though it may give nothing */
+
 struct oracle {
 	struct store *store;
 	int64_t t_ms, lookback_ms; /* t_ms: within a subquery, of its step */
@@ -55,6 +57,8 @@ struct samples {
 };
 
 void *oracle_alloc(struct oracle *oracle, size_t size);
+/* So much has been done, or is about to be: gives up when it is too much. */
+void oracle_work(struct oracle *oracle, uint64_t steps);
 void oracle_fail(struct oracle *oracle, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 
@@ -66,13 +70,19 @@ struct slice tags_get(struct tags tags, struct slice name);
 struct tags tags_only(struct oracle *oracle, struct tags tags, const struct names *names);
 struct tags tags_without(struct oracle *oracle, struct tags tags, const struct names *names);
 struct tags tags_without_name(struct oracle *oracle, struct tags tags);
+/* Of what two lists of names say: with the metric name alone left out. */
+struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
 /* Set, replaced or (empty) removed. */
 struct tags tags_with(struct oracle *oracle, struct tags tags, struct slice name,
 		      struct slice value);
 
+bool tags_is_among(struct tags tags, const struct tags *list, size_t n);
+
 /* ---- vectors ---- */
 
 void vector_add(struct oracle *oracle, struct vector *vector, struct tags tags, double value);
+/* By labels. */
+void vector_sort(struct vector *vector);
 /* Fails when two elements have the same labels. */
 void vector_check(struct oracle *oracle, const struct vector *vector);
 
@@ -92,27 +102,18 @@ struct vector oracle_histogram(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_quantiles(struct oracle *oracle, const struct expr *expr);
 /* A string among a call's arguments. */
 struct slice oracle_string(const struct expr *expr);
-/* Of what two lists of names say: with the metric name alone left out. */
-struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
 /* All samples of the matching series in (end − back, end − ahead], stale markers included. */
 struct samples *oracle_samples(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
 			       int64_t ahead_ms, size_t *count);
+/* Of a range, or of a subquery: what is inside it, at each of its steps. */
+struct samples *oracle_range_samples(struct oracle *oracle, const struct expr *range,
+				     size_t *count);
+/* The newest sample of each series or, for timestamp() and start_timestamp(), its time. */
+struct vector oracle_instant(struct oracle *oracle, const struct expr *selector,
+			     enum function_id function);
 void samples_drop_stale(struct samples *samples);
 /* Nothing is left of samples that end with a stale marker. */
 void samples_drop_if_stale(struct samples *samples);
-/* oracle_more.c: what is seldom used. */
-struct vector oracle_count_values(struct oracle *oracle, const struct expr *expr);
-struct vector oracle_limit(struct oracle *oracle, const struct expr *expr);
-struct vector oracle_join(struct oracle *oracle, const struct expr *expr, const struct vector *left,
-			  const struct vector *right);
-struct vector oracle_fill(struct oracle *oracle, const struct expr *expr, const struct vector *left,
-			  const struct vector *right);
-struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
-			   const struct expr *selector);
-struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
-double oracle_calendar(enum function_id field, double seconds);
-struct tags oracle_signature(struct oracle *oracle, const struct expr *expr, struct tags tags);
-
 /* ---- ranges ---- */
 
 /* A function of the samples, at least one, that a series has within a range. */
@@ -130,7 +131,11 @@ bool oracle_log_range(const struct range_call *call, double *out);
 /* rate(), increase(), delta(), rate_counter(); of one sample if the counter's start is known. */
 double oracle_rate(const struct range_call *call);
 double oracle_sum(const struct samples *samples);
-/* The end of what a range looks at, and its length. */
+/* Of ranges whose edges are anchored or smoothed; smoothed: an instant. */
+struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
+			   const struct expr *selector);
+struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
+/* The end of what a selector or a subquery looks at, and its length. */
 int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
 int64_t oracle_range_ms(const struct expr *range);
 /*

@@ -1,11 +1,9 @@
-/* The oracle's operators: binary ones, and aggregations. */
+/* The oracle's binary operators. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/text.h"
 #include "engine/oracle_internal.h"
-
-/* ---- binary ---- */
 
 double oracle_operator(enum binary_op op, double left, double right)
 {
@@ -65,7 +63,7 @@ static struct vector with_scalar(struct oracle *o, const struct expr *expr, bool
 	return out;
 }
 
-struct tags oracle_signature(struct oracle *o, const struct expr *expr, struct tags tags)
+static struct tags signature(struct oracle *o, const struct expr *expr, struct tags tags)
 {
 	if (expr->binary.on)
 		return tags_only(o, tags, &expr->binary.labels);
@@ -77,16 +75,8 @@ static struct tags *signatures(struct oracle *o, const struct expr *expr,
 {
 	struct tags *out = oracle_alloc(o, vector->n * sizeof(*out));
 	for (size_t i = 0; i < vector->n; i++)
-		out[i] = oracle_signature(o, expr, vector->items[i].tags);
+		out[i] = signature(o, expr, vector->items[i].tags);
 	return out;
-}
-
-static bool tags_is_among(struct tags tags, const struct tags *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (tags_compare(tags, list[i]) == 0)
-			return true;
-	return false;
 }
 
 static struct vector set_operation(struct oracle *o, const struct expr *expr,
@@ -106,8 +96,8 @@ static struct vector set_operation(struct oracle *o, const struct expr *expr,
 	return out;
 }
 
-static struct tags oracle_result_tags(struct oracle *o, const struct expr *expr, struct tags many,
-				      struct tags one)
+static struct tags result_tags(struct oracle *o, const struct expr *expr, struct tags many,
+			       struct tags one)
 {
 	struct tags tags = many;
 	if (!binary_op_is_comparison(expr->binary.op))
@@ -162,7 +152,7 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 		double left = swapped ? one->items[k].value : many->items[i].value;
 		double right = swapped ? many->items[i].value : one->items[k].value;
 		double value = oracle_operator(expr->binary.op, left, right);
-		struct tags tags = oracle_result_tags(o, expr, many->items[i].tags, one->items[k].tags);
+		struct tags tags = result_tags(o, expr, many->items[i].tags, one->items[k].tags);
 		vector_add(o, &matched, tags, value);
 		if (!is_comparison || expr->binary.is_bool)
 			vector_add(o, &out, tags, value);
@@ -179,12 +169,44 @@ static struct vector join(struct oracle *o, const struct expr *expr, const struc
 	return out;
 }
 
-struct vector oracle_join(struct oracle *o, const struct expr *expr, const struct vector *left,
-			  const struct vector *right)
+static struct vector join_sides(struct oracle *o, const struct expr *expr,
+				const struct vector *left, const struct vector *right)
 {
 	if (expr->binary.card == CARD_ONE_TO_MANY)
 		return join(o, expr, right, left);
 	return join(o, expr, left, right);
+}
+
+/* ---- fill ---- */
+
+/* Adds to both sides what is missing, so that an ordinary join finds a partner for each. */
+static struct vector filled(struct oracle *o, const struct expr *expr, const struct vector *side,
+			    const struct vector *other, bool fills, double value)
+{
+	struct vector out = { NULL, 0 };
+	for (size_t i = 0; i < side->n; i++)
+		vector_add(o, &out, side->items[i].tags, side->items[i].value);
+	for (size_t i = 0; i < other->n && fills; i++) {
+		struct tags key = signature(o, expr, other->items[i].tags);
+		bool found = false;
+		for (size_t k = 0; k < out.n && !found; k++)
+			found = tags_compare(signature(o, expr, out.items[k].tags), key) == 0;
+		if (!found)
+			vector_add(o, &out, key, value);
+	}
+	return out;
+}
+
+static struct vector fill_join(struct oracle *o, const struct expr *expr, const struct vector *left,
+			       const struct vector *right)
+{
+	/* fill_left() fills the many side, wherever that stands. */
+	int l_fill = expr->binary.card == CARD_ONE_TO_MANY, r_fill = !l_fill;
+	struct vector l =
+		filled(o, expr, left, right, expr->binary.fills[l_fill], expr->binary.fill[l_fill]);
+	struct vector r =
+		filled(o, expr, right, left, expr->binary.fills[r_fill], expr->binary.fill[r_fill]);
+	return join_sides(o, expr, &l, &r);
 }
 
 struct vector oracle_binary(struct oracle *o, const struct expr *expr)
@@ -194,143 +216,8 @@ struct vector oracle_binary(struct oracle *o, const struct expr *expr)
 	struct vector left = oracle_vector(o, expr->binary.left);
 	struct vector right = oracle_vector(o, expr->binary.right);
 	if (expr->binary.fills[0] || expr->binary.fills[1])
-		return oracle_fill(o, expr, &left, &right);
+		return fill_join(o, expr, &left, &right);
 	if (binary_op_is_set(expr->binary.op))
 		return set_operation(o, expr, &left, &right);
-	return oracle_join(o, expr, &left, &right);
-}
-
-/* ---- aggregations ---- */
-
-static double aggregate_extreme(const double *values, size_t n, bool greatest)
-{
-	double best = values[0];
-	for (size_t i = 1; i < n; i++)
-		if (isnan(best) || (greatest ? values[i] > best : values[i] < best))
-			best = values[i];
-	return best;
-}
-
-static double aggregate_variance(const double *values, size_t n)
-{
-	double mean = values[0], squares = isfinite(values[0]) ? 0 : NAN;
-	for (size_t i = 1; i < n; i++) {
-		double delta = values[i] - mean;
-		mean += delta / (double)(i + 1);
-		squares += delta * (values[i] - mean);
-	}
-	return squares / (double)n;
-}
-
-static double aggregate_sum(const double *values, size_t n)
-{
-	struct precise sum = { 0, 0 };
-	for (size_t i = 0; i < n; i++)
-		sum = precise_add(sum, values[i]);
-	return sum.sum + sum.lost;
-}
-
-static double aggregate_values(struct oracle *o, enum aggregate_op op, double param,
-			       const double *values, size_t n)
-{
-	switch (op) {
-	case AGG_SUM:
-		return aggregate_sum(values, n);
-	case AGG_AVG:
-		return oracle_mean(values, n);
-	case AGG_MIN:
-	case AGG_MAX:
-		return aggregate_extreme(values, n, op == AGG_MAX);
-	case AGG_COUNT:
-		return (double)n;
-	case AGG_GROUP:
-		return 1;
-	case AGG_STDDEV:
-		return sqrt(aggregate_variance(values, n));
-	case AGG_STDVAR:
-		return aggregate_variance(values, n);
-	case AGG_QUANTILE:
-		return oracle_quantile(o, param, values, n);
-	default:
-		oracle_fail(o, "unknown aggregation");
-	}
-}
-
-static double check_count(struct oracle *o, double k)
-{
-	if (isnan(k))
-		oracle_fail(o, "Parameter value is NaN");
-	if (k >= 0x1p63 || k <= -0x1p63) {
-		struct buf text;
-		buf_init(&text);
-		number_format_g(k, &text);
-		char *copy = arena_strdup(&o->arena, buf_slice(&text));
-		buf_fini(&text);
-		oracle_fail(o, "Scalar value %s %s int64", copy ? copy : "",
-			    k > 0 ? "overflows" : "underflows");
-	}
-	return floor(k);
-}
-
-/*
- * How many of the group's elements rank before element i: those of equal value that come earlier
- * do.
- */
-static size_t rank_of(const struct vector *in, const size_t *members, size_t n, size_t i, bool top)
-{
-	size_t before = 0;
-	double v = in->items[members[i]].value;
-	for (size_t k = 0; k < n; k++) {
-		double w = in->items[members[k]].value;
-		if (isnan(v) || isnan(w))
-			before += isnan(v) && (!isnan(w) || k < i);
-		else if (v == w)
-			before += k < i;
-		else
-			before += top ? w > v : w < v;
-	}
-	return before;
-}
-
-struct vector oracle_aggregate(struct oracle *o, const struct expr *expr)
-{
-	enum aggregate_op op = expr->aggregate.op;
-	if (op == AGG_COUNT_VALUES)
-		return oracle_count_values(o, expr);
-	if (op == AGG_LIMITK || op == AGG_LIMIT_RATIO)
-		return oracle_limit(o, expr);
-	bool picks = op == AGG_TOPK || op == AGG_BOTTOMK;
-	double param = expr->aggregate.param ? oracle_scalar(o, expr->aggregate.param) : 0;
-	const struct expr *operand = expr->aggregate.operand;
-	while (operand->kind == EXPR_PAREN)
-		operand = operand->unary.operand;
-	o->aggregate = operand->kind == EXPR_CALL ? expr : NULL;
-	struct vector in = oracle_vector(o, operand), out = { NULL, 0 };
-	struct tags *keys = oracle_alloc(o, in.n * sizeof(*keys));
-	if (picks)
-		param = check_count(o, param);
-	for (size_t i = 0; i < in.n; i++)
-		keys[i] = expr->aggregate.without
-				  ? tags_without_metric(o, tags_without(o, in.items[i].tags,
-									&expr->aggregate.labels))
-				  : tags_only(o, in.items[i].tags, &expr->aggregate.labels);
-	double *values = oracle_alloc(o, in.n * sizeof(*values));
-	size_t *members = oracle_alloc(o, in.n * sizeof(*members));
-	for (size_t i = 0; i < in.n; i++) {
-		if (tags_is_among(keys[i], keys, i))
-			continue; /* one of a group that was done */
-		size_t n = 0;
-		for (size_t k = i; k < in.n; k++) {
-			if (tags_compare(keys[k], keys[i]) != 0)
-				continue;
-			members[n] = k;
-			values[n++] = in.items[k].value;
-		}
-		if (!picks)
-			vector_add(o, &out, keys[i], aggregate_values(o, op, param, values, n));
-		for (size_t m = 0; m < n && picks; m++)
-			if ((double)rank_of(&in, members, n, m, op == AGG_TOPK) < param)
-				vector_add(o, &out, in.items[members[m]].tags, values[m]);
-	}
-	return out;
+	return join_sides(o, expr, &left, &right);
 }
