@@ -63,9 +63,11 @@ static char *read_filters(struct http_request *request, struct silence_filter *f
 {
 	char *text, *why = NULL;
 
-	for (size_t i = 0;
-	     i < FILTERS_MAX && !why && (text = http_request_param(request, "filter", i)); i++) {
-		if (matchers_parse(slice_from(text), &filter->matchers, &filter->n, &why) && !why)
+	for (size_t i = 0; !why && (text = http_request_param(request, "filter", i)); i++) {
+		if (i == FILTERS_MAX)
+			why = strdup("too many filters");
+		else if (matchers_parse(slice_from(text), &filter->matchers, &filter->n, &why) &&
+			 !why)
 			why = strdup("bad filter");
 		free(text);
 	}

@@ -1,4 +1,5 @@
 /* Evidence of alerts: gathered from profile series, kept with the alert, in records. */
+#include "engine/engine_internal.h"
 #include "engine/evidence.h"
 
 #include <math.h>
@@ -89,6 +90,51 @@ START_TEST(evidence_is_the_top_of_each_profile_type)
 	}
 	ck_assert_ptr_null(strstr(at + 1, "\"name\""));
 	ck_assert_ptr_null(strstr(h.events.ptr, "gone"));
+}
+END_TEST
+
+/* x fires at second 30, with n functions of which the last is the hottest. */
+static void fire_with_functions(int n)
+{
+	struct buf text;
+	buf_init(&text);
+	for (int i = 0; i < n; i++)
+		buf_printf(&text, SELF "{job=\"a\",function=\"f%d\"" CPU "%g; ", i,
+			   i < n - 1 ? 0.1 : 0.9);
+	buf_add_str(&text, "x{job=\"a\"} 6");
+	harness_time(&h, 0);
+	harness_feed(&h, 0, text.ptr);
+	harness_time(&h, 15);
+	buf_fini(&text);
+}
+
+START_TEST(evidence_weighs_so_many_functions)
+{
+	const int max = 128;
+	for (int more = 0; more <= 1; more++) {
+		stop();
+		start();
+		fire_with_functions(max + more);
+		harness_time(&h, 30);
+		ck_assert_ptr_nonnull(strstr(h.events.ptr, "\"name\":\"f"));
+		ck_assert((strstr(h.events.ptr, "\"self_ratio\":0.9") != NULL) == !more);
+	}
+}
+END_TEST
+
+/* Alerts of one second look at so many series; one of the next begins anew. */
+START_TEST(evidence_has_a_budget_of_a_second)
+{
+	for (int next = 0; next <= 1; next++) {
+		stop();
+		start();
+		fire_with_functions(3);
+		h.engine->evidence.second = next ? 29 : 30;
+		h.engine->evidence.scanned = EVIDENCE_SCAN_MAX;
+		harness_time(&h, 30);
+		ck_assert_ptr_nonnull(strstr(h.events.ptr, "pending>firing"));
+		ck_assert((strstr(h.events.ptr, "\"name\":\"f2\"") != NULL) == next);
+	}
 }
 END_TEST
 
@@ -199,6 +245,8 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_test(tc, evidence_names_the_functions_of_the_target);
 	tcase_add_test(tc, evidence_is_the_top_of_each_profile_type);
+	tcase_add_test(tc, evidence_weighs_so_many_functions);
+	tcase_add_test(tc, evidence_has_a_budget_of_a_second);
 	tcase_add_test(tc, evidence_survives_restart_and_refresh);
 	tcase_add_test(tc, evidence_is_not_gathered_unless_wanted);
 	tcase_add_test(tc, evidence_is_the_same_after_encoding);

@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "engine/listing.h"
 #include "tests/check_main.h"
 #include "tests/web/harness.h"
 #include "web/embed.h"
@@ -118,6 +119,28 @@ START_TEST(overview_has_limits)
 		2001);
 	json_decref(root);
 	buf_fini(&yaml);
+	buf_fini(&samples);
+}
+END_TEST
+
+START_TEST(statistics_name_so_many)
+{
+	struct buf samples;
+
+	buf_init(&samples);
+	for (int i = 0; i <= LISTING_TOP_MAX; i++)
+		buf_printf(&samples, "m%d 1; ", i);
+	web_harness_load(&w, "groups: [{name: g, rules: [{alert: A, expr: '{__name__=~\"m.*\"}'}]}]");
+	web_harness_at(&w, 10, samples.ptr);
+	web_get(&w, "/api/v1/status/tsdb?limit=1000", 200);
+	json_t *root = json_loads(w.body.ptr, 0, NULL), *data = json_object_get(root, "data");
+
+	ck_assert_uint_eq(json_array_size(json_object_get(data, "seriesCountByMetricName")),
+			  LISTING_TOP_MAX);
+	ck_assert_int_ge(json_integer_value(json_object_get(json_object_get(data, "headStats"),
+							    "numSeries")),
+			 LISTING_TOP_MAX + 1);
+	json_decref(root);
 	buf_fini(&samples);
 }
 END_TEST
@@ -254,6 +277,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, overview_before_there_are_rules);
 	tcase_add_test(tests, overview_marks_what_is_silenced);
 	tcase_add_test(tests, overview_has_limits);
+	tcase_add_test(tests, statistics_name_so_many);
 	tcase_add_test(tests, senders_are_listed_with_how_late_they_are);
 	tcase_add_test(tests, metrics_are_well_formed);
 	tcase_add_test(tests, metrics_have_a_reference);
