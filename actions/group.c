@@ -133,11 +133,18 @@ static void group_schedule(struct actions *actions, struct group *group,
 
 void groups_add_alert(struct actions *actions, struct active_alert *alert)
 {
-	const struct route *routes[ROUTES_OF_ALERT_MAX];
+	const struct route *routes[ROUTES_OF_ALERT_MAX + 1];
 	size_t n = actions->config->root ? route_match(actions->config->root, alert->labels, routes,
-						       ROUTES_OF_ALERT_MAX)
+						       ROUTES_OF_ALERT_MAX + 1)
 					 : 0;
 
+	if (n > ROUTES_OF_ALERT_MAX) {
+		log_error("action", "an alert takes too many routes: the others are not told",
+			  "labels_fingerprint=%016llx limit=%d",
+			  (unsigned long long)labels_fingerprint(alert->labels),
+			  ROUTES_OF_ALERT_MAX);
+		n = ROUTES_OF_ALERT_MAX;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct group *group = group_get(actions, routes[i], alert->labels);
 

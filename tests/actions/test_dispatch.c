@@ -147,6 +147,25 @@ START_TEST(dispatch_takes_child_routes_and_honours_send_resolved)
 }
 END_TEST
 
+START_TEST(dispatch_takes_so_many_routes)
+{
+	const int max = 64;
+	struct buf config;
+
+	buf_init(&config);
+	buf_add_str(&config, "route:\n  receiver: a\n  group_wait: 0s\n  routes:\n");
+	for (int i = 0; i <= max; i++)
+		buf_printf(&config, "  - {matchers: ['n%d!=\"x\"'], continue: true}\n", i);
+	buf_add_str(&config, "receivers: [{name: a, webhook_configs: [{url: "
+			     "'http://127.0.0.1:%d/a'}]}]\n");
+	harness_fini(&h);
+	harness_init(&h, config.ptr, NULL);
+	harness_fire(&h, "alertname=A,instance=x");
+	expect_hooks((size_t)max);
+	buf_fini(&config);
+}
+END_TEST
+
 START_TEST(dispatch_short_alert_within_group_wait_is_not_told)
 {
 	harness_fire(&h, "alertname=A,instance=x");
@@ -433,6 +452,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_tells_empty_annotations);
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
+	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
 	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);
 	tcase_add_test(tcase, dispatch_retries_with_one_id_and_the_same_bytes);

@@ -546,6 +546,21 @@ START_TEST(series_tell_what_runs_are)
 }
 END_TEST
 
+START_TEST(series_are_of_so_many_numbers_of_a_step)
+{
+	char text[512];
+	struct run_step step = { .output = text };
+	size_t len = (size_t)sprintf(text, "{");
+
+	for (unsigned i = 0; i <= RUN_VALUES_MAX; i++)
+		len += (size_t)sprintf(text + len, "%s\"n%u\":%u", i ? "," : "", i, i);
+	sprintf(text + len, "}");
+	step_values_take(&step);
+	ck_assert_uint_eq(step.nvalues, RUN_VALUES_MAX);
+	free(step.values);
+}
+END_TEST
+
 START_TEST(series_keep_names_apart)
 {
 	h.has_series = true;
@@ -709,6 +724,7 @@ static Suite *suite(void)
 	tcase_add_test(tcase, notify_of_bad_ends);
 	tcase_add_test(tcase, notify_of_bad_ends_is_bounded);
 	tcase_add_test(tcase, series_tell_what_runs_are);
+	tcase_add_test(tcase, series_are_of_so_many_numbers_of_a_step);
 	tcase_add_test(tcase, series_keep_names_apart);
 	tcase_add_test(tcase, crash_goes_on_to_verify);
 	tcase_add_test(tcase, crash_while_a_webhook_is_under_way);

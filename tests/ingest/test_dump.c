@@ -222,6 +222,18 @@ START_TEST(line_tells_when_it_was_written)
 			ck_assert_msg(ns / 1000000 == 1700000100000 + cases[i].ms, "%s: %lld",
 				      cases[i].line, (long long)ns);
 	}
+	/* What stands far behind is not looked for. */
+	const size_t looked_at = 4096;
+	for (size_t before = 0; before <= looked_at; before += looked_at) {
+		struct buf line;
+		int64_t ns = 0;
+		buf_init(&line);
+		while (line.len < before)
+			buf_add_char(&line, 'x');
+		buf_add_str(&line, " time=2023-11-14T22:15:01Z");
+		ck_assert_int_eq(line_time(buf_slice(&line), &ns), before ? ERR_NOT_FOUND : 0);
+		buf_fini(&line);
+	}
 }
 END_TEST
 

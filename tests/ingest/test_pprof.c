@@ -313,6 +313,11 @@ START_TEST(pprof_remembers_trace_ids)
 	ck_assert_int_eq(read_bytes(buf_slice(&body)), 0);
 	ck_assert_uint_eq(profile->ntraces, 1);
 	ck_assert_mem_eq(profile->traces[0].bytes, trace.bytes, 16);
+	for (unsigned i = 1; i < PROFILE_TRACES_MAX + 2; i++) {
+		memcpy(trace.bytes, &i, sizeof(i));
+		profile_trace_add(profile, &trace);
+		ck_assert_uint_eq(profile->ntraces, i < PROFILE_TRACES_MAX ? i + 1 : PROFILE_TRACES_MAX);
+	}
 	end();
 }
 END_TEST
