@@ -75,7 +75,6 @@ struct tags tags_without_metric(struct oracle *oracle, struct tags tags);
 /* Set, replaced or (empty) removed. */
 struct tags tags_with(struct oracle *oracle, struct tags tags, struct slice name,
 		      struct slice value);
-
 bool tags_is_among(struct tags tags, const struct tags *list, size_t n);
 
 /* ---- vectors ---- */
@@ -85,6 +84,8 @@ void vector_add(struct oracle *oracle, struct vector *vector, struct tags tags, 
 void vector_sort(struct vector *vector);
 /* Fails when two elements have the same labels. */
 void vector_check(struct oracle *oracle, const struct vector *vector);
+
+/* ---- expressions ---- */
 
 double oracle_scalar(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_vector(struct oracle *oracle, const struct expr *expr);
@@ -102,6 +103,9 @@ struct vector oracle_histogram(struct oracle *oracle, const struct expr *expr);
 struct vector oracle_quantiles(struct oracle *oracle, const struct expr *expr);
 /* A string among a call's arguments. */
 struct slice oracle_string(const struct expr *expr);
+
+/* ---- what is read ---- */
+
 /* All samples of the matching series in (end − back, end − ahead], stale markers included. */
 struct samples *oracle_samples(struct oracle *oracle, const struct expr *selector, int64_t back_ms,
 			       int64_t ahead_ms, size_t *count);
@@ -111,9 +115,20 @@ struct samples *oracle_range_samples(struct oracle *oracle, const struct expr *r
 /* The newest sample of each series or, for timestamp() and start_timestamp(), its time. */
 struct vector oracle_instant(struct oracle *oracle, const struct expr *selector,
 			     enum function_id function);
+/*
+ * What the call reads: samples of the series derived for it and the aggregation that takes its
+ * result as it is (or NULL).
+ */
+struct samples *oracle_log_samples(struct oracle *oracle, const struct expr *call,
+				   const struct expr *aggregate, const struct expr *range,
+				   size_t *n);
 void samples_drop_stale(struct samples *samples);
 /* Nothing is left of samples that end with a stale marker. */
 void samples_drop_if_stale(struct samples *samples);
+/* The end of what a selector or a subquery looks at, and its length. */
+int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
+int64_t oracle_range_ms(const struct expr *range);
+
 /* ---- ranges ---- */
 
 /* A function of the samples, at least one, that a series has within a range. */
@@ -135,16 +150,6 @@ double oracle_sum(const struct samples *samples);
 struct vector oracle_edges(struct oracle *oracle, const struct expr *call,
 			   const struct expr *selector);
 struct vector oracle_smoothed(struct oracle *oracle, const struct expr *selector);
-/* The end of what a selector or a subquery looks at, and its length. */
-int64_t oracle_range_end(const struct oracle *oracle, const struct expr *range);
-int64_t oracle_range_ms(const struct expr *range);
-/*
- * What the call reads: samples of the series derived for it and the aggregation that takes its
- * result as it is (or NULL).
- */
-struct samples *oracle_log_samples(struct oracle *oracle, const struct expr *call,
-				   const struct expr *aggregate, const struct expr *range,
-				   size_t *n);
 
 /* ---- numbers ---- */
 
