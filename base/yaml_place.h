@@ -1,5 +1,5 @@
 /*
- * Where things stand in a YAML text: for yaml.c and yaml_hint.c only.
+ * Where things stand in a YAML text: for yaml*.c only.
  *
  * libyaml counts characters; here, and in diagnostics, places are bytes. A line ends at LF.
  */
