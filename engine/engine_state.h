@@ -33,9 +33,9 @@ struct sender_entry {
 	int64_t lags_ms[2];	 /* the longest of this turn, and of the one before */
 	int64_t lag_turn_ms;	 /* when this turn began */
 	bool announced;		 /* told of at its first samples */
-	/* It is through with what it kept before it was heard of; the lag of the request before. */
+	/* It is through with what it kept before it was heard of; the lag of its first samples. */
 	bool caught_up;
-	int64_t lag_before_ms;
+	int64_t first_lag_ms;
 };
 
 struct senders {

@@ -25,6 +25,8 @@
 #define OVERDUE_MIN_MS 10000 /* no sender is overdue earlier */
 #define GAP_MEMORY_MS 600000
 #define LAG_TURN_MS 300000
+#define CATCH_UP_MS 10000  /* for so long a new sender may send what it kept */
+#define LAG_SPREAD_MS 5000 /* what requests of the same moment differ by */
 
 int senders_init(struct senders *senders)
 {
@@ -194,15 +196,16 @@ static void lag_turn(struct sender_entry *entry, int64_t now_ms)
 }
 
 /*
- * A sender that waited for us to be started begins with what it kept meanwhile, the oldest first:
- * each request is less late than the one before, until one is not.
+ * A sender that waited for us to be started begins with what it kept meanwhile, the oldest first.
+ * That is over after a while, or when something comes that is later still.
  */
-static bool is_catching_up(struct sender_entry *entry, int64_t lag_ms)
+static bool is_catching_up(struct sender_entry *entry, int64_t lag_ms, int64_t now_ms)
 {
-	if (entry->caught_up)
-		return false;
-	entry->caught_up = entry->announced && lag_ms >= entry->lag_before_ms;
-	entry->lag_before_ms = lag_ms;
+	if (!entry->announced)
+		entry->first_lag_ms = lag_ms;
+	else if (lag_ms > entry->first_lag_ms + LAG_SPREAD_MS ||
+		 now_ms - entry->seen.first_ms >= CATCH_UP_MS)
+		entry->caught_up = true;
 	return !entry->caught_up;
 }
 
@@ -213,7 +216,7 @@ void sender_lag(struct engine *engine, struct sender_entry *entry, const struct 
 		return;
 	lag_turn(entry, engine->now_ms);
 	int64_t lag_ms = lag_of(batch, engine->now_ms);
-	if (!is_catching_up(entry, lag_ms) && lag_ms > entry->lags_ms[0])
+	if (!is_catching_up(entry, lag_ms, engine->now_ms) && lag_ms > entry->lags_ms[0])
 		entry->lags_ms[0] = lag_ms;
 }
 

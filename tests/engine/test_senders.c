@@ -295,15 +295,29 @@ START_TEST(what_a_sender_kept_before_it_was_heard_of_is_no_lag)
 	harness_time(&h, 100);
 	harness_feed(&h, 100, ""); /* metadata */
 	for (int t = 40; t <= 90; t += 10) {
-		char text[32];
+		char text[64];
 
+		/* A scrape that comes in two requests, the first half last. */
 		snprintf(text, sizeof(text), "x 1 @ %d", t);
+		harness_feed(&h, 100, text);
+		snprintf(text, sizeof(text), "x{s=\"s\"} 1 @ %d.5", t - 1);
 		harness_feed(&h, 100, text);
 		ck_assert_int_eq(lag_of("a"), 0);
 	}
 	harness_time(&h, 110);
-	harness_feed(&h, 110, "x 1 @ 99"); /* 11 s now, after 10: so it always is */
+	harness_feed(&h, 110, "x 1 @ 99"); /* so it always is */
 	ck_assert_int_eq(lag_of("a"), 11000);
+}
+END_TEST
+
+START_TEST(what_comes_later_than_a_senders_first_is_lag_at_once)
+{
+	harness_load(&h, rules);
+	harness_time(&h, 100);
+	harness_feed(&h, 100, "x 1 @ 99");
+	ck_assert_int_eq(lag_of("a"), 0);
+	harness_feed(&h, 100, "x 1 @ 93");
+	ck_assert_int_eq(lag_of("a"), 7000);
 }
 END_TEST
 
@@ -346,6 +360,7 @@ static Suite *senders_suite(void)
 	tcase_add_test(tc, senders_lag_is_the_longest_of_late);
 	tcase_add_test(tc, what_a_sender_kept_while_it_was_away_is_no_lag);
 	tcase_add_test(tc, what_a_sender_kept_before_it_was_heard_of_is_no_lag);
+	tcase_add_test(tc, what_comes_later_than_a_senders_first_is_lag_at_once);
 	tcase_add_test(tc, senders_beyond_the_limit_share_a_place);
 	suite_add_tcase(suite, tc);
 	return suite;
