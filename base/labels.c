@@ -96,7 +96,8 @@ static struct labels *labels_build(const struct label *sorted, size_t n, size_t 
 
 		labels->entries[i] = (struct entry){ at, name_len, value_len };
 		memcpy(to + at, sorted[i].name.ptr, name_len);
-		memcpy(to + at + name_len, sorted[i].value.ptr, value_len);
+		if (value_len)
+			memcpy(to + at + name_len, sorted[i].value.ptr, value_len);
 		at += name_len + value_len;
 	}
 	return labels;
