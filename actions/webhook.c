@@ -150,6 +150,8 @@ int webhook_url_read(const char *path, char url[WEBHOOK_URL_MAX])
 		fclose(file);
 	if (!got)
 		return ERR_IO;
+	if (strlen(url) == WEBHOOK_URL_MAX - 1) /* the end may be missing */
+		return ERR_INVALID;
 	url[strcspn(url, "\r\n")] = '\0';
 	return webhook_url_is_http(url) ? 0 : ERR_INVALID;
 }

@@ -77,6 +77,10 @@ static int read_password(const char *path, struct arena *arena, const char **out
 	if (!read)
 		return ERR_IO;
 	line[strcspn(line, "\r\n")] = '\0';
+	if (strlen(line) > PASSWORD_MAX) { /* never with a part of it */
+		errno = EFBIG;
+		return ERR_IO;
+	}
 	*out = arena_strdup(arena, slice_from(line));
 	return *out ? 0 : ERR_NOMEM;
 }

@@ -7,6 +7,7 @@
 
 #include "actions/config.h"
 #include "actions/runner.h"
+#include "actions/webhook.h"
 #include "base/error.h"
 #include "tests/check_main.h"
 
@@ -656,6 +657,23 @@ START_TEST(config_limits)
 }
 END_TEST
 
+/* What does not fit is refused: its beginning is another address. */
+START_TEST(url_in_a_file_is_limited)
+{
+	char url[WEBHOOK_URL_MAX];
+
+	for (int len = WEBHOOK_URL_MAX - 2; len < WEBHOOK_URL_MAX + 1; len++) {
+		FILE *file = fopen(path_of("url"), "w");
+
+		ck_assert_ptr_nonnull(file);
+		fprintf(file, "http://h/%0*d", len - (int)strlen("http://h/"), 7);
+		fclose(file);
+		ck_assert_int_eq(webhook_url_read(path_of("url"), url),
+				 len == WEBHOOK_URL_MAX - 2 ? 0 : ERR_INVALID);
+	}
+}
+END_TEST
+
 /* ---- scripts ---- */
 
 static void expect_script(const char *path, const char *reason)
@@ -794,6 +812,7 @@ static Suite *config_suite(void)
 	tcase_add_loop_test(tcase, config_says_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, config_warns);
 	tcase_add_loop_test(tcase, config_limits, 0, 6);
+	tcase_add_test(tcase, url_in_a_file_is_limited);
 	tcase_add_test(tcase, script_must_be_fit);
 	tcase_add_test(tcase, script_links_are_walked);
 	tcase_add_test(tcase, script_paths_have_limits);

@@ -311,6 +311,13 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 		       "storage.password_file", "nowhere\": No such file");
 	expect_refused("storage: {url: 'redis://h:1', password_file: empty}\n",
 		       "storage.password_file", "No data");
+	char secret[1024 + 2];
+
+	memset(secret, 's', sizeof(secret));
+	secret[sizeof(secret) - 1] = '\0';
+	write_file("long", secret);
+	expect_refused("storage: {url: 'redis://h:1', password_file: long}\n",
+		       "storage.password_file", "File too large");
 	expect_refused("data_dir: none\nstorage: {durability: storage}\n", "storage.durability",
 		       "set data_dir, or storage.url");
 	expect_refused("storage: {durability: maybe}\n", "durability", "async");

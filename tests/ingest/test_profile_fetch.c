@@ -227,6 +227,25 @@ START_TEST(what_is_wrong_is_told_and_ends_the_series)
 }
 END_TEST
 
+START_TEST(a_profile_that_is_too_large_is_none)
+{
+	struct profile_target_state state;
+	char *large = malloc(PROFILE_FETCH_BYTES_MAX + 2);
+
+	ck_assert_ptr_nonnull(large);
+	memset(large, 'x', PROFILE_FETCH_BYTES_MAX + 1);
+	large[PROFILE_FETCH_BYTES_MAX + 1] = '\0';
+	answer = large;
+	configure(1, 100, 5000);
+	run_until(has_two_down);
+	ck_assert(profile_fetcher_target(fetcher, 0, &state) && !state.is_up);
+	ck_assert_msg(slice_is(state.error, "the profile is larger than the limit"), SLICE_FMT,
+		      SLICE_ARG(state.error));
+	answer = "";
+	free(large);
+}
+END_TEST
+
 START_TEST(a_target_that_is_too_slow_is_down)
 {
 	struct profile_target_state state;
@@ -357,6 +376,7 @@ static Suite *profile_fetch_suite(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, targets_are_fetched_by_their_interval);
 	tcase_add_loop_test(tcase, what_is_wrong_is_told_and_ends_the_series, 0, 3);
+	tcase_add_test(tcase, a_profile_that_is_too_large_is_none);
 	tcase_add_test(tcase, a_target_that_is_too_slow_is_down);
 	tcase_add_test(tcase, one_at_a_time_also_when_somebody_asks);
 	tcase_add_test(tcase, those_who_ask_are_told_what_is_wrong);

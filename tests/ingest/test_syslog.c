@@ -187,6 +187,13 @@ START_TEST(syslog_bounds_structured_data)
 	ck_assert_uint_eq(message.nparams, SYSLOG_PARAMS_MAX);
 	ck_assert(slice_is(message.params[63].name, "sd_id_p63"));
 	ck_assert(slice_is(message.text, "m"));
+	/* RFC 5424, 6: names have at most 32 bytes. */
+	buf_clear(&text);
+	buf_add_str(&text, "<13>1 - - - - - [id a23456789012345678901234567890123=\"x\" "
+			   "a2345678901234567890123456789012=\"y\"] m");
+	ck_assert_int_eq(syslog_parse(buf_slice(&text), NOW_MS, &texts, &message), 0);
+	ck_assert_uint_eq(message.nparams, 1);
+	ck_assert(slice_is(message.params[0].value, "y"));
 	buf_fini(&text);
 }
 END_TEST
