@@ -231,7 +231,7 @@ static int eval_select(struct binding *b, struct node *node, uint32_t from, uint
 
 static int shape_timestamp(struct binding *b, struct node *node)
 {
-	node_base_set(b, node, node->children[0], true);
+	node_base_set(b, node, node->children[0], !node->plan->keeps_names);
 	return 0;
 }
 

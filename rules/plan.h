@@ -150,6 +150,8 @@ struct plan_node {
 	 * series kept? Are elements that match the names of the info metrics left as they are?
 	 */
 	bool info_optional, info_names;
+	/* timestamp() for info(): names, by which its info series are told apart, stay. */
+	bool keeps_names;
 	/*
 	 * Where in its expression what it may complain of stands, for notes: of whoever came last,
 	 * and no part of its identity.

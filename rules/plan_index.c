@@ -53,7 +53,8 @@ uint64_t plan_node_hash(const struct plan_node *node)
 		if (node->fills[side])
 			state = hash_number(hash_number(state, (uint64_t)side + 1),
 					    bits_of_double(node->fill[side]));
-	state = hash_number(state, (uint64_t)node->info_optional << 1 | node->info_names);
+	state = hash_number(state, (uint64_t)node->keeps_names << 2 |
+					   (uint64_t)node->info_optional << 1 | node->info_names);
 	state = hash_number(state, (uint64_t)node->aggregate << 1 | (uint64_t)node->without);
 	state = hash_names(state, &node->include);
 	state = hash_names(state, &node->labels);
@@ -97,6 +98,7 @@ static bool plan_node_is_equal(const struct plan_node *a, const struct plan_node
 	       names_is_equal(&a->include, &b->include) && names_is_equal(&a->labels, &b->labels) &&
 	       absent_labels_are_equal(a, b) && fills_are_equal(a, b) &&
 	       a->info_optional == b->info_optional && a->info_names == b->info_names &&
+	       a->keeps_names == b->keeps_names &&
 	       a->nchildren == b->nchildren &&
 	       (a->nchildren == 0 ||
 		memcmp(a->children, b->children, a->nchildren * sizeof(*a->children)) == 0);

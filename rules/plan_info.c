@@ -113,6 +113,7 @@ int plan_build_info(struct builder *builder, const struct expr *expr, uint32_t *
 	struct plan_node times = { .op = PLAN_CALL,
 				   .type = VALUE_VECTOR,
 				   .function = &functions[FN_TIMESTAMP],
+				   .keeps_names = true,
 				   .nchildren = 1 };
 	struct info_time time = { .at = AT_NONE };
 	struct matcher default_name;
