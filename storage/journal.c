@@ -93,7 +93,10 @@ static int lock(struct journal *journal, char **why)
 			return 0;
 		nanosleep(&pause, NULL);
 	}
-	explain(why, "data_dir \"%s\" is in use by another daemon", journal->dir);
+	explain(why,
+		"data_dir \"%s\" is in use by another daemon: stop that one, or give this one "
+		"another (--data-dir)",
+		journal->dir);
 	return ERR_CONFLICT;
 }
 
