@@ -100,7 +100,7 @@ static void check_rules(struct check *check, const char *const *paths, size_t n,
 /* A configuration, and the rules it names. */
 static void check_config(struct check *check, const char *path)
 {
-	struct config *config = config_check(path, &check->diags);
+	struct config *config = config_check(path, true, &check->diags);
 
 	check->files++;
 	if (!config)

@@ -414,7 +414,7 @@ static int load_config(struct replaying *replaying, const char *path)
 	if (!path)
 		return 0;
 	diag_list_init(&diags);
-	replaying->config = config_check(path, &diags);
+	replaying->config = config_check(path, false, &diags);
 	errors = diags.errors;
 	print_diagnostics(&diags);
 	diag_list_fini(&diags);

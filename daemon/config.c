@@ -1,11 +1,13 @@
 #include "daemon/config.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <libgen.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -40,35 +42,6 @@ static int add_rule_file(struct config *config, const char *path)
 	files[config->nrule_files++] = copy;
 	config->rule_files = files;
 	return 0;
-}
-
-/* A wildcard that matches nothing warns; a plain name that is not there is an error when it is
- * read. */
-static int add_glob(struct config *config, const char *base_dir, struct slice pattern,
-		    const struct yaml_node *node, struct diag_list *diags)
-{
-	char *path = pattern.len && pattern.ptr[0] == '/'
-			     ? arena_strdup(&config->arena, pattern)
-			     : arena_printf(&config->arena, "%s/" SLICE_FMT, base_dir,
-					    SLICE_ARG(pattern));
-	glob_t found;
-	int code = 0;
-
-	if (!path)
-		return ERR_NOMEM;
-	if (!strpbrk(path, "*?["))
-		return add_rule_file(config, path);
-	if (glob(path, GLOB_ERR, NULL, &found)) {
-		diag_name(yaml_diag(diags, DIAG_WARNING, node, NULL,
-				    "rule_files: \"" SLICE_FMT "\" matches no file",
-				    SLICE_ARG(pattern)),
-			  "no-rule-file");
-		return 0;
-	}
-	for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
-		code = add_rule_file(config, found.gl_pathv[i]);
-	globfree(&found);
-	return code;
 }
 
 static int bind_external_labels(struct config *config, const struct bind_map *map,
@@ -218,13 +191,55 @@ static void bind_data_dir(struct file_binder *b)
 						   SLICE_ARG(data_dir));
 }
 
+static int add_rule_file_named(struct file_binder *b, const char *path,
+			       const struct yaml_node *node)
+{
+	struct stat found;
+	bool is_there = stat(path, &found) == 0, is_dir = is_there && S_ISDIR(found.st_mode);
+
+	if (!b->overrides->looks_for_rule_files ||
+	    (is_there && !is_dir && access(path, R_OK) == 0))
+		return add_rule_file(b->config, path);
+	yaml_diag(b->diags, DIAG_ERROR, node,
+		  is_dir ? "name its files, with a wildcard: DIR/*.yml"
+			 : "paths are relative to the configuration's directory",
+		  "rule_files: cannot read \"%s\": %s", path, strerror(is_dir ? EISDIR : errno));
+	return ERR_INVALID;
+}
+
+/* A wildcard that matches nothing warns. */
+static int add_rule_files(struct file_binder *b, struct slice pattern, const struct yaml_node *node)
+{
+	struct arena *arena = &b->config->arena;
+	char *path = pattern.len && pattern.ptr[0] == '/'
+			     ? arena_strdup(arena, pattern)
+			     : arena_printf(arena, "%s/" SLICE_FMT, b->base_dir, SLICE_ARG(pattern));
+	glob_t found;
+	int code = 0;
+
+	if (!path)
+		return ERR_NOMEM;
+	if (!strpbrk(path, "*?["))
+		return add_rule_file_named(b, path, node);
+	if (glob(path, GLOB_ERR, NULL, &found)) {
+		diag_name(yaml_diag(b->diags, DIAG_WARNING, node, NULL,
+				    "rule_files: \"" SLICE_FMT "\" matches no file",
+				    SLICE_ARG(pattern)),
+			  "no-rule-file");
+		return 0;
+	}
+	for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
+		code = add_rule_file(b->config, found.gl_pathv[i]);
+	globfree(&found);
+	return code;
+}
+
 static void bind_rule_files(struct file_binder *b)
 {
 	const struct config_file *file = b->file;
 
 	for (size_t i = 0; i < file->rule_files.n; i++)
-		note(b, add_glob(b->config, b->base_dir, file->rule_files.items[i],
-				 file->rule_files.nodes[i], b->diags));
+		note(b, add_rule_files(b, file->rule_files.items[i], file->rule_files.nodes[i]));
 	for (size_t i = 0; i < b->overrides->nrule_files; i++)
 		note(b, add_rule_file(b->config, b->overrides->rule_files[i]));
 }
@@ -341,11 +356,11 @@ int config_load(const char *path, const struct config_overrides *overrides, stru
 	return code;
 }
 
-struct config *config_check(const char *path, struct diag_list *diags)
+struct config *config_check(const char *path, bool looks_for_rule_files, struct diag_list *diags)
 {
-	struct config_overrides none = { 0 };
+	const struct config_overrides overrides = { .looks_for_rule_files = looks_for_rule_files };
 	struct config *config;
-	int code = load(path, &none, diags, &config);
+	int code = load(path, &overrides, diags, &config);
 
 	if (code == 0 || code == ERR_INVALID)
 		return config;

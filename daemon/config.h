@@ -63,6 +63,9 @@ struct config_overrides {
 	const char *listen_address, *data_dir, *external_url;
 	const char *const *rule_files; /* besides those of the file */
 	size_t nrule_files;
+	/* A rule file that is not there is an error at its name. Else it is one for whoever reads
+	 * it, and may have a copy of it (rule_copies.h). */
+	bool looks_for_rule_files;
 };
 
 /* path NULL: defaults only. ERR_INVALID with diagnostics. */
@@ -71,7 +74,7 @@ int config_load(const char *path, const struct config_overrides *overrides, stru
 /* For those who only look: the configuration with all that could be made of it, also when there are
  * errors in diags, so that the rule files it names can be looked at, too; NULL if there is nothing.
  * What is wrong is at its default or missing. */
-struct config *config_check(const char *path, struct diag_list *diags);
+struct config *config_check(const char *path, bool looks_for_rule_files, struct diag_list *diags);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 /* The configuration's keys as Markdown tables. */
