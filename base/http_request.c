@@ -8,14 +8,6 @@
 
 #include "base/error.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %41 → A, and + → blank where asked; what is no escape stays. Out has room for text.len + 1. */
 static size_t percent_decode(struct slice text, bool plus, char *out)
 {

@@ -82,14 +82,6 @@ static int number_skip(struct json_reader *r)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four digits of \uXXXX. */
 static int hex_take(struct json_reader *r, uint32_t *out)
 {

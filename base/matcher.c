@@ -137,3 +137,19 @@ void matchers_free(struct matcher *list, size_t n)
 		matcher_fini(&list[i]);
 	free(list);
 }
+
+const struct matcher *matchers_find_metric(const struct matcher *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].type == MATCH_EQ && matcher_is_metric_name(&list[i]))
+			return &list[i];
+	return NULL;
+}
+
+bool matchers_has_metric(const struct matcher *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (matcher_is_metric_name(&list[i]))
+			return true;
+	return false;
+}

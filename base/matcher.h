@@ -61,6 +61,10 @@ void matcher_format(const struct matcher *matcher, struct buf *out);
  */
 int matchers_parse(struct slice text, struct matcher **list, size_t *n, char **why);
 bool matchers_is_match(const struct matcher *list, size_t n, const struct labels *labels);
+/* The first that says what the metric's name is equal to, or NULL. */
+const struct matcher *matchers_find_metric(const struct matcher *list, size_t n);
+/* Is one of them of the metric's name, of whatever kind? */
+bool matchers_has_metric(const struct matcher *list, size_t n);
 void matchers_free(struct matcher *list, size_t n);
 
 #endif

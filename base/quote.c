@@ -114,23 +114,12 @@ void text_quote(struct slice text, struct buf *out)
 	text_quote_by(text, quote_rune, out);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Exactly `digits` digits of the base at *i; false when there are others or too few. */
 static bool read_digits(struct slice in, size_t *i, int digits, int base, uint32_t *v)
 {
 	*v = 0;
 	for (int k = 0; k < digits; k++) {
-		int digit = *i < in.len ? hex_value(in.ptr[*i]) : -1;
+		int digit = *i < in.len ? hex_digit(in.ptr[*i]) : -1;
 
 		if (digit < 0 || digit >= base)
 			return false;

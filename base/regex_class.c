@@ -142,14 +142,6 @@ int regex_parse_property(struct regex_parser *p, size_t at, bool negated)
 	return 0;
 }
 
-static int hex_value(char c)
-{
-	return is_digit(c)	      ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
 /* \x7F or \x{10FFFF}: p->i stands behind the x. */
 static int parse_hex(struct regex_parser *p, size_t at, uint32_t *rune)
 {
@@ -157,8 +149,8 @@ static int parse_hex(struct regex_parser *p, size_t at, uint32_t *rune)
 	size_t digits = 0;
 
 	p->i += braces;
-	for (*rune = 0; hex_value(peek(p, 0)) >= 0 && (braces || digits < 2); digits++, p->i++) {
-		*rune = *rune * 16 + (uint32_t)hex_value(peek(p, 0));
+	for (*rune = 0; hex_digit(peek(p, 0)) >= 0 && (braces || digits < 2); digits++, p->i++) {
+		*rune = *rune * 16 + (uint32_t)hex_digit(peek(p, 0));
 		if (*rune > RUNE_MAX)
 			return fail(p, at, "escape beyond \\x{10FFFF}");
 	}

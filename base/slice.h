@@ -63,4 +63,13 @@ char *slice_dup(struct slice a);
  */
 const char *nearest_name(struct slice word, const char *const *names, size_t n);
 
+/* The value of a hexadecimal digit; -1: it is none. */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

@@ -26,21 +26,15 @@ void kept_fini(struct kept *kept)
 	arena_fini(&kept->arena);
 }
 
-/* Without one it may be of log lines: which dialect a rule is written in, its text does not say. */
-static bool has_name(const struct expr *selector)
-{
-	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
-		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (matcher_is_metric_name(matcher))
-			return true;
-	}
-	return false;
-}
-
+/*
+ * Those that name their metric. Without a name it may be of log lines: which dialect a rule is
+ * written in, its text does not say.
+ */
 static void add_selector(void *ctx, const struct expr *expr)
 {
 	struct kept *kept = ctx;
-	if (expr->kind != EXPR_SELECTOR || expr->selector.log || !has_name(expr))
+	if (expr->kind != EXPR_SELECTOR || expr->selector.log ||
+	    !matchers_has_metric(expr->selector.matchers, expr->selector.nmatchers))
 		return;
 	struct kept_selector *selector = ARENA_NEW(&kept->arena, struct kept_selector);
 	if (!selector)

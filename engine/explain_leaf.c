@@ -182,16 +182,6 @@ static const char *unmet(struct engine *engine, struct explain_work *work, const
 
 /* ---- no series at all ---- */
 
-static const struct matcher *name_matcher(const struct plan_selector *selector)
-{
-	for (uint32_t i = 0; i < selector->nmatchers; i++) {
-		const struct matcher *matcher = &selector->matchers[i];
-		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
-			return matcher;
-	}
-	return NULL;
-}
-
 static bool has_one(struct engine *engine, struct series *const *series, size_t n,
 		    const struct matcher *matcher, uint32_t name)
 {
@@ -229,7 +219,9 @@ static bool why_no_series(struct engine *engine, struct explain_work *work, cons
 {
 	struct explain *explain = work->explain;
 	const struct plan_selector *selector = &work->query->plan->selectors[leaf->plan->selector];
-	const struct matcher *name = leaf->plan->log ? NULL : name_matcher(selector);
+	const struct matcher *name =
+		leaf->plan->log ? NULL
+				: matchers_find_metric(selector->matchers, selector->nmatchers);
 	struct series **series = NULL;
 	size_t n = 0;
 	if (name)

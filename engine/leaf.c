@@ -17,12 +17,7 @@
 static bool has_one_name(const struct binding *b, const struct plan_node *p)
 {
 	const struct plan_selector *s = &b->plan->selectors[p->selector];
-	for (uint32_t i = 0; i < s->nmatchers; i++) {
-		const struct matcher *m = &s->matchers[i];
-		if (m->type == MATCH_EQ && matcher_is_metric_name(m))
-			return true;
-	}
-	return false;
+	return matchers_find_metric(s->matchers, s->nmatchers) != NULL;
 }
 
 static bool drops_name(const struct plan_node *p)

@@ -15,22 +15,13 @@
 #include "base/error.h"
 #include "base/text.h"
 
-static bool has_name(const struct selector *selector)
-{
-	for (size_t i = 0; i < selector->nmatchers; i++) {
-		const struct matcher *matcher = &selector->matchers[i];
-		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
-			return true;
-	}
-	return false;
-}
-
 static bool is_elsewhere(const struct generation *generation, uint32_t selector)
 {
 	if (generation->set->plan->selectors[selector].log)
 		return false;
+	const struct selector *read = binding_selector(generation->binding, selector);
 	return generation->set->writers[selector].n == 0 ||
-	       !has_name(binding_selector(generation->binding, selector));
+	       !matchers_find_metric(read->matchers, read->nmatchers);
 }
 
 /* How far back each selector is read. */

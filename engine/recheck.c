@@ -41,16 +41,6 @@ static bool adds_up(const struct plan_node *p)
 		p->aggregate == AGG_STDVAR);
 }
 
-/* A selector without a metric name may go over many series to find few. */
-static bool has_name(const struct plan_selector *selector)
-{
-	for (uint32_t i = 0; i < selector->nmatchers; i++)
-		if (selector->matchers[i].type == MATCH_EQ &&
-		    matcher_is_metric_name(&selector->matchers[i]))
-			return true;
-	return false;
-}
-
 static bool is_suited(const struct engine *engine, const struct rule *def, bool *exact)
 {
 	const struct binding *binding = engine->active->binding;
@@ -66,7 +56,9 @@ static bool is_suited(const struct engine *engine, const struct rule *def, bool 
 		*exact = *exact && !adds_up(p);
 		if (!plan_node_is_leaf(p))
 			continue;
-		if (!has_name(&plan->selectors[p->selector]))
+		/* Without a metric's name it may go over many series to find few. */
+		const struct plan_selector *selector = &plan->selectors[p->selector];
+		if (!matchers_find_metric(selector->matchers, selector->nmatchers))
 			return false;
 		series += binding_selector(binding, p->selector)->nmembers;
 	}

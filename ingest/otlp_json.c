@@ -119,14 +119,6 @@ static int read_double(struct encoder *e, struct json_reader *reader, uint64_t *
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int add_hex(struct encoder *e, uint32_t number, struct slice text)
 {
 	if (text.len % 2)

@@ -319,14 +319,6 @@ void profile_trace_add(struct profile *profile, const struct profile_trace *trac
 	profile->traces[profile->ntraces++] = *trace;
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
 int profile_trace_parse(struct slice text, struct profile_trace *out)
 {
 	struct profile_trace trace;

@@ -7,15 +7,6 @@
 #include "rules/log_pipeline.h"
 #include "rules/log_selector.h"
 
-/* Any name, before the braces or in them. */
-static bool has_metric_name(const struct expr *selector)
-{
-	for (uint32_t i = 0; i < selector->selector.nmatchers; i++)
-		if (matcher_is_metric_name(&selector->selector.matchers[i]))
-			return true;
-	return false;
-}
-
 /* The selector without its range and modifiers, for a message. */
 static struct expr bare_selector(const struct expr *selector)
 {
@@ -109,7 +100,7 @@ enum value_type check_log_selector(struct checker *checker, const struct expr *s
 	check_stages(checker, log);
 	bool is_right = check_compiles(checker, log);
 
-	if (has_metric_name(selector)) {
+	if (matchers_has_metric(selector->selector.matchers, selector->selector.nmatchers)) {
 		complain_name(checker, selector, is_right);
 		return VALUE_NONE;
 	}
@@ -213,7 +204,8 @@ static void check_ambiguous(void *ctx, const struct expr *expr)
 	struct expr copy;
 	struct buf text;
 
-	if (expr->kind != EXPR_SELECTOR || expr->selector.log || has_metric_name(expr) ||
+	if (expr->kind != EXPR_SELECTOR || expr->selector.log ||
+	    matchers_has_metric(expr->selector.matchers, expr->selector.nmatchers) ||
 	    expr->selector.nmatchers == 0)
 		return;
 	copy = bare_selector(expr);

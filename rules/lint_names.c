@@ -31,12 +31,11 @@ int lint_names_init(struct lint *lint)
 
 struct slice lint_metric(const struct expr *selector)
 {
-	for (uint32_t i = 0; i < selector->selector.nmatchers && !selector->selector.log; i++) {
-		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher))
-			return matcher_value(matcher);
-	}
-	return SLICE("");
+	const struct matcher *name = selector->selector.log
+					     ? NULL
+					     : matchers_find_metric(selector->selector.matchers,
+								    selector->selector.nmatchers);
+	return name ? matcher_value(name) : SLICE("");
 }
 
 const struct lint_record *lint_records(const struct lint *lint, struct slice name, uint32_t *n)

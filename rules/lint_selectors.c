@@ -10,10 +10,8 @@
 /* Of log lines the name is that of the selector's own series. */
 static void check_name(struct lint_place *place, const struct expr *expr)
 {
-	for (uint32_t i = 0; i < expr->selector.nmatchers; i++)
-		if (expr->selector.matchers[i].type == MATCH_EQ &&
-		    matcher_is_metric_name(&expr->selector.matchers[i]))
-			return;
+	if (matchers_find_metric(expr->selector.matchers, expr->selector.nmatchers))
+		return;
 	rule_warn_at(place->lint->diags, WARN_NO_NAME, place->source, expr->offset, expr->span,
 		     "name the metric: up{job=\"a\"}",
 		     "this selector names no metric: each series that its matchers meet is kept");

@@ -324,13 +324,9 @@ static int hex_value(const char *p, const char *end, uint32_t *out)
 	if (end - p < 4)
 		return ERR_INVALID;
 	for (int i = 0; i < 4; i++) {
-		char c = p[i];
-		uint32_t digit = c >= '0' && c <= '9'	? (uint32_t)(c - '0')
-				 : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-				 : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-							: 16;
+		int digit = hex_digit(p[i]);
 
-		if (digit > 15)
+		if (digit < 0)
 			return ERR_INVALID;
 		*out = *out << 4 | digit;
 	}

@@ -37,20 +37,10 @@ struct expr *parse_log_selector(struct parser *parser)
 	return parser_finish(parser, selector);
 }
 
-static bool has_metric_name(const struct expr *selector)
-{
-	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
-		const struct matcher *matcher = &selector->selector.matchers[i];
-
-		if (matcher_is_metric_name(matcher))
-			return true;
-	}
-	return false;
-}
-
 bool parser_adapt_selector(struct parser *parser, struct expr *selector)
 {
-	if (!parser->is_logql || has_metric_name(selector))
+	if (!parser->is_logql ||
+	    matchers_has_metric(selector->selector.matchers, selector->selector.nmatchers))
 		return true;
 	return make_log(parser, selector, false);
 }

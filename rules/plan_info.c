@@ -18,11 +18,9 @@ static bool names_info(const struct matcher *matcher)
 /* Without a name it is target_info; of names that it must not be, what is left of all "…_info". */
 static int info_default_name(const struct expr *given, struct matcher *out)
 {
-	bool excludes = false;
+	bool excludes =
+		given && matchers_has_metric(given->selector.matchers, given->selector.nmatchers);
 	char *why = NULL;
-
-	for (uint32_t i = 0; given && i < given->selector.nmatchers; i++)
-		excludes = excludes || matcher_is_metric_name(&given->selector.matchers[i]);
 	int error =
 		excludes ? matcher_init(out, MATCH_RE, SLICE(METRIC_NAME), SLICE(".+_info"), &why)
 			 : matcher_init(out, MATCH_EQ, SLICE(METRIC_NAME), SLICE("target_info"),

@@ -169,15 +169,10 @@ static size_t lower_bound(const struct graph *graph, struct slice name)
 /* Only names may be looked at that can match: with name="x", that one. */
 static size_t first_candidate(const struct graph *graph, const struct expr *selector, bool *only)
 {
-	*only = false;
-	for (uint32_t i = 0; i < selector->selector.nmatchers; i++) {
-		const struct matcher *matcher = &selector->selector.matchers[i];
-		if (matcher->type == MATCH_EQ && matcher_is_metric_name(matcher)) {
-			*only = true;
-			return lower_bound(graph, matcher_value(matcher));
-		}
-	}
-	return 0;
+	const struct matcher *name =
+		matchers_find_metric(selector->selector.matchers, selector->selector.nmatchers);
+	*only = name != NULL;
+	return name ? lower_bound(graph, matcher_value(name)) : 0;
 }
 
 static void on_expr(void *ctx, const struct expr *expr)

@@ -326,11 +326,6 @@ int template_char(struct slice text, struct arena *arena, struct template_value 
 	return 0;
 }
 
-static bool is_hex_digit(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* Go's integer literals: 12, 0x1F, 0b1, 0o17, 017, with underscores (taken out already) and a sign.
  */
 static bool parse_integer(const char *text, int64_t *out)
@@ -346,7 +341,7 @@ static bool parse_integer(const char *text, int64_t *out)
 		base = letter ? bases[letter - letters] : 8;
 		text += letter ? 2 : 1;
 	}
-	if (!is_hex_digit(*text))
+	if (hex_digit(*text) < 0)
 		return false;
 	char *end;
 	errno = 0;
@@ -367,7 +362,7 @@ bool template_number(struct slice text, struct template_value *out)
 		if (text.ptr[i] != '_')
 			plain[n++] = text.ptr[i];
 		else if (i + 1 == text.len || text.ptr[i + 1] == '_' ||
-			 !is_hex_digit(text.ptr[i + 1]))
+			 hex_digit(text.ptr[i + 1]) < 0)
 			return false;
 	}
 	plain[n] = '\0';

@@ -38,15 +38,13 @@ static const struct small_unit *unit_of_name(struct slice name)
 
 static const struct small_unit *unit_of_selector(const struct expr *expr, struct slice *name)
 {
-	for (uint32_t i = 0; i < expr->selector.nmatchers; i++) {
-		const struct matcher *matcher = &expr->selector.matchers[i];
+	const struct matcher *metric =
+		matchers_find_metric(expr->selector.matchers, expr->selector.nmatchers);
 
-		if (matcher->type != MATCH_EQ || !matcher_is_metric_name(matcher))
-			continue;
-		*name = matcher_value(matcher);
-		return unit_of_name(*name);
-	}
-	return NULL;
+	if (!metric)
+		return NULL;
+	*name = matcher_value(metric);
+	return unit_of_name(*name);
 }
 
 static bool is_literal(const struct expr *expr)

@@ -84,14 +84,6 @@ HANDLER(on_labels)
 	send_listing(web, request, LIST_LABEL_NAMES, SLICE(""));
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20; /* lower case */
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %2E → '.', in place of where it is put; what is no escape stays. */
 static struct slice decode_part(struct arena *arena, struct slice part)
 {

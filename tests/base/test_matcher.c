@@ -157,6 +157,22 @@ START_TEST(matchers_are_parsed)
 }
 END_TEST
 
+START_TEST(matchers_find_the_metric)
+{
+	struct matcher list[] = { make(MATCH_EQ, "a", "up"), make(MATCH_NE, "__name__", "x"),
+				  make(MATCH_EQ, "__name__", "up"),
+				  make(MATCH_EQ, "__name__", "down") };
+
+	ck_assert_ptr_eq(matchers_find_metric(list, 4), &list[2]);
+	ck_assert_ptr_null(matchers_find_metric(list, 2));
+	ck_assert_ptr_null(matchers_find_metric(NULL, 0));
+	ck_assert(matchers_has_metric(list, 2));
+	ck_assert(!matchers_has_metric(list, 1));
+	for (size_t i = 0; i < COUNT(list); i++)
+		matcher_fini(&list[i]);
+}
+END_TEST
+
 START_TEST(matchers_append_to_the_list)
 {
 	struct matcher *list = NULL;
@@ -233,6 +249,7 @@ static Suite *matcher_suite(void)
 	tcase_add_test(tcase, matcher_refuses_bad_patterns);
 	tcase_add_test(tcase, matcher_compare_orders);
 	tcase_add_loop_test(tcase, matchers_are_parsed, 0, COUNT(parse_cases));
+	tcase_add_test(tcase, matchers_find_the_metric);
 	tcase_add_test(tcase, matchers_append_to_the_list);
 	tcase_add_test(tcase, matchers_all_must_match);
 	tcase_add_test(tcase, matchers_keep_to_their_limit);

@@ -136,6 +136,21 @@ START_TEST(nearest_name_leaves_long_words_out)
 }
 END_TEST
 
+START_TEST(hex_digit_knows_its_sixteen)
+{
+	static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+	int digits = 0;
+
+	for (int c = -128; c < 128; c++)
+		digits += hex_digit((char)c) >= 0;
+	ck_assert_int_eq(digits, 22);
+	for (int i = 0; i < 16; i++) {
+		ck_assert_int_eq(hex_digit(lower[i]), i);
+		ck_assert_int_eq(hex_digit(upper[i]), i);
+	}
+}
+END_TEST
+
 static Suite *slice_suite(void)
 {
 	Suite *suite = suite_create("slice");
@@ -149,6 +164,7 @@ static Suite *slice_suite(void)
 	tcase_add_loop_test(tcase, nearest_name_finds_slips, 0,
 			    sizeof(nearest_cases) / sizeof(nearest_cases[0]));
 	tcase_add_test(tcase, nearest_name_leaves_long_words_out);
+	tcase_add_test(tcase, hex_digit_knows_its_sixteen);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
