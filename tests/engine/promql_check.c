@@ -5,10 +5,35 @@
 
 /* ---- what is skipped ---- */
 
+/* The times of which samples can matter, all ways of an expression taken together. */
+struct reach {
+	int64_t first_ms, last_ms; /* that are asked about */
+	int64_t back_ms, ahead_ms; /* of these */
+};
+
 struct search {
 	const struct script *script;
+	struct reach reach;
 	const char *why; /* NULL: it need not be */
 };
+
+static void extend_reach(void *ctx, const struct expr *expr)
+{
+	struct reach *reach = ctx;
+	bool is_selector = expr->kind == EXPR_SELECTOR;
+	if (!is_selector && expr->kind != EXPR_SUBQUERY)
+		return;
+	int64_t range_ms = is_selector ? expr->selector.range_ms : expr->subquery.range_ms;
+	int64_t offset_ms = is_selector ? expr->selector.offset_ms : expr->subquery.offset_ms;
+	if (expr->at == AT_TIME) {
+		reach->first_ms = expr->at_ms < reach->first_ms ? expr->at_ms : reach->first_ms;
+		reach->last_ms = expr->at_ms > reach->last_ms ? expr->at_ms : reach->last_ms;
+	}
+	reach->back_ms += range_ms + (offset_ms > 0 ? offset_ms : 0);
+	reach->ahead_ms += offset_ms < 0 ? -offset_ms : 0;
+	reach->back_ms += expr->edges ? WORLD_LOOKBACK_MS : 0;
+	reach->ahead_ms += expr->edges ? WORLD_LOOKBACK_MS : 0;
+}
 
 static bool selects(const struct expr *selector, const struct labels *labels)
 {
@@ -18,6 +43,12 @@ static bool selects(const struct expr *selector, const struct labels *labels)
 			return false;
 	}
 	return true;
+}
+
+static bool is_within(const struct reach *reach, const struct histograms *histograms)
+{
+	return histograms->last_ms > reach->first_ms - reach->back_ms &&
+	       histograms->first_ms <= reach->last_ms + reach->ahead_ms;
 }
 
 static void look_for_histograms(void *ctx, const struct expr *expr)
@@ -35,18 +66,26 @@ static void look_for_histograms(void *ctx, const struct expr *expr)
 		default:
 			break;
 		}
-	for (size_t i = 0; expr->kind == EXPR_SELECTOR && i < search->script->nhistograms; i++)
-		if (selects(expr, search->script->histograms[i]))
-			search->why = "selects a series of histograms";
+	for (size_t i = 0; expr->kind == EXPR_SELECTOR && i < search->script->nhistograms; i++) {
+		const struct histograms *histograms = &search->script->histograms[i];
+		if (is_within(&search->reach, histograms) && selects(expr, histograms->labels))
+			search->why = "selects native histograms";
+	}
 }
 
-/* NULL: it is not. */
+/* NULL: it is not. The expression with its times worked out, or NULL. */
 static const char *why_skipped(const struct script *script, const struct eval *eval,
 			       const struct expr *expr)
 {
-	struct search search = { script, eval->has_histogram ? "expects a histogram" : NULL };
-	if (expr)
+	struct search search = { .script = script,
+				 .reach = { .first_ms = eval->bounds.start_ms,
+					    .last_ms = eval->bounds.end_ms,
+					    .back_ms = WORLD_LOOKBACK_MS },
+				 .why = eval->has_histogram ? "expects a histogram" : NULL };
+	if (expr) {
+		expr_walk(expr, extend_reach, &search.reach);
 		expr_walk(expr, look_for_histograms, &search);
+	}
 	return search.why;
 }
 
@@ -175,6 +214,8 @@ void eval_check(struct script *script, struct eval *eval)
 	struct query query;
 	struct got got;
 	query_parse(&query, eval->expr, strlen(eval->expr));
+	bool resolved = query.expr &&
+			expr_resolve(query.expr, &eval->bounds, &query.source, &query.diags) == 0;
 	const char *why = why_skipped(script, eval, query.expr);
 	if (why) {
 		script->counts->skipped++;
@@ -184,8 +225,6 @@ void eval_check(struct script *script, struct eval *eval)
 		query_fini(&query);
 		return;
 	}
-	bool resolved = query.expr &&
-			expr_resolve(query.expr, &eval->bounds, &query.source, &query.diags) == 0;
 	eval_run(script, eval, &eval->bounds, true, &got);
 	bool ok = got_is_right(script, eval, &got);
 	if (!ok) {

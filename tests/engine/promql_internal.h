@@ -15,9 +15,15 @@
 
 struct values {
 	double *v;
-	uint8_t *kind; /* 0 a number, 1 none, 2 stale */
+	uint8_t *kind; /* 0 a number, 1 none, 2 stale, 3 a native histogram */
 	size_t n;
 	bool histograms;
+};
+
+/* Native histograms of a series; of times between the first and the last any may have one. */
+struct histograms {
+	struct labels *labels;
+	int64_t first_ms, last_ms;
 };
 
 struct script {
@@ -27,7 +33,7 @@ struct script {
 	struct world world;
 	bool loaded;
 	struct values starts; /* of the series on the next line, by the times of its samples */
-	struct labels **histograms; /* series that hold native histograms */
+	struct histograms *histograms;
 	size_t nhistograms;
 	struct script_counts *counts;
 };
@@ -40,7 +46,7 @@ char *script_line(struct script *script);
 char *text_trim(char *text);
 /* Cuts off the first word, spaces within braces and quotes not counting; what follows it. */
 char *text_split(char *text);
-/* 1 2 _ stale NaN 3x4 1+2x10 _x5 */
+/* 1 2 _ stale NaN 3x4 1+2x10 _x5, {{…}} {{…}}x4 {{…}}+{{…}}x10 */
 struct values values_parse(char *text);
 /* The same of durations: -1m 1ms-1mx4 _ */
 struct values starts_parse(char *text);

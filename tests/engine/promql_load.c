@@ -28,19 +28,34 @@ void script_clear(struct script *script)
 	world_init(&script->world, 0, (int64_t)MINUTES_MAX * 60000);
 	script->loaded = true;
 	for (size_t i = 0; i < script->nhistograms; i++)
-		labels_unref(script->histograms[i]);
+		labels_unref(script->histograms[i].labels);
 	script->nhistograms = 0;
 }
 
-static void note_histogram(struct script *script, struct labels *labels)
+static void note_histograms(struct script *script, struct labels *labels, int64_t first_ms,
+			    int64_t last_ms)
 {
 	script->histograms = realloc(script->histograms,
 				     (script->nhistograms + 1) * sizeof(*script->histograms));
-	script->histograms[script->nhistograms++] = labels_ref(labels);
+	script->histograms[script->nhistograms++] =
+		(struct histograms){ labels_ref(labels), first_ms, last_ms };
+}
+
+static void note_loaded(struct script *script, struct labels *labels, const struct values *values,
+			int64_t step_ms)
+{
+	size_t first = 0, last = values->n;
+	while (first < last && values->kind[first] != 3)
+		first++;
+	while (last > first && values->kind[last - 1] != 3)
+		last--;
+	if (first < last)
+		note_histograms(script, labels, (int64_t)first * step_ms,
+				(int64_t)(last - 1) * step_ms);
 }
 
 /* x_bucket{…,le="1"} makes a native histogram x{…}. */
-static void note_converted(struct script *script, const struct labels *bucket)
+static void note_converted(struct script *script, const struct labels *bucket, int64_t last_ms)
 {
 	struct label pairs[64];
 	size_t n = 0;
@@ -55,7 +70,7 @@ static void note_converted(struct script *script, const struct labels *bucket)
 		n += !slice_is(pairs[n].name, "le");
 	}
 	ck_assert_int_eq(labels_new(pairs, n, &labels, NULL), 0);
-	note_histogram(script, labels);
+	note_histograms(script, labels, 0, last_ms);
 	labels_unref(labels);
 }
 
@@ -84,10 +99,9 @@ static void load_series(struct script *script, char *line, int64_t step_ms, bool
 	struct values values = values_parse(rest);
 	ck_assert_msg(labels_parse(line, &labels), "%s:%u: bad series %s", script->path,
 		      script->line, line);
-	if (values.histograms)
-		note_histogram(script, labels);
+	note_loaded(script, labels, &values, step_ms);
 	if (with_nhcb)
-		note_converted(script, labels);
+		note_converted(script, labels, (int64_t)values.n * step_ms);
 	struct label pairs[64];
 	for (size_t i = 0; i < labels_count(labels); i++)
 		pairs[i] = labels_at(labels, i);

@@ -41,7 +41,7 @@ char *text_split(char *text)
 	return text_trim(text);
 }
 
-/* ---- values: 1 2 _ stale NaN 3x4 1+2x10 _x5 ---- */
+/* ---- values: 1 2 _ stale NaN 3x4 1+2x10 _x5 {{…}}x4 ---- */
 
 static void values_add(struct values *values, double v, uint8_t kind)
 {
@@ -87,14 +87,28 @@ static void values_add_term(struct values *values, const char *term)
 		values_add(values, v, none ? 1 : stale ? 2 : 0);
 }
 
+/* How often a histogram is there is told after its last brace. */
+static void values_add_histograms(struct values *values, const char *term)
+{
+	const char *end = strrchr(term, '}');
+	unsigned long times = 0;
+	values->histograms = true;
+	if (end && end[1] == 'x')
+		times = strtoul(end + 2, NULL, 10);
+	for (unsigned long i = 0; i <= times; i++)
+		values_add(values, 0, 3);
+}
+
 struct values values_parse(char *text)
 {
 	struct values values = { .n = 0 };
-	char *save = NULL;
-	values.histograms = strstr(text, "{{") != NULL;
-	for (char *term = strtok_r(text, " \t", &save); term && !values.histograms;
-	     term = strtok_r(NULL, " \t", &save))
-		values_add_term(&values, term);
+	for (char *term = text_trim(text), *next; *term; term = next) {
+		next = text_split(term);
+		if (*term == '{')
+			values_add_histograms(&values, term);
+		else
+			values_add_term(&values, term);
+	}
 	return values;
 }
 
