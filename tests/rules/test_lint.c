@@ -157,6 +157,35 @@ static unsigned count(const struct buf *text, const char *word)
 	return n;
 }
 
+/* Rules of one name and of different series, and one of the same series as the first or the last. */
+static void lint_namesakes(int n, bool like_last, struct buf *got)
+{
+	struct buf yaml;
+	buf_init(&yaml);
+	buf_add_str(&yaml, "groups:\n- name: g\n  rules:\n");
+	for (int i = 0; i <= n; i++)
+		buf_printf(&yaml, "  - {alert: A, expr: 'x{i=\"%d\"} > 1'}\n",
+			   i < n ? i : like_last ? n - 1 : 0);
+	buf_clear(got);
+	lint(buf_slice(&yaml), got);
+	buf_fini(&yaml);
+}
+
+START_TEST(lint_compares_with_so_many_namesakes)
+{
+	const int max = 64;
+	struct buf got;
+	buf_init(&got);
+	lint_namesakes(max, true, &got);
+	ck_assert_uint_eq(count(&got, "a second time with the same labels"), 1);
+	lint_namesakes(max + 1, false, &got);
+	ck_assert_uint_eq(count(&got, "a second time with the same labels"), 1);
+	lint_namesakes(max + 1, true, &got);
+	ck_assert_uint_eq(got.len, 0);
+	buf_fini(&got);
+}
+END_TEST
+
 /* Many rules on arrival are no reason not to say what is wrong with the last one. */
 START_TEST(lint_says_of_so_many_rules_what_they_can_say_on_arrival)
 {
@@ -287,6 +316,7 @@ static Suite *lint_suite(void)
 	tcase_add_test(tcase, lint_is_right_about_real_files);
 	tcase_add_test(tcase, lint_does_not_ask_for_ever);
 	tcase_add_test(tcase, lint_follows_a_chain_of_records_for_a_while);
+	tcase_add_test(tcase, lint_compares_with_so_many_namesakes);
 	tcase_add_test(tcase, lint_says_of_so_many_rules_what_they_can_say_on_arrival);
 	suite_add_tcase(suite, tcase);
 	return suite;
