@@ -286,6 +286,26 @@ static int sets_of(struct active_alert *const *alerts, uint32_t n, struct finger
 	return code;
 }
 
+/*
+ * The body tells as many of the alerts as it has room for: of the others only how many they are,
+ * as with max_alerts. Rather so than never.
+ */
+static int body_make(struct actions *actions, const struct group *group,
+		     struct active_alert *const *alerts, uint32_t n, uint32_t kept,
+		     struct delivery_spec *spec)
+{
+	for (;;) {
+		int code = payload_make(actions, group, spec->receiver, alerts, kept, n - kept,
+					spec->reason, &spec->body, &spec->body_len);
+		if (code || spec->body_len <= DELIVERY_BODY_MAX || kept <= 1)
+			return code;
+		/* A little fewer than would fit if all were alike. */
+		kept = (uint32_t)((double)kept * DELIVERY_BODY_MAX / (double)spec->body_len * 0.9);
+		kept = kept ? kept : 1;
+		free(spec->body);
+	}
+}
+
 /* A delivery for these alerts, unless the one that waits says the same. */
 static int tell_alerts(struct actions *actions, const struct group *group,
 		       const struct integration *integration, const char *key, const char *reason,
@@ -307,8 +327,7 @@ static int tell_alerts(struct actions *actions, const struct group *group,
 		    fingerprints_is_equal(&spec.resolved, &waiting->resolved);
 
 	if (code == 0 && !same)
-		code = payload_make(actions, group, spec.receiver, alerts, kept, n - kept, reason,
-				    &spec.body, &spec.body_len);
+		code = body_make(actions, group, alerts, n, kept, &spec);
 	if (code == 0 && !same)
 		code = outbox_add(actions, &spec);
 	if (code || same) {

@@ -147,6 +147,33 @@ START_TEST(dispatch_takes_child_routes_and_honours_send_resolved)
 }
 END_TEST
 
+/* Alerts that do not all fit into a body are told as far as they do, and how many more there are. */
+START_TEST(dispatch_tells_what_fits)
+{
+	const int alerts = 800;
+	char labels[64], line[EVIDENCE_LINE_BYTES_MAX + 1];
+
+	memset(line, '\001', sizeof(line) - 1); /* six bytes each, as JSON */
+	line[sizeof(line) - 1] = '\0';
+	h.evidence = line;
+	for (int i = 0; i < alerts; i++) {
+		snprintf(labels, sizeof(labels), "alertname=A,instance=%d", i);
+		harness_fire(&h, labels);
+	}
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	size_t told = json_array_size(json_object_get(h.hooks[0].body, "alerts"));
+	size_t more = (size_t)json_integer_value(json_object_get(h.hooks[0].body, "truncatedAlerts"));
+
+	ck_assert_uint_eq(told + more, (size_t)alerts);
+	ck_assert_uint_gt(more, 0);
+	ck_assert_uint_gt(told, DELIVERY_BODY_MAX / 6 / EVIDENCE_LINE_BYTES_MAX / 2);
+	/* All of them count as told. */
+	harness_at(&h, 80000);
+	expect_hooks(1);
+}
+END_TEST
+
 START_TEST(dispatch_takes_so_many_routes)
 {
 	const int max = 64;
@@ -452,6 +479,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_tells_empty_annotations);
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
+	tcase_add_test(tcase, dispatch_tells_what_fits);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
 	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);
