@@ -126,5 +126,7 @@ int bytes_parse(struct slice text, int64_t *out);
  * then the tables nested in it, each once.
  */
 void bind_reference(const struct bind_table *table, struct buf *out);
+/* Of several tables, one after the other; what is nested in more than one stands below the first. */
+void bind_references(const struct bind_table *const *tables, size_t n, struct buf *out);
 
 #endif

@@ -129,13 +129,21 @@ static void add_table(struct reference *reference, const struct bind_table *tabl
 		buf_add_str(out, "\nKeys that begin with `x-` are ignored.\n");
 }
 
-void bind_reference(const struct bind_table *table, struct buf *out)
+void bind_references(const struct bind_table *const *tables, size_t n, struct buf *out)
 {
 	struct reference reference = { .out = out };
-	reference_add(&reference, table);
-	for (size_t i = 0; i < reference.n; i++) {
-		if (i)
-			buf_add_char(out, '\n');
-		add_table(&reference, reference.tables[i]);
+	size_t printed = 0;
+	for (size_t i = 0; i < n; i++) {
+		reference_add(&reference, tables[i]);
+		for (; printed < reference.n; printed++) {
+			if (printed)
+				buf_add_char(out, '\n');
+			add_table(&reference, reference.tables[printed]);
+		}
 	}
+}
+
+void bind_reference(const struct bind_table *table, struct buf *out)
+{
+	bind_references(&table, 1, out);
 }

@@ -1,5 +1,6 @@
 #include "daemon/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <glob.h>
 #include <libgen.h>
@@ -393,27 +394,27 @@ void config_unref(struct config *config)
 	free(config);
 }
 
+#define REFERENCES_MAX 64 /* tables with a part of their own in the reference */
+
 void config_reference(struct buf *out)
 {
-	static const struct bind_table *const tables[] = { &config_file_table, &route_table,
-							   &receiver_table,    &runbook_table,
-							   &wait_step_table,   &verify_step_table,
-							   &notify_step_table, &actions_table };
+	static const struct bind_table *const own[] = { &config_file_table, &route_table,
+							&receiver_table,    &runbook_table,
+							&wait_step_table,   &verify_step_table,
+							&notify_step_table, &actions_table };
+	const struct bind_table *tables[REFERENCES_MAX];
+	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-		if (i)
-			buf_add_char(out, '\n');
-		bind_reference(tables[i], out);
-	}
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		tables[n++] = own[i];
 	for (size_t i = 0; i < action_plugins_count; i++) {
-		const struct bind_table *const of_plugin[] = { action_plugins[i]->integration,
-							       action_plugins[i]->step };
+		const struct action_plugin *plugin = action_plugins[i];
 
-		for (size_t k = 0; k < 2; k++) {
-			if (!of_plugin[k])
-				continue;
-			buf_add_char(out, '\n');
-			bind_reference(of_plugin[k], out);
-		}
+		assert(n + 2 <= REFERENCES_MAX);
+		if (plugin->integration)
+			tables[n++] = plugin->integration;
+		if (plugin->step)
+			tables[n++] = plugin->step;
 	}
+	bind_references(tables, n, out);
 }

@@ -399,6 +399,13 @@ START_TEST(bind_prints_its_reference)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		ck_assert_msg(strstr(out.ptr, lines[i]) != NULL, "%s\n%s", lines[i], out.ptr);
 	ck_assert_ptr_null(strstr(strstr(out.ptr, "### hook") + 1, "### hook"));
+	/* Nor twice in a reference of several tables. */
+	static const struct bind_table *const both[] = { &inner_table, &outer_table };
+	buf_clear(&out);
+	bind_references(both, 2, &out);
+	ck_assert(buf_ok(&out));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "\n\n### thing\n"));
+	ck_assert_ptr_null(strstr(strstr(out.ptr, "### hook") + 1, "### hook"));
 	buf_fini(&out);
 }
 END_TEST
