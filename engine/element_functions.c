@@ -51,7 +51,15 @@ static double argument(const struct node *node, uint32_t i, double otherwise)
 	return node->nchildren > i ? node->children[i]->scalar : otherwise;
 }
 
-/* Powers, roundings and signs. False: the function is another. */
+/* Those that take long: of rows that are present alone. */
+static double (*const slow_functions[FUNCTION_COUNT])(double v) = {
+	[FN_EXP] = exp,	  [FN_LN] = log,      [FN_LOG2] = log2,	  [FN_LOG10] = log10,
+	[FN_SIN] = sin,	  [FN_COS] = cos,     [FN_TAN] = tan,	  [FN_ASIN] = asin,
+	[FN_ACOS] = acos, [FN_ATAN] = atan,   [FN_SINH] = sinh,	  [FN_COSH] = cosh,
+	[FN_TANH] = tanh, [FN_ASINH] = asinh, [FN_ACOSH] = acosh, [FN_ATANH] = atanh,
+};
+
+/* Loops that the compiler can see through. False: the function is another. */
 static bool eval_arithmetic(struct node *node, uint32_t from, uint32_t to)
 {
 	const double *in = node->base->values;
@@ -66,71 +74,11 @@ static bool eval_arithmetic(struct node *node, uint32_t from, uint32_t to)
 	case FN_FLOOR:
 		FOR_ALL(floor(v));
 		break;
-	case FN_EXP:
-		FOR_PRESENT(exp(v));
-		break;
-	case FN_LN:
-		FOR_PRESENT(log(v));
-		break;
-	case FN_LOG2:
-		FOR_PRESENT(log2(v));
-		break;
-	case FN_LOG10:
-		FOR_PRESENT(log10(v));
-		break;
 	case FN_SQRT:
 		FOR_ALL(sqrt(v));
 		break;
 	case FN_SGN:
 		FOR_ALL(sign_of(v));
-		break;
-	default:
-		return false;
-	}
-	return true;
-}
-
-/* Of angles. False: the function is another. */
-static bool eval_trigonometry(struct node *node, uint32_t from, uint32_t to)
-{
-	const double *in = node->base->values;
-	double *out = node->own_values;
-	switch (node->plan->function->id) {
-	case FN_SIN:
-		FOR_PRESENT(sin(v));
-		break;
-	case FN_COS:
-		FOR_PRESENT(cos(v));
-		break;
-	case FN_TAN:
-		FOR_PRESENT(tan(v));
-		break;
-	case FN_ASIN:
-		FOR_PRESENT(asin(v));
-		break;
-	case FN_ACOS:
-		FOR_PRESENT(acos(v));
-		break;
-	case FN_ATAN:
-		FOR_PRESENT(atan(v));
-		break;
-	case FN_SINH:
-		FOR_PRESENT(sinh(v));
-		break;
-	case FN_COSH:
-		FOR_PRESENT(cosh(v));
-		break;
-	case FN_TANH:
-		FOR_PRESENT(tanh(v));
-		break;
-	case FN_ASINH:
-		FOR_PRESENT(asinh(v));
-		break;
-	case FN_ACOSH:
-		FOR_PRESENT(acosh(v));
-		break;
-	case FN_ATANH:
-		FOR_PRESENT(atanh(v));
 		break;
 	case FN_DEG:
 		FOR_ALL(v * 180 / M_PI);
@@ -155,9 +103,14 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 		FOR_ALL(-v);
 		return 0;
 	}
-	if (eval_arithmetic(node, from, to) || eval_trigonometry(node, from, to))
+	enum function_id id = node->plan->function->id;
+	if (slow_functions[id]) {
+		FOR_PRESENT(slow_functions[id](v));
 		return 0;
-	switch (node->plan->function->id) {
+	}
+	if (eval_arithmetic(node, from, to))
+		return 0;
+	switch (id) {
 	case FN_ROUND: {
 		double inverse = 1.0 / argument(node, 1, 1);
 		FOR_ALL(floor(v * inverse + 0.5) / inverse);
@@ -180,7 +133,7 @@ static int eval_element(struct binding *b, struct node *node, uint32_t from, uin
 	case FN_DAYS_IN_MONTH:
 	case FN_MONTH:
 	case FN_YEAR:
-		FOR_PRESENT(calendar_field(node->plan->function->id, v));
+		FOR_PRESENT(calendar_field(id, v));
 		break;
 	case FN_TIMESTAMP: /* of no plain selector: the time of the evaluation */
 		for (uint32_t i = from; i < to; i++)

@@ -124,9 +124,8 @@ static struct vector count_values(struct oracle *o, const struct expr *expr)
 		buf_fini(&text);
 		struct tags tags = in.items[i].tags;
 		struct tags group = tags_without(o, group_tags(o, expr, tags), &only);
-		bool drops = expr->aggregate.without && !slice_is(target, METRIC_NAME);
-		for (uint32_t k = 0; drops && k < expr->aggregate.labels.n; k++)
-			drops = !slice_is_equal(expr->aggregate.labels.items[k], target);
+		bool drops = expr->aggregate.without && !slice_is(target, METRIC_NAME) &&
+			     !names_has(&expr->aggregate.labels, target);
 		if (drops || !expr->aggregate.without)
 			group = tags_with(o, group, target, slice_from(value));
 		size_t k = 0;

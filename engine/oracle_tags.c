@@ -26,14 +26,6 @@ struct slice tags_get(struct tags tags, struct slice name)
 	return (struct slice){ NULL, 0 };
 }
 
-static bool names_has(const struct names *names, struct slice name)
-{
-	for (uint32_t i = 0; i < names->n; i++)
-		if (slice_is_equal(names->items[i], name))
-			return true;
-	return false;
-}
-
 static struct tags filtered(struct oracle *o, struct tags tags, const struct names *names,
 			    bool keep)
 {

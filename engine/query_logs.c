@@ -21,14 +21,6 @@ static struct slice base_of(const struct plan_log *log)
 	return (struct slice){ log->name, end ? (size_t)(end - log->name) : strlen(log->name) };
 }
 
-static bool has_name(const struct names *names, struct slice name)
-{
-	for (uint32_t i = 0; i < names->n; i++)
-		if (slice_is_equal(names->items[i], name))
-			return true;
-	return false;
-}
-
 /* Does the other one keep each label that this one keeps? */
 static bool is_kept_by(const struct plan_log *log, const struct plan_log *other)
 {
@@ -39,12 +31,12 @@ static bool is_kept_by(const struct plan_log *log, const struct plan_log *other)
 		return false;
 	if (!wants_named) {
 		for (uint32_t i = 0; i < other->labels.n; i++)
-			if (!has_name(&log->labels, other->labels.items[i]))
+			if (!names_has(&log->labels, other->labels.items[i]))
 				return false;
 		return true;
 	}
 	for (uint32_t i = 0; i < log->labels.n; i++)
-		if (has_name(&other->labels, log->labels.items[i]) != has_named)
+		if (names_has(&other->labels, log->labels.items[i]) != has_named)
 			return false;
 	return true;
 }

@@ -105,6 +105,14 @@ struct names {
 	uint32_t n;
 };
 
+static inline bool names_has(const struct names *names, struct slice name)
+{
+	for (uint32_t i = 0; i < names->n; i++)
+		if (slice_is_equal(names->items[i], name))
+			return true;
+	return false;
+}
+
 struct expr {
 	enum expr_kind kind;
 	enum value_type type;  /* written by the checker */

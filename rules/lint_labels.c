@@ -30,14 +30,6 @@ static void check_by(struct lint_place *place, const struct expr *expr,
 
 /* ---- joins ---- */
 
-static bool is_named(const struct names *names, struct slice name)
-{
-	for (uint32_t i = 0; i < names->n; i++)
-		if (slice_is_equal(names->items[i], name))
-			return true;
-	return false;
-}
-
 static void check_on(struct lint_place *place, const struct expr *expr,
 		     const struct label_scope *sides)
 {
@@ -61,7 +53,7 @@ static bool has_stray(struct lint_place *place, const struct expr *expr,
 {
 	for (uint32_t i = 0; i < from->nhas; i++) {
 		struct slice name = from->has[i].name;
-		if (label_scope_may_have(other, name) || is_named(&expr->binary.labels, name))
+		if (label_scope_may_have(other, name) || names_has(&expr->binary.labels, name))
 			continue;
 		rule_warn_at(place->lint->diags, WARN_JOIN, place->source, expr->binary.op_offset,
 			     strlen(binary_op_text(expr->binary.op)),
