@@ -44,7 +44,11 @@ static int on_syntax_error(struct parse *p)
 	buf_init(&hint);
 	yaml_hint_syntax(p->text, fault, &hint);
 	const char *hint_text = hint.len && buf_ok(&hint) ? hint.ptr : NULL;
-	if (parser->context && context_line != p->tree.cursor.line)
+	if (parser->context && fault->at == p->text.len)
+		/* Nothing stands there: what is not closed does. */
+		diag_add_at(p->tree.diags, DIAG_ERROR, &p->tree.whole, fault->context, 1, hint_text,
+			    "bad YAML: %s %s that begins here", problem, parser->context);
+	else if (parser->context && context_line != p->tree.cursor.line)
 		diag_add_at(p->tree.diags, DIAG_ERROR, &p->tree.whole, p->tree.cursor.offset, 1,
 			    hint_text, "bad YAML: %s %s that began at line %u", problem,
 			    parser->context, context_line);

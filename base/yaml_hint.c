@@ -241,6 +241,20 @@ static struct fault find_fault(struct slice text, const struct yaml_error *error
 	return fault;
 }
 
+/* How many of { and [ are closed by nothing; below 0: more are closed. */
+static int add_depth(int depth, char c)
+{
+	return depth + (c == '{' || c == '[') - (c == '}' || c == ']');
+}
+
+static bool is_open(struct slice value)
+{
+	int depth = 0;
+	for (size_t i = 0; i < value.len; i++)
+		depth = add_depth(depth, value.ptr[i]);
+	return depth > 0;
+}
+
 void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct buf *out)
 {
 	struct fault fault = find_fault(text, error);
@@ -258,6 +272,8 @@ void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct 
 		buf_add_str(out, "the lines of a block stand deeper than its key");
 		return;
 	case FAULT_FLOW:
+		if (is_open(fault.value))
+			buf_add_str(out, "close each { with a }; ");
 		buf_add_str(out, "inside of {…} YAML takes { } [ ] and , for its own; give each "
 				 "key a line, and put its text in a block: |");
 		return;
@@ -273,8 +289,9 @@ void yaml_hint_syntax(struct slice text, const struct yaml_error *error, struct 
 		buf_add_str(out, "put the text in quotes");
 	else
 		yaml_hint_block(fault.key, out);
-	if (fault.value.ptr[0] == '[' && fault.value.ptr[fault.value.len - 1] == ']')
-		buf_add_str(out, "; if it is a list, quote its entries");
+	if (fault.value.ptr[0] == '[' && !slice_is(fault.key, "expr")) /* which is never one */
+		buf_add_str(out, is_open(fault.value) ? "; if it is a list, close it with a ]"
+						      : "; if it is a list, quote its entries");
 }
 
 static void blank(char *text, size_t len)
@@ -296,6 +313,22 @@ static void blank_deeper(char *text, size_t len, size_t line_end, size_t column)
 	}
 }
 
+/*
+ * How much of a value is its own: what closes at its end what other lines have opened is not, where
+ * nothing else follows.
+ */
+static size_t own_len(struct slice value)
+{
+	int depth = 0;
+	size_t own = 0;
+	while (own < value.len && (depth = add_depth(depth, value.ptr[own])) >= 0)
+		own++;
+	for (size_t i = own; i < value.len; i++)
+		if (!strchr("}], ", value.ptr[i]))
+			return value.len;
+	return own > 0 ? own : value.len;
+}
+
 ptrdiff_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
 {
 	struct fault fault = find_fault((struct slice){ text, len }, error);
@@ -305,7 +338,7 @@ ptrdiff_t yaml_repair(char *text, size_t len, const struct yaml_error *error)
 	size_t line_end = (size_t)(fault.line.ptr - text) + fault.line.len;
 	if (fault.value.len == 1 && text[value] == 'x')
 		return -1;
-	blank(text + value, fault.value.len);
+	blank(text + value, own_len(fault.value));
 	text[value] = 'x';
 	blank_deeper(text, len, line_end,
 		     fault.key.len > 0 ? (size_t)(fault.key.ptr - fault.line.ptr)

@@ -216,7 +216,7 @@ START_TEST(yaml_refuses_what_breaks_a_document_off)
 	refuse("a: 1\n---\n\"b\n");
 	ck_assert_str_eq(diags.items[1].message,
 			 "bad YAML: found unexpected end of stream while scanning a quoted scalar "
-			 "that began at line 3");
+			 "that begins here");
 }
 END_TEST
 
@@ -309,7 +309,11 @@ static const struct syntax_case {
 	  "leading { for a mapping" },
 	{ "- expr: {a=\"b\", c\n- x: y\n", 2, 4, "line 1", "leading { for a mapping" },
 	{ "- expr: \"a\" > 5\n", 1, 15, "did not find expected", "ends at the next quote" },
-	{ "- expr: \"a\n\n", 3, 1, "unexpected end of stream", "ends at the next quote" },
+	{ "- expr: \"a\n\n", 1, 9,
+	  "unexpected end of stream while scanning a quoted scalar that begins here",
+	  "ends at the next quote" },
+	{ "a: ['b]\n", 1, 5, "unexpected end of stream", "quote its entries" },
+	{ "a: {b: c\nd: e\n", 2, 2, "began at line 1", "close each { with a }; inside of {" },
 	{ "- name: a\n   rules: [\n", 2, 9, "mapping values", "look at the indentation" },
 	{ "- alert: a\n    expr: up\n", 2, 9, "mapping values", "look at the indentation" },
 	{ "a:\n- alert: a\n  expr: up\n labels: {a: b}\n", 4, 2, "did not find expected",
@@ -321,19 +325,22 @@ static const struct syntax_case {
 	{ "- expr: |\n  x > 5\n  for: 1m\n", 3, 3, "could not find", "stand deeper than its key" },
 	{ "- expr: >\n  x > 5\n- expr: y\n", 3, 1, "could not find", "stand deeper than its key" },
 	{ "- expr: - x\n", 1, 9, "block sequence", "leading - for an entry of a list" },
-	{ "- expr: > 5\n", 1, 11, "did not find expected", "leading > for a text that begins in the next" },
+	{ "- expr: > 5\n", 1, 11, "did not find expected",
+	  "leading > for a text that begins in the next" },
 	{ "- labels: {a: it is {b}}\n", 1, 21, "did not find expected", "inside of {" },
 	{ "- {alert: A, expr: up{a}}\n", 1, 22, "did not find expected", "inside of {" },
-	{ "- *.yml\n", 1, 4, "did not find expected", "leading * for an alias; put the text in quotes" },
+	{ "- *.yml\n", 1, 4, "did not find expected",
+	  "leading * for an alias; put the text in quotes" },
 	{ "- - @x\n", 1, 5, "cannot start any token", "put the text in quotes" },
 	{ "- \"a\" b\n", 1, 7, "did not find expected", "put the text in quotes" },
-	{ "a: [*.yml]\n", 1, 6, "did not find expected", "a list; put the text in a block: a: |; if it is a list, quote its entries" },
+	{ "a: [*.yml]\n", 1, 6, "did not find expected",
+	  "a list; put the text in a block: a: |; if it is a list, quote its entries" },
 	{ "a: [b]c\n", 1, 7, "did not find expected", "put the text in a block: a: |" },
 	{ "- expr: &a b + c: d\n", 1, 17, "mapping values", "leading & for an anchor" },
 	{ "groups:\n\t- name: x\n", 2, 1, "cannot start any token", "indent with spaces" },
 	{ "groups:\n- name: x\n\trules: y\n", 3, 1, "tab character", "indent with spaces" },
 	{ "a: 1\n b: 2\n", 2, 3, "mapping values", "look at the indentation" },
-	{ "a: [1, 2\n", 2, 1, "line 1", "leading [ for a list" },
+	{ "a: [1, 2\n", 1, 4, "begins here", "if it is a list, close it with a ]" },
 	{ "a:\n  - b\n c\n", 3, 2, "line 1", NULL },
 	{ "a: {b: c}\n- d\n", 2, 1, "did not find expected", NULL },
 };
@@ -361,14 +368,18 @@ static const struct through_case {
 	{ "is: 1\n", "", "1" },
 	{ "a: {b} > 1\nis: 1\n", "1:10", "1" },
 	{ "a: b: c\nd: [e > 1\nis: 1\nf: @g\n", "1:5 3:3 4:4", "1" },
-	{ "a: \"b\" > 1\nis: 1\nc: \"d\n", "1:10 4:1", "1" },
+	{ "a: \"b\" > 1\nis: 1\nc: \"d\n", "1:10 3:4", "1" },
 	{ "- {a: b{c} > 1}\n- is: 1\n- {a: b{c} > 1}\n- is: 2\n", "1:12 3:12", "1 2" },
 	/* what goes on in lines below goes with it */
 	{ "- a: {b}\n    or: {c}\n    or {d}\n  is: 1\n", "2:5", "1" },
 	/* entries of lists */
-	{ "- *.yml\n- b\n- is: 1\n- {c: d{e},\n   f: g}\n- - \"h\" i\n- is: 2\n",
-	  "1:4 4:8 6:9", "1 2" },
+	{ "- *.yml\n- b\n- is: 1\n- {c: d{e},\n   f: g}\n- - \"h\" i\n- is: 2\n", "1:4 4:8 6:9",
+	  "1 2" },
 	{ "a:\n  - @b\n  - is: 1\nc: [*.yml]\n", "2:5 4:6", "1" },
+	/* what closes lines above is not the value's */
+	{ "a: {b: c,\n d: [e, @f]}\nis: 1\n", "2:9", "1" },
+	{ "a: {b: c,\n d: @f}, }\nis: 1\n", "2:5", NULL },
+	{ "a: @b}\nc: @d} > {e}\nis: 1\n", "1:4 2:4", "1" },
 	/* nothing is said of the line once more */
 	{ "a: *b\nis: 1\na: !c d\n", "1:4 3:4", "1" },
 	{ "<<: *b\nis: 1\n", "1:5", "1" },
