@@ -1,7 +1,6 @@
 /* count_values(): how many elements of a group have which value, told by a label. */
 #include <stdlib.h>
 
-#include "base/quote.h"
 #include "base/text.h"
 #include "engine/dynamic.h"
 
@@ -12,16 +11,6 @@ struct count_values {
 	uint32_t target; /* symbol */
 };
 
-static int note_fault(struct node *node, struct slice name)
-{
-	struct buf text;
-	buf_init(&text);
-	buf_add_str(&text, "invalid label name ");
-	text_quote(name, &text);
-	node->fault = buf_take(&text);
-	return node->fault ? 0 : ERR_NOMEM;
-}
-
 static int shape_count(struct binding *b, struct node *node)
 {
 	const struct plan_node *p = node->plan;
@@ -30,8 +19,9 @@ static int shape_count(struct binding *b, struct node *node)
 		return ERR_NOMEM;
 	struct slice target = b->plan->nodes[p->children[1]]->string;
 	state->target = UINT32_MAX;
-	if (target.len == 0 || !slice_is_utf8(target))
-		return note_fault(node, target);
+	int err = node_check_label(node, target);
+	if (err || node->fault)
+		return err;
 	state->target = symbol_intern(b->lsets, target);
 	if (state->target == UINT32_MAX)
 		return ERR_NOMEM;
@@ -44,7 +34,7 @@ static int shape_count(struct binding *b, struct node *node)
 		if (!slice_is_equal(p->labels.items[i], target))
 			names.items[names.n++] = p->labels.items[i];
 	names.items[names.n++] = target;
-	int err = symbols_take(b, &names, false, &state->labels, &state->nlabels);
+	err = symbols_take(b, &names, false, &state->labels, &state->nlabels);
 	free(names.items);
 	return err;
 }

@@ -284,6 +284,18 @@ void node_note_trim(struct binding *b, const struct node *node)
 			  op, op);
 }
 
+int node_check_label(struct node *node, struct slice name)
+{
+	struct buf text;
+	if (name.len > 0 && slice_is_utf8(name))
+		return 0;
+	buf_init(&text);
+	buf_add_str(&text, "invalid label name ");
+	text_quote(name, &text);
+	node->fault = buf_take(&text);
+	return node->fault ? 0 : ERR_NOMEM;
+}
+
 int node_fail(struct node *node, const char *format, ...)
 {
 	va_list args;

@@ -375,6 +375,8 @@ void node_warn_of(struct binding *binding, const struct node *node, const char *
 void node_note_quantile(struct binding *binding, const struct node *node, double q);
 /* Notes, where anybody listens, that numbers have no buckets to trim. */
 void node_note_trim(struct binding *binding, const struct node *node);
+/* Shaping: what no label can be called is the node's fault. 0, or ERR_NOMEM. */
+int node_check_label(struct node *node, struct slice name);
 /* Notes why the evaluation failed; ERR_EVAL. */
 int node_fail(struct node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds {a="b"}, all labels inside the braces, as Prometheus' errors print them. */

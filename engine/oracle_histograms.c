@@ -155,6 +155,9 @@ struct vector oracle_histogram(struct oracle *o, const struct expr *expr)
 struct vector oracle_quantiles(struct oracle *o, const struct expr *expr)
 {
 	struct vector out = { NULL, 0 };
+	struct slice target = oracle_string(expr->call.args[1]);
+	if (target.len == 0 || !slice_is_utf8(target))
+		oracle_fail(o, "invalid label name");
 	for (uint32_t i = 2; i < expr->call.nargs; i++) {
 		double q = oracle_scalar(o, expr->call.args[i]);
 		char text[40];
@@ -165,7 +168,7 @@ struct vector oracle_quantiles(struct oracle *o, const struct expr *expr)
 		struct vector of = of_histograms(o, expr->call.args[0], q, 0, false);
 		for (size_t k = 0; k < of.n; k++)
 			vector_add(o, &out,
-				   tags_with(o, of.items[k].tags, oracle_string(expr->call.args[1]),
+				   tags_with(o, of.items[k].tags, target,
 					     isnan(q) ? SLICE("NaN") : value),
 				   of.items[k].value);
 	}

@@ -15,7 +15,12 @@ static int shape_quantile(struct binding *b, struct node *node)
 	struct quantile_label *state = node->state = calloc(1, sizeof(*state));
 	if (!state)
 		return ERR_NOMEM;
-	state->target = symbol_intern(b->lsets, b->plan->nodes[node->plan->children[2]]->string);
+	struct slice target = b->plan->nodes[node->plan->children[2]]->string;
+	state->target = UINT32_MAX;
+	int err = node_check_label(node, target);
+	if (err || node->fault)
+		return err;
+	state->target = symbol_intern(b->lsets, target);
 	return state->target == UINT32_MAX ? ERR_NOMEM : 0;
 }
 
