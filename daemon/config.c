@@ -187,6 +187,10 @@ static void bind_data_dir(struct file_binder *b)
 		return;
 	bool as_given = b->overrides->data_dir || data_dir.ptr[0] == '/' || !config->path;
 
+	/* So that messages do not say DIR/./tocsin-data. */
+	if (!as_given && slice_has_prefix(data_dir, SLICE("./")) && data_dir.len > 2)
+		data_dir = (struct slice){ data_dir.ptr + 2, data_dir.len - 2 };
+
 	config->data_dir = as_given ? arena_strdup(&config->arena, data_dir)
 				    : arena_printf(&config->arena, "%s/" SLICE_FMT, b->base_dir,
 						   SLICE_ARG(data_dir));

@@ -240,6 +240,9 @@ START_TEST(redis_is_told_by_its_address)
 	ck_assert_str_eq(config->storage.redis->host, "::1");
 	ck_assert_uint_eq(config->storage.redis->database, 0);
 	ck_assert_ptr_null(config->storage.redis->password);
+	/* Beside the file, where nothing is said of it. */
+	ck_assert_ptr_nonnull(strstr(config->data_dir, "/tocsin-data"));
+	ck_assert_ptr_null(strstr(config->data_dir, "/./"));
 	config_unref(config);
 	buf_fini(&out);
 }
