@@ -170,8 +170,7 @@ void command_help(const struct command *command)
 
 void commands_help(void)
 {
-	printf("Tocsin hears metrics, log lines and profiles as they arrive, evaluates rules, "
-	       "notifies\npeople and runs recovery scripts.\n\n");
+	printf("%s\n\n", commands_purpose);
 	for (size_t i = 0; commands[i]; i++)
 		if (!commands[i]->hidden)
 			printf("  tocsin %-11s %s\n", commands[i]->name, commands[i]->summary);

@@ -44,7 +44,7 @@ static const struct cli_option options[] = {
 		     "plain evaluator, and count what differs" },
 	[LAST_GOOD] = { "rules.last-good", NULL,
 			"if rule files are broken at the start, take those that were in force "
-			"last" },
+			"last, as data_dir has them" },
 	[QUIET] = { "quiet", NULL, "do not print the lines for prometheus.yml" },
 	{ NULL, NULL, NULL },
 };
