@@ -11,6 +11,9 @@ static int shape_absent(struct binding *b, struct node *node)
 	node->one_name = true;
 	for (uint32_t i = 0; i < node->plan->nabsent_labels; i++) {
 		const struct label *label = &node->plan->absent_labels[i];
+		/* A sample cannot have it either. */
+		if (!slice_is_utf8(label->value))
+			continue;
 		uint32_t name = symbol_intern(b->lsets, label->name);
 		uint32_t value = symbol_intern(b->lsets, label->value), before = lset;
 		if (name == UINT32_MAX || value == UINT32_MAX)

@@ -92,6 +92,9 @@ static int shape_label(struct binding *b, struct node *node)
 		err = make_regex(b, node, state);
 	if (!err && !node->fault && !is_label_name(target))
 		err = note_fault(node, "invalid destination label name", target);
+	if (!err && !node->fault && !slice_is_utf8(state->text))
+		err = note_fault(node, is_replace(node) ? "replacement is not UTF-8"
+							: "separator is not UTF-8", state->text);
 	return err;
 }
 

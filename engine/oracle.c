@@ -69,7 +69,8 @@ static struct vector absent(struct oracle *o, const struct expr *arg, bool is_em
 		if (slice_is(name, METRIC_NAME) || takes_away(m) != (i >= n))
 			continue;
 		bool first = m->type == MATCH_EQ && !tags_get(seen, name).len;
-		tags = tags_with(o, tags, name, first ? value : (struct slice){ NULL, 0 });
+		bool is_kept = first && slice_is_utf8(value);
+		tags = tags_with(o, tags, name, is_kept ? value : (struct slice){ NULL, 0 });
 		if (first)
 			seen = tags_with(o, seen, name, SLICE("seen"));
 	}

@@ -19,6 +19,13 @@ static void check_name(struct oracle *o, const char *function, const char *which
 			    SLICE_ARG(name));
 }
 
+static void check_text(struct oracle *o, const char *function, const char *what, struct slice text)
+{
+	if (!slice_is_utf8(text))
+		oracle_fail(o, "%s is not UTF-8 in %s(): " SLICE_FMT, what, function,
+			    SLICE_ARG(text));
+}
+
 struct vector oracle_label_replace(struct oracle *o, const struct expr *expr)
 {
 	struct slice target = oracle_string(expr->call.args[1]),
@@ -35,6 +42,7 @@ struct vector oracle_label_replace(struct oracle *o, const struct expr *expr)
 			    SLICE_ARG(pattern));
 	regex_free(regex);
 	check_name(o, "label_replace", "destination", target);
+	check_text(o, "label_replace", "replacement", template);
 	struct vector out = oracle_vector(o, expr->call.args[0]);
 	if (regex_new(pattern, &o->regex, &why, &offset))
 		oracle_fail(o, "invalid regular expression");
@@ -63,6 +71,7 @@ struct vector oracle_label_join(struct oracle *o, const struct expr *expr)
 	for (uint32_t i = 3; i < expr->call.nargs; i++)
 		check_name(o, "label_join", "source", oracle_string(expr->call.args[i]));
 	check_name(o, "label_join", "destination", target);
+	check_text(o, "label_join", "separator", separator);
 	struct vector out = oracle_vector(o, expr->call.args[0]);
 	for (size_t e = 0; e < out.n; e++) {
 		struct slice value = { "", 0 };
