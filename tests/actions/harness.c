@@ -363,7 +363,8 @@ static void tell(struct harness *h, const char *text, enum alert_state from, enu
 		on_record(h, RECORD_ALERT, buf_slice(&record), 0);
 	buf_fini(&record);
 	actions_event(h->actions, event);
-	harness_settle(h);
+	if (!h->at_once)
+		harness_settle(h);
 }
 
 static void change(struct harness *h, const char *text, enum alert_state from,

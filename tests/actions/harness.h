@@ -59,6 +59,7 @@ struct harness {
 	bool unsettled, sender_silent;
 	double value;
 	const char *evidence; /* a line of it; NULL: there is none */
+	bool at_once;	      /* nothing settles between them */
 	struct {
 		char labels[128];
 		int64_t fired_ms;

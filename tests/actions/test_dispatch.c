@@ -156,6 +156,7 @@ START_TEST(dispatch_tells_what_fits)
 	memset(line, '\001', sizeof(line) - 1); /* six bytes each, as JSON */
 	line[sizeof(line) - 1] = '\0';
 	h.evidence = line;
+	h.at_once = true;
 	for (int i = 0; i < alerts; i++) {
 		snprintf(labels, sizeof(labels), "alertname=A,instance=%d", i);
 		harness_fire(&h, labels);

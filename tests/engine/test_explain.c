@@ -592,7 +592,7 @@ START_TEST(explain_looks_at_so_many_rows)
 	feed_rows(EXPLAIN_ROWS_MAX - 1);
 	expect_why("A", "{i=\"last\"}", EXPLAIN_FALSE, 
 		   "1 > 5 does not hold for x{i=\"last\"}: it is away by 4");
-	harness_stop(&h);
+	stop();
 	start();
 	load("{alert: A, expr: x > 5}");
 	feed_rows(EXPLAIN_ROWS_MAX);
@@ -605,7 +605,7 @@ END_TEST
 static const char *why_of_near_name(int n)
 {
 	struct buf text;
-	harness_stop(&h);
+	stop();
 	start();
 	buf_init(&text);
 	load("{alert: A, expr: '{__name__=~\".+\"}'}, {alert: B, expr: requests_total}");
