@@ -126,7 +126,7 @@ static int forget_mark(struct binding *b, struct node *node, uint32_t row, uint3
 	struct aggregate *agg = node->state;
 	if (!agg->marked || !bit_get(agg->marked, row))
 		return 0;
-	agg->marked[row / 64] &= ~(UINT64_C(1) << row % 64);
+	bit_clear(agg->marked, row);
 	bool is_last = --agg->groups[group].marked == 0;
 	return is_last && agg->groups[group].members > 0 ? remark(b, node, group, false) : 0;
 }

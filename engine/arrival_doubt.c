@@ -170,7 +170,7 @@ void arrival_stir(struct engine *engine, const struct target_waiter *waiter)
 {
 	struct rule_state *rule = &engine->active->rules[waiter->rule];
 	struct arrival_leaf *leaf = &rule->arrival->leaves[waiter->leaf];
-	leaf->marks[LEAF_TOLD][waiter->row / 64] &= ~(UINT64_C(1) << waiter->row % 64);
+	bit_clear(leaf->marks[LEAF_TOLD], waiter->row);
 	bit_set(leaf->marks[LEAF_STIRRED], waiter->row);
 	leaf->is_stirred = true;
 	bit_set(rule->group->arrival.work, rule_place(rule));

@@ -185,7 +185,7 @@ static bool keep_later(const struct selector *selector, uint64_t *bits, uint32_t
 					? window_newest_ms(&members[row]->window)
 					: TIME_NONE;
 		if (ts_ms == TIME_NONE || ts_ms <= t_ms) {
-			bits[row / 64] &= ~(UINT64_C(1) << row % 64);
+			bit_clear(bits, row);
 			continue;
 		}
 		if (*newest_ms == TIME_NONE || ts_ms > *newest_ms)

@@ -32,7 +32,7 @@ static bool touch_leaf(struct engine *engine, struct rule_state *rule, struct ar
 				group->future_ms = ts_ms;
 			continue;
 		}
-		leaf->marks[LEAF_WAITING][row / 64] &= ~(UINT64_C(1) << row % 64);
+		bit_clear(leaf->marks[LEAF_WAITING], row);
 		if (!leaf_is_live(engine, node, members[row], &ts_ms))
 			continue;
 		bit_set(node->marks[PARTIAL_TOUCHED], row);

@@ -121,7 +121,7 @@ static int extend_select(struct binding *b, struct node *node, uint32_t child, u
 {
 	struct select_state *state = node->state;
 	if (row / 64 < state->words)
-		state->over[row / 64] &= ~(UINT64_C(1) << row % 64);
+		bit_clear(state->over, row);
 	return leaf_extend(b, node, child, row, added);
 }
 

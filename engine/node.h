@@ -286,6 +286,10 @@ static inline void bit_set(uint64_t *bits, uint32_t i)
 {
 	bits[i / 64] |= UINT64_C(1) << (i % 64);
 }
+static inline void bit_clear(uint64_t *bits, uint32_t i)
+{
+	bits[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
 bool bits_any(const uint64_t *bits, uint32_t rows);
 void bits_clear(uint64_t *bits, uint32_t rows);
 /* Loops over the set bits of words [from / 64, …) below row `to`; `from` is a multiple of 64. */

@@ -103,14 +103,10 @@ ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from
 ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to,
 			      const struct ahead *ahead)
 {
-	if (row + PREFETCH_SERIES < to) {
-		if (!is_passed_over(row + PREFETCH_SERIES, ahead))
-			prefetch_series(members[row + PREFETCH_SERIES]);
-		if (ahead->lines)
-			__builtin_prefetch(&ahead->lines[row + PREFETCH_SERIES - ahead->from] +
-						   PREFETCH_SERIES,
-					   1);
-	}
+	if (row + PREFETCH_SERIES < to && !is_passed_over(row + PREFETCH_SERIES, ahead))
+		prefetch_series(members[row + PREFETCH_SERIES]);
+	if (row + 2 * PREFETCH_SERIES < to && ahead->lines)
+		__builtin_prefetch(&ahead->lines[row + 2 * PREFETCH_SERIES - ahead->from], 1);
 	if (row + PREFETCH_SAMPLES < to)
 		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);
 }
