@@ -400,6 +400,8 @@ static int serve(struct daemon *daemon, struct loaded *loaded)
 /*
  * Bodies and windows come and go in pieces of some hundred kilobytes: given back to the system each
  * time, and asked for anew, they cost a page fault every 4 KiB (10 % of all CPU time).
+ * A table that grows beyond the threshold is moved by its pages, not copied, which took 16 ms
+ * from 8 MiB on.
  *
  * What is freed is joined to its neighbours at once: put off, it would be made good in one piece,
  * which takes 10 ms after the million small frees of a reload.
@@ -407,7 +409,7 @@ static int serve(struct daemon *daemon, struct loaded *loaded)
 static void keep_memory(void)
 {
 #ifdef __GLIBC__
-	mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
 	mallopt(M_TOP_PAD, 1024 * 1024);
 	mallopt(M_MXFAST, 0);

@@ -169,18 +169,35 @@ void engine_time(struct engine *engine, int64_t now_ms)
 	senders_step(engine);
 }
 
-/* Forgets what nobody can reach any more: all series once in some minutes. */
-static void sweep(struct engine *engine)
+/* How many series are looked at until the next second. */
+static size_t sweep_share(const struct engine *engine)
 {
-	if (engine->now_ms == TIME_NONE)
-		return;
-	if (engine->sweep_ms != TIME_NONE && engine->now_ms < engine->sweep_ms + SWEEP_MS)
-		return;
 	struct store_stats stats;
 	store_stats_get(engine->store, &stats);
 	size_t share = stats.series / 256;
-	store_sweep(engine->store, share > SWEEP_SERIES_MIN ? share : SWEEP_SERIES_MIN);
-	engine->sweep_ms = engine->now_ms;
+	if (share < SWEEP_SERIES_MIN)
+		share = SWEEP_SERIES_MIN;
+	return share < stats.series ? share : stats.series;
+}
+
+/* Forgets what nobody can reach any more: all series once in some minutes. True: goes on. */
+static bool sweep(struct engine *engine, int64_t *units)
+{
+	if (engine->now_ms == TIME_NONE || *units <= 0)
+		return engine->sweep_left > 0;
+	if (engine->sweep_left == 0) {
+		if (engine->sweep_ms != TIME_NONE && engine->now_ms < engine->sweep_ms + SWEEP_MS)
+			return false;
+		engine->sweep_left = sweep_share(engine);
+		engine->sweep_ms = engine->now_ms;
+	}
+	size_t n = (size_t)(*units / UNITS_SWEPT) + 1;
+	if (n > engine->sweep_left)
+		n = engine->sweep_left;
+	store_sweep(engine->store, n);
+	engine->sweep_left -= n;
+	*units -= (int64_t)n * UNITS_SWEPT;
+	return engine->sweep_left > 0;
 }
 
 bool engine_is_swapping(const struct engine *engine)
@@ -220,7 +237,7 @@ static bool step(struct engine *engine, int64_t *left)
 		more |= retention_step(engine, &units);
 		more |= query_step(engine, &units);
 		more |= store_evict(engine->store, &units) == ERR_AGAIN;
-		sweep(engine);
+		more |= sweep(engine, &units);
 		more |= engine->parked.n > 0;
 		*left -= before - units;
 	}

@@ -37,6 +37,7 @@
 #define REFRESH_MS 60000	/* a firing alert is told again this often */
 #define SWEEP_MS 1000
 #define SWEEP_SERIES_MIN 4096u
+#define UNITS_SWEPT 20 /* a series that is looked at: the horizon of each of its readers */
 #define TICK_RECORD_MS 5000
 #define COMPLAINTS_MAX 3u /* a batch */
 

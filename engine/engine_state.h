@@ -333,6 +333,7 @@ struct engine {
 	bool wants_history;
 	struct buf buf; /* for payloads */
 	int64_t tick_recorded_ms, sweep_ms;
+	size_t sweep_left; /* series to be looked at in this round */
 	struct checkpoint checkpoint;
 	struct restore restore;
 	struct recheck recheck;

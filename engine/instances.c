@@ -179,7 +179,7 @@ void instances_check(const struct instances *instances)
 			joined++;
 	}
 	assert(live == instances->nlive);
-	assert(live == instances->by_lset.n);
-	assert(joined == instances->by_row.n);
+	assert(live == id_map_count(&instances->by_lset));
+	assert(joined == id_map_count(&instances->by_row));
 	(void)joined;
 }

@@ -158,6 +158,6 @@ void match_check(const struct match *match)
 			repeated[side] += count > 1;
 		}
 	}
-	assert(groups == match->by_lset.n);
+	assert(groups == id_map_count(&match->by_lset));
 	assert(repeated[0] == match->repeated[0] && repeated[1] == match->repeated[1]);
 }

@@ -2,16 +2,21 @@
 #include "engine/id_map.h"
 #include "tests/check_main.h"
 
+/* Few keys, and so many that the map comes to be in parts. */
+static const uint32_t keys_of[] = { 512, 4 * ID_MAP_WHOLE_MAX };
+
 START_TEST(id_map_finds_what_was_put)
 {
 	struct id_map map = { .slots = NULL };
-	uint32_t values[512], state = 1;
-	memset(values, 0xff, sizeof(values));
+	const uint32_t keys = keys_of[_i];
+	uint32_t *values = malloc(keys * sizeof(*values)), state = 1, n = 0;
+	memset(values, 0xff, keys * sizeof(*values));
 	ck_assert_uint_eq(id_map_find(&map, 1), ID_MAP_NONE);
 	id_map_remove(&map, 1);
-	for (int i = 0; i < 100000; i++) {
+	for (uint32_t i = 0; i < 20 * keys; i++) {
 		state = state * 1664525 + 1013904223;
-		uint32_t key = (state >> 8) % 512;
+		uint32_t key = (state >> 8) % keys;
+		n += (state >> 30 != 0) - (values[key] != ID_MAP_NONE);
 		if (state >> 30) {
 			values[key] = state >> 4;
 			ck_assert(id_map_put(&map, key, values[key]));
@@ -19,12 +24,16 @@ START_TEST(id_map_finds_what_was_put)
 			values[key] = ID_MAP_NONE;
 			id_map_remove(&map, key);
 		}
-		key = (state >> 12) % 512;
+		key = (state >> 12) % keys;
 		ck_assert_uint_eq(id_map_find(&map, key), values[key]);
 	}
-	for (uint32_t key = 0; key < 512; key++)
+	ck_assert_uint_eq(id_map_count(&map), n);
+	ck_assert(!map.parts == (keys < ID_MAP_WHOLE_MAX));
+	for (uint32_t key = 0; key < keys; key++)
 		ck_assert_uint_eq(id_map_find(&map, key), values[key]);
 	id_map_fini(&map);
+	ck_assert_uint_eq(id_map_count(&map), 0);
+	free(values);
 }
 END_TEST
 
@@ -32,7 +41,7 @@ static Suite *id_map_suite(void)
 {
 	Suite *suite = suite_create("id_map");
 	TCase *tcase = tcase_create("id_map");
-	tcase_add_test(tcase, id_map_finds_what_was_put);
+	tcase_add_loop_test(tcase, id_map_finds_what_was_put, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
