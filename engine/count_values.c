@@ -78,7 +78,7 @@ static int count_element(struct binding *b, struct count_values *state, uint32_t
 {
 	uint32_t at = group == LSET_NONE ? ID_MAP_NONE : id_map_find(&state->counts, group);
 	if (at != ID_MAP_NONE) {
-		state->dynamic.outcomes[at].value++;
+		dynamic_outcome(&state->dynamic, at)->value++;
 		lset_unref(b->lsets, group);
 		return 0;
 	}

@@ -2,20 +2,18 @@
 
 #include <stdlib.h>
 
-#include "base/array.h"
-
 void dynamic_begin(struct binding *b, struct dynamic *dynamic)
 {
 	for (uint32_t i = 0; i < dynamic->n; i++)
-		if (dynamic->outcomes[i].lset != LSET_NONE)
-			lset_unref(b->lsets, dynamic->outcomes[i].lset);
+		if (dynamic_outcome(dynamic, i)->lset != LSET_NONE)
+			lset_unref(b->lsets, dynamic_outcome(dynamic, i)->lset);
 	dynamic->n = 0;
 }
 
 void dynamic_fini(struct binding *b, struct dynamic *dynamic)
 {
 	dynamic_begin(b, dynamic);
-	free(dynamic->outcomes);
+	slabs_fini(&dynamic->outcomes);
 	free(dynamic->seen_ms);
 	id_map_fini(&dynamic->by_lset);
 }
@@ -24,11 +22,11 @@ static int add(struct binding *b, struct dynamic *dynamic, struct dynamic_outcom
 {
 	if (outcome.lset == LSET_NONE)
 		return ERR_NOMEM;
-	if (!ARRAY_RESERVE(&dynamic->outcomes, dynamic->n, &dynamic->cap)) {
+	if (!slabs_reserve(&dynamic->outcomes, dynamic->n, sizeof(outcome))) {
 		lset_unref(b->lsets, outcome.lset);
 		return ERR_NOMEM;
 	}
-	dynamic->outcomes[dynamic->n++] = outcome;
+	*dynamic_outcome(dynamic, dynamic->n++) = outcome;
 	return 0;
 }
 
@@ -135,8 +133,8 @@ static int make_rows(struct binding *b, struct node *node, struct dynamic *dynam
 {
 	int err = 0;
 	for (uint32_t i = steps->at; i < steps->end && i < dynamic->n && !err; i++)
-		if (dynamic->outcomes[i].row != ROW_NONE)
-			err = make_row(b, node, dynamic, &dynamic->outcomes[i]);
+		if (dynamic_outcome(dynamic, i)->row != ROW_NONE)
+			err = make_row(b, node, dynamic, dynamic_outcome(dynamic, i));
 	return err ? err : binding_follow(b, node);
 }
 
@@ -157,13 +155,14 @@ static int fill_columns(struct binding *b, struct node *node, struct dynamic *dy
 			const struct steps *steps)
 {
 	for (uint32_t i = steps->at; i < steps->end && i < dynamic->n; i++) {
-		uint32_t row = dynamic->outcomes[i].row;
+		const struct dynamic_outcome *outcome = dynamic_outcome(dynamic, i);
+		uint32_t row = outcome->row;
 		if (row == ROW_NONE)
 			continue;
 		if (bit_get(node->own_present, row))
 			return node_fail(node,
 					 "vector cannot contain metrics with the same labelset");
-		node->own_values[row] = dynamic->outcomes[i].value;
+		node->own_values[row] = outcome->value;
 		bit_set(node->own_present, row);
 		dynamic->seen_ms[row] = b->t_ms;
 	}

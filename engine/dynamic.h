@@ -11,6 +11,7 @@
 #ifndef TOCSIN_ENGINE_DYNAMIC_H
 #define TOCSIN_ENGINE_DYNAMIC_H
 
+#include "base/slabs.h"
 #include "engine/node.h"
 
 /* Absent rows that a node keeps beside as many as are present. */
@@ -28,13 +29,18 @@ struct dynamic_outcome {
 
 struct dynamic {
 	struct id_map by_lset;		  /* rows */
-	struct dynamic_outcome *outcomes; /* of the evaluation */
-	uint32_t n, cap;
+	struct slabs outcomes;		  /* of the evaluation: n struct dynamic_outcome */
+	uint32_t n;
 	int64_t *seen_ms; /* by row: the latest time at which it was present */
 	uint32_t seen_cap;
 	uint32_t forget_at; /* so many rows; 0: not worked out yet */
 	int64_t keep_ms;    /* how long subqueries above may read a row */
 };
+
+static inline struct dynamic_outcome *dynamic_outcome(const struct dynamic *dynamic, uint32_t i)
+{
+	return SLABS_AT(&dynamic->outcomes, struct dynamic_outcome, i);
+}
 
 void dynamic_begin(struct binding *binding, struct dynamic *dynamic);
 /* Takes the reference (LSET_NONE: ERR_NOMEM). */

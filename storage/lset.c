@@ -15,13 +15,13 @@ struct lset_table *lset_table_new(const struct hash_key *key)
 	table->key = *key;
 	id_index_init(&table->symbol_index);
 	id_index_init(&table->lset_index);
-	if (!ARRAY_RESERVE(&table->symbols, 0, &table->symbols_cap) ||
-	    !ARRAY_RESERVE(&table->lsets, 0, &table->lsets_cap)) {
+	if (!slabs_reserve(&table->symbols, 0, sizeof(struct symbol)) ||
+	    !slabs_reserve(&table->lsets, 0, sizeof(struct lset))) {
 		lset_table_free(table);
 		return NULL;
 	}
-	table->symbols[table->nsymbols++] = (struct symbol){ .text = NULL };
-	table->lsets[table->nlsets++] = (struct lset){ .pairs = NULL };
+	*symbol_at(table, table->nsymbols++) = (struct symbol){ .text = NULL };
+	*lset_at(table, table->nlsets++) = (struct lset){ .pairs = NULL };
 	return table;
 }
 
@@ -31,8 +31,8 @@ void lset_table_free(struct lset_table *table)
 		return;
 	symbols_fini(table);
 	for (uint32_t i = 0; i < table->nlsets; i++)
-		free(table->lsets[i].pairs);
-	free(table->lsets);
+		free(lset_at(table, i)->pairs);
+	slabs_fini(&table->lsets);
 	id_index_fini(&table->lset_index);
 	free(table);
 }
@@ -46,8 +46,8 @@ void lset_table_hash_hook(struct lset_table *table,
 
 size_t lset_table_bytes(const struct lset_table *table)
 {
-	return sizeof(*table) + table->bytes + table->symbols_cap * sizeof(*table->symbols) +
-	       table->lsets_cap * sizeof(*table->lsets) + id_index_bytes(&table->symbol_index) +
+	return sizeof(*table) + table->bytes + slabs_bytes(&table->symbols, sizeof(struct symbol)) +
+	       slabs_bytes(&table->lsets, sizeof(struct lset)) + id_index_bytes(&table->symbol_index) +
 	       id_index_bytes(&table->lset_index);
 }
 
@@ -70,7 +70,7 @@ static uint32_t find(const struct lset_table *table, const struct lset_pair *pai
 {
 	for (uint32_t at = hash, id;
 	     (id = id_index_next(&table->lset_index, hash, &at)) != ID_NONE;) {
-		const struct lset *lset = &table->lsets[id];
+		const struct lset *lset = lset_at(table, id);
 		if (lset->n == n && memcmp(lset->pairs, pairs, n * sizeof(*pairs)) == 0)
 			return id;
 	}
@@ -81,7 +81,7 @@ static uint32_t add(struct lset_table *table, const struct lset_pair *pairs, siz
 		    uint32_t hash)
 {
 	if (!id_index_reserve(&table->lset_index) ||
-	    !ARRAY_RESERVE(&table->lsets, table->nlsets, &table->lsets_cap))
+	    !slabs_reserve(&table->lsets, table->nlsets, sizeof(struct lset)))
 		return LSET_NONE;
 	struct lset_pair *copy = malloc(n * sizeof(*copy));
 	if (!copy)
@@ -93,10 +93,10 @@ static uint32_t add(struct lset_table *table, const struct lset_pair *pairs, siz
 	}
 	uint32_t id = table->free_lset;
 	if (id)
-		table->free_lset = table->lsets[id].refs;
+		table->free_lset = lset_at(table, id)->refs;
 	else
 		id = table->nlsets++;
-	table->lsets[id] =
+	*lset_at(table, id) =
 		(struct lset){ .pairs = copy, .n = (uint32_t)n, .hash = hash, .refs = 1 };
 	id_index_add(&table->lset_index, hash, id);
 	table->live_lsets++;
@@ -112,7 +112,7 @@ static uint32_t intern_sorted(struct lset_table *table, const struct lset_pair *
 	uint32_t hash = pairs_hash(table, pairs, n), id = find(table, pairs, n, hash);
 	if (id == LSET_NONE)
 		return add(table, pairs, n, hash);
-	table->lsets[id].refs++;
+	lset_at(table, id)->refs++;
 	return id;
 }
 
@@ -253,8 +253,8 @@ void lset_ref(struct lset_table *table, uint32_t lset)
 {
 	if (lset == LSET_EMPTY)
 		return;
-	assert(lset < table->nlsets && table->lsets[lset].pairs);
-	table->lsets[lset].refs++;
+	assert(lset < table->nlsets && lset_at(table, lset)->pairs);
+	lset_at(table, lset)->refs++;
 }
 
 void lset_unref(struct lset_table *table, uint32_t lset)
@@ -262,7 +262,7 @@ void lset_unref(struct lset_table *table, uint32_t lset)
 	if (lset == LSET_EMPTY)
 		return;
 	assert(lset < table->nlsets);
-	struct lset *entry = &table->lsets[lset];
+	struct lset *entry = lset_at(table, lset);
 	assert(entry->pairs && entry->refs);
 	if (--entry->refs)
 		return;
@@ -285,13 +285,13 @@ void lset_unref(struct lset_table *table, uint32_t lset)
 size_t lset_count(const struct lset_table *table, uint32_t lset)
 {
 	assert(lset < table->nlsets);
-	return table->lsets[lset].n;
+	return lset_at(table, lset)->n;
 }
 
 const struct lset_pair *lset_pairs(const struct lset_table *table, uint32_t lset)
 {
-	assert(lset < table->nlsets && (lset == LSET_EMPTY || table->lsets[lset].pairs));
-	return table->lsets[lset].pairs;
+	assert(lset < table->nlsets && (lset == LSET_EMPTY || lset_at(table, lset)->pairs));
+	return lset_at(table, lset)->pairs;
 }
 
 uint32_t lset_get(const struct lset_table *table, uint32_t lset, uint32_t name)
@@ -356,7 +356,7 @@ void lset_table_check(const struct lset_table *table)
 	symbols_check(table);
 	id_index_check(&table->lset_index);
 	for (uint32_t id = 1; id < table->nlsets; id++) {
-		const struct lset *lset = &table->lsets[id];
+		const struct lset *lset = lset_at(table, id);
 		if (!lset->pairs)
 			continue;
 		live++;

@@ -4,6 +4,7 @@
 #ifndef TOCSIN_STORAGE_LSET_INTERNAL_H
 #define TOCSIN_STORAGE_LSET_INTERNAL_H
 
+#include "base/slabs.h"
 #include "storage/id_index.h"
 #include "storage/lset.h"
 
@@ -25,21 +26,31 @@ struct lset_table {
 	struct hash_key key;
 	struct hash128 (*hash_hook)(const void *bytes, size_t n);
 
-	struct symbol *symbols; /* [0] is the empty string */
-	uint32_t nsymbols, symbols_cap, free_symbol, live_symbols;
+	struct slabs symbols; /* struct symbol; the first is the empty string */
+	uint32_t nsymbols, free_symbol, live_symbols;
 	struct id_index symbol_index;
 
-	struct lset *lsets; /* [0] is {} */
-	uint32_t nlsets, lsets_cap, free_lset, live_lsets;
+	struct slabs lsets; /* struct lset; the first is {} */
+	uint32_t nlsets, free_lset, live_lsets;
 	struct id_index lset_index;
 
 	size_t bytes; /* of texts and pairs */
 };
 
+static inline struct symbol *symbol_at(const struct lset_table *table, uint32_t symbol)
+{
+	return SLABS_AT(&table->symbols, struct symbol, symbol);
+}
+
+static inline struct lset *lset_at(const struct lset_table *table, uint32_t lset)
+{
+	return SLABS_AT(&table->lsets, struct lset, lset);
+}
+
 /* The keyed hash of the symbol's text. */
 static inline uint32_t symbol_hash(const struct lset_table *table, uint32_t symbol)
 {
-	return table->symbols[symbol].hash;
+	return symbol_at(table, symbol)->hash;
 }
 
 void symbols_fini(struct lset_table *table);

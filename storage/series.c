@@ -29,35 +29,21 @@ void series_table_fini(struct store *store)
 		free(kept->more_keys);
 	}
 	starts_fini(table);
-	for (uint32_t i = 0; i < table->nslabs; i++)
-		free(table->slabs[i]);
 	for (uint32_t i = 0; i < table->npostings; i++)
 		free(table->postings[i].rows);
-	free(table->slabs);
+	slabs_fini(&table->rows);
 	free(table->postings);
-	free(table->by_lset);
+	slabs_fini(&table->by_lset);
 	id_index_fini(&table->posting_index);
 }
 
 /* ---- rows ---- */
 
-static bool slab_add(struct series_table *table)
-{
-	if (!ARRAY_RESERVE(&table->slabs, table->nslabs, &table->slabs_cap))
-		return false;
-	struct kept *slab = aligned_alloc(64, SLAB_SERIES * sizeof(struct kept));
-	if (!slab)
-		return false;
-	table->slabs[table->nslabs++] = slab;
-	table->bytes += SLAB_SERIES * sizeof(struct kept);
-	return true;
-}
-
 static bool row_reserve(struct series_table *table)
 {
-	if (table->free_row || table->nrows < table->nslabs * SLAB_SERIES)
-		return true;
-	return table->nrows < KEY_ROWS_MAX - SLAB_SERIES && slab_add(table);
+	return table->free_row ||
+	       (table->nrows < KEY_ROWS_MAX - SLAB_ITEMS &&
+		slabs_reserve(&table->rows, table->nrows, sizeof(struct kept)));
 }
 
 /* The row a reserved place will have. */
@@ -72,28 +58,27 @@ static uint32_t row_take(struct series_table *table)
 
 /* ---- label sets ---- */
 
+static uint32_t *row_of_lset(const struct series_table *table, uint32_t lset)
+{
+	return SLABS_AT(&table->by_lset, uint32_t, lset);
+}
+
 static bool by_lset_reserve(struct series_table *table, uint32_t lset)
 {
-	if (lset < table->by_lset_cap)
-		return true;
-	uint32_t cap = table->by_lset_cap ? table->by_lset_cap : 256;
-	while (cap <= lset)
-		cap += cap / 2;
-	if (!array_resize(&table->by_lset, cap, sizeof(*table->by_lset)))
-		return false;
-	for (uint32_t i = table->by_lset_cap; i < cap; i++)
-		table->by_lset[i] = ID_NONE;
-	table->bytes += (cap - table->by_lset_cap) * sizeof(*table->by_lset);
-	table->by_lset_cap = cap;
+	for (uint32_t n; (n = table->by_lset.n * SLAB_ITEMS) <= lset;) {
+		if (!slabs_reserve(&table->by_lset, n, sizeof(uint32_t)))
+			return false;
+		memset(row_of_lset(table, n), 0xff, SLAB_ITEMS * sizeof(uint32_t)); /* ID_NONE */
+	}
 	return true;
 }
 
 struct kept *series_of_lset(const struct store *store, uint32_t lset)
 {
 	const struct series_table *table = &store->series;
-	if (lset >= table->by_lset_cap || table->by_lset[lset] == ID_NONE)
+	if (lset / SLAB_ITEMS >= table->by_lset.n || *row_of_lset(table, lset) == ID_NONE)
 		return NULL;
-	return kept_at(table, table->by_lset[lset]);
+	return kept_at(table, *row_of_lset(table, lset));
 }
 
 /* ---- postings ---- */
@@ -330,7 +315,7 @@ int series_new(struct store *store, uint32_t lset, uint32_t uid, bool local, str
 	};
 	window_init(&kept->series.window);
 	lset_ref(store->lsets, lset);
-	table->by_lset[lset] = row;
+	*row_of_lset(table, lset) = row;
 	posting_add(table, metric, kept);
 	for (uint32_t i = 0; i < n; i++) {
 		struct standing *standing = store->found.items[i];
@@ -356,7 +341,7 @@ void series_forget(struct store *store, struct kept *kept)
 		standing_member_remove(standing_of(series->memberships[i].selector),
 				       series->memberships[i].row);
 	posting_remove(table, lset_get(store->lsets, series->lset, store->metric_name), kept);
-	table->by_lset[series->lset] = ID_NONE;
+	*row_of_lset(table, series->lset) = ID_NONE;
 	table->window_bytes -= window_bytes(&series->window);
 	table->bytes -= series->nmemberships * sizeof(*series->memberships);
 	if (kept->more_keys)

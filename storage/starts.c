@@ -20,7 +20,7 @@ static struct window *starts_of(struct series_table *table, uint32_t row)
 
 static bool rows_reserve(struct series_table *table, uint32_t row)
 {
-	uint32_t cap = table->nslabs * SLAB_SERIES;
+	uint32_t cap = table->rows.n * SLAB_ITEMS;
 	if (row < table->starts_cap)
 		return true;
 	if (!array_resize(&table->starts, cap, sizeof(struct window *)))

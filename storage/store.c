@@ -113,6 +113,8 @@ int64_t store_time(const struct store *store)
 static size_t store_bytes(const struct store *store)
 {
 	return sizeof(*store) + lset_table_bytes(store->lsets) + store->keys.bytes +
+	       slabs_bytes(&store->series.rows, sizeof(struct kept)) +
+	       slabs_bytes(&store->series.by_lset, sizeof(uint32_t)) +
 	       store->series.window_bytes + store->series.bytes + regex_memo_bytes(&store->memo) +
 	       store->selector_bytes + selector_index_bytes(&store->index) + store->readers_bytes;
 }

@@ -72,8 +72,8 @@ static void check_table(const struct store *store)
 		assert(posting_find(table, table->postings[i].metric) == &table->postings[i]);
 		posted += table->postings[i].n;
 	}
-	for (uint32_t i = 0; i < table->by_lset_cap; i++)
-		mapped += table->by_lset[i] != ID_NONE;
+	for (uint32_t i = 0; i < table->by_lset.n * SLAB_ITEMS; i++)
+		mapped += *SLABS_AT(&table->by_lset, uint32_t, i) != ID_NONE;
 	assert(posted == live && mapped == live);
 }
 

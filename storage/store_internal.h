@@ -13,6 +13,7 @@
 #ifndef TOCSIN_STORAGE_STORE_INTERNAL_H
 #define TOCSIN_STORAGE_STORE_INTERNAL_H
 
+#include "base/slabs.h"
 #include "storage/key_table.h"
 #include "storage/match.h"
 #include "storage/selector_index.h"
@@ -20,7 +21,6 @@
 
 /* ---- series ---- */
 
-#define SLAB_SERIES 1024
 #define SERIES_LIVE UINT32_MAX
 
 /*
@@ -50,14 +50,12 @@ struct posting {
 };
 
 struct series_table {
-	struct kept **slabs;
-	uint32_t nslabs, slabs_cap;
+	struct slabs rows; /* struct kept; never given back */
 	uint32_t nrows;	   /* rows ever used */
 	uint32_t free_row; /* row + 1, 0: none */
 	uint32_t nlive;
 	uint32_t next_uid;
-	uint32_t *by_lset; /* label set → row, ID_NONE */
-	uint32_t by_lset_cap;
+	struct slabs by_lset; /* uint32_t: label set → row, ID_NONE */
 	struct posting *postings;
 	uint32_t npostings, postings_cap;
 	struct id_index posting_index;
@@ -68,7 +66,7 @@ struct series_table {
 
 static inline struct kept *kept_at(const struct series_table *table, uint32_t row)
 {
-	return &table->slabs[row / SLAB_SERIES][row % SLAB_SERIES];
+	return SLABS_AT(&table->rows, struct kept, row);
 }
 
 static inline bool kept_is_live(const struct kept *kept)

@@ -28,7 +28,7 @@ static uint32_t entry_take(struct lset_table *table)
 {
 	uint32_t id = table->free_symbol;
 	if (id)
-		table->free_symbol = table->symbols[id].refs;
+		table->free_symbol = symbol_at(table, id)->refs;
 	else
 		id = table->nsymbols++;
 	return id;
@@ -40,17 +40,17 @@ uint32_t symbol_intern(struct lset_table *table, struct slice text)
 		return SYMBOL_NONE;
 	uint32_t hash = text_hash(table, text), id = find(table, text, hash);
 	if (id != SYMBOL_NONE) {
-		table->symbols[id].refs++;
+		symbol_at(table, id)->refs++;
 		return id;
 	}
 	if (text.len >= UINT32_MAX || !id_index_reserve(&table->symbol_index) ||
-	    !ARRAY_RESERVE(&table->symbols, table->nsymbols, &table->symbols_cap))
+	    !slabs_reserve(&table->symbols, table->nsymbols, sizeof(struct symbol)))
 		return UINT32_MAX;
 	char *copy = slice_dup(text);
 	if (!copy)
 		return UINT32_MAX;
 	id = entry_take(table);
-	table->symbols[id] =
+	*symbol_at(table, id) =
 		(struct symbol){ .text = copy, .len = (uint32_t)text.len, .hash = hash, .refs = 1 };
 	id_index_add(&table->symbol_index, hash, id);
 	table->live_symbols++;
@@ -63,8 +63,8 @@ void symbol_ref(struct lset_table *table, uint32_t symbol)
 	assert(symbol < table->nsymbols);
 	if (symbol == SYMBOL_NONE)
 		return;
-	assert(table->symbols[symbol].text);
-	table->symbols[symbol].refs++;
+	assert(symbol_at(table, symbol)->text);
+	symbol_at(table, symbol)->refs++;
 }
 
 void symbol_unref(struct lset_table *table, uint32_t symbol)
@@ -72,7 +72,7 @@ void symbol_unref(struct lset_table *table, uint32_t symbol)
 	if (symbol == SYMBOL_NONE)
 		return;
 	assert(symbol < table->nsymbols);
-	struct symbol *entry = &table->symbols[symbol];
+	struct symbol *entry = symbol_at(table, symbol);
 	assert(entry->text && entry->refs);
 	if (--entry->refs)
 		return;
@@ -89,15 +89,15 @@ struct slice symbol_text(const struct lset_table *table, uint32_t symbol)
 {
 	if (symbol == SYMBOL_NONE)
 		return SLICE("");
-	assert(symbol < table->nsymbols && table->symbols[symbol].text);
-	return (struct slice){ table->symbols[symbol].text, table->symbols[symbol].len };
+	assert(symbol < table->nsymbols && symbol_at(table, symbol)->text);
+	return (struct slice){ symbol_at(table, symbol)->text, symbol_at(table, symbol)->len };
 }
 
 void symbols_fini(struct lset_table *table)
 {
 	for (uint32_t i = 0; i < table->nsymbols; i++)
-		free(table->symbols[i].text);
-	free(table->symbols);
+		free(symbol_at(table, i)->text);
+	slabs_fini(&table->symbols);
 	id_index_fini(&table->symbol_index);
 }
 
@@ -106,7 +106,7 @@ void symbols_check(const struct lset_table *table)
 	uint32_t live = 0;
 	id_index_check(&table->symbol_index);
 	for (uint32_t i = 1; i < table->nsymbols; i++) {
-		const struct symbol *entry = &table->symbols[i];
+		const struct symbol *entry = symbol_at(table, i);
 		if (!entry->text)
 			continue;
 		struct slice text = symbol_text(table, i);

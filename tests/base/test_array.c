@@ -1,4 +1,5 @@
 #include "base/array.h"
+#include "base/slabs.h"
 
 #include "tests/check_main.h"
 
@@ -46,6 +47,26 @@ START_TEST(array_too_large_is_refused)
 }
 END_TEST
 
+START_TEST(slabs_grow_and_nothing_moves)
+{
+	struct slabs slabs = { .slabs = NULL };
+	uint64_t *first = NULL;
+	for (uint32_t n = 0; n < 20 * SLAB_ITEMS; n++) {
+		ck_assert(slabs_reserve(&slabs, n, sizeof(uint64_t)));
+		*SLABS_AT(&slabs, uint64_t, n) = n;
+		if (n == 0)
+			first = SLABS_AT(&slabs, uint64_t, 0);
+	}
+	ck_assert_ptr_eq(first, SLABS_AT(&slabs, uint64_t, 0));
+	ck_assert_uint_eq((uintptr_t)first % SLAB_ALIGNMENT, 0);
+	for (uint32_t i = 0; i < 20 * SLAB_ITEMS; i++)
+		ck_assert_uint_eq(*SLABS_AT(&slabs, uint64_t, i), i);
+	ck_assert_uint_eq(slabs_bytes(&slabs, sizeof(uint64_t)), 20 * SLAB_ITEMS * 8);
+	slabs_fini(&slabs);
+	ck_assert_uint_eq(slabs.n, 0);
+}
+END_TEST
+
 static Suite *array_suite(void)
 {
 	Suite *suite = suite_create("array");
@@ -53,6 +74,7 @@ static Suite *array_suite(void)
 	tcase_add_test(tcase, array_grows_by_one_and_keeps_what_it_holds);
 	tcase_add_test(tcase, array_that_has_room_stays);
 	tcase_add_test(tcase, array_too_large_is_refused);
+	tcase_add_test(tcase, slabs_grow_and_nothing_moves);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
