@@ -1,7 +1,9 @@
 #include "daemon/threads.h"
 
 #include <assert.h>
-#include <malloc.h>
+#ifdef HAVE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,17 +199,6 @@ static void on_signal(void *ctx, int signo)
 	loop_stop(daemon->loop);
 }
 
-/*
- * What the old rules held is free, in pieces between those that the new ones hold: the system gets
- * back the pages that are all free, which malloc() does by itself at the end of its heap only.
- */
-static void memory_give_back(void)
-{
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 static void on_message(void *ctx, struct queue_item *item)
 {
 	struct daemon *daemon = ctx;
@@ -222,10 +213,7 @@ static void on_message(void *ctx, struct queue_item *item)
 		on_loaded(daemon, (struct msg_load *)item);
 	else if (item->kind == MSG_EXTRACTORS)
 		on_extractors(daemon, (struct msg_load *)item);
-	bool is_released = item->kind == MSG_RELEASED;
 	message_free(item);
-	if (is_released)
-		memory_give_back();
 }
 
 /* ---- start ---- */
@@ -398,21 +386,15 @@ static int serve(struct daemon *daemon, struct loaded *loaded)
 }
 
 /*
- * Bodies and windows come and go in pieces of some hundred kilobytes: given back to the system each
- * time, and asked for anew, they cost a page fault every 4 KiB (10 % of all CPU time).
- * A table that grows beyond the threshold is moved by its pages, not copied, which took 16 ms
- * from 8 MiB on.
- *
- * What is freed is joined to its neighbours at once: put off, it would be made good in one piece,
- * which takes 10 ms after the million small frees of a reload.
+ * What is free for some seconds goes back to the system: on a thread of its own, as it takes time
+ * in which none of ours should wait.
  */
-static void keep_memory(void)
+static void give_memory_back(void)
 {
-#ifdef __GLIBC__
-	mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
-	mallopt(M_TOP_PAD, 1024 * 1024);
-	mallopt(M_MXFAST, 0);
+#ifdef HAVE_JEMALLOC
+	bool on = true;
+	if (mallctl("background_thread", NULL, NULL, &on, sizeof(on)))
+		log_warn("daemon", "no thread that gives memory back", NULL);
 #endif
 }
 
@@ -422,7 +404,7 @@ int daemon_run(const struct daemon_options *options)
 	struct loaded loaded;
 	int status;
 
-	keep_memory();
+	give_memory_back();
 	signal(SIGPIPE, SIG_IGN);
 	if (load_first(&daemon, &loaded))
 		return EXIT_CONFIG_INVALID;

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define SETTLE_BYTES (512 * 1024)
 #define SLICE_UNITS                                                                                \
 	20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
 
@@ -293,18 +292,6 @@ static int64_t piece_end(struct engine_thread *thread, struct piece *piece)
 	return took_us;
 }
 
-/*
- * glibc's malloc() sorts what was freed since into its bins when a request finds nothing at hand:
- * up to 10,000 pieces at once, each a cache miss, again and again as long as there are more. So it
- * is made to after each piece of work, which frees less than that. The size alternates, else the
- * piece that was freed last would be at hand.
- */
-static void settle_memory(struct engine_thread *thread)
-{
-	thread->settled = !thread->settled;
-	free(malloc(SETTLE_BYTES + (thread->settled ? 4096 : 0)));
-}
-
 /* Messages for at most a quantum; the rest stays for the next turn, and while the engine has too
  * much put aside: then the queue fills and senders are told to wait. */
 static void drain(struct engine_thread *thread)
@@ -330,7 +317,6 @@ static void drain(struct engine_thread *thread)
 		thread->todo = item->next;
 		item->next = NULL;
 		take_or_defer(thread, item);
-		settle_memory(thread);
 		spent_us += piece_end(thread, &piece);
 	}
 }
@@ -343,7 +329,6 @@ static void work(struct engine_thread *thread)
 	do {
 		thread->more = engine_step(thread->engine, SLICE_UNITS);
 		recorder_step(thread->recorder);
-		settle_memory(thread);
 	} while (thread->more && clock_monotonic_us() - piece.begun_us < QUANTUM_US);
 	engine_spent(thread->engine, piece_end(thread, &piece) * 1000);
 }

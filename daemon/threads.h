@@ -199,7 +199,7 @@ struct engine_thread {
 		**applied_end;	     /* batches that wait for the storage, not yet sent */
 	struct msg_written *written; /* not yet sent */
 	int64_t flushed_ms;
-	bool stopping, more, settled;
+	bool stopping, more;
 	bool held; /* a checkpoint waits for the storage */
 	_Atomic int64_t longest_us,
 		longest_cpu_us; /* longest piece of work without a look at the queue */
