@@ -179,6 +179,7 @@ static int range_row_take(struct binding *b, struct range_state *state, const st
 {
 	range->n = 0;
 	range->starts = NULL;
+	state->looks++;
 	if (window->n)
 		slice_window(state, window, range);
 	if (!range->n)
@@ -242,6 +243,7 @@ static inline enum ends take_ends(struct range_state *state, struct series *seri
 	uint32_t known = line ? oldest_find(line, series, range->start_ms, &from) : OLDEST_SAMPLES;
 	if (known == OLDEST_SAMPLES) {
 		uint32_t guess = w->n > state->within ? w->n - state->within : 0;
+		state->looks++;
 		from = count_near(w, range->start_ms, guess);
 		if (line)
 			oldest_note(line, series, range->start_ms, from);
@@ -377,13 +379,15 @@ static inline void put(struct node *node, uint32_t row, bool is_present)
 		bit_set(node->own_present, row);
 }
 
-static inline void put_ends(const struct party *party, const struct range *range,
-			    const struct range_ends *ends, uint32_t row)
+/* Of the rows of a block, that is of the word-th 64. */
+static void put_ends(const struct party *party, const struct range *range,
+		     const struct range_block *block, uint32_t word)
 {
-	for (uint32_t i = 0; i < party->n; i++) {
+	for (uint32_t i = 0; i < party->n && block->n > 0; i++) {
 		struct node *node = party->nodes[i];
 		const struct range_state *state = node->state;
-		put(node, row, state->function->of_ends(range, ends, &node->own_values[row]));
+		node->own_present[word] |= state->function->of_ends(
+			range, block, &node->own_values[word * RANGE_BLOCK_ROWS]);
 	}
 }
 
@@ -421,54 +425,111 @@ static struct oldest_line *party_lines(struct binding *b, const struct party *pa
 	return lines;
 }
 
+/* What a pass over rows needs beside the party. */
+struct pass_rows {
+	struct series *const *members;
+	struct window *const *starts; /* by row of the store */
+	uint32_t nstarts;
+	struct ahead ahead;
+	struct oldest_line *lines; /* from row `from` on, or NULL */
+	uint32_t from, to;
+};
+
+/* The start times of the series' samples, for those who use them; NULL: unknown. */
+static inline const struct window *starts_of(const struct pass_rows *rows,
+					     const struct party *party, const struct series *series)
+{
+	return party->uses_starts && series->row < rows->nstarts ? rows->starts[series->row] : NULL;
+}
+
+/* The ends of a row's range, whether its series is over or not. */
+static inline enum ends row_ends(const struct party *party, const struct pass_rows *rows,
+				 uint32_t row, const struct range *range, struct range_ends *ends)
+{
+	struct series *series = rows->members[row];
+	struct oldest_line *line = rows->lines ? &rows->lines[row - rows->from] : NULL;
+	if (line && line->end == OLDEST_OVER) {
+		enum ends over = take_over(line, range, ends);
+		if (over != ENDS_UNKNOWN)
+			return over;
+		line->end = OLDEST_ENDED;
+		line->uid = series->uid;
+	}
+	if (!party->of_ends || series->kind != WINDOW_SAMPLES || starts_of(rows, party, series))
+		return ENDS_UNKNOWN;
+	return take_ends(party->nodes[0]->state, series, line, range, ends);
+}
+
+/* A row whose samples are looked at one by one. */
+static int eval_row(struct binding *b, const struct party *party, const struct pass_rows *rows,
+		    uint32_t row, struct range *range, int64_t *samples)
+{
+	const struct series *series = rows->members[row];
+	int err = range_row_take(b, party->nodes[0]->state, &series->window,
+				 starts_of(rows, party, series), range);
+	if (!err)
+		err = put_samples(b, party, range, series->lset, row);
+	*samples += (int64_t)range->n * party->n;
+	return err;
+}
+
+/* Will the window of this row be looked into? As good as sure. */
+static bool is_looked_into(const struct pass_rows *rows, uint32_t row)
+{
+	const struct series *series = rows->members[row];
+	return !rows->lines || !series ||
+	       !oldest_is_likely(&rows->lines[row - rows->from], series, rows->ahead.start_ms);
+}
+
+/* Rows [first, end), all of one block. */
+static int eval_block(struct binding *b, const struct party *party, const struct pass_rows *rows,
+		      uint32_t first, uint32_t end, struct range *range, int64_t *samples)
+{
+	const uint32_t *lsets = party->nodes[0]->rows->lsets;
+	uint32_t word = first / RANGE_BLOCK_ROWS;
+	struct range_block block;
+	int err = 0;
+	block.n = 0;
+	for (uint32_t row = first; row < end && !err; row++) {
+		read_ahead(rows->members, row, rows->to, &rows->ahead);
+		if (!rows->members[row] || lsets[row] == LSET_NONE)
+			continue;
+		enum ends found = row_ends(party, rows, row, range, &block.ends[block.n]);
+		if (found == ENDS_FOUND)
+			block.rows[block.n++] = (uint8_t)(row % RANGE_BLOCK_ROWS);
+		else if (found == ENDS_UNKNOWN)
+			err = eval_row(b, party, rows, row, range, samples);
+	}
+	put_ends(party, range, &block, word);
+	return err;
+}
+
 static int eval_party(struct binding *b, const struct party *party, struct range *range,
 		      uint32_t from, uint32_t to, int64_t *samples)
 {
 	const struct node *node = party->nodes[0];
+	struct pass_rows rows = { .ahead = party_ahead(party, range), .from = from };
+	rows.members = leaf_members(node, &to);
+	rows.to = to;
+	rows.starts = store_starts(b->store, &rows.nstarts);
+	rows.lines = party_lines(b, party, from, to);
+	rows.ahead.lines = rows.lines;
+	rows.ahead.from = from;
+	rows.ahead.samples = from < to && is_looked_into(&rows, from);
+	read_ahead_begin(rows.members, from, to, &rows.ahead);
+	/* Where one block looked into windows the next will, too. */
 	struct range_state *state = node->state;
-	struct series *const *members = leaf_members(node, &to);
-	const uint32_t *lsets = node->rows->lsets;
-	uint32_t nstarts;
-	struct window *const *all_starts = store_starts(b->store, &nstarts);
-	struct ahead ahead = party_ahead(party, range);
-	struct oldest_line *lines = party_lines(b, party, from, to);
-	ahead.lines = lines;
-	ahead.from = from;
-	struct range_ends ends;
-	read_ahead_begin(members, from, to, &ahead);
-	for (uint32_t row = from; row < to; row++) {
-		read_ahead(members, row, to, &ahead);
-		struct series *series = members[row];
-		if (!series || lsets[row] == LSET_NONE)
-			continue;
-		struct oldest_line *line = lines ? &lines[row - from] : NULL;
-		if (line && line->end == OLDEST_OVER) {
-			enum ends over = take_over(line, range, &ends);
-			if (over == ENDS_FOUND)
-				put_ends(party, range, &ends, row);
-			if (over != ENDS_UNKNOWN)
-				continue;
-			line->end = OLDEST_ENDED;
-			line->uid = series->uid;
-		}
-		const struct window *starts = NULL;
-		if (party->uses_starts && series->row < nstarts)
-			starts = all_starts[series->row];
-		enum ends found = ENDS_UNKNOWN;
-		if (party->of_ends && !starts && series->kind == WINDOW_SAMPLES)
-			found = take_ends(state, series, line, range, &ends);
-		if (found == ENDS_FOUND)
-			put_ends(party, range, &ends, row);
-		if (found != ENDS_UNKNOWN)
-			continue;
-		int err = range_row_take(b, state, &series->window, starts, range);
-		if (!err)
-			err = put_samples(b, party, range, series->lset, row);
-		if (err)
-			return err;
-		*samples += (int64_t)range->n * party->n;
+	int err = 0;
+	for (uint32_t first = from, end; first < to && !err; first = end) {
+		uint32_t looks = state->looks;
+		end = (first / RANGE_BLOCK_ROWS + 1) * RANGE_BLOCK_ROWS;
+		if (end > to)
+			end = to;
+		err = eval_block(b, party, &rows, first, end, range, samples);
+		rows.ahead.samples = state->looks != looks ||
+				     (end < to && is_looked_into(&rows, end));
 	}
-	return 0;
+	return err;
 }
 
 static int eval_range(struct binding *b, struct node *node, uint32_t from, uint32_t to,

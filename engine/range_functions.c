@@ -144,21 +144,46 @@ static bool eval_delta(const struct range *r, double *out)
 	return extrapolate(r, &ends, ends.last - ends.first, false, false, out);
 }
 
+typedef bool ends_function(const struct range *r, const struct range_ends *ends, double *out);
+
+/* Inlined with the function, of each row of the block. */
+static inline __attribute__((always_inline)) uint64_t
+of_each(const struct range *r, const struct range_block *block, double *out, ends_function *one)
+{
+	uint64_t present = 0;
+	for (uint32_t i = 0; i < block->n; i++)
+		present |= (uint64_t)one(r, &block->ends[i], &out[block->rows[i]])
+			   << block->rows[i];
+	return present;
+}
+
+#define OF_ENDS(name)                                                                              \
+	static uint64_t name(const struct range *r, const struct range_block *block, double *out)  \
+	{                                                                                          \
+		return of_each(r, block, out, name##_of_row);                                      \
+	}
+
 /* The same of values that never fall. */
-static bool ends_rate(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_rate_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	return extrapolate(r, ends, ends->last - ends->first, true, true, out);
 }
+OF_ENDS(ends_rate)
 
-static bool ends_increase(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_increase_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	return extrapolate(r, ends, ends->last - ends->first, true, false, out);
 }
+OF_ENDS(ends_increase)
 
-static bool ends_delta(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_delta_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	return extrapolate(r, ends, ends->last - ends->first, false, false, out);
 }
+OF_ENDS(ends_delta)
 
 static bool eval_irate(const struct range *r, double *out)
 {
@@ -199,11 +224,13 @@ static bool eval_resets(const struct range *r, double *out)
 	return true;
 }
 
-static bool ends_resets(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_resets_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	*out = 0;
 	return true;
 }
+OF_ENDS(ends_resets)
 
 /* ---- over time ---- */
 
@@ -263,17 +290,21 @@ static bool eval_last(const struct range *r, double *out)
 	return true;
 }
 
-static bool ends_count(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_count_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	*out = (double)ends->n;
 	return true;
 }
+OF_ENDS(ends_count)
 
-static bool ends_last(const struct range *r, const struct range_ends *ends, double *out)
+static inline bool ends_last_of_row(const struct range *r, const struct range_ends *ends,
+				    double *out)
 {
 	*out = ends->last;
 	return true;
 }
+OF_ENDS(ends_last)
 
 static bool eval_present(const struct range *r, double *out)
 {

@@ -44,14 +44,24 @@ struct range_ends {
 
 #define RANGE_FAULT_MAX 400 /* bytes of what a fault says: a number may have 310 */
 
+/* Rows whose ends are handed over together: as many as a word of presence has bits. */
+#define RANGE_BLOCK_ROWS 64
+struct range_block {
+	uint32_t n;
+	uint8_t rows[RANGE_BLOCK_ROWS]; /* of each of the n, from the first row of the block on */
+	struct range_ends ends[RANGE_BLOCK_ROWS];
+};
+
 /* False: no value (too few samples). */
 struct range_function {
 	bool (*eval)(const struct range *range, double *out);
 	/*
-	 * The same of a range that has such ends; of *range only the edges and arguments count.
-	 * NULL: of a function that needs the samples in between.
+	 * The same of ranges that have such ends; of *range only the edges and arguments count.
+	 * out: of the rows of the block; the bits of those that have a value are returned. NULL: of
+	 * a function that needs the samples in between.
 	 */
-	bool (*of_ends)(const struct range *range, const struct range_ends *ends, double *out);
+	uint64_t (*of_ends)(const struct range *range, const struct range_block *block,
+			    double *out);
 	bool needs_scratch;
 	bool uses_starts;
 	/* What is wrong with the arguments, as soon as there are samples; false: nothing. */

@@ -23,6 +23,7 @@ struct range_state {
 	 * as many.
 	 */
 	uint32_t within, newer;
+	uint32_t looks; /* into windows, so far */
 	struct oldest oldest; /* when it is the first of those evaluated together */
 };
 

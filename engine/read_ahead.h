@@ -50,6 +50,7 @@ struct ahead {
 	int64_t start_ms;
 	const struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
 	uint32_t from;
+	bool samples; /* are they asked for? Else the series alone */
 	const uint64_t *over; /* rows whose series is not looked at; NULL: none */
 };
 
@@ -96,7 +97,7 @@ ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		if (!is_passed_over(row, ahead))
 			prefetch_series(members[row]);
-	for (uint32_t row = from; row < to && row < from + PREFETCH_SAMPLES; row++)
+	for (uint32_t row = from; ahead->samples && row < to && row < from + PREFETCH_SAMPLES; row++)
 		prefetch_samples(members[row], row, ahead);
 }
 
@@ -107,7 +108,7 @@ ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint3
 		prefetch_series(members[row + PREFETCH_SERIES]);
 	if (row + 2 * PREFETCH_SERIES < to && ahead->lines)
 		__builtin_prefetch(&ahead->lines[row + 2 * PREFETCH_SERIES - ahead->from], 1);
-	if (row + PREFETCH_SAMPLES < to)
+	if (ahead->samples && row + PREFETCH_SAMPLES < to)
 		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);
 }
 
