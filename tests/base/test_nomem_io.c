@@ -29,7 +29,7 @@ static const struct bind_field thing_fields[] = {
 	{ "things", BIND_STRUCTS, offsetof(struct thing, things), .table = &thing_table },
 };
 static const struct bind_table thing_table = {
-	"thing", sizeof(struct thing), thing_fields, 6, false, SIZE_MAX, SIZE_MAX,
+	"thing", sizeof(struct thing), thing_fields, 6, false, SIZE_MAX, SIZE_MAX, NULL,
 };
 
 static int read_yaml(void)
