@@ -453,7 +453,7 @@ START_TEST(examples_are_bounded_by_number_of_series)
 	for (uint32_t uid = 1; uid <= EXAMPLES_SERIES_MAX + 100; uid++)
 		example_add(examples, uid, uid, SLICE("x"));
 	ck_assert_uint_eq(examples->n, EXAMPLES_SERIES_MAX);
-	ck_assert_uint_eq(examples->by_uid.n, EXAMPLES_SERIES_MAX);
+	ck_assert_uint_eq(id_map_count(&examples->by_uid), EXAMPLES_SERIES_MAX);
 	ck_assert_uint_eq(id_map_find(&examples->by_uid, 100), ID_MAP_NONE);
 	ck_assert_uint_ne(id_map_find(&examples->by_uid, 101), ID_MAP_NONE);
 }
