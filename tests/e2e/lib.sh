@@ -15,10 +15,11 @@ address= daemon= hook= hook_log=$work/hook.log
 cleanup() {
 	status=$?
 	trap - EXIT INT TERM
+	# One that a test had stopped goes on first. Later would not do: at the end of a process a sanitizer stops it as well.
+	# shellcheck disable=SC2086
+	[ -z "$pids" ] || kill -CONT $pids 2>/dev/null
 	# shellcheck disable=SC2086
 	[ -z "$pids" ] || kill $pids 2>/dev/null
-	# shellcheck disable=SC2086
-	[ -z "$pids" ] || kill -CONT $pids 2>/dev/null # one that a test had stopped ends, too
 	for pid in $pids; do wait "$pid" 2>/dev/null; done
 	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
 		for log in "$work"/*.err; do
