@@ -430,9 +430,8 @@ struct pass_rows {
 	struct series *const *members;
 	struct window *const *starts; /* by row of the store */
 	uint32_t nstarts;
-	struct ahead ahead;
-	struct oldest_line *lines; /* from row `from` on, or NULL */
-	uint32_t from, to;
+	struct ahead ahead; /* what is remembered of the rows as well */
+	uint32_t to;
 };
 
 /* The start times of the series' samples, for those who use them; NULL: unknown. */
@@ -447,7 +446,7 @@ static inline enum ends row_ends(const struct party *party, const struct pass_ro
 				 uint32_t row, const struct range *range, struct range_ends *ends)
 {
 	struct series *series = rows->members[row];
-	struct oldest_line *line = rows->lines ? &rows->lines[row - rows->from] : NULL;
+	struct oldest_line *line = rows->ahead.lines ? &rows->ahead.lines[row - rows->ahead.from] : NULL;
 	if (line && line->end == OLDEST_OVER) {
 		enum ends over = take_over(line, range, ends);
 		if (over != ENDS_UNKNOWN)
@@ -477,8 +476,8 @@ static int eval_row(struct binding *b, const struct party *party, const struct p
 static bool is_looked_into(const struct pass_rows *rows, uint32_t row)
 {
 	const struct series *series = rows->members[row];
-	return !rows->lines || !series ||
-	       !oldest_is_likely(&rows->lines[row - rows->from], series, rows->ahead.start_ms);
+	return !rows->ahead.lines || !series ||
+	       !oldest_is_likely(&rows->ahead.lines[row - rows->ahead.from], series, rows->ahead.start_ms);
 }
 
 /* Rows [first, end), all of one block. */
@@ -508,12 +507,11 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 		      uint32_t from, uint32_t to, int64_t *samples)
 {
 	const struct node *node = party->nodes[0];
-	struct pass_rows rows = { .ahead = party_ahead(party, range), .from = from };
+	struct pass_rows rows = { .ahead = party_ahead(party, range) };
 	rows.members = leaf_members(node, &to);
 	rows.to = to;
 	rows.starts = store_starts(b->store, &rows.nstarts);
-	rows.lines = party_lines(b, party, from, to);
-	rows.ahead.lines = rows.lines;
+	rows.ahead.lines = party_lines(b, party, from, to);
 	rows.ahead.from = from;
 	rows.ahead.samples = from < to && is_looked_into(&rows, from);
 	read_ahead_begin(rows.members, from, to, &rows.ahead);

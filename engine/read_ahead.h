@@ -48,7 +48,7 @@ struct ahead {
 	bool ends;	 /* where all rise since start_ms, of them the oldest alone */
 	uint32_t oldest; /* which is likely to be the oldest-th newest */
 	int64_t start_ms;
-	const struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
+	struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
 	uint32_t from;
 	bool samples; /* are they asked for? Else the series alone */
 	const uint64_t *over; /* rows whose series is not looked at; NULL: none */
