@@ -69,6 +69,10 @@ struct group {
 	bool flushed; /* at least once */
 };
 
+/* The routes that an alert of these labels takes; that there are more than it may is told. One
+ * place more: to see that. */
+size_t alert_routes(const struct actions *actions, const struct labels *alert,
+		    const struct route *routes[ROUTES_OF_ALERT_MAX + 1]);
 void groups_add_alert(struct actions *actions, struct active_alert *alert);
 void groups_step(struct actions *actions);
 /* Alerts are sorted into groups anew, by the routes in force. */

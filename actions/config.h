@@ -11,6 +11,7 @@
 
 #define ROUTE_DEPTH_MAX 16
 #define ROUTES_MAX 10000
+#define ROUTES_OF_ALERT_MAX 64
 #define RUNBOOK_STEPS_MAX 32 /* a bit each */
 
 struct integration {

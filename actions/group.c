@@ -18,8 +18,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define ROUTES_OF_ALERT_MAX 64
-
 /* ---- the table ---- */
 
 static bool has_key(const struct table_entry *entry, const void *key)
@@ -131,20 +129,26 @@ static void group_schedule(struct actions *actions, struct group *group,
 	actions->groups_due_ms = time_earliest(actions->groups_due_ms, group->next_ms);
 }
 
-void groups_add_alert(struct actions *actions, struct active_alert *alert)
+size_t alert_routes(const struct actions *actions, const struct labels *alert,
+		    const struct route *routes[ROUTES_OF_ALERT_MAX + 1])
 {
-	const struct route *routes[ROUTES_OF_ALERT_MAX + 1];
-	size_t n = actions->config->root ? route_match(actions->config->root, alert->labels, routes,
+	size_t n = actions->config->root ? route_match(actions->config->root, alert, routes,
 						       ROUTES_OF_ALERT_MAX + 1)
 					 : 0;
 
-	if (n > ROUTES_OF_ALERT_MAX) {
-		log_error("action", "an alert takes too many routes: the others are not told",
-			  "labels_fingerprint=%016llx limit=%d",
-			  (unsigned long long)labels_fingerprint(alert->labels),
-			  ROUTES_OF_ALERT_MAX);
-		n = ROUTES_OF_ALERT_MAX;
-	}
+	if (n <= ROUTES_OF_ALERT_MAX)
+		return n;
+	log_error("action", "an alert takes too many routes: the others are not told",
+		  "labels_fingerprint=%016llx limit=%d",
+		  (unsigned long long)labels_fingerprint(alert), ROUTES_OF_ALERT_MAX);
+	return ROUTES_OF_ALERT_MAX;
+}
+
+void groups_add_alert(struct actions *actions, struct active_alert *alert)
+{
+	const struct route *routes[ROUTES_OF_ALERT_MAX + 1];
+	size_t n = alert_routes(actions, alert->labels, routes);
+
 	for (size_t i = 0; i < n; i++) {
 		struct group *group = group_get(actions, routes[i], alert->labels);
 

@@ -119,6 +119,16 @@ static uint64_t save(struct delivery *delivery, bool whole, bool answer)
 	return actions_record(delivery->actions, RECORD_DELIVERY, object, answer);
 }
 
+/* What was sent is kept for looking in where it is short, and of dead letters. */
+static void body_drop(struct delivery *delivery)
+{
+	if (delivery->state == DELIVERY_DEAD || delivery->body_len <= BODY_KEPT_MAX)
+		return;
+	free(delivery->body);
+	delivery->body = NULL;
+	delivery->body_len = 0;
+}
+
 /* ---- lanes ---- */
 
 /* The entry leaves its lane; the one behind it takes its place. */
@@ -143,11 +153,7 @@ static void finish(struct delivery *delivery, enum delivery_state state, const c
 	} else if (told->next == delivery) {
 		told->next = NULL;
 	}
-	if (state != DELIVERY_DEAD && delivery->body_len > BODY_KEPT_MAX) {
-		free(delivery->body);
-		delivery->body = NULL;
-		delivery->body_len = 0;
-	}
+	body_drop(delivery);
 }
 
 static bool has_begun(const struct delivery *delivery)
@@ -510,7 +516,10 @@ void outbox_restore(struct actions *actions, struct slice payload)
 		delivery->finished_ms = time_from_json(json_object_get(object, "finished"));
 		delivery->created_ms =
 			integer_from_json(json_object_get(object, "created"), 0, TIME_MAX_MS);
-		actions->nfinished += is_finished(delivery) && !was_finished;
+		if (is_finished(delivery)) {
+			actions->nfinished += !was_finished;
+			body_drop(delivery);
+		}
 		forget_old(actions);
 	}
 	json_decref(object);

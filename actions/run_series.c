@@ -136,7 +136,9 @@ static void series_hold(struct runs *runs, struct labels *labels, double value)
 		labels ? (struct run_series *)table_find(&runs->series, hash, has_labels, labels)
 		       : NULL;
 
-	if (!series && labels && runs->series.n < RUN_SERIES_MAX) {
+	if (!series && labels && runs->series.n >= RUN_SERIES_MAX) {
+		runs->series_left_out++;
+	} else if (!series && labels) {
 		series = calloc(1, sizeof(*series));
 		if (series) {
 			series->entry.hash = hash;
@@ -248,8 +250,10 @@ static void hold_all(struct runs *runs)
 	struct table seen = { 0 };
 	struct newest *room = calloc(runs->n + 1, sizeof(*room));
 	int64_t from_ms = runs->actions->now_ms - RUN_SERIES_FOR_MS;
+	uint32_t left_out = runs->series_left_out;
 	size_t n = 0;
 
+	runs->series_left_out = 0;
 	for (struct run *run = room ? runs->newest : NULL; run; run = run->older) {
 		bool counts =
 			run->target_text && (!run_is_finished(run) || run->finished_ms > from_ms);
@@ -261,6 +265,9 @@ static void hold_all(struct runs *runs)
 		if (run->was_told)
 			end_earlier(runs, run);
 	}
+	if (runs->series_left_out && !left_out)
+		log_warn("runbook", "more series of runs than there is room for: some are left out",
+			 "left_out=%u limit=%d", runs->series_left_out, RUN_SERIES_MAX);
 	table_fini(&seen);
 	free(room);
 }

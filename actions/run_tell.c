@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#define ROUTES_TOLD_MAX 16
 #define TOLD_REPEAT_MS (3600ll * 1000) /* nothing is repeated; so long it is remembered */
 
 /* The alert, or what is known of one that is over and forgotten. */
@@ -126,11 +125,8 @@ static bool may_tell(struct runs *runs)
 
 static int tell_route(struct run *run, const char *reason)
 {
-	const struct route *routes[ROUTES_TOLD_MAX];
-	const struct actions_config *config = run->runs->actions->config;
-	size_t n = config->root
-			   ? route_match(config->root, run->trigger.alert, routes, ROUTES_TOLD_MAX)
-			   : 0;
+	const struct route *routes[ROUTES_OF_ALERT_MAX + 1];
+	size_t n = alert_routes(run->runs->actions, run->trigger.alert, routes);
 	int code = 0;
 
 	for (size_t i = 0; i < n && code == 0; i++) {

@@ -24,7 +24,7 @@
 #define VERIFY_INTERVAL_MS 1000 /* a verify step asks so often */
 #define GATE_ANSWER_MS 5000	/* an answer to the gates counts for so long */
 #define RUN_TOLD_MAX 60u	/* bad ends told in a minute, of all runs */
-#define RUN_SERIES_MAX 10000
+#define RUN_SERIES_MAX 10000	/* further ones are left out, and that is told */
 #define RUN_VALUES_MAX 16u		     /* numbers of one step's output */
 #define RUN_SERIES_INTERVAL_MS 15000	     /* what has not changed is written so often */
 #define RUN_SERIES_GAP_MS 50		     /* between two writings of what has */
@@ -139,6 +139,7 @@ struct runs {
 	uint64_t series_round;
 	bool series_dirty;		  /* a run has changed */
 	int64_t series_ms, series_all_ms; /* last written; all of them due; TIME_NONE */
+	uint32_t series_left_out;	  /* for want of room, in the newest round */
 };
 
 const char *run_state_text(enum run_state state);

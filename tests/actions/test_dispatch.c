@@ -175,6 +175,62 @@ START_TEST(dispatch_tells_what_fits)
 }
 END_TEST
 
+static void on_delivery(void *ctx, const struct delivery_view *delivery)
+{
+	struct buf *out = ctx;
+
+	buf_printf(out, "%s %s; ", delivery_state_text(delivery->state),
+		   delivery->body.len > 65536 ? "long"
+		   : delivery->body.len	      ? "short"
+					      : "nothing");
+}
+
+/* Newest first: the state, and what is kept of the body. */
+static void expect_kept(const char *expected)
+{
+	struct buf kept;
+
+	buf_init(&kept);
+	actions_deliveries_each(h.actions, on_delivery, &kept);
+	ck_assert_str_eq(kept.ptr, expected);
+	buf_fini(&kept);
+}
+
+/* Long bodies stay until they are delivered, and as dead letters; the journal brings none back. */
+START_TEST(dispatch_keeps_short_bodies)
+{
+	char line[EVIDENCE_LINE_BYTES_MAX + 1], labels[64];
+
+	memset(line, '\001', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	h.at_once = true;
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	h.evidence = line;
+	for (int i = 0; i < 20; i++) {
+		snprintf(labels, sizeof(labels), "alertname=B,instance=%d", i);
+		harness_fire(&h, labels);
+	}
+	h.answer = 503;
+	harness_at(&h, 20000);
+	expect_kept("retrying long; done short; ");
+	h.answer = 200;
+	harness_at(&h, 90000);
+	expect_kept("done nothing; done short; ");
+	harness_restart(&h, h.nrecords);
+	expect_kept("done nothing; done short; ");
+	for (int i = 0; i < 20; i++) {
+		snprintf(labels, sizeof(labels), "alertname=C,instance=%d", i);
+		harness_fire(&h, labels);
+	}
+	h.answer = 400;
+	harness_at(&h, 110000);
+	expect_kept("dead long; done nothing; done short; ");
+	harness_restart(&h, h.nrecords);
+	expect_kept("dead long; done nothing; done short; ");
+}
+END_TEST
+
 START_TEST(dispatch_takes_so_many_routes)
 {
 	const int max = 64;
@@ -481,6 +537,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_tells_what_fits);
+	tcase_add_test(tcase, dispatch_keeps_short_bodies);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
 	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);

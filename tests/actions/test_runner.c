@@ -117,6 +117,58 @@ START_TEST(runner_says_why_a_script_cannot_start)
 }
 END_TEST
 
+/* The configuration keeps to less; the runner does not rely on it. */
+START_TEST(runner_takes_so_many_arguments_and_variables)
+{
+	const char *argv[258] = { script("#!/bin/sh\necho $#; env | grep -c ^V=\n") },
+		   *env[66] = { NULL };
+	static const struct {
+		int nargs, nvariables;
+		const char *output, *message;
+	} cases[] = { { 256, 64, "255\n1\n", "exit code 0" },
+		      { 257, 64, "", "no command, or too many arguments" },
+		      { 256, 65, "", "too many variables" } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct got got;
+		char id[24];
+
+		for (int k = 1; k < 258; k++)
+			argv[k] = k < cases[i].nargs ? "x" : NULL;
+		for (int k = 0; k < 66; k++)
+			env[k] = k < cases[i].nvariables ? "V=x" : NULL;
+		snprintf(id, sizeof(id), "many-%zu", i);
+		struct runner_job job = job_of(id, argv);
+
+		job.env = env;
+		ask(&job, &got);
+		wait_for(&got);
+		ck_assert_str_eq(got.message, cases[i].message);
+		ck_assert_str_eq(got.output ?: "", cases[i].output);
+		got_fini(&got);
+	}
+}
+END_TEST
+
+/* Ids are names of files. */
+START_TEST(runner_takes_ids_of_so_many_bytes)
+{
+	const char *argv[] = { script("#!/bin/sh\n"), NULL };
+	char id[RUNNER_ID_MAX + 1] = { 0 };
+	struct runner_job job = job_of(id, argv);
+	struct runner_call *call;
+	struct got got;
+
+	memset(id, 'i', RUNNER_ID_MAX - 1);
+	ask(&job, &got);
+	wait_for(&got);
+	ck_assert_int_eq(got.outcome, ACTION_OK);
+	got_fini(&got);
+	id[RUNNER_ID_MAX - 1] = 'i';
+	ck_assert_int_eq(runner_start(client, &job, on_done, &got, &call), ERR_INVALID);
+}
+END_TEST
+
 START_TEST(runner_takes_up_another_user)
 {
 	if (geteuid() != 0)
@@ -391,6 +443,8 @@ static Suite *runner_suite(void)
 	tcase_add_test(tcase, runner_environment_is_what_was_allowed);
 	tcase_add_test(tcase, runner_child_is_clean);
 	tcase_add_test(tcase, runner_says_why_a_script_cannot_start);
+	tcase_add_test(tcase, runner_takes_so_many_arguments_and_variables);
+	tcase_add_test(tcase, runner_takes_ids_of_so_many_bytes);
 	tcase_add_test(tcase, runner_takes_up_another_user);
 	tcase_add_test(tcase, runner_timeout_asks_first);
 	tcase_add_test(tcase, runner_kills_what_ignores_term_with_its_whole_group);

@@ -480,6 +480,35 @@ START_TEST(notify_of_bad_ends_is_bounded)
 }
 END_TEST
 
+/* Each route to a receiver of its own: all are told that an alert may take, and no more. */
+START_TEST(notify_of_bad_ends_takes_so_many_routes)
+{
+	unsigned port = http_server_port(h.server);
+
+	for (int n = ROUTES_OF_ALERT_MAX; n <= ROUTES_OF_ALERT_MAX + 1; n++) {
+		struct buf config;
+		size_t before = h.nhooks;
+
+		buf_init(&config);
+		buf_add_str(&config, "route:\n  receiver: r0\n  group_wait: 1h\n  routes:\n");
+		for (int i = 0; i < n; i++)
+			buf_printf(&config, "  - {receiver: r%d, continue: true}\n", i);
+		buf_add_str(&config, "receivers:\n");
+		for (int i = 0; i < n; i++)
+			buf_printf(
+				&config,
+				"- {name: r%d, webhook_configs: [{url: 'http://127.0.0.1:%u'}]}\n",
+				i, port);
+		buf_add_str(&config, "runbooks: [{name: a, mode: auto, limits: {cooldown: 0s}, "
+				     "steps: [{id: act, exec: [@/fails]}]}]\n");
+		configure(config.ptr);
+		fire_again(ALERT);
+		await_hooks(before + ROUTES_OF_ALERT_MAX);
+		buf_fini(&config);
+	}
+}
+END_TEST
+
 /* ---- series ---- */
 
 static int compare_lines(const void *a, const void *b)
@@ -558,6 +587,52 @@ START_TEST(series_are_of_so_many_numbers_of_a_step)
 	step_values_take(&step);
 	ck_assert_uint_eq(step.nvalues, RUN_VALUES_MAX);
 	free(step.values);
+}
+END_TEST
+
+/* A run with all steps and numbers that one may have, and so many of them that one is too many. */
+static void restore_runs_with_numbers(unsigned n)
+{
+	struct buf record, output;
+
+	buf_init(&output);
+	for (unsigned i = 0; i < RUN_VALUES_MAX; i++)
+		buf_printf(&output, "%c\\\"n%u\\\":%u", i ? ',' : '{', i, i);
+	for (unsigned r = 1; r <= n; r++) {
+		buf_init(&record);
+		buf_printf(&record,
+			   "{\"id\": \"abcd-r%u\", \"runbook\": \"a\", \"state\": \"recovered\", "
+			   "\"rule\": \"A\", \"alert\": {\"instance\": \"i%u\"}, \"expr\": {}, "
+			   "\"target\": {\"instance\": \"i%u\"}, \"starts\": %lld, \"created\": "
+			   "%lld, \"finished\": %lld, \"ladder\": [], \"steps\": [",
+			   r, r, r, (long long)h.now_ms, (long long)h.now_ms, (long long)h.now_ms);
+		for (unsigned s = 0; s < RUNBOOK_STEPS_MAX; s++)
+			buf_printf(&record,
+				   "%s{\"id\": \"s%u\", \"state\": \"ok\", \"output\": \"%s}\"}",
+				   s ? ", " : "", s, output.ptr);
+		buf_add_str(&record, "]}");
+		actions_restore(h.actions, RECORD_RUN, buf_slice(&record));
+		buf_fini(&record);
+	}
+	buf_fini(&output);
+	actions_restore_done(h.actions, h.now_ms);
+}
+
+START_TEST(series_are_at_most_so_many)
+{
+	const unsigned of_a_run = 1 + RUNBOOK_STEPS_MAX * RUN_VALUES_MAX;
+	unsigned n = 0;
+
+	h.has_series = true;
+	harness_restart(&h, h.nrecords);
+	restore_runs_with_numbers(RUN_SERIES_MAX / of_a_run + 1);
+	harness_settle(&h);
+	for (const char *at = h.samples.ptr; (at = strchr(at, '\n')); at++)
+		n += at[-1] != 'e'; /* stale: of the states that they passed */
+	ck_assert_uint_eq(n, RUN_SERIES_MAX);
+	/* A while later they end, all of them, and there is room again. */
+	harness_at(&h, 16 * MINUTE_MS);
+	ck_assert_int_eq(actions_next_ms(h.actions), TIME_NONE);
 }
 END_TEST
 
@@ -723,8 +798,10 @@ static Suite *suite(void)
 	tcase_add_test(tcase, notify_tells_the_receiver);
 	tcase_add_test(tcase, notify_of_bad_ends);
 	tcase_add_test(tcase, notify_of_bad_ends_is_bounded);
+	tcase_add_test(tcase, notify_of_bad_ends_takes_so_many_routes);
 	tcase_add_test(tcase, series_tell_what_runs_are);
 	tcase_add_test(tcase, series_are_of_so_many_numbers_of_a_step);
+	tcase_add_test(tcase, series_are_at_most_so_many);
 	tcase_add_test(tcase, series_keep_names_apart);
 	tcase_add_test(tcase, crash_goes_on_to_verify);
 	tcase_add_test(tcase, crash_while_a_webhook_is_under_way);
