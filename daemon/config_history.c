@@ -46,6 +46,9 @@ static int bind_one(const struct history_part *part, const char *base_dir, struc
 		yaml_diag(diags, DIAG_ERROR, yaml_get(part->node, "url"),
 			  "write http://HOST:PORT, with a path where Prometheus has a prefix",
 			  "the address of a history has no query");
+	if (part->http.url && strlen(part->http.url) > HISTORY_URL_MAX)
+		yaml_diag(diags, DIAG_ERROR, yaml_get(part->node, "url"), NULL,
+			  "the address of a history has at most %d bytes", HISTORY_URL_MAX);
 	out->url_shown = http_url_shown(part->http.url, arena);
 	if (relabel_new(&part->relabel, diags, &out->relabel) == ERR_NOMEM || code == ERR_NOMEM)
 		return ERR_NOMEM;

@@ -23,6 +23,7 @@
 #include "ingest/relabel.h"
 
 #define HISTORY_SERVERS_MAX 16
+#define HISTORY_URL_MAX 2000	  /* bytes of a server's address */
 #define HISTORY_WAITING_MAX 65536 /* wishes; further ones are given up at once */
 #define HISTORY_BUSY_MAX 4	  /* wishes worked off at once */
 #define HISTORY_ATTEMPTS_MAX 8	  /* of one request; 0.25, 0.5, 1, … 16 seconds apart */

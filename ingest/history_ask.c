@@ -168,7 +168,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 static int send_request(struct wish *wish)
 {
 	struct history *history = wish->history;
-	char url[HISTORY_URL_MAX];
+	char url[HISTORY_URL_BYTES];
 	struct buf body;
 	if (history_url(wish_server(wish), "/api/v1/read", url, sizeof(url)))
 		return ERR_LIMIT;

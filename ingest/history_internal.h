@@ -15,7 +15,7 @@
 #include "ingest/remote_read.h"
 
 #define HISTORY_BUCKETS 4096 /* of wishes by their texts */
-#define HISTORY_URL_MAX 2048 /* bytes of an address with its path */
+#define HISTORY_URL_BYTES (HISTORY_URL_MAX + 32) /* with the path that is asked */
 #define HISTORY_WHY_BYTES 256
 #define HISTORY_AGENT "Tocsin/" PACKAGE_VERSION
 

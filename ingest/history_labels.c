@@ -122,7 +122,7 @@ static void on_answer(void *ctx, const struct http_result *http)
 static void ask(struct server_labels *labels)
 {
 	const struct http_header headers[] = { { "User-Agent", HISTORY_AGENT } };
-	char url[HISTORY_URL_MAX];
+	char url[HISTORY_URL_BYTES];
 	struct http_send send = { .method = "GET",
 				  .url = url,
 				  .headers = headers,

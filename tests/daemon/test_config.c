@@ -480,6 +480,25 @@ START_TEST(what_history_cannot_be_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(the_address_of_a_history_is_so_long)
+{
+	char address[HISTORY_URL_MAX], text[HISTORY_URL_MAX + 64];
+	struct buf out;
+
+	memset(address, 'a', sizeof(address));
+	snprintf(text, sizeof(text), "history: [{url: 'http://%.*s'}]\n", HISTORY_URL_MAX - 7,
+		 address);
+	struct config *config = load_storage(text, &out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	config_unref(config);
+	buf_fini(&out);
+	snprintf(text, sizeof(text), "history: [{url: 'http://%.*s'}]\n", HISTORY_URL_MAX - 6,
+		 address);
+	expect_refused(text, "has at most 2000 bytes", "");
+}
+END_TEST
+
 /* The configuration in a file of its own; *diags is filled. NULL: there were errors. */
 static struct config *load_text(const char *text, struct diag_list *diags)
 {
@@ -927,6 +946,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, what_remote_write_cannot_be_is_refused_by_name);
 	tcase_add_test(tcase, history_is_told_by_addresses);
 	tcase_add_test(tcase, what_history_cannot_be_is_refused_by_name);
+	tcase_add_test(tcase, the_address_of_a_history_is_so_long);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
