@@ -42,6 +42,9 @@ void rule_keys_refuse(struct rule_loader *loader, const struct bind_table *table
 void rule_names_check(struct rule_loader *loader, const struct bind_map *map, const char *kind,
 		      bool are_labels, const char *what)
 {
+	if (map->n > LABELS_COUNT_MAX)
+		yaml_diag(loader->diags, DIAG_ERROR, map->items[LABELS_COUNT_MAX].key_node, NULL,
+			  "more than %d %ss in %s", LABELS_COUNT_MAX, kind, what);
 	for (size_t i = 0; i < map->n; i++) {
 		const struct bind_pair *pair = &map->items[i];
 		if (pair->key.len == 0 || !slice_is_utf8(pair->key))

@@ -447,6 +447,32 @@ START_TEST(rule_annotations_are_rendered)
 }
 END_TEST
 
+/* None is left out without a word. */
+START_TEST(rules_have_so_many_labels_and_annotations)
+{
+	static const char *const keys[] = { "labels", "annotations" };
+	static const char *const messages[] = {
+		"more than 256 labels in alerting rule \"A\"",
+		"more than 256 annotations in alerting rule \"A\"",
+	};
+	for (size_t k = 0; k < 2; k++) {
+		struct buf text;
+		buf_init(&text);
+		buf_printf(&text,
+			   "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    %s:\n",
+			   keys[k]);
+		for (int i = 0; i < LABELS_COUNT_MAX; i++)
+			buf_printf(&text, "      a%d: t\n", i);
+		load_good(text.ptr);
+		buf_add_str(&text, "      more: t\n");
+		ck_assert_int_eq(load(text.ptr), ERR_INVALID);
+		ck_assert_str_eq(diags.items[k].message, messages[k]);
+		ck_assert_uint_eq(diags.items[k].line, 7 + LABELS_COUNT_MAX);
+		buf_fini(&text);
+	}
+}
+END_TEST
+
 START_TEST(rule_annotations_fit_into_one_set)
 {
 	load_good("groups:\n"
@@ -607,6 +633,7 @@ static Suite *rule_file_suite(void)
 	tcase_add_test(all, rule_file_limits_its_rules);
 	tcase_add_test(all, rule_group_hash_is_of_what_is_written);
 	tcase_add_test(all, rule_annotations_are_rendered);
+	tcase_add_test(all, rules_have_so_many_labels_and_annotations);
 	tcase_add_test(all, rule_annotations_fit_into_one_set);
 	tcase_add_test(all, rule_set_is_shared_between_threads);
 	tcase_add_test(all, rule_file_reference_has_all_keys);
