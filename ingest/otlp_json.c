@@ -7,6 +7,7 @@
 #include "ingest/otlp_schema.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,10 @@ static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t 
 		return bad(e, "a number is expected");
 	memcpy(digits, text.ptr, text.len);
 	digits[text.len] = '\0';
+	errno = 0;
 	*out = digits[0] == '-' ? (uint64_t)strtoll(digits, &end, 10) : strtoull(digits, &end, 10);
+	if (errno == ERANGE)
+		return bad(e, "an integer is expected");
 	if (*end == '\0' && (digits[0] == '-' || (digits[0] >= '0' && digits[0] <= '9')))
 		return 0;
 	double value;

@@ -22,6 +22,7 @@ enum data { POINTS = 1, TEMPORALITY = 2, MONOTONIC = 3 };
 enum { DELTA = 1 };
 enum { NO_RECORDED_VALUE = 1 };
 #define BOUNDS_MAX 1000 /* of one histogram */
+#define QUANTILES_MAX 64 /* of one summary */
 
 /* The resource whose metrics come. */
 struct target {
@@ -49,8 +50,8 @@ struct point {
 	double *bound;		     /* BOUNDS_MAX of them */
 	uint64_t *bucket;	     /* BOUNDS_MAX + 1 */
 	size_t nbounds, nbuckets;
-	struct label quantiles[64]; /* value: 8 bytes of a double */
-	size_t nquantiles;
+	struct label quantiles[QUANTILES_MAX]; /* value: 8 bytes of a double */
+	size_t nquantiles;		       /* those beyond the limit included */
 };
 
 struct rows {
@@ -263,8 +264,9 @@ static int quantile_read(struct slice message, struct point *point)
 		else
 			pair.value = field.bytes;
 	}
-	if (point->nquantiles < sizeof(point->quantiles) / sizeof(point->quantiles[0]))
-		point->quantiles[point->nquantiles++] = pair;
+	if (point->nquantiles < QUANTILES_MAX)
+		point->quantiles[point->nquantiles] = pair;
+	point->nquantiles++;
 	return rc;
 }
 
@@ -328,12 +330,13 @@ static int point_labels(struct rows *rows, const struct target *target,
 
 static const char *point_fault(const struct point *point, const struct otlp_attributes *attributes)
 {
-	return point->time_ns == 0		  ? "a point without a time"
-	       : point->time_ns > INT64_MAX	  ? "a point at an absurd time"
-	       : attributes->overflow		  ? "a point with too many attributes"
-	       : point->nbounds > BOUNDS_MAX	  ? "a histogram with too many bounds"
-	       : point->nbuckets > BOUNDS_MAX + 1 ? "a histogram with too many buckets"
-						  : NULL;
+	return point->time_ns == 0		   ? "a point without a time"
+	       : point->time_ns > INT64_MAX	   ? "a point at an absurd time"
+	       : attributes->overflow		   ? "a point with too many attributes"
+	       : point->nbounds > BOUNDS_MAX	   ? "a histogram with too many bounds"
+	       : point->nbuckets > BOUNDS_MAX + 1  ? "a histogram with too many buckets"
+	       : point->nquantiles > QUANTILES_MAX ? "a summary with too many quantiles"
+						   : NULL;
 }
 
 static int point_read(struct rows *rows, struct metric *metric, struct target *target,

@@ -8,17 +8,28 @@
 #include "ingest/profile_summary.h"
 #include "rules/plan.h"
 
-#define COLLECTED_MAX 10000 /* names, before those given twice are left out */
+#define COLLECTED_MAX 10000 /* different names; further ones are neither taken nor counted */
 
 static int by_name(const void *a, const void *b)
 {
 	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
+/* Sorts them and leaves out empty ones and those given twice; how many there are now. */
+static uint32_t names_unite(struct slice *names, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	qsort(names, n, sizeof(*names), by_name);
+	for (uint32_t i = 0; i < n; i++)
+		if (names[i].len && (kept == 0 || !slice_is_equal(names[kept - 1], names[i])))
+			names[kept++] = names[i];
+	return kept;
+}
+
 struct profile_names *profile_names_new(const struct slice *names, uint32_t n)
 {
 	struct profile_names *set = calloc(1, sizeof(*set));
-	uint32_t kept = 0;
 
 	if (!set)
 		return NULL;
@@ -35,11 +46,8 @@ struct profile_names *profile_names_new(const struct slice *names, uint32_t n)
 		profile_names_unref(set);
 		return NULL;
 	}
-	qsort(set->names, n, sizeof(*set->names), by_name);
-	for (uint32_t i = 0; i < n; i++)
-		if (set->names[i].len &&
-		    (kept == 0 || !slice_is_equal(set->names[kept - 1], set->names[i])))
-			set->names[kept++] = set->names[i];
+	uint32_t kept = names_unite(set->names, n);
+
 	set->n = kept < PROFILE_NAMED_MAX ? kept : PROFILE_NAMED_MAX;
 	set->over = kept - set->n;
 	return set;
@@ -66,16 +74,22 @@ struct collection {
 	struct arena arena;
 	struct slice *names;
 	uint32_t n, cap;
+	bool is_full; /* with different ones */
 };
 
+/* Whenever twice as many have come as there may be, those given twice are left out. */
 static int name_collect(struct collection *collection, struct slice name)
 {
+	if (!collection->is_full && collection->n == 2 * COLLECTED_MAX) {
+		collection->n = names_unite(collection->names, collection->n);
+		collection->is_full = collection->n > COLLECTED_MAX;
+	}
+	if (collection->is_full)
+		return 0;
 	struct slice copy = arena_slice(&collection->arena, name);
 
 	if (name.len && !copy.ptr)
 		return ERR_NOMEM;
-	if (collection->n == COLLECTED_MAX)
-		return 0;
 	if (!ARRAY_RESERVE(&collection->names, collection->n, &collection->cap))
 		return ERR_NOMEM;
 	collection->names[collection->n++] = copy;

@@ -30,8 +30,17 @@ static void tell(struct tail *tail, const char *path, int error)
 
 	while (i < tail->ntold && strcmp(tail->told[i].path, path) != 0)
 		i++;
-	if (i < tail->ntold ? tail->told[i].error == error : tail->ntold == TAIL_TOLD_MAX)
+	if (i < tail->ntold && tail->told[i].error == error)
 		return;
+	if (i == TAIL_TOLD_MAX) {
+		if (!tail->hushed)
+			log_warn("logs", "more files cannot be followed than are told one by one",
+				 "source=%s limit=%d file=%s",
+				 log_quote(slice_from(tail->options.name)), TAIL_TOLD_MAX,
+				 log_quote(slice_from(path)));
+		tail->hushed = true;
+		return;
+	}
 	if (i == tail->ntold) {
 		char *copy = strdup(path);
 
@@ -53,6 +62,19 @@ static void untell(struct tail *tail, const char *path)
 			tail->told[i] = tail->told[--tail->ntold];
 			return;
 		}
+}
+
+/* Makes room when there is none: files that are gone by now need not be remembered. */
+static void told_forget_gone(struct tail *tail)
+{
+	struct stat st;
+
+	if (tail->ntold < TAIL_TOLD_MAX)
+		return;
+	for (size_t i = TAIL_TOLD_MAX; i-- > 0;)
+		if (lstat(tail->told[i].path, &st) < 0 && errno == ENOENT)
+			untell(tail, tail->told[i].path);
+	tail->hushed = tail->hushed && tail->ntold == TAIL_TOLD_MAX;
 }
 
 /* ---- directories ---- */
@@ -306,6 +328,7 @@ static void scan(struct tail *tail)
 	tail->scanned_ms = now_ms();
 	for (struct tail_file *file = tail->files; file; file = file->next)
 		file->seen = false;
+	told_forget_gone(tail);
 	dirs_watch_patterns(tail);
 	for (size_t i = 0; i < tail->options.nglobs; i++) {
 		const char *pattern = tail->options.globs[i];

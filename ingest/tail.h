@@ -33,7 +33,7 @@
 
 #define TAIL_FILES_MAX 1000	      /* followed at a time by one source; further ones wait */
 #define TAIL_SIBLINGS_MAX 10000	      /* entries of a directory looked at for a rotated file */
-#define TAIL_TOLD_MAX 100	      /* paths whose errors were told; further ones are not told */
+#define TAIL_TOLD_MAX 100	      /* paths whose errors were told; of more only that */
 #define TAIL_TURN_MS_MAX 20	      /* of one turn over all files: others use the loop, too */
 #define TAIL_POLL_MS 1000	      /* between looks at everything */
 #define TAIL_SCAN_GAP_MS 20	      /* between looks at what the patterns match, at least */

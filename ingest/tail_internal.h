@@ -27,7 +27,7 @@ struct tail {
 	size_t ndirs;
 	struct told told[TAIL_TOLD_MAX];
 	size_t ntold;
-	bool scan_due, crowded;
+	bool scan_due, crowded, hushed; /* hushed: not all errors are told, and that is */
 	int64_t scanned_ms, polled_ms, recovered_ms;
 	char *buffer;
 };

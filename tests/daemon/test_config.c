@@ -217,18 +217,18 @@ END_TEST
 START_TEST(redis_is_told_by_its_address)
 {
 	struct buf out;
-	struct config *config =
-		load_storage("storage: {url: 'redis://db.example:6380/7', password_file: password, "
-			     "key_prefix: a.b-c_d, durability: storage, confirm_timeout: 2s, "
-			     "commit_timeout: 0s}\n",
-			     &out);
+	struct config *config = load_storage(
+		"storage: {url: 'redis://db.example:6380/65535', password_file: password, "
+		"key_prefix: a.b-c_d, durability: storage, confirm_timeout: 2s, "
+		"commit_timeout: 0s}\n",
+		&out);
 
 	ck_assert_msg(config != NULL, "%s", out.ptr);
 	const struct storage_config *storage = &config->storage;
 
 	ck_assert_str_eq(storage->redis->host, "db.example");
 	ck_assert_uint_eq(storage->redis->port, 6380);
-	ck_assert_uint_eq(storage->redis->database, 7);
+	ck_assert_uint_eq(storage->redis->database, 65535);
 	ck_assert_str_eq(storage->redis->password, "secret word");
 	ck_assert_str_eq(storage->key_prefix, "a.b-c_d");
 	ck_assert(storage->confirms);
@@ -314,6 +314,10 @@ START_TEST(what_storage_cannot_be_is_refused_by_name)
 		       "storage.password_file", "nowhere\": No such file");
 	expect_refused("storage: {url: 'redis://h:1', password_file: empty}\n",
 		       "storage.password_file", "No data");
+	expect_refused("storage: {url: 'redis://h:1/65536'}\n", "no address of a Redis", "");
+	expect_refused("storage: {key_prefix: "
+		       "a23456789b123456789c123456789d123456789e123456789f123456789g12345}\n",
+		       "storage.key_prefix", "at most 64");
 	char secret[1024 + 2];
 
 	memset(secret, 's', sizeof(secret));
@@ -896,6 +900,26 @@ START_TEST(profiles_are_fetched_from_targets)
 }
 END_TEST
 
+START_TEST(profiles_are_fetched_from_so_many_targets)
+{
+	struct buf text, out;
+
+	buf_init(&text);
+	buf_add_str(&text, "ingest:\n  profiles:\n    scrape:\n");
+	for (int i = 0; i < PROFILE_TARGETS_MAX; i++)
+		buf_printf(&text, "    - {url: 'http://h:1/%d'}\n", i);
+	struct config *config = load_storage(text.ptr, &out);
+
+	ck_assert_msg(config != NULL, "%s", out.ptr);
+	ck_assert_uint_eq(config->profiles.n, PROFILE_TARGETS_MAX);
+	config_unref(config);
+	buf_fini(&out);
+	buf_add_str(&text, "    - {url: 'http://h:1/more'}\n");
+	expect_refused(text.ptr, "more than 1000 profiles to fetch", ":1004:");
+	buf_fini(&text);
+}
+END_TEST
+
 static void refuse_scrape(const char *entries, const char *complaint)
 {
 	char text[1000];
@@ -937,6 +961,7 @@ static Suite *config_suite(void)
 	tcase = tcase_create("storage");
 	tcase_add_checked_fixture(tcase, setup_dir, teardown_dir);
 	tcase_add_test(tcase, profiles_are_fetched_from_targets);
+	tcase_add_test(tcase, profiles_are_fetched_from_so_many_targets);
 	tcase_add_test(tcase, targets_that_cannot_be_are_refused);
 	tcase_add_test(tcase, how_expressions_are_read_is_told);
 	tcase_add_test(tcase, redis_is_told_by_its_address);

@@ -159,6 +159,26 @@ START_TEST(zstd_bomb_without_a_size_stops_at_the_limit)
 }
 END_TEST
 
+/* The frame's header asks for it: 32 MiB are given, no more. */
+START_TEST(zstd_windows_are_limited)
+{
+	const int window_log_max = 25;
+
+	for (int log = window_log_max; log <= window_log_max + 1; log++) {
+		/* magic; neither size nor checksum; 2^log; a last block, raw, of one byte */
+		const unsigned char frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0, 0, 9, 0, 0, 'x' };
+		struct buf bytes;
+
+		buf_init(&bytes);
+		buf_add(&bytes, frame, sizeof(frame));
+		bytes.ptr[5] = (char)((log - 10) << 3);
+		ck_assert_int_eq(unpack(buf_slice(&bytes)),
+				 log == window_log_max ? 0 : ERR_CORRUPT);
+		buf_fini(&bytes);
+	}
+}
+END_TEST
+
 START_TEST(gzip_bomb_stops_at_the_limit)
 {
 	buf_reserve(&raw, 64 * MAX);
@@ -234,6 +254,7 @@ static Suite *decompress_suite(void)
 	tcase_add_loop_test(tcase, flipped_bits_do_no_harm, 0, FORMS);
 	tcase_add_test(tcase, declared_length_is_checked_before_memory_is_taken);
 	tcase_add_test(tcase, zstd_bomb_without_a_size_stops_at_the_limit);
+	tcase_add_test(tcase, zstd_windows_are_limited);
 	tcase_add_test(tcase, gzip_bomb_stops_at_the_limit);
 	tcase_add_test(tcase, body_larger_than_the_limit_is_not_looked_at);
 	tcase_add_loop_test(tcase, several_frames_or_members_are_one_body, ZSTD_SIZED, FORMS);

@@ -525,6 +525,29 @@ START_TEST(examples_are_few_and_redacted)
 }
 END_TEST
 
+/* A line is counted also where no example of it is kept. */
+START_TEST(examples_have_so_many_bytes)
+{
+	const size_t max = 1 << 20;
+	size_t bytes = 0;
+	char text[BATCH_EXAMPLE_BYTES_MAX + 1] = "";
+
+	memset(text, 'x', sizeof(text) - 1);
+	rule("rate(logs{job=\"api\"} |= \"x\" [1m])");
+	use();
+	for (int i = 0; i < 2000; i++)
+		line(text, 1000 * i);
+	batch_clear(batch);
+	ck_assert_int_eq(log_feed_flush(feed, batch), 0);
+	for (uint32_t i = 0; i < batch->nexamples; i++)
+		bytes += batch->examples[i].len;
+	ck_assert_uint_ge(bytes, max);
+	ck_assert_uint_le(bytes, max + BATCH_EXAMPLE_BYTES_MAX);
+	ck_assert_uint_eq(batch->nexamples, max / BATCH_EXAMPLE_BYTES_MAX);
+	ck_assert_uint_ge(batch->nrows, 200);
+}
+END_TEST
+
 START_TEST(feed_without_extractors_takes_lines)
 {
 	struct log_feed_counters counters;
@@ -606,6 +629,7 @@ static Suite *feed_suite(void)
 	tcase_add_test(tcase, long_lines_are_cut);
 	tcase_add_test(tcase, values_are_made_fit_for_labels);
 	tcase_add_test(tcase, examples_are_few_and_redacted);
+	tcase_add_test(tcase, examples_have_so_many_bytes);
 	tcase_add_test(tcase, feed_without_extractors_takes_lines);
 	tcase_add_test(tcase, patterns_that_give_up_are_counted);
 	tcase_add_test(tcase, set_says_which_does_not_compile);

@@ -301,6 +301,28 @@ static void deflate_raw(struct slice raw)
 	deflateEnd(&z);
 }
 
+/* Whole complaints, as long as there is room; all are counted. */
+START_TEST(loki_complains_within_its_limit)
+{
+	struct buf json;
+
+	buf_init(&json);
+	buf_add_str(&json, "{\"streams\":[");
+	for (int i = 0; i < 100; i++)
+		buf_printf(&json, "%s{\"stream\":{\"a%d\":\"b\"},\"values\":[[\"1\",\"old\"]]}",
+			   i ? "," : "", i);
+	buf_add_str(&json, "]}");
+	ck_assert_int_eq(push(JSON, "", buf_slice(&json)), 400);
+	ck_assert_uint_eq(result.rejected, 100);
+	size_t len = strlen(result.error);
+
+	ck_assert_uint_lt(len, LOKI_ERROR_MAX);
+	ck_assert_uint_gt(len, LOKI_ERROR_MAX - 200);
+	ck_assert_int_eq(result.error[len - 1], '\n');
+	buf_fini(&json);
+}
+END_TEST
+
 START_TEST(loki_knows_types_and_encodings)
 {
 	struct slice json = SLICE("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"" NOW
@@ -371,6 +393,7 @@ static Suite *loki_suite(void)
 	tcase_add_test(tcase, loki_has_limits);
 	tcase_add_test(tcase, loki_cuts_long_lines);
 	tcase_add_test(tcase, loki_knows_types_and_encodings);
+	tcase_add_test(tcase, loki_complains_within_its_limit);
 	tcase_add_test(tcase, loki_refuses_what_becomes_too_large);
 	tcase_add_test(tcase, loki_without_memory_asks_to_come_again);
 	suite_add_tcase(suite, tcase);

@@ -246,6 +246,24 @@ START_TEST(both_encodings_and_gzip_say_the_same)
 }
 END_TEST
 
+/* Of 63 bytes; one more is none. */
+START_TEST(numbers_as_text_are_so_long)
+{
+	for (int digits = 63; digits <= 64; digits++) {
+		char json[500];
+
+		snprintf(json, sizeof(json),
+			 METRICS("{\"name\":\"g\",\"gauge\":" POINT("\"asInt\":\"%0*d\"") "}"),
+			 digits, 7);
+		ck_assert_int_eq(metrics_of(JSON, "", slice_from(json)), digits == 63 ? 0 : 400);
+		if (digits == 63)
+			ck_assert_str_eq(rows(), "g{instance=\"i\", job=\"shop\"} 7\n");
+		else
+			ck_assert_ptr_nonnull(strstr(result.error, "a number is expected"));
+	}
+}
+END_TEST
+
 static const char *reply(enum otlp_signal signal)
 {
 	buf_clear(&text);
@@ -299,6 +317,10 @@ START_TEST(what_cannot_be_read_is_refused_whole)
 		{ JSON, "", METRICS("{\"gauge\":3}"), 400, "an object is expected" },
 		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"x\"") "}"), 400, "integer" },
 		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":1.5") "}"), 400, "integer" },
+		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"18446744073709551616\"") "}"),
+		  400, "integer" },
+		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"-9223372036854775809\"") "}"),
+		  400, "integer" },
 		{ PROTOBUF, "", "\x0a\x7f", 400, "corrupt protobuf" },
 		{ PROTOBUF, "", "\x0a\x02\x12\x05", 400, "corrupt protobuf" },
 	};
@@ -354,6 +376,21 @@ START_TEST(depth_attributes_and_series_have_limits)
 	ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
 	ck_assert_uint_eq(result.rejected, 1);
 	ck_assert_ptr_nonnull(strstr(result.error, "a histogram with too many bounds"));
+	for (unsigned n = 64; n <= 65; n++) {
+		buf_clear(&json);
+		buf_add_str(&json,
+			    "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":"
+			    "\"s\",\"summary\":{\"dataPoints\":[{\"timeUnixNano\":\"" T
+			    "\",\"count\":1,\"quantileValues\":[");
+		for (unsigned i = 0; i < n; i++)
+			buf_printf(&json, "%s{\"quantile\":%g,\"value\":1}", i ? "," : "",
+				   i / 100.0);
+		buf_add_str(&json, "]}]}}]}]}]}");
+		ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
+		ck_assert_uint_eq(result.rejected, n - 64);
+		ck_assert_uint_eq(batch->nrows, n == 64 ? 64 + 1 : 0);
+	}
+	ck_assert_ptr_nonnull(strstr(result.error, "a summary with too many quantiles"));
 	/* A large attribute of the resource at every point: bounded before memory is. */
 	buf_clear(&json);
 	buf_add_str(&json, "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[{\"key\":"
@@ -453,6 +490,7 @@ static Suite *otlp_suite(void)
 	tcase_add_test(tcase, names_get_units_and_endings_once);
 	tcase_add_test(tcase, attributes_become_labels_and_the_resource_its_target);
 	tcase_add_test(tcase, both_encodings_and_gzip_say_the_same);
+	tcase_add_test(tcase, numbers_as_text_are_so_long);
 	tcase_add_test(tcase, a_bad_point_is_told_and_stops_no_other);
 	tcase_add_test(tcase, what_cannot_be_read_is_refused_whole);
 	tcase_add_test(tcase, depth_attributes_and_series_have_limits);

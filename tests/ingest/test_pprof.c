@@ -288,6 +288,22 @@ START_TEST(pprof_names_frames_without_symbols_by_their_place)
 }
 END_TEST
 
+START_TEST(names_of_places_have_so_much_of_their_file)
+{
+	char file[131], wanted[160];
+	uint32_t function;
+
+	begin();
+	for (int len = 128; len <= 129; len++) {
+		snprintf(file, sizeof(file), "/%0*d", len, 0);
+		snprintf(wanted, sizeof(wanted), "%0128d+0x10", 0);
+		ck_assert_int_eq(profile_address_add(profile, slice_from(file), 16, &function), 0);
+		ck_assert(slice_is(profile->functions[function].name, wanted));
+	}
+	end();
+}
+END_TEST
+
 START_TEST(pprof_remembers_trace_ids)
 {
 	struct profile_trace trace;
@@ -529,6 +545,7 @@ static Suite *pprof_suite(void)
 	tcase_add_test(tcase, pprof_leaves_out_what_differs_from_build_to_build);
 	tcase_add_test(tcase, pprof_takes_arbitrary_ids_and_inlined_frames);
 	tcase_add_test(tcase, pprof_names_frames_without_symbols_by_their_place);
+	tcase_add_test(tcase, names_of_places_have_so_much_of_their_file);
 	tcase_add_test(tcase, pprof_remembers_trace_ids);
 	tcase_add_test(tcase, pprof_refuses_what_leads_nowhere);
 	tcase_add_test(tcase, pprof_holds_its_limits);

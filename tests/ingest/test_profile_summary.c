@@ -348,6 +348,28 @@ START_TEST(summary_of_what_a_process_counts_since_its_start)
 }
 END_TEST
 
+/* With more functions than are remembered each profile has the shares of all since the start. */
+START_TEST(what_was_counted_before_is_remembered_of_so_many_functions)
+{
+	for (int over = 0; over <= 1; over++) {
+		for (int turn = 0; turn < 2; turn++) {
+			char name[16];
+
+			begin_of("alloc_space", "bytes");
+			add("a", 300000);
+			add("b", 100000 + 100000 * turn);
+			for (int i = 2; i < PROFILE_BEFORE_MAX + over; i++) {
+				snprintf(name, sizeof(name), "f%d", i);
+				add(name, 0);
+			}
+			target.end_ms += 1000;
+			summarise();
+		}
+		expect_of("function_self_ratio", "heap_alloc", "b", over ? "0.4" : "1");
+	}
+}
+END_TEST
+
 /* Functions f00, f01, …: the first has most. */
 static void add_functions(int first, int n)
 {
@@ -516,6 +538,24 @@ START_TEST(rules_name_functions_by_equality_and_alternatives)
 }
 END_TEST
 
+/* However many rules name one function, another that is named behind them is there. */
+START_TEST(rules_may_name_one_function_often)
+{
+	char(*texts)[80] = calloc(20002, sizeof(*texts));
+	const char **exprs = calloc(20003, sizeof(*exprs));
+
+	for (int i = 0; i < 20002; i++) {
+		snprintf(texts[i], sizeof(texts[i]),
+			 "profile_function_self_ratio{function=\"%s\",i=\"%d\"}",
+			 i < 20001 ? "often" : "once", i);
+		exprs[i] = texts[i];
+	}
+	ck_assert_str_eq(names_of(exprs), "often once ");
+	free(exprs);
+	free(texts);
+}
+END_TEST
+
 static void fail_at(int64_t ms)
 {
 	target.end_ms = ms;
@@ -630,12 +670,14 @@ static Suite *profile_summary_suite(void)
 	tcase_add_test(tcase, summary_knows_a_kind_by_its_sample_types);
 	tcase_add_test(tcase, summary_has_seconds_bytes_and_counts);
 	tcase_add_test(tcase, summary_of_what_a_process_counts_since_its_start);
+	tcase_add_test(tcase, what_was_counted_before_is_remembered_of_so_many_functions);
 	tcase_add_test(tcase, summary_has_the_top_functions_and_no_more);
 	tcase_add_test(tcase, functions_leave_the_top_slowly_and_with_a_stale_marker);
 	tcase_add_test(tcase, functions_with_series_stay_within_their_limit);
 	tcase_add_test(tcase, functions_that_rules_name_are_there_always);
 	tcase_add_test(tcase, names_stay_within_their_limit);
 	tcase_add_test(tcase, rules_name_functions_by_equality_and_alternatives);
+	tcase_add_test(tcase, rules_may_name_one_function_often);
 	tcase_add_test(tcase, a_fetch_that_fails_ends_all_series_but_up);
 	tcase_add_test(tcase, a_target_that_was_never_there_is_down_all_the_same);
 	tcase_add_test(tcase, streams_stay_within_their_limit);

@@ -1,5 +1,5 @@
 /* Files that are followed: real ones, in a folder of their own, on a real loop. */
-#include "ingest/tail.h"
+#include "ingest/tail_internal.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -466,6 +466,46 @@ START_TEST(tail_follows_so_many_files)
 }
 END_TEST
 
+static void links_make(int from, int n)
+{
+	char path[160];
+
+	for (int i = from; i < from + n; i++) {
+		snprintf(path, sizeof(path), "%s/%03d.log", folder, i);
+		ck_assert_int_eq(symlink(path, path), 0); /* to itself: it leads nowhere */
+	}
+}
+
+static void links_remove(int from, int n)
+{
+	char path[160];
+
+	for (int i = from; i < from + n; i++) {
+		snprintf(path, sizeof(path), "%s/%03d.log", folder, i);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+
+START_TEST(tail_tells_the_errors_of_so_many_files)
+{
+	links_make(0, TAIL_TOLD_MAX);
+	start();
+	ck_assert_uint_eq(tail->ntold, TAIL_TOLD_MAX);
+	ck_assert(!tail->hushed);
+	stop();
+	links_make(TAIL_TOLD_MAX, 1);
+	start();
+	ck_assert_uint_eq(tail->ntold, TAIL_TOLD_MAX);
+	ck_assert(tail->hushed);
+	/* What is gone leaves its place to others, that are told then. */
+	links_remove(0, TAIL_TOLD_MAX);
+	append(app, ""); /* the directory is looked through again */
+	expect_nothing();
+	ck_assert_uint_eq(tail->ntold, 1);
+	ck_assert(!tail->hushed);
+}
+END_TEST
+
 START_TEST(positions_are_remembered_of_so_many)
 {
 	char key[32];
@@ -671,6 +711,7 @@ static Suite *tail_suite(void)
 	tcase_add_test(tcase, tail_finds_copies_that_came_and_went_while_nobody_looked);
 	tcase_add_test(tcase, tail_forgets_files_that_are_gone);
 	tcase_add_test(tcase, tail_follows_so_many_files);
+	tcase_add_test(tcase, tail_tells_the_errors_of_so_many_files);
 	tcase_add_test(tcase, positions_are_remembered_of_so_many);
 	tcase_add_test(tcase, tail_cuts_long_lines);
 	tcase_add_test(tcase, tail_gives_a_line_again_that_the_door_did_not_take);
