@@ -1,6 +1,7 @@
 /* GET, POST /api/v1/query, query_range, format_query, as Prometheus' API has them: what is asked
  * for. */
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,17 +84,19 @@ bool web_param_limit(struct http_request *request, struct arena *arena, size_t *
 	*limit = 0;
 	if (!text)
 		return true;
+	errno = 0;
 	number = strtol(text, &end, 10);
-	if (*end || isspace((unsigned char)*text) || number > LIMIT_MAX) {
+	bool is_number = !*end && !isspace((unsigned char)*text);
+
+	if (!is_number || errno == ERANGE) {
 		web_fail(request, 400, "bad_data",
-			 "invalid parameter \"limit\": strconv.Atoi: parsing \"%.100s\": invalid "
-			 "syntax",
-			 text);
+			 "invalid parameter \"limit\": strconv.Atoi: parsing \"%.100s\": %s", text,
+			 is_number ? "value out of range" : "invalid syntax");
 		return false;
 	}
 	if (number < 0)
 		return fail_parameter(request, "limit", "limit must be non-negative");
-	*limit = (size_t)number;
+	*limit = number < LIMIT_MAX ? (size_t)number : LIMIT_MAX;
 	return true;
 }
 

@@ -72,10 +72,10 @@ static bool read_page(struct http_request *request, struct arena *arena,
 		if (*end)
 			return fail_parameter(request, "group_limit",
 					      "group_limit needs to be a valid number");
-		if (n <= 0 || n > GROUPS_MAX)
+		if (n <= 0)
 			return fail_parameter(request, "group_limit",
 					      "group_limit needs to be greater than 0");
-		filter->groups_max = (uint32_t)n;
+		filter->groups_max = n < GROUPS_MAX ? (uint32_t)n : GROUPS_MAX;
 	}
 	if (token)
 		filter->from = strtoull(token, &end, 16);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "engine/listing.h"
 #include "tests/check_main.h"
+#include "tests/engine/harness.h"
 #include "tests/web/harness.h"
 #include "web/embed.h"
 
@@ -120,6 +121,72 @@ START_TEST(overview_has_limits)
 	json_decref(root);
 	buf_fini(&yaml);
 	buf_fini(&samples);
+}
+END_TEST
+
+static void restore(enum record_type type, const char *format, int i, const char *text)
+{
+	struct buf record;
+
+	buf_init(&record);
+	buf_printf(&record, format, i, text);
+	actions_restore(w.actions, type, buf_slice(&record));
+	buf_fini(&record);
+}
+
+static size_t count_of(const json_t *root, const char *list)
+{
+	return json_array_size(json_object_get(root, list));
+}
+
+/* Two more of each than are shown, and an output that ends inside a character. */
+START_TEST(overview_has_limits_of_what_was_done)
+{
+	static const char *const headers[] = { "Content-Type", "application/json",
+					       "X-Tocsin-Request", "1", NULL };
+	char output[4096 + 4] = "", body[200], name[32];
+
+	for (int i = 0; i <= 4096; i += 2)
+		memcpy(output + i, i ? "\303\244" : "x", i ? 2 : 1);
+	memmove(output + 1, output + 2, sizeof(output) - 2);
+	web_harness_load(&w, "groups: []\n");
+	for (int i = 0; i < 52; i++)
+		restore(RECORD_RUN,
+			"{\"id\": \"abcd-r%d\", \"runbook\": \"a\", \"state\": \"recovered\", "
+			"\"rule\": \"A\", \"alert\": {\"a\": \"b\"}, \"expr\": {}, \"starts\": 1, "
+			"\"created\": 1, \"finished\": 1, \"ladder\": [], \"steps\": [{\"id\": "
+			"\"act\", \"state\": \"ok\", \"output\": \"%s\"}]}",
+			i + 1, output);
+	for (int i = 0; i < 102; i++)
+		restore(RECORD_DELIVERY,
+			"{\"id\": \"abcd-%d\", \"state\": \"%s\", \"told\": \"t\", \"group\": "
+			"\"g\", \"receiver\": \"r\", \"integration\": \"webhook\", \"body\": \"\"}",
+			i + 1, "done");
+	for (int i = 0; i < 102; i++) {
+		snprintf(body, sizeof(body),
+			 "{\"labels\":{\"a\":\"%d\"},\"duration\":\"1h\",\"createdBy\":\"me\","
+			 "\"comment\":\"why\"}",
+			 i);
+		web_ask(&w, "POST", "/api/tocsin/v1/silences", headers, body);
+		ck_assert_int_eq(w.status, 200);
+	}
+	for (int i = 0; i < 202; i++) {
+		snprintf(name, sizeof(name), "10.0.0.%d", i);
+		engine_batch(w.engine, harness_batch(name, HARNESS_NOW_S, "m 1"));
+	}
+	web_harness_at(&w, 10, NULL);
+	web_get(&w, "/api/tocsin/v1/overview", 200);
+	json_t *root = json_loads(w.body.ptr, 0, NULL);
+
+	ck_assert_ptr_nonnull(root);
+	ck_assert_uint_eq(count_of(root, "runs"), 50);
+	ck_assert_uint_eq(count_of(root, "deliveries"), 100);
+	ck_assert_uint_eq(count_of(root, "silences"), 100);
+	ck_assert_uint_eq(count_of(root, "senders"), 200);
+	json_decref(root);
+	ck_assert_json(&w, "runs.0.id", "abcd-r52");
+	ck_assert_json(&w, "totals.senders", "202");
+	ck_assert_uint_le(strlen(web_json(&w, "runs.0.steps.0.output")), 4095);
 }
 END_TEST
 
@@ -277,6 +344,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, overview_before_there_are_rules);
 	tcase_add_test(tests, overview_marks_what_is_silenced);
 	tcase_add_test(tests, overview_has_limits);
+	tcase_add_test(tests, overview_has_limits_of_what_was_done);
 	tcase_add_test(tests, statistics_name_so_many);
 	tcase_add_test(tests, senders_are_listed_with_how_late_they_are);
 	tcase_add_test(tests, metrics_are_well_formed);

@@ -128,6 +128,22 @@ START_TEST(query_refuses_bad_parameters)
 }
 END_TEST
 
+/* As Prometheus, which takes any number of 64 bits. */
+START_TEST(query_takes_any_limit)
+{
+	web_get(&w, "/api/v1/query?query=1&limit=1000000001", 200);
+	web_get(&w, "/api/v1/query?query=1&limit=9223372036854775807", 200);
+	web_get(&w, "/api/v1/query?query=1&limit=9223372036854775808", 400);
+	ck_assert_json(&w, "error",
+		       "invalid parameter \"limit\": strconv.Atoi: parsing "
+		       "\"9223372036854775808\": value out of range");
+	web_get(&w, "/api/v1/query?query=1&limit=1x", 400);
+	ck_assert_json(&w, "error",
+		       "invalid parameter \"limit\": strconv.Atoi: parsing \"1x\": "
+		       "invalid syntax");
+}
+END_TEST
+
 START_TEST(query_that_fails_is_422)
 {
 	web_get(&w, "/api/v1/query?query=x*on(a)group_left()y&time=1700000015", 422);
@@ -247,6 +263,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, query_takes_times_of_both_forms);
 	tcase_add_test(tests, query_takes_a_form);
 	tcase_add_test(tests, query_refuses_bad_parameters);
+	tcase_add_test(tests, query_takes_any_limit);
 	tcase_add_test(tests, query_that_fails_is_422);
 	tcase_add_test(tests, query_beyond_what_is_kept_warns);
 	tcase_add_test(tests, answer_that_is_too_long_is_refused);

@@ -142,6 +142,7 @@ START_TEST(rules_are_filtered)
 		{ "group_limit=1", "one:r,High,Slow" },
 		{ "group_limit=1&rule_group[]=two", "two:Quiet" },
 		{ "group_limit=2", "one:r,High,Slow two:Quiet" },
+		{ "group_limit=1000000001", "one:r,High,Slow two:Quiet" },
 	};
 	char target[200];
 
