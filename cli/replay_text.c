@@ -182,7 +182,8 @@ static void add_strips(const struct replay_report *report, bool colour, struct b
 	for (uint32_t i = 0; i < report->nalerts && i < STRIPS_MAX; i++)
 		add_strip(report, strips[i].alert, colour, out);
 	if (report->nalerts > STRIPS_MAX)
-		buf_printf(out, "… and %u more alerts\n", report->nalerts - STRIPS_MAX);
+		buf_printf(out, "… and %u more alert%s\n", report->nalerts - STRIPS_MAX,
+			   report->nalerts - STRIPS_MAX == 1 ? "" : "s");
 	time_format_rfc3339(report->from_ms, out);
 	buf_printf(out, "%*s", (int)STRIP_WIDTH - 40, "");
 	time_format_rfc3339(report->to_ms, out);

@@ -25,6 +25,7 @@
 #define EXPLAIN_ROWS_MAX 20000	    /* rows of a node, series of a metric, that are looked at */
 #define EXPLAIN_MATCHED_MAX 1000000 /* rows of a join, to count those without a partner */
 #define EXPLAIN_NODES_MAX 2000	    /* of the expression */
+#define EXPLAIN_VALUES_MAX 64	    /* values of a label that are looked at for that */
 #define EXPLAIN_NEAREST_MAX 3	    /* names or values that are suggested */
 #define EXPLAIN_NAMES_MAX 10000	    /* metric names that are looked at for that */
 #define EXPLAIN_CANDIDATES_MAX 5    /* rules, when a name is not enough */

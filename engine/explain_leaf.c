@@ -81,14 +81,14 @@ static void why_series(struct engine *engine, struct explain_work *work, const s
 /* ---- values that are near ---- */
 
 struct values {
-	const char *items[64];
-	uint32_t symbols[64], n;
+	const char *items[EXPLAIN_VALUES_MAX];
+	uint32_t symbols[EXPLAIN_VALUES_MAX], n;
 };
 
 static void values_add(struct engine *engine, struct explain *explain, struct values *values,
 		       uint32_t symbol)
 {
-	if (symbol == SYMBOL_NONE || values->n == 64)
+	if (symbol == SYMBOL_NONE || values->n == EXPLAIN_VALUES_MAX)
 		return;
 	for (uint32_t i = 0; i < values->n; i++)
 		if (values->symbols[i] == symbol)

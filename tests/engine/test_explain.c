@@ -544,6 +544,29 @@ START_TEST(explain_is_bounded)
 }
 END_TEST
 
+/* The likely slip is found among the first values; the others are not looked at. */
+START_TEST(explain_looks_at_so_many_values)
+{
+	struct buf text;
+	buf_init(&text);
+	for (int n = EXPLAIN_VALUES_MAX; n <= EXPLAIN_VALUES_MAX + 1; n++) {
+		for (int i = 1; i < n; i++)
+			buf_printf(&text, "m%d{i=\"%d\"} 1; ", n, 1000 + i);
+		buf_printf(&text, "m%d{i=\"last\"} 1; ", n);
+	}
+	load("{alert: A, expr: 'm64 > 0'}, {alert: B, expr: 'm65 > 0'}");
+	harness_feed(&h, 0, text.ptr);
+	harness_time(&h, 0);
+	expect_why("A", "{i=\"lasd\"}", EXPLAIN_NO_LABELS,
+		   "{__name__=\"m64\"} holds 64 series, none with i=\"lasd\"; did you mean "
+		   "i=\"last\"?");
+	expect_why("B", "{i=\"lasd\"}", EXPLAIN_NO_LABELS,
+		   "{__name__=\"m65\"} holds 65 series, none with i=\"lasd\"; there is i=\"1001\", "
+		   "\"1002\", \"1003\" and others");
+	buf_fini(&text);
+}
+END_TEST
+
 /* Of rules of one name the first few are told; of the way down to a leaf, its beginning. */
 START_TEST(explain_tells_no_more_than_can_be_read)
 {
@@ -688,6 +711,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, explain_without_warmup_misses_nothing);
 	tcase_add_test(tc, explain_is_bounded);
 	tcase_add_test(tc, explain_tells_no_more_than_can_be_read);
+	tcase_add_test(tc, explain_looks_at_so_many_values);
 	tcase_add_test(tc, explain_looks_at_so_many_rows);
 	tcase_add_test(tc, explain_looks_at_so_many_names);
 	tcase_add_test(tc, explain_shows_so_many_values);

@@ -257,6 +257,25 @@ START_TEST(rule_status_tells_results_and_inputs)
 }
 END_TEST
 
+/* The newest sample of a wide selector is that of some members. */
+START_TEST(rule_status_looks_at_so_many_series)
+{
+	const int max = 256;
+	struct buf text;
+	buf_init(&text);
+	harness_load(&h, "groups: [{name: g, rules: [{record: r, expr: count(x)}]}]");
+	for (int i = 0; i <= max; i++)
+		buf_printf(&text, "x{i=\"%d\"} 1; ", i);
+	harness_run(&h, 0, 0, text.ptr);
+	harness_run(&h, 15, 15, "x{i=\"256\"} 1");
+	ck_assert_uint_eq(harness_rule(&h, 0).series, max + 1);
+	ck_assert_int_eq(harness_rule(&h, 0).newest_ms, 0);
+	harness_run(&h, 30, 30, "x{i=\"255\"} 1");
+	ck_assert_int_eq(harness_rule(&h, 0).newest_ms, 30000);
+	buf_fini(&text);
+}
+END_TEST
+
 static Suite *schedule_suite(void)
 {
 	Suite *suite = suite_create("schedule");
@@ -277,6 +296,7 @@ static Suite *schedule_suite(void)
 	tcase_add_test(tc, recording_that_fails_writes_nothing);
 	tcase_add_test(tc, step_stops_after_about_its_units);
 	tcase_add_test(tc, rule_status_tells_results_and_inputs);
+	tcase_add_test(tc, rule_status_looks_at_so_many_series);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

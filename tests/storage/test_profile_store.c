@@ -220,15 +220,17 @@ START_TEST(damaged_files_are_told_and_removed)
 	open_store(1);
 	fill();
 	add("a", "cpu", 400, "fourth", NULL);
+	add("a", "cpu", 500, "fifth", NULL);
 	damage("0000000000000001.profile", 40, "x"); /* its head */
 	damage("0000000000000002.profile", -1, "x"); /* its body: seen when it is read */
 	damage("0000000000000003.profile", 15, "2"); /* of a later version */
 	snprintf(path, sizeof(path), "%s/0000000000000004.profile", dir);
 	ck_assert_int_eq(truncate(path, 50), 0);
+	damage("0000000000000005.profile", 17, "\xff\xff\xff\x7f"); /* a head of two GiB */
 	snprintf(path, sizeof(path), "%s/0000000000000009.profile.new", dir);
 	fclose(fopen(path, "w"));
 	open_store(1);
-	ck_assert_uint_eq(profile_store_stats(store)->damaged, 2);
+	ck_assert_uint_eq(profile_store_stats(store)->damaged, 3);
 	ck_assert_uint_eq(profile_store_stats(store)->foreign, 1);
 	ck_assert_str_eq(find("{}", "", 0, 1000, NULL), "2 ");
 	ck_assert_int_ne(stat(path, &st), 0);
@@ -238,7 +240,7 @@ START_TEST(damaged_files_are_told_and_removed)
 	buf_fini(&out);
 	profile_store_check(store);
 	/* The one of another version is not ours to remove, nor its number to give out again. */
-	ck_assert_uint_eq(add("c", "cpu", 50, "x", NULL), 5);
+	ck_assert_uint_eq(add("c", "cpu", 50, "x", NULL), 6);
 }
 END_TEST
 

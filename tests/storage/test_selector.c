@@ -350,6 +350,41 @@ START_TEST(selector_inherits_coverage_of_wider)
 }
 END_TEST
 
+/* So many that stand in the same place are asked; when the wide one is not among them the narrow
+ * one begins anew. */
+START_TEST(selector_inherits_coverage_of_wider_among_so_many)
+{
+	enum { MAX = 1024 };
+	static struct selector *others[MAX];
+	struct selector *wide = NULL;
+	for (int n = MAX - 1; n <= MAX; n++) {
+		char text[64];
+		uint32_t covered = 0;
+		for (int i = 0; i < n; i++) {
+			snprintf(text, sizeof(text), "{__name__=\"a%d\",x!=\"%d\"}", n, i);
+			others[i] = selector_of(store, text);
+		}
+		snprintf(text, sizeof(text), "{__name__=\"a%d\",y!=\"1\"}", n);
+		wide = selector_of(store, text);
+		at(n);
+		for (int i = 0; i < n; i++) {
+			snprintf(text, sizeof(text), "{__name__=\"a%d\",x!=\"%d\",z=\"1\"}", n, i);
+			struct selector *narrow = selector_of(store, text);
+			covered += narrow->covered_since_ms < T0 + n * 1000;
+			store_selector_unref(store, narrow);
+		}
+		snprintf(text, sizeof(text), "{__name__=\"a%d\",y!=\"1\",z=\"1\"}", n);
+		struct selector *narrow = selector_of(store, text);
+		covered += narrow->covered_since_ms < T0 + n * 1000;
+		store_selector_unref(store, narrow);
+		ck_assert_uint_eq(covered, MAX);
+		store_selector_unref(store, wide);
+		for (int i = 0; i < n; i++)
+			store_selector_unref(store, others[i]);
+	}
+}
+END_TEST
+
 START_TEST(selector_is_not_covered_beyond_what_was_kept)
 {
 	const char *text = "{__name__=\"a\"}";
@@ -485,6 +520,7 @@ static Suite *selector_suite(void)
 	tcase_add_test(tcase, selector_memo_is_bounded);
 	tcase_add_test(tcase, selector_is_covered_since_now);
 	tcase_add_test(tcase, selector_inherits_coverage_of_wider);
+	tcase_add_test(tcase, selector_inherits_coverage_of_wider_among_so_many);
 	tcase_add_test(tcase, selector_is_not_covered_beyond_what_was_kept);
 	tcase_add_test(tcase, selector_coverage_is_restored);
 	tcase_add_test(tcase, selector_limits_restored_coverage);
