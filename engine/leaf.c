@@ -113,7 +113,10 @@ struct select_state {
 static int shape_select(struct binding *b, struct node *node)
 {
 	node->state = calloc(1, sizeof(struct select_state));
-	return node->state ? leaf_shape(b, node) : ERR_NOMEM;
+	if (!node->state)
+		return ERR_NOMEM;
+	range_meet_companions(b, node);
+	return leaf_shape(b, node);
 }
 
 static int extend_select(struct binding *b, struct node *node, uint32_t child, uint32_t row,
@@ -175,41 +178,71 @@ static double start_at(const struct binding *b, const struct series *series, int
 	return start;
 }
 
+/* What is looked at of the newest samples of a selector's series. */
+struct newest_look {
+	enum newest what;
+	int64_t start_ms, end_ms;
+	const uint32_t *lsets;
+	uint64_t *over;
+};
+
+static struct newest_look newest_look(const struct binding *b, struct node *node, enum newest what)
+{
+	bool times = what != NEWEST_VALUE;
+	struct newest_look look = { .what = what };
+	look.end_ms = node_end_ms(b, (times ? node->children[0] : node)->plan);
+	look.start_ms = look.end_ms - b->options.lookback_ms;
+	if (b->options.is_fresh && b->options.fresh_after_ms > look.start_ms)
+		look.start_ms = b->options.fresh_after_ms;
+	look.lsets = (times ? node->base : node)->rows->lsets;
+	look.over = times ? NULL : over_rows(b, node, look.end_ms);
+	return look;
+}
+
+static inline void eval_newest_row(const struct binding *b, struct node *node,
+				   const struct newest_look *look, struct series *series,
+				   uint32_t row)
+{
+	int64_t ts_ms;
+	double value;
+	if (look->over && bit_get(look->over, row))
+		return;
+	/* A row whose series changed since the last extend has nothing at this time. */
+	if (!series || series->lset != look->lsets[row] ||
+	    !newest_sample(&series->window, look->start_ms, look->end_ms, &ts_ms, &value)) {
+		if (look->over && series && has_ended(&series->window, look->end_ms)) {
+			series->over = true;
+			bit_set(look->over, row);
+		}
+		return;
+	}
+	if (look->what == NEWEST_TIME)
+		value = (double)ts_ms / 1000;
+	else if (look->what == NEWEST_START)
+		value = start_at(b, series, ts_ms) / 1000;
+	node->own_values[row] = value;
+	bit_set(node->own_present, row);
+}
+
 static void eval_newest(struct binding *b, struct node *node, uint32_t from, uint32_t to,
 			enum newest what)
 {
-	bool times = what != NEWEST_VALUE;
-	int64_t end_ms = node_end_ms(b, (times ? node->children[0] : node)->plan);
-	int64_t start_ms = end_ms - b->options.lookback_ms;
-	if (b->options.is_fresh && b->options.fresh_after_ms > start_ms)
-		start_ms = b->options.fresh_after_ms;
+	struct newest_look look = newest_look(b, node, what);
 	struct series *const *members = leaf_members(node, &to);
-	const uint32_t *lsets = (times ? node->base : node)->rows->lsets;
-	uint64_t *over = times ? NULL : over_rows(b, node, end_ms);
-	const struct ahead newest = { .n = 0, .over = over };
+	const struct ahead newest = { .n = 0, .over = look.over };
 	read_ahead_begin(members, from, to, &newest);
 	for (uint32_t row = from; row < to; row++) {
 		read_ahead(members, row, to, &newest);
-		int64_t ts_ms;
-		double value;
-		if (over && bit_get(over, row))
-			continue;
-		/* A row whose series changed since the last extend has nothing at this time. */
-		if (!members[row] || members[row]->lset != lsets[row] ||
-		    !newest_sample(&members[row]->window, start_ms, end_ms, &ts_ms, &value)) {
-			if (over && members[row] && has_ended(&members[row]->window, end_ms)) {
-				members[row]->over = true;
-				bit_set(over, row);
-			}
-			continue;
-		}
-		if (what == NEWEST_TIME)
-			value = (double)ts_ms / 1000;
-		else if (what == NEWEST_START)
-			value = start_at(b, members[row], ts_ms) / 1000;
-		node->own_values[row] = value;
-		bit_set(node->own_present, row);
+		eval_newest_row(b, node, &look, members[row], row);
 	}
+}
+
+void select_rows_near(struct binding *b, struct node *node, uint32_t from, uint32_t to)
+{
+	struct newest_look look = newest_look(b, node, NEWEST_VALUE);
+	struct series *const *members = leaf_members(node, &to);
+	for (uint32_t row = from; row < to; row++)
+		eval_newest_row(b, node, &look, members[row], row);
 }
 
 static int eval_select(struct binding *b, struct node *node, uint32_t from, uint32_t to,

@@ -3,7 +3,8 @@
  *
  * Functions of one range of one selector are evaluated together, in one pass over its samples:
  * those that were asked for at the same time when this one was asked for the last time will be
- * again.
+ * again. So do the instant selectors of the same series and time, which look at the newest samples
+ * in passing.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,35 +35,49 @@ int range_state_new(struct node *node)
 	return 0;
 }
 
+static bool is_instant(const struct node *node)
+{
+	return node->kind == &node_select;
+}
+
 /* May it be evaluated along with another one, as far as itself goes? */
 static bool is_sociable(const struct node *node)
 {
 	const struct range_state *state = node->state;
+	if (node->kind != &node_range)
+		return is_instant(node);
 	return node->nchildren == 0 && !state->function->needs_scratch && !state->function->fault;
 }
 
-static bool is_same_range(const struct plan_node *a, const struct plan_node *b)
+/* Do they end at the same time and, if they are ranges, begin as well? */
+static bool is_of_one_time(const struct node *one, const struct node *other)
 {
-	return a->range_ms == b->range_ms && a->offset_ms == b->offset_ms && a->at == b->at &&
-	       a->at_ms == b->at_ms && a->grid == b->grid && a->log == b->log;
+	const struct plan_node *a = one->plan, *b = other->plan;
+	return a->offset_ms == b->offset_ms && a->at == b->at && a->at_ms == b->at_ms &&
+	       a->grid == b->grid && a->log == b->log &&
+	       (is_instant(one) || is_instant(other) || a->range_ms == b->range_ms);
 }
 
-/* Those of the same range that were shaped before; they learn of this one as well. */
-static void meet_companions(struct binding *b, struct node *node)
+/* The range takes the other one along, if it may go along with anybody. */
+static void take_companion(struct node *node, struct node *other)
 {
 	struct range_state *state = node->state;
+	if (!is_instant(node) && state->ncompanions < RANGE_COMPANIONS_MAX)
+		state->companions[state->ncompanions++] = other;
+}
+
+void range_meet_companions(struct binding *b, struct node *node)
+{
 	const struct id_list *leaves = &node->source->leaves;
 	if (!is_sociable(node))
 		return;
-	for (uint32_t i = 0; i < leaves->n && state->ncompanions < RANGE_COMPANIONS_MAX; i++) {
+	for (uint32_t i = 0; i < leaves->n; i++) {
 		struct node *other = &b->nodes[leaves->ids[i]];
-		struct range_state *its = other->state;
-		if (other == node || other->kind != &node_range || !its || !is_sociable(other) ||
-		    !is_same_range(node->plan, other->plan) ||
-		    its->ncompanions == RANGE_COMPANIONS_MAX)
+		if (other == node || !other->state || !is_sociable(other) ||
+		    !is_of_one_time(node, other))
 			continue;
-		state->companions[state->ncompanions++] = other;
-		its->companions[its->ncompanions++] = node;
+		take_companion(node, other);
+		take_companion(other, node);
 	}
 }
 
@@ -71,7 +86,7 @@ static int shape_range(struct binding *b, struct node *node)
 	int err = range_state_new(node);
 	if (err)
 		return err;
-	meet_companions(b, node);
+	range_meet_companions(b, node);
 	return leaf_shape(b, node);
 }
 
@@ -335,14 +350,19 @@ void range_arguments(const struct node *node, uint32_t first, struct range *rang
 
 /* The nodes that are evaluated in one pass. */
 struct party {
-	struct node *nodes[1 + RANGE_COMPANIONS_MAX];
-	uint32_t n;
+	struct node *nodes[1 + RANGE_COMPANIONS_MAX]; /* ranges */
+	struct node *instants[RANGE_COMPANIONS_MAX];
+	uint32_t n, ninstants;
 	bool of_ends;	  /* all of them can do with the ends of a range */
 	bool uses_starts; /* some of them */
 };
 
 static void party_add(struct party *party, struct node *node)
 {
+	if (is_instant(node)) {
+		party->instants[party->ninstants++] = node;
+		return;
+	}
 	const struct range_function *function = ((struct range_state *)node->state)->function;
 	party->nodes[party->n++] = node;
 	party->of_ends &= function->of_ends != NULL;
@@ -358,6 +378,24 @@ static struct party party_of(const struct binding *b, struct node *node)
 	for (uint32_t i = 0; i < state->nalong && state->along_ms == b->t_ms; i++)
 		party_add(&party, state->along[i]);
 	return party;
+}
+
+/* Before the first rows. */
+static void party_begin(const struct party *party)
+{
+	for (uint32_t i = 0; i < party->n; i++)
+		bits_clear(party->nodes[i]->own_present, party->nodes[i]->n);
+	for (uint32_t i = 0; i < party->ninstants; i++)
+		bits_clear(party->instants[i]->own_present, party->instants[i]->n);
+}
+
+static void party_mark_silent(struct binding *b, const struct party *party, int64_t end_ms,
+			      uint32_t from, uint32_t to)
+{
+	for (uint32_t i = 0; i < party->n; i++)
+		leaf_mark_silent(b, party->nodes[i], end_ms, from, to);
+	for (uint32_t i = 0; i < party->ninstants; i++)
+		leaf_mark_silent(b, party->instants[i], end_ms, from, to);
 }
 
 /* What a row is likely to need. */
@@ -524,6 +562,8 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 		if (end > to)
 			end = to;
 		err = eval_block(b, party, &rows, first, end, range, samples);
+		for (uint32_t i = 0; i < party->ninstants; i++)
+			select_rows_near(b, party->instants[i], first, end);
 		rows.ahead.samples = state->looks != looks ||
 				     (end < to && is_looked_into(&rows, end));
 	}
@@ -542,13 +582,13 @@ static int eval_range(struct binding *b, struct node *node, uint32_t from, uint3
 	};
 	struct party party = party_of(b, node);
 	range_arguments(node, 0, &range);
-	for (uint32_t i = 0; i < party.n && from == 0; i++)
-		bits_clear(party.nodes[i]->own_present, party.nodes[i]->n);
+	if (from == 0)
+		party_begin(&party);
 	int err = eval_party(b, &party, &range, from, to, &samples);
-	for (uint32_t i = 0; i < party.n && !err; i++)
-		leaf_mark_silent(b, party.nodes[i], end_ms, from, to);
-	binding_read(b, (uint64_t)samples);
-	*units -= (to - from) * party.n + samples / 8;
+	if (!err)
+		party_mark_silent(b, &party, end_ms, from, to);
+	binding_read(b, (uint64_t)samples + (to - from) * party.ninstants);
+	*units -= (to - from) * (party.n + party.ninstants) + samples / 8;
 	return err;
 }
 

@@ -9,12 +9,13 @@
 #include "engine/oldest.h"
 #include "engine/range_functions.h"
 
-/* So many other functions of one range of one selector are evaluated along with one. */
+/* So many other nodes that read one selector are evaluated along with a function of its range. */
 #define RANGE_COMPANIONS_MAX 7
 
 struct range_state {
 	const struct range_function *function;
-	struct node *companions[RANGE_COMPANIONS_MAX]; /* of the same range */
+	/* Of the same range, or the instant that it ends at. */
+	struct node *companions[RANGE_COMPANIONS_MAX];
 	struct node *along[RANGE_COMPANIONS_MAX]; /* those evaluated along with this one, now */
 	int64_t along_ms;			  /* the time of that */
 	uint32_t ncompanions, nalong;
@@ -36,6 +37,14 @@ struct series *const *leaf_members(const struct node *node, uint32_t *to);
 /* Marks the absent rows among [from, to) whose senders are silent. */
 void leaf_mark_silent(struct binding *binding, struct node *node, int64_t end_ms, uint32_t from,
 		      uint32_t to);
+
+/* Rows [from, to) of an instant selector, whose series were looked at just before. */
+void select_rows_near(struct binding *binding, struct node *node, uint32_t from, uint32_t to);
+/*
+ * While the node is shaped: of the ranges and instants of the same series and time that were shaped
+ * before the ranges learn of it and, if it is a range, it of them all.
+ */
+void range_meet_companions(struct binding *binding, struct node *node);
 
 /* Makes node->state, to be freed by the kind's fini. ERR_NOMEM. */
 int range_state_new(struct node *node);
