@@ -4,9 +4,50 @@
  */
 #include "engine/aggregate.h"
 
+#include "base/array.h"
+
 struct accumulator {
 	double a, b;
 };
+
+/* ---- eval: how many elements each group has ---- */
+
+static bool is_count_apart(enum aggregate_op op)
+{
+	return op == AGG_SUM || op == AGG_AVG || op == AGG_COUNT || op == AGG_GROUP;
+}
+
+/*
+ * Elements are counted anew only where another one is present than in the evaluation before, or in
+ * another group; each time where there is no memory to tell.
+ */
+static void counts_begin(struct aggregate *agg, const struct node *in)
+{
+	uint32_t words = words_of(in->n);
+	if (agg->is_counted && agg->ncounted == words &&
+	    memcmp(agg->counted, in->present, words * sizeof(*agg->counted)) == 0)
+		return;
+	agg->is_counted = false;
+	agg->ncounted = 0;
+	if (words > agg->counted_cap &&
+	    array_resize(&agg->counted, words + words / 4, sizeof(*agg->counted)))
+		agg->counted_cap = words + words / 4;
+}
+
+static void count(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
+{
+	if (agg->is_counted)
+		return;
+	FOR_BITS (row, in->present, from, to)
+		agg->counts[agg->group_of[row]]++;
+	uint32_t word = from / 64, end = words_of(to);
+	if (word == agg->ncounted && end <= agg->counted_cap) {
+		memcpy(agg->counted + word, in->present + word,
+		       (end - word) * sizeof(*agg->counted));
+		agg->ncounted = end;
+	}
+	agg->is_counted = to == in->n && end == agg->ncounted;
+}
 
 /* ---- eval: what can be added up element by element ---- */
 
@@ -14,26 +55,16 @@ static void add_sum(struct aggregate *agg, const struct node *in, uint32_t from,
 {
 	struct accumulator *sums = agg->slots;
 	FOR_BITS (row, in->present, from, to) {
-		uint32_t g = agg->group_of[row];
-		agg->counts[g]++;
-		kahan_add(in->values[row], &sums[g].a, &sums[g].b);
+		struct accumulator *sum = &sums[agg->group_of[row]];
+		kahan_add(in->values[row], &sum->a, &sum->b);
 	}
 }
 
 static void add_avg(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
 {
 	struct mean *means = agg->slots;
-	FOR_BITS (row, in->present, from, to) {
-		uint32_t g = agg->group_of[row];
-		agg->counts[g]++;
-		mean_add(&means[g], in->values[row]);
-	}
-}
-
-static void add_count(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to)
-{
 	FOR_BITS (row, in->present, from, to)
-		agg->counts[agg->group_of[row]]++;
+		mean_add(&means[agg->group_of[row]], in->values[row]);
 }
 
 static void add_extreme(struct aggregate *agg, const struct node *in, uint32_t from, uint32_t to,
@@ -124,6 +155,8 @@ static void down_aggregate(struct node *node, uint32_t child, const uint64_t *ou
 static int aggregate_begin(struct binding *b, struct node *node, const struct node *in)
 {
 	enum aggregate_op op = node->plan->aggregate;
+	if (is_count_apart(op))
+		counts_begin(node->state, in);
 	int err = aggregate_slots_begin(node->state, op == AGG_AVG ? sizeof(struct mean)
 								   : sizeof(struct accumulator));
 	if (err)
@@ -137,6 +170,8 @@ static int add_rows(struct node *node, const struct node *in, uint32_t from, uin
 {
 	struct aggregate *agg = node->state;
 	enum aggregate_op op = node->plan->aggregate;
+	if (is_count_apart(op))
+		count(agg, in, from, to);
 	switch (op) {
 	case AGG_SUM:
 		add_sum(agg, in, from, to);
@@ -146,7 +181,6 @@ static int add_rows(struct node *node, const struct node *in, uint32_t from, uin
 		return 0;
 	case AGG_COUNT:
 	case AGG_GROUP:
-		add_count(agg, in, from, to);
 		return 0;
 	case AGG_MIN:
 	case AGG_MAX:

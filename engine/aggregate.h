@@ -34,6 +34,9 @@ struct aggregate {
 	size_t slots_bytes;
 	uint32_t *counts, *starts; /* by group: elements seen; first place in the values */
 	uint32_t counts_cap;
+	uint64_t *counted; /* the ncounted words of present rows that `counts` are of */
+	uint32_t ncounted, counted_cap;
+	bool is_counted; /* of all rows there were, and no group has changed since */
 	double *values;		       /* of quantile, laid out by `starts`; scratch memory */
 	struct quantile_search search; /* in the group `searched`, if it is under way */
 	uint32_t searched;
@@ -61,7 +64,7 @@ static inline bool aggregate_has(const struct aggregate *agg, uint32_t row)
 
 /* The kind's steps: rows of the operand, then groups. */
 uint32_t aggregate_steps(const struct node *node);
-/* `bytes` zeroed bytes and a zeroed count for each group; ERR_NOMEM. */
+/* `bytes` zeroed bytes and, unless is_counted, a zeroed count for each group; ERR_NOMEM. */
 int aggregate_slots_begin(struct aggregate *agg, size_t bytes);
 /* starts[g]: where group g's elements begin in an array of all, with room for each member. */
 void aggregate_lay_out(struct aggregate *agg);

@@ -51,6 +51,7 @@ void aggregate_fini(struct binding *b, struct node *node)
 	free(agg->groups);
 	free(agg->slots);
 	free(agg->counts);
+	free(agg->counted);
 	free(agg->starts);
 	free(agg);
 }
@@ -148,6 +149,7 @@ static int join_group(struct binding *b, struct node *node, uint32_t row)
 		return err;
 	agg->groups[group].members++;
 	agg->group_of[row] = group;
+	agg->is_counted = false;
 	return agg->by_name && !node->base ? note_mark(b, node, row, group) : 0;
 }
 
@@ -156,6 +158,7 @@ static int leave_group(struct binding *b, struct node *node, uint32_t row)
 	struct aggregate *agg = node->state;
 	uint32_t group = agg->group_of[row];
 	agg->group_of[row] = GROUP_NONE;
+	agg->is_counted = false;
 	agg->groups[group].members--;
 	int err = forget_mark(b, node, row, group);
 	if (err || agg->groups[group].members)
@@ -223,10 +226,12 @@ int aggregate_slots_begin(struct aggregate *agg, size_t bytes)
 		agg->counts = malloc(cap * sizeof(*agg->counts));
 		agg->starts = malloc((cap + 1) * sizeof(*agg->starts));
 		agg->counts_cap = agg->counts && agg->starts ? cap : 0;
+		agg->is_counted = false;
 		if (!agg->counts_cap)
 			return ERR_NOMEM;
 	}
-	memset(agg->counts, 0, agg->ngroups * sizeof(*agg->counts));
+	if (!agg->is_counted)
+		memset(agg->counts, 0, agg->ngroups * sizeof(*agg->counts));
 	size_t needed = agg->ngroups * bytes;
 	if (needed > agg->slots_bytes) {
 		free(agg->slots);

@@ -81,6 +81,66 @@ START_TEST(more_functions_of_one_range_than_go_together)
 }
 END_TEST
 
+START_TEST(instants_go_along_with_ranges_of_their_series)
+{
+	struct bound bound;
+	BOUND(&bound, "rate(c[5m])", "c", "max_over_time(c[5m])", "c offset 1m", "c @ 1700000200",
+	      "timestamp(c)", "rate(c[1m])");
+	world_load(&bound.world, "c{l=\"rises\"}", T0, 30000, "0 6 7 9 30 31 31 40 44 45 50 51");
+	world_load(&bound.world, "c{l=\"falls\"}", T0, 30000, "4 6 2 _ NaN 3 stale 8 6 7 8 9");
+	world_load(&bound.world, "c{l=\"ended\"}", T0, 30000, "1 2 3 4 5 6 stale");
+	world_load(&bound.world, "c{l=\"silent\"}", T0, 30000, "1 2 3");
+	world_load(&bound.world, "c{l=\"late\"}", T0 + 200000, 30000, "1 2 3 4 5 6");
+	follow(&bound);
+	int64_t t_ms = T0 + 210000;
+	for (uint32_t i = 0; i < bound.n; i++)
+		expect_as_oracle(&bound, i, t_ms);
+	for (t_ms += 30000; t_ms <= T0 + 900000; t_ms += 30000) {
+		uint64_t before = evals_of(&bound, 1), others = evals_of(&bound, 3);
+		expect_as_oracle(&bound, 0, t_ms);
+		ck_assert_uint_eq(evals_of(&bound, 1), before + 1);
+		ck_assert_uint_eq(evals_of(&bound, 3), others);
+		for (uint32_t i = 0; i < bound.n; i++)
+			expect_as_oracle(&bound, i, t_ms);
+		ck_assert_uint_eq(evals_of(&bound, 1), before + 1);
+		/* One that was over is there again. */
+		if (t_ms == T0 + 600000)
+			world_load(&bound.world, "c{l=\"ended\"}", t_ms + 1, 30000, "7 8 9");
+	}
+	/* An instant that is asked for first goes alone, and is not made again. */
+	uint64_t before = evals_of(&bound, 1);
+	expect_as_oracle(&bound, 1, t_ms);
+	expect_as_oracle(&bound, 0, t_ms);
+	ck_assert_uint_eq(evals_of(&bound, 1), before + 1);
+	bound_fini(&bound);
+}
+END_TEST
+
+START_TEST(elements_are_counted_as_they_come_and_go)
+{
+	struct bound bound;
+	BOUND(&bound, "count by (g) (c)", "sum by (g) (c)", "avg by (g) (c)", "group by (g) (c)",
+	      "count (c > 3)", "max by (g) (c)");
+	world_load(&bound.world, "c{g=\"a\",i=\"1\"}", T0, 30000,
+		   "1 2 stale 4 5 6 stale _ 9 9 9 9");
+	world_load(&bound.world, "c{g=\"a\",i=\"2\"}", T0, 30000, "5 5 5 5 5 5 5 5 5 5 5 5");
+	world_load(&bound.world, "c{g=\"b\",i=\"3\"}", T0, 30000,
+		   "7 stale _ _ 8 stale _ _ _ 1 1 1");
+	follow(&bound);
+	for (int64_t t_ms = T0; t_ms <= T0 + 330000; t_ms += 15000) {
+		/* In another group, in the same, and of one that was none. */
+		if (t_ms == T0 + 90000)
+			world_load(&bound.world, "c{g=\"b\",i=\"4\"}", t_ms, 15000, "3 4 5");
+		if (t_ms == T0 + 120000)
+			world_load(&bound.world, "c{g=\"c\",i=\"4\"}", t_ms, 60000, "3 stale 5 6");
+		follow(&bound);
+		for (uint32_t i = 0; i < bound.n; i++)
+			expect_as_oracle(&bound, i, t_ms);
+	}
+	bound_fini(&bound);
+}
+END_TEST
+
 START_TEST(what_a_rule_writes_makes_its_readers_anew)
 {
 	struct bound bound;
@@ -243,6 +303,29 @@ START_TEST(a_row_used_again_knows_nothing_of_the_series_before)
 }
 END_TEST
 
+START_TEST(a_row_used_again_counts_in_its_new_group)
+{
+	struct bound bound;
+	BOUND(&bound, "count by (g) (m)");
+	world_load(&bound.world, "m{g=\"a\",i=\"1\"}", T0, 1000, "1");
+	world_load(&bound.world, "m{g=\"b\",i=\"2\"}", T0, 1000, "1");
+	world_load(&bound.world, "m{g=\"a\",i=\"3\"}", T0, 1000, "1");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, T0), "{g=\"a\"} 2; {g=\"b\"} 1");
+	bound.world.due_ms = T0 + 40 * 60000;
+	world_add(&bound.world, bound.world.all->members[2], bound.world.due_ms, 1);
+	store_time_set(bound.world.store, bound.world.due_ms);
+	store_sweep(bound.world.store, SIZE_MAX);
+	follow(&bound);
+	/* The same rows are present as in the last evaluation. */
+	world_load(&bound.world, "m{g=\"b\",i=\"4\"}", bound.world.due_ms, 1000, "1");
+	world_load(&bound.world, "m{g=\"b\",i=\"5\"}", bound.world.due_ms, 1000, "1");
+	follow(&bound);
+	ck_assert_str_eq(value_of(&bound, 0, bound.world.due_ms), "{g=\"a\"} 1; {g=\"b\"} 2");
+	bound_fini(&bound);
+}
+END_TEST
+
 /* ---- limits and small parts ---- */
 
 START_TEST(partners_of_the_past_are_limited)
@@ -365,12 +448,15 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
 	tcase_add_test(tcase, functions_of_one_range_are_evaluated_together);
 	tcase_add_test(tcase, more_functions_of_one_range_than_go_together);
+	tcase_add_test(tcase, instants_go_along_with_ranges_of_their_series);
+	tcase_add_test(tcase, elements_are_counted_as_they_come_and_go);
 	tcase_add_test(tcase, what_a_rule_writes_makes_its_readers_anew);
 	tcase_add_test(tcase, columns_are_kept_until_they_are_invalidated);
 	tcase_add_test(tcase, a_failure_is_told_at_the_root_and_kept);
 	tcase_add_test(tcase, only_what_is_below_a_change_is_touched);
 	tcase_add_test(tcase, row_ids_are_stable_and_used_again);
 	tcase_add_test(tcase, a_row_used_again_knows_nothing_of_the_series_before);
+	tcase_add_test(tcase, a_row_used_again_counts_in_its_new_group);
 	tcase_add_test(tcase, partners_of_the_past_are_limited);
 	tcase_add_test(tcase, reach_is_range_or_lookback_and_offset);
 	tcase_add_test(tcase, rows_made_by_evaluations_are_forgotten);
