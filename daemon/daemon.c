@@ -1,9 +1,6 @@
 #include "daemon/threads.h"
 
 #include <assert.h>
-#ifdef HAVE_JEMALLOC
-#include <jemalloc/jemalloc.h>
-#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/log_sources.h"
+#include "daemon/memory.h"
 
 #define EXIT_CONFIG_INVALID 78
 /* While starting, nothing else waits for the engine: it may work in large pieces. */
@@ -213,7 +211,11 @@ static void on_message(void *ctx, struct queue_item *item)
 		on_loaded(daemon, (struct msg_load *)item);
 	else if (item->kind == MSG_EXTRACTORS)
 		on_extractors(daemon, (struct msg_load *)item);
+	bool is_gone = item->kind == MSG_RELEASED;
+
 	message_free(item);
+	if (is_gone)
+		memory_give_back();
 }
 
 /* ---- start ---- */
@@ -385,26 +387,14 @@ static int serve(struct daemon *daemon, struct loaded *loaded)
 	return EXIT_SUCCESS;
 }
 
-/*
- * What is free for some seconds goes back to the system: on a thread of its own, as it takes time
- * in which none of ours should wait.
- */
-static void give_memory_back(void)
-{
-#ifdef HAVE_JEMALLOC
-	bool on = true;
-	if (mallctl("background_thread", NULL, NULL, &on, sizeof(on)))
-		log_warn("daemon", "no thread that gives memory back", NULL);
-#endif
-}
-
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon daemon = { .options = options, .started_ms = clock_wall_ms() };
 	struct loaded loaded;
 	int status;
 
-	give_memory_back();
+	memory_start();
+	memory_stands();
 	signal(SIGPIPE, SIG_IGN);
 	if (load_first(&daemon, &loaded))
 		return EXIT_CONFIG_INVALID;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/memory.h"
 
 #define SLICE_UNITS                                                                                \
 	20000 /* of the engine's work: a fifth of a millisecond, two at the very worst */
@@ -361,6 +362,7 @@ static void *engine_thread_main(void *arg)
 	struct engine_thread *thread = arg;
 
 	pthread_setname_np(pthread_self(), "engine");
+	memory_stands();
 	while (!thread->stopping || thread->todo || thread->more) {
 		int64_t now_ms = clock_wall_ms(), wait_us = idle_us(thread, now_ms);
 

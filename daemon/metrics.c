@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/huge_pages.h"
 #include "base/quote.h"
 #include "base/regex.h"
 #include "base/text.h"
