@@ -62,8 +62,8 @@ static char *generator_url(const struct actions *actions, const struct rule *rul
 	char *query = curl_easy_escape(NULL, rule->query, 0);
 
 	buf_init(&out);
-	buf_printf(&out, SLICE_FMT "/graph?g0.expr=%s&g0.tab=1",
-		   SLICE_ARG(actions->config->external_url), query ? query : "");
+	buf_printf(&out, "%s/graph?g0.expr=%s&g0.tab=1", actions->config->external_url,
+		   query ? query : "");
 	curl_free(query);
 	return buf_take(&out);
 }
@@ -88,16 +88,14 @@ static const struct rule *rule_find(const struct rule_set *rules, const struct a
 /* Annotations and link as they are now. A rule that is gone leaves those that were. */
 static void describe(struct actions *actions, struct active_alert *alert, const struct rule *rule)
 {
-	char url[1024];
 	struct labels *annotations;
 
 	if (!rule)
 		return;
-	snprintf(url, sizeof(url), SLICE_FMT, SLICE_ARG(actions->config->external_url));
 	struct template_data data = { .labels = alert->expr_labels,
 				      .value = alert->value,
 				      .external_labels = actions->config->external_labels,
-				      .external_url = url,
+				      .external_url = actions->config->external_url,
 				      .active_at_ms = alert->active_at_ms,
 				      .evidence = alert->evidence,
 				      .results = alert->asked };

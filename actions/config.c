@@ -242,7 +242,7 @@ int actions_config_bind(const struct actions_config_nodes *nodes, struct slice e
 		return ERR_NOMEM;
 	atomic_init(&config->refs, 1);
 	arena_init(&config->arena, 0);
-	config->external_url = arena_slice(&config->arena, external_url);
+	config->external_url = arena_strdup(&config->arena, external_url);
 	config->external_labels =
 		external_labels ? labels_ref((struct labels *)external_labels) : NULL;
 	struct bind_context context = { .config = config,
@@ -250,6 +250,7 @@ int actions_config_bind(const struct actions_config_nodes *nodes, struct slice e
 					.diags = diags,
 					.base_dir = nodes->base_dir };
 	const int codes[] = {
+		config->external_url ? 0 : ERR_NOMEM,
 		receivers_bind(&context, nodes->receivers),
 		route_bind(&context, nodes->route),
 		runbooks_bind(&context, nodes->runbooks),

@@ -13,6 +13,8 @@
 #define ROUTES_MAX 10000
 #define ROUTES_OF_ALERT_MAX 64
 #define RUNBOOK_STEPS_MAX 32 /* a bit each */
+#define RUNBOOK_NAME_MAX 64  /* bytes */
+#define STEP_ID_MAX 32	     /* bytes */
 
 struct integration {
 	const struct action_plugin *plugin;
@@ -101,7 +103,7 @@ struct actions_config {
 	uint32_t nrunbooks;
 	bool freeze;
 	int64_t max_running, per_hour;
-	struct slice external_url;
+	const char *external_url; /* "": none */
 	struct labels *external_labels;
 	struct arena arena;
 	_Atomic unsigned refs;

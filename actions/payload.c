@@ -94,7 +94,7 @@ int payload_make(const struct actions *actions, const struct group *group,
 	json_field_labels(&w, "groupLabels", group->labels);
 	field_common(&w, "commonLabels", alerts, n, LABELS);
 	field_common(&w, "commonAnnotations", alerts, n, ANNOTATIONS);
-	json_field_string(&w, "externalURL", actions->config->external_url);
+	json_field_string(&w, "externalURL", slice_from(actions->config->external_url));
 	json_field_string(&w, "version", SLICE("4"));
 	json_field_string(&w, "groupKey", slice_from(group->key));
 	json_field_int(&w, "truncatedAlerts", truncated);

@@ -190,15 +190,14 @@ static void try_start(struct run_step *step)
 	struct run *run = step->run;
 	struct actions *actions = run->runs->actions;
 	const struct step_act *act = act_of(step);
-	char id[64], url[1024], *input = step->input;
+	char id[64], *input = step->input;
 
 	job_id(step, step->undo == STEP_RUNNING, id);
 	step->input = NULL;
-	snprintf(url, sizeof(url), SLICE_FMT, SLICE_ARG(run->config->external_url));
 	const struct template_data data = { .labels = run->trigger.expr,
 					    .value = run->trigger.value,
 					    .external_labels = run->config->external_labels,
-					    .external_url = url,
+					    .external_url = run->config->external_url,
 					    .active_at_ms = run->trigger.starts_ms,
 					    .evidence = run->trigger.evidence };
 	struct action_job job = { .id = id,

@@ -359,7 +359,7 @@ static int name_check(struct bind_context *context, const struct runbook_part *p
 
 	if (!node || node->unread)
 		return ERR_INVALID; /* that was told */
-	if (!name_is_valid(part->name, 64, '-', false))
+	if (!name_is_valid(part->name, RUNBOOK_NAME_MAX, '-', false))
 		return complain_at(context, node, "letters, digits and dashes; at most 64",
 				   "bad name of a runbook");
 	return runbook_find(context->config, part->name)

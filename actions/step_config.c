@@ -270,7 +270,7 @@ static int step_bind(struct bind_context *context, const struct yaml_node *node,
 	if (code)
 		return code;
 	step->id = step->options->id;
-	if (!name_is_valid(step->id, 32, '_', true))
+	if (!name_is_valid(step->id, STEP_ID_MAX, '_', true))
 		return complain_at(context, step->id.len ? yaml_get(node, "id") : node,
 				   "a lower-case letter, then such letters, digits and "
 				   "underscores; at most 32",

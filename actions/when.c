@@ -144,6 +144,8 @@ static struct slice parse_path(struct parser *p)
 		struct slice key = peek_word(p);
 		if (key.len == 0)
 			complain(p, p->at, 1, NULL, "a key of the output is missing");
+		else if (key.len > WHEN_KEY_MAX)
+			complain(p, p->at, key.len, NULL, "a key of the output is too long");
 		p->at += key.len;
 	}
 	return p->at >= from ? (struct slice){ p->source->text.ptr + from, p->at - from }
@@ -357,8 +359,8 @@ static bool is_output_so(const struct when *when, const struct when_steps *steps
 	while (path.len > 0 && value) {
 		ptrdiff_t dot = slice_find(path, '.');
 		size_t n = dot < 0 ? path.len : (size_t)dot;
-		char key[256];
-		snprintf(key, sizeof(key), "%.*s", n < 255 ? (int)n : 255, path.ptr);
+		char key[WHEN_KEY_MAX + 1];
+		snprintf(key, sizeof(key), "%.*s", (int)n, path.ptr);
 		value = json_object_get(value, key);
 		path.ptr += dot < 0 ? n : n + 1;
 		path.len -= dot < 0 ? n : n + 1;

@@ -19,6 +19,7 @@
 
 #define WHEN_NODES_MAX 64
 #define WHEN_DEPTH_MAX 16 /* of parentheses and negations */
+#define WHEN_KEY_MAX 255  /* bytes of a key of an output */
 
 enum when_state {
 	WHEN_OK,

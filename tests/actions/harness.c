@@ -190,7 +190,8 @@ void harness_configure(struct harness *h, const char *text)
 					      .actions = yaml_get(root, "actions"),
 					      .base_dir = getenv("TOCSIN_SRCDIR") };
 	int code =
-		actions_config_bind(&nodes, SLICE("http://tocsin.example"), NULL, &diags, &config);
+		actions_config_bind(&nodes, slice_from(h->external_url ?: "http://tocsin.example"),
+				    NULL, &diags, &config);
 
 	buf_init(&buf);
 	diag_list_format(&diags, false, &buf);

@@ -60,6 +60,7 @@ struct harness {
 	double value;
 	const char *evidence; /* a line of it; NULL: there is none */
 	bool at_once;	      /* nothing settles between them */
+	const char *external_url; /* of the next configuration; NULL: the usual one */
 	struct {
 		char labels[128];
 		int64_t fired_ms;

@@ -620,6 +620,18 @@ static void steps_many(unsigned n)
 	add(len, "]}]\n", 1);
 }
 
+static void runbook_name_long(unsigned n)
+{
+	add(add(add(0, "runbooks: [{name: ", 1), "n", n), ", steps: [{id: a, exec: [@/ok]}]}]\n",
+	    1);
+}
+
+static void step_id_long(unsigned n)
+{
+	add(add(add(0, "runbooks: [{name: a, steps: [{id: ", 1), "n", n), ", exec: [@/ok]}]}]\n",
+	    1);
+}
+
 static void arguments_many(unsigned n)
 {
 	add(add(add(0, "runbooks: [{name: a, steps: [{id: a, exec: [@/ok", 1), ", x", n - 1),
@@ -646,6 +658,11 @@ START_TEST(config_limits)
 		{ routes_many, ROUTES_MAX, "too many routes" },
 		{ runbooks_many, 10000, "\"runbooks\" must be a list of at most 10000" },
 		{ steps_many, RUNBOOK_STEPS_MAX, "\"steps\" must be a list of 1 to 32 steps" },
+		{ runbook_name_long, RUNBOOK_NAME_MAX,
+		  "bad name of a runbook | letters, digits and dashes; at most 64" },
+		{ step_id_long, STEP_ID_MAX,
+		  "bad id of a step | a lower-case letter, then such letters, digits and "
+		  "underscores; at most 32" },
 		{ arguments_many, 200, "\"exec\" must be a list of 1 to 200 texts" },
 		{ variables_many, 64, "too many variables | at most 64" },
 	};
@@ -811,7 +828,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, config_runbooks);
 	tcase_add_loop_test(tcase, config_says_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, config_warns);
-	tcase_add_loop_test(tcase, config_limits, 0, 6);
+	tcase_add_loop_test(tcase, config_limits, 0, 8);
 	tcase_add_test(tcase, url_in_a_file_is_limited);
 	tcase_add_test(tcase, script_must_be_fit);
 	tcase_add_test(tcase, script_links_are_walked);

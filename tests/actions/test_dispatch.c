@@ -175,6 +175,27 @@ START_TEST(dispatch_tells_what_fits)
 }
 END_TEST
 
+/* The address of ours is told whole, to templates, too. */
+START_TEST(dispatch_tells_a_long_external_url)
+{
+	char url[2001];
+
+	snprintf(url, sizeof(url), "http://tocsin.example/%0*d", (int)sizeof(url) - 23, 0);
+	h.external_url = url;
+	harness_configure(&h, CONFIG);
+	harness_rules(&h, "groups:\n- {name: g, rules: [{alert: A, expr: x, annotations: {a: "
+			  "'{{ externalURL }}'}}]}\n");
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	const json_t *alert = json_array_get(json_object_get(h.hooks[0].body, "alerts"), 0);
+	const json_t *annotations = json_object_get(alert, "annotations");
+
+	ck_assert_str_eq(hook_field(&h.hooks[0], "externalURL"), url);
+	ck_assert_str_eq(json_string_value(json_object_get(annotations, "a")), url);
+}
+END_TEST
+
 static void on_delivery(void *ctx, const struct delivery_view *delivery)
 {
 	struct buf *out = ctx;
@@ -537,6 +558,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_tells_what_fits);
+	tcase_add_test(tcase, dispatch_tells_a_long_external_url);
 	tcase_add_test(tcase, dispatch_keeps_short_bodies);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);

@@ -125,6 +125,12 @@ START_TEST(when_is_bounded)
 	ck_assert_str_eq(judge(text), "false");
 	strcat(text, " or ok(act)");
 	ck_assert_str_eq(judge(text), "1 the condition is too long");
+	for (int len = WHEN_KEY_MAX; len <= WHEN_KEY_MAX + 1; len++) {
+		snprintf(text, sizeof(text), "not output(look).%0*d == 1", len, 0);
+		ck_assert_str_eq(judge(text), len == WHEN_KEY_MAX
+						      ? "true"
+						      : "18 a key of the output is too long");
+	}
 	memset(text, '(', 4000);
 	text[4000] = '\0';
 	ck_assert_str_eq(judge(text), "17 the condition is nested too deeply");
