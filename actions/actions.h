@@ -30,7 +30,7 @@
 #define DELIVERY_BACKOFF_MAX_MS 60000
 #define DELIVERY_GIVE_UP_MS (24ll * 3600 * 1000) /* of trying: then a dead letter */
 #define DELIVERIES_KEPT 1000			 /* finished ones, for looking in */
-#define RUNS_KEPT 1000
+#define RUNS_KEPT 1000				 /* likewise */
 #define SILENCES_MAX 10000
 #define ACTION_ALERTS_MAX 1000000
 

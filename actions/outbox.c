@@ -26,6 +26,7 @@
 #define ATTEMPTS_MAX 1000000	  /* read back from the journal */
 #define INTEGRATIONS_MAX 1000000  /* of a receiver, likewise */
 #define BODY_KEPT_MAX (64 * 1024) /* of finished deliveries, for looking in */
+#define DEAD_BYTES_MAX (64 * 1024 * 1024) /* of dead letters; then the oldest lose theirs */
 
 static const char *const state_texts[] = {
 	[DELIVERY_WAITING] = "waiting",	      [DELIVERY_SENDING] = "sending",
@@ -119,14 +120,29 @@ static uint64_t save(struct delivery *delivery, bool whole, bool answer)
 	return actions_record(delivery->actions, RECORD_DELIVERY, object, answer);
 }
 
-/* What was sent is kept for looking in where it is short, and of dead letters. */
 static void body_drop(struct delivery *delivery)
 {
-	if (delivery->state == DELIVERY_DEAD || delivery->body_len <= BODY_KEPT_MAX)
-		return;
 	free(delivery->body);
 	delivery->body = NULL;
 	delivery->body_len = 0;
+}
+
+/* What was sent is kept where it is short, for looking in, and of dead letters while there is room.
+ */
+static void body_bound(struct delivery *delivery)
+{
+	size_t bytes = 0;
+
+	if (delivery->state != DELIVERY_DEAD) {
+		if (delivery->body_len > BODY_KEPT_MAX)
+			body_drop(delivery);
+		return;
+	}
+	for (struct delivery *each = delivery->actions->newest; each; each = each->older) {
+		bytes += each->state == DELIVERY_DEAD ? each->body_len : 0;
+		if (each->state == DELIVERY_DEAD && bytes > DEAD_BYTES_MAX)
+			body_drop(each);
+	}
 }
 
 /* ---- lanes ---- */
@@ -153,7 +169,7 @@ static void finish(struct delivery *delivery, enum delivery_state state, const c
 	} else if (told->next == delivery) {
 		told->next = NULL;
 	}
-	body_drop(delivery);
+	body_bound(delivery);
 }
 
 static bool has_begun(const struct delivery *delivery)
@@ -518,7 +534,7 @@ void outbox_restore(struct actions *actions, struct slice payload)
 			integer_from_json(json_object_get(object, "created"), 0, TIME_MAX_MS);
 		if (is_finished(delivery)) {
 			actions->nfinished += !was_finished;
-			body_drop(delivery);
+			body_bound(delivery);
 		}
 		forget_old(actions);
 	}

@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define REDIRECTS_MAX 5
-#define CONNECTIONS_KEPT 64
+#define CONNECTIONS_KEPT 64 /* idle ones, for further requests */
 #define RETRY_AFTER_S_MAX 1000000000
 
 /* A socket of libcurl's that we watch for it. */

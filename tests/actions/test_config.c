@@ -638,6 +638,16 @@ static void arguments_many(unsigned n)
 	    "]}]}]\n", 1);
 }
 
+static void headers_many(unsigned n)
+{
+	size_t len = add(
+		0, "runbooks: [{name: a, steps: [{id: a, webhook: {url: 'http://x', headers: {", 1);
+
+	for (unsigned i = 0; i < n; i++)
+		len += (size_t)sprintf(text + len, "X%u: x, ", i);
+	add(len, "}}}]}]\n", 1);
+}
+
 static void variables_many(unsigned n)
 {
 	size_t len = add(0, "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], env: {", 1);
@@ -664,6 +674,7 @@ START_TEST(config_limits)
 		  "bad id of a step | a lower-case letter, then such letters, digits and "
 		  "underscores; at most 32" },
 		{ arguments_many, 200, "\"exec\" must be a list of 1 to 200 texts" },
+		{ headers_many, 32, "too many headers | at most 32" },
 		{ variables_many, 64, "too many variables | at most 64" },
 	};
 
@@ -828,7 +839,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, config_runbooks);
 	tcase_add_loop_test(tcase, config_says_what_is_wrong, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tcase, config_warns);
-	tcase_add_loop_test(tcase, config_limits, 0, 8);
+	tcase_add_loop_test(tcase, config_limits, 0, 9);
 	tcase_add_test(tcase, url_in_a_file_is_limited);
 	tcase_add_test(tcase, script_must_be_fit);
 	tcase_add_test(tcase, script_links_are_walked);

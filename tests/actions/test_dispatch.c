@@ -252,6 +252,60 @@ START_TEST(dispatch_keeps_short_bodies)
 }
 END_TEST
 
+/* Of dead letters the newest have their bodies. */
+START_TEST(dispatch_keeps_so_much_of_dead_letters)
+{
+	const size_t room = DELIVERY_BODY_MAX + 300;
+	char *record = malloc(room), *body = malloc(DELIVERY_BODY_MAX + 1);
+
+	memset(body, 'x', DELIVERY_BODY_MAX);
+	body[DELIVERY_BODY_MAX] = '\0';
+	for (int i = 0; i < 18; i++) {
+		int len = snprintf(record, room,
+				   "{\"id\": \"abcd-%d\", \"state\": \"dead\", \"told\": \"t\", "
+				   "\"group\": \"g\", \"receiver\": \"r\", \"integration\": "
+				   "\"webhook\", \"body\": \"%s\"}",
+				   i + 1, body);
+
+		actions_restore(h.actions, RECORD_DELIVERY, (struct slice){ record, (size_t)len });
+	}
+	expect_kept("dead long; dead long; dead long; dead long; dead long; dead long; dead long; "
+		    "dead long; dead long; dead long; dead long; dead long; dead long; dead long; "
+		    "dead long; dead long; dead nothing; dead nothing; ");
+	free(record);
+	free(body);
+}
+END_TEST
+
+static void count_delivery(void *ctx, const struct delivery_view *delivery)
+{
+	++*(int *)ctx;
+	ck_assert_str_ne(delivery->id, "abcd-1");
+}
+
+/* The oldest are forgotten, also of those that the journal brings. */
+START_TEST(dispatch_keeps_so_many_deliveries)
+{
+	char record[300];
+	int n = 0;
+
+	for (int i = 0; i < DELIVERIES_KEPT; i++) {
+		int len = snprintf(record, sizeof(record),
+				   "{\"id\": \"abcd-%d\", \"state\": \"done\", \"told\": \"t\", "
+				   "\"group\": \"g\", \"receiver\": \"r\", \"integration\": "
+				   "\"webhook\", \"body\": \"\"}",
+				   i + 1);
+
+		actions_restore(h.actions, RECORD_DELIVERY, (struct slice){ record, (size_t)len });
+	}
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	actions_deliveries_each(h.actions, count_delivery, &n);
+	ck_assert_int_eq(n, DELIVERIES_KEPT);
+}
+END_TEST
+
 START_TEST(dispatch_takes_so_many_routes)
 {
 	const int max = 64;
@@ -560,6 +614,8 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_tells_what_fits);
 	tcase_add_test(tcase, dispatch_tells_a_long_external_url);
 	tcase_add_test(tcase, dispatch_keeps_short_bodies);
+	tcase_add_test(tcase, dispatch_keeps_so_much_of_dead_letters);
+	tcase_add_test(tcase, dispatch_keeps_so_many_deliveries);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
 	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);

@@ -381,6 +381,27 @@ START_TEST(runner_survives_nonsense)
 }
 END_TEST
 
+/* Of eight that are connected none is sent away for the ninth. */
+START_TEST(runner_takes_so_many_clients)
+{
+	struct got got = run("#!/bin/sh\n", 0, 0); /* the first one is ours */
+	int fds[8];
+	char byte;
+
+	got_fini(&got);
+	for (int i = 0; i < 8; i++)
+		fds[i] = connect_raw();
+	ck_assert_int_eq(recv(fds[7], &byte, 1, 0), 0);
+	for (int i = 0; i < 7; i++)
+		ck_assert_int_eq(recv(fds[i], &byte, 1, MSG_DONTWAIT), -1);
+	got = run("#!/bin/sh\necho on\n", 0, 0);
+	ck_assert_str_eq(got.output, "on\n");
+	got_fini(&got);
+	for (int i = 0; i < 8; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* ---- without a data_dir ---- */
 
 static void pair_open(void)
@@ -455,6 +476,7 @@ static Suite *runner_life_suite(void)
 	tcase_add_test(tcase, runner_that_hangs_is_not_waited_for);
 	tcase_add_test(tcase, runner_sweeps_what_is_old);
 	tcase_add_test(tcase, runner_survives_nonsense);
+	tcase_add_test(tcase, runner_takes_so_many_clients);
 	tcase_add_test(tcase, pair_runs_and_ends_with_its_client);
 	tcase_add_test(tcase, pair_killed_does_not_start_again);
 	suite_add_tcase(suite, tcase);
