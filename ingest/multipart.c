@@ -67,7 +67,10 @@ int multipart_find(struct slice content_type, struct slice body, const char *nam
 	char delimiter[BOUNDARY_MAX + 4] = "\r\n--";
 
 	*why = "a multipart body without a boundary";
-	if (boundary.len == 0 || boundary.len > BOUNDARY_MAX)
+	if (boundary.len == 0)
+		return ERR_INVALID;
+	*why = "a multipart body with a boundary of more than 70 bytes";
+	if (boundary.len > BOUNDARY_MAX)
 		return ERR_INVALID;
 	memcpy(delimiter + 4, boundary.ptr, boundary.len);
 	struct slice mark = { delimiter, boundary.len + 4 }, first = behind(mark, 2);
@@ -85,9 +88,12 @@ int multipart_find(struct slice content_type, struct slice body, const char *nam
 		}
 		size_t headers = position(rest, SLICE("\r\n\r\n")), end = position(rest, mark);
 
-		if (headers == SIZE_MAX || headers > HEADERS_MAX || end == SIZE_MAX ||
-		    end < headers)
+		if (headers == SIZE_MAX || end == SIZE_MAX || end < headers)
 			return ERR_INVALID;
+		if (headers > HEADERS_MAX) {
+			*why = "a part with more than 4096 bytes of headers in a multipart body";
+			return ERR_INVALID;
+		}
 		struct slice content = behind(rest, headers + 4);
 
 		/* An empty part: the delimiter begins with the line end of its headers. */

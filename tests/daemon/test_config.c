@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/config.h"
 #include "daemon/config_keys.h"
+#include "ingest/ndjson.h"
 #include "tests/check_main.h"
 
 static char *external_url(const char *listen, const char *given)
@@ -532,6 +533,33 @@ START_TEST(keys_for_anchors_are_taken_at_the_top)
 }
 END_TEST
 
+START_TEST(log_sources_name_so_many_fields)
+{
+	struct diag_list diags;
+	struct buf text;
+
+	buf_init(&text);
+	for (int n = NDJSON_STREAM_FIELDS_MAX; n <= NDJSON_STREAM_FIELDS_MAX + 1; n++) {
+		buf_clear(&text);
+		buf_add_str(&text, "ingest: {logs: [{stdin: {format: json, stream_fields: [");
+		for (int i = 0; i < n; i++)
+			buf_printf(&text, "f%d, ", i);
+		buf_add_str(&text, "]}}]}\n");
+		struct config *config = load_text(text.ptr, &diags);
+
+		ck_assert((config != NULL) == (n == NDJSON_STREAM_FIELDS_MAX));
+		if (config)
+			ck_assert_uint_eq(config->logs.items[0].stream_fields.n, (size_t)n);
+		else
+			ck_assert_str_eq(diags.items[0].message,
+					 "\"stream_fields\" in stdin has more than 32 names");
+		config_unref(config);
+		diag_list_fini(&diags);
+	}
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(log_sources_are_bound)
 {
 	struct diag_list diags;
@@ -952,6 +980,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, defaults_are_those_promised);
 	tcase_add_test(tcase, keys_for_anchors_are_taken_at_the_top);
 	tcase_add_test(tcase, log_sources_are_bound);
+	tcase_add_test(tcase, log_sources_name_so_many_fields);
 	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
 	tcase_add_test(tcase, log_sources_have_a_limit);
 	tcase_add_test(tcase, every_wrong_value_is_told_at_its_place);

@@ -126,6 +126,31 @@ START_TEST(line_source_reads_json)
 }
 END_TEST
 
+START_TEST(line_source_takes_so_many_fields)
+{
+	struct buf text;
+	unsigned n = 0;
+
+	buf_init(&text);
+	options.json = true;
+	options.fields = (struct ndjson_options){ .message_field = SLICE("msg") };
+	buf_add_str(&text, "{\"msg\":\"m\"");
+	for (int i = 0; i <= NDJSON_FIELDS_MAX; i++)
+		buf_printf(&text, ",\"f%03d\":1", i);
+	buf_add_str(&text, "}\n");
+	give(text.ptr);
+	close(ends[1]);
+	ck_assert_int_eq(line_source_new(&options, &source), 0);
+	loop_run(loop);
+	for (const char *at = log_trace_text(&trace); (at = strstr(at, "=\"1\"")); at++)
+		n++;
+	ck_assert_uint_eq(n, NDJSON_FIELDS_MAX);
+	ck_assert_ptr_null(strstr(log_trace_text(&trace), "f128"));
+	ck_assert_uint_eq(atomic_load(&counters.malformed), 0);
+	buf_fini(&text);
+}
+END_TEST
+
 START_TEST(line_source_leaves_json_whole_unless_a_field_is_the_message)
 {
 	options.json = true;
@@ -219,6 +244,7 @@ static Suite *line_source_suite(void)
 	tcase_add_test(tcase, line_source_reads_text_to_its_end);
 	tcase_add_test(tcase, line_source_reads_a_file);
 	tcase_add_test(tcase, line_source_reads_json);
+	tcase_add_test(tcase, line_source_takes_so_many_fields);
 	tcase_add_test(tcase, line_source_leaves_json_whole_unless_a_field_is_the_message);
 	tcase_add_test(tcase, line_source_cuts_long_lines);
 	tcase_add_test(tcase, line_source_waits_while_the_door_is_closed);

@@ -115,6 +115,17 @@ START_TEST(a_form_has_the_profile_in_a_part)
 		ck_assert_int_eq(read_ingest("x", "folded", long_type, long_form),
 				 len == 70 ? 0 : ERR_INVALID);
 	}
+	ck_assert_str_eq(why, "a multipart body with a boundary of more than 70 bytes");
+	for (int len = 4096; len <= 4097; len++) {
+		const char *name = "Content-Disposition: form-data; name=profile\r\nX: ";
+		char long_form[4300];
+
+		snprintf(long_form, sizeof(long_form), "--XX\r\n%s%0*d\r\n\r\na 1\r\n--XX--", name,
+			 len - (int)strlen(name) - 2, 0);
+		ck_assert_int_eq(read_ingest("x", "folded", type, long_form),
+				 len == 4096 ? 0 : ERR_INVALID);
+	}
+	ck_assert_str_eq(why, "a part with more than 4096 bytes of headers in a multipart body");
 }
 END_TEST
 

@@ -137,6 +137,31 @@ static const char *framed(const char *text, bool ended)
 	return out;
 }
 
+/* RFC 5424, 6: what is longer is left out, and nothing else. A greater priority is none. */
+START_TEST(syslog_fields_are_so_long)
+{
+	static const int max[] = { SYSLOG_HOSTNAME_MAX, SYSLOG_APP_NAME_MAX, SYSLOG_PROC_ID_MAX,
+				   SYSLOG_MSG_ID_MAX };
+	const struct slice *fields[] = { &message.hostname, &message.app_name, &message.proc_id,
+					 &message.msg_id };
+
+	for (int longer = -1; longer < 4; longer++) {
+		char text[600];
+		int n = sprintf(text, "<191>1 -");
+
+		for (int i = 0; i < 4; i++)
+			n += sprintf(text + n, " %0*d", max[i] + (i == longer), 0);
+		sprintf(text + n, " - m");
+		parsed(text);
+		ck_assert(!message.malformed);
+		for (int i = 0; i < 4; i++)
+			ck_assert_uint_eq(fields[i]->len, i == longer ? 0 : (size_t)max[i]);
+	}
+	ck_assert_str_eq(parsed("<191>1 - h - - - - m"), "local7.debug |h|||||m");
+	ck_assert_str_eq(parsed("<192>1 - h - - - - m"), "user.notice ||||||<192>1 - h - - - - m!");
+}
+END_TEST
+
 START_TEST(syslog_messages_say_how_they_end)
 {
 	ck_assert_str_eq(framed("<1>a\n<2>b\n<3>c", false), "[<1>a][<2>b]+<3>c");
@@ -482,6 +507,7 @@ static Suite *syslog_suite(void)
 	tcase_add_test(parse, syslog_reads_rfc_5424);
 	tcase_add_test(parse, syslog_reads_rfc_3164_as_it_is_written);
 	tcase_add_test(parse, syslog_takes_what_is_in_no_layout);
+	tcase_add_test(parse, syslog_fields_are_so_long);
 	tcase_add_test(parse, syslog_messages_say_how_they_end);
 	tcase_add_test(parse, syslog_cuts_messages_that_are_too_long);
 	tcase_add_test(parse, syslog_bounds_structured_data);

@@ -128,6 +128,24 @@ START_TEST(query_refuses_bad_parameters)
 }
 END_TEST
 
+/* Larger answers come in the order of the engine: here the one in which the series came. */
+START_TEST(query_sorts_so_many_rows)
+{
+	const int max = 10000;
+	struct buf samples;
+
+	buf_init(&samples);
+	for (int i = max + 1; i > 0; i--)
+		buf_printf(&samples, "x{a=\"%05d\",b=\"%s\"} 1; ", i, i == 1 ? "less" : "");
+	web_harness_at(&w, 30, samples.ptr);
+	web_get(&w, "/api/v1/query?query=x{a=~%22.....%22,b=%22%22}&time=1700000030", 200);
+	ck_assert_json(&w, "data.result.0.metric.a", "00002");
+	web_get(&w, "/api/v1/query?query=x{a=~%22.....%22}&time=1700000030", 200);
+	ck_assert_json(&w, "data.result.0.metric.a", "10001");
+	buf_fini(&samples);
+}
+END_TEST
+
 /* As Prometheus, which takes any number of 64 bits. */
 START_TEST(query_takes_any_limit)
 {
@@ -263,6 +281,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, query_takes_times_of_both_forms);
 	tcase_add_test(tests, query_takes_a_form);
 	tcase_add_test(tests, query_refuses_bad_parameters);
+	tcase_add_test(tests, query_sorts_so_many_rows);
 	tcase_add_test(tests, query_takes_any_limit);
 	tcase_add_test(tests, query_that_fails_is_422);
 	tcase_add_test(tests, query_beyond_what_is_kept_warns);
