@@ -131,6 +131,9 @@ static int node_init(struct binding *b, uint32_t id)
 	const struct plan_node *p = b->plan->nodes[id];
 	node->plan = p;
 	node->kind = node_kind_of(b->plan, p);
+	node->grid = p->grid;
+	node->is_subquery = p->op == PLAN_SUBQUERY;
+	node->depends_on_bounds = p->depends_on_bounds;
 	node->rows = &node->own;
 	node->changes = &node->own_changes;
 	node->wanted_ms = node->wanted_before_ms = TIME_NONE;
@@ -147,7 +150,14 @@ static int node_init(struct binding *b, uint32_t id)
 	if (!plan_node_is_leaf(reads))
 		return 0;
 	node->source = &b->sources[reads->selector];
+	node->selector = node->source->selector;
 	return plan_node_is_leaf(p) && !id_list_add(&node->source->leaves, id) ? ERR_NOMEM : 0;
+}
+
+/* The first cache line that begins there: less than a node further on. NULL: no room. */
+static void *line_begin(void *room)
+{
+	return room ? (char *)room + -(uintptr_t)room % NODE_LINE_BYTES : NULL;
 }
 
 static int binding_init(struct binding *b)
@@ -163,7 +173,8 @@ static int binding_init(struct binding *b)
 		if (b->metadata[i] == UINT32_MAX)
 			return ERR_NOMEM;
 	}
-	b->nodes = calloc(plan->nnodes + 1, sizeof(*b->nodes));
+	b->nodes_room = calloc(plan->nnodes + 1, sizeof(*b->nodes));
+	b->nodes = line_begin(b->nodes_room);
 	b->sources = calloc(plan->nselectors + 1, sizeof(*b->sources));
 	return b->name == UINT32_MAX || !b->nodes || !b->sources ? ERR_NOMEM : 0;
 }
@@ -281,7 +292,7 @@ void binding_free(struct binding *b)
 	for (int i = 0; i < 3; i++)
 		if (b->metadata[i] != UINT32_MAX)
 			symbol_unref(b->lsets, b->metadata[i]);
-	free(b->nodes);
+	free(b->nodes_room);
 	free(b->sources);
 	free(b->parent_start);
 	free(b->parents);
@@ -348,7 +359,6 @@ void binding_node_stats_get(const struct binding *b, uint32_t id, struct binding
 		.rows = node->rows->n,
 		.live = node->rows->live,
 		.evals = node->evals,
-		.rows_evaluated = node->rows_evaluated,
 		.cached = node->cached,
 		.units = node->units,
 	};

@@ -158,7 +158,7 @@ int64_t binding_reach_ms(const struct binding *binding, uint32_t node);
 /* Rows, live rows and evaluations of a node, for explain and metrics. */
 struct binding_node_stats {
 	uint32_t rows, live;
-	uint64_t evals, rows_evaluated, cached;
+	uint64_t evals, cached;
 	uint64_t units; /* that the last evaluation cost */
 };
 void binding_node_stats_get(const struct binding *binding, uint32_t node,

@@ -26,9 +26,9 @@ int node_columns_reserve(struct node *node)
 
 static uint64_t fed_below(const struct node *node)
 {
-	if (node->plan->op == PLAN_SUBQUERY)
+	if (node->is_subquery)
 		return subquery_fed(node);
-	const struct selector *selector = node->source ? node->source->selector : NULL;
+	const struct selector *selector = node->selector;
 	uint64_t fed = selector ? selector->fed + selector->late.count : 0;
 	for (uint32_t c = 0; c < node->nchildren; c++)
 		fed += node->children[c]->fed;
@@ -118,7 +118,7 @@ int node_eval_rows(struct binding *b, struct node *node, uint32_t *row, int64_t 
 static bool is_current(const struct binding *b, const struct node *node)
 {
 	return node->valid && node->t_ms == b->t_ms && node->fed == fed_below(node) &&
-	       (!node->plan->depends_on_bounds || node->asked_ms == b->bounds.end_ms);
+	       (!node->depends_on_bounds || node->asked_ms == b->bounds.end_ms);
 }
 
 void node_eval_end(struct binding *b, struct node *node, uint64_t fed, int err)
@@ -129,7 +129,6 @@ void node_eval_end(struct binding *b, struct node *node, uint64_t fed, int err)
 	node->asked_ms = b->bounds.end_ms;
 	node->fed = fed;
 	node->evals++;
-	node->rows_evaluated += node->n;
 }
 
 static int eval_prepare(struct binding *b, struct node *node)
@@ -188,10 +187,10 @@ void node_failure_note(struct node *root, const struct node *node)
 int binding_eval_grid(struct binding *b, const uint32_t *order, uint32_t norder,
 		      struct eval_cursor *cursor, int64_t *units, struct node **failed)
 {
-	uint32_t grid = b->plan->nodes[order[norder - 1]]->grid;
+	uint32_t grid = b->nodes[order[norder - 1]].grid;
 	for (; cursor->node < norder; cursor->node++, cursor->row = 0) {
 		struct node *node = &b->nodes[order[cursor->node]];
-		if (node->plan->grid != grid)
+		if (node->grid != grid)
 			continue; /* a subquery will see to it */
 		if (*units <= 0)
 			return ERR_AGAIN;

@@ -52,11 +52,11 @@ int leaf_extend(struct binding *b, struct node *node, uint32_t child, uint32_t r
 
 struct series *const *leaf_members(const struct node *node, uint32_t *to)
 {
-	uint32_t n;
-	struct series *const *members = source_members(node->source, &n);
+	const struct selector *selector = node->selector;
+	uint32_t n = selector ? selector->nmembers : node->source->nmembers;
 	if (*to > n)
 		*to = n;
-	return members;
+	return selector ? selector->members : node->source->members;
 }
 
 /* ---- silent senders ---- */
@@ -144,9 +144,9 @@ static uint64_t *over_rows(const struct binding *b, struct node *node, int64_t e
 	if (!b->options.standing)
 		return NULL;
 	if (state->words > 0 &&
-	    (state->revived != node->source->selector->revived || end_ms < state->end_ms))
+	    (state->revived != node->selector->revived || end_ms < state->end_ms))
 		memset(state->over, 0, state->words * sizeof(*state->over));
-	state->revived = node->source->selector->revived;
+	state->revived = node->selector->revived;
 	state->end_ms = end_ms;
 	if (words <= state->words)
 		return state->over;

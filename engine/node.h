@@ -15,6 +15,9 @@
 #define TOCSIN_ENGINE_NODE_H
 
 #include "engine/binding.h"
+
+#include <stddef.h>
+
 #include "base/error.h"
 #include "engine/id_map.h"
 
@@ -109,25 +112,63 @@ struct series_source {
 	struct id_list leaves; /* nodes that read it */
 };
 
+/*
+ * A node, of which an evaluation touches the first NODE_HOT_BYTES only: nodes are many, and between
+ * two evaluations all that is cold has left the processor's caches. Nodes begin at cache lines.
+ */
+#define NODE_LINE_BYTES 64
+#define NODE_HOT_BYTES (4 * NODE_LINE_BYTES)
 struct node {
+	/*
+	 * Is it evaluated already? The time for which these columns were asked for last, and the
+	 * time before; TIME_NONE.
+	 */
+	_Alignas(NODE_LINE_BYTES) int64_t wanted_ms;
+	int64_t wanted_before_ms;
+	int64_t t_ms;
+	int64_t asked_ms; /* the time that the whole evaluation was asked for */
+	uint64_t fed; /* the sum of what came for t_ms afterwards, of the selectors below */
+	const struct selector *selector; /* of a leaf's source, if it stands; else NULL */
+	uint32_t grid;			 /* the plan node's */
+	uint32_t nchildren;
+	bool valid, failed;
+	bool is_subquery, depends_on_bounds; /* the plan node's */
+	uint32_t n;			     /* rows of the columns */
+
 	const struct plan_node *plan;
 	const struct node_kind *kind;
 	struct node *children[NODE_CHILDREN_MAX];
-	uint32_t nchildren;
-	struct series_source *source; /* of leaves */
-	struct node *base;	      /* the child whose row ids are this node's, or NULL */
-	void *state;		      /* the kind's */
+	void *state;	   /* the kind's */
+	struct node *base; /* the child whose row ids are this node's, or NULL */
 
-	struct rows own;
+	/* The columns of the evaluation at t_ms. */
+	const double *values;
+	const uint64_t *present;
+	const uint64_t *silent; /* NULL: none */
+	/* Own columns, cols_cap rows of them (a multiple of 64). */
+	double *own_values;
+	uint64_t *own_present, *own_silent;
 	struct rows *rows; /* own, or those of a node below */
+	uint32_t cols_cap;
+	uint32_t repeats; /* live rows beyond the first of each label set */
+
+	double scalar;
+	char *error; /* of the last evaluation; owned */
+	char *fault; /* what is wrong with the node itself, whatever the data; owned */
+	uint64_t evals, cached;
+	uint64_t units; /* of the last evaluation */
+	struct rows own; /* of which an evaluation reads the beginning */
+
+	/* ---- what follows no evaluation of a rule touches ---- */
+
+	struct series_source *source; /* of leaves */
 	struct row_changes own_changes;
 	struct row_changes *changes; /* of this extend; those of whoever owns the rows */
 	bool nameless;		     /* no row has a metric name */
 	bool one_name;	 /* all rows have the same name, so that they stay distinct without it */
 	bool may_repeat; /* two rows may have the same labels: `repeats` counts them */
 	struct id_map lset_uses;
-	uint32_t repeats; /* live rows beyond the first of each label set */
-	uint64_t *ever;	  /* rows that were there at any time of the query; NULL: none yet */
+	uint64_t *ever; /* rows that were there at any time of the query; NULL: none yet */
 	uint32_t ever_cap;
 
 	/*
@@ -135,31 +176,13 @@ struct node {
 	 */
 	uint32_t shape_child, shape_row;
 	bool prepared, shaped;
-
-	/* Own columns, cols_cap rows of them (a multiple of 64). */
-	double *own_values;
-	uint64_t *own_present, *own_silent;
-	uint32_t cols_cap;
-	/* The columns of the evaluation at t_ms, for n rows. */
-	const double *values;
-	const uint64_t *present;
-	const uint64_t *silent; /* NULL: none */
-	double scalar;
-	uint32_t n;
-
-	bool valid, failed;
-	int64_t t_ms;
-	int64_t asked_ms; /* the time that the whole evaluation was asked for */
-	/* The time for which these columns were asked for last, and the time before; TIME_NONE. */
-	int64_t wanted_ms, wanted_before_ms;
-	uint64_t fed; /* the sum of what came for t_ms afterwards, of the selectors below */
-	char *error;  /* of the last evaluation; owned */
-	char *fault;  /* what is wrong with the node itself, whatever the data; owned */
-	uint64_t evals, rows_evaluated, cached;
-	uint64_t units; /* of the last evaluation */
 };
+_Static_assert(offsetof(struct node, plan) == NODE_LINE_BYTES, "is it current: a line");
+_Static_assert(offsetof(struct node, own.cap) < NODE_HOT_BYTES, "what an evaluation touches");
+_Static_assert(offsetof(struct node, values) == 2 * NODE_LINE_BYTES, "the columns: a line");
 
 struct binding {
+	void *nodes_room; /* what was allocated for nodes, which begin at a cache line */
 	struct store *store;
 	struct lset_table *lsets;
 	const struct plan *plan;

@@ -457,7 +457,7 @@ static struct oldest_line *party_lines(struct binding *b, const struct party *pa
 	if (!party->of_ends || !b->options.standing)
 		return NULL;
 	size_t bytes = oldest->bytes;
-	struct oldest_line *lines = oldest_lines(oldest, from, to, node->source->selector->revived);
+	struct oldest_line *lines = oldest_lines(oldest, from, to, node->selector->revived);
 	if (oldest->bytes > bytes)
 		store_readers_bytes_add(b->store, (int64_t)(oldest->bytes - bytes));
 	return lines;
