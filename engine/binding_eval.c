@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "engine/foresee.h"
 #include "engine/node.h"
 
 int node_columns_reserve(struct node *node)
@@ -133,6 +134,7 @@ void node_eval_end(struct binding *b, struct node *node, uint64_t fed, int err)
 
 static int eval_prepare(struct binding *b, struct node *node)
 {
+	foresee_nodes(b, node);
 	node->units = 0;
 	node->fed = fed_below(node); /* of what comes while it is under way it may miss some */
 	int err = node_columns_reserve(node);

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/foresee.h"
 
 #define JUMP_MIN_MS 1000 /* less is a busy engine, whatever the interval */
 #define PASS_WAIT_MS 1000 /* so long a pass lets batches go first that arrived before it */
@@ -411,6 +412,8 @@ static void pass_step(struct engine *engine, bool gives_way, int64_t *units)
 			group_begin(engine, group);
 		if (pass->rule < group->def->nrules) {
 			struct rule_state *rule = &group->rules[pass->rule];
+			if (pass->stage == PASS_RULE)
+				foresee_rules(active, rule);
 			if (!rule_step(engine, group, rule, units))
 				continue;
 			if (rule->arrival)
