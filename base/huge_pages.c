@@ -13,10 +13,13 @@
 #define SMALL_PAGE_BYTES ((size_t)4096)
 #define SMALL_PAGES (HUGE_PAGE_BYTES / SMALL_PAGE_BYTES)
 
+/* Refused: the kernel could not, for a reason of this page's own. */
+enum page_state { PAGE_SMALL, PAGE_HUGE, PAGE_REFUSED };
+
 struct area {
 	char *at;
-	size_t n;		 /* huge pages that fit in */
-	_Atomic uint8_t *is_huge; /* of each of them */
+	size_t n;		/* huge pages that fit in */
+	_Atomic uint8_t *state; /* of each of them: enum page_state */
 };
 
 static struct area areas[HUGE_AREAS_MAX];
@@ -29,21 +32,17 @@ void huge_pages_add(void *at, size_t bytes)
 	size_t n = bytes / HUGE_PAGE_BYTES;
 	if (i == HUGE_AREAS_MAX || n == 0)
 		return;
-	void *is_huge = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (is_huge == MAP_FAILED)
+	void *state = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (state == MAP_FAILED)
 		return;
-	areas[i] = (struct area){ .at = at, .n = n, .is_huge = is_huge };
+	areas[i] = (struct area){ .at = at, .n = n, .state = state };
 	atomic_store(&nareas, i + 1);
 }
 
-static void mark(struct area *area, size_t page, bool is_huge)
+static void mark(struct area *area, size_t page, enum page_state state)
 {
-	if (atomic_exchange(&area->is_huge[page], is_huge) == is_huge)
-		return;
-	if (is_huge)
-		atomic_fetch_add(&nhuge, 1);
-	else
-		atomic_fetch_sub(&nhuge, 1);
+	enum page_state before = atomic_exchange(&area->state[page], (uint8_t)state);
+	atomic_fetch_add(&nhuge, (size_t)(state == PAGE_HUGE) - (size_t)(before == PAGE_HUGE));
 }
 
 void huge_pages_forget(const void *at, size_t bytes)
@@ -56,7 +55,7 @@ void huge_pages_forget(const void *at, size_t bytes)
 			continue;
 		size_t page = from > area->at ? (size_t)(from - area->at) / HUGE_PAGE_BYTES : 0;
 		for (; page < area->n && area->at + page * HUGE_PAGE_BYTES < to; page++)
-			mark(area, page, false);
+			mark(area, page, PAGE_SMALL);
 	}
 }
 
@@ -74,13 +73,13 @@ static bool is_full(char *at)
 /* Marked before: what is given back meanwhile takes the mark away. */
 static enum huge_step make_huge(struct area *area, size_t page)
 {
-	mark(area, page, true);
+	mark(area, page, PAGE_HUGE);
 	if (!madvise(area->at + page * HUGE_PAGE_BYTES, HUGE_PAGE_BYTES, MADV_COLLAPSE))
-		return HUGE_MADE;
-	int why = errno;
-	mark(area, page, false);
-	errno = why;
-	return why == EINVAL ? HUGE_NEVER : HUGE_FAILED;
+		return HUGE_TRIED;
+	bool is_short = errno == ENOMEM || errno == EBUSY; /* or the control group has no more */
+	bool is_never = errno == EINVAL;
+	mark(area, page, is_short ? PAGE_SMALL : PAGE_REFUSED);
+	return is_short ? HUGE_SHORT : is_never ? HUGE_NEVER : HUGE_TRIED;
 }
 
 enum huge_step huge_pages_step(void)
@@ -90,7 +89,7 @@ enum huge_step huge_pages_step(void)
 	for (unsigned i = 0; i < atomic_load(&nareas); i++) {
 		struct area *area = &areas[i];
 		for (size_t page = 0; page < area->n; page++)
-			if (!atomic_load(&area->is_huge[page]) &&
+			if (atomic_load(&area->state[page]) == PAGE_SMALL &&
 			    is_full(area->at + page * HUGE_PAGE_BYTES))
 				return make_huge(area, page);
 	}

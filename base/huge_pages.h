@@ -31,10 +31,10 @@ void huge_pages_add(void *at, size_t bytes);
 void huge_pages_forget(const void *at, size_t bytes);
 
 enum huge_step {
-	HUGE_MADE,   /* one, in some milliseconds at most: there may be more */
-	HUGE_NONE,   /* all that is full is huge */
-	HUGE_FAILED, /* the system has none now (errno) */
-	HUGE_NEVER,  /* it cannot do that at all */
+	HUGE_TRIED, /* one, in some milliseconds at most: there may be more */
+	HUGE_NONE,  /* all that is full was tried */
+	HUGE_SHORT, /* the system has none to give now */
+	HUGE_NEVER, /* it cannot do that at all */
 };
 enum huge_step huge_pages_step(void);
 

@@ -17,7 +17,7 @@
 #define PAGE_PAUSE_MS 100
 #define ROUND_PAUSE_MS 1000
 /* When the system has none. */
-#define FAILED_PAUSE_MS 60000
+#define SHORT_PAUSE_MS 60000
 
 static extent_hooks_t *usual, standing_hooks;
 static unsigned standing_arena; /* 0: there is none */
@@ -75,8 +75,8 @@ static int standing_arena_make(void)
 	return mallctl("arenas.create", &standing_arena, &size, &hooks, sizeof(hooks));
 }
 
-/* A name of jemalloc's for standing memory */
 #define ARENA_KEY_MAX 64
+/* What jemalloc calls something of the standing arena. */
 static const char *arena_key(char *out, const char *what)
 {
 	snprintf(out, ARENA_KEY_MAX, "arena.%u.%s", standing_arena, what);
@@ -100,14 +100,14 @@ static void *make_huge_pages(void *unused)
 	pthread_setname_np(pthread_self(), "memory");
 	for (;;) {
 		switch (huge_pages_step()) {
-		case HUGE_MADE:
+		case HUGE_TRIED:
 			pause_ms(PAGE_PAUSE_MS);
 			break;
 		case HUGE_NONE:
 			pause_ms(ROUND_PAUSE_MS);
 			break;
-		case HUGE_FAILED:
-			pause_ms(FAILED_PAUSE_MS);
+		case HUGE_SHORT:
+			pause_ms(SHORT_PAUSE_MS);
 			break;
 		case HUGE_NEVER:
 			return unused;

@@ -17,12 +17,12 @@ static char *space(size_t bytes)
 	return at + (-(uintptr_t)at & (HUGE_PAGE_BYTES - 1));
 }
 
-static enum huge_step all_steps(unsigned *made)
+static enum huge_step all_steps(unsigned *tried)
 {
 	enum huge_step step;
-	*made = 0;
-	while ((step = huge_pages_step()) == HUGE_MADE)
-		++*made;
+	*tried = 0;
+	while ((step = huge_pages_step()) == HUGE_TRIED)
+		++*tried;
 	return step;
 }
 
@@ -49,24 +49,24 @@ START_TEST(full_memory_becomes_huge)
 {
 	size_t bytes = 4 * HUGE_PAGE_BYTES;
 	char *at = space(bytes);
-	unsigned made;
+	unsigned tried;
 	huge_pages_add(at, bytes);
 	/* Two full ones, one of which a little is used, one that nobody touched. */
 	memset(at, 1, 2 * HUGE_PAGE_BYTES);
 	memset(at + 2 * HUGE_PAGE_BYTES, 2, HUGE_PAGE_BYTES / 8 * (HUGE_EIGHTHS_MIN - 1));
-	if (all_steps(&made) == HUGE_NEVER) {
+	if (all_steps(&tried) == HUGE_NEVER) {
 		fprintf(stderr, "SKIP: this kernel makes no huge pages when asked\n");
 		return;
 	}
-	ck_assert_uint_eq(made, 2);
+	ck_assert_uint_eq(tried, 2);
 	ck_assert_uint_eq(huge_pages_bytes(), 2 * HUGE_PAGE_BYTES);
 	ck_assert_uint_eq(huge_there(at, bytes), 2 * HUGE_PAGE_BYTES);
 	for (size_t i = 0; i < 2 * HUGE_PAGE_BYTES; i += 4096)
 		ck_assert_int_eq(at[i], 1);
 	/* The third is full as well now: with a hole that it may have. */
 	memset(at + 2 * HUGE_PAGE_BYTES, 3, HUGE_PAGE_BYTES / 8 * HUGE_EIGHTHS_MIN);
-	ck_assert_int_eq(all_steps(&made), HUGE_NONE);
-	ck_assert_uint_eq(made, 1);
+	ck_assert_int_eq(all_steps(&tried), HUGE_NONE);
+	ck_assert_uint_eq(tried, 1);
 	ck_assert_uint_eq(huge_there(at, bytes), 3 * HUGE_PAGE_BYTES);
 	ck_assert_int_eq(at[3 * HUGE_PAGE_BYTES - 1], 0);
 }
@@ -76,20 +76,20 @@ START_TEST(pages_given_back_are_known)
 {
 	size_t bytes = 3 * HUGE_PAGE_BYTES;
 	char *at = space(bytes), *middle = at + HUGE_PAGE_BYTES + 4096;
-	unsigned made;
+	unsigned tried;
 	memset(at, 1, bytes);
 	huge_pages_add(at, bytes);
-	if (all_steps(&made) == HUGE_NEVER)
+	if (all_steps(&tried) == HUGE_NEVER)
 		return;
-	ck_assert_uint_eq(made, 3);
+	ck_assert_uint_eq(tried, 3);
 	ck_assert_int_eq(madvise(middle, HUGE_PAGE_BYTES / 2, MADV_DONTNEED), 0);
 	huge_pages_forget(middle, HUGE_PAGE_BYTES / 2);
 	ck_assert_uint_eq(huge_pages_bytes(), 2 * HUGE_PAGE_BYTES);
-	ck_assert_int_eq(all_steps(&made), HUGE_NONE);
-	ck_assert_uint_eq(made, 0);
+	ck_assert_int_eq(all_steps(&tried), HUGE_NONE);
+	ck_assert_uint_eq(tried, 0);
 	memset(middle, 2, HUGE_PAGE_BYTES / 2);
-	ck_assert_int_eq(all_steps(&made), HUGE_NONE);
-	ck_assert_uint_eq(made, 1);
+	ck_assert_int_eq(all_steps(&tried), HUGE_NONE);
+	ck_assert_uint_eq(tried, 1);
 	/* Over an edge: of two. */
 	huge_pages_forget(at + HUGE_PAGE_BYTES - 1, 2);
 	ck_assert_uint_eq(huge_pages_bytes(), HUGE_PAGE_BYTES);
@@ -103,13 +103,13 @@ END_TEST
 START_TEST(areas_beyond_the_limit_stay)
 {
 	char *at = space(HUGE_PAGE_BYTES);
-	unsigned made;
+	unsigned tried;
 	memset(at, 1, HUGE_PAGE_BYTES);
 	for (int i = 0; i < HUGE_AREAS_MAX; i++)
 		huge_pages_add(space(HUGE_PAGE_BYTES), HUGE_PAGE_BYTES);
 	huge_pages_add(at, HUGE_PAGE_BYTES);
-	ck_assert_int_ne(all_steps(&made), HUGE_MADE);
-	ck_assert_uint_eq(made, 0);
+	ck_assert_int_ne(all_steps(&tried), HUGE_TRIED);
+	ck_assert_uint_eq(tried, 0);
 	ck_assert_uint_eq(huge_there(at, HUGE_PAGE_BYTES), 0);
 }
 END_TEST
