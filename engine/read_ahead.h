@@ -10,9 +10,11 @@
 #include "storage/store.h"
 
 /*
- * How many rows ahead the series is asked for, and then, with its window known, the samples: far
- * enough that both waits, of some 100 to 200 ns, are over when their row comes.
+ * How many rows ahead is asked for what is remembered of the row, then for the series, and then,
+ * with its window known, for the samples: far enough that each wait, of some 100 to 200 ns, is over
+ * when the next begins.
  */
+#define PREFETCH_LINES 128
 #define PREFETCH_SERIES 64
 #define PREFETCH_SAMPLES 24
 /*
@@ -94,6 +96,8 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
 ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
 				    const struct ahead *ahead)
 {
+	for (uint32_t row = from; ahead->lines && row < to && row < from + PREFETCH_LINES; row++)
+		__builtin_prefetch(&ahead->lines[row - ahead->from], 1);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		if (!is_passed_over(row, ahead))
 			prefetch_series(members[row]);
@@ -106,8 +110,8 @@ ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint3
 {
 	if (row + PREFETCH_SERIES < to && !is_passed_over(row + PREFETCH_SERIES, ahead))
 		prefetch_series(members[row + PREFETCH_SERIES]);
-	if (row + 2 * PREFETCH_SERIES < to && ahead->lines)
-		__builtin_prefetch(&ahead->lines[row + 2 * PREFETCH_SERIES - ahead->from], 1);
+	if (row + PREFETCH_LINES < to && ahead->lines)
+		__builtin_prefetch(&ahead->lines[row + PREFETCH_LINES - ahead->from], 1);
 	if (ahead->samples && row + PREFETCH_SAMPLES < to)
 		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);
 }
