@@ -79,8 +79,8 @@ static int number_text(struct encoder *e, struct json_reader *reader, struct sli
 	return json_read_skip(reader, out);
 }
 
-/* An integer: 12, "12", -3, 1e3. */
-static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t *out)
+/* An integer: 12, "12", -3, 1e3. Of more than `max` it is none. */
+static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t max, uint64_t *out)
 {
 	struct slice text;
 	char digits[NUMBER_BYTES_MAX], *end;
@@ -92,16 +92,17 @@ static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t 
 	memcpy(digits, text.ptr, text.len);
 	digits[text.len] = '\0';
 	errno = 0;
-	*out = digits[0] == '-' ? (uint64_t)strtoll(digits, &end, 10) : strtoull(digits, &end, 10);
+	bool is_negative = digits[0] == '-';
+	*out = is_negative ? (uint64_t)strtoll(digits, &end, 10) : strtoull(digits, &end, 10);
 	if (errno == ERANGE)
 		return bad(e, "an integer is expected");
-	if (*end == '\0' && (digits[0] == '-' || (digits[0] >= '0' && digits[0] <= '9')))
-		return 0;
-	double value;
-	if (number_parse(text, &value) || value != floor(value) || fabs(value) > 0x1p63)
-		return bad(e, "an integer is expected");
-	*out = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
-	return 0;
+	if (*end != '\0' || !(is_negative || (digits[0] >= '0' && digits[0] <= '9'))) {
+		double value;
+		if (number_parse(text, &value) || value != floor(value) || fabs(value) > 0x1p63)
+			return bad(e, "an integer is expected");
+		*out = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
+	}
+	return !is_negative && *out > max ? bad(e, "an integer is expected") : 0;
 }
 
 static int read_double(struct encoder *e, struct json_reader *reader, uint64_t *bits)
@@ -209,13 +210,16 @@ static int encode_number(struct encoder *e, const struct otlp_field *field,
 			 struct json_reader *reader)
 {
 	uint64_t value;
-	int code = field->kind == OTLP_DOUBLE ? read_double(e, reader, &value)
-					      : read_integer(e, reader, &value);
+	bool is_signed = field->kind == OTLP_SFIXED64 || field->kind == OTLP_INT64;
+	int code = field->kind == OTLP_DOUBLE
+			   ? read_double(e, reader, &value)
+			   : read_integer(e, reader, is_signed ? INT64_MAX : UINT64_MAX, &value);
 	if (code)
 		return code;
 	switch (field->kind) {
 	case OTLP_DOUBLE:
 	case OTLP_FIXED64:
+	case OTLP_SFIXED64:
 		add_tag(e->out, field->number, PB_FIXED64);
 		buf_add_u64(e->out, value);
 		return 0;

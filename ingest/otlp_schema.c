@@ -29,7 +29,7 @@ MESSAGE(array_value, OF("values", 1, any_value));
 MESSAGE(key_value_list, OF("values", 1, key_value));
 static const struct otlp_field any_value_fields[] = {
 	F("stringValue", 1, OTLP_STRING), F("boolValue", 2, OTLP_BOOL),
-	F("intValue", 3, OTLP_VARINT),	  F("doubleValue", 4, OTLP_DOUBLE),
+	F("intValue", 3, OTLP_INT64),	  F("doubleValue", 4, OTLP_DOUBLE),
 	OF("arrayValue", 5, array_value), OF("kvlistValue", 6, key_value_list),
 	F("bytesValue", 7, OTLP_BASE64),  F("stringValueStrindex", 8, OTLP_VARINT),
 };
@@ -41,7 +41,7 @@ MESSAGE(resource, OF("attributes", 1, key_value));
 /* ---- metrics ---- */
 
 MESSAGE(number_point, F("startTimeUnixNano", 2, OTLP_FIXED64), F("timeUnixNano", 3, OTLP_FIXED64),
-	F("asDouble", 4, OTLP_DOUBLE), F("asInt", 6, OTLP_FIXED64), OF("attributes", 7, key_value),
+	F("asDouble", 4, OTLP_DOUBLE), F("asInt", 6, OTLP_SFIXED64), OF("attributes", 7, key_value),
 	F("flags", 8, OTLP_VARINT));
 MESSAGE(histogram_point, F("startTimeUnixNano", 2, OTLP_FIXED64),
 	F("timeUnixNano", 3, OTLP_FIXED64), F("count", 4, OTLP_FIXED64), F("sum", 5, OTLP_DOUBLE),

@@ -131,6 +131,9 @@ START_TEST(each_kind_of_metric_becomes_the_series_that_prometheus_makes_of_it)
 		       "s{instance=\"i\", job=\"shop\", quantile=\"0.5\"} 2\n"
 		       "s_count{instance=\"i\", job=\"shop\"} 2\n"
 		       "s_sum{instance=\"i\", job=\"shop\"} 3\n");
+	expect_metrics(METRICS("{\"name\":\"g\",\"gauge\":" POINT(
+			       "\"asInt\":\"9223372036854775807\"") "}"),
+		       "g{instance=\"i\", job=\"shop\"} 9223372036854776000\n");
 	/* flags bit 0: no value; a double that is no number */
 	expect_metrics(METRICS("{\"name\":\"g\",\"gauge\":" POINT("\"flags\":1") "}"),
 		       "g{instance=\"i\", job=\"shop\"} stale\n");
@@ -319,6 +322,13 @@ START_TEST(what_cannot_be_read_is_refused_whole)
 		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":1.5") "}"), 400, "integer" },
 		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"18446744073709551616\"") "}"),
 		  400, "integer" },
+		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"9223372036854775808\"") "}"),
+		  400, "integer" },
+		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":9223372036854775808.0") "}"),
+		  400, "integer" },
+		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":1,\"attributes\":[{\"value\":{"
+							"\"intValue\":9223372036854775808}}]") "}"),
+		  400, "integer" },
 		{ JSON, "", METRICS("{\"gauge\":" POINT("\"asInt\":\"-9223372036854775809\"") "}"),
 		  400, "integer" },
 		{ PROTOBUF, "", "\x0a\x7f", 400, "corrupt protobuf" },
@@ -450,6 +460,36 @@ START_TEST(records_become_lines_with_labels_of_stream_and_line)
 }
 END_TEST
 
+/* An array counts as one, what is in it as the next; what is deeper is null. */
+START_TEST(values_are_read_so_deep)
+{
+	for (int depth = OTLP_VALUE_DEPTH_MAX; depth <= OTLP_VALUE_DEPTH_MAX + 1; depth++) {
+		struct buf json, line;
+
+		buf_init(&json);
+		buf_init(&line);
+		buf_add_str(&json, "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":["
+				   "{\"timeUnixNano\":\"" T "\",\"body\":");
+		for (int i = 1; i < depth; i++) {
+			buf_add_str(&json, "{\"arrayValue\":{\"values\":[");
+			buf_add_char(&line, '[');
+		}
+		buf_add_str(&json, "{\"intValue\":7}");
+		buf_add_str(&line, depth <= OTLP_VALUE_DEPTH_MAX ? "7" : "null");
+		for (int i = 1; i < depth; i++) {
+			buf_add_str(&json, "]}}");
+			buf_add_char(&line, ']');
+		}
+		buf_add_str(&json, "}]}]}]}");
+		ck_assert_int_eq(logs_of(json.ptr), 0);
+		ck_assert_uint_eq(result.rejected, 0);
+		ck_assert_ptr_nonnull(strstr(log_trace_text(&trace), line.ptr));
+		buf_fini(&line);
+		buf_fini(&json);
+	}
+}
+END_TEST
+
 START_TEST(records_of_times_that_no_window_takes_are_refused)
 {
 	ck_assert_int_eq(
@@ -495,6 +535,7 @@ static Suite *otlp_suite(void)
 	tcase_add_test(tcase, what_cannot_be_read_is_refused_whole);
 	tcase_add_test(tcase, depth_attributes_and_series_have_limits);
 	tcase_add_test(tcase, records_become_lines_with_labels_of_stream_and_line);
+	tcase_add_test(tcase, values_are_read_so_deep);
 	tcase_add_test(tcase, records_of_times_that_no_window_takes_are_refused);
 	tcase_add_test(tcase, without_memory_a_push_is_refused_to_be_sent_again);
 	suite_add_tcase(suite, tcase);
