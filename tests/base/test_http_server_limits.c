@@ -63,6 +63,25 @@ START_TEST(http_server_hears_out_whom_it_refuses)
 }
 END_TEST
 
+/* But not without end: who sends far more than LINGER_BYTES_MAX finds the connection broken. */
+START_TEST(http_server_hears_out_only_so_much)
+{
+	struct peer peer;
+	start(options());
+	char *endless = big_request(64 << 20);
+	peer_open(&peer);
+	peer_send_all(&peer, endless, strlen(endless));
+	while (!peer.broken && peer.more_len) {
+		run();
+		ck_assert(!gave_up);
+	}
+	ck_assert(peer.broken);
+	assert_has(&peer, "HTTP/1.1 413 ");
+	peer_close(&peer);
+	free(endless);
+}
+END_TEST
+
 START_TEST(http_server_limits_headers)
 {
 	struct buf request;
@@ -187,6 +206,7 @@ static Suite *http_server_limits_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, http_server_limits_bodies);
 	tcase_add_test(tc, http_server_hears_out_whom_it_refuses);
+	tcase_add_test(tc, http_server_hears_out_only_so_much);
 	tcase_add_test(tc, http_server_limits_headers);
 	tcase_add_test(tc, http_server_limits_endless_chunk_headers);
 	tcase_add_test(tc, http_server_drops_slow_senders);

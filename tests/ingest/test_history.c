@@ -29,6 +29,7 @@ static char url[64];
 
 /* The server: what it holds, and how it answers. */
 static const char *config_yaml;
+static size_t config_bytes; /* of the answer, with blanks before it; 0: none are */
 static int config_status, status, bad_times;
 static const char *refusal;
 static int64_t range_max_ms; /* it refuses more as too much; 0: never */
@@ -174,12 +175,18 @@ static void on_read(struct http_request *request)
 
 static void on_config(struct http_request *request)
 {
-	char body[500];
+	char text[500];
+	struct buf body;
 	nconfigs++;
-	snprintf(body, sizeof(body), "{\"status\":\"success\",\"data\":{\"yaml\":\"%s\"}}",
+	snprintf(text, sizeof(text), "{\"status\":\"success\",\"data\":{\"yaml\":\"%s\"}}",
 		 config_yaml);
+	buf_init(&body);
+	while (body.len + strlen(text) < config_bytes)
+		buf_add_char(&body, ' ');
+	buf_add_str(&body, text);
 	http_reply(request,
-		   &(struct http_reply){ .status = config_status, .body = slice_from(body) });
+		   &(struct http_reply){ .status = config_status, .body = buf_slice(&body) });
+	buf_fini(&body);
 }
 
 static void on_request(void *ctx, struct http_request *request)
@@ -335,6 +342,7 @@ static void setup(void)
 	history_configure(history, &options);
 	config_yaml = "global:\\n  scrape_interval: 1m\\n";
 	config_status = 200;
+	config_bytes = 0;
 	refusal = "no\n";
 	per_series = 100;
 	step_ms = 15000;
@@ -633,6 +641,23 @@ START_TEST(history_does_without_external_labels)
 }
 END_TEST
 
+/* A configuration that is longer by a byte than what is read of it (_i) is none. */
+START_TEST(history_reads_configurations_so_long)
+{
+	config_yaml = "global:\\n  external_labels:\\n    cluster: eu\\n";
+	config_bytes = (4u << 20) + (size_t)_i;
+	ck_assert_int_eq(
+		history_wish(history, SLICE("{__name__=\"x\",cluster=\"eu\",cluster=~\"e.\"}"),
+			     NOW_MS - 1000),
+		0);
+	run();
+	ck_assert_str_eq(asked[0].matchers, _i == 0 ? "0 __name__ x 0 cluster eu"
+						    : "0 __name__ x 0 cluster eu 2 cluster e.");
+	ck_assert_uint_eq(nconfigs, 1);
+	ck_assert_uint_eq(counters.filled, 1);
+}
+END_TEST
+
 /* A server that is not there keeps nobody waiting for longer than the documentation says, half a
  * minute: its labels are given up soon, and then each wish has its own attempts. */
 START_TEST(history_waits_half_a_minute_for_the_dead)
@@ -715,6 +740,7 @@ static Suite *history_suite(void)
 	tcase_add_test(tc, history_knows_external_labels);
 	tcase_add_test(tc, history_asks_for_any_selector);
 	tcase_add_test(tc, history_does_without_external_labels);
+	tcase_add_loop_test(tc, history_reads_configurations_so_long, 0, 2);
 	tcase_add_test(tc, history_waits_half_a_minute_for_the_dead);
 	tcase_add_test(tc, history_reads_external_labels);
 	suite_add_tcase(suite, tc);

@@ -213,6 +213,25 @@ START_TEST(complaints_stay_within_their_room)
 }
 END_TEST
 
+/* Of a series so much is shown (SERIES_TEXT_MAX): what is longer by a byte is cut there. */
+START_TEST(complaints_show_so_much_of_a_series)
+{
+	for (int len = 111; len <= 112; len++) {
+		char value[200], complaint[300];
+		memset(value, 'v', sizeof(value));
+		value[len] = '\0';
+		enc_label(&h.series, "name", value);
+		enc_sample(&h.series, 1, TS);
+		harness_series_end_v1(&h);
+		ck_assert_int_eq(harness_decode_v1(&h), 0);
+		/* {name="…"} is 9 bytes more than the value. */
+		snprintf(complaint, sizeof(complaint), "series {name=\"%.112s%s: no metric name",
+			 value, len == 111 ? "\"}" : "\"…");
+		harness_assert_complaint(&h, complaint);
+	}
+}
+END_TEST
+
 START_TEST(complaints_are_not_cut_inside_a_character)
 {
 	for (int pad = 0; pad < 8; pad++) {
@@ -399,6 +418,7 @@ static Suite *remote_write_series_suite(void)
 	tcase_add_test(tcase, too_long_labels_are_bad);
 	tcase_add_test(tcase, bad_series_in_every_group_are_closed_up);
 	tcase_add_test(tcase, complaints_stay_within_their_room);
+	tcase_add_test(tcase, complaints_show_so_much_of_a_series);
 	tcase_add_test(tcase, complaints_are_not_cut_inside_a_character);
 	suite_add_tcase(suite, tcase);
 

@@ -462,6 +462,25 @@ START_TEST(syslog_server_takes_messages_over_udp)
 }
 END_TEST
 
+/* Of many datagrams so many are read at once; the others have the next turn. */
+START_TEST(syslog_server_reads_so_many_datagrams_at_once)
+{
+	struct syslog_server_options options = options_of(true);
+
+	start(&options);
+	int fd = connect_to(SOCK_DGRAM);
+
+	for (int i = 0; i <= SYSLOG_DATAGRAMS_MAX; i++)
+		say(fd, "<13>1 - h a - - - one");
+	syslog_server_resume(server);
+	ck_assert_uint_eq(trace.lines, SYSLOG_DATAGRAMS_MAX);
+	run(NULL);
+	ck_assert_uint_eq(trace.lines, SYSLOG_DATAGRAMS_MAX + 1);
+	ck_assert_uint_eq(atomic_load(&counters.dropped), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(syslog_server_counts_what_the_kernel_dropped)
 {
 	struct syslog_server_options options = options_of(true);
@@ -519,6 +538,7 @@ static Suite *syslog_suite(void)
 	tcase_add_test(servers, syslog_server_makes_senders_wait_while_the_door_is_closed);
 	tcase_add_test(servers, syslog_server_bounds_connections_and_their_idleness);
 	tcase_add_test(servers, syslog_server_takes_messages_over_udp);
+	tcase_add_test(servers, syslog_server_reads_so_many_datagrams_at_once);
 	tcase_add_test(servers, syslog_server_counts_what_the_kernel_dropped);
 	tcase_add_test(servers, syslog_server_says_why_it_cannot_listen);
 	suite_add_tcase(suite, servers);
