@@ -306,6 +306,45 @@ START_TEST(dispatch_keeps_so_many_deliveries)
 }
 END_TEST
 
+/* Counts that the journal brings, of ATTEMPTS_MAX and INTEGRATIONS_MAX: a greater one is that. */
+START_TEST(dispatch_restores_counts_up_to_a_bound)
+{
+	static const struct {
+		const char *restored;
+		int kept;
+	} cases[] = { { "1000000", 1000000 },
+		      { "1000001", 1000000 },
+		      { "9223372036854775807", 1000000 },
+		      { "-1", 0 } };
+	char record[300];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int len = snprintf(record, sizeof(record),
+				   "{\"id\": \"abcd-%zu\", \"state\": \"dead\", \"told\": \"t\", "
+				   "\"group\": \"g\", \"receiver\": \"r\", \"integration\": "
+				   "\"webhook\", \"body\": \"\", \"attempts\": %s, \"index\": %s}",
+				   i + 1, cases[i].restored, cases[i].restored);
+
+		actions_restore(h.actions, RECORD_DELIVERY, (struct slice){ record, (size_t)len });
+	}
+	actions_checkpoint(h.actions);
+	for (size_t i = 0; i < h.nrecords; i++) {
+		if (h.records[i].type != RECORD_DELIVERY)
+			continue;
+		json_t *saved = json_loadb(h.records[i].bytes, h.records[i].len, 0, NULL);
+
+		ck_assert_int_eq(json_integer_value(json_object_get(saved, "attempts")),
+				 cases[n].kept);
+		ck_assert_int_eq(json_integer_value(json_object_get(saved, "index")),
+				 cases[n].kept);
+		json_decref(saved);
+		n++;
+	}
+	ck_assert_uint_eq(n, sizeof(cases) / sizeof(*cases));
+}
+END_TEST
+
 START_TEST(dispatch_takes_so_many_routes)
 {
 	const int max = 64;
@@ -616,6 +655,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_keeps_short_bodies);
 	tcase_add_test(tcase, dispatch_keeps_so_much_of_dead_letters);
 	tcase_add_test(tcase, dispatch_keeps_so_many_deliveries);
+	tcase_add_test(tcase, dispatch_restores_counts_up_to_a_bound);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);
 	tcase_add_test(tcase, dispatch_short_alert_within_group_wait_is_not_told);
 	tcase_add_test(tcase, dispatch_firing_that_becomes_pending_again_has_ended);

@@ -701,6 +701,39 @@ START_TEST(runs_restore_bounds_outputs)
 }
 END_TEST
 
+/* The attempts that the journal brings, RUN_ATTEMPTS_MAX: more are so many. */
+START_TEST(runs_restore_bounds_attempts)
+{
+	static const int restored[] = { 1000, 1001, INT32_MAX, -1 };
+	static const int kept[] = { 1000, 1000, 1000, 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		char record[300];
+		int len = snprintf(record, sizeof(record),
+				   "{\"id\": \"abcd-r%zu\", \"runbook\": \"a\", \"state\": "
+				   "\"recovered\", \"rule\": \"A\", \"alert\": {\"a\": \"b\"}, "
+				   "\"expr\": {}, \"finished\": 1, \"ladder\": [], \"steps\": "
+				   "[{\"id\": \"act\", \"state\": \"ok\", \"attempt\": %d}]}",
+				   i + 1, restored[i]);
+
+		actions_restore(h.actions, RECORD_RUN, (struct slice){ record, (size_t)len });
+	}
+	actions_checkpoint(h.actions);
+	for (size_t i = 0; i < h.nrecords; i++) {
+		if (h.records[i].type != RECORD_RUN)
+			continue;
+		json_t *saved = json_loadb(h.records[i].bytes, h.records[i].len, 0, NULL);
+		const json_t *step = json_array_get(json_object_get(saved, "steps"), 0);
+
+		ck_assert_int_eq(json_integer_value(json_object_get(step, "attempt")), kept[n]);
+		json_decref(saved);
+		n++;
+	}
+	ck_assert_uint_eq(n, sizeof(kept) / sizeof(kept[0]));
+}
+END_TEST
+
 START_TEST(runs_restore_takes_no_nonsense)
 {
 	static const char *const records[] = {
@@ -786,6 +819,7 @@ static Suite *runs_suite(void)
 	tcase_add_test(tcase, runs_checkpoint_holds_them);
 	tcase_add_test(tcase, runs_results_are_kept_until_the_journal_has_them);
 	tcase_add_test(tcase, runs_restore_bounds_outputs);
+	tcase_add_test(tcase, runs_restore_bounds_attempts);
 	tcase_add_test(tcase, runs_restore_takes_no_nonsense);
 	tcase_add_test(tcase, runs_texts_fit_between_characters);
 	suite_add_tcase(suite, tcase);

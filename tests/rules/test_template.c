@@ -492,6 +492,14 @@ START_TEST(template_limits_its_memory)
 	assert_renders("{{ $x := printf \"%9999d\" 1 }}{{ reReplaceAll \".\" $x $x }}",
 		       "<error expanding template: reReplaceAll \".\" $x $x: error calling "
 		       "reReplaceAll: a limit was exceeded>");
+	/* TEMPLATE_REPLACE_MAX: what replacing could make, 673 * 24928 + 672 bytes, is 16 MiB. */
+	assert_renders("{{ $t := printf \"%9999d%9999d%4930d\" 1 1 1 }}"
+		       "{{ $s := printf \"%672d\" 1 }}{{ len (reReplaceAll \"x\" $t $s) }}",
+		       "672");
+	assert_renders("{{ $t := printf \"%9999d%9999d%4930d\" 1 1 1 }}"
+		       "{{ $s := printf \"%673d\" 1 }}{{ len (reReplaceAll \"x\" $t $s) }}",
+		       "<error expanding template: reReplaceAll \"x\" $t $s: error calling "
+		       "reReplaceAll: a limit was exceeded>");
 	assert_renders(
 		"{{ printf \"%10001d\" 1 }}",
 		"<error expanding template: printf \"%10001d\" 1: error calling printf: a limit "

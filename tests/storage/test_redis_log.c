@@ -549,7 +549,7 @@ START_TEST(keys_of_others_are_left_alone)
 	struct redis_place state;
 	char *why = NULL;
 
-	for (int i = 0; i < TRIES && strcmp(ask("ping"), "PONG") != 0; i++)
+	for (int i = 0; i < TRIES && strcmp(ask("ping 2>&1"), "PONG") != 0; i++)
 		usleep(5000);
 	ask("set '{unit}:format' 'tocsin redis 999'");
 	ck_assert_int_eq(redis_log_take(log, &state, &why), ERR_UNSUPPORTED);
@@ -581,6 +581,27 @@ START_TEST(a_log_that_nobody_here_has_read_is_left_alone)
 }
 END_TEST
 
+/* A stream without entries that takes no entry of ours: its last one was deleted by hand. */
+START_TEST(a_log_is_claimed_so_often_at_most)
+{
+	struct redis_place state;
+	struct redis_log *log;
+	char *why = NULL;
+
+	while (strcmp(ask("ping"), "PONG") != 0)
+		usleep(5000);
+	ask("xadd '{unit}:log' 7-0 o other");
+	ask("xdel '{unit}:log' 7-0");
+	ask("config resetstat");
+	log = log_new("first");
+	ck_assert_int_eq(redis_log_take(log, &state, &why), ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(why, "equal or smaller"));
+	ck_assert_str_eq(ask("info commandstats | grep -o 'xadd:calls=[0-9]*'"), "xadd:calls=10");
+	free(why);
+	redis_log_free(log);
+}
+END_TEST
+
 static Suite *redis_log_suite(void)
 {
 	Suite *suite = suite_create("redis_log");
@@ -605,6 +626,7 @@ static Suite *redis_log_suite(void)
 	tcase_add_test(tcase, a_hole_is_told_and_not_built_upon);
 	tcase_add_test(tcase, damaged_blocks_are_counted);
 	tcase_add_test(tcase, keys_of_others_are_left_alone);
+	tcase_add_test(tcase, a_log_is_claimed_so_often_at_most);
 	tcase_add_test(tcase, a_log_that_nobody_here_has_read_is_left_alone);
 	suite_add_tcase(suite, tcase);
 	return suite;

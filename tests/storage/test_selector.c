@@ -295,6 +295,53 @@ START_TEST(selector_memo_is_bounded)
 }
 END_TEST
 
+/*
+ * A value without a symbol, as of a series that nobody knows yet. Does it match, and was the
+ * regular expression run for it?
+ */
+static bool is_run(struct compiled_matcher *matcher, int value, bool *matches)
+{
+	char text[16];
+	uint64_t runs = store->memo.runs;
+	snprintf(text, sizeof(text), "%d", value);
+	struct subject subject = { .labels[0] = { matcher->name, SYMBOL_UNKNOWN, slice_from(text) },
+				   .n = 1 };
+	*matches = compiled_is_match(&store->memo, matcher, 1, &subject);
+	return store->memo.runs > runs;
+}
+
+/* Between two settlings so many results are displaced; what would be the next is not remembered. */
+START_TEST(selector_memo_displaces_so_many_at_a_time)
+{
+	struct regex_memo *memo = &store->memo;
+	struct compiled_matcher compiled;
+	struct matcher matcher;
+	char *why;
+	bool matches;
+	int value = 0;
+	ck_assert_int_eq(
+		matcher_init(&matcher, MATCH_RE, SLICE("v"), SLICE("[0-9]*[02468]"), &why), 0);
+	ck_assert_int_eq(matchers_compile(memo, &matcher, 1, true, &compiled), 0);
+	while (memo->ndisplaced < MEMO_DISPLACED_MAX && value < 2 * MEMO_ENTRIES_MAX)
+		is_run(&compiled, value++, &matches);
+	ck_assert_uint_eq(memo->ndisplaced, MEMO_DISPLACED_MAX);
+	do {
+		ck_assert(is_run(&compiled, ++value, &matches));
+		ck_assert(matches == (value % 2 == 0));
+	} while (!is_run(&compiled, value, &matches) && value < 4 * MEMO_ENTRIES_MAX);
+	ck_assert(is_run(&compiled, value, &matches));
+	ck_assert_uint_eq(memo->ndisplaced, MEMO_DISPLACED_MAX);
+	regex_memo_settle(memo);
+	ck_assert(is_run(&compiled, value, &matches));
+	ck_assert(!is_run(&compiled, value, &matches));
+	ck_assert(matches == (value % 2 == 0));
+	ck_assert_uint_eq(memo->ndisplaced, 1);
+	regex_memo_settle(memo);
+	matchers_release(memo, &compiled, 1);
+	matcher_fini(&matcher);
+}
+END_TEST
+
 /* ---- coverage ---- */
 
 static void at(int64_t second)
@@ -518,6 +565,7 @@ static Suite *selector_suite(void)
 	tcase_add_test(tcase, selector_index_stands_at_the_rarest_equality);
 	tcase_add_test(tcase, selector_runs_a_regex_once_a_value);
 	tcase_add_test(tcase, selector_memo_is_bounded);
+	tcase_add_test(tcase, selector_memo_displaces_so_many_at_a_time);
 	tcase_add_test(tcase, selector_is_covered_since_now);
 	tcase_add_test(tcase, selector_inherits_coverage_of_wider);
 	tcase_add_test(tcase, selector_inherits_coverage_of_wider_among_so_many);

@@ -177,6 +177,25 @@ START_TEST(guard_takes_so_many_hosts)
 }
 END_TEST
 
+/* Longer than DNS has names: the external URL's host is known up to 255 bytes. */
+START_TEST(guard_knows_hosts_so_long)
+{
+	char url[7 + 256 + 1] = "http://", *host = url + 7;
+	const char *const headers[] = { "Host", host, NULL };
+
+	web_harness_start(&w, NULL);
+	memset(host, 'h', 256);
+	for (size_t len = 255; len <= 256; len++) {
+		struct web_options options = { .external_url = { url, 7 + len }, .version = "2" };
+
+		host[len] = '\0';
+		ck_assert_int_eq(web_configure(w.web, &options), 0);
+		ck_assert_int_eq(status_of("GET", "/", headers), len == 255 ? 200 : 403);
+		host[len] = 'h';
+	}
+}
+END_TEST
+
 START_TEST(guard_follows_a_reload)
 {
 	static const char *const old_host[] = { "Host", "other.example", NULL };
@@ -291,6 +310,7 @@ static Suite *make_suite(void)
 
 	tcase_add_checked_fixture(others, NULL, stop);
 	tcase_add_test(others, guard_refuses_changes_where_all_may_reach_us);
+	tcase_add_test(others, guard_knows_hosts_so_long);
 	tcase_add_test(others, guard_follows_a_reload);
 	suite_add_tcase(suite, others);
 
