@@ -71,7 +71,8 @@ void range_meet_companions(struct binding *b, struct node *node)
 	const struct id_list *leaves = &node->source->leaves;
 	if (!is_sociable(node))
 		return;
-	for (uint32_t i = 0; i < leaves->n; i++) {
+	uint32_t first = leaves->n > RANGE_MET_MAX ? leaves->n - RANGE_MET_MAX : 0;
+	for (uint32_t i = first; i < leaves->n; i++) {
 		struct node *other = &b->nodes[leaves->ids[i]];
 		if (other == node || !other->state || !is_sociable(other) ||
 		    !is_of_one_time(node, other))

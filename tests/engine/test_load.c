@@ -1,4 +1,6 @@
 /* Reloads: what goes on, what ends. */
+#include <time.h>
+
 #include "tests/check_main.h"
 #include "tests/engine/harness.h"
 
@@ -218,6 +220,35 @@ START_TEST(load_of_nothing_ends_all)
 }
 END_TEST
 
+/* The CPU time of this thread so far. */
+static double cpu_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Each new range looks for company among the last RANGE_MET_MAX only: beyond them it goes alone. */
+START_TEST(ranges_of_one_selector_are_not_met_by_all_others)
+{
+	struct buf rules;
+	buf_init(&rules);
+	buf_add_str(&rules, "groups:\n- name: g\n  rules:\n"
+			     "  - {record: first, expr: 'max_over_time(x[1m])'}\n");
+	for (int i = 0; i < 20000; i++)
+		buf_printf(&rules, "  - {record: r, expr: 'sum_over_time(x[%dms])'}\n", 100000 + i);
+	buf_add_str(&rules, "  - {record: last, expr: 'min_over_time(x[1m])'}\n");
+	buf_add(&rules, "", 1);
+	double before_ms = cpu_ms();
+	harness_load(&h, rules.ptr);
+	double took_ms = cpu_ms() - before_ms;
+	ck_assert_msg(took_ms < (double)patience_ms(1200), "%.0f ms", took_ms);
+	harness_run(&h, 0, 15, "x 5");
+	harness_expect_query(&h, "first + last", 15, "{} 10\n");
+	buf_fini(&rules);
+}
+END_TEST
+
 static Suite *load_suite(void)
 {
 	Suite *suite = suite_create("load");
@@ -235,6 +266,7 @@ static Suite *load_suite(void)
 	tcase_add_test(tc, load_overtaken_by_a_newer_one_is_refused);
 	tcase_add_test(tc, reach_adds_up_through_subqueries);
 	tcase_add_test(tc, load_of_nothing_ends_all);
+	tcase_add_test(tc, ranges_of_one_selector_are_not_met_by_all_others);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
