@@ -54,8 +54,8 @@ START_TEST(full_memory_becomes_huge)
 	/* Two full ones, one of which a little is used, one that nobody touched. */
 	memset(at, 1, 2 * HUGE_PAGE_BYTES);
 	memset(at + 2 * HUGE_PAGE_BYTES, 2, HUGE_PAGE_BYTES / 8 * (HUGE_EIGHTHS_MIN - 1));
-	if (all_steps(&tried) == HUGE_NEVER) {
-		fprintf(stderr, "SKIP: this kernel makes no huge pages when asked\n");
+	if (all_steps(&tried) != HUGE_NONE) {
+		fprintf(stderr, "SKIP: this system makes no huge pages now when asked\n");
 		return;
 	}
 	ck_assert_uint_eq(tried, 2);
@@ -79,7 +79,7 @@ START_TEST(pages_given_back_are_known)
 	unsigned tried;
 	memset(at, 1, bytes);
 	huge_pages_add(at, bytes);
-	if (all_steps(&tried) == HUGE_NEVER)
+	if (all_steps(&tried) != HUGE_NONE)
 		return;
 	ck_assert_uint_eq(tried, 3);
 	ck_assert_int_eq(madvise(middle, HUGE_PAGE_BYTES / 2, MADV_DONTNEED), 0);
