@@ -13,8 +13,12 @@
 
 /* What is free in standing memory goes back to the system after some 10 minutes, or when told. */
 #define STANDING_DECAY_MS 600000
-/* Between two pages that become huge, so that nobody waits for long; and when all are. */
+/*
+ * Between two pages that become huge, so that nobody waits for long, and that what it costs, which
+ * varies with the host, stays below a share of a core; and when all are.
+ */
 #define PAGE_PAUSE_MS 100
+#define PAGE_PAUSE_TIMES 50
 #define ROUND_PAUSE_MS 1000
 /* When the system has none. */
 #define SHORT_PAUSE_MS 60000
@@ -95,13 +99,22 @@ static void pause_ms(long ms)
 	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
+/* The CPU time of this thread so far. */
+static long cpu_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void *make_huge_pages(void *unused)
 {
 	pthread_setname_np(pthread_self(), "memory");
 	for (;;) {
+		long before_ms = cpu_ms();
 		switch (huge_pages_step()) {
 		case HUGE_TRIED:
-			pause_ms(PAGE_PAUSE_MS);
+			pause_ms(PAGE_PAUSE_MS + PAGE_PAUSE_TIMES * (cpu_ms() - before_ms));
 			break;
 		case HUGE_NONE:
 			pause_ms(ROUND_PAUSE_MS);
