@@ -64,44 +64,34 @@ ALWAYS_INLINE void ask_parts_of_rule(const struct rule_state *rule)
 		prefetch_span(rule->series, n * sizeof(*rule->series));
 }
 
-/* A series that a sample is going to be written to, and then where it goes. */
-ALWAYS_INLINE void ask_series(const struct series *series)
-{
-	if (series)
-		prefetch_span(series, sizeof(*series));
-}
+enum part { SERIES, SERIES_END };
 
-ALWAYS_INLINE void ask_end(const struct series *series)
+/* A series that a sample is going to be written to or, once that is known, where it goes. */
+ALWAYS_INLINE void ask_series(const struct series *series, enum part part)
 {
-	if (!series || !series->window.values)
+	if (!series)
 		return;
+	if (part == SERIES) {
+		prefetch_span(series, sizeof(*series));
+		return;
+	}
 	const struct window *w = &series->window;
+	if (!w->values)
+		return;
 	__builtin_prefetch(w->values + w->start + w->n, 1);
 	__builtin_prefetch(window_offsets(w) + w->start + w->n, 1);
 	__builtin_prefetch(series->memberships);
 }
 
-ALWAYS_INLINE void ask_all_series(const struct rule_state *rule)
+ALWAYS_INLINE void ask_all_series(const struct rule_state *rule, enum part part)
 {
 	for (uint32_t i = 0, n = slots_of(rule); i < n; i++) {
 		if (rule->series)
-			ask_series(rule->series[i]);
+			ask_series(rule->series[i], part);
 		if (!rule->alerts)
 			continue;
-		ask_series(rule->alerts[i].state_series);
-		ask_series(rule->alerts[i].for_series);
-	}
-}
-
-ALWAYS_INLINE void ask_all_ends(const struct rule_state *rule)
-{
-	for (uint32_t i = 0, n = slots_of(rule); i < n; i++) {
-		if (rule->series)
-			ask_end(rule->series[i]);
-		if (!rule->alerts)
-			continue;
-		ask_end(rule->alerts[i].state_series);
-		ask_end(rule->alerts[i].for_series);
+		ask_series(rule->alerts[i].state_series, part);
+		ask_series(rule->alerts[i].for_series, part);
 	}
 }
 
@@ -112,6 +102,6 @@ void foresee_rules(const struct generation *generation, const struct rule_state 
 	prefetch_span(rule + AHEAD_RULE, sizeof(*rule));
 	ask_parts_of_rule(rule + AHEAD_PARTS_OF_RULE);
 	__builtin_prefetch(rule[AHEAD_ORDER].def->order);
-	ask_all_series(rule + AHEAD_SERIES);
-	ask_all_ends(rule);
+	ask_all_series(rule + AHEAD_SERIES, SERIES);
+	ask_all_series(rule, SERIES_END);
 }

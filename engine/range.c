@@ -66,16 +66,29 @@ static void take_companion(struct node *node, struct node *other)
 		state->companions[state->ncompanions++] = other;
 }
 
+/* How many leaves were shaped before this one: they are in the order of their ids. */
+static uint32_t leaf_place(const struct id_list *leaves, uint32_t id)
+{
+	uint32_t from = 0, to = leaves->n;
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+		if (leaves->ids[middle] < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 void range_meet_companions(struct binding *b, struct node *node)
 {
 	const struct id_list *leaves = &node->source->leaves;
 	if (!is_sociable(node))
 		return;
-	uint32_t first = leaves->n > RANGE_MET_MAX ? leaves->n - RANGE_MET_MAX : 0;
-	for (uint32_t i = first; i < leaves->n; i++) {
+	uint32_t place = leaf_place(leaves, (uint32_t)(node - b->nodes));
+	for (uint32_t i = place > RANGE_MET_MAX ? place - RANGE_MET_MAX : 0; i < place; i++) {
 		struct node *other = &b->nodes[leaves->ids[i]];
-		if (other == node || !other->state || !is_sociable(other) ||
-		    !is_of_one_time(node, other))
+		if (!is_sociable(other) || !is_of_one_time(node, other))
 			continue;
 		take_companion(node, other);
 		take_companion(other, node);
@@ -485,7 +498,8 @@ static inline enum ends row_ends(const struct party *party, const struct pass_ro
 				 uint32_t row, const struct range *range, struct range_ends *ends)
 {
 	struct series *series = rows->members[row];
-	struct oldest_line *line = rows->ahead.lines ? &rows->ahead.lines[row - rows->ahead.from] : NULL;
+	struct oldest_line *line =
+		rows->ahead.lines ? &rows->ahead.lines[row - rows->ahead.from] : NULL;
 	if (line && line->end == OLDEST_OVER) {
 		enum ends over = take_over(line, range, ends);
 		if (over != ENDS_UNKNOWN)
@@ -516,7 +530,8 @@ static bool is_looked_into(const struct pass_rows *rows, uint32_t row)
 {
 	const struct series *series = rows->members[row];
 	return !rows->ahead.lines || !series ||
-	       !oldest_is_likely(&rows->ahead.lines[row - rows->ahead.from], series, rows->ahead.start_ms);
+	       !oldest_is_likely(&rows->ahead.lines[row - rows->ahead.from], series,
+				 rows->ahead.start_ms);
 }
 
 /* Rows [first, end), all of one block. */
@@ -565,8 +580,8 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 		err = eval_block(b, party, &rows, first, end, range, samples);
 		for (uint32_t i = 0; i < party->ninstants; i++)
 			select_rows_near(b, party->instants[i], first, end);
-		rows.ahead.samples = state->looks != looks ||
-				     (end < to && is_looked_into(&rows, end));
+		rows.ahead.samples =
+			state->looks != looks || (end < to && is_looked_into(&rows, end));
 	}
 	return err;
 }

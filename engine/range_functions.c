@@ -82,8 +82,7 @@ extended(const struct span *span, double range_s, bool is_counter, bool is_rate)
 	to_end = to_end >= threshold ? half : to_end;
 	if (is_counter) {
 		double to_zero = sampled * (span->first / span->result);
-		bool is_nearer =
-			(span->result > 0) & (span->first >= 0) & (to_zero < to_start);
+		bool is_nearer = (span->result > 0) & (span->first >= 0) & (to_zero < to_start);
 		to_start = is_nearer ? to_zero : to_start;
 	}
 	double factor = (sampled + to_start + to_end) / sampled;
@@ -219,9 +218,9 @@ spans_fill(struct spans *spans, const struct range *r, const struct range_block 
 }
 
 /* From the at-th on: nothing but doubles, or the compiler takes them one by one. */
-static inline __attribute__((always_inline)) void
-extend_lanes(const struct spans *spans, size_t at, double range_s, bool is_counter, bool is_rate,
-	     double *values)
+static inline __attribute__((always_inline)) void extend_lanes(const struct spans *spans, size_t at,
+							       double range_s, bool is_counter,
+							       bool is_rate, double *values)
 {
 	for (size_t i = 0; i < LANES; i++) {
 		struct span span = { spans->to_start[at + i], spans->to_end[at + i],
@@ -304,7 +303,7 @@ static bool eval_resets(const struct range *r, double *out)
 }
 
 static inline bool ends_resets_of_row(const struct range *r, const struct range_ends *ends,
-				    double *out)
+				      double *out)
 {
 	*out = 0;
 	return true;
@@ -370,7 +369,7 @@ static bool eval_last(const struct range *r, double *out)
 }
 
 static inline bool ends_count_of_row(const struct range *r, const struct range_ends *ends,
-				    double *out)
+				     double *out)
 {
 	*out = (double)ends->n;
 	return true;

@@ -12,7 +12,7 @@
 /* So many other nodes that read one selector are evaluated along with a function of its range. */
 #define RANGE_COMPANIONS_MAX 7
 /*
- * Among so many nodes that read the selector, the last to be shaped, a new one looks for such:
+ * Among so many nodes that read the selector, those shaped last before it, one looks for such:
  * where thousands of ranges differ each would meet all others for nothing.
  */
 #define RANGE_MET_MAX 256

@@ -80,6 +80,38 @@ START_TEST(more_functions_of_one_range_than_go_together)
 }
 END_TEST
 
+/* Among more ranges of a selector than one looks at, those that stand together still meet. */
+START_TEST(neighbours_among_many_ranges_go_together)
+{
+	enum { SUMS = 16, RANGES = RANGE_MET_MAX / SUMS + 1, LAST = SUMS + 3 };
+	const char *texts[LAST + 2] = { "rate(c[5m])", "rate(c[3m])", "max_over_time(c[3m])" };
+	struct buf sums[SUMS];
+	for (int i = 0; i < SUMS; i++) {
+		buf_init(&sums[i]);
+		for (int k = 0; k < RANGES; k++)
+			buf_printf(&sums[i], "%srate(c[%dms])", k ? " + " : "",
+				   400000 + i * RANGES + k);
+		buf_add_char(&sums[i], '\0');
+		texts[3 + i] = sums[i].ptr;
+	}
+	texts[LAST] = "max_over_time(c[5m])";
+	struct bound bound;
+	bound_init(&bound, texts);
+	world_load(&bound.world, "c", T0, 30000, "0 6 7 9 3 31 31 40 44 45 50 51");
+	follow(&bound);
+	for (uint32_t i = 0; i < bound.n; i++)
+		expect_as_oracle(&bound, i, T0 + 240000);
+	expect_as_oracle(&bound, 0, T0 + 270000);
+	expect_as_oracle(&bound, 1, T0 + 270000);
+	ck_assert_uint_eq(evals_of(&bound, 2), 2);    /* along with its neighbour */
+	ck_assert_uint_eq(evals_of(&bound, LAST), 1); /* too far from the first */
+	expect_as_oracle(&bound, LAST, T0 + 270000);
+	bound_fini(&bound);
+	for (int i = 0; i < SUMS; i++)
+		buf_fini(&sums[i]);
+}
+END_TEST
+
 START_TEST(instants_go_along_with_ranges_of_their_series)
 {
 	struct bound bound;
@@ -447,6 +479,7 @@ static Suite *binding_suite(void)
 	tcase_add_test(tcase, a_shared_node_is_evaluated_once_for_a_time);
 	tcase_add_test(tcase, functions_of_one_range_are_evaluated_together);
 	tcase_add_test(tcase, more_functions_of_one_range_than_go_together);
+	tcase_add_test(tcase, neighbours_among_many_ranges_go_together);
 	tcase_add_test(tcase, instants_go_along_with_ranges_of_their_series);
 	tcase_add_test(tcase, elements_are_counted_as_they_come_and_go);
 	tcase_add_test(tcase, what_a_rule_writes_makes_its_readers_anew);
