@@ -79,8 +79,9 @@ static int number_text(struct encoder *e, struct json_reader *reader, struct sli
 	return json_read_skip(reader, out);
 }
 
-/* An integer: 12, "12", -3, 1e3. Of more than `max` it is none. */
-static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t max, uint64_t *out)
+/* An integer: 12, "12", -3, 1e3, that a field of this kind can hold. */
+static int read_integer(struct encoder *e, struct json_reader *reader, enum otlp_kind kind,
+			uint64_t *out)
 {
 	struct slice text;
 	char digits[NUMBER_BYTES_MAX], *end;
@@ -102,7 +103,11 @@ static int read_integer(struct encoder *e, struct json_reader *reader, uint64_t 
 			return bad(e, "an integer is expected");
 		*out = value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
 	}
-	return !is_negative && *out > max ? bad(e, "an integer is expected") : 0;
+	if (is_negative && *out && (kind == OTLP_FIXED64 || kind == OTLP_FIXED32))
+		return bad(e, "an integer that is not negative is expected");
+	if (!is_negative && *out > INT64_MAX && (kind == OTLP_SFIXED64 || kind == OTLP_INT64))
+		return bad(e, "an integer is expected");
+	return 0;
 }
 
 static int read_double(struct encoder *e, struct json_reader *reader, uint64_t *bits)
@@ -210,10 +215,8 @@ static int encode_number(struct encoder *e, const struct otlp_field *field,
 			 struct json_reader *reader)
 {
 	uint64_t value;
-	bool is_signed = field->kind == OTLP_SFIXED64 || field->kind == OTLP_INT64;
-	int code = field->kind == OTLP_DOUBLE
-			   ? read_double(e, reader, &value)
-			   : read_integer(e, reader, is_signed ? INT64_MAX : UINT64_MAX, &value);
+	int code = field->kind == OTLP_DOUBLE ? read_double(e, reader, &value)
+					      : read_integer(e, reader, field->kind, &value);
 	if (code)
 		return code;
 	switch (field->kind) {

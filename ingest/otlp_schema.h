@@ -20,7 +20,7 @@ enum otlp_kind {
 	OTLP_HEX,     /* bytes, as hexadecimal digits: ids of traces and spans */
 	OTLP_BASE64,  /* bytes */
 	OTLP_DOUBLE,  /* also "NaN", "Infinity", "-Infinity" */
-	OTLP_FIXED64, /* a number, or a string of digits */
+	OTLP_FIXED64, /* without sign; a number, or a string of digits */
 	OTLP_SFIXED64,
 	OTLP_FIXED32,
 	OTLP_VARINT, /* signed or not, and enumerations */
