@@ -26,7 +26,7 @@ enum redis_stage {
 	STAGE_DOWN,   /* no connection */
 	STAGE_FORMAT, /* asked which format it has */
 	STAGE_LAST,   /* asked for the last entry, to claim the log */
-	STAGE_CLAIM,  /* sent <epoch>-0 */
+	STAGE_CLAIM,  /* sent <epoch>-0; if that is refused, asked for the newest id */
 	STAGE_RESUME, /* asked for the entries from the last known one on */
 	STAGE_WRITING,
 };
@@ -50,6 +50,7 @@ struct redis_log {
 	bool is_proven;	   /* it has taken something since it was connected */
 	uint64_t epoch;	   /* ours; until then the newest that we know of */
 	uint64_t claiming; /* the epoch that is being claimed */
+	uint64_t deleted;  /* the newest of this connection's log without entries; 0: not asked */
 	uint64_t next_seq, arrived_seq; /* of the next block; of the newest that has arrived */
 	struct redis_place
 		complete; /* where the newest complete checkpoint begins; epoch 0: none */
@@ -84,6 +85,14 @@ struct redis_entry {
 };
 /* ERR_CORRUPT when the reply is no entry. */
 int redis_entry_read(const struct redisReply *reply, struct redis_entry *out);
+/* The newest id that a stream has given, of XINFO STREAM: its entry may be deleted. ERR_CORRUPT. */
+int redis_newest_read(const struct redisReply *reply, struct redis_place *out);
+/* Is this how Redis says that a stream has given an id as high already? */
+bool redis_is_id_refused(const char *error);
+/* What to do where that goes on. */
+#define REDIS_DELETED_HINT                                                                         \
+	"another Tocsin takes the log over again and again, or newer entries were deleted by "     \
+	"hand; allow this user XINFO, or choose another storage.key_prefix"
 /* 0; ERR_UNSUPPORTED, ERR_CORRUPT with a text for people. */
 int redis_format_check(const struct redis_log *log, struct slice text, char why[REDIS_ERROR_BYTES]);
 
@@ -107,6 +116,7 @@ enum redis_question {
 	ASKED_FORMAT = 1,
 	ASKED_LAST,
 	ASKED_CLAIM,
+	ASKED_NEWEST,
 	ASKED_RESUME,
 	ASKED_ADD,
 	ASKED_NOTHING

@@ -102,6 +102,11 @@ static bool is_own_claim(const struct redis_log *log, const struct redis_entry *
 	       slice_is(last->owner, log->options.owner);
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void claim(struct redis_log *log, const struct redis_entry *last)
 {
 	char id[REDIS_PLACE_BYTES], format[32];
@@ -111,8 +116,7 @@ static void claim(struct redis_log *log, const struct redis_entry *last)
 		return;
 	}
 	log->stage = STAGE_CLAIM;
-	log->claiming =
-		(last && last->place.epoch > log->epoch ? last->place.epoch : log->epoch) + 1;
+	log->claiming = greater(greater(last ? last->place.epoch : 0, log->epoch), log->deleted) + 1;
 	redis_place_text((struct redis_place){ log->claiming, 0 }, id);
 	snprintf(format, sizeof(format), REDIS_FORMAT_TEXT "%d", REDIS_FORMAT_VERSION);
 	int code = ASK(log, ASKED_NOTHING, "SET", log->format_key, format);
@@ -133,6 +137,37 @@ static void on_claimed(struct redis_log *log)
 	log->complete.epoch = 0;
 	log->expire_us = 0;
 	start_writing(log);
+}
+
+static void ask_last(struct redis_log *log)
+{
+	log->stage = STAGE_LAST;
+	ask_or_fail(log, ASK(log, ASKED_LAST, "XREVRANGE", log->log_key, "+", "-", "COUNT", "1"));
+}
+
+/*
+ * There is an entry above our claim, or was: Redis remembers the ids of those that were deleted by
+ * hand. Asked once a connection.
+ */
+static void on_claim_refused(struct redis_log *log, const char *error)
+{
+	if (redis_is_id_refused(error) && !log->deleted)
+		ask_or_fail(log, ASK(log, ASKED_NEWEST, "XINFO", "STREAM", log->log_key));
+	else
+		redis_client_fail(log->client, error);
+}
+
+/* Whoever has claimed it meanwhile is seen by looking again. */
+static void on_newest(struct redis_log *log, const redisReply *reply)
+{
+	struct redis_place newest;
+
+	if (redis_newest_read(reply, &newest)) {
+		redis_client_fail(log->client, "the log takes no entry: " REDIS_DELETED_HINT);
+		return;
+	}
+	log->deleted = newest.epoch;
+	ask_last(log);
 }
 
 static void on_last(struct redis_log *log, const redisReply *reply)
@@ -180,30 +215,27 @@ static void on_resumed(struct redis_log *log, const redisReply *reply)
 		start_writing(log);
 		return;
 	}
-	log->stage = STAGE_LAST;
-	ask_or_fail(log, ASK(log, ASKED_LAST, "XREVRANGE", log->log_key, "+", "-", "COUNT", "1"));
+	ask_last(log);
 }
 
 static void on_format(struct redis_log *log, const redisReply *reply)
 {
 	char known[REDIS_PLACE_BYTES], count[16], why[REDIS_ERROR_BYTES];
-	int code;
 
 	if (reply->type == REDIS_REPLY_STRING &&
 	    redis_format_check(log, (struct slice){ reply->str, reply->len }, why)) {
 		redis_client_fail(log->client, why);
 		return;
 	}
-	if (log->is_claimed) {
-		log->stage = STAGE_RESUME;
-		redis_place_text((struct redis_place){ log->epoch, log->arrived_seq }, known);
-		snprintf(count, sizeof(count), "%d", RESUME_ENTRIES);
-		code = ASK(log, ASKED_RESUME, "XRANGE", log->log_key, known, "+", "COUNT", count);
-	} else {
-		log->stage = STAGE_LAST;
-		code = ASK(log, ASKED_LAST, "XREVRANGE", log->log_key, "+", "-", "COUNT", "1");
+	if (!log->is_claimed) {
+		ask_last(log);
+		return;
 	}
-	ask_or_fail(log, code);
+	log->stage = STAGE_RESUME;
+	redis_place_text((struct redis_place){ log->epoch, log->arrived_seq }, known);
+	snprintf(count, sizeof(count), "%d", RESUME_ENTRIES);
+	ask_or_fail(log,
+		    ASK(log, ASKED_RESUME, "XRANGE", log->log_key, known, "+", "COUNT", count));
 }
 
 static void on_answer(void *ctx, unsigned what, const struct redisReply *reply)
@@ -216,7 +248,11 @@ static void on_answer(void *ctx, unsigned what, const struct redisReply *reply)
 		on_added(log, reply);
 		return;
 	}
-	if (reply->type == REDIS_REPLY_ERROR) {
+	if (reply->type == REDIS_REPLY_ERROR && what == ASKED_CLAIM) {
+		on_claim_refused(log, reply->str);
+		return;
+	}
+	if (reply->type == REDIS_REPLY_ERROR && what != ASKED_NEWEST) {
 		redis_client_fail(log->client, reply->str);
 		return;
 	}
@@ -229,6 +265,9 @@ static void on_answer(void *ctx, unsigned what, const struct redisReply *reply)
 		return;
 	case ASKED_CLAIM:
 		on_claimed(log);
+		return;
+	case ASKED_NEWEST:
+		on_newest(log, reply);
 		return;
 	case ASKED_RESUME:
 		on_resumed(log, reply);
@@ -245,6 +284,7 @@ static void on_up(void *ctx)
 	if (log->is_fenced)
 		return;
 	log->stage = STAGE_FORMAT;
+	log->deleted = 0;
 	ask_or_fail(log, ASK(log, ASKED_FORMAT, "GET", log->format_key));
 }
 

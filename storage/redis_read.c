@@ -92,6 +92,17 @@ int redis_entry_read(const struct redisReply *reply, struct redis_entry *out)
 	return 0;
 }
 
+int redis_newest_read(const struct redisReply *reply, struct redis_place *out)
+{
+	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2) {
+		const redisReply *name = reply->element[i], *value = reply->element[i + 1];
+
+		if (is_text(name) && slice_is(text_of(name), "last-generated-id") && is_text(value))
+			return redis_place_parse(text_of(value), out);
+	}
+	return ERR_CORRUPT;
+}
+
 int redis_format_check(const struct redis_log *log, struct slice text, char why[REDIS_ERROR_BYTES])
 {
 	struct slice prefix = SLICE(REDIS_FORMAT_TEXT);
@@ -130,6 +141,11 @@ static void explain(const struct redis_log *log, char **why, const char *format,
 	va_end(args);
 	if (asprintf(why, "Redis at %s:%u: %s", endpoint->host, endpoint->port, text) < 0)
 		*why = NULL;
+}
+
+bool redis_is_id_refused(const char *error)
+{
+	return strstr(error, "equal or smaller") != NULL;
 }
 
 /* It says itself that this passes. */
@@ -282,8 +298,24 @@ static int find_last(struct redis_log *log, struct redis_place *out, char **why)
 	return code;
 }
 
-/* ERR_CONFLICT: somebody was faster. */
-static int try_claim(struct redis_log *log, char **why)
+/* The newest epoch that the stream knows of, though its entries may be deleted. 0: not told. */
+static uint64_t newest_epoch(struct redis_log *log)
+{
+	struct redis_place newest = { 0 };
+	int code = 0;
+	char *why = NULL;
+	redisReply *reply = ask(log, &code, &why, "XINFO STREAM %s", log->log_key);
+
+	if (reply) {
+		redis_newest_read(reply, &newest);
+		freeReplyObject(reply);
+	}
+	free(why);
+	return newest.epoch;
+}
+
+/* An epoch above that of the last entry, and above this one. ERR_CONFLICT: not above all. */
+static int try_claim(struct redis_log *log, uint64_t above, char **why)
 {
 	struct redis_place last;
 	char id[REDIS_PLACE_BYTES], format[32];
@@ -291,7 +323,7 @@ static int try_claim(struct redis_log *log, char **why)
 
 	if (code)
 		return code;
-	log->epoch = last.epoch + 1;
+	log->epoch = (last.epoch > above ? last.epoch : above) + 1;
 	redis_place_text((struct redis_place){ log->epoch, 0 }, id);
 	snprintf(format, sizeof(format), REDIS_FORMAT_TEXT "%d", REDIS_FORMAT_VERSION);
 	redisReply *reply = ask(log, &code, why, "SET %s %s", log->format_key, format);
@@ -302,22 +334,29 @@ static int try_claim(struct redis_log *log, char **why)
 	reply = ask(log, &code, why, "XADD %s %s o %s", log->log_key, id, log->options.owner);
 	if (reply)
 		freeReplyObject(reply);
-	else if (*why && strstr(*why, "equal or smaller"))
+	else if (*why && redis_is_id_refused(*why))
 		code = ERR_CONFLICT;
 	return code;
 }
 
+/* Somebody may have been faster; or entries were deleted by hand, of which Redis keeps the ids. */
 static int claim(struct redis_log *log, char **why)
 {
-	int code = ERR_CONFLICT;
+	int code = try_claim(log, 0, why);
 
-	for (int i = 0; i < CLAIM_TRIES_MAX && code == ERR_CONFLICT; i++) {
+	for (int i = 1; i < CLAIM_TRIES_MAX && code == ERR_CONFLICT; i++) {
 		free(*why);
 		*why = NULL;
-		code = try_claim(log, why);
+		code = try_claim(log, newest_epoch(log), why);
 	}
 	log->is_claimed = code == 0;
-	return code == ERR_CONFLICT ? ERR_INVALID : code;
+	if (code != ERR_CONFLICT)
+		return code;
+	free(*why);
+	*why = NULL;
+	explain(log, why, "\"%s\" takes no entry after its last one: " REDIS_DELETED_HINT,
+		log->log_key);
+	return ERR_INVALID;
 }
 
 /* Is the entry with which the state begins still there? */

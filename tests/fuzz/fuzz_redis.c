@@ -48,7 +48,9 @@ static void look_at(const struct redis_log *log, const redisReply *reply)
 {
 	char why[REDIS_ERROR_BYTES] = "";
 	struct redis_entry entry;
+	struct redis_place newest;
 
+	must(redis_newest_read(reply, &newest) || reply->elements >= 2);
 	if (redis_entry_read(reply, &entry) == 0) {
 		look_at_place(entry.complete);
 		look_at_records(entry.block);

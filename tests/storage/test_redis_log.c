@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "storage/redis_internal.h"
 #include "tests/check_main.h"
 #include "tests/nomem.h"
 
@@ -410,7 +411,8 @@ START_TEST(bytes_are_bounded_while_nobody_takes_them)
 	struct redis_log *log = begin("first", "state");
 	struct redis_log_stats stats;
 	const char *text = "all";
-	size_t most = 0;
+	size_t most = 0, flight = 0;
+	bool was_full = false;
 
 	memset(large, 'x', sizeof(large) - 1);
 	kill(server, SIGSTOP);
@@ -419,7 +421,14 @@ START_TEST(bytes_are_bounded_while_nobody_takes_them)
 		flush(log);
 		redis_log_stats_get(log, &stats);
 		most = stats.waiting_bytes > most ? stats.waiting_bytes : most;
+		flight = log->flight_bytes > flight ? log->flight_bytes : flight;
+		ck_assert_int_eq(redis_log_is_full(log),
+				 stats.waiting_bytes > REDIS_CHECKPOINT_BYTES_MAX);
+		was_full |= redis_log_is_full(log);
 	}
+	ck_assert(was_full);
+	ck_assert_uint_le(flight, REDIS_FLIGHT_BYTES_MAX);
+	ck_assert_uint_gt(flight, REDIS_FLIGHT_BYTES_MAX - 2 * sizeof(large));
 	ck_assert_uint_le(most, REDIS_BACKLOG_BYTES_MAX + sizeof(large));
 	ck_assert_uint_gt(most, REDIS_BACKLOG_BYTES_MAX / 2);
 	ck_assert_uint_gt(stats.dropped, 100);
@@ -430,6 +439,82 @@ START_TEST(bytes_are_bounded_while_nobody_takes_them)
 	redis_log_stats_get(log, &stats);
 	ck_assert_int_eq(stats.oldest_us, 0);
 	ck_assert_uint_eq(stats.waiting_bytes, 0);
+	redis_log_free(log);
+	expect("all ", 0);
+}
+END_TEST
+
+START_TEST(so_many_blocks_are_under_way_at_most)
+{
+	struct redis_log *log = begin("first", "state");
+	char expected[4 * REDIS_FLIGHT_BLOCKS_MAX] = "state ";
+
+	kill(server, SIGSTOP);
+	for (size_t i = 0; i < REDIS_FLIGHT_BLOCKS_MAX + 10; i++) {
+		size_t under_way = i + 1 < REDIS_FLIGHT_BLOCKS_MAX ? i + 1 : REDIS_FLIGHT_BLOCKS_MAX;
+
+		add(log, "x");
+		strcat(expected, "x ");
+		flush(log);
+		ck_assert_uint_eq(log->flight_blocks, under_way);
+	}
+	kill(server, SIGCONT);
+	wait_until_arrived(log);
+	redis_log_free(log);
+	expect(expected, 0);
+}
+END_TEST
+
+/* Whoever is too slow for a checkpoint has a pause that doubles, up to a minute. */
+START_TEST(checkpoints_that_fail_are_tried_again_ever_less_often)
+{
+	static const int64_t pauses_s[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
+	struct redis_log *log = begin("first", "state");
+	int64_t now_us = 1;
+	const char *text = "all";
+
+	ck_assert_int_eq(pauses_s[8] * 1000, REDIS_PAUSE_MS_MAX);
+	for (size_t i = 0; i < sizeof(pauses_s) / sizeof(pauses_s[0]); i++) {
+		redis_log_checkpoint_begin(log, now_us);
+		redis_fall_behind(log, now_us);
+		redis_log_check(log);
+		now_us += pauses_s[i] * 1000000;
+		redis_log_send(log, now_us - 1);
+		ck_assert(!redis_log_wants_checkpoint(log));
+		redis_log_send(log, now_us);
+		ck_assert(redis_log_wants_checkpoint(log));
+	}
+	/* One that succeeds makes it short again. */
+	redis_log_checkpoint_begin(log, now_us);
+	redis_log_append(log, RECORD_ALERT, slice_from(text), now_us);
+	redis_log_checkpoint_end(log, now_us);
+	wait_until_arrived(log);
+	redis_log_checkpoint_begin(log, now_us);
+	redis_fall_behind(log, now_us);
+	redis_log_send(log, now_us + 1000 * REDIS_PAUSE_MS_MIN);
+	ck_assert(redis_log_wants_checkpoint(log));
+	redis_log_free(log);
+	expect("all ", 0);
+}
+END_TEST
+
+START_TEST(a_log_that_has_grown_wants_a_checkpoint)
+{
+	struct redis_log *log = begin("first", "state");
+
+	add(log, "one");
+	wait_until_arrived(log);
+	log->log_bytes = REDIS_LOG_BYTES_MAX; /* as if so much had been written since */
+	ck_assert(!redis_log_wants_checkpoint(log));
+	add(log, "two");
+	wait_until_arrived(log);
+	ck_assert(redis_log_wants_checkpoint(log));
+	/* Not where the state itself is about as large. */
+	log->state_bytes = log->log_bytes / 2 + 1;
+	ck_assert(!redis_log_wants_checkpoint(log));
+	log->state_bytes = 1;
+	checkpoint_now(log, "all");
+	ck_assert(!redis_log_wants_checkpoint(log));
 	redis_log_free(log);
 	expect("all ", 0);
 }
@@ -581,23 +666,58 @@ START_TEST(a_log_that_nobody_here_has_read_is_left_alone)
 }
 END_TEST
 
-/* A stream without entries that takes no entry of ours: its last one was deleted by hand. */
-START_TEST(a_log_is_claimed_so_often_at_most)
+/* A stream without entries: Redis remembers the ids that it has given. */
+static void delete_entries(void)
 {
-	struct redis_place state;
-	struct redis_log *log;
-	char *why = NULL;
-
 	while (strcmp(ask("ping"), "PONG") != 0)
 		usleep(5000);
 	ask("xadd '{unit}:log' 7-0 o other");
-	ask("xdel '{unit}:log' 7-0");
+	ask("xadd '{unit}:log' 7-1 b block");
+	ask("xdel '{unit}:log' 7-0 7-1");
+	ck_assert_str_eq(ask("xlen '{unit}:log'"), "0");
+}
+
+START_TEST(a_log_whose_last_entries_were_deleted_is_claimed)
+{
+	delete_entries();
+	redis_log_free(begin("first", "state"));
+	ck_assert_int_eq(strncmp(ask("--raw xrevrange '{unit}:log' + - count 1"), "8-", 2), 0);
+	expect("state ", 0);
+}
+END_TEST
+
+/* It could not be reached at our start. */
+START_TEST(a_log_whose_last_entries_were_deleted_is_claimed_later)
+{
+	struct redis_log *log = log_new("late");
+	const char *text = "state";
+
+	delete_entries();
+	start(log, false);
+	checkpoint(log, &text, 1);
+	redis_log_free(log);
+	expect("state ", 0);
+}
+END_TEST
+
+START_TEST(a_log_is_claimed_so_often_at_most)
+{
+	struct redis_place state;
+	struct redis_log *log = log_new("first");
+	char *why = NULL;
+
+	delete_entries();
 	ask("config resetstat");
-	log = log_new("first");
+	ask("acl setuser default -xinfo");
 	ck_assert_int_eq(redis_log_take(log, &state, &why), ERR_INVALID);
-	ck_assert_ptr_nonnull(strstr(why, "equal or smaller"));
+	ck_assert_ptr_nonnull(strstr(why, "\"{unit}:log\" takes no entry"));
+	ck_assert_ptr_nonnull(strstr(why, "allow this user XINFO, or choose another"));
 	ck_assert_str_eq(ask("info commandstats | grep -o 'xadd:calls=[0-9]*'"), "xadd:calls=10");
 	free(why);
+	start(log, false);
+	for (int i = 0; i < TRIES && !redis_log_is_given_up(log); i++)
+		turn(log);
+	ck_assert_ptr_nonnull(strstr(redis_log_error(log), "allow this user XINFO"));
 	redis_log_free(log);
 }
 END_TEST
@@ -620,12 +740,17 @@ static Suite *redis_log_suite(void)
 	tcase_add_test(tcase, a_server_that_lost_the_log_gets_all_of_it_anew);
 	tcase_add_test(tcase, a_connection_that_breaks_loses_nothing);
 	tcase_add_test(tcase, bytes_are_bounded_while_nobody_takes_them);
+	tcase_add_test(tcase, so_many_blocks_are_under_way_at_most);
+	tcase_add_test(tcase, checkpoints_that_fail_are_tried_again_ever_less_often);
+	tcase_add_test(tcase, a_log_that_has_grown_wants_a_checkpoint);
 	tcase_add_test(tcase, who_does_not_answer_counts_as_lost);
 	tcase_add_test(tcase, a_server_without_memory_is_away_until_it_takes_something);
 	tcase_add_test(tcase, without_memory_it_falls_behind_and_recovers);
 	tcase_add_test(tcase, a_hole_is_told_and_not_built_upon);
 	tcase_add_test(tcase, damaged_blocks_are_counted);
 	tcase_add_test(tcase, keys_of_others_are_left_alone);
+	tcase_add_test(tcase, a_log_whose_last_entries_were_deleted_is_claimed);
+	tcase_add_test(tcase, a_log_whose_last_entries_were_deleted_is_claimed_later);
 	tcase_add_test(tcase, a_log_is_claimed_so_often_at_most);
 	tcase_add_test(tcase, a_log_that_nobody_here_has_read_is_left_alone);
 	suite_add_tcase(suite, tcase);
