@@ -186,7 +186,7 @@ static int receivers_bind(struct bind_context *context, const struct yaml_node *
 	struct actions_config *config = context->config;
 	int result = 0;
 
-	if (yaml_is_empty(node))
+	if (!node || yaml_is_null(node))
 		return 0;
 	if (node->type != YAML_SEQUENCE) {
 		context->nameless = true;
@@ -223,8 +223,8 @@ static int refuse_later(struct bind_context *context, const struct yaml_node *no
 static int actions_part_bind(struct bind_context *context, const struct yaml_node *node)
 {
 	struct actions_part part;
-	int code = bind_struct(&actions_table, yaml_is_empty(node) ? NULL : node, context->arena,
-			       context->diags, &part);
+	int code = bind_struct(&actions_table, node && yaml_is_null(node) ? NULL : node,
+			       context->arena, context->diags, &part);
 
 	context->config->freeze = part.freeze;
 	context->config->max_running = part.max_running;

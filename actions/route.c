@@ -90,6 +90,8 @@ static int group_by_bind(struct bind_context *context, const struct route_part *
 	if (list->n)
 		qsort(list->items, list->n, sizeof(*list->items), compare_slices);
 	for (size_t i = 0; i < list->n; i++) {
+		if (list->items[i].len == 0)
+			return complain(context, node, NULL, "\"\" in group_by is no label");
 		if (slice_is(list->items[i], "..."))
 			route->group_by_all = true;
 		if (i > 0 && slice_is_equal(list->items[i], list->items[i - 1]))
@@ -147,8 +149,11 @@ static int key_make(struct bind_context *context, const struct route *parent, st
 
 static int check_root(struct bind_context *context, const struct route_part *part)
 {
-	if (!is_given(part, KEY_RECEIVER))
-		return complain(context, part->node, "add receiver: NAME",
+	const struct yaml_node *receiver = yaml_get(part->node, "receiver");
+	bool is_told = receiver && (receiver->unread || receiver->type != YAML_SCALAR);
+
+	if (part->receiver.len == 0 && !is_told)
+		return complain(context, receiver ? receiver : part->node, "add receiver: NAME",
 				"root route must specify a default receiver");
 	if (part->matchers.n)
 		return complain(context, part->node, NULL, "root route must not have any matchers");
@@ -222,7 +227,7 @@ static int children_bind(struct bind_context *context, const struct yaml_node *l
 {
 	int result = 0;
 
-	if (yaml_is_empty(list))
+	if (!list || yaml_is_null(list))
 		return 0;
 	if (list->type != YAML_SEQUENCE)
 		return complain(context, list, ACTIONS_HINT_LIST, "\"routes\" must be a list");
@@ -239,6 +244,32 @@ static int children_bind(struct bind_context *context, const struct yaml_node *l
 	return result;
 }
 
+/* What the route does not say is its parent's; parent NULL: the root. */
+static void inherit(const struct route_part *part, const struct route *parent, struct route *route)
+{
+	route->receiver_name = part->receiver;
+	route->group_wait_ms = part->group_wait_ms;
+	route->group_interval_ms = part->group_interval_ms;
+	route->repeat_interval_ms = part->repeat_interval_ms;
+	if (!parent)
+		return;
+	if (part->receiver.len == 0) {
+		route->receiver_name = parent->receiver_name;
+		route->receiver = parent->receiver;
+	}
+	if (!is_given(part, KEY_WAIT))
+		route->group_wait_ms = parent->group_wait_ms;
+	if (!is_given(part, KEY_INTERVAL))
+		route->group_interval_ms = parent->group_interval_ms;
+	if (!is_given(part, KEY_REPEAT))
+		route->repeat_interval_ms = parent->repeat_interval_ms;
+	if (!is_given(part, KEY_GROUP_BY)) {
+		route->group_by = parent->group_by;
+		route->ngroup_by = parent->ngroup_by;
+		route->group_by_all = parent->group_by_all;
+	}
+}
+
 static int bind_one(struct bind_context *context, const struct yaml_node *node,
 		    const struct route *parent, unsigned depth, uint32_t *count,
 		    struct route *route)
@@ -251,37 +282,23 @@ static int bind_one(struct bind_context *context, const struct yaml_node *node,
 							: "too many routes");
 	int code = bind_struct(&route_table, node, context->arena, context->diags, &part), one;
 
-	if (code)
+	/* What was understood is looked at all the same: whoever mends it shall know all. */
+	if (code && (code != ERR_INVALID || node->type != YAML_MAPPING))
 		return code;
 	route->id = (*count)++;
 	route->go_on = part.go_on;
-	route->receiver_name =
-		is_given(&part, KEY_RECEIVER) || !parent ? part.receiver : parent->receiver_name;
-	route->group_wait_ms =
-		is_given(&part, KEY_WAIT) || !parent ? part.group_wait_ms : parent->group_wait_ms;
-	route->group_interval_ms = is_given(&part, KEY_INTERVAL) || !parent
-					   ? part.group_interval_ms
-					   : parent->group_interval_ms;
-	route->repeat_interval_ms = is_given(&part, KEY_REPEAT) || !parent
-					    ? part.repeat_interval_ms
-					    : parent->repeat_interval_ms;
+	inherit(&part, parent, route);
 	if (!parent && (one = check_root(context, &part)))
 		code = one;
-	if (is_given(&part, KEY_GROUP_BY)) {
-		if ((one = group_by_bind(context, &part, route)))
-			code = one;
-	} else if (parent) {
-		route->group_by = parent->group_by;
-		route->ngroup_by = parent->ngroup_by;
-		route->group_by_all = parent->group_by_all;
-	}
+	if (is_given(&part, KEY_GROUP_BY) && (one = group_by_bind(context, &part, route)))
+		code = one;
 	code = refuse_zero(context, node, "group_interval", route->group_interval_ms, code);
 	code = refuse_zero(context, node, "repeat_interval", route->repeat_interval_ms, code);
 	if ((one = matchers_bind(context, &part, route)))
 		code = one;
 	if ((one = key_make(context, parent, route)))
 		return one;
-	if (route->receiver_name.len && (one = receiver_resolve(context, &part, route)))
+	if (part.receiver.len && (one = receiver_resolve(context, &part, route)))
 		code = one;
 	if ((one = refuse_later(context, &part)))
 		code = one;

@@ -404,7 +404,7 @@ int runbooks_bind(struct bind_context *context, const struct yaml_node *node)
 	struct actions_config *config = context->config;
 	int result = 0;
 
-	if (yaml_is_empty(node))
+	if (!node || yaml_is_null(node))
 		return 0;
 	if (node->type != YAML_SEQUENCE || node->n > RUNBOOKS_MAX)
 		return complain_at(context, node,

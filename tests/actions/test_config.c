@@ -156,7 +156,7 @@ START_TEST(config_routes_inherit)
 		RECEIVERS "route:\n  receiver: a\n  group_by: [z, alertname]\n  group_wait: 1s\n  "
 			  "repeat_interval: 2h\n  routes:\n"
 			  "  - {matchers: ['team=\"x\"'], receiver: b, continue: true, group_by: "
-			  "[], routes: [{matchers: [severity=~\"p.*\"], group_wait: 0s}]}\n"
+			  "[], routes: [{receiver: '', matchers: [severity=~\"p.*\"], group_wait: 0s}]}\n"
 			  "  - {matchers: ['{severity=\"page\", team!=\"y\"}'], group_by: ['...'], "
 			  "group_interval: 7m, receiver: c}\n");
 	const struct route *root = config->root, *first = &root->routes[0],
@@ -285,6 +285,23 @@ static const struct {
 	  "2: undefined receiver \"b\" used in route | add it to receivers\n" },
 	{ "receivers: [{name: team-x}]\nroute: {receiver: team-y}\n",
 	  "2: undefined receiver \"team-y\" used in route | did you mean \"team-x\"?\n" },
+	{ "receivers: [{name: a}]\nroute: {receiver: ''}\n",
+	  "2: root route must specify a default receiver | add receiver: NAME\n" },
+	/* It is told where it is written, not of each route that inherits it. */
+	{ "receivers: [{name: team-x}]\nroute:\n  receiver: team-y\n  routes:\n"
+	  "  - matchers: [a=b]\n    routes: [{matchers: [c=d]}]\n",
+	  "3: undefined receiver \"team-y\" used in route | did you mean \"team-x\"?\n" },
+	/* What is wrong with keys hides nothing of what is wrong with values, and with children. */
+	{ RECEIVERS "route:\n  receiver: [a]\n  group_by: x\n  group_interval: 0s\n  routes:\n"
+		    "  - matchers: [b]\n    reciever: c\n    routes: {}\n",
+	  "3: \"receiver\" in route must be a text, not a list | YAML takes a leading [ for a "
+	  "list; put the text in a block: receiver: |\n"
+	  "4: \"group_by\" in route must be a list of texts, not a text | write a list: [x]\n"
+	  "5: \"group_interval\" cannot be zero | write how long, such as 5m\n"
+	  "8: unknown key \"reciever\" in route | did you mean \"receiver\"?\n"
+	  "7: bad matcher \"b\": expected an operator such as \"=\" behind \"b\" | write it as "
+	  "name=\"value\" or name=~\"regexp\"\n"
+	  "9: \"routes\" must be a list | write each entry on a line that begins with -\n" },
 	{ RECEIVERS "route: {receiver: a, matchers: [a=b]}\n",
 	  "2: root route must not have any matchers\n" },
 	{ RECEIVERS "route: {receiver: a, continue: true}\n",
@@ -297,6 +314,8 @@ static const struct {
 	  "2: \"match\" is not supported | write matchers: [name=\"value\"]\n" },
 	{ RECEIVERS "route: {receiver: a, group_by: [a, b, a]}\n",
 	  "2: a label stands twice in group_by\n" },
+	{ RECEIVERS "route: {receiver: a, group_by: [a, '']}\n",
+	  "2: \"\" in group_by is no label\n" },
 	{ RECEIVERS "route: {receiver: a, group_by: [a, '...']}\n",
 	  "2: cannot have wildcard group_by (`...`) and other labels at the same time\n" },
 	{ RECEIVERS "route: {receiver: a, group_interval: 0s}\n",
@@ -319,6 +338,13 @@ static const struct {
 	  "own, indented\n" },
 	{ "receivers: {a: b}\n",
 	  "1: \"receivers\" must be a list | write each entry on a line that begins with -\n" },
+	/* An empty one of another kind is not nothing. */
+	{ "receivers: {}\nrunbooks: {}\nactions: []\n",
+	  "1: \"receivers\" must be a list | write each entry on a line that begins with -\n"
+	  "2: \"runbooks\" must be a list of at most 10000 | write each entry on a line that "
+	  "begins with -\n"
+	  "3: actions must be a mapping, not a list | write each of its keys on a line of its own, "
+	  "indented\n" },
 	{ "receivers: [a]\n", "1: a receiver needs a \"name\" | write name: NAME\n" },
 	{ "receivers: [{name: ''}]\n", "1: a receiver needs a \"name\" | write name: NAME\n" },
 	{ "receivers:\n- {name: a}\n- {name: a}\n",
