@@ -111,6 +111,9 @@ static int argv_make(struct exec_options *options, const struct yaml_node *node,
 	}
 	if (script_check(options->argv[0], why) == 0)
 		return 0;
+	if (options->argv[0][0] != '/')
+		return complain(diags, node,
+				"write where it is: /path/to/it, or ./it beside this file", why);
 	return complain(diags, node,
 			"a script must exist, be executable, and be writable by nobody but root "
 			"and the daemon's user",

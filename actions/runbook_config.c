@@ -273,7 +273,7 @@ static int shares_bind(struct bind_context *context, const struct runbook_part *
 
 	if (share_parse(limits->max_in_flight, &runbook->max_in_flight))
 		code = complain_at(
-			context, in_flight, "3, or 10%",
+			context, in_flight, "write a number, or a share such as 10%",
 			"\"max_in_flight\" must be a number from 1, or a share to 100%%");
 	else if (runbook->max_in_flight.is_percent && !has_targets)
 		code = complain_at(context, in_flight, "add targets: up{job=\"shop\"}",
@@ -282,13 +282,14 @@ static int shares_bind(struct bind_context *context, const struct runbook_part *
 		runbook->stop_over = (struct share){ has_targets ? STOP_OVER_PERCENT : 0, true };
 	else if (share_parse(limits->stop_over, &runbook->stop_over) ||
 		 !runbook->stop_over.is_percent)
-		code = complain_at(context, stop_over, "40%",
+		code = complain_at(context, stop_over, "write a share such as 40%",
 				   "\"stop_over\" must be a share from 1%% to 100%%");
 	else if (!has_targets)
 		code = complain_at(context, stop_over, "add targets: up{job=\"shop\"}",
 				   "a share of what? \"targets\" is missing");
 	if (share_parse(part->breaker.error_share, &errors) || !errors.is_percent)
-		code = complain_at(context, node_of(part, part->breaker.node, "error_share"), "50%",
+		code = complain_at(context, node_of(part, part->breaker.node, "error_share"),
+				   "write a share such as 50%",
 				   "\"error_share\" must be a share from 1%% to 100%%");
 	runbook->breaker = (struct breaker){ .volume = part->breaker.volume,
 					     .error_percent = errors.number,

@@ -259,28 +259,41 @@ static int thing_bind(struct bind_context *context, const struct yaml_node *node
 	return code;
 }
 
+/* A step with errors still has its id: those that name it are not wrong too. */
+static int id_bind(struct bind_context *context, const struct yaml_node *node,
+		   const struct runbook *runbook, struct runbook_step *step)
+{
+	const struct yaml_node *id = yaml_get(node, "id");
+
+	if (id && (id->unread || id->type != YAML_SCALAR))
+		return ERR_INVALID; /* that was told, or will be once it is clear what it does */
+	step->id = arena_slice(context->arena, id && !yaml_is_null(id) ? id->text : SLICE(""));
+	if (!step->id.ptr)
+		return ERR_NOMEM;
+	if (!name_is_valid(step->id, STEP_ID_MAX, '_', true))
+		return complain_at(context, step->id.len ? id : node,
+				   "a lower-case letter, then such letters, digits and "
+				   "underscores; at most 32",
+				   step->id.len ? "bad id of a step" : "a step needs an \"id\"");
+	for (const struct runbook_step *other = runbook->steps; other < step; other++)
+		if (slice_is_equal(other->id, step->id))
+			return complain_at(context, id, "give each its own",
+					   "two steps have the id \"%.*s\"", (int)step->id.len,
+					   step->id.ptr);
+	return 0;
+}
+
 static int step_bind(struct bind_context *context, const struct yaml_node *node,
 		     const struct runbook *runbook, struct runbook_step *step)
 {
 	if (node->type != YAML_MAPPING)
 		return complain_at(context, node, "write {id: NAME, exec: [/path/to/script]}",
 				   "a step must be a mapping");
-	int code = thing_bind(context, node, step);
+	int code = thing_bind(context, node, step), one;
 
-	if (code)
+	if (code && code != ERR_INVALID)
 		return code;
-	step->id = step->options->id;
-	if (!name_is_valid(step->id, STEP_ID_MAX, '_', true))
-		return complain_at(context, step->id.len ? yaml_get(node, "id") : node,
-				   "a lower-case letter, then such letters, digits and "
-				   "underscores; at most 32",
-				   step->id.len ? "bad id of a step" : "a step needs an \"id\"");
-	for (const struct runbook_step *other = runbook->steps; other < step; other++)
-		if (slice_is_equal(other->id, step->id))
-			return complain_at(context, yaml_get(node, "id"), "give each its own",
-					   "two steps have the id \"%.*s\"", (int)step->id.len,
-					   step->id.ptr);
-	return 0;
+	return (one = id_bind(context, node, runbook, step)) ? one : code;
 }
 
 /* ---- what a step waits for ---- */
@@ -401,6 +414,15 @@ static int graph_bind(struct bind_context *context, const struct yaml_node *list
 	return code;
 }
 
+/* What each is called and waits for was read, whatever else is wrong with it. */
+static bool graph_is_known(const struct runbook *runbook)
+{
+	for (uint32_t i = 0; i < runbook->nsteps; i++)
+		if (!runbook->steps[i].options || runbook->steps[i].id.len == 0)
+			return false;
+	return true;
+}
+
 int steps_bind(struct bind_context *context, const struct yaml_node *list, struct runbook *runbook)
 {
 	int result = 0;
@@ -420,5 +442,9 @@ int steps_bind(struct bind_context *context, const struct yaml_node *list, struc
 		runbook->nsteps++;
 		result = code ? code : result;
 	}
-	return result ? result : graph_bind(context, list, runbook);
+	if ((result && result != ERR_INVALID) || !graph_is_known(runbook))
+		return result;
+	int code = graph_bind(context, list, runbook);
+
+	return code ? code : result;
 }

@@ -159,21 +159,26 @@ static int webhook_step_check(void *pointer, bool is_step, const struct yaml_nod
 	struct webhook_step_options *options = pointer;
 	struct request_part *request = &options->request;
 	const struct yaml_node *own = request->node;
-	int code = webhook_url_check(request->url, &request->url_file, own, base_dir, arena, diags);
+	const int codes[] = {
+		webhook_url_check(request->url, &request->url_file, own, base_dir, arena, diags),
+		request->http_config
+			? complain(diags, request->http_config, "take it out for now",
+				   "\"http_config\" of a step is not supported yet")
+			: 0,
+		is_method(request->method)
+			? 0
+			: complain(diags, yaml_get(own, "method"), "GET, POST, PUT, PATCH or DELETE",
+				   "this method is not allowed"),
+		headers_make(options, arena, diags),
+		request->body.len ? template_make(yaml_get(own, "body"), request->body, arena,
+						  diags, &options->body)
+				  : 0
+	};
+	int result = 0;
 
-	if (code)
-		return code;
-	if (request->http_config)
-		return complain(diags, request->http_config, "take it out for now",
-				"\"http_config\" of a step is not supported yet");
-	if (!is_method(request->method))
-		return complain(diags, yaml_get(own, "method"), "GET, POST, PUT, PATCH or DELETE",
-				"this method is not allowed");
-	if ((code = headers_make(options, arena, diags)))
-		return code;
-	return request->body.len ? template_make(yaml_get(own, "body"), request->body, arena, diags,
-						 &options->body)
-				 : 0;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		result = codes[i] ? codes[i] : result;
+	return result;
 }
 
 /* ---- attempts ---- */

@@ -513,9 +513,10 @@ static const struct {
 	  "1: a share of what? \"targets\" is missing | add targets: up{job=\"shop\"}\n" },
 	{ "runbooks: [{name: a, limits: {max_in_flight: 0, stop_over: 3}, breaker: {error_share: "
 	  "101%}, " OK_STEPS "}]\n",
-	  "1: \"max_in_flight\" must be a number from 1, or a share to 100% | 3, or 10%\n"
-	  "1: \"stop_over\" must be a share from 1% to 100% | 40%\n"
-	  "1: \"error_share\" must be a share from 1% to 100% | 50%\n" },
+	  "1: \"max_in_flight\" must be a number from 1, or a share to 100% | write a number, or a "
+	  "share such as 10%\n"
+	  "1: \"stop_over\" must be a share from 1% to 100% | write a share such as 40%\n"
+	  "1: \"error_share\" must be a share from 1% to 100% | write a share such as 50%\n" },
 	{ "runbooks: [{name: a, on_failed: x, repeat: {}, " OK_STEPS "}]\n",
 	  "1: \"repeat\" of a runbook is not supported yet | take it out for now\n"
 	  "1: unknown receiver \"x\" | add it to receivers\n" },
@@ -528,6 +529,31 @@ static const struct {
 	  "at most 32\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok]}, {id: a, exec: [@/ok]}]}]\n",
 	  "1: two steps have the id \"a\" | give each its own\n" },
+	/* What is wrong with one hides nothing of what is wrong with another, or between them. */
+	{ "runbooks:\n- name: a\n  steps:\n  - {id: a, wait: x, after: [f]}\n"
+	  "  - {id: a, notify: x, when: ok(b) and}\n"
+	  "  - {id: C, webhook: {url: x, method: Y, headers: {Host: z}, body: '{{ $x }}'}}\n",
+	  "4: \"wait\" in wait step: \"x\" is not a duration | write durations like 30s, 5m or "
+	  "1h30m\n"
+	  "5: unknown receiver \"x\" | add it to receivers\n"
+	  "5: two steps have the id \"a\" | give each its own\n"
+	  "6: \"x\" is no address of a webhook | begin it with http:// or https://\n"
+	  "6: this method is not allowed | GET, POST, PUT, PATCH or DELETE\n"
+	  "6: this header is not allowed\n"
+	  "6: undefined variable \"$x\"\n"
+	  "6: bad id of a step | a lower-case letter, then such letters, digits and underscores; at "
+	  "most 32\n"
+	  "4: there is no step \"f\" | write the id of a step\n" },
+	/* Unless an id is lacking: then nobody knows which are. */
+	{ "runbooks:\n- name: a\n  steps:\n  - {wait: 1s}\n  - {id: b, wait: 1s, after: [a]}\n"
+	  "  - {id: [c], wait: 1s}\n  - {id: , wiat: 1s}\n",
+	  "4: a step needs an \"id\" | a lower-case letter, then such letters, digits and "
+	  "underscores; at most 32\n"
+	  "6: \"id\" in wait step must be a text, not a list | YAML takes a leading [ for a list; "
+	  "put the text in a block: id: |\n"
+	  "7: unknown key \"wiat\" in step | did you mean \"wait\"?\n"
+	  "7: a step needs an \"id\" | a lower-case letter, then such letters, digits and "
+	  "underscores; at most 32\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: []}]}]\n",
 	  "1: \"exec\" must be a list of 1 to 200 texts\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@/ok], timeout: 0s, afte: [b]}]}]\n",
@@ -556,8 +582,8 @@ static const struct {
 	  "1: \"@/missing\" cannot be looked at: No such file or directory | a script must exist, "
 	  "be executable, and be writable by nobody but root and the daemon's user\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [ok]}]}]\n",
-	  "1: \"ok\" is not an absolute path | a script must exist, be executable, and be writable "
-	  "by nobody but root and the daemon's user\n" },
+	  "1: \"ok\" is not an absolute path | write where it is: /path/to/it, or ./it beside this "
+	  "file\n" },
 	{ "runbooks: [{name: a, steps: [{id: a, exec: [@]}]}]\n",
 	  "1: \"@\" is not a regular file | a script must exist, be executable, and be writable by "
 	  "nobody but root and the daemon's user\n" },
