@@ -116,7 +116,8 @@ static void claim(struct redis_log *log, const struct redis_entry *last)
 		return;
 	}
 	log->stage = STAGE_CLAIM;
-	log->claiming = greater(greater(last ? last->place.epoch : 0, log->epoch), log->deleted) + 1;
+	log->claiming =
+		greater(greater(last ? last->place.epoch : 0, log->epoch), log->deleted) + 1;
 	redis_place_text((struct redis_place){ log->claiming, 0 }, id);
 	snprintf(format, sizeof(format), REDIS_FORMAT_TEXT "%d", REDIS_FORMAT_VERSION);
 	int code = ASK(log, ASKED_NOTHING, "SET", log->format_key, format);

@@ -451,7 +451,8 @@ START_TEST(so_many_blocks_are_under_way_at_most)
 
 	kill(server, SIGSTOP);
 	for (size_t i = 0; i < REDIS_FLIGHT_BLOCKS_MAX + 10; i++) {
-		size_t under_way = i + 1 < REDIS_FLIGHT_BLOCKS_MAX ? i + 1 : REDIS_FLIGHT_BLOCKS_MAX;
+		size_t under_way =
+			i + 1 < REDIS_FLIGHT_BLOCKS_MAX ? i + 1 : REDIS_FLIGHT_BLOCKS_MAX;
 
 		add(log, "x");
 		strcat(expected, "x ");
