@@ -65,17 +65,21 @@ static void reap_helpers(struct runner_client *client)
 			client->helpers[i] = 0;
 }
 
-static void remember_helper(struct runner_client *client, pid_t pid)
+/* NULL: so many that were started hang that another one would, too. */
+static pid_t *helper_slot(struct runner_client *client)
 {
 	for (int i = 0; i < HELPERS_MAX; i++)
-		if (!client->helpers[i]) {
-			client->helpers[i] = pid;
-			return;
-		}
+		if (!client->helpers[i])
+			return &client->helpers[i];
+	log_error("action",
+		  "no other runner is started before one of those that do not answer has ended",
+		  "runners=%d first_pid=%d", HELPERS_MAX, (int)client->helpers[0]);
+	return NULL;
 }
 
 static int spawn_helper(struct runner_client *client, int fd)
 {
+	pid_t *slot = helper_slot(client);
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 	char fd_text[8] = "3";
@@ -84,6 +88,8 @@ static int spawn_helper(struct runner_client *client, int fd)
 	sigset_t none;
 	pid_t pid;
 
+	if (!slot)
+		return ERR_LIMIT;
 	sigemptyset(&none);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
@@ -101,7 +107,7 @@ static int spawn_helper(struct runner_client *client, int fd)
 			  log_quote(slice_from(strerror(failed))));
 		return ERR_IO;
 	}
-	remember_helper(client, pid);
+	*slot = pid;
 	return 0;
 }
 

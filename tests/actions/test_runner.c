@@ -68,11 +68,11 @@ START_TEST(runner_child_is_clean)
 		"echo $(ls /proc/self/fd)\n"
 		"grep -E '^(SigBlk|SigIgn|NoNewPrivs)' /proc/self/status | tr '\\t' ' ' | sed "
 		"'s/Ign: .*\\(.......\\)$/Ign: \\1/'\n"
-		"umask; pwd; ulimit -c\n",
+		"umask; pwd; ulimit -c; ulimit -n; ulimit -Hn\n",
 		0, 0);
 
 	ck_assert_str_eq(got.output, "own\n0 1 2 3\nSigBlk: 0000000000000000\n"
-				     "SigIgn: 0000000\nNoNewPrivs: 1\n0077\n/\n0\n");
+				     "SigIgn: 0000000\nNoNewPrivs: 1\n0077\n/\n0\n1024\n1024\n");
 	got_fini(&got);
 }
 END_TEST

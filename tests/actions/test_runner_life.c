@@ -458,6 +458,44 @@ START_TEST(pair_killed_does_not_start_again)
 }
 END_TEST
 
+/* Runners that hang, each of which has hung up: so many are started, and no more. */
+START_TEST(runners_that_hang_are_so_many_at_most)
+{
+	enum { HELPERS = 16 };
+	char text[256], *pids;
+	const char *argv[] = { "/bin/true", NULL };
+	struct runner_job job = job_of("asked", argv);
+	struct got got;
+
+	snprintf(text, sizeof(text), "#!/bin/sh\necho $$ >> %s/started\nexec 3<&- sleep 60\n", dir);
+	strcpy(program, script(text));
+	pair_open();
+	for (int i = 0; i <= HELPERS; i++) {
+		ask(&job, &got);
+		wait_for(&got);
+		ck_assert_str_eq(got.message,
+				 i < HELPERS ? "the runner ended" : "the runner cannot be started");
+		ck_assert_int_eq(got.outcome, i < HELPERS ? ACTION_UNKNOWN : ACTION_FAILED);
+		got_fini(&got);
+	}
+	/* Once one has ended there is room for another. */
+	kill(atoi(read_text("started")), SIGKILL);
+	wait_end(atoi(read_text("started")), 5000);
+	ask(&job, &got);
+	wait_for(&got);
+	ck_assert_str_eq(got.message, "the runner ended");
+	got_fini(&got);
+	pids = strdup(read_text("started"));
+	int n = 0;
+
+	for (char *pid = strtok(pids, "\n"); pid; pid = strtok(NULL, "\n"), n++)
+		if (n > 0)
+			kill(atoi(pid), SIGKILL);
+	ck_assert_int_eq(n, HELPERS + 1);
+	free(pids);
+}
+END_TEST
+
 static Suite *runner_life_suite(void)
 {
 	Suite *suite = suite_create("runner_life");
@@ -479,6 +517,7 @@ static Suite *runner_life_suite(void)
 	tcase_add_test(tcase, runner_takes_so_many_clients);
 	tcase_add_test(tcase, pair_runs_and_ends_with_its_client);
 	tcase_add_test(tcase, pair_killed_does_not_start_again);
+	tcase_add_test(tcase, runners_that_hang_are_so_many_at_most);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
