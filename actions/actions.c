@@ -97,21 +97,6 @@ int fingerprints_from_json(const json_t *array, struct fingerprints *set)
 	return code;
 }
 
-void text_fit(char *to, size_t size, const char *from)
-{
-	size_t len = from ? strlen(from) : 0;
-
-	if (len >= size)
-		for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80; len--)
-			;
-	memcpy(to, from ? from : "", len);
-	to[len] = '\0';
-	/* Foreign bytes that are no text would spoil the record. */
-	for (size_t i = 0; i < len && !slice_is_utf8((struct slice){ to, len }); i++)
-		if ((unsigned char)to[i] >= 0x80)
-			to[i] = '?';
-}
-
 json_t *time_to_json(int64_t ms)
 {
 	return ms == TIME_NONE ? json_null() : json_integer(ms);

@@ -253,9 +253,6 @@ json_t *labels_to_json(const struct labels *labels);
 struct labels *labels_from_json(const json_t *object);
 json_t *fingerprints_to_json(const struct fingerprints *set);
 int fingerprints_from_json(const json_t *array, struct fingerprints *set);
-/* Copies a text for people, or "" for NULL; what does not fit is cut, between characters: records
- * are UTF-8. */
-void text_fit(char *to, size_t size, const char *from);
 /* TIME_NONE is null. */
 json_t *time_to_json(int64_t ms);
 /* TIME_NONE also for what no clock ever showed. */

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -262,6 +263,21 @@ void time_format_rfc3339(int64_t ms, struct buf *out)
 	buf_printf(out, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day,
 		   second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60,
 		   (int)(rest % 1000));
+}
+
+void text_fit(char *to, size_t size, const char *from)
+{
+	size_t len = from ? strlen(from) : 0;
+
+	if (len >= size)
+		for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80; len--)
+			;
+	memcpy(to, from ? from : "", len);
+	to[len] = '\0';
+	/* Foreign bytes that are no text would spoil the record. */
+	for (size_t i = 0; i < len && !slice_is_utf8((struct slice){ to, len }); i++)
+		if ((unsigned char)to[i] >= 0x80)
+			to[i] = '?';
 }
 
 int64_t clock_wall_ms(void)

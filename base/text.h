@@ -52,6 +52,12 @@ int number_parse_float(struct slice text, double *v);
 double number_nan(void);
 
 /*
+ * Copies a text for people, or "" for NULL: what does not fit is cut, between characters; bytes
+ * that are no UTF-8 become question marks.
+ */
+void text_fit(char *to, size_t size, const char *from);
+
+/*
  * Wall clock and monotonic clock: for daemon/, cli/ and actions' sockets; never for engine/,
  * rules/, storage/.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "daemon/config_labels.h"
 #include "daemon/address.h"
 #include "ingest/ndjson.h"
@@ -144,8 +145,11 @@ static int bind_files(struct log_binder *b, const struct log_source_part *part,
 		out->nglobs++;
 		warn_without_match(b, out->globs[i], part->files.nodes[i]);
 	}
-	snprintf(out->name, sizeof(out->name), "files:" SLICE_FMT, SLICE_ARG(part->files.items[0]));
-	return 0;
+	struct slice first = part->files.items[0];
+	const char *name = arena_printf(b->arena, "files:" SLICE_FMT, SLICE_ARG(first));
+
+	text_fit(out->name, sizeof(out->name), name);
+	return name ? 0 : ERR_NOMEM;
 }
 
 static int bind_syslog(struct log_binder *b, const struct log_source_part *part,
@@ -233,17 +237,20 @@ static int bind_source(struct log_binder *b, const struct log_source_part *part,
 }
 
 /* What only one source can have: standard input, an address. */
+static bool is_same_place(const struct log_source_config *a, const struct log_source_config *b)
+{
+	if (a->kind != b->kind || a->kind == LOG_SOURCE_FILES)
+		return false;
+	return a->kind == LOG_SOURCE_STDIN || (a->port && a->port == b->port && a->udp == b->udp &&
+					       strcmp(a->host, b->host) == 0);
+}
+
 static void refuse_twice(struct log_binder *b, const struct log_source_part *parts,
 			 const struct log_sources_config *out)
 {
 	for (size_t i = 0; i < out->n; i++)
 		for (size_t k = 0; k < i; k++) {
-			bool clash = out->items[i].kind != LOG_SOURCE_FILES &&
-				     out->items[i].name[0] &&
-				     strcmp(out->items[i].name, out->items[k].name) == 0 &&
-				     (out->items[i].kind == LOG_SOURCE_STDIN || out->items[i].port);
-
-			if (!clash)
+			if (!is_same_place(&out->items[i], &out->items[k]))
 				continue;
 			yaml_diag(b->diags, DIAG_ERROR, parts[i].node, NULL,
 				  "a second source for %s", out->items[i].name);

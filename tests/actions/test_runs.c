@@ -771,23 +771,6 @@ START_TEST(runs_restore_takes_no_nonsense)
 }
 END_TEST
 
-START_TEST(runs_texts_fit_between_characters)
-{
-	char text[8];
-
-	text_fit(text, sizeof(text), NULL);
-	ck_assert_str_eq(text, "");
-	text_fit(text, sizeof(text), "1234567");
-	ck_assert_str_eq(text, "1234567");
-	text_fit(text, sizeof(text), "123456\303\244");
-	ck_assert_str_eq(text, "123456");
-	text_fit(text, sizeof(text), "12345\303\2447");
-	ck_assert_str_eq(text, "12345\303\244");
-	text_fit(text, sizeof(text), "1\3772");
-	ck_assert_str_eq(text, "1?2");
-}
-END_TEST
-
 static Suite *runs_suite(void)
 {
 	Suite *suite = suite_create("runs");
@@ -821,7 +804,6 @@ static Suite *runs_suite(void)
 	tcase_add_test(tcase, runs_restore_bounds_outputs);
 	tcase_add_test(tcase, runs_restore_bounds_attempts);
 	tcase_add_test(tcase, runs_restore_takes_no_nonsense);
-	tcase_add_test(tcase, runs_texts_fit_between_characters);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

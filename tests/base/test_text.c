@@ -399,6 +399,23 @@ START_TEST(clocks_go_on)
 }
 END_TEST
 
+START_TEST(texts_fit_between_characters)
+{
+	char text[8];
+
+	text_fit(text, sizeof(text), NULL);
+	ck_assert_str_eq(text, "");
+	text_fit(text, sizeof(text), "1234567");
+	ck_assert_str_eq(text, "1234567");
+	text_fit(text, sizeof(text), "123456\303\244");
+	ck_assert_str_eq(text, "123456");
+	text_fit(text, sizeof(text), "12345\303\2447");
+	ck_assert_str_eq(text, "12345\303\244");
+	text_fit(text, sizeof(text), "1\3772");
+	ck_assert_str_eq(text, "1?2");
+}
+END_TEST
+
 static Suite *text_suite(void)
 {
 	Suite *suite = suite_create("text");
@@ -418,6 +435,7 @@ static Suite *text_suite(void)
 	tcase_add_loop_test(tcase, time_refuses_others, 0, COUNT(bad_times));
 	tcase_add_test(tcase, time_knows_the_calendar);
 	tcase_add_test(tcase, clocks_go_on);
+	tcase_add_test(tcase, texts_fit_between_characters);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

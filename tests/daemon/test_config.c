@@ -420,7 +420,32 @@ START_TEST(what_remote_write_cannot_be_is_refused_by_name)
 		       "cert_file and key_file go together", "");
 	expect_refused("remote_write: [{url: 'http://h', protobuf_message: v3}]\n",
 		       "protobuf_message", "io.prometheus.write.v2.Request");
+	static const struct {
+		const char *key, *max, *beyond;
+	} limits[] = { { "capacity", "100000000", "100000001" },
+		       { "max_samples_per_send", "100000", "100001" },
+		       { "max_shards", "16", "17" } };
 	struct buf text;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		char queue[128], said[64];
+		struct buf out;
+
+		snprintf(queue, sizeof(queue),
+			 "remote_write: [{url: 'http://h', queue_config: {%s: %s}}]\n",
+			 limits[i].key, limits[i].max);
+		struct config *config = load_storage(queue, &out);
+
+		ck_assert_msg(config != NULL, "%s", out.ptr);
+		config_unref(config);
+		buf_fini(&out);
+		snprintf(queue, sizeof(queue),
+			 "remote_write: [{url: 'http://h', queue_config: {%s: %s}}]\n",
+			 limits[i].key, limits[i].beyond);
+		snprintf(said, sizeof(said), "\"%s\" is more than %s", limits[i].beyond,
+			 limits[i].max);
+		expect_refused(queue, said, limits[i].max);
+	}
 	buf_init(&text);
 	buf_add_str(&text, "remote_write:\n");
 	for (int i = 0; i <= REMOTE_WRITES_MAX; i++)
@@ -901,6 +926,36 @@ START_TEST(log_sources_have_a_limit)
 }
 END_TEST
 
+/* Names in metrics are so long, and cut between characters; what is told apart is all of them. */
+START_TEST(names_of_log_sources_are_so_long)
+{
+	struct diag_list diags;
+	char host[129] = "", text[1024];
+
+	memset(host, 'h', sizeof(host) - 1);
+	snprintf(text, sizeof(text),
+		 "ingest:\n  logs:\n  - {files: ['/%0120d']}\n  - {files: ['/%0121d']}\n"
+		 "  - {files: ['/%0119d\303\244\303\244']}\n"
+		 "  - {syslog: {listen_address: '%s:5514'}}\n"
+		 "  - {syslog: {listen_address: '%s:5515'}}\n",
+		 1, 1, 1, host, host);
+	struct config *config = load_text(text, &diags);
+
+	ck_assert_ptr_nonnull(config);
+	const struct log_source_config *sources = config->logs.items;
+
+	ck_assert_uint_eq(config->logs.n, 5);
+	ck_assert_uint_eq(strlen(sources[0].name), LOG_SOURCE_NAME_MAX - 1);
+	ck_assert_str_eq(sources[0].name + LOG_SOURCE_NAME_MAX - 3, "01");
+	ck_assert_uint_eq(strlen(sources[1].name), LOG_SOURCE_NAME_MAX - 1);
+	ck_assert_uint_eq(strlen(sources[2].name), LOG_SOURCE_NAME_MAX - 2);
+	ck_assert_str_eq(sources[2].name + LOG_SOURCE_NAME_MAX - 4, "01");
+	ck_assert_uint_eq(strlen(sources[3].name), LOG_SOURCE_NAME_MAX - 1);
+	config_unref(config);
+	diag_list_fini(&diags);
+}
+END_TEST
+
 START_TEST(profiles_are_fetched_from_targets)
 {
 	struct buf out;
@@ -983,6 +1038,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, log_sources_name_so_many_fields);
 	tcase_add_test(tcase, log_sources_that_are_wrong_are_refused_with_their_place);
 	tcase_add_test(tcase, log_sources_have_a_limit);
+	tcase_add_test(tcase, names_of_log_sources_are_so_long);
 	tcase_add_test(tcase, every_wrong_value_is_told_at_its_place);
 	tcase_add_loop_test(tcase, what_is_wrong_is_told_once_and_with_what_to_do, 0,
 			    sizeof(told) / sizeof(*told));
