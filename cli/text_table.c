@@ -1,4 +1,5 @@
 /* Text tables, and the lists of the daemon's overview as such. */
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 void text_table_init(struct text_table *table, const char *const *heads, size_t columns)
 {
+	assert(columns <= COLUMNS_MAX);
 	*table = (struct text_table){ .columns = columns };
 	buf_init(&table->cells);
 	for (size_t i = 0; i < columns; i++)

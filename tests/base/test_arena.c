@@ -91,6 +91,33 @@ START_TEST(arena_copies_text)
 }
 END_TEST
 
+/* Chunks double up to a MiB: no piece of memory that stands in one is longer. */
+START_TEST(arena_takes_memory_in_chunks_of_a_bounded_size)
+{
+	enum { PIECE = 16 * 1024, PIECES = 600, CHUNK = 1024 * 1024 };
+	struct arena arena;
+	char *end = NULL;
+	size_t run = 0, longest = 0;
+
+	arena_init(&arena, 0);
+	for (int i = 0; i < PIECES; i++) {
+		char *at = arena_alloc(&arena, PIECE);
+
+		run = at == end ? run + PIECE : PIECE;
+		longest = run > longest ? run : longest;
+		end = at + PIECE;
+	}
+	ck_assert_uint_eq(longest, CHUNK);
+	/* What is larger has one of its own. */
+	char *large = arena_alloc(&arena, 3 * CHUNK);
+
+	ck_assert_ptr_nonnull(large);
+	large[3 * CHUNK - 1] = 'x';
+	arena_check(&arena);
+	arena_fini(&arena);
+}
+END_TEST
+
 static Suite *arena_suite(void)
 {
 	Suite *suite = suite_create("arena");
@@ -101,6 +128,7 @@ static Suite *arena_suite(void)
 	tcase_add_test(tcase, arena_clear_zeroes_what_it_keeps);
 	tcase_add_test(tcase, arena_array_minds_overflow);
 	tcase_add_test(tcase, arena_copies_text);
+	tcase_add_test(tcase, arena_takes_memory_in_chunks_of_a_bounded_size);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

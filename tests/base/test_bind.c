@@ -1,5 +1,7 @@
 #include "base/bind.h"
 
+#include <signal.h>
+
 #include "base/error.h"
 #include "base/yaml.h"
 #include "tests/check_main.h"
@@ -410,6 +412,131 @@ START_TEST(bind_prints_its_reference)
 }
 END_TEST
 
+/* ---- what a table may have ---- */
+
+#define TABLE_FIELDS_MAX (BIND_FIELDS_MAX + 1)
+
+/* Binds text by a table of n keys k0, k1 …; `elsewhere` as in the table. */
+static int bind_many(size_t n, const struct bind_elsewhere *elsewhere, const char *text)
+{
+	static char names[TABLE_FIELDS_MAX][8];
+	static struct bind_field fields[TABLE_FIELDS_MAX];
+	static struct slice values[TABLE_FIELDS_MAX];
+	struct yaml_node *root = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		fields[i] = (struct bind_field){ .key = names[i],
+						 .type = BIND_STRING,
+						 .offset = i * sizeof(values[0]) };
+	}
+	const struct bind_table table = { .what = "thing",
+					  .size = sizeof(values),
+					  .fields = fields,
+					  .n = n,
+					  .node_offset = SIZE_MAX,
+					  .given_offset = SIZE_MAX,
+					  .elsewhere = elsewhere };
+
+	diag_list_fini(&diags);
+	ck_assert_int_eq(yaml_parse(slice_from(text), "f.yml", &arena, &diags, &root), 0);
+	return bind_struct(&table, root, &arena, &diags, values);
+}
+
+START_TEST(bind_names_the_keys_where_they_are_few)
+{
+	ck_assert_int_eq(bind_many(11, NULL, "other: 1"), ERR_INVALID);
+	ck_assert_str_eq(diags.items[0].hint,
+			 "its keys are k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10");
+	ck_assert_int_eq(bind_many(12, NULL, "other: 1"), ERR_INVALID);
+	ck_assert_ptr_null(diags.items[0].hint);
+}
+END_TEST
+
+/* At the limit; one more is a slip in the table, which ends the program in its first test. */
+static void elsewhere_of(size_t n)
+{
+	struct bind_elsewhere keys[BIND_ELSEWHERE_MAX + 2] = { { NULL, NULL } };
+	char names[BIND_ELSEWHERE_MAX + 1][16];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "other%zu", i);
+		keys[i] = (struct bind_elsewhere){ names[i], i + 1 == n ? "the last" : "another" };
+	}
+	ck_assert_int_eq(bind_many(1, keys, "other15: 1"), ERR_INVALID);
+	ck_assert_str_eq(diags.items[0].hint, "the last");
+}
+
+static void enum_of(int n)
+{
+	struct buf values;
+	int color = -1;
+	struct yaml_node *root = NULL;
+
+	buf_init(&values);
+	for (int i = 0; i < n; i++)
+		buf_printf(&values, "%sc%d", i ? "," : "", i);
+	const struct bind_field field = { .key = "color", .type = BIND_ENUM, .values = values.ptr };
+	const struct bind_table table = { .what = "thing",
+					  .size = sizeof(color),
+					  .fields = &field,
+					  .n = 1,
+					  .node_offset = SIZE_MAX,
+					  .given_offset = SIZE_MAX };
+
+	ck_assert_int_eq(yaml_parse(SLICE("color: c63"), "f.yml", &arena, &diags, &root), 0);
+	ck_assert_int_eq(bind_struct(&table, root, &arena, &diags, &color), 0);
+	ck_assert_int_eq(color, 63);
+	buf_fini(&values);
+}
+
+static void reference_of(size_t n)
+{
+	static const struct bind_field field = { .key = "k", .type = BIND_STRING };
+	struct bind_table tables[65];
+	const struct bind_table *list[65];
+	struct buf out;
+
+	buf_init(&out);
+	for (size_t i = 0; i < n; i++) {
+		tables[i] = inner_table;
+		tables[i].what = i + 1 == n ? "the last" : "thing";
+		tables[i].fields = &field;
+		tables[i].n = 1;
+		list[i] = &tables[i];
+	}
+	bind_references(list, n, &out);
+	ck_assert_ptr_nonnull(strstr(out.ptr, "### the last\n"));
+	buf_fini(&out);
+}
+
+START_TEST(tables_may_have_so_much)
+{
+	ck_assert_int_eq(bind_many(BIND_FIELDS_MAX, NULL, "k63: a"), 0);
+	elsewhere_of(BIND_ELSEWHERE_MAX);
+	enum_of(64);
+	reference_of(64);
+}
+END_TEST
+
+START_TEST(tables_may_not_have_more)
+{
+	switch (_i) {
+	case 0:
+		bind_many(BIND_FIELDS_MAX + 1, NULL, "k63: a");
+		return;
+	case 1:
+		elsewhere_of(BIND_ELSEWHERE_MAX + 1);
+		return;
+	case 2:
+		enum_of(65);
+		return;
+	default:
+		reference_of(65);
+	}
+}
+END_TEST
+
 static Suite *bind_suite(void)
 {
 	Suite *suite = suite_create("bind");
@@ -426,6 +553,9 @@ static Suite *bind_suite(void)
 	tcase_add_test(tc, bind_collects_all_errors);
 	tcase_add_test(tc, bind_says_when_memory_is_short);
 	tcase_add_test(tc, bind_prints_its_reference);
+	tcase_add_test(tc, bind_names_the_keys_where_they_are_few);
+	tcase_add_test(tc, tables_may_have_so_much);
+	tcase_add_loop_test_raise_signal(tc, tables_may_not_have_more, SIGABRT, 0, 4);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
