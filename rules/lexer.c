@@ -204,9 +204,10 @@ static struct token lex_number(struct lexer *lexer, struct token token)
 	else if (duration_parse(text, &ms) == 0)
 		token.kind = TOKEN_DURATION;
 	else
-		return token_fail(
-			lexer, token, at, "bad number or duration syntax",
-			"a duration has whole numbers and units in descending order: 1h30m, 50ms");
+		return token_fail(lexer, token, at, "bad number or duration syntax",
+				  lexer->in_braces ? LEXER_TEXT_HINT
+						   : "a duration has whole numbers and units in "
+						     "descending order: 1h30m, 50ms");
 	return token;
 }
 
@@ -277,6 +278,27 @@ static struct token lex_word(struct lexer *lexer, struct token token)
 	return token;
 }
 
+/* What gets into an expression by way of a text processor or a page; NULL: it is none of that. */
+static const char *typographic_hint(struct slice rest)
+{
+	static const char quotes[] = "write plain quotes: \"", minus[] = "write a plain \"-\"";
+	static const struct {
+		const char *character, *hint;
+	} known[] = {
+		{ "\u201c", quotes },	       { "\u201d", quotes },	    { "\u201e", quotes },
+		{ "\u2018", quotes },	       { "\u2019", quotes },	    { "\u00ab", quotes },
+		{ "\u00bb", quotes },	       { "\u2013", minus },	    { "\u2014", minus },
+		{ "\u2212", minus },	       { "\u00d7", "write \"*\"" }, { "\u00f7", "write \"/\"" },
+		{ "\u2264", "write \"<=\"" }, { "\u2265", "write \">=\"" }, { "\u2260", "write \"!=\"" },
+		{ "\u00a0", "this only looks like a blank: write a plain one" },
+	};
+
+	for (size_t i = 0; i < LENGTH(known); i++)
+		if (slice_has_prefix(rest, slice_from(known[i].character)))
+			return known[i].hint;
+	return NULL;
+}
+
 static struct token lex_unknown(struct lexer *lexer, struct token token)
 {
 	uint32_t end = token.offset + 1;
@@ -297,6 +319,9 @@ static struct token lex_unknown(struct lexer *lexer, struct token token)
 		hint = "a name with dots stands in quotes: | \"http.status\" >= 500";
 	else if (c == '.')
 		hint = "a name with dots stands in quotes and braces: {\"http.requests\"}";
+	else
+		hint = typographic_hint((struct slice){ lexer->text.ptr + token.offset,
+							lexer->text.len - token.offset });
 	while (end < lexer->text.len && (byte_at(lexer, end) & 0xc0) == 0x80)
 		end++; /* the rest of a character of several bytes */
 	return token_fail(lexer, token, end, "unexpected character", hint);

@@ -15,6 +15,8 @@
 
 #include "base/slice.h"
 
+#define LEXER_TEXT_HINT "a text stands in quotes: \"a\""
+
 enum token_kind {
 	TOKEN_END,
 	TOKEN_ERROR, /* lexer.error and lexer.hint say why */

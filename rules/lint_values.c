@@ -1,4 +1,4 @@
-/* Conditions that cannot hold, and alerts without any. */
+/* Conditions that cannot hold, alerts without any, quantiles that are none. */
 #include <math.h>
 
 #include "rules/bounds.h"
@@ -146,10 +146,47 @@ static void on_set(void *ctx, const struct expr *expr)
 			      "second");
 }
 
+/* ---- quantiles ---- */
+
+/* What a call or aggregation takes for a quantile; NULL: nothing. */
+static const struct expr *quantile_of(const struct expr *expr)
+{
+	if (expr->kind == EXPR_AGGREGATE)
+		return expr->aggregate.op == AGG_QUANTILE ? expr->aggregate.param : NULL;
+	if (expr->kind == EXPR_CALL && (expr->call.function->id == FN_HISTOGRAM_QUANTILE ||
+					expr->call.function->id == FN_QUANTILE_OVER_TIME))
+		return expr->call.args[0];
+	return NULL;
+}
+
+static void on_quantile(void *ctx, const struct expr *expr)
+{
+	struct lint_place *place = ctx;
+	const struct expr *quantile = quantile_of(expr);
+	struct buf text;
+
+	if (!quantile || bare(quantile)->kind != EXPR_NUMBER)
+		return;
+	double number = bare(quantile)->number;
+
+	if (!(number < 0 || number > 1))
+		return;
+	buf_init(&text);
+	number_format_g(number, &text);
+	if (buf_ok(&text))
+		rule_warn_at(place->lint->diags, WARN_QUANTILE, place->source, quantile->offset,
+			     quantile->span,
+			     number > 1 && number <= 100 ? "of 95 in a hundred: 0.95" : NULL,
+			     "a quantile lies between 0 and 1; of %s all that comes is %s", text.ptr,
+			     number > 1 ? "+Inf" : "-Inf");
+	buf_fini(&text);
+}
+
 void lint_values(struct lint_place *place, const struct expr *expr)
 {
 	(void)bounds_find(expr, on_impossible, place);
 	expr_walk(expr, on_set, place);
+	expr_walk(expr, on_quantile, place);
 }
 
 /* ---- no condition ---- */

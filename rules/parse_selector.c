@@ -28,7 +28,7 @@ static bool parse_label(struct parser *parser, struct slice *out)
 					"invalid label name for grouping: \"" SLICE_FMT "\"",
 					SLICE_ARG(*out));
 		} else if (!token_is_label(token.kind)) {
-			parser_unexpected(parser, "grouping opts", "label");
+			parser_unexpected(parser, PARSER_GROUPING, "label");
 			return false;
 		}
 	}
@@ -60,7 +60,7 @@ bool parse_labels(struct parser *parser, struct names *out)
 
 	*out = (struct names){ 0 };
 	if (!parser_is(parser, TOKEN_PAREN_LEFT)) {
-		parser_unexpected(parser, "grouping opts", "\"(\"");
+		parser_unexpected(parser, PARSER_GROUPING, "\"(\"");
 		return false;
 	}
 	if (!parser_open(parser, &bracket))
@@ -72,7 +72,7 @@ bool parse_labels(struct parser *parser, struct names *out)
 			break;
 		parser_advance(parser);
 	}
-	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, "grouping opts", "\",\" or \")\"");
+	return parser_close(parser, &bracket, TOKEN_PAREN_RIGHT, PARSER_GROUPING, "\",\" or \")\"");
 }
 
 /* Matchers */
@@ -246,7 +246,8 @@ static struct expr *range_of(struct parser *parser, struct expr *expr, uint32_t 
 	uint32_t span = parser->last_end - offset;
 
 	if (expr->kind != EXPR_SELECTOR || expr->selector.is_range) {
-		parser_complain(parser, offset, span, NULL,
+		parser_complain(parser, offset, span,
+				"of what is no selector a subquery makes a range: (…)[5m:1m]",
 				"ranges only allowed for vector selectors");
 		return parser_refused(parser, expr->offset, expr, NULL);
 	}

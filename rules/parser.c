@@ -89,18 +89,41 @@ static void describe_token(const struct parser *parser, struct buf *out)
 		text_quote(token_text(&parser->lexer, token), out);
 }
 
-static const char *hint_for(const struct parser *parser)
+/* The byte `by` places from where the token begins; 0: none. */
+static char byte_near(const struct parser *parser, int by)
+{
+	size_t at = parser->token.offset + (size_t)by;
+
+	return at < parser->source->text.len ? parser->source->text.ptr[at] : '\0';
+}
+
+static const char *hint_for(const struct parser *parser, const char *context, const char *expected)
 {
 	bool in_braces = parser->lexer.in_braces;
 
 	switch (parser->token.kind) {
 	case TOKEN_EQ:
-		return in_braces ? NULL : "compare with \"==\"";
+		return in_braces		    ? NULL
+		       : byte_near(parser, 1) == '>' ? "write \">=\""
+		       : byte_near(parser, 1) == '<' ? "write \"<=\""
+						     : "compare with \"==\"";
+	case TOKEN_GTR:
+		return byte_near(parser, -1) == '<' ? "write \"!=\"" : NULL;
 	case TOKEN_EQL:
 		return in_braces ? "a matcher takes one \"=\"" : NULL;
 	case TOKEN_EQ_RE:
 	case TOKEN_NEQ_RE:
 		return in_braces ? NULL : "patterns match labels, in braces: {job=~\"a.*\"}";
+	case TOKEN_IDENTIFIER:
+	case TOKEN_NUMBER:
+	case TOKEN_DURATION:
+		if (!expected)
+			return NULL;
+		if (strcmp(expected, "string") == 0)
+			return LEXER_TEXT_HINT;
+		return context && strcmp(context, PARSER_GROUPING) == 0 && expected[1] == '('
+			       ? "labels stand in parentheses: by (job)"
+			       : NULL;
 	default:
 		return NULL;
 	}
@@ -153,7 +176,7 @@ void parser_unexpected(struct parser *parser, const char *context, const char *e
 	if (expected)
 		buf_printf(&text, ", expected %s", expected);
 	parser_complain(parser, parser->token.offset, parser->token.span ? parser->token.span : 1,
-			hint_for(parser), "unexpected %s", buf_ok(&text) ? text.ptr : "token");
+			hint_for(parser, context, expected), "unexpected %s", buf_ok(&text) ? text.ptr : "token");
 	buf_fini(&text);
 }
 

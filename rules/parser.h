@@ -54,6 +54,7 @@ void parser_advance(struct parser *parser);
 enum token_kind parser_peek(const struct parser *parser);
 bool parser_is(const struct parser *parser, enum token_kind kind);
 bool parser_expect(struct parser *parser, enum token_kind kind, const char *context);
+#define PARSER_GROUPING "grouping opts" /* a context, of labels in by (…) and the like */
 /* "unexpected X in CONTEXT, expected Y": ends the parse. */
 void parser_unexpected(struct parser *parser, const char *context, const char *expected);
 /* Tells what is wrong with source[offset, offset+span); the parse goes on. */

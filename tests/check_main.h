@@ -21,6 +21,8 @@ static inline int64_t patience_ms(int64_t ms)
 #define TEST_MAIN(make_suite)                                                                      \
 	int main(void)                                                                             \
 	{                                                                                          \
+		/* A test that fails ends its process at once: what it said must be out by then. */ \
+		setvbuf(stdout, NULL, _IOLBF, 0);                                                  \
 		SRunner *runner = srunner_create(make_suite());                                    \
 		srunner_run_all(runner, CK_ENV);                                                   \
 		int failed = srunner_ntests_failed(runner);                                        \
