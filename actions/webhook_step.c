@@ -161,14 +161,13 @@ static int webhook_step_check(void *pointer, bool is_step, const struct yaml_nod
 	const struct yaml_node *own = request->node;
 	const int codes[] = {
 		webhook_url_check(request->url, &request->url_file, own, base_dir, arena, diags),
-		request->http_config
-			? complain(diags, request->http_config, "take it out for now",
-				   "\"http_config\" of a step is not supported yet")
-			: 0,
+		request->http_config ? complain(diags, request->http_config, "take it out for now",
+						"\"http_config\" of a step is not supported yet")
+				     : 0,
 		is_method(request->method)
 			? 0
-			: complain(diags, yaml_get(own, "method"), "GET, POST, PUT, PATCH or DELETE",
-				   "this method is not allowed"),
+			: complain(diags, yaml_get(own, "method"),
+				   "GET, POST, PUT, PATCH or DELETE", "this method is not allowed"),
 		headers_make(options, arena, diags),
 		request->body.len ? template_make(yaml_get(own, "body"), request->body, arena,
 						  diags, &options->body)

@@ -155,7 +155,7 @@ static void bind_web(struct file_binder *b)
 	note(b, code);
 	if (code == ERR_INVALID)
 		complain(overrides->listen_address ? &none : file, "web", "listen_address",
-			 config->path, b->diags,
+			 overrides->listen_address ? "--listen" : config->path, b->diags,
 			 "write it as HOST:PORT, for example 127.0.0.1:9797",
 			 "listen address \"" SLICE_FMT "\" is no HOST:PORT", address);
 	/* Without an address there is nowhere that links could lead. */
@@ -164,7 +164,8 @@ static void bind_web(struct file_binder *b)
 	note(b, code = bind_external_url(config, external_url));
 	if (code == ERR_INVALID)
 		complain(overrides->external_url ? &none : file, "web", "external_url",
-			 config->path, b->diags, "begin it with http:// or https://",
+			 overrides->external_url ? "--external-url" : config->path, b->diags,
+			 "begin it with http:// or https://",
 			 "the external URL \"" SLICE_FMT "\" is no http or https address",
 			 external_url);
 }
@@ -179,8 +180,9 @@ static void bind_data_dir(struct file_binder *b)
 		const struct config_file none = { 0 };
 
 		note(b, complain(b->overrides->data_dir ? &none : b->file, NULL, "data_dir",
-				 config->path, b->diags, "write none if there is to be none",
-				 "data_dir is empty" SLICE_FMT, data_dir));
+				 b->overrides->data_dir ? "--data-dir" : config->path, b->diags,
+				 "write none if there is to be none", "data_dir is empty" SLICE_FMT,
+				 data_dir));
 		return;
 	}
 	if (slice_is(data_dir, "none"))
@@ -196,19 +198,27 @@ static void bind_data_dir(struct file_binder *b)
 						   SLICE_ARG(data_dir));
 }
 
+static const char *unread_hint(int error)
+{
+	if (error == EISDIR)
+		return "name its files, with a wildcard: DIR/*.yml";
+	if (error == EACCES)
+		return "whoever runs this must be permitted to";
+	return "paths are relative to the configuration's directory";
+}
+
 static int add_rule_file_named(struct file_binder *b, const char *path,
 			       const struct yaml_node *node)
 {
 	struct stat found;
 	bool is_there = stat(path, &found) == 0, is_dir = is_there && S_ISDIR(found.st_mode);
 
-	if (!b->overrides->looks_for_rule_files ||
-	    (is_there && !is_dir && access(path, R_OK) == 0))
+	if (!b->overrides->looks_for_rule_files || (is_there && !is_dir && access(path, R_OK) == 0))
 		return add_rule_file(b->config, path);
-	yaml_diag(b->diags, DIAG_ERROR, node,
-		  is_dir ? "name its files, with a wildcard: DIR/*.yml"
-			 : "paths are relative to the configuration's directory",
-		  "rule_files: cannot read \"%s\": %s", path, strerror(is_dir ? EISDIR : errno));
+	int error = is_dir ? EISDIR : errno;
+
+	yaml_diag(b->diags, DIAG_ERROR, node, unread_hint(error),
+		  "rule_files: cannot read \"%s\": %s", path, strerror(error));
 	return ERR_INVALID;
 }
 
@@ -216,9 +226,10 @@ static int add_rule_file_named(struct file_binder *b, const char *path,
 static int add_rule_files(struct file_binder *b, struct slice pattern, const struct yaml_node *node)
 {
 	struct arena *arena = &b->config->arena;
-	char *path = pattern.len && pattern.ptr[0] == '/'
-			     ? arena_strdup(arena, pattern)
-			     : arena_printf(arena, "%s/" SLICE_FMT, b->base_dir, SLICE_ARG(pattern));
+	char *path =
+		pattern.len && pattern.ptr[0] == '/'
+			? arena_strdup(arena, pattern)
+			: arena_printf(arena, "%s/" SLICE_FMT, b->base_dir, SLICE_ARG(pattern));
 	glob_t found;
 	int code = 0;
 

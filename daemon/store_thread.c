@@ -191,8 +191,10 @@ static void take(struct store_thread *thread, struct queue_item *item)
 
 /* ---- commits ---- */
 
-/* The journal takes it in the end, or the daemon is told to stop meanwhile: then what is left is
- * lost, but nobody was told of it. */
+/*
+ * The journal takes it in the end, or the daemon is told to stop meanwhile: then it is tried a few
+ * times more, and once for whatever comes after. What is left is lost, but nobody was told of it.
+ */
 static bool write_journal(struct store_thread *thread)
 {
 	int tries = 0, stopping_tries = 0;
@@ -202,18 +204,16 @@ static bool write_journal(struct store_thread *thread)
 				 (enum journal_sync)atomic_load(&thread->journal_sync));
 	while (thread->journal && journal_commit(thread->journal)) {
 		atomic_fetch_add(&thread->commit_failures, 1);
-		if (tries++ % COMMIT_TRIES_LOGGED == 0)
+		if (!thread->gave_up && tries++ % COMMIT_TRIES_LOGGED == 0)
 			log_error("store",
 				  "cannot write the journal, trying again: nothing is told and no "
 				  "script started before",
 				  "error=%s retry_ms=%d",
 				  log_quote(slice_from(journal_error(thread->journal))),
 				  COMMIT_RETRY_MS);
-		if (atomic_load(&thread->daemon->draining) &&
-		    stopping_tries++ >= STOPPING_TRIES_MAX) {
-			log_error("store", "stopping without the end of the journal",
-				  "bytes_lost=%zu error=%s", journal_waiting(thread->journal),
-				  log_quote(slice_from(journal_error(thread->journal))));
+		if (thread->gave_up || (atomic_load(&thread->daemon->draining) &&
+					stopping_tries++ >= STOPPING_TRIES_MAX)) {
+			thread->gave_up = true;
 			return false;
 		}
 		usleep(COMMIT_RETRY_MS * 1000);
@@ -496,6 +496,10 @@ static void *store_thread_main(void *arg)
 		loop_timer_set(thread->timer, 0);
 	loop_run(thread->loop);
 	commit(thread);
+	if (thread->journal && journal_waiting(thread->journal) > 0)
+		log_error("store", "stopping without the end of the journal",
+			  "bytes_lost=%zu error=%s", journal_waiting(thread->journal),
+			  log_quote(slice_from(journal_error(thread->journal))));
 	return NULL;
 }
 

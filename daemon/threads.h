@@ -145,6 +145,7 @@ struct store_thread {
 	int64_t appended_us;	      /* when the first of them came */
 	bool journal_is_whole;	      /* it has the state we go on with, from its beginning on */
 	bool stopping;
+	bool gave_up;	 /* the disk refused for so long that the rest is not waited for */
 	int64_t stop_us; /* then at the latest */
 	bool settling;
 	sem_t settled;

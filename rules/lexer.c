@@ -285,11 +285,21 @@ static const char *typographic_hint(struct slice rest)
 	static const struct {
 		const char *character, *hint;
 	} known[] = {
-		{ "\u201c", quotes },	       { "\u201d", quotes },	    { "\u201e", quotes },
-		{ "\u2018", quotes },	       { "\u2019", quotes },	    { "\u00ab", quotes },
-		{ "\u00bb", quotes },	       { "\u2013", minus },	    { "\u2014", minus },
-		{ "\u2212", minus },	       { "\u00d7", "write \"*\"" }, { "\u00f7", "write \"/\"" },
-		{ "\u2264", "write \"<=\"" }, { "\u2265", "write \">=\"" }, { "\u2260", "write \"!=\"" },
+		{ "\u201c", quotes },
+		{ "\u201d", quotes },
+		{ "\u201e", quotes },
+		{ "\u2018", quotes },
+		{ "\u2019", quotes },
+		{ "\u00ab", quotes },
+		{ "\u00bb", quotes },
+		{ "\u2013", minus },
+		{ "\u2014", minus },
+		{ "\u2212", minus },
+		{ "\u00d7", "write \"*\"" },
+		{ "\u00f7", "write \"/\"" },
+		{ "\u2264", "write \"<=\"" },
+		{ "\u2265", "write \">=\"" },
+		{ "\u2260", "write \"!=\"" },
 		{ "\u00a0", "this only looks like a blank: write a plain one" },
 	};
 

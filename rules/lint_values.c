@@ -177,8 +177,8 @@ static void on_quantile(void *ctx, const struct expr *expr)
 		rule_warn_at(place->lint->diags, WARN_QUANTILE, place->source, quantile->offset,
 			     quantile->span,
 			     number > 1 && number <= 100 ? "of 95 in a hundred: 0.95" : NULL,
-			     "a quantile lies between 0 and 1; of %s all that comes is %s", text.ptr,
-			     number > 1 ? "+Inf" : "-Inf");
+			     "a quantile lies between 0 and 1; of %s all that comes is %s",
+			     text.ptr, number > 1 ? "+Inf" : "-Inf");
 	buf_fini(&text);
 }
 

@@ -103,7 +103,7 @@ static const char *hint_for(const struct parser *parser, const char *context, co
 
 	switch (parser->token.kind) {
 	case TOKEN_EQ:
-		return in_braces		    ? NULL
+		return in_braces		     ? NULL
 		       : byte_near(parser, 1) == '>' ? "write \">=\""
 		       : byte_near(parser, 1) == '<' ? "write \"<=\""
 						     : "compare with \"==\"";
@@ -176,7 +176,8 @@ void parser_unexpected(struct parser *parser, const char *context, const char *e
 	if (expected)
 		buf_printf(&text, ", expected %s", expected);
 	parser_complain(parser, parser->token.offset, parser->token.span ? parser->token.span : 1,
-			hint_for(parser, context, expected), "unexpected %s", buf_ok(&text) ? text.ptr : "token");
+			hint_for(parser, context, expected), "unexpected %s",
+			buf_ok(&text) ? text.ptr : "token");
 	buf_fini(&text);
 }
 

@@ -168,6 +168,7 @@ static const struct bind_elsewhere not_of_rule_files[] = {
 	{ "receivers", IS_CONFIGURATION },
 	{ "runbooks", IS_CONFIGURATION },
 	{ "data_dir", IS_CONFIGURATION },
+	{ "web", IS_CONFIGURATION },
 	{ "tests", "this looks like a file of unit tests: tocsin test FILE" },
 	{ "scrape_configs", "this looks like prometheus.yml: give the files that its rule_files "
 			    "name" },

@@ -156,7 +156,8 @@ START_TEST(config_routes_inherit)
 		RECEIVERS "route:\n  receiver: a\n  group_by: [z, alertname]\n  group_wait: 1s\n  "
 			  "repeat_interval: 2h\n  routes:\n"
 			  "  - {matchers: ['team=\"x\"'], receiver: b, continue: true, group_by: "
-			  "[], routes: [{receiver: '', matchers: [severity=~\"p.*\"], group_wait: 0s}]}\n"
+			  "[], routes: [{receiver: '', matchers: [severity=~\"p.*\"], "
+			  "group_wait: 0s}]}\n"
 			  "  - {matchers: ['{severity=\"page\", team!=\"y\"}'], group_by: ['...'], "
 			  "group_interval: 7m, receiver: c}\n");
 	const struct route *root = config->root, *first = &root->routes[0],
