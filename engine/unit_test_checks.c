@@ -234,10 +234,39 @@ int unit_test_alerts(struct running *run, const struct test_alert *test)
 
 /* ---- what is written, before anything runs ---- */
 
+/*
+ * An alert that no rule makes never fires: a test that expects that passes, whatever the rule that
+ * was meant does. promtool lets it pass; so it is only warned of.
+ */
+static int warn_unknown_alert(struct running *run, const struct test_alert *alert)
+{
+	const struct rule_set *rules = run->rules;
+	const char **names = ARENA_ARRAY(run->arena, const char *, rules->nrules + 1);
+	size_t n = 0;
+	if (!names)
+		return ERR_NOMEM;
+	for (uint32_t g = 0; g < rules->ngroups; g++)
+		for (uint32_t r = 0; r < rules->groups[g].nrules; r++) {
+			const struct rule *rule = &rules->groups[g].rules[r];
+			if (rule->kind != RULE_ALERT)
+				continue;
+			if (slice_is_equal(rule->name, alert->name))
+				return 0;
+			names[n] = arena_strdup(run->arena, rule->name);
+			if (!names[n++])
+				return ERR_NOMEM;
+		}
+	const char *near = nearest_name(alert->name, names, n);
+	yaml_diag(run->diags, DIAG_WARNING, yaml_get(alert->node, "alertname"),
+		  near ? arena_printf(run->arena, "did you mean \"%s\"?", near) : NULL,
+		  "no rule under test is an alert \"" SLICE_FMT "\"", SLICE_ARG(alert->name));
+	return 0;
+}
+
 static int read_alert(struct running *run, const struct test_alert *alert)
 {
 	const struct test_expected_alert *expected = alert->expected.items;
-	int code = 0;
+	int code = run->rules && alert->name.len ? warn_unknown_alert(run, alert) : 0;
 	for (size_t i = 0; i < alert->expected.n && code != ERR_NOMEM; i++) {
 		struct labels *labels = NULL, *annotations = NULL;
 		if (test_goes_on(&code, expected_labels(run, &expected[i], alert->name, &labels)))
