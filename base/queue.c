@@ -17,7 +17,7 @@ struct queue {
 	size_t items, bytes;
 	size_t items_max, bytes_max;
 	uint64_t refused;
-	int event_fd; /* -1 until asked for; readable exactly while there are items */
+	_Atomic int event_fd; /* -1 until asked for */
 };
 
 struct queue *queue_new(size_t items_max, size_t bytes_max)
@@ -81,6 +81,28 @@ void queue_bytes_max_set(struct queue *queue, size_t bytes_max)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+/*
+ * Tells the consumer, after the lock is given back: else it wakes up only to wait for that. So an
+ * eventfd may be set once more after its items were taken; then it is cleared with none.
+ */
+static void wake(struct queue *queue)
+{
+	int fd = queue->event_fd;
+
+	if (fd >= 0)
+		event_set(fd);
+	pthread_cond_signal(&queue->filled);
+}
+
+static void append(struct queue *queue, struct queue_item *item)
+{
+	item->next = NULL;
+	*queue->last = item;
+	queue->last = &item->next;
+	queue->items++;
+	queue->bytes += item->cost;
+}
+
 int queue_push(struct queue *queue, struct queue_item *item, bool force)
 {
 	pthread_mutex_lock(&queue->lock);
@@ -91,27 +113,39 @@ int queue_push(struct queue *queue, struct queue_item *item, bool force)
 	}
 	bool was_empty = !queue->first;
 
-	item->next = NULL;
-	*queue->last = item;
-	queue->last = &item->next;
-	queue->items++;
-	queue->bytes += item->cost;
-	/* Under the lock, so that it cannot overtake the clearing by queue_take_all(). */
-	if (was_empty && queue->event_fd >= 0)
-		event_set(queue->event_fd);
-	if (was_empty)
-		pthread_cond_signal(&queue->filled);
+	append(queue, item);
 	pthread_mutex_unlock(&queue->lock);
+	if (was_empty)
+		wake(queue);
 	return 0;
 }
 
+void queue_push_all(struct queue *queue, struct queue_item *list)
+{
+	if (!list)
+		return;
+	pthread_mutex_lock(&queue->lock);
+	bool was_empty = !queue->first;
+
+	for (struct queue_item *next; list; list = next) {
+		next = list->next;
+		append(queue, list);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	if (was_empty)
+		wake(queue);
+}
+
+/* The eventfd is cleared first: whatever comes after that sets it again, or is taken here. */
 struct queue_item *queue_take_all(struct queue *queue)
 {
+	int fd = queue->event_fd;
+
+	if (fd >= 0)
+		event_clear(fd);
 	pthread_mutex_lock(&queue->lock);
 	struct queue_item *list = queue->first;
 
-	if (list && queue->event_fd >= 0)
-		event_clear(queue->event_fd);
 	queue->first = NULL;
 	queue->last = &queue->first;
 	queue->items = queue->bytes = 0;

@@ -20,13 +20,15 @@ struct queue_item {
 struct queue;
 
 struct queue *queue_new(size_t items_max, size_t bytes_max);
-/* The queue must be empty. */
+/* The queue must be empty, and every push over. */
 void queue_free(struct queue *queue);
 /*
  * Takes the item, or ERR_FULL (the caller keeps it). With `force` the limit is passed: for
  * completions and shutdown. An item that costs more than bytes_max is always refused.
  */
 int queue_push(struct queue *queue, struct queue_item *item, bool force);
+/* A list, linked by `next`, in its order and by force: the consumer is woken once for all. */
+void queue_push_all(struct queue *queue, struct queue_item *list);
 /* Another limit from now on; what is in it stays. */
 void queue_bytes_max_set(struct queue *queue, size_t bytes_max);
 /* All items in order as a list, or NULL. */
@@ -35,7 +37,8 @@ struct queue_item *queue_take_all(struct queue *queue);
 bool queue_wait(struct queue *queue, int64_t timeout_us);
 /*
  * An eventfd that is readable while there are items, for consumers with an event loop; reading it
- * is queue_take_all()'s work. The queue closes it. ERR_IO: there are no more descriptors.
+ * is queue_take_all()'s work. Shortly after items were taken it may be readable once more. The
+ * queue closes it. ERR_IO: there are no more descriptors.
  */
 int queue_fd(struct queue *queue);
 size_t queue_items(const struct queue *queue);

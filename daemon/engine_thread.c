@@ -25,8 +25,23 @@ static void on_event(void *ctx, struct alert_event *event)
 	struct engine_thread *thread = ctx;
 
 	recorder_event(thread->recorder, event);
+	event->item = (struct queue_item){ .kind = MSG_EVENT, .cost = sizeof(*event) };
+	*thread->events_end = &event->item;
+	thread->events_end = &event->item.next;
+}
+
+/* All that a piece of work told goes together, so that who takes it is woken once; and the records
+ * before it, for what follows from an event is to stand behind the event's own. */
+static void push_events(struct engine_thread *thread)
+{
+	struct queue_item *events = thread->events;
+
+	if (!events)
+		return;
+	thread->events = NULL;
+	thread->events_end = &thread->events;
 	store_thread_push(&thread->daemon->store, &thread->records);
-	store_thread_event(&thread->daemon->store, event);
+	store_thread_events(&thread->daemon->store, events);
 }
 
 /* With durability storage its answer waits for the storage, but for our own numbers, which are
@@ -70,6 +85,7 @@ static void on_query(void *ctx, struct engine_query *query)
 	struct engine_thread *thread = ctx;
 	struct daemon *daemon = thread->daemon;
 
+	push_events(thread); /* who is answered has heard of what was before */
 	queue_push(query->thread == QUERY_OF_ACTIONS ? daemon->action.inbox
 						     : daemon->ingest[query->thread].inbox,
 		   &query->item, true);
@@ -230,6 +246,7 @@ static void take(struct engine_thread *thread, struct queue_item *item)
 		struct call *call = (struct call *)item;
 
 		call->run(call, thread->engine);
+		push_events(thread); /* it may go on to the action thread */
 		call_forward(thread->daemon, call);
 		return;
 	}
@@ -357,6 +374,32 @@ static bool is_storage_full(const struct engine_thread *thread)
 	return atomic_load(&store->is_full) || queue_bytes(store->inbox) > CHECKPOINT_AHEAD_BYTES;
 }
 
+/* What rules wrote goes when they are through, so that it is one write, and the engine is not woken
+ * for it; what comes from senders when it has gathered. */
+static bool is_flush_due(const struct engine_thread *thread, int64_t now_ms, uint64_t iterations)
+{
+	int64_t since_ms = now_ms - thread->flushed_ms;
+
+	return since_ms >= FLUSH_INTERVAL_MS || since_ms < 0 ||
+	       (since_ms >= FLUSH_PAUSE_MS && !thread->more &&
+		iterations != thread->flushed_iterations);
+}
+
+static void flush(struct engine_thread *thread, int64_t now_ms)
+{
+	struct engine_stats stats;
+
+	engine_stats_get(thread->engine, &stats);
+	if (!is_flush_due(thread, now_ms, stats.iterations))
+		return;
+	engine_flush(thread->engine);
+	recorder_push(thread->recorder);
+	store_thread_flush(&thread->daemon->store, &thread->records);
+	thread->flushed_ms = now_ms;
+	thread->flushed_iterations = stats.iterations;
+	atomic_store(&thread->daemon->epoch, store_epoch(engine_store(thread->engine)));
+}
+
 static void *engine_thread_main(void *arg)
 {
 	struct engine_thread *thread = arg;
@@ -374,19 +417,13 @@ static void *engine_thread_main(void *arg)
 		recorder_time(thread->recorder, now_ms);
 		engine_time(thread->engine, now_ms);
 		drain(thread);
+		push_events(thread);
 		thread->held = engine_checkpoint_hold(thread->engine, is_storage_full(thread));
 		work(thread);
+		push_events(thread);
 		push_written(thread);
 		confirm_applied(thread);
-		if (now_ms - thread->flushed_ms >= FLUSH_INTERVAL_MS ||
-		    now_ms < thread->flushed_ms) {
-			engine_flush(thread->engine);
-			recorder_push(thread->recorder);
-			store_thread_push(&thread->daemon->store, &thread->records);
-			thread->flushed_ms = now_ms;
-			atomic_store(&thread->daemon->epoch,
-				     store_epoch(engine_store(thread->engine)));
-		}
+		flush(thread, now_ms);
 		if (thread->stopping && !thread->todo && !queue_items(thread->inbox))
 			break;
 	}
@@ -452,6 +489,7 @@ int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char
 {
 	thread->daemon = daemon;
 	thread->applied_end = &thread->applied;
+	thread->events_end = &thread->events;
 	thread->deferred_end = &thread->deferred;
 	thread->inbox = queue_new(QUEUE_ITEMS_MAX, (size_t)daemon->config->queue_bytes_max);
 	if (!thread->inbox)

@@ -56,6 +56,13 @@ void store_thread_push(struct store_thread *thread, struct msg_records **records
 	*records = NULL;
 }
 
+void store_thread_flush(struct store_thread *thread, struct msg_records **records)
+{
+	if (*records)
+		(*records)->flushed = true;
+	store_thread_push(thread, records);
+}
+
 void store_thread_gather(struct store_thread *thread, struct msg_records **records,
 			 enum record_type type, struct slice payload)
 {
@@ -71,6 +78,7 @@ void store_thread_gather(struct store_thread *thread, struct msg_records **recor
 		size_t cap = need > RECORDS_BYTES ? need : RECORDS_BYTES;
 
 		*records = must(malloc(sizeof(**records) + cap));
+		(*records)->flushed = false;
 		(*records)->len = 0;
 		(*records)->cap = cap;
 	}
@@ -92,11 +100,9 @@ void store_thread_batch(struct store_thread *thread, struct batch *batch)
  * journal, and goes out when that is durable: so the event need not wait for its own sync first.
  * Redis may be given up for one of them and have the other: there it waits.
  */
-void store_thread_event(struct store_thread *thread, struct alert_event *event)
+void store_thread_events(struct store_thread *thread, struct queue_item *events)
 {
-	event->item = (struct queue_item){ .kind = MSG_EVENT, .cost = sizeof(*event) };
-	queue_push(thread->redis ? thread->inbox : thread->daemon->action.inbox, &event->item,
-		   true);
+	queue_push_all(thread->redis ? thread->inbox : thread->daemon->action.inbox, events);
 }
 
 /* ---- taking messages ---- */
@@ -157,6 +163,7 @@ static void take_records(struct store_thread *thread, struct msg_records *msg)
 		append(thread, (enum record_type)head[0],
 		       (struct slice){ msg->bytes + at + sizeof(head), head[1] });
 	}
+	thread->flushed = thread->flushed || msg->flushed;
 	free(msg);
 }
 
@@ -221,6 +228,7 @@ static bool write_journal(struct store_thread *thread)
 	if (tries)
 		log_info("store", "the journal can be written again", "tries=%d", tries);
 	thread->appended_bytes = 0;
+	thread->flushed = false;
 	thread->committed = thread->appended;
 	return true;
 }
@@ -266,14 +274,15 @@ static bool has_uncommitted(const struct store_thread *thread)
 
 static bool is_awaited(const struct store_thread *thread)
 {
-	return thread->events.first || thread->batches.first || thread->settling ||
-	       thread->stopping || (thread->checkpoint && thread->checkpoint_parts == 0) ||
+	return thread->events.first || thread->batches.first || thread->flushed ||
+	       thread->settling || thread->stopping ||
+	       (thread->checkpoint && thread->checkpoint_parts == 0) ||
 	       (thread->redis && redis_log_is_due(thread->redis));
 }
 
 /*
  * When to commit, on the monotonic clock; INT64_MAX: there is nothing. At once when somebody waits
- * for it; but where Redis is all there is, not while a block is in flight: what comes meanwhile
+ * for it, or no more will come for a while; but where Redis is all there is, not while a block is in flight: what comes meanwhile
  * goes together in the next one. (With a journal its sync takes that part.)
  */
 static int64_t commit_us(const struct store_thread *thread)

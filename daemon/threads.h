@@ -32,6 +32,7 @@
 #define QUEUE_ITEMS_MAX 100000
 #define QUANTUM_US 2000	      /* the engine looks at its queue at least this often */
 #define FLUSH_INTERVAL_MS 250 /* samples wait at most this long for the journal */
+#define FLUSH_PAUSE_MS 100    /* after a pass they do not wait, but once in so long */
 #define RECORDS_BYTES                                                                              \
 	(64 * 1024) /* the engine's records go to the store thread in packs of this size */
 #define COMMIT_INTERVAL_MS                                                                         \
@@ -85,6 +86,7 @@ struct msg_record {
  * bytes. */
 struct msg_records {
 	struct queue_item item;
+	bool flushed; /* there are no more by now: they are committed at once */
 	size_t len, cap;
 	char bytes[];
 };
@@ -142,6 +144,7 @@ struct store_thread {
 	int checkpoint_parts;	      /* still missing */
 	bool checkpoint;	      /* one is under way */
 	size_t appended_bytes;	      /* since the last commit */
+	bool flushed;		      /* nothing is gained by waiting for more of them */
 	int64_t appended_us;	      /* when the first of them came */
 	bool journal_is_whole;	      /* it has the state we go on with, from its beginning on */
 	bool stopping;
@@ -196,10 +199,12 @@ struct engine_thread {
 	struct queue_item *todo;   /* taken out of the inbox, not yet worked off */
 	struct queue_item *deferred, **deferred_end; /* calls that wait until rules are swapped */
 	struct msg_records *records;		     /* not yet sent */
+	struct queue_item *events, **events_end;     /* not yet sent */
 	struct queue_item *applied,
 		**applied_end;	     /* batches that wait for the storage, not yet sent */
 	struct msg_written *written; /* not yet sent */
 	int64_t flushed_ms;
+	uint64_t flushed_iterations; /* of groups, by then */
 	bool stopping, more;
 	bool held; /* a checkpoint waits for the storage */
 	_Atomic int64_t longest_us,
@@ -344,7 +349,8 @@ void store_thread_fini(struct store_thread *thread);
  * record must not be lost in silence. */
 void store_thread_record(struct store_thread *thread, enum record_type type, struct slice payload,
 			 uint64_t token);
-void store_thread_event(struct store_thread *thread, struct alert_event *event);
+/* A list of struct alert_event, linked by item.next. */
+void store_thread_events(struct store_thread *thread, struct queue_item *events);
 /* A batch that is applied, all its records sent before: goes home once the storage has them. */
 void store_thread_batch(struct store_thread *thread, struct batch *batch);
 /* Waits until no batch waits any more: at most confirm_timeout. For the main thread, at the end. */
@@ -354,6 +360,8 @@ void store_thread_settle(struct store_thread *thread);
 void store_thread_gather(struct store_thread *thread, struct msg_records **records,
 			 enum record_type type, struct slice payload);
 void store_thread_push(struct store_thread *thread, struct msg_records **records);
+/* The same where no more will come for a while: the store thread need not wait for it. */
+void store_thread_flush(struct store_thread *thread, struct msg_records **records);
 
 int engine_thread_init(struct engine_thread *thread, struct daemon *daemon, char **why);
 int engine_thread_start(struct engine_thread *thread);
