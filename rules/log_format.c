@@ -323,6 +323,7 @@ static int call_take(const struct log_compiler *compiler, struct slice *in, bool
 {
 	static const char *names[FUNCTIONS];
 	struct slice name = take_word(in);
+	struct operand none;
 	int more;
 
 	*call = (struct call){ .function = function_find(name) };
@@ -339,8 +340,10 @@ static int call_take(const struct log_compiler *compiler, struct slice *in, bool
 				  SLICE_ARG(name), near ? "; did you mean \"" : "",
 				  near ? near : "", near ? "\"?" : "");
 	}
-	while (call->nargs < ARGS_MAX &&
-	       (more = operand_take(compiler, in, &call->args[call->nargs])) != 0) {
+	/* Those that no function takes are counted. */
+	while ((more = operand_take(compiler, in,
+				    call->nargs < ARGS_MAX ? &call->args[call->nargs] : &none)) !=
+	       0) {
 		if (more < 0)
 			return more;
 		call->nargs++;

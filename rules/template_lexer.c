@@ -205,8 +205,13 @@ static struct template_token next_number(struct template_lexer *lexer)
 	struct template_value value;
 	if (!template_number(number.text, &value)) {
 		char what[NUMBER_BYTES_MAX + 40];
-		snprintf(what, sizeof(what), "bad number \"%.*s\"",
-			 (int)(number.text.len < 60 ? number.text.len : 60), number.text.ptr);
+		if (number.text.len >= NUMBER_BYTES_MAX)
+			snprintf(what, sizeof(what), "a number of more than %d bytes",
+				 NUMBER_BYTES_MAX - 1);
+		else
+			snprintf(what, sizeof(what), "bad number \"%.*s\"",
+				 (int)(number.text.len < 60 ? number.text.len : 60),
+				 number.text.ptr);
 		return bad_token(lexer, start, what);
 	}
 	return number;

@@ -186,6 +186,35 @@ START_TEST(lint_compares_with_so_many_namesakes)
 }
 END_TEST
 
+/* Rules are told apart by the last of n selectors. */
+static void lint_by_last_selector(int n, struct buf *got)
+{
+	struct buf yaml;
+	buf_init(&yaml);
+	buf_add_str(&yaml, "groups:\n- name: g\n  rules:\n");
+	for (int i = 0; i < 2; i++) {
+		buf_add_str(&yaml, "  - {alert: A, expr: '");
+		for (int k = 1; k < n; k++)
+			buf_add_str(&yaml, "y or ");
+		buf_printf(&yaml, "x{i=\"%d\"}'}\n", i);
+	}
+	buf_clear(got);
+	lint(buf_slice(&yaml), got);
+	buf_fini(&yaml);
+}
+
+START_TEST(lint_tells_namesakes_apart_by_so_many_selectors)
+{
+	struct buf got;
+	buf_init(&got);
+	lint_by_last_selector(64, &got);
+	ck_assert_uint_eq(count(&got, "a second time"), 0);
+	lint_by_last_selector(65, &got);
+	ck_assert_uint_eq(count(&got, "a second time"), 1);
+	buf_fini(&got);
+}
+END_TEST
+
 /* Many rules on arrival are no reason not to say what is wrong with the last one. */
 START_TEST(lint_says_of_so_many_rules_what_they_can_say_on_arrival)
 {
@@ -317,6 +346,7 @@ static Suite *lint_suite(void)
 	tcase_add_test(tcase, lint_does_not_ask_for_ever);
 	tcase_add_test(tcase, lint_follows_a_chain_of_records_for_a_while);
 	tcase_add_test(tcase, lint_compares_with_so_many_namesakes);
+	tcase_add_test(tcase, lint_tells_namesakes_apart_by_so_many_selectors);
 	tcase_add_test(tcase, lint_says_of_so_many_rules_what_they_can_say_on_arrival);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -140,6 +140,11 @@ static const struct line_case cases[] = {
 	{ "!= ip(\"10.0.0.1-10.0.0.9\")", "", "from 10.0.0.5", "dropped" },
 	{ "|= ip(\"2001:db8::/32\")", "", "from [2001:db8::1]:443", "1 {}" },
 	{ "|= ip(\"10.0.0.1\")", "", "10.0.0.1.", "1 {}" },
+	/* as long as an address can be, and longer */
+	{ "|= ip(\"::ffff:255.255.255.255\")", "",
+	  "at 0000:0000:0000:0000:0000:ffff:255.255.255.255 x", "1 {}" },
+	{ "|= ip(\"::ffff:255.255.255.255\")", "",
+	  "at 0000:0000:0000:0000:0000:ffff:255.255.255.2550 x", "dropped" },
 
 	/* labels of the stream and the metadata */
 	{ "|= \"x\"", NULL, "x", "1 {env=prod, job=api, trace=t1}" },
@@ -382,6 +387,8 @@ static const struct {
 	{ "| line_format \"{{ if .a }}x{{ end }}\"", "\"if\" is not supported" },
 	{ "| line_format \"{{ .a.b }}\"", "only labels" },
 	{ "| line_format \"{{ trunc .a }}\"", "takes 2 arguments, not 1" },
+	{ "| line_format `{{ replace \"a\" \"b\" .c .d }}`", "takes 3 arguments, not 4" },
+	{ "| line_format `{{ .d | replace \"a\" \"b\" .c }}`", "takes 3 arguments, not 4" },
 	{ "| line_format \"{{ .a\"", "{{ without }}" },
 	{ "| label_format a=\"{{ . }}\"", "only labels" },
 	{ "|> \"<a> x\"", "takes no names" },

@@ -443,6 +443,46 @@ START_TEST(template_limits_what_it_defines)
 }
 END_TEST
 
+/* A name is looked for among so many, the newest. */
+START_TEST(template_knows_near_names_of_so_many)
+{
+	const struct template *template;
+	for (int n = 64; n <= 65; n++) {
+		struct buf text;
+		buf_init(&text);
+		buf_add_str(&text, "{{ define \"target\" }}x{{ end }}");
+		for (int i = 1; i < n; i++)
+			buf_printf(&text, "{{ define \"%d\" }}x{{ end }}", i);
+		buf_add_str(&text, "{{ template \"targte\" . }}");
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		ck_assert_int_eq(parse(arena_strdup(&arena, buf_slice(&text)), &template), 0);
+		ck_assert_uint_eq(diags.n, 1);
+		if (n == 64)
+			ck_assert_str_eq(diags.items[0].hint, "did you mean \"target\"?");
+		else
+			ck_assert_ptr_null(diags.items[0].hint);
+		buf_fini(&text);
+	}
+}
+END_TEST
+
+START_TEST(template_limits_its_numbers)
+{
+	const struct template *template;
+	assert_renders(repeated("{{ ", "0", 197, "7. }}"), "7");
+	ck_assert_int_eq(parse(repeated("{{ ", "0", 198, "7. }}"), &template), ERR_INVALID);
+	ck_assert_str_eq(diags.items[0].message, "a number of more than 199 bytes");
+	/* As a text, too. */
+	assert_renders(repeated("{{ humanize \"", "0", 510, "7\" }}"), "7");
+	char *got = render(repeated("{{ humanize \"", "0", 511, "7\" }}"), 1);
+	ck_assert_ptr_nonnull(strstr(got, "error calling humanize: strconv.ParseFloat: parsing"));
+	free(got);
+	/* No address is longer than this. */
+	assert_renders(repeated("{{ stripDomain \"", "1.", 40, "1:80\" }}"), "1:80");
+}
+END_TEST
+
 START_TEST(template_limits_its_variables)
 {
 	const struct template *template;
@@ -568,6 +608,8 @@ static Suite *template_suite(void)
 	tcase_add_test(all, template_limits_its_nesting);
 	tcase_add_test(all, template_limits_templates_that_use_themselves);
 	tcase_add_test(all, template_limits_what_it_defines);
+	tcase_add_test(all, template_knows_near_names_of_so_many);
+	tcase_add_test(all, template_limits_its_numbers);
 	tcase_add_test(all, template_limits_its_variables);
 	tcase_add_test(all, template_limits_its_output);
 	tcase_add_test(all, template_limits_its_steps);
