@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "ingest/pprof.h"
 
 #define BUSY_RETRY_MS 250 /* until there is room for one more fetch */
@@ -124,7 +125,7 @@ static void tell_down(struct target *target, const char *why)
 		log_warn("profiles", "cannot fetch a profile", "url=%s error=%s",
 			 log_quote(slice_from(target->url)), log_quote(slice_from(why)));
 	target->is_up = false;
-	snprintf(target->error, sizeof(target->error), "%s", why);
+	text_fit(target->error, sizeof(target->error), why);
 	fetcher->failed++;
 	if (batch && profile_summary_fail(profile_hub_summary(fetcher->hub), &down, batch) == 0)
 		push(target, batch);
@@ -190,9 +191,12 @@ static void on_fetched(void *ctx, const struct http_result *result)
 		why = result->error;
 	} else if (result->status != 200) {
 		struct slice text = slice_trim(result->body);
+		char whole[PROFILE_ERROR_MAX + 8];
 
-		snprintf(status, sizeof(status), "answered %d: %.*s", result->status,
-			 (int)(text.len < 100 ? text.len : 100), text.len ? text.ptr : "");
+		snprintf(whole, sizeof(whole), "answered %d: %.*s", result->status,
+			 (int)(text.len < sizeof(whole) ? text.len : sizeof(whole)),
+			 text.len ? text.ptr : "");
+		text_fit(status, sizeof(status), whole);
 		why = status;
 	} else if (result->body.len > PROFILE_FETCH_BYTES_MAX) {
 		why = "the profile is larger than the limit";

@@ -421,6 +421,91 @@ START_TEST(depth_attributes_and_series_have_limits)
 }
 END_TEST
 
+/* {n points of a gauge} as protobuf */
+static void points_of(uint32_t n, struct buf *out)
+{
+	struct buf point, gauge, metric, scope, resource;
+
+	buf_init(&point);
+	buf_init(&gauge);
+	buf_init(&metric);
+	buf_init(&scope);
+	buf_init(&resource);
+	buf_init(out);
+	enc_fixed64(&point, 3, UINT64_C(1700000000000000000));
+	enc_fixed64(&point, 6, 1);
+	for (uint32_t i = 0; i < n; i++)
+		enc_bytes(&gauge, 1, buf_slice(&point));
+	enc_str(&metric, 1, "g");
+	enc_message(&metric, 5, &gauge);
+	enc_message(&scope, 2, &metric);
+	enc_message(&resource, 2, &scope);
+	enc_message(out, 1, &resource);
+	buf_fini(&point);
+	buf_fini(&gauge);
+	buf_fini(&metric);
+	buf_fini(&scope);
+	buf_fini(&resource);
+}
+
+START_TEST(a_request_makes_so_many_rows)
+{
+	struct buf body;
+
+	points_of(OTLP_ROWS_MAX + 1, &body);
+	ck_assert_int_eq(metrics_of(PROTOBUF, "", buf_slice(&body)), 413);
+	ck_assert_str_eq(result.error, "the request makes too many series");
+	ck_assert_uint_eq(batch->nrows, OTLP_ROWS_MAX);
+	buf_fini(&body);
+}
+END_TEST
+
+START_TEST(a_body_is_limited)
+{
+	char *zeros = calloc(1, OTLP_BODY_MAX + 1);
+
+	ck_assert_ptr_nonnull(zeros);
+	ck_assert_int_eq(metrics_of(PROTOBUF, "", (struct slice){ zeros, OTLP_BODY_MAX + 1 }), 413);
+	ck_assert_str_eq(result.error, "the body is too large");
+	/* Looked at: no field has the number 0. */
+	ck_assert_int_eq(metrics_of(PROTOBUF, "", (struct slice){ zeros, OTLP_BODY_MAX }), 400);
+	free(zeros);
+}
+END_TEST
+
+/* Words of a name beyond so many are left out, and complaints for which there is no room. */
+START_TEST(names_and_complaints_are_limited)
+{
+	struct buf json;
+	char name[200] = "";
+
+	buf_init(&json);
+	buf_add_str(&json, "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"");
+	for (int i = 0; i < 65; i++) {
+		buf_printf(&json, "%sw%d", i ? "." : "", i % 10);
+		snprintf(name + strlen(name), 4, "%sw%d", i ? "_" : "", i % 10);
+	}
+	name[64 * 3 - 1] = '\0';
+	buf_add_str(&json, "\",\"unit\":\"By\",\"gauge\":" POINT("\"asInt\":1") "}]}]}]}");
+	ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
+	ck_assert_uint_eq(batch->nrows, 1);
+	ck_assert(slice_is(labels_get(batch->births[0].labels, SLICE("__name__")), name));
+	buf_clear(&json);
+	buf_add_str(&json, "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[");
+	for (int i = 0; i < 100; i++)
+		buf_printf(
+			&json,
+			"%s{\"name\":\"a_bad_one_%d\",\"gauge\":{\"dataPoints\":[{\"asInt\":1}]}}",
+			i ? "," : "", i);
+	buf_add_str(&json, "]}]}]}");
+	ck_assert_int_eq(metrics_of(JSON, "", buf_slice(&json)), 0);
+	ck_assert_uint_eq(result.rejected, 100);
+	ck_assert_uint_lt(strlen(result.error), OTLP_ERROR_MAX);
+	ck_assert_uint_gt(strlen(result.error), OTLP_ERROR_MAX - 100);
+	buf_fini(&json);
+}
+END_TEST
+
 #define NOW_MS 1700000005000 /* five seconds after T */
 
 static int logs_of(const char *json)
@@ -538,6 +623,9 @@ static Suite *otlp_suite(void)
 	tcase_add_test(tcase, a_bad_point_is_told_and_stops_no_other);
 	tcase_add_test(tcase, what_cannot_be_read_is_refused_whole);
 	tcase_add_test(tcase, depth_attributes_and_series_have_limits);
+	tcase_add_test(tcase, a_request_makes_so_many_rows);
+	tcase_add_test(tcase, a_body_is_limited);
+	tcase_add_test(tcase, names_and_complaints_are_limited);
 	tcase_add_test(tcase, records_become_lines_with_labels_of_stream_and_line);
 	tcase_add_test(tcase, values_are_read_so_deep);
 	tcase_add_test(tcase, records_of_times_that_no_window_takes_are_refused);

@@ -227,6 +227,28 @@ START_TEST(what_is_wrong_is_told_and_ends_the_series)
 }
 END_TEST
 
+/* However long, and whatever bytes: its beginning is told. */
+START_TEST(what_is_wrong_is_told_at_such_length)
+{
+	static char wrong[1000];
+	struct profile_target_state state;
+
+	for (size_t i = 0; i + 2 < sizeof(wrong); i += 2)
+		memcpy(wrong + i, "\303\244", 2);
+	memmove(wrong + 1, wrong, sizeof(wrong) - 2);
+	wrong[0] = 'x';
+	status = 500;
+	answer = wrong;
+	configure(1, 100, 1000);
+	run_until(has_two_down);
+	ck_assert(profile_fetcher_target(fetcher, 0, &state) && !state.is_up);
+	ck_assert_uint_lt(state.error.len, PROFILE_ERROR_MAX);
+	ck_assert_uint_gt(state.error.len, 100);
+	ck_assert(slice_is_utf8(state.error));
+	answer = "";
+}
+END_TEST
+
 START_TEST(a_profile_that_is_too_large_is_none)
 {
 	struct profile_target_state state;
@@ -377,6 +399,7 @@ static Suite *profile_fetch_suite(void)
 	tcase_add_test(tcase, targets_are_fetched_by_their_interval);
 	tcase_add_loop_test(tcase, what_is_wrong_is_told_and_ends_the_series, 0, 3);
 	tcase_add_test(tcase, a_profile_that_is_too_large_is_none);
+	tcase_add_test(tcase, what_is_wrong_is_told_at_such_length);
 	tcase_add_test(tcase, a_target_that_is_too_slow_is_down);
 	tcase_add_test(tcase, one_at_a_time_also_when_somebody_asks);
 	tcase_add_test(tcase, those_who_ask_are_told_what_is_wrong);

@@ -2,6 +2,7 @@
  * our own decoder. */
 #include "ingest/rw_shards.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -378,6 +379,33 @@ START_TEST(rw_sender_drops_what_is_refused)
 }
 END_TEST
 
+static int open_files(void)
+{
+	DIR *files = opendir("/proc/self/fd");
+	int n = 0;
+	while (readdir(files))
+		n++;
+	closedir(files);
+	return n;
+}
+
+/* Of a longer answer no more is read, and the connection is not used again; it counts all the same.
+ */
+START_TEST(rw_sender_reads_so_much_of_an_answer)
+{
+	int before = open_files();
+	start();
+	for (int i = 0; i < 4; i++) {
+		answer_bytes = i % 2 ? RW_ANSWER_BYTES_MAX + 1 : RW_ANSWER_BYTES_MAX;
+		add("a", i);
+		run_until(i + 1);
+		ck_assert_uint_eq(counters.samples, i + 1);
+		ck_assert_int_eq(open_files() - before, i % 2 ? 0 : 2);
+	}
+	ck_assert_uint_eq(counters.retried, 0);
+}
+END_TEST
+
 START_TEST(rw_sender_takes_429_as_configured)
 {
 	status = 429;
@@ -557,6 +585,17 @@ START_TEST(rw_shards_send_at_once)
 }
 END_TEST
 
+START_TEST(rw_shards_are_so_many_at_most)
+{
+	for (int n = RW_SHARDS_MAX; n <= RW_SHARDS_MAX + 1; n++) {
+		options.shards = n;
+		struct rw_shards *shards = rw_shards_new(loop, http, &options, &counters);
+		ck_assert_uint_eq(rw_shards_count(shards), RW_SHARDS_MAX);
+		rw_shards_free(shards);
+	}
+}
+END_TEST
+
 START_TEST(rw_shards_keep_each_series_in_order)
 {
 	options.shards = 4;
@@ -646,6 +685,7 @@ static Suite *rw_sender_suite(void)
 	tcase_add_test(tc, rw_sender_sends_again_until_taken);
 	tcase_add_test(tc, rw_sender_waits_as_asked);
 	tcase_add_test(tc, rw_sender_drops_what_is_refused);
+	tcase_add_test(tc, rw_sender_reads_so_much_of_an_answer);
 	tcase_add_test(tc, rw_sender_takes_429_as_configured);
 	tcase_add_test(tc, rw_sender_does_not_wait_for_the_silent);
 	tcase_add_test(tc, rw_sender_drops_the_oldest_when_full);
@@ -657,6 +697,7 @@ static Suite *rw_sender_suite(void)
 	tcase_add_test(tc, rw_senders_that_fail_are_counted);
 	tcase_add_test(tc, rw_sender_reads_secrets_anew);
 	tcase_add_test(tc, rw_shards_send_at_once);
+	tcase_add_test(tc, rw_shards_are_so_many_at_most);
 	tcase_add_test(tc, rw_shards_keep_each_series_in_order);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -436,6 +436,41 @@ START_TEST(syslog_server_bounds_connections_and_their_idleness)
 }
 END_TEST
 
+static size_t most_metadata;
+
+static int count_metadata(void *ctx, const struct log_entry *entry)
+{
+	most_metadata = entry->nmetadata > most_metadata ? entry->nmetadata : most_metadata;
+	if (slice_is(entry->line, "all"))
+		loop_stop(loop);
+	return 0;
+}
+
+/* The parameters, what names the process and the sender, and what the stream has no room for. */
+START_TEST(syslog_server_takes_all_that_a_message_may_have)
+{
+	struct syslog_server_options options = options_of(false);
+	struct buf text;
+
+	options.door.sink.line = count_metadata;
+	start(&options);
+	int fd = connect_to(SOCK_STREAM);
+
+	buf_init(&text);
+	for (int i = 0; i < SYSLOG_STREAMS_MAX; i++)
+		buf_printf(&text, "<13>1 - h%d - - - - x\n", i);
+	buf_add_str(&text, "<13>1 - host app 123 id [x");
+	for (int i = 0; i < SYSLOG_PARAMS_MAX; i++)
+		buf_printf(&text, " p%d=\"%d\"", i, i);
+	buf_add_str(&text, "] all\n");
+	say(fd, text.ptr);
+	run("the end of it");
+	ck_assert_uint_eq(most_metadata, SYSLOG_PARAMS_MAX + 5);
+	buf_fini(&text);
+	close(fd);
+}
+END_TEST
+
 START_TEST(syslog_server_takes_messages_over_udp)
 {
 	struct syslog_server_options options = options_of(true);
@@ -538,6 +573,7 @@ static Suite *syslog_suite(void)
 	tcase_add_test(servers, syslog_server_makes_senders_wait_while_the_door_is_closed);
 	tcase_add_test(servers, syslog_server_bounds_connections_and_their_idleness);
 	tcase_add_test(servers, syslog_server_takes_messages_over_udp);
+	tcase_add_test(servers, syslog_server_takes_all_that_a_message_may_have);
 	tcase_add_test(servers, syslog_server_reads_so_many_datagrams_at_once);
 	tcase_add_test(servers, syslog_server_counts_what_the_kernel_dropped);
 	tcase_add_test(servers, syslog_server_says_why_it_cannot_listen);

@@ -686,6 +686,18 @@ START_TEST(mark_is_read_back_or_refused)
 			 ERR_CORRUPT);
 	ck_assert_int_eq(tail_mark_decode(SLICE("glob/x"), buf_slice(&payload), &back, &path),
 			 ERR_CORRUPT);
+	/* A path as long as one may be, and a longer one. */
+	char *longest = malloc(TAIL_PATH_MAX);
+
+	memset(longest, 'p', TAIL_PATH_MAX);
+	for (size_t len = TAIL_PATH_MAX - 1; len <= TAIL_PATH_MAX; len++) {
+		buf_clear(&payload);
+		tail_mark_encode(&mark, (struct slice){ longest, len }, &payload);
+		ck_assert_int_eq(
+			tail_mark_decode(buf_slice(&key), buf_slice(&payload), &back, &path),
+			len < TAIL_PATH_MAX ? 0 : ERR_CORRUPT);
+	}
+	free(longest);
 	buf_fini(&key);
 	buf_fini(&payload);
 }

@@ -64,6 +64,9 @@ START_TEST(start_times_stay_as_long_as_their_samples)
 	/* What no double can hold is none. */
 	ck_assert_int_eq(store_start_add(store, y, due_ms, INT64_MIN), 0);
 	ck_assert_ptr_null(starts_of(y));
+	/* 2^53, beyond which a double does not tell milliseconds apart. */
+	ck_assert_int_eq(store_start_add(store, y, due_ms, (INT64_C(1) << 53) + 1), 0);
+	ck_assert_ptr_null(starts_of(y));
 	uint64_t bits;
 	ck_assert(window_get(starts_of(x), due_ms, &bits));
 	ck_assert_uint_eq(bits, bits_of((double)(due_ms - 1)));

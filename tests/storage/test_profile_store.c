@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "tests/check_main.h"
 
 static char dir[64];
@@ -244,6 +245,71 @@ START_TEST(damaged_files_are_told_and_removed)
 }
 END_TEST
 
+/* Puts bytes into a file's head, and another number in front of them: its head is whole again. */
+static void head_grow(const char *name, size_t count_at, uint32_t count, size_t at, size_t n)
+{
+	enum { HEAD_LEN_AT = 17, HEAD_AT = 29, ROOM = 16384 };
+	static char bytes[ROOM];
+	char path[128];
+	uint32_t len;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *file = fopen(path, "r+");
+
+	ck_assert_ptr_nonnull(file);
+	size_t whole = fread(bytes, 1, ROOM - n, file);
+
+	memmove(bytes + at + n, bytes + at, whole - at);
+	memset(bytes + at, 'x', n);
+	memcpy(bytes + count_at, &count, sizeof(count));
+	memcpy(&len, bytes + HEAD_LEN_AT, sizeof(len));
+	len += (uint32_t)n;
+	uint64_t checksum = hash_checksum(bytes + HEAD_AT, len);
+
+	memcpy(bytes + HEAD_LEN_AT, &len, sizeof(len));
+	memcpy(bytes + HEAD_LEN_AT + 4, &checksum, sizeof(checksum));
+	rewind(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, whole + n, file), whole + n);
+	fclose(file);
+}
+
+START_TEST(types_and_traces_of_a_profile_are_limited)
+{
+	enum { TYPES_AT = 29 + 4 * 8 };
+	struct profile_trace_id traces[PROFILE_STORE_TRACES_MAX];
+	char types[PROFILE_STORE_TYPES_MAX + 1] = "";
+	struct profile_entry entry = { .types = { types, PROFILE_STORE_TYPES_MAX },
+				       .traces = traces,
+				       .ntraces = PROFILE_STORE_TRACES_MAX };
+	struct stat st;
+	char path[128];
+	uint64_t id;
+
+	memset(types, 't', PROFILE_STORE_TYPES_MAX);
+	memset(traces, 1, sizeof(traces));
+	open_store(1);
+	profile_store_limit(store, INT64_MAX, INT64_MAX);
+	ck_assert_int_eq(labels_new(NULL, 0, &entry.labels, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(profile_store_add(store, &entry, SLICE("body"), &id), 0);
+	labels_unref(entry.labels);
+	/* One with a longer list of types, and one with a trace more. */
+	head_grow("0000000000000002.profile", TYPES_AT, PROFILE_STORE_TYPES_MAX + 1, TYPES_AT + 4,
+		  1);
+	snprintf(path, sizeof(path), "%s/0000000000000003.profile", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	size_t traces_at = (size_t)st.st_size - strlen("body") - sizeof(traces);
+
+	head_grow("0000000000000003.profile", traces_at - 4, PROFILE_STORE_TRACES_MAX + 1,
+		  traces_at, sizeof(traces[0]));
+	open_store(1);
+	ck_assert_uint_eq(profile_store_stats(store)->damaged, 2);
+	ck_assert_uint_eq(profile_store_stats(store)->items, 1);
+	ck_assert_uint_eq(profile_store_get(store, 1)->ntraces, PROFILE_STORE_TRACES_MAX);
+	ck_assert_uint_eq(profile_store_get(store, 1)->types.len, PROFILE_STORE_TYPES_MAX);
+}
+END_TEST
+
 START_TEST(a_folder_that_cannot_be_is_told)
 {
 	struct profile_store *none;
@@ -304,6 +370,7 @@ static Suite *profile_store_suite(void)
 	tcase_add_test(tcase, a_profile_is_limited_whatever_room_there_is);
 	tcase_add_loop_test(tcase, what_is_too_old_leaves, 0, 2);
 	tcase_add_test(tcase, damaged_files_are_told_and_removed);
+	tcase_add_test(tcase, types_and_traces_of_a_profile_are_limited);
 	tcase_add_test(tcase, a_folder_that_cannot_be_is_told);
 	tcase_add_test(tcase, a_folder_that_is_gone_fails_the_profile_only);
 	tcase_add_test(tcase, profiles_stay_within_their_number);
