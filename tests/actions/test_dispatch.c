@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actions/actions_internal.h"
 #include "tests/check_main.h"
 
 #define CONFIG                                                                                     \
@@ -284,6 +285,22 @@ static void count_delivery(void *ctx, const struct delivery_view *delivery)
 }
 
 /* The oldest are forgotten, also of those that the journal brings. */
+START_TEST(dispatch_keeps_so_many_alerts)
+{
+	harness_fire(&h, "alertname=A,instance=w");
+	h.actions->alerts.n += ACTION_ALERTS_MAX - 1; /* as if */
+	harness_fire(&h, "alertname=A,instance=x");
+	h.actions->alerts.n--;
+	harness_fire(&h, "alertname=A,instance=y");
+	harness_fire(&h, "alertname=A,instance=z");
+	ck_assert_uint_eq(h.actions->alerts.n, ACTION_ALERTS_MAX);
+	h.actions->alerts.n = 2;
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	ck_assert_str_eq(hook_alerts(&h.hooks[0]), "firing w, firing y");
+}
+END_TEST
+
 START_TEST(dispatch_keeps_so_many_deliveries)
 {
 	char record[300];
@@ -654,6 +671,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_tells_a_long_external_url);
 	tcase_add_test(tcase, dispatch_keeps_short_bodies);
 	tcase_add_test(tcase, dispatch_keeps_so_much_of_dead_letters);
+	tcase_add_test(tcase, dispatch_keeps_so_many_alerts);
 	tcase_add_test(tcase, dispatch_keeps_so_many_deliveries);
 	tcase_add_test(tcase, dispatch_restores_counts_up_to_a_bound);
 	tcase_add_test(tcase, dispatch_takes_so_many_routes);

@@ -306,6 +306,36 @@ START_TEST(recheck_leaves_out_what_is_large)
 }
 END_TEST
 
+static int64_t work_less; /* than the oracle needs */
+
+/* The oracle, allowed just what it needs, or less. */
+static int evaluate_within(struct store *store, const struct expr *expr, int64_t t_ms,
+			   struct oracle_options *options, struct oracle_result *out)
+{
+	ck_assert_uint_eq(options->work_max, RECHECK_WORK_MAX);
+	ck_assert_int_eq(oracle_eval_with(store, expr, t_ms, options, out), 0);
+	oracle_result_fini(out);
+	options->work_max = options->work - (uint64_t)work_less;
+	options->work = 0;
+	return oracle_eval_with(store, expr, t_ms, options, out);
+}
+
+START_TEST(recheck_does_so_much_work)
+{
+	for (work_less = 0; work_less <= 1; work_less++) {
+		start_with(1);
+		h.engine->recheck.evaluate = evaluate_within;
+		harness_load(
+			&h, "groups: [{name: g, rules: [{record: r, expr: 'sum(x) + count(x)'}]}]");
+		feed_many(20);
+		ck_assert_uint_eq(stats().recheck_skipped, work_less ? 2 : 0);
+		ck_assert_uint_eq(stats().recheck_equal, work_less ? 0 : 2);
+		stop();
+	}
+	start_with(1);
+}
+END_TEST
+
 START_TEST(recheck_leaves_out_what_the_oracle_does_not_know)
 {
 	start_with(1);
@@ -331,6 +361,7 @@ static Suite *recheck_suite(void)
 	tcase_add_test(tc, recheck_tells_the_beginning_of_a_difference);
 	tcase_add_loop_test(tc, recheck_lets_sums_differ_a_little, 0, 3);
 	tcase_add_test(tc, recheck_leaves_out_what_is_large);
+	tcase_add_test(tc, recheck_does_so_much_work);
 	tcase_add_test(tc, recheck_leaves_out_what_the_oracle_does_not_know);
 	suite_add_tcase(suite, tc);
 	return suite;
