@@ -6,6 +6,7 @@
 #define TOCSIN_TESTS_CHECK_MAIN_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,12 @@ static inline int64_t patience_ms(int64_t ms)
 	const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
 	double factor = multiplier ? strtod(multiplier, NULL) : 1;
 	return factor > 1 ? (int64_t)((double)ms * factor) : ms;
+}
+
+/* Limits that take their time, seconds or many files: a stage of ./dev soak asks for them. */
+static inline bool long_limits_are_wanted(void)
+{
+	return getenv("LONG_LIMITS") != NULL;
 }
 
 #define TEST_MAIN(make_suite)                                                                      \

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/actions/runner_harness.h"
+#include "base/text.h"
 #include "tests/check_main.h"
 
 /* ---- at most once, whoever dies ---- */
@@ -496,6 +497,35 @@ START_TEST(runners_that_hang_are_so_many_at_most)
 }
 END_TEST
 
+/* One that ends at once: it is started ten times in ten seconds, then whoever waits is told. */
+START_TEST(runner_that_never_listens_is_given_up)
+{
+	enum { HELPERS = 10 }; /* CONNECT_TRIES_MAX / TRIES_PER_HELPER */
+	const char *argv[] = { "/bin/true", NULL };
+	struct runner_job job = job_of("asked", argv);
+	struct got got;
+	char text[256];
+	int n = 0;
+
+	snprintf(text, sizeof(text), "#!/bin/sh\necho x >> %s/started\n", dir);
+	runner_client_free(client);
+	strcpy(program, script(text));
+	client_open();
+	int64_t begun_us = clock_monotonic_us();
+
+	ask(&job, &got);
+	wait_for(&got);
+	ck_assert_int_eq(got.outcome, ACTION_FAILED);
+	ck_assert_str_eq(got.message, "the runner cannot be started");
+	ck_assert_int_ge(clock_monotonic_us() - begun_us, 9 * 1000000);
+	got_fini(&got);
+	for (const char *at = read_text("started"); (at = strchr(at, 'x')) != NULL; at++)
+		n++;
+	ck_assert_int_ge(n, HELPERS);
+	ck_assert_int_le(n, HELPERS + 1);
+}
+END_TEST
+
 static Suite *runner_life_suite(void)
 {
 	Suite *suite = suite_create("runner_life");
@@ -518,6 +548,8 @@ static Suite *runner_life_suite(void)
 	tcase_add_test(tcase, pair_runs_and_ends_with_its_client);
 	tcase_add_test(tcase, pair_killed_does_not_start_again);
 	tcase_add_test(tcase, runners_that_hang_are_so_many_at_most);
+	if (long_limits_are_wanted())
+		tcase_add_test(tcase, runner_that_never_listens_is_given_up);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

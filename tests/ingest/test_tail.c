@@ -199,6 +199,7 @@ static void teardown(void)
 	labels_unref(labels);
 	buf_fini(&seen);
 	free(globs[0]);
+	free(globs[1]);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	ck_assert_int_eq(system(command), 0);
 }
@@ -703,6 +704,31 @@ START_TEST(mark_is_read_back_or_refused)
 }
 END_TEST
 
+/* Of a thousand directories something new is told at once; one more is looked at each second. */
+START_TEST(tail_watches_so_many_directories)
+{
+	char path[160], last[176];
+
+	free(globs[0]);
+	ck_assert_int_gt(asprintf(&globs[0], "%s/*/app.log", folder), 0);
+	ck_assert_int_gt(asprintf(&globs[1], "%s/*.log", folder), 0);
+	for (int i = 0; i < TAIL_FILES_MAX; i++) {
+		snprintf(path, sizeof(path), "%s/%04d", folder, i);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		snprintf(last, sizeof(last), "%s/app.log", path);
+		append(last, "");
+	}
+	start();
+	ck_assert_uint_eq(atomic_load(&counters.files), TAIL_FILES_MAX);
+	ck_assert_uint_eq(tail->ndirs, 1000); /* of 1001: with the one above */
+	snprintf(path, sizeof(path), "%s/0000/app.log", folder);
+	append(path, "watched\n");
+	expect("watched\n");
+	append(last, "looked at\n");
+	expect("looked at\n");
+}
+END_TEST
+
 static Suite *tail_suite(void)
 {
 	Suite *suite = suite_create("tail");
@@ -732,6 +758,8 @@ static Suite *tail_suite(void)
 	tcase_add_test(tcase, tail_leaves_rotated_and_compressed_files_alone);
 	tcase_add_test(tcase, tail_takes_the_last_line_of_a_file_that_was_deleted);
 	tcase_add_test(tcase, mark_is_read_back_or_refused);
+	if (long_limits_are_wanted())
+		tcase_add_test(tcase, tail_watches_so_many_directories);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -488,6 +488,36 @@ START_TEST(block_of_a_newer_version_is_refused)
 }
 END_TEST
 
+/* Files that are there from long ago; each is looked at when the journal is opened. */
+START_TEST(journal_has_so_many_segments)
+{
+	enum { SEGMENTS = 100000 };
+	struct journal_replay_stats stats;
+	struct journal *journal = open_journal(JOURNAL_SYNC_NONE);
+	struct buf out;
+	char path[256], *why = NULL;
+
+	write_texts(journal, "one", NULL);
+	journal_close(journal);
+	for (int i = 2; i <= SEGMENTS; i++) {
+		segment_path(path, i);
+		fclose(fopen(path, "w"));
+	}
+	journal = open_journal(JOURNAL_SYNC_NONE);
+	ck_assert_int_eq(replay(journal, &out, &stats), 0);
+	ck_assert_str_eq(out.ptr, "one ");
+	buf_fini(&out);
+	journal_close(journal);
+	for (int i = SEGMENTS + 1; i <= SEGMENTS + 2; i++) { /* the journal has begun one */
+		segment_path(path, i);
+		fclose(fopen(path, "w"));
+	}
+	ck_assert_int_eq(journal_open(dir, JOURNAL_SYNC_NONE, &journal, &why), ERR_LIMIT);
+	ck_assert_ptr_nonnull(strstr(why, "/journal\" holds more than 100000 segments"));
+	free(why);
+}
+END_TEST
+
 static Suite *journal_suite(void)
 {
 	Suite *suite = suite_create("journal");
@@ -505,6 +535,8 @@ static Suite *journal_suite(void)
 	tcase_add_test(files, journal_of_an_older_format_is_read_and_marked_as_ours);
 	tcase_add_test(files, journal_keeps_what_a_full_disk_refused);
 	tcase_add_test(files, journal_limits_hold);
+	if (long_limits_are_wanted())
+		tcase_add_test(files, journal_has_so_many_segments);
 	suite_add_tcase(suite, files);
 	tcase_add_test(blocks, block_samples_come_back);
 	tcase_add_test(blocks, block_tile_series_and_coverage_come_back);

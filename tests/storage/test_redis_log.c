@@ -670,7 +670,7 @@ END_TEST
 /* A stream without entries: Redis remembers the ids that it has given. */
 static void delete_entries(void)
 {
-	while (strcmp(ask("ping"), "PONG") != 0)
+	while (strcmp(ask("ping 2>&1"), "PONG") != 0)
 		usleep(5000);
 	ask("xadd '{unit}:log' 7-0 o other");
 	ask("xadd '{unit}:log' 7-1 b block");
@@ -723,6 +723,61 @@ START_TEST(a_log_is_claimed_so_often_at_most)
 }
 END_TEST
 
+/* ---- those that take long ---- */
+
+/* Tries to connect come ever less often, up to one each five seconds. */
+START_TEST(a_server_that_is_gone_is_tried_less_often)
+{
+	static const int64_t pauses_ms[] = { 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
+	struct redis_log *log = log_new("first");
+	struct redis_log_stats stats;
+	int64_t last_us = 0;
+	uint64_t seen = 0;
+
+	stop_server();
+	start(log, false);
+	while (seen <= sizeof(pauses_ms) / sizeof(pauses_ms[0])) {
+		turn(log);
+		redis_log_stats_get(log, &stats);
+		if (stats.errors == seen)
+			continue;
+		int64_t now_us = clock_monotonic_us(), pause_ms = (now_us - last_us) / 1000;
+
+		ck_assert_uint_eq(stats.errors, seen + 1);
+		if (seen > 0)
+			ck_assert_msg(pause_ms >= pauses_ms[seen - 1] - 20 &&
+					      pause_ms < pauses_ms[seen - 1] + patience_ms(400),
+				      "pause %d: %lld ms", (int)seen, (long long)pause_ms);
+		last_us = now_us;
+		seen = stats.errors;
+	}
+	start_server();
+	wait_for(log, REDIS_BEHIND);
+	redis_log_free(log);
+}
+END_TEST
+
+START_TEST(an_answer_is_waited_for_ten_seconds)
+{
+	struct redis_log *log = begin("first", "state");
+
+	kill(server, SIGSTOP);
+	add(log, "asked");
+	flush(log);
+	int64_t begun_us = clock_monotonic_us();
+
+	wait_for(log, REDIS_AWAY);
+	int64_t took_ms = (clock_monotonic_us() - begun_us) / 1000;
+
+	ck_assert_str_eq(redis_log_error(log), "no answer");
+	ck_assert_int_ge(took_ms, REDIS_ANSWER_MS_MAX - 20);
+	ck_assert_int_lt(took_ms, REDIS_ANSWER_MS_MAX + patience_ms(400));
+	kill(server, SIGCONT);
+	wait_until_arrived(log);
+	redis_log_free(log);
+}
+END_TEST
+
 static Suite *redis_log_suite(void)
 {
 	Suite *suite = suite_create("redis_log");
@@ -754,6 +809,10 @@ static Suite *redis_log_suite(void)
 	tcase_add_test(tcase, a_log_whose_last_entries_were_deleted_is_claimed_later);
 	tcase_add_test(tcase, a_log_is_claimed_so_often_at_most);
 	tcase_add_test(tcase, a_log_that_nobody_here_has_read_is_left_alone);
+	if (long_limits_are_wanted()) {
+		tcase_add_test(tcase, a_server_that_is_gone_is_tried_less_often);
+		tcase_add_test(tcase, an_answer_is_waited_for_ten_seconds);
+	}
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
