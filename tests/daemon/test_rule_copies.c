@@ -138,6 +138,32 @@ START_TEST(copies_with_lengths_that_lie_are_refused)
 }
 END_TEST
 
+START_TEST(copies_are_of_so_many_bytes)
+{
+	static const char text[] = "groups: []\n";
+	const char *const one[] = { path_of("a.yml") };
+	char *why = NULL;
+
+	put("a.yml", text);
+	copies.bytes = RULE_COPIES_BYTES_MAX - strlen(text); /* as if */
+	ck_assert_int_eq(rule_copies_read(&copies, one, 1, &diags), 0);
+	rule_copies_fini(&copies);
+	rule_copies_init(&copies);
+	copies.bytes = RULE_COPIES_BYTES_MAX - strlen(text) + 1;
+	ck_assert_int_eq(rule_copies_read(&copies, one, 1, &diags), ERR_LIMIT);
+	ck_assert_uint_eq(diags.n, 1);
+	ck_assert_str_eq(diags.items[0].message,
+			 "with this one rule files have more than 1024 MiB");
+	/* A file of theirs that can be none is not read: this one has no bytes but a size. */
+	put(RULE_COPIES_NAME, "");
+	ck_assert_int_eq(truncate(path_of(RULE_COPIES_NAME), 2 * (off_t)RULE_COPIES_BYTES_MAX + 1),
+			 0);
+	ck_assert_int_eq(rule_copies_load(&copies, dir, &why), ERR_LIMIT);
+	ck_assert_ptr_nonnull(strstr(why, error_text(ERR_LIMIT)));
+	free(why);
+}
+END_TEST
+
 static Suite *rule_copies_suite(void)
 {
 	Suite *suite = suite_create("daemon/rule_copies");
@@ -148,6 +174,7 @@ static Suite *rule_copies_suite(void)
 	tcase_add_test(tests, files_that_cannot_be_read_are_all_told);
 	tcase_add_test(tests, copies_that_are_damaged_are_refused);
 	tcase_add_test(tests, copies_with_lengths_that_lie_are_refused);
+	tcase_add_test(tests, copies_are_of_so_many_bytes);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -537,6 +537,30 @@ START_TEST(syslog_server_counts_what_the_kernel_dropped)
 }
 END_TEST
 
+/* The longest datagram there is: 65,535 bytes with the headers of IP and UDP. */
+START_TEST(syslog_server_takes_the_longest_datagram)
+{
+	struct syslog_server_options options = options_of(true);
+	struct buf line;
+	char *text = malloc(65508);
+	int n = sprintf(text, "<13>1 - h a - - - ");
+
+	memset(text + n, 'x', (size_t)(65507 - n));
+	text[65507] = '\0';
+	start(&options);
+	int fd = connect_to(SOCK_DGRAM);
+
+	say(fd, text);
+	buf_init(&line);
+	buf_add_str(&line, STREAM);
+	buf_printf(&line, LINE("%s"), text + n);
+	expect(line.ptr);
+	buf_fini(&line);
+	free(text);
+	close(fd);
+}
+END_TEST
+
 START_TEST(syslog_server_says_why_it_cannot_listen)
 {
 	struct syslog_server_options options = options_of(false);
@@ -576,6 +600,7 @@ static Suite *syslog_suite(void)
 	tcase_add_test(servers, syslog_server_takes_all_that_a_message_may_have);
 	tcase_add_test(servers, syslog_server_reads_so_many_datagrams_at_once);
 	tcase_add_test(servers, syslog_server_counts_what_the_kernel_dropped);
+	tcase_add_test(servers, syslog_server_takes_the_longest_datagram);
 	tcase_add_test(servers, syslog_server_says_why_it_cannot_listen);
 	suite_add_tcase(suite, servers);
 	return suite;

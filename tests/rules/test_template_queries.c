@@ -183,6 +183,15 @@ START_TEST(rule_set_names_queries_that_tell_nothing)
 		       "$value) }}",
 		       UNKNOWN);
 	assert_demands("{{ query \"sum(\" }}", "this query will fail: unclosed");
+	/* Why is told in so many words. */
+	char text[512];
+	snprintf(text, sizeof(text), "{{ query \"%0400d\" }}", 0);
+	memset(strchr(text, '0'), 'f', 400);
+	memcpy(strrchr(text, 'f'), "(", 1);
+	struct rule_set *long_one = load(text);
+	ck_assert_uint_eq(diags.n, 1);
+	ck_assert_uint_eq(strlen(diags.items[0].message), strlen("this query will fail: ") + 199);
+	rule_set_unref(long_one);
 	/* Where it stands. */
 	struct rule_set *set = load("x {{ $labels.a | query }}");
 	ck_assert_uint_eq(diags.items[0].severity, DIAG_WARNING);
