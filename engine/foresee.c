@@ -10,7 +10,7 @@
 #define AHEAD_NODE 28
 #define AHEAD_PARTS 20
 /* Of what is of another size with each kind, the beginning. */
-#define STATE_BYTES (3 * CACHE_LINE)
+#define STATE_BYTES (4 * CACHE_LINE)
 #define PLAN_BYTES (2 * CACHE_LINE)
 
 /* What the node points to. */

@@ -172,8 +172,7 @@ static double start_at(const struct binding *b, const struct series *series, int
 	uint64_t bits;
 	double start = 0;
 	struct window *const *starts = store_starts(b->store, &n);
-	if (series->row < n && starts[series->row] &&
-	    window_get(starts[series->row], ts_ms, &bits))
+	if (series->row < n && starts[series->row] && window_get(starts[series->row], ts_ms, &bits))
 		memcpy(&start, &bits, sizeof(start));
 	return start;
 }
@@ -237,12 +236,23 @@ static void eval_newest(struct binding *b, struct node *node, uint32_t from, uin
 	}
 }
 
-void select_rows_near(struct binding *b, struct node *node, uint32_t from, uint32_t to)
+void select_rows_near(struct binding *b, struct node *node, uint32_t from, uint32_t to,
+		      const struct range_block *block)
 {
 	struct newest_look look = newest_look(b, node, NEWEST_VALUE);
 	struct series *const *members = leaf_members(node, &to);
+	uint32_t word = from / RANGE_BLOCK_ROWS;
+	double *values = node->own_values + word * RANGE_BLOCK_ROWS;
+	uint64_t present = 0;
+	for (uint32_t i = 0; i < block->n; i++) {
+		uint32_t row = block->rows[i];
+		values[row] = block->ends[i].last;
+		present |= (uint64_t)(block->ends[i].last_ms > look.start_ms) << row;
+	}
+	node->own_present[word] |= present & block->live;
 	for (uint32_t row = from; row < to; row++)
-		eval_newest_row(b, node, &look, members[row], row);
+		if (!(block->live >> (row % RANGE_BLOCK_ROWS) & 1))
+			eval_newest_row(b, node, &look, members[row], row);
 }
 
 static int eval_select(struct binding *b, struct node *node, uint32_t from, uint32_t to,

@@ -250,14 +250,15 @@ int range_row_eval(struct binding *b, struct node *node, const struct window *wi
 	return err ? err : range_row_compute(node, range, out, is_present);
 }
 
-enum ends { ENDS_NONE, ENDS_FOUND, ENDS_UNKNOWN };
+enum ends { ENDS_NONE, ENDS_LIVE, ENDS_ENDED, ENDS_UNKNOWN };
 
 /*
- * The two ends of a range whose values never fall, without a look at what is between. ENDS_NONE: it
- * has no samples; ENDS_UNKNOWN: it may be no such range.
+ * The two ends of a range whose values never fall, without a look at what is between. ENDS_LIVE:
+ * the last is the newest sample of the series; ENDS_ENDED: after it came a stale marker; ENDS_NONE:
+ * there are no samples; ENDS_UNKNOWN: it may be no such range.
  */
 static inline enum ends take_ends(struct range_state *state, struct series *series,
-				  struct oldest_line *line, const struct range *range,
+				  const struct oldest_row *at, const struct range *range,
 				  struct range_ends *ends)
 {
 	const struct window *w = &series->window;
@@ -269,63 +270,61 @@ static inline enum ends take_ends(struct range_state *state, struct series *seri
 	const double *values = w->values + w->start;
 	const uint32_t *offsets = window_offsets(w) + w->start;
 	uint32_t from, to = w->n;
-	uint32_t known = line ? oldest_find(line, series, range->start_ms, &from) : OLDEST_SAMPLES;
+	uint32_t known = at ? oldest_find(*at, series, &from) : OLDEST_SAMPLES;
 	if (known == OLDEST_SAMPLES) {
 		uint32_t guess = w->n > state->within ? w->n - state->within : 0;
 		state->looks++;
 		from = count_near(w, range->start_ms, guess);
-		if (line)
-			oldest_note(line, series, range->start_ms, from);
+		if (at)
+			oldest_note(*at, series, from);
 	}
 	*ends = (struct range_ends){ .last = w->newest, .last_ms = newest_ms };
 	if (known < OLDEST_SAMPLES) {
-		ends->first = line->values[known];
-		ends->first_ms = line->since_ms + line->offsets[known];
+		ends->first = oldest_value(*at, known);
+		ends->first_ms = oldest_ms(*at, known);
 	} else {
 		ends->first = values[from];
 		ends->first_ms = w->base_ms + offsets[from];
 	}
+	enum ends found = ENDS_LIVE;
 	if (isnan(w->newest)) {
 		if (!value_is_stale(w->newest))
 			return ENDS_UNKNOWN;
+		found = ENDS_ENDED;
 		if (--to == from)
 			return ENDS_NONE;
-		if (!line ||
-		    !oldest_last(line, series, range->start_ms, &ends->last_ms, &ends->last)) {
+		if (!at || !oldest_last(*at, series, &ends->last_ms, &ends->last)) {
 			ends->last = values[to - 1];
 			ends->last_ms = w->base_ms + offsets[to - 1];
-			if (line)
-				oldest_note_last(line, ends->last_ms, ends->last);
+			if (at)
+				oldest_note_last(*at, ends->last_ms, ends->last);
 		}
-		if (line && line->end == OLDEST_ENDED && w->n <= OLDEST_WINDOW_MAX)
-			oldest_over(line, series, to - from + (known < OLDEST_SAMPLES ? known : 0));
+		if (at && oldest_has_end(*at) && w->n <= OLDEST_WINDOW_MAX)
+			oldest_over(*at, series, to - from + (known < OLDEST_SAMPLES ? known : 0));
 	}
 	ends->n = to - from;
 	state->within = w->n - from;
 	state->newer = 0;
-	return ENDS_FOUND;
+	return found;
 }
 
-/* The same of a series that is over. */
-static inline enum ends take_over(struct oldest_line *line, const struct range *range,
-				  struct range_ends *ends)
+/* The same of a series that is over, in a row that tells so. */
+static inline enum ends take_over(struct oldest_row at, struct range_ends *ends)
 {
-	if (!oldest_is_enough(line, range->start_ms))
-		return ENDS_UNKNOWN;
-	uint64_t past_ms = (uint64_t)range->start_ms - (uint64_t)line->since_ms;
-	if (line->offsets[OLDEST_SAMPLES - 1] <= past_ms)
+	int64_t last_ms = oldest_ms(at, OLDEST_SAMPLES - 1);
+	if (last_ms <= at.oldest->since_ms)
 		return ENDS_NONE;
-	uint32_t i = 0;
-	while (line->offsets[i] <= past_ms)
-		i++;
+	uint32_t first = oldest_first(at);
+	if (first == OLDEST_SAMPLES)
+		return ENDS_UNKNOWN;
 	*ends = (struct range_ends){
-		.first = line->values[i],
-		.first_ms = line->since_ms + line->offsets[i],
-		.last = line->values[OLDEST_SAMPLES - 1],
-		.last_ms = line->since_ms + line->offsets[OLDEST_SAMPLES - 1],
-		.n = line->count - i,
+		.first = oldest_value(at, first),
+		.first_ms = oldest_ms(at, first),
+		.last = oldest_value(at, OLDEST_SAMPLES - 1),
+		.last_ms = last_ms,
+		.n = oldest_uids(at.block)[at.i] - first,
 	};
-	return ENDS_FOUND;
+	return ENDS_ENDED;
 }
 
 /* ---- notes and arguments ---- */
@@ -462,19 +461,19 @@ static int put_samples(struct binding *b, const struct party *party, struct rang
 	return 0;
 }
 
-/* The lines of rows [from, to) of whoever stands for the party; NULL: nothing is remembered. */
-static struct oldest_line *party_lines(struct binding *b, const struct party *party, uint32_t from,
-				       uint32_t to)
+/* What whoever stands for the party remembers of rows [from, to); NULL: nothing. */
+static struct oldest *party_oldest(struct binding *b, const struct party *party,
+				   const struct range *range, uint32_t from, uint32_t to)
 {
 	const struct node *node = party->nodes[0];
 	struct oldest *oldest = &((struct range_state *)node->state)->oldest;
 	if (!party->of_ends || !b->options.standing)
 		return NULL;
 	size_t bytes = oldest->bytes;
-	struct oldest_line *lines = oldest_lines(oldest, from, to, node->selector->revived);
+	bool is_known = oldest_begin(oldest, from, to, node->selector->revived, range->start_ms);
 	if (oldest->bytes > bytes)
 		store_readers_bytes_add(b->store, (int64_t)(oldest->bytes - bytes));
-	return lines;
+	return is_known ? oldest : NULL;
 }
 
 /* What a pass over rows needs beside the party. */
@@ -498,18 +497,20 @@ static inline enum ends row_ends(const struct party *party, const struct pass_ro
 				 uint32_t row, const struct range *range, struct range_ends *ends)
 {
 	struct series *series = rows->members[row];
-	struct oldest_line *line =
-		rows->ahead.lines ? &rows->ahead.lines[row - rows->ahead.from] : NULL;
-	if (line && line->end == OLDEST_OVER) {
-		enum ends over = take_over(line, range, ends);
+	struct oldest_row at, *known = NULL;
+	if (rows->ahead.known) {
+		at = oldest_row(rows->ahead.known, row);
+		known = &at;
+	}
+	if (known && oldest_is_over(at.oldest, row)) {
+		enum ends over = take_over(at, ends);
 		if (over != ENDS_UNKNOWN)
 			return over;
-		line->end = OLDEST_ENDED;
-		line->uid = series->uid;
+		oldest_look(at, series);
 	}
 	if (!party->of_ends || series->kind != WINDOW_SAMPLES || starts_of(rows, party, series))
 		return ENDS_UNKNOWN;
-	return take_ends(party->nodes[0]->state, series, line, range, ends);
+	return take_ends(party->nodes[0]->state, series, known, range, ends);
 }
 
 /* A row whose samples are looked at one by one. */
@@ -528,10 +529,7 @@ static int eval_row(struct binding *b, const struct party *party, const struct p
 /* Will the window of this row be looked into? As good as sure. */
 static bool is_looked_into(const struct pass_rows *rows, uint32_t row)
 {
-	const struct series *series = rows->members[row];
-	return !rows->ahead.lines || !series ||
-	       !oldest_is_likely(&rows->ahead.lines[row - rows->ahead.from], series,
-				 rows->ahead.start_ms);
+	return !rows->ahead.known || !oldest_is_likely(oldest_row(rows->ahead.known, row));
 }
 
 /* Rows [first, end), all of one block. */
@@ -543,17 +541,24 @@ static int eval_block(struct binding *b, const struct party *party, const struct
 	struct range_block block;
 	int err = 0;
 	block.n = 0;
+	block.live = 0;
 	for (uint32_t row = first; row < end && !err; row++) {
 		read_ahead(rows->members, row, rows->to, &rows->ahead);
-		if (!rows->members[row] || lsets[row] == LSET_NONE)
+		const struct series *series = rows->members[row];
+		if (!series || lsets[row] == LSET_NONE)
 			continue;
 		enum ends found = row_ends(party, rows, row, range, &block.ends[block.n]);
-		if (found == ENDS_FOUND)
-			block.rows[block.n++] = (uint8_t)(row % RANGE_BLOCK_ROWS);
-		else if (found == ENDS_UNKNOWN)
+		uint32_t at = row % RANGE_BLOCK_ROWS;
+		if (found == ENDS_LIVE || found == ENDS_ENDED)
+			block.rows[block.n++] = (uint8_t)at;
+		if (found == ENDS_LIVE && series->lset == lsets[row])
+			block.live |= UINT64_C(1) << at;
+		if (found == ENDS_UNKNOWN)
 			err = eval_row(b, party, rows, row, range, samples);
 	}
 	put_ends(party, range, &block, word);
+	for (uint32_t i = 0; i < party->ninstants && !err; i++)
+		select_rows_near(b, party->instants[i], first, end, &block);
 	return err;
 }
 
@@ -565,9 +570,9 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 	rows.members = leaf_members(node, &to);
 	rows.to = to;
 	rows.starts = store_starts(b->store, &rows.nstarts);
-	rows.ahead.lines = party_lines(b, party, from, to);
-	rows.ahead.from = from;
-	rows.ahead.samples = from < to && is_looked_into(&rows, from);
+	rows.ahead.known = party_oldest(b, party, range, from, to);
+	rows.ahead.over = rows.ahead.known ? rows.ahead.known->over : NULL;
+	rows.ahead.samples = !rows.ahead.known || oldest_is_spent(rows.ahead.known);
 	read_ahead_begin(rows.members, from, to, &rows.ahead);
 	/* Where one block looked into windows the next will, too. */
 	struct range_state *state = node->state;
@@ -578,8 +583,6 @@ static int eval_party(struct binding *b, const struct party *party, struct range
 		if (end > to)
 			end = to;
 		err = eval_block(b, party, &rows, first, end, range, samples);
-		for (uint32_t i = 0; i < party->ninstants; i++)
-			select_rows_near(b, party->instants[i], first, end);
 		rows.ahead.samples =
 			state->looks != looks || (end < to && is_looked_into(&rows, end));
 	}

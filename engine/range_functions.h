@@ -47,6 +47,7 @@ struct range_ends {
 /* Rows whose ends are handed over together: as many as a word of presence has bits. */
 #define RANGE_BLOCK_ROWS 64
 struct range_block {
+	uint64_t live; /* rows whose last sample is the newest of the series: bits */
 	uint32_t n;
 	uint8_t rows[RANGE_BLOCK_ROWS]; /* of each of the n, from the first row of the block on */
 	struct range_ends ends[RANGE_BLOCK_ROWS];

@@ -29,7 +29,7 @@ struct range_state {
 	 * as many.
 	 */
 	uint32_t within, newer;
-	uint32_t looks; /* into windows, so far */
+	uint32_t looks;	      /* into windows, so far */
 	struct oldest oldest; /* when it is the first of those evaluated together */
 };
 
@@ -43,8 +43,10 @@ struct series *const *leaf_members(const struct node *node, uint32_t *to);
 void leaf_mark_silent(struct binding *binding, struct node *node, int64_t end_ms, uint32_t from,
 		      uint32_t to);
 
-/* Rows [from, to) of an instant selector, whose series were looked at just before. */
-void select_rows_near(struct binding *binding, struct node *node, uint32_t from, uint32_t to);
+/* Rows [from, to) of an instant selector, all of one block, of whose series the ranges that end at
+ * its time were looked at just before. */
+void select_rows_near(struct binding *binding, struct node *node, uint32_t from, uint32_t to,
+		      const struct range_block *block);
 /*
  * While the node is shaped: of the ranges and instants of the same series and time that were shaped
  * before the ranges learn of it and, if it is a range, it of them all.

@@ -14,7 +14,7 @@
  * with its window known, for the samples: far enough that each wait, of some 100 to 200 ns, is over
  * when the next begins.
  */
-#define PREFETCH_LINES 128
+#define PREFETCH_KNOWN 128
 #define PREFETCH_SERIES 64
 #define PREFETCH_SAMPLES 24
 /*
@@ -50,18 +50,15 @@ struct ahead {
 	bool ends;	 /* where all rise since start_ms, of them the oldest alone */
 	uint32_t oldest; /* which is likely to be the oldest-th newest */
 	int64_t start_ms;
-	struct oldest_line *lines; /* what is remembered of rows from `from` on, or NULL */
-	uint32_t from;
-	bool samples; /* are they asked for? Else the series alone */
+	struct oldest *known; /* what is remembered of the rows, or NULL */
+	bool samples;	      /* are they asked for? Else the series alone */
 	const uint64_t *over; /* rows whose series is not looked at; NULL: none */
 };
 
 /* Is the row evaluated without a look at its series? */
 ALWAYS_INLINE bool is_passed_over(uint32_t row, const struct ahead *ahead)
 {
-	if (ahead->over && bit_get(ahead->over, row))
-		return true;
-	return ahead->lines && oldest_is_enough(&ahead->lines[row - ahead->from], ahead->start_ms);
+	return ahead->over && bit_get(ahead->over, row);
 }
 
 ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
@@ -71,20 +68,25 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
 		return;
 	const struct window *w = &series->window;
 	bool ends = ahead->ends && window_rises_since(w, ahead->start_ms);
-	const struct oldest_line *line = ahead->lines ? &ahead->lines[row - ahead->from] : NULL;
+	bool is_known = ahead->known && oldest_is_likely(oldest_row(ahead->known, row));
 	/* What it ended with is looked at as well, once. */
-	if (ends && w->newest != w->newest && w->n > 1 && !(line && line->end != OLDEST_LIVES)) {
+	if (ends && w->newest != w->newest && w->n > 1 &&
+	    !(ahead->known && oldest_has_end(oldest_row(ahead->known, row)))) {
 		__builtin_prefetch(w->values + w->start + w->n - 2);
 		__builtin_prefetch(window_offsets(w) + w->start + w->n - 2);
 	}
-	if (ends && line && oldest_is_likely(line, series, ahead->start_ms))
+	if (ends && is_known)
 		return;
 	uint32_t n = ends ? ahead->oldest : ahead->n;
 	uint32_t first = w->start + w->n - (n < w->n ? n : w->n);
 	if (ends) {
+		/* To know it, the one before is looked at as well; and some that follow are noted.
+		 */
+		const uint32_t *offsets = window_offsets(w) + first;
 		__builtin_prefetch(w->values + first);
-		/* To know it, the one before is looked at as well. */
-		__builtin_prefetch(window_offsets(w) + first - (first > 0));
+		__builtin_prefetch(w->values + first + OLDEST_SAMPLES - 1);
+		__builtin_prefetch(offsets - (first > 0));
+		__builtin_prefetch(offsets + OLDEST_SAMPLES - 1);
 		return;
 	}
 	n = w->start + w->n - first;
@@ -92,26 +94,48 @@ ALWAYS_INLINE void prefetch_samples(const struct series *series, uint32_t row,
 	prefetch_span(window_offsets(w) + first, n * sizeof(uint32_t));
 }
 
+/* What is remembered of the OLDEST_ROWS_STEP rows from here on; all of it if it is noted anew. */
+ALWAYS_INLINE void prefetch_known(uint32_t row, uint32_t to, const struct ahead *ahead)
+{
+	if (!ahead->known || row >= to)
+		return;
+	struct oldest_row at = oldest_row(ahead->known, row);
+	const char *columns = at.block->columns;
+	uint32_t next = ahead->known->next;
+	if (ahead->samples || oldest_is_spent(ahead->known)) {
+		prefetch_span(columns + at.i * OLDEST_ROW_BYTES,
+			      OLDEST_ROWS_STEP * OLDEST_ROW_BYTES);
+		return;
+	}
+	__builtin_prefetch(columns + at.i * OLDEST_WHOSE_BYTES);
+	__builtin_prefetch(oldest_offsets(at.block, next) + at.i);
+	if (next > 0)
+		__builtin_prefetch(oldest_offsets(at.block, next - 1) + at.i);
+	__builtin_prefetch(oldest_values(at.block, next) + at.i);
+}
+
 /* Before a loop over rows [from, to): asks for what the loop itself would ask for too late. */
 ALWAYS_INLINE void read_ahead_begin(struct series *const *members, uint32_t from, uint32_t to,
 				    const struct ahead *ahead)
 {
-	for (uint32_t row = from; ahead->lines && row < to && row < from + PREFETCH_LINES; row++)
-		__builtin_prefetch(&ahead->lines[row - ahead->from], 1);
+	uint32_t first = from / OLDEST_ROWS_STEP * OLDEST_ROWS_STEP;
+	for (uint32_t row = first; row < from + PREFETCH_KNOWN; row += OLDEST_ROWS_STEP)
+		prefetch_known(row, to, ahead);
 	for (uint32_t row = from; row < to && row < from + PREFETCH_SERIES; row++)
 		if (!is_passed_over(row, ahead))
 			prefetch_series(members[row]);
-	for (uint32_t row = from; ahead->samples && row < to && row < from + PREFETCH_SAMPLES; row++)
+	for (uint32_t row = from; ahead->samples && row < to && row < from + PREFETCH_SAMPLES;
+	     row++)
 		prefetch_samples(members[row], row, ahead);
 }
 
 ALWAYS_INLINE void read_ahead(struct series *const *members, uint32_t row, uint32_t to,
 			      const struct ahead *ahead)
 {
+	if (row % OLDEST_ROWS_STEP == 0)
+		prefetch_known(row + PREFETCH_KNOWN, to, ahead);
 	if (row + PREFETCH_SERIES < to && !is_passed_over(row + PREFETCH_SERIES, ahead))
 		prefetch_series(members[row + PREFETCH_SERIES]);
-	if (row + PREFETCH_LINES < to && ahead->lines)
-		__builtin_prefetch(&ahead->lines[row + PREFETCH_LINES - ahead->from], 1);
 	if (ahead->samples && row + PREFETCH_SAMPLES < to)
 		prefetch_samples(members[row + PREFETCH_SAMPLES], row + PREFETCH_SAMPLES, ahead);
 }

@@ -45,13 +45,12 @@ static uint32_t first_after(const struct window *w, int64_t start_ms)
 }
 
 /* What is known of the last sample of a series that ended. */
-static void look_at_last(const struct oldest_line *line, const struct series *series,
-			 int64_t start_ms)
+static void look_at_last(struct oldest_row at, const struct series *series)
 {
 	const struct window *w = &series->window;
 	int64_t ts_ms;
 	double value;
-	if (!value_is_stale(w->newest) || !oldest_last(line, series, start_ms, &ts_ms, &value))
+	if (!value_is_stale(w->newest) || !oldest_last(at, series, &ts_ms, &value))
 		return;
 	uint32_t last = w->start + w->n - 2;
 	ck_assert_uint_ge(w->n, 2);
@@ -59,40 +58,42 @@ static void look_at_last(const struct oldest_line *line, const struct series *se
 	ck_assert_int_eq(ts_ms, w->base_ms + window_offsets(w)[last]);
 }
 
-static void note_last(struct oldest_line *line, const struct series *series, uint32_t from)
+static void note_last(struct oldest_row at, const struct series *series, uint32_t from)
 {
 	const struct window *w = &series->window;
 	uint32_t last = w->start + w->n - 2;
 	if (value_is_stale(w->newest) && from + 1 < w->n)
-		oldest_note_last(line, w->base_ms + window_offsets(w)[last], w->values[last]);
+		oldest_note_last(at, w->base_ms + window_offsets(w)[last], w->values[last]);
 }
 
-/* As an evaluation does it. True when it was remembered. */
-static bool look(struct oldest_line *line, const struct series *series, int64_t start_ms)
+/* As an evaluation does it, of the first row. True when it was remembered. */
+static bool look(struct oldest *oldest, const struct series *series, int64_t start_ms)
 {
 	const struct window *w = &series->window;
+	if (!oldest_begin(oldest, 0, 1, 0, start_ms))
+		return false;
 	if (w->n == 0 || window_newest_ms(w) <= start_ms || !window_rises_since(w, start_ms))
 		return false;
+	struct oldest_row at = oldest_row(oldest, 0);
 	uint32_t wanted = first_after(w, start_ms), from;
-	uint32_t known = oldest_find(line, series, start_ms, &from);
+	uint32_t known = oldest_find(at, series, &from);
 	if (known == OLDEST_SAMPLES) {
-		oldest_note(line, series, start_ms, wanted);
-		note_last(line, series, wanted);
+		oldest_note(at, series, wanted);
+		note_last(at, series, wanted);
 		return false;
 	}
 	ck_assert_uint_eq(from, wanted);
 	uint32_t slot = w->start + wanted;
-	ck_assert(bits_of_double(line->values[known]) == bits_of_double(w->values[slot]));
-	ck_assert_int_eq(line->since_ms + line->offsets[known],
-			 w->base_ms + window_offsets(w)[slot]);
-	look_at_last(line, series, start_ms);
-	note_last(line, series, wanted);
+	ck_assert(bits_of_double(oldest_value(at, known)) == bits_of_double(w->values[slot]));
+	ck_assert_int_eq(oldest_ms(at, known), w->base_ms + window_offsets(w)[slot]);
+	look_at_last(at, series);
+	note_last(at, series, wanted);
 	return true;
 }
 
 START_TEST(remembered_is_what_the_window_has)
 {
-	struct oldest_line line = { 0 };
+	struct oldest oldest = { 0 };
 	struct series series = { .uid = 7 };
 	uint32_t found = 0;
 	double value = 0;
@@ -123,18 +124,19 @@ START_TEST(remembered_is_what_the_window_has)
 		default:
 			break;
 		}
-		found += look(&line, &series, start_ms);
+		found += look(&oldest, &series, start_ms);
 		if (below(10) == 0) /* a query's time, which may be earlier */
-			look(&line, &series, start_ms + below(STEP_MS) - STEP_MS / 2);
+			look(&oldest, &series, start_ms + below(STEP_MS) - STEP_MS / 2);
 	}
 	ck_assert_uint_gt(found, ROUNDS / 10);
 	window_fini(&series.window);
+	oldest_fini(&oldest);
 }
 END_TEST
 
 START_TEST(an_append_leaves_it_known)
 {
-	struct oldest_line line = { 0 };
+	struct oldest oldest = { 0 };
 	struct series series = { .uid = 1 };
 	uint32_t found = 0;
 	window_init(&series.window);
@@ -142,16 +144,17 @@ START_TEST(an_append_leaves_it_known)
 		add(&series, T0 + round * STEP_MS, (double)round, TIME_NONE);
 	for (int64_t round = 1001; round <= 1400; round++) {
 		add(&series, T0 + round * STEP_MS, (double)round, T0 + (round - 30) * STEP_MS);
-		found += look(&line, &series, T0 + round * STEP_MS - RANGE_MS);
+		found += look(&oldest, &series, T0 + round * STEP_MS - RANGE_MS);
 	}
 	ck_assert_uint_eq(found, 400 - 400 / OLDEST_SAMPLES);
 	window_fini(&series.window);
+	oldest_fini(&oldest);
 }
 END_TEST
 
 START_TEST(what_ended_is_known_to_its_last_sample)
 {
-	struct oldest_line line = { 0 };
+	struct oldest oldest = { 0 };
 	struct series series = { .uid = 1 };
 	uint32_t found = 0;
 	int64_t ts_ms;
@@ -162,8 +165,8 @@ START_TEST(what_ended_is_known_to_its_last_sample)
 	add(&series, T0 + 21 * STEP_MS, double_of_bits(STALE_NAN_BITS), TIME_NONE);
 	for (int64_t i = 0; i < 20; i++) {
 		int64_t start_ms = T0 + i * STEP_MS;
-		found += look(&line, &series, start_ms);
-		ck_assert(oldest_last(&line, &series, start_ms, &ts_ms, &value));
+		found += look(&oldest, &series, start_ms);
+		ck_assert(oldest_last(oldest_row(&oldest, 0), &series, &ts_ms, &value));
 		ck_assert_int_eq(ts_ms, T0 + 20 * STEP_MS);
 		ck_assert_double_eq(value, 20);
 	}
@@ -172,57 +175,95 @@ START_TEST(what_ended_is_known_to_its_last_sample)
 	add(&series, T0 + 22 * STEP_MS, 30, TIME_NONE);
 	add(&series, T0 + 23 * STEP_MS, double_of_bits(STALE_NAN_BITS), TIME_NONE);
 	ck_assert(window_rises_since(&series.window, T0 + 22 * STEP_MS));
-	ck_assert(!oldest_last(&line, &series, T0 + 22 * STEP_MS, &ts_ms, &value));
+	ck_assert(oldest_begin(&oldest, 0, 1, 0, T0 + 22 * STEP_MS));
+	ck_assert(!oldest_last(oldest_row(&oldest, 0), &series, &ts_ms, &value));
 	window_fini(&series.window);
+	oldest_fini(&oldest);
 }
 END_TEST
 
 START_TEST(long_windows_are_not_remembered)
 {
-	struct oldest_line line = { 0 };
+	struct oldest oldest = { 0 };
 	struct series series = { .uid = 1 };
 	window_init(&series.window);
 	for (int64_t i = 1; i <= OLDEST_WINDOW_MAX; i++)
 		window_add(&series.window, T0 + i, bits_of_double((double)i), TIME_NONE);
-	look(&line, &series, T0 + 10);
-	ck_assert(look(&line, &series, T0 + 10));
+	look(&oldest, &series, T0 + 10);
+	ck_assert(look(&oldest, &series, T0 + 10));
 	window_add(&series.window, T0 + OLDEST_WINDOW_MAX + 1, bits_of_double(1e9), TIME_NONE);
-	ck_assert(!look(&line, &series, T0 + 10));
-	ck_assert(!look(&line, &series, T0 + 10));
+	ck_assert(!look(&oldest, &series, T0 + 10));
+	ck_assert(!look(&oldest, &series, T0 + 10));
 	window_fini(&series.window);
+	oldest_fini(&oldest);
 }
 END_TEST
 
-START_TEST(lines_stay_when_others_come)
+/* The uid that is noted of a row; `to` as in oldest_begin(). */
+static uint32_t *uid_of(struct oldest *oldest, uint32_t row, uint32_t to, uint64_t revived)
+{
+	ck_assert(oldest_begin(oldest, row, to, revived, T0));
+	struct oldest_row at = oldest_row(oldest, row);
+	return &oldest_uids(at.block)[at.i];
+}
+
+START_TEST(rows_stay_when_others_come)
 {
 	struct oldest oldest = { 0 };
-	struct oldest_line *first = oldest_lines(&oldest, 0, EVAL_CHUNK, 0);
-	ck_assert_ptr_nonnull(first);
-	first[3].uid = 5;
-	struct oldest_line *third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 10, 0);
-	ck_assert_ptr_nonnull(third);
-	ck_assert_uint_eq(third[9].uid, 0);
-	third[9].uid = 6;
-	third = oldest_lines(&oldest, 2 * EVAL_CHUNK + 9, 2 * EVAL_CHUNK + 11, 0);
-	ck_assert_uint_eq(third->uid, 6);
-	ck_assert_uint_eq(oldest_lines(&oldest, 3, 4, 0)->uid, 5);
-	/* Grown within its piece. */
-	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000, 0);
-	ck_assert_ptr_nonnull(third);
-	ck_assert_uint_eq(third[9].uid, 6);
-	ck_assert_uint_eq(third[10].uid, 0);
-	ck_assert_uint_eq(oldest.bytes, 2 * EVAL_CHUNK * OLDEST_LINE_BYTES);
+	struct series over = { .uid = 8 };
+	const uint32_t third = 2 * EVAL_CHUNK, ninth = third + 9, tenth = third + 10;
+	*uid_of(&oldest, 3, EVAL_CHUNK, 0) = 5;
+	ck_assert_uint_eq(oldest.bytes, EVAL_CHUNK * OLDEST_ROW_BYTES);
+	ck_assert_uint_eq(*uid_of(&oldest, ninth, tenth, 0), 0);
+	*uid_of(&oldest, ninth, tenth, 0) = 6;
+	ck_assert_uint_eq(*uid_of(&oldest, ninth, third + 11, 0), 6);
+	ck_assert_uint_eq(*uid_of(&oldest, 3, 4, 0), 5);
+	/* Grown within its block, and by others. */
+	ck_assert_uint_eq(*uid_of(&oldest, ninth, third + 50, 0), 6);
+	ck_assert_uint_eq(*uid_of(&oldest, third, third + 1000, 0), 0);
+	ck_assert_uint_eq(*uid_of(&oldest, ninth, tenth, 0), 6);
+	ck_assert_uint_eq(*uid_of(&oldest, tenth, third + 11, 0), 0);
+	ck_assert_uint_le(oldest.bytes, 2 * EVAL_CHUNK * OLDEST_ROW_BYTES);
 	/* A series that was over is not: of all that are over nothing is known, of others all is.
 	 */
-	third[10].end = OLDEST_OVER;
-	third[10].count = 8;
-	third = oldest_lines(&oldest, 2 * EVAL_CHUNK, 2 * EVAL_CHUNK + 1000, 1);
-	ck_assert_uint_eq(third[9].uid, 6);
-	ck_assert_uint_eq(third[10].end, OLDEST_LIVES);
-	ck_assert_uint_eq(third[10].count, 0);
-	/* Rows of two pieces, and none. */
-	ck_assert_ptr_null(oldest_lines(&oldest, 10, EVAL_CHUNK + 1, 0));
-	ck_assert_ptr_null(oldest_lines(&oldest, 10, 10, 0));
+	oldest_over(oldest_row(&oldest, tenth), &over, 12);
+	ck_assert(over.over);
+	ck_assert_uint_eq(*uid_of(&oldest, tenth, third + 11, 0), 12);
+	ck_assert_uint_eq(*uid_of(&oldest, ninth, tenth, 1), 6);
+	ck_assert(!oldest_is_over(&oldest, tenth));
+	ck_assert_uint_eq(*uid_of(&oldest, tenth, third + 11, 1), 0);
+	/* Rows of two chunks, and none. */
+	ck_assert(!oldest_begin(&oldest, 10, EVAL_CHUNK + 1, 0, T0));
+	ck_assert(!oldest_begin(&oldest, 10, 10, 0, T0));
+	oldest_fini(&oldest);
+}
+END_TEST
+
+START_TEST(an_earlier_time_is_not_asked_for)
+{
+	struct oldest oldest = { 0 };
+	ck_assert(oldest_begin(&oldest, 0, 1, 0, T0));
+	ck_assert(!oldest_begin(&oldest, 0, 1, 0, T0 - 1));
+	ck_assert(oldest_begin(&oldest, 0, 1, 0, T0));
+	oldest_fini(&oldest);
+}
+END_TEST
+
+/* Times are told from the first start on, in 32 bits: after a month from another one. */
+START_TEST(months_later_all_is_noted_anew)
+{
+	struct oldest oldest = { 0 };
+	struct series series = { .uid = 1 };
+	const int64_t later_ms = T0 + (INT64_C(1) << 32);
+	window_init(&series.window);
+	add(&series, T0 + 1, 1, TIME_NONE);
+	ck_assert(!look(&oldest, &series, T0));
+	ck_assert(look(&oldest, &series, T0));
+	add(&series, later_ms - 1, 2, later_ms);
+	add(&series, later_ms + 1, 3, later_ms);
+	ck_assert(!look(&oldest, &series, later_ms));
+	ck_assert(look(&oldest, &series, later_ms));
+	window_fini(&series.window);
 	oldest_fini(&oldest);
 }
 END_TEST
@@ -245,7 +286,7 @@ static bool one_more(struct harness *h, const char *text)
 	return h->outcome.limited == 0;
 }
 
-START_TEST(lines_are_counted_in_limits_memory)
+START_TEST(rows_are_counted_in_limits_memory)
 {
 	static const char without[] =
 		"groups: [{name: g, rules: [{alert: A, expr: 'max_over_time(x[1m]) > 1e9'}]}]";
@@ -265,13 +306,13 @@ START_TEST(lines_are_counted_in_limits_memory)
 	size_t before = store_bytes(&h);
 	harness_load(&h, with);
 	harness_time(&h, 15);
-	size_t lines = store_bytes(&h) - before;
-	ck_assert_uint_ge(lines, MANY * OLDEST_LINE_BYTES);
-	ck_assert_uint_le(lines, EVAL_CHUNK * OLDEST_LINE_BYTES + little);
+	size_t rows = store_bytes(&h) - before;
+	ck_assert_uint_ge(rows, MANY * OLDEST_ROW_BYTES);
+	ck_assert_uint_le(rows, EVAL_CHUNK * OLDEST_ROW_BYTES + little);
 	harness_time(&h, 30);
-	ck_assert_uint_eq(store_bytes(&h) - before, lines);
-	/* Without the lines there would be room. */
-	options.memory_max = before + lines / 2;
+	ck_assert_uint_eq(store_bytes(&h) - before, rows);
+	/* Without these there would be room. */
+	options.memory_max = before + rows / 2;
 	store_options_set(h.engine->store, &options);
 	ck_assert(!one_more(&h, "x{i=\"one\"} 1"));
 	harness_load(&h, without);
@@ -290,8 +331,10 @@ static Suite *oldest_suite(void)
 	tcase_add_test(tcase, an_append_leaves_it_known);
 	tcase_add_test(tcase, what_ended_is_known_to_its_last_sample);
 	tcase_add_test(tcase, long_windows_are_not_remembered);
-	tcase_add_test(tcase, lines_stay_when_others_come);
-	tcase_add_test(tcase, lines_are_counted_in_limits_memory);
+	tcase_add_test(tcase, rows_stay_when_others_come);
+	tcase_add_test(tcase, an_earlier_time_is_not_asked_for);
+	tcase_add_test(tcase, months_later_all_is_noted_anew);
+	tcase_add_test(tcase, rows_are_counted_in_limits_memory);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
