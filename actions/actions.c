@@ -177,6 +177,7 @@ void actions_rules(struct actions *actions, struct rule_set *rules)
 {
 	struct rule_set *old = actions->rules;
 
+	alerts_describe(actions);
 	actions->rules = rules ? rule_set_ref(rules) : NULL;
 	rule_set_unref(old);
 }

@@ -25,7 +25,7 @@
 /* An alert as it is told: labels with the external ones. Firing while ends_ms is TIME_NONE. */
 struct active_alert {
 	struct table_entry entry; /* by labels */
-	struct labels *labels, *expr_labels, *annotations;
+	struct labels *labels, *expr_labels;
 	struct labels *own; /* without the external ones: the engine's */
 	uint64_t fingerprint;
 	int64_t active_at_ms, starts_ms, ends_ms, updated_ms;
@@ -33,7 +33,11 @@ struct active_alert {
 	double value;
 	struct evidence *evidence;   /* NULL: none */
 	struct query_results *asked; /* what its annotations asked for; NULL: nothing */
+	/* As of when it was described last: alert_describe() comes before a look at them. */
+	struct labels *annotations;
 	char *generator_url;
+	struct rule_set *undescribed; /* a reference: its rule describes it anew; NULL: none does */
+	uint32_t rule_id;	      /* of that set */
 	char *file, *group, *rule;
 	uint32_t groups;   /* aggregation groups that hold it */
 	bool from_journal; /* not heard of since the start */
@@ -45,6 +49,8 @@ struct active_alert *alert_find(struct actions *actions, const struct labels *la
 /* Takes over what the event says; the alert, or NULL when there is nothing to tell (pending,
  * unknown end). */
 struct active_alert *alert_update(struct actions *actions, const struct alert_event *event);
+/* Annotations and link, as the newest event has them. */
+void alert_describe(const struct actions *actions, struct active_alert *alert);
 /* Forgets the alert when it has ended and no group holds it. */
 void alert_release(struct actions *actions, struct active_alert *alert);
 /*
@@ -52,6 +58,8 @@ void alert_release(struct actions *actions, struct active_alert *alert);
  * ones.
  */
 void alerts_relabel(struct actions *actions);
+/* So that none of them keeps rules that are no more. */
+void alerts_describe(struct actions *actions);
 void alerts_restore(struct actions *actions, struct slice payload);
 void alerts_checkpoint(struct actions *actions);
 void alerts_fini(struct actions *actions);

@@ -28,6 +28,7 @@ static void alert_free(struct active_alert *alert)
 	labels_unref(alert->annotations);
 	evidence_unref(alert->evidence);
 	query_results_unref(alert->asked);
+	rule_set_unref(alert->undescribed);
 	free(alert->generator_url);
 	free(alert->file);
 	free(alert->group);
@@ -85,8 +86,8 @@ static const struct rule *rule_find(const struct rule_set *rules, const struct a
 	return NULL;
 }
 
-/* Annotations and link as they are now. A rule that is gone leaves those that were. */
-static void describe(struct actions *actions, struct active_alert *alert, const struct rule *rule)
+static void describe(const struct actions *actions, struct active_alert *alert,
+		     const struct rule *rule)
 {
 	struct labels *annotations;
 
@@ -106,6 +107,30 @@ static void describe(struct actions *actions, struct active_alert *alert, const 
 	}
 	free(alert->generator_url);
 	alert->generator_url = generator_url(actions, rule);
+}
+
+void alert_describe(const struct actions *actions, struct active_alert *alert)
+{
+	struct rule_set *rules = alert->undescribed;
+
+	if (!rules)
+		return;
+	alert->undescribed = NULL;
+	describe(actions, alert, alert_rule_of(rules, alert->rule_id));
+	rule_set_unref(rules);
+}
+
+/*
+ * An alert that fires is told again each minute, and looked at hardly ever: so it is described when
+ * somebody looks. A rule that is gone leaves what was.
+ */
+static void describe_later(struct active_alert *alert, const struct alert_event *event)
+{
+	alert->rule_id = event->rule_id;
+	if (alert->undescribed == event->rules)
+		return;
+	rule_set_unref(alert->undescribed);
+	alert->undescribed = rule_set_ref(event->rules);
 }
 
 static char *dup_text(const char *text)
@@ -190,10 +215,15 @@ struct active_alert *alert_update(struct actions *actions, const struct alert_ev
 	labels_unref(labels);
 	if (!alert)
 		return NULL;
-	take_over(alert, event);
+	if (event->rules) {
+		take_over(alert, event);
+		describe_later(alert, event);
+	} else {
+		alert_describe(actions, alert);
+		take_over(alert, event);
+		describe(actions, alert, rule_find(actions->rules, alert));
+	}
 	alert->from_journal = false;
-	describe(actions, alert,
-		 event->rules ? alert_event_rule(event) : rule_find(actions->rules, alert));
 	return alert;
 }
 
@@ -219,6 +249,16 @@ static struct alert_event event_of(const struct active_alert *alert)
 				     .file = alert->file,
 				     .group = alert->group,
 				     .rule = alert->rule };
+}
+
+static void describe_one(void *ctx, struct table_entry *entry)
+{
+	alert_describe(ctx, (struct active_alert *)entry);
+}
+
+void alerts_describe(struct actions *actions)
+{
+	table_each(&actions->alerts, describe_one, actions);
 }
 
 struct collected {

@@ -78,8 +78,10 @@ int payload_make(const struct actions *actions, const struct group *group,
 	struct buf buf;
 	bool firing = false;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		firing = firing || alerts[i]->ends_ms == TIME_NONE;
+		alert_describe(actions, alerts[i]);
+	}
 	buf_init(&buf);
 	json_writer_init(&w, &buf);
 	json_begin_object(&w);

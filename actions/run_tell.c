@@ -17,10 +17,12 @@
 /* The alert, or what is known of one that is over and forgotten. */
 static struct active_alert alert_of(const struct run *run)
 {
-	const struct active_alert *alert = alert_find(run->runs->actions, run->trigger.alert);
+	struct active_alert *alert = alert_find(run->runs->actions, run->trigger.alert);
 
-	if (alert)
+	if (alert) {
+		alert_describe(run->runs->actions, alert);
 		return *alert;
+	}
 	return (struct active_alert){ .labels = run->trigger.alert,
 				      .expr_labels = run->trigger.expr,
 				      .fingerprint = labels_fingerprint(run->trigger.alert),

@@ -71,17 +71,16 @@ static void on_wake(void *ctx)
 {
 	struct action_thread *thread = ctx;
 
+	if (thread->is_woken)
+		return;
+	thread->is_woken = true;
 	loop_timer_set(thread->timer, 0);
 }
 
-/* Does what is due and sets the timer for what comes next. Nothing is due for who has been fenced:
- * another daemon acts. */
-static void step(struct action_thread *thread)
+/* For what comes next, whatever the timer was set for. */
+static void set_timer(struct action_thread *thread)
 {
-	if (atomic_load(&thread->daemon->store.fenced))
-		return;
-	actions_step(thread->actions, clock_wall_ms());
-	push_samples(thread);
+	thread->is_woken = false;
 	int64_t next_ms = actions_next_ms(thread->actions);
 
 	if (next_ms == TIME_NONE) {
@@ -93,9 +92,18 @@ static void step(struct action_thread *thread)
 	loop_timer_set(thread->timer, delay_ms < 0 ? 0 : delay_ms);
 }
 
+/* Does what is due. Nothing is for who has been fenced: another daemon acts. */
 static void on_timer(void *ctx)
 {
-	step(ctx);
+	struct action_thread *thread = ctx;
+
+	if (atomic_load(&thread->daemon->store.fenced)) {
+		thread->is_woken = false;
+		return;
+	}
+	actions_step(thread->actions, clock_wall_ms());
+	push_samples(thread);
+	set_timer(thread);
 }
 
 static void configure(struct action_thread *thread, struct msg_load *msg)

@@ -97,6 +97,7 @@ static void on_loaded(void *ctx, struct rule_set *set, int code)
 	struct daemon *daemon = thread->daemon;
 
 	daemon->loaded = true;
+	push_events(thread); /* those of the rules before come first */
 	if (!atomic_load(&daemon->ready))
 		return; /* the first rules: the main thread waits for them itself */
 	struct msg_load *msg = calloc(1, sizeof(*msg));

@@ -224,6 +224,7 @@ struct action_thread {
 	struct runner_client *runner;
 	struct actions *actions;
 	struct batch *samples; /* of runs, not yet sent to the engine; NULL none */
+	bool is_woken;	       /* the step that messages want is to come */
 };
 
 /* What is written to, and asked of, other servers than receivers of notifications. Batches of the

@@ -63,19 +63,23 @@ void alert_event_free(struct alert_event *event)
 	free(event);
 }
 
-const struct rule *alert_event_rule(const struct alert_event *event)
+const struct rule *alert_rule_of(const struct rule_set *set, uint32_t rule_id)
 {
-	const struct rule_set *set = event->rules;
 	for (uint32_t g = 0; set && g < set->ngroups; g++) {
 		const struct rule_group *group = &set->groups[g];
 		/* Ids of a group are consecutive. */
-		if (group->nrules == 0 || event->rule_id < group->rules[0].id)
+		if (group->nrules == 0 || rule_id < group->rules[0].id)
 			continue;
-		uint32_t index = event->rule_id - group->rules[0].id;
-		if (index < group->nrules && group->rules[index].id == event->rule_id)
+		uint32_t index = rule_id - group->rules[0].id;
+		if (index < group->nrules && group->rules[index].id == rule_id)
 			return &group->rules[index];
 	}
 	return NULL;
+}
+
+const struct rule *alert_event_rule(const struct alert_event *event)
+{
+	return alert_rule_of(event->rules, event->rule_id);
 }
 
 /* ---- as a record ---- */

@@ -76,6 +76,8 @@ struct alert_event {
 
 struct alert_event *alert_event_new(void);
 void alert_event_free(struct alert_event *event);
+/* The rule of this id in a set that may be NULL, or NULL. */
+const struct rule *alert_rule_of(const struct rule_set *set, uint32_t rule_id);
 /* The rule in the event's set, or NULL. */
 const struct rule *alert_event_rule(const struct alert_event *event);
 /* What an older version wrote, without evidence or without what was asked for, is read too. */

@@ -126,6 +126,31 @@ START_TEST(dispatch_tells_empty_annotations)
 }
 END_TEST
 
+static const char *annotation_of(const struct hook *hook, size_t i)
+{
+	const json_t *alert = json_array_get(json_object_get(hook->body, "alerts"), i);
+
+	return json_string_value(json_object_get(json_object_get(alert, "annotations"), "a"));
+}
+
+/* By the rules of its newest event, whatever is in force when a receiver is told. */
+START_TEST(dispatch_describes_by_the_rules_of_the_event)
+{
+	harness_rules(
+		&h, "groups:\n- {name: g, rules: [{alert: A, expr: x, annotations: {a: one}}]}\n");
+	harness_fire(&h, "alertname=A,instance=x");
+	harness_fire(&h, "alertname=A,instance=y");
+	harness_rules(&h, "groups:\n- {name: g, rules: [{alert: B, expr: x}, "
+			  "{alert: A, expr: x, annotations: {a: two}}]}\n");
+	harness_refresh(&h, "alertname=A,instance=y");
+	harness_rules(&h, "groups: []\n");
+	harness_at(&h, 10000);
+	expect_hooks(1);
+	ck_assert_str_eq(annotation_of(&h.hooks[0], 0), "one");
+	ck_assert_str_eq(annotation_of(&h.hooks[0], 1), "two");
+}
+END_TEST
+
 START_TEST(dispatch_repeats_unchanged_after_repeat_interval)
 {
 	harness_fire(&h, "alertname=A,instance=x");
@@ -665,6 +690,7 @@ static Suite *dispatch_suite(void)
 	tcase_add_test(tcase, dispatch_waits_groups_and_tells_the_end);
 	tcase_add_test(tcase, dispatch_tells_the_evidence);
 	tcase_add_test(tcase, dispatch_tells_empty_annotations);
+	tcase_add_test(tcase, dispatch_describes_by_the_rules_of_the_event);
 	tcase_add_test(tcase, dispatch_repeats_unchanged_after_repeat_interval);
 	tcase_add_test(tcase, dispatch_takes_child_routes_and_honours_send_resolved);
 	tcase_add_test(tcase, dispatch_tells_what_fits);
