@@ -540,6 +540,7 @@ int store_thread_init(struct store_thread *thread, struct daemon *daemon, char *
 	const struct config *config = daemon->config;
 
 	thread->daemon = daemon;
+	thread->config = config_ref(daemon->config);
 	thread->health = thread->redis_health = REDIS_AWAY;
 	thread->journal_is_whole = true;
 	store_thread_configure(thread, &config->storage);
@@ -586,6 +587,7 @@ void store_thread_fini(struct store_thread *thread)
 	waiting_discard(&thread->events);
 	waiting_discard(&thread->batches);
 	redis_log_free(thread->redis);
+	config_unref(thread->config);
 	if (thread->timer)
 		loop_timer_free(thread->timer);
 	loop_free(thread->loop);

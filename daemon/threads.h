@@ -137,6 +137,7 @@ struct store_thread {
 	struct queue *inbox;
 	struct journal *journal; /* NULL: data_dir none */
 	struct redis_log *redis; /* NULL: none */
+	struct config *config;	 /* of the start: the address and the password of Redis are its */
 	char owner[128];	 /* who we are, in Redis */
 	/* Events and answers for the action thread; batches, whose senders wait for an answer. */
 	struct waiting events, batches;
