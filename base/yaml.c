@@ -14,6 +14,7 @@ struct parse {
 	struct slice text; /* what is parsed: the file, or that with repairs */
 	size_t repairs[YAML_REPAIRS_MAX], nrepairs; /* where they are */
 	struct yaml_error fault;
+	size_t until; /* a fault before this place follows from one that was told */
 	size_t errors_before;
 	bool done;
 };
@@ -40,6 +41,11 @@ static int on_syntax_error(struct parse *p)
 	}
 	yaml_cursor_move(&p->tree.cursor, parser->problem_mark.index);
 	fault->at = p->tree.cursor.offset;
+	if (fault->at < p->until) {
+		*fault = (struct yaml_error){ 0 };
+		return ERR_INVALID;
+	}
+	p->until = fault->at + 1;
 	struct buf hint;
 	buf_init(&hint);
 	yaml_hint_syntax(p->text, fault, &hint);
@@ -231,7 +237,7 @@ static bool repair(struct parse *p, char **copy)
 	if (!*copy && !(*copy = arena_strdup(p->tree.arena, p->text)))
 		return false;
 	p->text.ptr = *copy;
-	ptrdiff_t at = yaml_repair(*copy, p->text.len, &p->fault);
+	ptrdiff_t at = yaml_repair(*copy, p->text.len, &p->fault, &p->until);
 	if (at >= 0)
 		p->repairs[p->nrepairs++] = (size_t)at;
 	return at >= 0;

@@ -388,6 +388,15 @@ static const struct through_case {
 	/* what is before a fault is told once, and where it stands */
 	{ "a: 1\na: 2\nb: {c} > 1\nis: 1\n", "3:10 2:1", "1" },
 	{ "a: {é}é > 1\nis: 1\nb: *é\n", "1:8 3:5", "1" },
+	/* where the indentation is wrong, the entry or key that the line belongs to goes as a whole */
+	{ "- a: 1\n b: 2\n- is: 1\n- c: 1\n    d: 2\n- is: 2\n", "2:2 5:6", "1 2" },
+	{ "a:\n  - b: 1\n    c:\n      d: 1\n   e: 2\n  - is: 1\n", "5:4", "1" },
+	{ "is: 1\na:\n   b: 1\n  c: 2\nd: 3\ne: @d\n", "4:3 6:4", "1" },
+	{ "- a: 1\n\tb: 2\n- is: 1\n", "2:1", "1" },
+	{ "- a: |\n\tb\n  c: 2\n- is: 1\n", "2:1", "1" },
+	{ "- a: |\n  b\n  c: 2\n- is: 1\n", "3:3", "1" },
+	{ "- b:\n  - c: 1\n\t- d: 1\n    e: 2\n  - is: 1\n", "3:1", "1" },
+	{ "a:\n- is: 1\n   - b: 1\n  c: 2\n- is: 2\n", "3:7", "1 2" },
 	/* where it cannot be told what is at fault, nothing is read */
 	{ "is: 1\n\tb: 2\n", "2:1", NULL },
 	{ "is: 1\na: {b} > 1\n c: 2\nd: 3\n", "2:10", "1" },
