@@ -44,6 +44,7 @@ static const struct bind_table inner_table = {
 	false,
 	offsetof(struct inner, node),
 	offsetof(struct inner, given),
+	NULL,
 };
 
 #define FIELD(member) offsetof(struct outer, member)
@@ -419,7 +420,7 @@ END_TEST
 /* Binds text by a table of n keys k0, k1 …; `elsewhere` as in the table. */
 static int bind_many(size_t n, const struct bind_elsewhere *elsewhere, const char *text)
 {
-	static char names[TABLE_FIELDS_MAX][8];
+	static char names[TABLE_FIELDS_MAX][24];
 	static struct bind_field fields[TABLE_FIELDS_MAX];
 	static struct slice values[TABLE_FIELDS_MAX];
 	struct yaml_node *root = NULL;
@@ -457,7 +458,7 @@ END_TEST
 static void elsewhere_of(size_t n)
 {
 	struct bind_elsewhere keys[BIND_ELSEWHERE_MAX + 2] = { { NULL, NULL } };
-	char names[BIND_ELSEWHERE_MAX + 1][16];
+	char names[BIND_ELSEWHERE_MAX + 1][32];
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "other%zu", i);

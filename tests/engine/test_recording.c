@@ -564,6 +564,28 @@ START_TEST(oldest_files_go_beyond_the_bound)
 }
 END_TEST
 
+/* Whatever room there is for all: a file is 256 MiB, and what was written when that was reached. */
+START_TEST(files_are_of_a_bounded_size)
+{
+	const int64_t file_bytes = 256ll * 1024 * 1024, part_bytes = 1024 * 1024;
+	struct recording_writer *writer;
+	char *why = NULL;
+	ck_assert_int_eq(recording_writer_new(dir, INT64_C(1) << 40, 1000, &writer, &why), 0);
+	write_noise(writer, file_bytes - 2 * part_bytes);
+	ck_assert_int_eq(recording_flush(writer), 0);
+	all_bytes = all_files = 0;
+	each_file(count_file);
+	ck_assert_int_eq(all_files, 1);
+	write_noise(writer, 4 * part_bytes);
+	ck_assert_int_eq(recording_end(writer, RECORDING_STOPPED), 0);
+	recording_writer_free(writer);
+	all_bytes = all_files = 0;
+	each_file(count_file);
+	ck_assert_int_eq(all_files, 2);
+	ck_assert_int_gt(all_bytes, file_bytes + part_bytes);
+}
+END_TEST
+
 START_TEST(input_that_is_too_large_ends_the_recording)
 {
 	struct live live;
@@ -796,6 +818,8 @@ static Suite *recording_suite(void)
 	tcase_add_test(tcase, series_that_ended_are_forgotten);
 	tcase_add_test(tcase, names_of_too_many_series_are_refused);
 	tcase_add_test(tcase, directory_without_a_recording_is_none);
+	if (long_limits_are_wanted())
+		tcase_add_test(tcase, files_are_of_a_bounded_size);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -483,7 +483,8 @@ START_TEST(names_and_complaints_are_limited)
 	buf_add_str(&json, "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"");
 	for (int i = 0; i < 65; i++) {
 		buf_printf(&json, "%sw%d", i ? "." : "", i % 10);
-		snprintf(name + strlen(name), 4, "%sw%d", i ? "_" : "", i % 10);
+		snprintf(name + strlen(name), sizeof(name) - strlen(name), "%sw%d", i ? "_" : "",
+			 i % 10);
 	}
 	name[64 * 3 - 1] = '\0';
 	buf_add_str(&json, "\",\"unit\":\"By\",\"gauge\":" POINT("\"asInt\":1") "}]}]}]}");
