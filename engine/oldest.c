@@ -8,6 +8,7 @@
 
 _Static_assert(OLDEST_ROWS_STEP *OLDEST_ROW_BYTES % 64 == 0, "whole lines of memory");
 _Static_assert(EVAL_CHUNK % OLDEST_BLOCK_ROWS == 0, "chunks are whole blocks");
+_Static_assert(OLDEST_BLOCK_ROWS == 64, "what is over is a word of bits a block");
 
 void oldest_fini(struct oldest *oldest)
 {
