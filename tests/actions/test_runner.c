@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "tests/actions/runner_harness.h"
 #include "tests/check_main.h"
+#include "tests/files.h"
 
 /* ---- what a script meets ---- */
 
@@ -391,19 +392,6 @@ START_TEST(runner_takes_ids_it_can_make_files_of)
 }
 END_TEST
 
-static int count_files(const char *path)
-{
-	char command[256];
-	int n = -1;
-
-	snprintf(command, sizeof(command), "ls %s | wc -l", path);
-	FILE *pipe = popen(command, "r");
-
-	ck_assert_int_eq(fscanf(pipe, "%d", &n), 1);
-	pclose(pipe);
-	return n;
-}
-
 START_TEST(runner_leaks_neither_descriptors_nor_zombies)
 {
 	char path[64], command[128];
@@ -413,16 +401,16 @@ START_TEST(runner_leaks_neither_descriptors_nor_zombies)
 	snprintf(path, sizeof(path), "/proc/%d/fd", runner_pid());
 	/* It tells of an end before it clears up. */
 	turn(300);
-	int before = count_files(path), ours = count_files("/proc/self/fd");
+	int before = files_in(path), ours = files_in(OWN_FILES);
 
 	for (int i = 0; i < 20; i++) {
 		got = run(i % 2 ? "#!/bin/sh\n" : "no interpreter", 0, 0);
 		got_fini(&got);
 	}
-	for (int i = 0; i < 100 && count_files(path) != before; i++)
+	for (int i = 0; i < 100 && files_in(path) != before; i++)
 		turn(20);
-	ck_assert_int_eq(count_files(path), before);
-	ck_assert_int_eq(count_files("/proc/self/fd"), ours);
+	ck_assert_int_eq(files_in(path), before);
+	ck_assert_int_eq(files_in(OWN_FILES), ours);
 	/* ps would say defunct. */
 	snprintf(command, sizeof(command),
 		 "! grep -qs 'State:.Z' $(sed 's|[0-9]*|/proc/&/status|g' "

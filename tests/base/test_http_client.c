@@ -1,7 +1,6 @@
 #include "base/http_client.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tests/check_main.h"
+#include "tests/files.h"
 
 #define PATIENCE_MS 10000
 
@@ -532,20 +532,10 @@ static void on_many(void *ctx, const struct http_result *result)
 		loop_stop(loop);
 }
 
-static int open_files(void)
-{
-	DIR *files = opendir("/proc/self/fd");
-	int n = 0;
-	while (readdir(files))
-		n++;
-	closedir(files);
-	return n;
-}
-
 START_TEST(http_client_runs_many_at_once)
 {
 	struct http_send send = request("POST", url_of("/"));
-	int before = open_files();
+	int before = files_in(OWN_FILES);
 	send.body = SLICE("abc");
 	many_done = 0;
 	for (int i = 0; i < 200; i++)
@@ -554,8 +544,8 @@ START_TEST(http_client_runs_many_at_once)
 	ck_assert_int_eq(many_done, 200);
 	/* Of their connections, which have two ends here, some are kept for others to come. */
 	run_for(50);
-	ck_assert_int_le(open_files() - before, 2 * 64);
-	ck_assert_int_ge(open_files() - before, 2 * 32);
+	ck_assert_int_le(files_in(OWN_FILES) - before, 2 * 64);
+	ck_assert_int_ge(files_in(OWN_FILES) - before, 2 * 32);
 }
 END_TEST
 

@@ -2,11 +2,11 @@
  * our own decoder. */
 #include "ingest/rw_shards.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 
 #include "base/text.h"
 #include "tests/check_main.h"
+#include "tests/files.h"
 #include "tests/ingest/harness.h"
 
 #define WAIT_MS 5000
@@ -379,28 +379,18 @@ START_TEST(rw_sender_drops_what_is_refused)
 }
 END_TEST
 
-static int open_files(void)
-{
-	DIR *files = opendir("/proc/self/fd");
-	int n = 0;
-	while (readdir(files))
-		n++;
-	closedir(files);
-	return n;
-}
-
 /* Of a longer answer no more is read, and the connection is not used again; it counts all the same.
  */
 START_TEST(rw_sender_reads_so_much_of_an_answer)
 {
-	int before = open_files();
+	int before = files_in(OWN_FILES);
 	start();
 	for (int i = 0; i < 4; i++) {
 		answer_bytes = i % 2 ? RW_ANSWER_BYTES_MAX + 1 : RW_ANSWER_BYTES_MAX;
 		add("a", i);
 		run_until(i + 1);
 		ck_assert_uint_eq(counters.samples, i + 1);
-		ck_assert_int_eq(open_files() - before, i % 2 ? 0 : 2);
+		ck_assert_int_eq(files_in(OWN_FILES) - before, i % 2 ? 0 : 2);
 	}
 	ck_assert_uint_eq(counters.retried, 0);
 }
